@@ -1,0 +1,65 @@
+"""What an encoder is: a spec that names it exactly (cheap, without torch) and the loaded thing that embeds."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    Pixels = npt.NDArray[np.generic]
+    Embeddings = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """An encoder that is known exactly and not loaded yet.
+
+    Attributes:
+        name: the metric's name, a key in results.
+        checkpoint: Hub id or local path; `""` for an encoder without weights.
+        folder: where the checkpoint's files lie, or None without weights.
+        revision: the Hub commit, or the digest of the local files.
+        readout: `projected`, `pooled`, `cls` or `mean`.
+        dtype: `float32`, `float16` or `bfloat16`.
+        preprocessing: the preprocessing in one line.
+        fingerprint: hex digest of everything that decides an embedding besides the picture:
+            checkpoint content or revision, readout, preprocessing, dtype. The cache's key.
+    """
+
+    name: str
+    checkpoint: str
+    folder: Path | None
+    revision: str | None
+    readout: str
+    dtype: str
+    preprocessing: str
+    fingerprint: str
+
+
+class Encoder(Protocol):
+    """A loaded encoder. `prepare` runs in many threads at once, `embed` in one at a time."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What this encoder is."""
+
+    @property
+    def preparation(self) -> Hashable:
+        """Encoders with equal `preparation` may share the output of `prepare`."""
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """An RGB picture as the array that `embed` takes, by the checkpoint's own preprocessing."""
+
+    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
+        """Embed prepared pictures.
+
+        Returns:
+            Float32 array [len(batch), D], rows of L2 norm 1. A non-finite row stays non-finite:
+            the pipeline names its picture.
+        """

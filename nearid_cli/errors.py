@@ -1,0 +1,63 @@
+"""The exceptions of nearid, all of which the command line turns into one readable message and exit code 2.
+
+    NearIDError
+    ├── UsageError          an option, metric, layout or configuration value is wrong
+    ├── InputError          folders, manifests or pictures are not what the job needs
+    │   └── BadImagesError  some pictures cannot be read; carries every one of them
+    ├── ModelError          a checkpoint is missing, damaged or of an unknown architecture
+    └── CacheError          the embedding cache cannot be used
+
+A message says what was expected, what was found and what to do next, on one line. Further
+lines of the same problem (every bad file, every missing checkpoint) are its `details`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NearIDError(Exception):
+    """Base of all errors that are the user's to solve.
+
+    Args:
+        message: one line for people.
+        details: one line for each further finding, most useful first.
+    """
+
+    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+
+
+class UsageError(NearIDError):
+    """An option, metric name, layout or configuration value is wrong."""
+
+
+class InputError(NearIDError):
+    """Folders, manifests or pictures are not what the job needs."""
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """A picture that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+class BadImagesError(InputError):
+    """Some pictures cannot be read. Everything readable has been embedded and cached before this is raised."""
+
+    def __init__(self, message: str, bad: Sequence[BadImage]) -> None:
+        super().__init__(message, [f"{image.path}: {image.reason}" for image in bad])
+        self.bad = tuple(bad)
+
+
+class ModelError(NearIDError):
+    """A checkpoint is missing, damaged or of an unknown architecture."""
+
+
+class CacheError(NearIDError):
+    """The embedding cache cannot be used."""

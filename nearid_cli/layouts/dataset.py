@@ -1,0 +1,56 @@
+"""What finding pictures yields: subjects with their references and generations, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture file of a data set.
+
+    `name` is its path relative to the root that it was found under, with `/`; it names the
+    picture in results. `method`, `prompt` and `seed` are None where the layout does not say.
+    """
+
+    path: Path
+    name: str
+    method: str | None = None
+    prompt: str | None = None
+    seed: str | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One identity with its references, generations and (from manifests) distractors, in natural order."""
+
+    name: str
+    references: tuple[Picture, ...]
+    generations: tuple[Picture, ...]
+    distractors: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Subjects matched by name.
+
+    Attributes:
+        layout: how the pictures were found; `a + b` when references and generations differ.
+        references, generations: the roots that were searched, as given.
+        subjects: those with at least one reference and one generation, in natural order.
+        unmatched: names of subjects with only generations or only references, with their lack
+            (`"cat: 3 generations, no references"`), and generations that no subject claims.
+        left_out: how many files were not taken, by reason (`{"masks": 3, "hidden files": 1}`).
+        repeated_references: the layout repeats references by design (DreamBench++ `src_image`), so
+            byte-identical references of a subject count once.
+    """
+
+    layout: str
+    references: str
+    generations: str
+    subjects: tuple[Subject, ...]
+    unmatched: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    repeated_references: bool = False

@@ -1,0 +1,161 @@
+"""The result of a job as plain frozen dataclasses.
+
+`evaluate/` makes them, `reports/` and notebooks read them, nothing writes back. A number that
+does not exist is None, never NaN. The meaning of every number is in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The program that made a result."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that was left out with `--skip-bad`, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was scored: where the pictures came from and how many there were."""
+
+    references: str
+    generations: str
+    layout: str
+    subjects: int
+    reference_images: int
+    generation_images: int
+    skipped: tuple[Skipped, ...]
+    unmatched: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What made the numbers of one metric: enough to make them again."""
+
+    name: str
+    checkpoint: str
+    revision: str | None
+    fingerprint: str
+    readout: str
+    dtype: str
+    preprocessing: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class SubjectScores:
+    """One metric on one subject. All but the intervals are cosine similarities or shares of one."""
+
+    score: float
+    std: float | None
+    ci95: Interval | None
+    min: float
+    max: float
+    ceiling: float | None
+    floor: float | None
+    retention: float | None
+    identification: float | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject with its scores by metric."""
+
+    subject: str
+    references: int
+    generations: int
+    scores: Mapping[str, SubjectScores]
+
+
+@dataclass(frozen=True)
+class AggregateScores:
+    """One metric over all subjects: unweighted means over subjects, and the mean over all pairs."""
+
+    score: float
+    ci95: Interval | None
+    pair_mean: float
+    ceiling: float | None
+    floor: float | None
+    retention: float | None
+    identification: float | None
+
+
+@dataclass(frozen=True)
+class Image:
+    """One generation with its scores by metric; `copy_of` is the reference that it copies."""
+
+    path: str
+    subject: str
+    copy_of: str | None
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """The result of `nearid score` (schema `nearid.score/1`)."""
+
+    tool: Tool
+    created: str
+    inputs: Inputs
+    metrics: tuple[Metric, ...]
+    subjects: tuple[Subject, ...]
+    aggregate: Mapping[str, AggregateScores]
+    images: tuple[Image, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists, keys as in DESIGN section 5."""
+        return {"schema": "nearid.score/1", **asdict(self)}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a subject, indexed by subject, with a column level for the metric and one for the number."""
+        import pandas as pd
+
+        rows = {
+            subject.subject: {
+                (metric, number): value
+                for metric, scores in subject.scores.items()
+                for number, value in asdict(scores).items()
+                if number != "ci95"
+            }
+            for subject in self.subjects
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index")
+        frame.index.name = "subject"
+        frame.columns = pd.MultiIndex.from_tuples(frame.columns, names=["metric", "number"])
+        return frame.astype(float)
+
+    def _repr_html_(self) -> str:
+        """The table that Jupyter shows."""
+        return self.to_pandas().xs("score", axis=1, level="number").to_html(float_format="%.4f", escape=True)
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """The result of `nearid pair`: the cosine similarity of two pictures by metric."""
+
+    a: str
+    b: str
+    metrics: tuple[Metric, ...]
+    similarity: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists."""
+        return {"schema": "nearid.pair/1", **asdict(self)}

@@ -1,0 +1,134 @@
+"""Reading defaults from `nearid.toml` or `[tool.nearid]` in pyproject.toml.
+
+    metric = ["nearid", "clip-i"]      # any option of `nearid score`, by its long name
+    device = "cuda"
+
+    [metrics.ours]                     # a metric of your own
+    checkpoint = "checkpoints/step-9000"
+    readout = "pooled"
+
+The nearest file counts, looking in the current folder and then in its parents. Flags and
+`NEARID_*` environment variables win over it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nearid_cli.errors import UsageError
+from nearid_cli.text import did_you_mean, printable
+
+# Options that a project may fix once, with the types that they have in TOML. What belongs to a
+# single call (inputs, outputs, sorting) is not among them.
+OPTIONS: dict[str, tuple[type, ...]] = {
+    "metric": (str, list),
+    "cache": (str,),
+    "no-cache": (bool,),
+    "verify-content": (bool,),
+    "device": (str,),
+    "dtype": (str,),
+    "batch-size": (int, str),
+    "workers": (int,),
+    "max-pixels": (int,),
+    "layout": (str,),
+    "allow-unmatched": (bool,),
+    "skip-bad": (bool,),
+}
+METRIC_KEYS = ("checkpoint", "readout", "revision")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Defaults for options, and the user's own metrics.
+
+    Attributes:
+        options: by the option's long name without dashes in front, as in `OPTIONS`.
+        metrics: name -> {checkpoint, readout, revision}; paths are absolute.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def load_configuration(folder: Path) -> Configuration:
+    """The configuration that is in force in `folder`.
+
+    Raises:
+        UsageError: the file is not TOML, or has unknown keys or values of a wrong type; all are listed.
+    """
+    for place in (folder, *folder.parents):
+        for name, prefix in (("nearid.toml", ()), ("pyproject.toml", ("tool", "nearid"))):
+            path = place / name
+            table = _read(path, prefix)
+            if table is not None:
+                return _checked(path, table)
+    return Configuration()
+
+
+def _read(path: Path, prefix: tuple[str, ...]) -> dict[str, Any] | None:
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UsageError(f"cannot read {printable(path)}: {error.strerror}") from error
+    # Most pyproject.toml files are other people's: parse only those that speak of us.
+    if prefix and b"nearid" not in text:
+        return None
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table: Any = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{printable(path)} is not TOML: {error}") from error
+    for key in prefix:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, dict) else None
+
+
+def _checked(path: Path, table: dict[str, Any]) -> Configuration:
+    problems = []
+    options = {}
+    for key, value in table.items():
+        if key == "metrics":
+            continue
+        name = key.replace("_", "-")
+        if name not in OPTIONS:
+            problems.append(f"unknown key {key!r}; {did_you_mean(name, [*OPTIONS, 'metrics'])}")
+        elif not isinstance(value, OPTIONS[name]) or (isinstance(value, bool) and bool not in OPTIONS[name]):
+            problems.append(f"{key} must be {' or '.join(kind.__name__ for kind in OPTIONS[name])}, found {value!r}")
+        else:
+            options[name] = value
+    if "cache" in options:
+        options["cache"] = str(path.parent / Path(options["cache"]).expanduser())
+    metrics = table.get("metrics", {})
+    if not isinstance(metrics, dict):
+        problems.append(f"metrics must be tables such as [metrics.ours], found {metrics!r}")
+        metrics = {}
+    for name, entry in metrics.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("checkpoint"), str):
+            problems.append(f'metrics.{name} must be a table with checkpoint = "PATH or Hub id", found {entry!r}')
+            continue
+        for key, value in entry.items():
+            if key not in METRIC_KEYS:
+                problems.append(f"metrics.{name}: unknown key {key!r}; {did_you_mean(key, METRIC_KEYS)}")
+            elif not isinstance(value, str):
+                problems.append(f"metrics.{name}.{key} must be str, found {value!r}")
+    if problems:
+        raise UsageError(f"{printable(path)}: {len(problems)} wrong", problems)
+    return Configuration(
+        options=options,
+        metrics={name: {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])} for name, entry in metrics.items()},
+    )
+
+
+def _absolute(folder: Path, checkpoint: str) -> str:
+    """A local checkpoint counts from the configuration's folder; anything else is a Hub id."""
+    local = folder / Path(checkpoint).expanduser()
+    return str(local) if local.exists() else checkpoint

@@ -1,0 +1,285 @@
+"""The embedding cache: (digest of a picture's bytes, fingerprint of an encoder) -> embedding.
+
+On disk, under one folder that any number of processes may use at once:
+
+    CACHEDIR.TAG                      tells backup tools to pass by
+    format                            the number of this layout
+    embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (list of float32)
+    files/*.parquet                   the memo from files to digests (see memo.py)
+
+Each part's Parquet metadata says which metric and checkpoint it belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearid_cli.embedding.memo import FileMemo
+from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part
+from nearid_cli.errors import CacheError
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from nearid_cli.encoders.spec import EncoderSpec
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+_METADATA = b"nearid"
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache made by nearid. It can be deleted.\n"
+
+
+@dataclass(frozen=True)
+class CachedEncoder:
+    """What the cache holds for one encoder."""
+
+    metric: str
+    checkpoint: str
+    dtype: str
+    fingerprint: str
+    embeddings: int
+    parts: int
+    size: int
+    written: float
+
+
+class Cache:
+    """The cache in `folder`, made when first written.
+
+    Raises:
+        CacheError: the folder is a file, or was written by a newer nearid.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.memo = FileMemo(folder / "files")
+        marker = folder / "format"
+        try:
+            found = marker.read_text().strip()
+        except FileNotFoundError:
+            found = None
+        except OSError as error:
+            raise CacheError(
+                f"cannot read the cache {printable(folder)}: {error.strerror}; choose another with --cache DIR"
+            ) from error
+        if found is not None and found != str(FORMAT):
+            raise CacheError(
+                f"the cache {printable(folder)} has format {printable(found)}, and this nearid knows format {FORMAT}; "
+                "upgrade nearid or choose another cache with --cache DIR"
+            )
+        self._marked = found is not None
+
+    def digests(self, spec: EncoderSpec) -> set[bytes]:
+        """The pictures whose embedding by `spec` is here."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts = self._parts(spec.fingerprint)
+        found: set[bytes] = set()
+        for path in parts.paths():
+            try:
+                found.update(pq.read_table(path, columns=["digest"], partitioning=None).column(0).to_pylist())
+            except FileNotFoundError:
+                continue
+            except (pa.ArrowException, OSError):
+                # Reading it whole tells damage from a passing fault, and sets damage aside.
+                with contextlib.suppress(FileNotFoundError):
+                    table = parts.read(path)
+                    if table is not None:
+                        found.update(table.column("digest").to_pylist())
+        return found
+
+    def load(self, spec: EncoderSpec, digests: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
+        """The embeddings that are here among `digests`, float32 [D] each, exactly as they were added.
+
+        Every part that gives a row is read whole and checked first.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        wanted = pa.array(list(dict.fromkeys(digests)), pa.binary(32))
+        found: dict[bytes, npt.NDArray[np.float32]] = {}
+        for table in self._parts(spec.fingerprint).tables():
+            here = pc.is_in(table.column("digest"), value_set=wanted)
+            table = table.filter(here) if pc.sum(here).as_py() != len(table) else table
+            if len(table) == 0:
+                continue
+            column = table.column("embedding").combine_chunks()
+            rows = column.flatten().to_numpy().reshape(len(table), -1)
+            found.update(zip(table.column("digest").to_pylist(), rows, strict=True))
+        return found
+
+    def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
+        """Add float32 embeddings [N, D] as one new part."""
+        import pyarrow as pa
+
+        dimension = embeddings.shape[1]
+        values = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).ravel())
+        element = pa.field("element", pa.float32(), nullable=False)
+        about = {
+            "metric": spec.name,
+            "checkpoint": spec.checkpoint,
+            "revision": spec.revision,
+            "readout": spec.readout,
+            "dtype": spec.dtype,
+            "preprocessing": spec.preprocessing,
+            "fingerprint": spec.fingerprint,
+        }
+        schema = pa.schema(
+            [
+                pa.field("digest", pa.binary(32), nullable=False),
+                pa.field("embedding", pa.list_(element, dimension), nullable=False),
+            ],
+            metadata={_METADATA: json.dumps(about).encode()},
+        )
+        rows = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, dimension))
+        self._mark()
+        self._parts(spec.fingerprint).write(
+            pa.table([pa.array(list(digests), pa.binary(32)), rows], schema=schema)
+        )
+
+    def compact(self, above: int | None = None) -> None:
+        """Merge small parts of every encoder and of the memo, where they are many."""
+        for parts in [*map(self._parts, self._fingerprints()), self.memo.parts]:
+            parts.compact() if above is None else parts.compact(above)
+
+    def info(self) -> list[CachedEncoder]:
+        """What is here, by encoder, the most room first."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = []
+        for fingerprint in self._fingerprints():
+            about: dict[str, str] = {}
+            embeddings = size = 0
+            written = 0.0
+            paths = self._parts(fingerprint).paths()
+            for path in paths:
+                try:
+                    metadata = pq.read_metadata(path)
+                    status = path.stat()
+                    about = json.loads((metadata.metadata or {}).get(_METADATA, b"{}"))
+                except (pa.ArrowException, OSError) as error:
+                    logger.warning("%s cannot be read (%s); `nearid cache verify` says more", path, error)
+                    continue
+                embeddings += metadata.num_rows
+                size += status.st_size
+                written = max(written, status.st_mtime)
+            if paths:
+                rows.append(
+                    CachedEncoder(
+                        metric=about.get("metric", "?"),
+                        checkpoint=about.get("checkpoint", "?"),
+                        dtype=about.get("dtype", "?"),
+                        fingerprint=fingerprint,
+                        embeddings=embeddings,
+                        parts=len(paths),
+                        size=size,
+                        written=written,
+                    )
+                )
+        return sorted(rows, key=lambda row: (-row.size, row.metric))
+
+    def verify(self) -> tuple[int, list[str]]:
+        """Read every part, check its checksum and that its embeddings are finite unit vectors.
+
+        Returns:
+            The number of sound parts, and one line for each damaged one.
+        """
+        sound, problems = 0, []
+        for fingerprint in self._fingerprints():
+            for path in self._parts(fingerprint).paths():
+                try:
+                    problem = _unsound(read_part(path))
+                except FileNotFoundError:
+                    continue
+                except DamagedPartError as damage:
+                    problem = str(damage)
+                if problem is None:
+                    sound += 1
+                else:
+                    problems.append(problem if problem.startswith(str(path)) else f"{path}: {problem}")
+        for path in self.memo.parts.paths():
+            try:
+                read_part(path)
+                sound += 1
+            except FileNotFoundError:
+                continue
+            except DamagedPartError as damage:
+                problems.append(str(damage))
+        return sound, problems
+
+    def clear(self, metric: str | None = None, older_than: float | None = None) -> int:
+        """Delete parts: of one metric, or last written more than `older_than` seconds ago, or all.
+
+        Returns:
+            Bytes freed.
+        """
+        freed = 0
+        now = time.time()
+        for row in self.info():
+            if metric is not None and row.metric != metric:
+                continue
+            for path in self._parts(row.fingerprint).paths():
+                status = path.stat()
+                if older_than is None or now - status.st_mtime > older_than:
+                    freed += status.st_size
+                    path.unlink(missing_ok=True)
+            if not self._parts(row.fingerprint).paths():
+                shutil.rmtree(self.folder / "embeddings" / row.fingerprint, ignore_errors=True)
+        if metric is None and older_than is None:
+            freed += sum(path.stat().st_size for path in self.memo.parts.paths())
+            shutil.rmtree(self.folder / "files", ignore_errors=True)
+            shutil.rmtree(self.folder / "embeddings", ignore_errors=True)
+        return freed
+
+    def _fingerprints(self) -> Iterable[str]:
+        folder = self.folder / "embeddings"
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+    def _parts(self, fingerprint: str) -> PartFolder:
+        return PartFolder(self.folder / "embeddings" / fingerprint)
+
+    def _mark(self) -> None:
+        """Name the format and tag the folder, before the first part lands in it."""
+        if self._marked:
+            return
+        self._marked = True
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "CACHEDIR.TAG").write_text(_TAG)
+            aside = self.folder / f".format.{os.getpid()}.tmp"
+            aside.write_text(f"{FORMAT}\n")
+            aside.replace(self.folder / "format")
+        except OSError as error:
+            logger.warning(
+                "the cache %s cannot be written (%s): embeddings are not kept for the next run; "
+                "choose another with --cache DIR",
+                printable(self.folder),
+                error.strerror,
+            )
+
+
+def _unsound(table: pa.Table) -> str | None:
+    """What is wrong with a part's embeddings, or None."""
+    rows = table.column("embedding").combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    if not np.isfinite(rows).all():
+        return "holds embeddings that are not finite"
+    norms = np.linalg.norm(rows.astype(np.float64), axis=1)
+    if np.abs(norms - 1).max(initial=0) > 1e-3:
+        return "holds embeddings that are not of unit length"
+    return None

@@ -1,0 +1,113 @@
+"""A memo from files to the digests of their bytes, so that a warm run reads no picture.
+
+A file is known by its absolute path, size, modification time and inode. All four the same
+means the same bytes, with one exception that the memo guards against: a file changed twice
+within the resolution of its file system's clock keeps its time. So a file that was modified
+less than `SETTLED_SECONDS` before it was read is not remembered.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import blake3
+
+from nearid_cli.embedding.parts import PartFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SETTLED_SECONDS = 2.0  # FAT keeps times to two seconds; no file system in use is coarser
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What the memo knows a file by."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], status: os.stat_result) -> FileState:
+        """The state of `path` as `os.stat` or `os.fstat` saw it."""
+        return cls(
+            os.fsencode(os.path.abspath(path)),  # noqa: PTH100 - abspath is textual; resolve() would touch the disk
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ino,
+        )
+
+
+def digest_bytes(content: bytes) -> bytes:
+    """The BLAKE3 digest, 32 bytes."""
+    return blake3.blake3(content).digest()
+
+
+class FileMemo:
+    """The memo kept in the Parquet parts of `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.parts = PartFolder(folder)
+        self._tables: list[pa.Table] | None = None
+        self._noted: dict[FileState, bytes] = {}
+        self._unwritten: dict[FileState, bytes] = {}
+
+    def known(self, files: Sequence[FileState]) -> dict[FileState, bytes]:
+        """The digests of those files that have not changed since they were remembered."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self._tables is None:
+            self._tables = list(self.parts.tables())
+        asked = {file.path: file for file in files}
+        paths = pa.array(list(asked), pa.binary())
+        found = {file: self._noted[file] for file in files if file in self._noted}
+        for table in self._tables:
+            table = table.filter(pc.is_in(table.column("path"), value_set=paths))
+            columns = [table.column(name).to_pylist() for name in ("path", "size", "mtime_ns", "inode", "digest")]
+            for path, size, mtime_ns, inode, digest in zip(*columns, strict=True):
+                file = asked[path]
+                if (file.size, file.mtime_ns, file.inode) == (size, mtime_ns, inode):
+                    found[file] = digest
+        return found
+
+    def remember(self, file: FileState, digest: bytes) -> None:
+        """Note a digest, unless the file is too young to be told from its next version. Written by `flush`."""
+        if time.time() - file.mtime_ns / 1e9 > SETTLED_SECONDS:
+            self._noted[file] = self._unwritten[file] = digest
+
+    def flush(self) -> None:
+        """Write what was noted since the last flush."""
+        import pyarrow as pa
+
+        if not self._unwritten:
+            return
+        new, self._unwritten = self._unwritten, {}
+        self.parts.write(
+            pa.table(
+                {
+                    "path": pa.array([file.path for file in new], pa.binary()),
+                    "size": pa.array([file.size for file in new], pa.int64()),
+                    "mtime_ns": pa.array([file.mtime_ns for file in new], pa.int64()),
+                    "inode": pa.array([file.inode for file in new], pa.uint64()),
+                    "digest": pa.array(list(new.values()), pa.binary(32)),
+                }
+            )
+        )
+
+    def digest_file(self, path: Path) -> str:
+        """The hex digest of a file of any size (a checkpoint's weights), from the memo when it has not changed."""
+        file = FileState.of(path, path.stat())
+        known = self.known([file]).get(file)
+        if known is None:
+            known = blake3.blake3(max_threads=blake3.blake3.AUTO).update_mmap(path).digest()
+            self.remember(file, known)
+            self.flush()
+        return known.hex()

@@ -1,0 +1,206 @@
+"""A folder of immutable Parquet parts: the storage that the cache and the file memo share.
+
+A part is written aside under a temporary name, flushed to the disk and renamed to the BLAKE3
+digest of its own bytes. So a part is there whole or not at all, its name is its checksum, two
+processes never write the same name with different bytes, and nobody ever edits a part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import blake3
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".parquet"
+# Parts grow by merging up to this size: large enough that few remain, small enough that
+# reading one whole, to check it, is cheap in time and memory.
+FULL_BYTES = 64 * 2**20
+COMPACT_ABOVE = 16
+# A crashed writer's temporary file is swept once nobody can still be writing it.
+STALE_SECONDS = 24 * 3600
+
+_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
+
+
+class DamagedPartError(Exception):
+    """A part's bytes do not match its name, or are not Parquet."""
+
+
+def read_part(path: Path) -> pa.Table:
+    """Read one part whole and check it.
+
+    Raises:
+        DamagedPartError: the content differs from the checksum in the name, or does not parse.
+        FileNotFoundError: another process merged the part away in the meantime.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = path.read_bytes()
+    if blake3.blake3(content).hexdigest() != path.stem:
+        raise DamagedPartError(f"{path}: the content does not match the checksum in its name")
+    try:
+        return pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedPartError(f"{path}: not a Parquet file ({error})") from error
+
+
+class PartFolder:
+    """The parts in one folder. Safe for several processes at once without locks.
+
+    Args:
+        folder: need not exist yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """The parts that are there now, oldest first."""
+        try:
+            with os.scandir(self.folder) as entries:
+                found = [
+                    (entry.stat().st_mtime_ns, entry.name) for entry in entries if entry.name.endswith(SUFFIX)
+                ]
+        except FileNotFoundError:
+            return []
+        return [self.folder / name for _, name in sorted(found)]
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Each part's table. A damaged part is set aside with a warning and passed over."""
+        seen: set[Path] = set()
+        pending = self.paths()
+        while pending:
+            vanished = False
+            for path in pending:
+                seen.add(path)
+                try:
+                    table = self.read(path)
+                except FileNotFoundError:
+                    vanished = True
+                    continue
+                if table is not None:
+                    yield table
+            # A part that vanished was merged by another process: its rows are in a part newer than our list.
+            pending = [path for path in self.paths() if path not in seen] if vanished else []
+
+    def read(self, path: Path) -> pa.Table | None:
+        """One part's table, or None after setting the part aside because it is damaged.
+
+        Raises:
+            FileNotFoundError: another process merged the part away.
+        """
+        try:
+            return read_part(path)
+        except DamagedPartError as damage:
+            with contextlib.suppress(OSError):  # a read-only cache keeps its damaged part; it is never used
+                path.rename(path.with_name(path.name + ".damaged"))
+            logger.warning(
+                "a damaged part of the cache is set aside and its pictures are embedded again: %s", damage
+            )
+            return None
+
+    def write(self, table: pa.Table) -> Path | None:
+        """Add a part. A disk that is full or read-only costs the part and a warning, not the run.
+
+        Returns:
+            The new part, or None when the disk would not take it.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        # Embeddings are random bits: neither a dictionary nor compression makes them smaller.
+        pq.write_table(table, sink, use_dictionary=False, compression="none")
+        content = sink.getvalue()
+        part = self.folder / f"{blake3.blake3(content).hexdigest()}{SUFFIX}"
+        aside = self.folder / f".{uuid.uuid4().hex}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(part)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
+            if error.errno not in _UNWRITABLE:
+                raise
+            logger.warning(
+                "the cache %s takes no more (%s): these results are right but will be computed again next time",
+                self.folder.parent.parent,
+                error.strerror,
+            )
+            return None
+        return part
+
+    def compact(self, above: int = COMPACT_ABOVE) -> None:
+        """Merge small parts when there are more than `above` of them.
+
+        The merged part is in place before the first source goes, and a source goes only when its
+        rows were read whole, so a kill or a second merge at any moment costs nothing but room.
+        """
+        self._sweep_temporaries()
+        sizes: dict[Path, int] = {}
+        for path in self.paths():
+            with contextlib.suppress(FileNotFoundError):
+                sizes[path] = path.stat().st_size
+        small = [path for path, size in sizes.items() if size < FULL_BYTES]
+        if len(small) <= max(above, 1):
+            return
+        batch: list[Path] = []
+        filled = 0
+        for path in small:
+            batch.append(path)
+            filled += sizes[path]
+            if filled >= FULL_BYTES:
+                self._merge(batch)
+                batch, filled = [], 0
+        self._merge(batch)
+
+    def _merge(self, sources: list[Path]) -> None:
+        import pyarrow as pa
+
+        if len(sources) < 2:
+            return
+        read: dict[Path, pa.Table] = {}
+        for path in sources:
+            with contextlib.suppress(FileNotFoundError):
+                table = self.read(path)
+                if table is not None:
+                    read[path] = table
+        if not read:
+            return
+        merged = self.write(_distinct(pa.concat_tables(list(read.values()))))
+        if merged is None:
+            return
+        for path in read:
+            if path != merged:
+                path.unlink(missing_ok=True)
+
+    def _sweep_temporaries(self) -> None:
+        for path in self.folder.glob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                    path.unlink()
+
+
+def _distinct(table: pa.Table) -> pa.Table:
+    """The table with the last of the rows that share a first column (the key)."""
+    keys = table.column(0).to_pylist()
+    last = {key: row for row, key in enumerate(keys)}
+    return table if len(last) == len(keys) else table.take(sorted(last.values()))

@@ -1,0 +1,354 @@
+"""From picture files to embeddings: identify, look up, and embed what the cache lacks.
+
+    identify    each file's digest, from the memo or by reading its bytes
+    look up     the embeddings that the cache has for these digests
+    embed       threads read, decode and prepare pictures ahead (Pillow releases the GIL) while
+                this thread runs the encoders batch by batch and hands rows to the cache
+
+One decode serves all metrics. Memory holds a bounded number of prepared pictures, however
+many files there are, besides the embeddings themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from nearid_cli.embedding.memo import FileMemo, FileState, digest_bytes
+from nearid_cli.errors import BadImage, ModelError
+from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+from nearid_cli.text import count, printable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from tqdm import tqdm
+
+    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
+
+    Row = npt.NDArray[np.float32]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# What a kill -9 may cost at most: this many embeddings or this many seconds of work.
+FLUSH_ROWS = 1024
+FLUSH_SECONDS = 5.0
+BATCH_SIZES = {"cpu": 16, "cuda": 128, "mps": 32}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to embed; nothing here changes an embedding by more than rounding.
+
+    Attributes:
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
+        batch_size: pictures a forward pass; None for the device's default.
+        workers: decoding threads; None for one a core.
+        max_pixels: pictures with more pixels are bad.
+        verify_content: read every file again, whatever the memo says.
+        progress: show a bar on stderr.
+    """
+
+    device: str = "cpu"
+    batch_size: int | None = None
+    workers: int | None = None
+    max_pixels: int = MAX_PIXELS
+    verify_content: bool = False
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What came of a list of files.
+
+    Attributes:
+        digests: for each file the digest of its bytes, or None where the file is bad.
+        bad: the files that cannot be used, with reasons, in the order given.
+        rows: for each encoder (by name) the embedding [D] of each digest.
+    """
+
+    digests: tuple[bytes | None, ...]
+    bad: tuple[BadImage, ...]
+    rows: Mapping[str, Mapping[bytes, Row]]
+
+    def matrix(self, encoder: str, digests: Iterable[bytes]) -> npt.NDArray[np.float32]:
+        """The embeddings [N, D] of pictures by their digests."""
+        rows = self.rows[encoder]
+        return np.stack([rows[digest] for digest in digests])
+
+
+def embed(
+    paths: Sequence[Path],
+    specs: Sequence[EncoderSpec],
+    load: Callable[[EncoderSpec], Encoder],
+    cache: Cache | None,
+    settings: Settings,
+) -> Embedded:
+    """Embed files with each encoder, through the cache.
+
+    Every good picture is embedded and cached before this returns or raises.
+
+    Args:
+        paths: files; the same picture may come several times.
+        specs: encoders with distinct names.
+        load: makes an encoder from its spec; called only for those with work to do.
+        cache: None to neither read nor keep anything.
+        settings: how.
+
+    Raises:
+        ModelError: an encoder cannot be loaded, or gives embeddings that are not finite; all
+            such encoders or pictures are named.
+    """
+    workers = settings.workers or os.cpu_count() or 1
+    reasons: dict[int, str] = {}
+    digests = _identify(paths, cache.memo if cache else None, settings, workers, reasons)
+    if cache:
+        cache.memo.flush()
+    first: dict[bytes, Path] = {}
+    for path, digest in zip(paths, digests, strict=True):
+        if digest is not None:
+            first.setdefault(digest, path)
+    rows: dict[str, dict[bytes, Row]] = {
+        spec.name: cache.load(spec, list(first)) if cache else {} for spec in specs
+    }
+    missing = {
+        digest: lacking
+        for digest in first
+        if (lacking := [spec.name for spec in specs if digest not in rows[spec.name]])
+    }
+    if missing:
+        names = {name for lacking in missing.values() for name in lacking}
+        encoders = _load([spec for spec in specs if spec.name in names], load)
+        unusable = _embed_missing(missing, first, encoders, rows, cache, settings, workers, len(first))
+        for position, digest in enumerate(digests):
+            if digest in unusable:
+                reasons[position] = unusable[digest]
+        if cache:
+            cache.compact()
+    return Embedded(
+        digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
+        bad=tuple(BadImage(printable(paths[position]), reasons[position]) for position in sorted(reasons)),
+        rows=rows,
+    )
+
+
+def _identify(
+    paths: Sequence[Path],
+    memo: FileMemo | None,
+    settings: Settings,
+    workers: int,
+    reasons: dict[int, str],
+) -> list[bytes | None]:
+    """The digest of each file's bytes; None, with a reason, for a file that cannot be read."""
+    digests: list[bytes | None] = [None] * len(paths)
+    states: dict[int, FileState] = {}
+    for position, path in enumerate(paths):
+        try:
+            states[position] = FileState.of(path, os.stat(path))  # noqa: PTH116 - Path.stat is twice as slow
+        except OSError as error:
+            reasons[position] = _why_unreadable(path, error)
+    if memo is not None and not settings.verify_content:
+        known = memo.known(list(states.values()))
+        for position, state in states.items():
+            digests[position] = known.get(state)
+    unread = [position for position in states if digests[position] is None]
+    if not unread:
+        return digests
+    with ThreadPoolExecutor(workers) as pool, _bar(settings, len(unread), "reading") as bar:
+        jobs = ((position, paths[position]) for position in unread)
+        for position, outcome in _ahead(pool, jobs, _read_digest, window=4 * workers):
+            bar.update()
+            if isinstance(outcome, OSError):
+                reasons[position] = _why_unreadable(paths[position], outcome)
+                continue
+            state, digest = outcome
+            digests[position] = digest
+            if memo is not None:
+                memo.remember(state, digest)
+    return digests
+
+
+def _read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
+    try:
+        with path.open("rb") as file:
+            state = FileState.of(path, os.fstat(file.fileno()))
+            return state, digest_bytes(file.read())
+    except OSError as error:
+        return error
+
+
+def _why_unreadable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return f"dead symlink to {printable(path.readlink())}"
+    return (error.strerror or str(error)).lower()
+
+
+def _load(specs: Sequence[EncoderSpec], load: Callable[[EncoderSpec], Encoder]) -> dict[str, Encoder]:
+    """Load encoders; every one that fails is named in one error."""
+    encoders: dict[str, Encoder] = {}
+    failures: list[ModelError] = []
+    for spec in specs:
+        try:
+            encoders[spec.name] = load(spec)
+        except ModelError as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        details = [line for error in failures for line in (error.message, *error.details)]
+        raise ModelError(f"{count(len(failures), 'checkpoint')} cannot be loaded", details)
+    return encoders
+
+
+@dataclass
+class _Pending:
+    """Prepared pictures that wait for one encoder's next batch, and its rows that wait for the cache."""
+
+    encoder: Encoder
+    batch_size: int
+    digests: list[bytes] = field(default_factory=list)
+    pixels: list[Pixels] = field(default_factory=list)
+    unwritten: dict[bytes, Row] = field(default_factory=dict)
+    written: float = field(default_factory=time.monotonic)
+
+
+def _embed_missing(
+    missing: Mapping[bytes, list[str]],
+    first: Mapping[bytes, Path],
+    encoders: Mapping[str, Encoder],
+    rows: Mapping[str, dict[bytes, Row]],
+    cache: Cache | None,
+    settings: Settings,
+    workers: int,
+    total: int,
+) -> dict[bytes, str]:
+    """Embed what is missing into `rows` and the cache; returns the undecodable pictures with reasons."""
+    unusable: dict[bytes, str] = {}
+    not_finite: dict[str, list[Path]] = {}
+    batch_size = settings.batch_size or BATCH_SIZES[settings.device.partition(":")[0]]
+    pending = {name: _Pending(encoder, batch_size) for name, encoder in encoders.items()}
+
+    def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage | OSError:
+        try:
+            content = first[digest].read_bytes()
+            if digest_bytes(content) != digest:
+                return UnreadableImage("the file changed during the run; run again")
+            image = decode(content, settings.max_pixels)
+        except (UnreadableImage, OSError) as error:
+            return error
+        shared: dict[object, Pixels] = {}
+        for name in missing[digest]:
+            encoder = encoders[name]
+            if encoder.preparation not in shared:
+                shared[encoder.preparation] = encoder.prepare(image)
+        return {name: shared[encoders[name].preparation] for name in missing[digest]}
+
+    def run(name: str) -> None:
+        waiting = pending[name]
+        digests, pixels = waiting.digests, waiting.pixels
+        waiting.digests, waiting.pixels = [], []
+        for start, batch in _forward(waiting, pixels):
+            for digest, row in zip(digests[start:], batch, strict=False):
+                if np.isfinite(row).all():
+                    rows[name][digest] = waiting.unwritten[digest] = row
+                else:
+                    not_finite.setdefault(name, []).append(first[digest])
+        if len(waiting.unwritten) >= FLUSH_ROWS or time.monotonic() - waiting.written > FLUSH_SECONDS:
+            write(waiting)
+
+    def write(waiting: _Pending) -> None:
+        if cache is not None and waiting.unwritten:
+            cache.add(
+                waiting.encoder.spec, list(waiting.unwritten), np.stack(list(waiting.unwritten.values()))
+            )
+        waiting.unwritten = {}
+        waiting.written = time.monotonic()
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        with _bar(settings, len(missing), "embedding") as bar:
+            bar.set_postfix_str(f"{total - len(missing):,} from the cache")
+            window = 2 * workers + batch_size
+            for digest, outcome in _ahead(pool, ((d, d) for d in missing), prepare, window):
+                bar.update()
+                if isinstance(outcome, UnreadableImage):
+                    unusable[digest] = outcome.reason
+                    continue
+                if isinstance(outcome, OSError):
+                    unusable[digest] = _why_unreadable(first[digest], outcome)
+                    continue
+                for name, pixels in outcome.items():
+                    pending[name].digests.append(digest)
+                    pending[name].pixels.append(pixels)
+                    if len(pending[name].pixels) >= pending[name].batch_size:
+                        run(name)
+            for name in pending:
+                run(name)
+    finally:
+        # On an interrupt too: what is done is kept, and nobody waits for pictures that nobody wants.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for waiting in pending.values():
+            write(waiting)
+    if not_finite:
+        raise ModelError(
+            f"embeddings that are not finite numbers, from {', '.join(not_finite)}; "
+            "the checkpoint or the dtype is at fault: try --dtype float32",
+            [f"{name}: {printable(path)}" for name, paths in not_finite.items() for path in paths],
+        )
+    return unusable
+
+
+def _forward(waiting: _Pending, pixels: Sequence[Pixels]) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Run an encoder over prepared pictures, halving the batch for good when the GPU runs out of memory."""
+    start = 0
+    while start < len(pixels):
+        batch = pixels[start : start + waiting.batch_size]
+        try:
+            embeddings = waiting.encoder.embed(batch)
+        except RuntimeError as error:
+            if not _out_of_memory(error) or waiting.batch_size == 1:
+                raise
+            waiting.batch_size = max(1, len(batch) // 2)
+            continue
+        yield start, embeddings
+        start += len(batch)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    jobs: Iterable[tuple[Item, object]],
+    work: Callable[..., Result],
+    window: int,
+) -> Iterator[tuple[Item, Result]]:
+    """Results of `work` on each job in order, with at most `window` jobs begun ahead of their use."""
+    begun: deque[tuple[Item, Future[Result]]] = deque()
+    for item, argument in jobs:
+        begun.append((item, pool.submit(work, argument)))
+        if len(begun) >= window:
+            item, future = begun.popleft()
+            yield item, future.result()
+    while begun:
+        item, future = begun.popleft()
+        yield item, future.result()
+
+
+def _bar(settings: Settings, total: int, what: str) -> tqdm[object]:
+    """A progress bar on stderr with pictures a second and the time left."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, unit="img", leave=False, disable=not settings.progress)

@@ -1,0 +1,167 @@
+"""The cache: what goes in comes out to the last bit, and no damage gives a wrong number."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nearid_cli.embedding.cache import Cache
+from nearid_cli.embedding.parts import COMPACT_ABOVE, STALE_SECONDS
+from nearid_cli.errors import CacheError
+
+from .conftest import make_spec
+
+SPEC = make_spec()
+
+
+def digests(start: int, number: int) -> list[bytes]:
+    return [index.to_bytes(32, "big") for index in range(start, start + number)]
+
+
+def unit_rows(number: int, seed: int = 0) -> np.ndarray:
+    rows = np.random.default_rng(seed).standard_normal((number, 8)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def test_rows_come_back_to_the_last_bit(cache: Cache) -> None:
+    rows = unit_rows(5)
+    cache.add(SPEC, digests(0, 5), rows)
+    found = Cache(cache.folder).load(SPEC, digests(3, 4))
+    assert set(found) == set(digests(3, 2))
+    np.testing.assert_array_equal(np.stack([found[d] for d in digests(3, 2)]), rows[3:])
+
+
+def test_encoders_do_not_see_each_others_rows(cache: Cache) -> None:
+    cache.add(SPEC, digests(0, 2), unit_rows(2))
+    other = make_spec("other", "e" * 64)
+    assert cache.load(other, digests(0, 2)) == {}
+    assert cache.digests(other) == set()
+    assert cache.digests(SPEC) == set(digests(0, 2))
+
+
+def test_any_parquet_tool_reads_a_part(cache: Cache) -> None:
+    rows = unit_rows(3)
+    cache.add(SPEC, digests(0, 3), rows)
+    (part,) = (cache.folder / "embeddings" / SPEC.fingerprint).glob("*.parquet")
+    frame = pd.read_parquet(part)
+    assert list(frame.columns) == ["digest", "embedding"]
+    np.testing.assert_array_equal(np.stack(frame["embedding"].to_list()), rows)
+
+
+@pytest.mark.parametrize("position", ["start", "middle", "end", "truncate", "empty"])
+def test_a_damaged_part_is_set_aside_and_the_others_stay(
+    cache: Cache, caplog: pytest.LogCaptureFixture, position: str
+) -> None:
+    cache.add(SPEC, digests(0, 3), unit_rows(3))
+    (part,) = (cache.folder / "embeddings" / SPEC.fingerprint).glob("*.parquet")
+    cache.add(SPEC, digests(3, 3), unit_rows(3, seed=1))
+    content = bytearray(part.read_bytes())
+    if position == "truncate":
+        content = content[:-10]
+    elif position == "empty":
+        content = bytearray()
+    else:
+        content[{"start": 0, "middle": len(content) // 2, "end": len(content) - 1}[position]] ^= 1
+    part.write_bytes(content)
+    assert cache.verify()[1] == [f"{part}: the content does not match the checksum in its name"]
+    with caplog.at_level(logging.WARNING):
+        found = cache.load(SPEC, digests(0, 6))
+    assert set(found) == set(digests(3, 3))
+    assert "set aside" in caplog.text
+    assert not part.exists()
+    assert part.with_name(part.name + ".damaged").exists()
+    assert cache.verify() == (1, [])
+
+
+def test_a_part_of_wrong_numbers_is_found_by_verify(cache: Cache) -> None:
+    cache.add(SPEC, digests(0, 1), np.full((1, 8), np.nan, np.float32))
+    cache.add(SPEC, digests(1, 1), np.full((1, 8), 2, np.float32))
+    sound, problems = cache.verify()
+    assert sound == 0
+    assert sorted(problem.split(": ")[1] for problem in problems) == [
+        "holds embeddings that are not finite",
+        "holds embeddings that are not of unit length",
+    ]
+
+
+def test_compaction_keeps_every_row_and_sweeps_what_a_crash_left(cache: Cache) -> None:
+    number = COMPACT_ABOVE + 5
+    rows = unit_rows(number)
+    for index in range(number):
+        cache.add(SPEC, digests(index, 1), rows[index : index + 1])
+    cache.add(SPEC, digests(0, 1), rows[:1])  # the same rows again are the same part
+    folder = cache.folder / "embeddings" / SPEC.fingerprint
+    stale, fresh = folder / ".old.tmp", folder / ".new.tmp"
+    for path in (stale, fresh):
+        path.write_bytes(b"half a part")
+    os.utime(stale, (time.time() - STALE_SECONDS - 1,) * 2)
+    cache.compact()
+    assert len(list(folder.glob("*.parquet"))) == 1
+    assert not stale.exists()
+    assert fresh.exists()
+    found = cache.load(SPEC, digests(0, number))
+    np.testing.assert_array_equal(np.stack([found[d] for d in digests(0, number)]), rows)
+    assert cache.verify() == (1, [])
+
+
+def test_few_parts_are_left_alone_unless_asked(cache: Cache) -> None:
+    for index in range(3):
+        cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
+    folder = cache.folder / "embeddings" / SPEC.fingerprint
+    cache.compact()
+    assert len(list(folder.glob("*.parquet"))) == 3
+    cache.compact(above=1)
+    assert len(list(folder.glob("*.parquet"))) == 1
+
+
+def test_a_reader_finds_rows_that_are_merged_away_under_it(cache: Cache) -> None:
+    for index in range(4):
+        cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
+    tables = cache._parts(SPEC.fingerprint).tables()
+    seen = next(tables).column("digest").to_pylist()
+    Cache(cache.folder).compact(above=1)
+    for table in tables:
+        seen += table.column("digest").to_pylist()
+    assert set(seen) == set(digests(0, 4))
+
+
+def test_a_newer_format_is_refused(cache: Cache) -> None:
+    cache.add(SPEC, digests(0, 1), unit_rows(1))
+    (cache.folder / "format").write_text("2\n")
+    with pytest.raises(CacheError, match="has format 2, and this nearid knows format 1; upgrade"):
+        Cache(cache.folder)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CacheError, match="cannot read the cache"):
+        Cache(tmp_path / "file")
+
+
+def test_info_and_clear(cache: Cache) -> None:
+    other = make_spec("other", "e" * 64)
+    cache.add(SPEC, digests(0, 3), unit_rows(3))
+    cache.add(other, digests(0, 2), unit_rows(2))
+    assert [(row.metric, row.embeddings, row.parts) for row in cache.info()] == [
+        ("mean-colour", 3, 1),
+        ("other", 2, 1),
+    ]
+    old = time.time() - 10 * 86400
+    for part in (cache.folder / "embeddings" / other.fingerprint).iterdir():
+        os.utime(part, (old, old))
+    assert cache.clear(metric="mean-colour", older_than=5 * 86400) == 0
+    assert cache.clear(older_than=5 * 86400) > 0
+    assert [row.metric for row in cache.info()] == ["mean-colour"]
+    assert cache.clear() > 0
+    assert cache.info() == []

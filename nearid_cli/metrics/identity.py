@@ -1,0 +1,268 @@
+"""Did the generations keep the identity of their subject: every number of DESIGN section 2, for one metric.
+
+All of them are means of cosine similarities, and a mean is linear: the mean similarity of a generation to a
+set of references is its dot product with the mean of the set's unit vectors. So a generation costs one dot
+product a subject instead of one a reference, and no matrix of pairs is ever made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.metrics.intervals import mean_ci95
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+RESOLUTION = 1e-9
+"""Similarities closer than this are equal. Far above the rounding of float64 sums (1e-15), which would
+otherwise break ties between subjects with the same references; far below that of float32 embeddings (1e-7).
+"""
+
+_ROWS = 512  # generations at a time: bounds memory, and the block stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class AggregateIdentity:
+    """One metric over all subjects. NaN where a number does not exist.
+
+    Attributes:
+        score, ceiling, floor, retention, identification: unweighted means over the subjects that have the
+            number.
+        ci95: [2], bootstrap over subjects; NaN below 3 subjects.
+        pair_mean: mean over all (generation, own reference) pairs of all subjects.
+    """
+
+    score: float
+    ci95: Floats
+    pair_mean: float
+    ceiling: float
+    floor: float
+    retention: float
+    identification: float
+
+
+@dataclass(frozen=True)
+class IdentityScores:
+    """One metric on one data set. Float64; NaN where a number does not exist.
+
+    Attributes:
+        generations: [G], mean similarity of each generation to its subject's references, in input order.
+        score: [S], mean over all (generation, reference) pairs of a subject.
+        std: [S], sample standard deviation of the subject's values in `generations`; NaN with one.
+        min, max: [S], the lowest and highest of these.
+        ci95: [S, 2], bootstrap over generations; NaN below 3 generations.
+        ceiling: [S], mean similarity among the subject's references (pairs i<j); NaN with one.
+        floor: [S], mean similarity of its generations to all references of all other subjects; NaN with one
+            subject.
+        retention: [S], (score - floor) / (ceiling - floor); NaN unless ceiling > floor.
+        identification: [S], share of its generations nearer to their own subject (by mean similarity to its
+            references) than to any other; a tie is not nearer. NaN with one subject.
+        aggregate: the same over all subjects.
+    """
+
+    generations: Floats
+    score: Floats
+    std: Floats
+    min: Floats
+    max: Floats
+    ci95: Floats
+    ceiling: Floats
+    floor: Floats
+    retention: Floats
+    identification: Floats
+    aggregate: AggregateIdentity
+
+
+def identity_scores(
+    references: npt.NDArray[np.floating],
+    reference_subjects: npt.NDArray[np.integer],
+    generations: npt.NDArray[np.floating],
+    generation_subjects: npt.NDArray[np.integer],
+) -> IdentityScores:
+    """Score generations against the references of their subjects.
+
+    Computed in float64 on vectors scaled to length 1 there, so a float32 embedding whose norm is off by 1e-7
+    still gives a true cosine. The order of rows does not matter. Definitions: docs/metrics.md.
+
+    Args:
+        references: embeddings [R, D].
+        reference_subjects: [R], the subject of each reference, numbered 0..S-1, every number at least once.
+        generations: embeddings [G, D].
+        generation_subjects: [G], likewise for the generations.
+
+    Returns:
+        Scores by generation, by subject (in the order of their numbers) and over all subjects.
+
+    Raises:
+        ValueError: shapes, types or subject numbers are wrong, or an embedding is zero or not finite.
+
+    >>> references, generations = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.6, 0.8], [0.6, 0.8]])
+    >>> identity_scores(references, np.array([0, 1]), generations, np.array([0, 1])).score.tolist()
+    [0.6, 0.8]
+    """
+    _check_embeddings("references", references)
+    _check_embeddings("generations", generations)
+    if references.shape[1] != generations.shape[1]:
+        raise ValueError(
+            "Expected argument `generations` to have the dimension of `references`, "
+            f"{references.shape[1]}, but got {generations.shape[1]}"
+        )
+    subjects = _check_subjects("reference_subjects", reference_subjects, len(references))
+    if _check_subjects("generation_subjects", generation_subjects, len(generations)) != subjects:
+        raise ValueError(
+            "Expected arguments `reference_subjects` and `generation_subjects` to hold the same subjects "
+            f"but got {subjects} and {int(generation_subjects.max()) + 1}"
+        )
+    own_subject = generation_subjects.astype(np.intp)
+    sizes = np.bincount(reference_subjects, minlength=subjects)
+
+    centres, ceiling = _reference_sets(references, reference_subjects, sizes)
+    own, strangers, nearest_stranger = _similarities(generations, own_subject, centres, sizes)
+
+    order = np.lexsort((own, own_subject))  # by subject, then by value: sums do not depend on input order
+    counts = np.bincount(own_subject)
+    starts = np.cumsum(counts) - counts
+
+    def subject_means(values: Floats) -> Floats:
+        return np.add.reduceat(values[order], starts) / counts
+
+    ordered = own[order]
+    low, high = ordered[starts], ordered[starts + counts - 1]
+    score: Floats = np.clip(subject_means(own), low, high)  # rounding must not carry a mean past its values
+    floor = subject_means(strangers)
+    identification = subject_means((own - nearest_stranger > RESOLUTION).astype(np.float64))
+    if subjects == 1:
+        identification[:] = np.nan
+    squares = subject_means((own - score[own_subject]) ** 2)
+    retention = _retention(score, ceiling, floor)
+    return IdentityScores(
+        generations=own,
+        score=score,
+        std=np.sqrt(np.divide(squares * counts, counts - 1, out=np.full(subjects, np.nan), where=counts > 1)),
+        min=low,
+        max=high,
+        ci95=_subject_intervals(ordered, starts, counts),
+        ceiling=ceiling,
+        floor=floor,
+        retention=retention,
+        identification=identification,
+        aggregate=AggregateIdentity(
+            score=float(score.mean()),
+            ci95=mean_ci95(score[:, None])[0],
+            pair_mean=float(np.average(score, weights=counts * sizes)),
+            ceiling=_mean_of_known(ceiling),
+            floor=_mean_of_known(floor),
+            retention=_mean_of_known(retention),
+            identification=_mean_of_known(identification),
+        ),
+    )
+
+
+def _reference_sets(
+    references: npt.NDArray[np.floating], subjects: npt.NDArray[np.integer], sizes: Integers
+) -> tuple[Floats, Floats]:
+    """The mean unit vector [S, D] of each subject's references, and their ceiling [S].
+
+    With u the unit vectors, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2.
+    """
+    units = references[np.argsort(subjects, kind="stable")].astype(np.float64)
+    units /= _norms("references", units)[:, None]
+    sums = np.add.reduceat(units, np.cumsum(sizes) - sizes, axis=0)
+    pairs = sizes * (sizes - 1)
+    ceiling = np.full(len(sizes), np.nan)
+    np.divide(np.einsum("sd,sd->s", sums, sums) - sizes, pairs, out=ceiling, where=pairs > 0)
+    return sums / sizes[:, None], np.clip(ceiling, -1, 1)
+
+
+def _similarities(
+    generations: npt.NDArray[np.floating], own_subject: Integers, centres: Floats, sizes: Integers
+) -> tuple[Floats, Floats, Floats]:
+    """Mean similarities of each generation to references.
+
+    Returns:
+        Three arrays [G]: to the references of its own subject, of all other subjects together, and of the
+        nearest other subject. The last two are NaN with one subject.
+    """
+    own, strangers, nearest = (np.empty(len(generations)) for _ in range(3))
+    buffer = np.empty((min(_ROWS, len(generations)), generations.shape[1]))
+    for start in range(0, len(generations), _ROWS):
+        rows = slice(start, start + _ROWS)
+        subject = own_subject[rows]
+        block = buffer[: len(subject)]
+        block[:] = generations[rows]
+        norms = _norms("generations", block)
+        similarity = block @ centres.T
+        similarity /= norms[:, None]
+        diagonal = np.arange(len(subject)), subject
+        own[rows] = similarity[diagonal]
+        similarity[diagonal] = 0.0
+        strangers[rows] = similarity @ sizes.astype(np.float64)
+        similarity[diagonal] = -np.inf
+        nearest[rows] = similarity.max(axis=1)
+    if len(sizes) == 1:
+        strangers[:] = nearest[:] = np.nan
+    else:
+        strangers /= (sizes.sum() - sizes)[own_subject]
+    return np.clip(own, -1, 1), np.clip(strangers, -1, 1), nearest
+
+
+def _subject_intervals(ordered: Floats, starts: Integers, counts: Integers) -> Floats:
+    """Interval [S, 2] of each subject's score, one bootstrap for all subjects with as many generations."""
+    intervals = np.empty((len(counts), 2))
+    for n in np.unique(counts):
+        alike = np.flatnonzero(counts == n)
+        intervals[alike] = mean_ci95(ordered[starts[alike] + np.arange(n)[:, None]])
+    return intervals
+
+
+def _retention(score: Floats, ceiling: Floats, floor: Floats) -> Floats:
+    """(score - floor) / (ceiling - floor) where the ceiling is above the floor, else NaN."""
+    room = ceiling - floor
+    retention = np.full(len(score), np.nan)
+    np.divide(score - floor, room, out=retention, where=room > RESOLUTION)
+    return retention
+
+
+def _mean_of_known(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _norms(name: str, rows: Floats) -> Floats:
+    """Lengths [n] of the rows; a row that has no direction is an error."""
+    norms: Floats = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if bad.size:
+        raise ValueError(
+            f"Expected argument `{name}` to have finite rows other than zero "
+            f"but got {bad.size} of norm {norms[bad[0]]}"
+        )
+    return norms
+
+
+def _check_embeddings(name: str, array: npt.NDArray[np.floating]) -> None:
+    if array.ndim != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"Expected argument `{name}` to be a non-empty float array [N, D] "
+            f"but got {array.dtype} of shape {array.shape}"
+        )
+
+
+def _check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int:
+    """Check the subject numbers and return how many subjects there are."""
+    if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"Expected argument `{name}` to be an integer array of shape ({rows},) "
+            f"but got {array.dtype} of shape {array.shape}"
+        )
+    found = np.unique(array)
+    if not np.array_equal(found, np.arange(len(found))):
+        raise ValueError(
+            f"Expected argument `{name}` to hold every number from 0 to its highest "
+            f"but got {found.tolist()[:10]}"
+        )
+    return len(found)

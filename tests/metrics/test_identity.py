@@ -1,0 +1,299 @@
+"""Identity scores against a plain double loop, worked examples, and what must always hold."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nearid_cli.metrics import identity_scores
+
+NUMBERS = ("score", "std", "min", "max", "ceiling", "floor", "retention", "identification")
+
+
+def data(seed, subjects=5, dimension=16, references=(1, 6), generations=(1, 9), noise=1.0):
+    """Clustered unit vectors in random order: (references, their subjects, generations, their subjects)."""
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((subjects, dimension))
+
+    def pictures(least, most):
+        subject = np.repeat(np.arange(subjects), random.integers(least, most, size=subjects))
+        random.shuffle(subject)
+        rows = centres[subject] + noise * random.standard_normal((len(subject), dimension))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), subject
+
+    return (*pictures(*references), *pictures(*generations))
+
+
+def cosine(a, b):
+    a, b = a.tolist(), b.tolist()
+    dot = math.fsum(x * y for x, y in zip(a, b, strict=True))
+    return dot / math.sqrt(math.fsum(x * x for x in a)) / math.sqrt(math.fsum(x * x for x in b))
+
+
+def mean_or_nan(values):
+    return statistics.fmean(values) if values else math.nan
+
+
+def naive(references, reference_subjects, generations, generation_subjects):
+    """The definitions of DESIGN section 2, pair by pair."""
+    subjects = range(max(reference_subjects) + 1)
+    refs = {s: [r for r, t in zip(references, reference_subjects, strict=True) if t == s] for s in subjects}
+    gens = {s: [g for g, t in zip(generations, generation_subjects, strict=True) if t == s] for s in subjects}
+    rows, pairs = [], []
+    for s in subjects:
+        pairs += [cosine(g, r) for g in gens[s] for r in refs[s]]
+        own = [mean_or_nan([cosine(g, r) for r in refs[s]]) for g in gens[s]]
+        inner = [cosine(a, b) for i, a in enumerate(refs[s]) for b in refs[s][i + 1 :]]
+        row = {
+            "score": mean_or_nan([cosine(g, r) for g in gens[s] for r in refs[s]]),
+            "std": statistics.stdev(own) if len(own) > 1 else math.nan,
+            "min": min(own),
+            "max": max(own),
+            "ceiling": mean_or_nan(inner),
+            "floor": mean_or_nan(
+                [cosine(g, r) for g in gens[s] for t in subjects if t != s for r in refs[t]]
+            ),
+            "retention": math.nan,
+            "identification": mean_or_nan(
+                [
+                    all(value > mean_or_nan([cosine(g, r) for r in refs[t]]) for t in subjects if t != s)
+                    for g, value in zip(gens[s], own, strict=True)
+                ]
+            ),
+        }
+        if row["ceiling"] > row["floor"]:
+            row["retention"] = (row["score"] - row["floor"]) / (row["ceiling"] - row["floor"])
+        rows.append(row)
+    table = {name: [row[name] for row in rows] for name in NUMBERS}
+    means = {
+        name: mean_or_nan([value for value in table[name] if not math.isnan(value)])
+        for name in ("score", "ceiling", "floor", "retention", "identification")
+    }
+    return table, {**means, "pair_mean": mean_or_nan(pairs)}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_equals_the_double_loop(seed):
+    arrays = data(seed, subjects=2 + seed, noise=3.0)
+    table, aggregate = naive(*arrays)
+    scores = identity_scores(*arrays)
+    for name in NUMBERS:
+        np.testing.assert_allclose(getattr(scores, name), table[name], rtol=0, atol=1e-12, err_msg=name)
+    for name, value in aggregate.items():
+        assert getattr(scores.aggregate, name) == pytest.approx(value, abs=1e-12, nan_ok=True), name
+    for value, row, subject in zip(scores.generations, arrays[2], arrays[3], strict=True):
+        own = [cosine(row, r) for r, t in zip(arrays[0], arrays[1], strict=True) if t == subject]
+        assert value == pytest.approx(statistics.fmean(own), abs=1e-12)
+
+
+def test_more_generations_than_one_block_equal_each_on_its_own():
+    references, reference_subjects, generations, generation_subjects = data(1, generations=(200, 400))
+    assert len(generations) > 1000
+    scores = identity_scores(references, reference_subjects, generations, generation_subjects)
+    for g in range(0, len(generations), 97):
+        own = references[reference_subjects == generation_subjects[g]]
+        assert scores.generations[g] == pytest.approx(
+            np.mean([cosine(generations[g], r) for r in own]), abs=1e-12
+        )
+
+
+def test_worked_example_by_hand():
+    # Two subjects in the plane. Angles: cat's references at 0 and 60 degrees, its generations at 0 and 90;
+    # mug's reference at 90, its generation at 90.
+    def at(*degrees):
+        return np.array([[math.cos(math.radians(d)), math.sin(math.radians(d))] for d in degrees])
+
+    scores = identity_scores(at(0, 60, 90), np.array([0, 0, 1]), at(0, 90, 90), np.array([0, 0, 1]))
+    root = math.sqrt(3) / 2
+    assert scores.generations == pytest.approx([0.75, root / 2, 1])  # (1 + 1/2)/2, (0 + √3/2)/2, 1
+    assert scores.score == pytest.approx([(0.75 + root / 2) / 2, 1])
+    assert scores.ceiling == pytest.approx([0.5, math.nan], nan_ok=True)
+    assert scores.floor == pytest.approx([0.5, root / 2])  # (0 + 1)/2; (0 + √3/2)/2
+    assert np.isnan(
+        scores.retention
+    ).all()  # the cat's ceiling is not above its floor, the mug has no ceiling
+    assert scores.identification.tolist() == [0.5, 1.0]
+    assert scores.aggregate.pair_mean == pytest.approx((1 + 0.5 + 0 + root + 1) / 5)
+    assert math.isnan(scores.aggregate.retention)
+
+
+def test_one_subject_has_no_strangers():
+    scores = identity_scores(*data(0, subjects=1, references=(3, 4), generations=(4, 5)))
+    assert np.isnan([scores.floor[0], scores.retention[0], scores.identification[0]]).all()
+    assert np.isfinite([scores.score[0], scores.std[0], scores.ceiling[0], *scores.ci95[0]]).all()
+    assert np.isnan([scores.aggregate.floor, scores.aggregate.identification, *scores.aggregate.ci95]).all()
+
+
+def test_one_picture_each():
+    scores = identity_scores(*data(0, subjects=4, references=(1, 2), generations=(1, 2)))
+    assert np.isnan(scores.std).all()
+    assert np.isnan(scores.ceiling).all()
+    assert np.isnan(scores.retention).all()
+    assert np.isnan(scores.ci95).all()
+    assert np.isfinite(scores.aggregate.ci95).all()
+    assert (scores.score == scores.min).all()
+    assert (scores.score == scores.max).all()
+
+
+def test_a_tie_with_another_subject_is_no_identification():
+    # Both subjects have the same references, in another order: float64 sums may differ in their last bits.
+    references, _, generations, _ = data(
+        3, subjects=1, dimension=300, references=(9, 10), generations=(50, 51)
+    )
+    scores = identity_scores(
+        np.concatenate([references, references[::-1]]),
+        np.repeat([0, 1], 9),
+        np.concatenate([generations, generations]),
+        np.repeat([0, 1], 50),
+    )
+    assert scores.identification.tolist() == [0, 0]
+
+
+def test_a_ceiling_that_equals_the_floor_gives_no_retention():
+    row = np.random.default_rng(0).standard_normal(300).astype(np.float32)
+    scores = identity_scores(
+        np.stack([row] * 7), np.array([0, 0, 0, 0, 1, 1, 1]), np.stack([row, row]), np.array([0, 1])
+    )
+    assert np.isnan(scores.retention).all()
+
+
+def test_retention_is_1_when_generations_are_as_alike_as_the_references():
+    # Three references and a generation as corners of a regular simplex: every own pair has one similarity.
+    corners = np.eye(4) - 0.1
+    stranger = np.array([[1.0, -1.0, 1.0, -1.0]])
+    scores = identity_scores(
+        np.concatenate([corners[:3], stranger]),
+        np.array([0, 0, 0, 1]),
+        np.concatenate([corners[3:], stranger]),
+        np.array([0, 1]),
+    )
+    assert scores.score[0] == pytest.approx(scores.ceiling[0], abs=1e-12)
+    assert scores.retention[0] == pytest.approx(1, abs=1e-12)
+
+
+def test_retention_is_0_for_generations_as_alike_as_strangers_and_negative_below():
+    references = np.array([[1.0, 0, 0], [1, 1, 0], [0, 1, 0]])  # ceiling of the first subject: 0.71
+    orthogonal_to_all, nearer_to_the_stranger = [[0.0, 0, 1]], [[-1.0, 1, 0]]
+    subjects, generation_subjects = np.array([0, 0, 1]), np.array([0, 1])
+    other = [[0.0, 1, 0]]
+    scores = identity_scores(references, subjects, np.array(orthogonal_to_all + other), generation_subjects)
+    assert scores.retention[0] == 0
+    scores = identity_scores(
+        references, subjects, np.array(nearer_to_the_stranger + other), generation_subjects
+    )
+    assert scores.floor[0] > scores.score[0]
+    assert scores.retention[0] < 0
+
+
+def test_embeddings_need_not_be_of_length_1():
+    references, reference_subjects, generations, generation_subjects = data(4)
+    plain = identity_scores(references, reference_subjects, generations, generation_subjects)
+    scaled = identity_scores(
+        references * 8, reference_subjects, generations * np.float32(0.25), generation_subjects
+    )
+    np.testing.assert_allclose(plain.score, scaled.score, rtol=0, atol=1e-15)
+
+
+def test_a_copied_reference_scores_1_and_never_more():
+    references, reference_subjects, *_ = data(5, subjects=40, dimension=700, references=(1, 2))
+    scores = identity_scores(references, reference_subjects, references, reference_subjects)
+    assert (scores.generations <= 1).all()
+    assert scores.generations == pytest.approx(1, abs=1e-15)
+    assert scores.aggregate.score <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), subjects=st.integers(1, 6), dimension=st.integers(2, 12))
+def test_invariants(seed, subjects, dimension):
+    references, reference_subjects, generations, generation_subjects = data(seed, subjects, dimension)
+    scores = identity_scores(references, reference_subjects, generations, generation_subjects)
+    assert (scores.min >= -1).all()
+    assert (scores.min <= scores.score).all()
+    assert (scores.score <= scores.max).all()
+    assert (scores.max <= 1).all()
+    for bounded in (scores.ceiling, scores.floor):
+        assert (np.isnan(bounded) | (np.abs(bounded) <= 1)).all()
+    low, high = scores.ci95.T
+    assert (np.isnan(low) | ((scores.min <= low) & (low <= high) & (high <= scores.max))).all()
+    assert (np.isnan(low) == (np.bincount(generation_subjects) < 3)).all()
+    assert (np.isnan(scores.std) == (np.bincount(generation_subjects) == 1)).all()
+
+    random = np.random.default_rng(seed)
+    shuffled_references = random.permutation(len(references))
+    shuffled_generations = random.permutation(len(generations))
+    relabel = random.permutation(subjects)
+    again = identity_scores(
+        references[shuffled_references],
+        relabel[reference_subjects[shuffled_references]],
+        generations[shuffled_generations],
+        relabel[generation_subjects[shuffled_generations]],
+    )
+    close = {"rtol": 1e-12, "atol": 1e-12}
+    np.testing.assert_allclose(again.generations, scores.generations[shuffled_generations], **close)
+    for name in (*NUMBERS, "ci95"):
+        if name != "retention":  # a quotient: its error grows as the ceiling nears the floor
+            np.testing.assert_allclose(
+                getattr(again, name)[relabel], getattr(scores, name), **close, err_msg=name
+            )
+    np.testing.assert_allclose(again.aggregate.score, scores.aggregate.score, **close)
+    np.testing.assert_allclose(again.aggregate.ci95, scores.aggregate.ci95, **close)
+    np.testing.assert_allclose(again.aggregate.pair_mean, scores.aggregate.pair_mean, **close)
+
+
+def test_the_same_numbers_every_time():
+    arrays = data(7)
+    one, two = identity_scores(*arrays), identity_scores(*arrays)
+    np.testing.assert_array_equal(one.ci95, two.ci95)
+    np.testing.assert_array_equal(one.aggregate.ci95, two.aggregate.ci95)
+
+
+REFERENCES, SUBJECTS = np.eye(3, dtype=np.float32), np.arange(3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (REFERENCES[0], SUBJECTS, REFERENCES, SUBJECTS),
+            r"`references` to be a non-empty float array \[N, D\] but got float32 of shape \(3,\)",
+        ),
+        (
+            (REFERENCES, SUBJECTS, REFERENCES[:0], SUBJECTS[:0]),
+            r"`generations` to be a non-empty .* shape \(0, 3\)",
+        ),
+        ((REFERENCES, SUBJECTS, REFERENCES.astype(int), SUBJECTS), r"`generations` to be .* but got int64"),
+        ((REFERENCES, SUBJECTS, REFERENCES[:, :2], SUBJECTS), r"dimension of `references`, 3, but got 2"),
+        (
+            (REFERENCES, SUBJECTS[:2], REFERENCES, SUBJECTS),
+            r"`reference_subjects` to be an integer array of shape \(3,\)",
+        ),
+        (
+            (REFERENCES, SUBJECTS, REFERENCES, SUBJECTS * 1.0),
+            r"`generation_subjects` to be an integer array .* float64",
+        ),
+        (
+            (REFERENCES, SUBJECTS + 1, REFERENCES, SUBJECTS),
+            r"every number from 0 to its highest but got \[1, 2, 3\]",
+        ),
+        ((REFERENCES, SUBJECTS - 1, REFERENCES, SUBJECTS), r"every number from 0 .* but got \[-1, 0, 1\]"),
+        ((REFERENCES, SUBJECTS, REFERENCES, SUBJECTS // 2), r"hold the same subjects but got 3 and 2"),
+        (
+            (REFERENCES, SUBJECTS, REFERENCES * 0, SUBJECTS),
+            r"`generations` to have finite rows .* but got 3 of norm 0\.0",
+        ),
+        (
+            (REFERENCES * np.float32("nan"), SUBJECTS, REFERENCES, SUBJECTS),
+            r"`references` to have finite rows .* norm nan",
+        ),
+        (
+            (REFERENCES, SUBJECTS, np.where(REFERENCES > 0, np.inf, 1.0), SUBJECTS),
+            r"`generations` .* 3 of norm inf",
+        ),
+    ],
+)
+def test_wrong_arguments_say_what_was_expected(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        identity_scores(*arguments)

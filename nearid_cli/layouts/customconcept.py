@@ -1,0 +1,99 @@
+"""CustomConcept101 (adobe-research/custom-diffusion): `dataset.json` names concepts, `samples/` holds generations."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from pathlib import Path
+from typing import Any
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.found import Found, picture, stem
+from nearid_cli.layouts.walk import Walk, walk
+from nearid_cli.text import count, printable
+
+LAYOUT = "customconcept101"
+
+
+def find_concepts(root: Path) -> Found | None:
+    """The concepts of `dataset.json` whose folders are there, each named after its folder.
+
+    A `dataset.json` that lists no `instance_data_dir` is something else: None.
+
+    Raises:
+        InputError: none of the folders is there, or two concepts would have the same name.
+    """
+    file = root / "dataset.json"
+    if not file.is_file():
+        return None
+    content = _load(file)
+    if not isinstance(content, list):
+        return None
+    folders = [
+        posixpath.normpath(entry["instance_data_dir"])
+        for entry in content
+        if isinstance(entry, dict) and isinstance(entry.get("instance_data_dir"), str)
+    ]
+    if not folders:
+        return None
+    found = Found(root, LAYOUT)
+    taken: dict[str, str] = {}
+    for folder in folders:
+        name = posixpath.basename(folder)
+        if taken.setdefault(name, folder) != folder:
+            raise InputError(
+                f"two concepts of {printable(file)} are called {printable(name)}: "
+                f"{printable(taken[name])} and {printable(folder)}"
+            )
+        if name not in found.subjects and (root / folder).is_dir():
+            walked = walk(root, folder)
+            found.subjects[name] = [picture(root, one) for one in walked.names]
+            found.left_out.update(walked.left_out)
+    if not found.subjects:
+        raise InputError(
+            f"{printable(file)} names {count(len(taken), 'folder')} of concepts and none is there: "
+            f"looked for {printable(root / folders[0])} and so on"
+        )
+    return found
+
+
+def find_samples(root: Path, walked: Walk) -> Found | None:
+    """Generations in `<subject>/samples/` next to a `prompts.json` of prompts by file stem.
+
+    With `samples/` right in `root`, all are loose: they belong to one subject that `root` does not name.
+    """
+    parents = {name.rpartition("/")[0] for name in walked.names}
+    sample_folders = [parent for parent in parents if posixpath.basename(parent) == "samples"]
+    prompts: dict[str, dict[str, Any]] = {}
+    for folder in sample_folders:
+        file = root / posixpath.dirname(folder) / "prompts.json"
+        if file.is_file():
+            content = _load(file)
+            if not isinstance(content, dict):
+                raise InputError(f"expected {printable(file)} to map file stems to prompts")
+            prompts[folder] = content
+    if not prompts:
+        return None
+    found = Found(root, LAYOUT, left_out=walked.left_out)
+    for name in walked.names:
+        folder = name.rpartition("/")[0]
+        if folder not in sample_folders:
+            found.left_out["pictures outside samples/"] += 1
+            continue
+        prompt = prompts.get(folder, {}).get(stem(name))
+        one = picture(root, name, prompt=prompt if isinstance(prompt, str) else None)
+        if folder == "samples":
+            found.loose.append(one)
+        else:
+            found.subjects.setdefault(name.partition("/")[0], []).append(one)
+    return found
+
+
+def _load(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {printable(file)}: {os.strerror(error.errno or 0)}") from error
+    except ValueError as error:
+        raise InputError(f"{printable(file)} is not valid JSON: {error}") from error

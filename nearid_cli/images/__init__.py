@@ -1,1 +1,1 @@
-
+"""Safe decoding of picture files, and the preprocessing that checkpoints ask for."""

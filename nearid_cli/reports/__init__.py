@@ -1,1 +1,27 @@
+"""Results for people and programs: terminal tables, JSON, CSV, Parquet and Markdown.
 
+Everything here reads result objects and changes none. What a format needs (rich, pyarrow) is imported when
+that format is written, so that JSON costs nothing but itself.
+"""
+
+from nearid_cli.reports.files import check_outputs, write, write_images
+from nearid_cli.reports.json_text import to_json
+from nearid_cli.reports.markdown import to_markdown
+from nearid_cli.reports.order import sorted_subjects, worst_images
+from nearid_cli.reports.reading import read_score
+from nearid_cli.reports.terminal import render_pair, render_score, score_tables, worst_tables
+
+__all__ = [
+    "check_outputs",
+    "read_score",
+    "render_pair",
+    "render_score",
+    "score_tables",
+    "sorted_subjects",
+    "to_json",
+    "to_markdown",
+    "worst_images",
+    "worst_tables",
+    "write",
+    "write_images",
+]

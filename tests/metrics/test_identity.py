@@ -176,7 +176,7 @@ def test_retention_is_1_when_generations_are_as_alike_as_the_references():
 
 def test_retention_is_0_for_generations_as_alike_as_strangers_and_negative_below():
     references = np.array([[1.0, 0, 0], [1, 1, 0], [0, 1, 0]])  # ceiling of the first subject: 0.71
-    orthogonal_to_all, nearer_to_the_stranger = [[0.0, 0, 1]], [[-1.0, 1, 0]]
+    orthogonal_to_all, nearer_to_the_stranger = [[0.0, 0, 1]], [[-1.0, 1, 2]]
     subjects, generation_subjects = np.array([0, 0, 1]), np.array([0, 1])
     other = [[0.0, 1, 0]]
     scores = identity_scores(references, subjects, np.array(orthogonal_to_all + other), generation_subjects)

@@ -1,0 +1,50 @@
+"""In which order subjects and generations are shown."""
+
+from __future__ import annotations
+
+from nearid_cli.errors import UsageError
+from nearid_cli.results import Image, ScoreResult, Subject
+from nearid_cli.text import did_you_mean
+
+
+def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subject, ...]:
+    """The subjects in the order that `--sort` asks for.
+
+    Args:
+        result: a score result.
+        sort: `subject` or None for the result's own (natural) order, or a metric's name for the worst first;
+            a leading `-` reverses. Equal scores keep the natural order.
+
+    Raises:
+        UsageError: `sort` names neither.
+    """
+    metrics = [metric.name for metric in result.metrics]
+    key = sort or "subject"
+    reverse = key.startswith("-") and key not in metrics
+    key = key[1:] if reverse else key
+    if key == "subject":
+        return result.subjects[::-1] if reverse else result.subjects
+    if key not in metrics:
+        raise UsageError(f"cannot sort by {key!r}: {did_you_mean(key, ['subject', *metrics])}")
+    return tuple(sorted(result.subjects, key=lambda subject: subject.scores[key].score, reverse=reverse))
+
+
+def worst_images(result: ScoreResult, n: int) -> tuple[Image, ...]:
+    """The n generations with the lowest score by the first metric, worst first; ties in the result's order.
+
+    Raises:
+        UsageError: n is below 1.
+    """
+    if n < 1:
+        raise UsageError(f"expected a number of worst generations of 1 or more but got {n}")
+    first = result.metrics[0].name
+    return tuple(sorted(result.images, key=lambda image: image.scores[first])[:n])
+
+
+def copies(result: ScoreResult) -> dict[str, int]:
+    """How many generations of each subject copy a reference; only subjects with any."""
+    number: dict[str, int] = {}
+    for image in result.images:
+        if image.copy_of is not None:
+            number[image.subject] = number.get(image.subject, 0) + 1
+    return number

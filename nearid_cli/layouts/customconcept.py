@@ -1,4 +1,4 @@
-"""CustomConcept101 (adobe-research/custom-diffusion): `dataset.json` names concepts, `samples/` holds generations."""
+"""CustomConcept101 of custom-diffusion: a `dataset.json` of concepts, `samples/` of generations."""
 
 from __future__ import annotations
 

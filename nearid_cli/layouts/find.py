@@ -73,7 +73,7 @@ def find(references: Path, generations: Path | None, layout: str = "auto") -> Da
         if generation_manifest
         else find_generations(generations, side)
     )
-    if reference_manifest is generation_manifest:
+    if reference_manifest and reference_manifest is generation_manifest:
         # One manifest is both sides: what it left out and its distractors count once.
         generation_side.left_out, generation_side.distractors = Counter(), {}
     else:
@@ -126,7 +126,7 @@ def _manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
         raise InputError(f"cannot read {side} {printable(path)}: {error.strerror}") from error
     if stat.S_ISDIR(mode):
         return None
-    if not is_manifest(path):
+    if not (is_manifest(path) and stat.S_ISREG(mode)):
         raise InputError(
             f"{side} {printable(path)} is a file: expected a folder or a manifest (.csv, .jsonl, .parquet)"
         )

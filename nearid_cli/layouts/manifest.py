@@ -72,10 +72,11 @@ def _add(manifest: Manifest, row: Row, seen: set[tuple[str, ...]]) -> str | None
     """Take one row, or say what is wrong with it."""
     path, subject, role, method, prompt, seed = (_text(row.get(name)) for name in (*REQUIRED, *OPTIONAL))
     subject, role = subject.strip(), role.strip().lower()
+    full_path = manifest.path.parent / path
     wrong = []
     if not path:
         wrong.append("the path is empty")
-    elif why := _why_no_picture(manifest.path.parent / path):
+    elif why := _why_no_picture(full_path):
         wrong.append(f"{printable(path)} {why}")
     if not subject:
         wrong.append("the subject is empty")
@@ -87,9 +88,7 @@ def _add(manifest: Manifest, row: Row, seen: set[tuple[str, ...]]) -> str | None
         manifest.left_out["repeated manifest rows"] += 1
         return None
     seen.add((path, subject, role, method))
-    one = Picture(
-        manifest.path.parent / path, path.replace(os.sep, "/"), method or None, prompt or None, seed or None
-    )
+    one = Picture(full_path, path.replace(os.sep, "/"), method or None, prompt or None, seed or None)
     manifest.roles[role].setdefault(subject, []).append(one)
     return None
 

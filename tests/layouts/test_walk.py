@@ -1,0 +1,221 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts import find_images
+from nearid_cli.layouts.walk import EXTENSIONS, extensions, natural_key, walk
+
+
+def test_natural_order_at_every_level(plant):
+    root = plant("d", "b10/img10.png b10/img2.png b2/x.png top10.png top9.png b2/deep/a.png")
+    assert walk(root).names == [
+        "top9.png", "top10.png", "b2/x.png", "b2/deep/a.png", "b10/img2.png", "b10/img10.png",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0"), max_size=30), max_size=8), st.randoms())
+def test_order_does_not_depend_on_what_the_disk_says_first(names, random):
+    shuffled = random.sample(names, len(names))
+    assert sorted(names, key=natural_key) == sorted(shuffled, key=natural_key)
+
+
+def test_numbers_of_any_length_sort(plant):
+    long = "9" * 5000
+    assert sorted([f"a{long}", "a1"], key=natural_key) == ["a1", f"a{long}"]
+
+
+@pytest.mark.parametrize("extension", [*sorted(EXTENSIONS), "JPG", "Png", "Tiff"])
+def test_extensions_in_any_case(plant, extension):
+    assert walk(plant("d", [f"a.{extension}"])).names == [f"a.{extension}"]
+
+
+def test_heic_needs_its_library(plant, tmp_path, monkeypatch):
+    root = plant("d", "a.heic b.HEIF c.png")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    extensions.cache_clear()
+    walked = walk(root)
+    assert walked.names == ["c.png"]
+    assert walked.left_out == {"HEIC files (pillow-heif is not installed)": 2}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    extensions.cache_clear()
+    assert walk(root).names == ["a.heic", "b.HEIF", "c.png"]
+    extensions.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (".hidden.png", "hidden files"),
+        (".DS_Store", "hidden files"),
+        (".cache/a.png", "hidden folders"),
+        ("Thumbs.db", "system files"),
+        ("desktop.ini", "system files"),
+        ("__MACOSX/a.png", "system files"),
+        ("dog_mask.png", "masks"),
+        ("dog-mask.PNG", "masks"),
+        ("masks/dog.png", "masks"),
+        ("Mask/deep/dog.png", "masks"),
+        ("grid.png", "grids"),
+        ("grid-0001.png", "grids"),
+        ("grid_all.jpg", "grids"),
+        ("grid01.png", "grids"),
+        ("dog_grid.jpg", "grids"),
+        ("xyz_grid-0001-42.png", "grids"),
+        ("class_images/1.png", "class images"),
+        ("class-data/1.png", "class images"),
+        ("class_samples/1.png", "class images"),
+        ("regularization/dog/1.png", "class images"),
+        ("notes.txt", "other files"),
+        ("png", "other files"),
+        ("LICENSE", "other files"),
+    ],
+)
+def test_left_out_and_counted(plant, name, reason):
+    walked = walk(plant("d", [name, "cat.png"]))
+    assert walked.names == ["cat.png"]
+    assert walked.left_out == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "class_ring/1.png", "world_class/1.png", "gas_mask/1.png", "griddle.png", "gridiron_01.png",
+        "unmask.png", "masked_singer/1.png", "class/1.png", "hybrid_grids_toy/1.png", "folder.png/1.png",
+    ],
+)  # fmt: skip
+def test_names_that_only_resemble_are_pictures(plant, name):
+    walked = walk(plant("d", [name]))
+    assert walked.names == [name]
+    assert not walked.left_out
+
+
+def test_the_given_folder_itself_is_never_left_out(plant):
+    assert walk(plant(".cache/masks", "a.png")).names == ["a.png"]
+
+
+def test_symlink_loops_end(plant):
+    root = plant("d", "cat/a.png dog/b.png")
+    (root / "cat" / "self").symlink_to(".")
+    (root / "cat" / "up").symlink_to("..")
+    (root / "cat" / "other").symlink_to("../dog")
+    (root / "dog" / "other").symlink_to("../cat")
+    (root / "mirror").symlink_to("mirror")
+    walked = walk(root)
+    assert walked.names == ["cat/a.png", "cat/other/b.png", "dog/b.png", "dog/other/a.png"]
+    assert walked.left_out["folders that lead back to themselves"] >= 4
+    assert walked.left_out["other files"] == 1  # the link to itself
+
+
+def test_one_folder_linked_twice_counts_twice(plant):
+    root = plant("d", "cat/a.png")
+    (root / "kitten").symlink_to("cat")
+    assert walk(root).names == ["cat/a.png", "kitten/a.png"]
+
+
+def test_dead_links_are_pictures_if_they_are_called_so(plant):
+    root = plant("d", "a.png")
+    (root / "gone.jpg").symlink_to("nowhere.jpg")
+    (root / "ring.png").symlink_to("ring.png")
+    (root / "gone").symlink_to("nowhere")
+    walked = walk(root)
+    assert walked.names == ["a.png", "gone.jpg", "ring.png"]
+    assert walked.left_out == {"other files": 1}
+
+
+def test_pipes_and_sockets_are_not_pictures(plant, tmp_path, monkeypatch):
+    root = plant("d", "a.png")
+    os.mkfifo(root / "pipe.png")
+    (root / "link.png").symlink_to("pipe.png")
+    monkeypatch.chdir(root)  # socket addresses are short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.png")
+        walked = walk(root)
+    assert walked.names == ["a.png"]
+    assert walked.left_out == {"not regular files": 3}
+
+
+ODD_NAMES = [
+    b"with space.png", b"line\nbreak.png", b"quote'\".png", b"[red]x[/red].png", b"\xff\xfe.png",
+    b"x" * 196 + b".png", b"-rf.png", "né.png".encode(), b"back\\slash.png", b"a;b,c.png",
+]  # fmt: skip
+
+
+def test_odd_names_stay_as_they_are(plant):
+    root = plant("d", [os.fsdecode(b"odd \xff/" + name) for name in ODD_NAMES])
+    pictures, _ = find_images([root])
+    assert {os.fsencode(picture.name) for picture in pictures} == {
+        os.fsencode(root) + b"/odd \xff/" + name for name in ODD_NAMES
+    }
+    assert all(picture.path.exists() for picture in pictures)
+
+
+def test_deeper_than_a_recursive_walk_could_go(tmp_path):
+    depth = sys.getrecursionlimit() + 100
+    path = f"{tmp_path}/d"
+    for _ in range(depth):
+        os.mkdir(path)  # noqa: PTH102 - Path recurses too
+        path += "/x"
+    Path(path).with_suffix(".png").touch()
+    try:
+        assert walk(tmp_path / "d").names == ["x/" * (depth - 1) + "x.png"]
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # pytest's own cleaning recurses
+
+
+@pytest.fixture
+def unprivileged():
+    """Run as somebody whom permissions apply to."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_an_unreadable_folder_is_named(tmp_path_factory, request):
+    root = Path(os.path.realpath(tmp_path_factory.mktemp("open")))
+    (root / "cat").mkdir()
+    (root / "cat" / "a.png").touch()
+    (root / "cat").chmod(0)
+    for folder in [root, *root.parents[:2]]:
+        if folder.stat().st_uid == os.getuid():
+            folder.chmod(0o755)
+    request.getfixturevalue("unprivileged")
+    with pytest.raises(InputError, match=r"cannot read folder .*/cat: Permission denied"):
+        walk(root)
+
+
+def test_find_images_takes_files_and_folders_once(plant, monkeypatch):
+    root = plant("d", "a.png sub/b10.png sub/b2.png notes.txt")
+    monkeypatch.chdir(root.parent)
+    pictures, left_out = find_images([Path("d/sub"), Path("d/a.png"), Path("d"), Path("d/notes.txt")])
+    assert [picture.name for picture in pictures] == [
+        "d/sub/b2.png",
+        "d/sub/b10.png",
+        "d/a.png",
+        "d/notes.txt",
+    ]
+    assert left_out == {"other files": 1}
+
+
+def test_find_images_lists_all_missing(plant):
+    root = plant("d", "a.png")
+    with pytest.raises(InputError, match="no such file or folder") as caught:
+        find_images([root / "x", root, root / "y\n"])
+    assert caught.value.details == (f"{root}/x", f"{root}/y\\n")
+
+
+def test_find_images_without_any(plant):
+    with pytest.raises(InputError, match=r"no pictures in .*: found 1 other files"):
+        find_images([plant("d", "notes.txt")])

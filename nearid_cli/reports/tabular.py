@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from types import SimpleNamespace
 
 from nearid_cli.reports.sheet import Cell, Sheet
 
@@ -15,11 +16,11 @@ def to_csv(sheet: Sheet) -> str:
 
     A text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lines.append))  # ends lines with CR LF, so it quotes both
     writer.writerow([_defused(column.name) for column in sheet])
     writer.writerows(zip(*([_defused(cell) for cell in column.cells] for column in sheet), strict=True))
-    return valid(text.getvalue())
+    return valid("".join(line.removesuffix("\r\n") + "\n" for line in lines))
 
 
 def to_parquet(sheet: Sheet, metadata: dict[str, str]) -> bytes:

@@ -1,0 +1,370 @@
+"""Every format read back by its own ecosystem; files that cannot be written; what is imported for what."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from markdown_it import MarkdownIt
+
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.reports import check_outputs, read_score, to_json, to_markdown, write, write_images
+from nearid_cli.results import Image, PairResult
+
+FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx"]
+AWKWARD = [
+    "<script>alert(1)</script>",
+    "a|b",
+    "a\\|b",
+    "`c`",
+    "*d* _e_",
+    "[f](g)",
+    "# h",
+    "- i",
+    "1. j",
+    "k\nl",
+    "&lt;",
+    "~~m~~",
+]
+
+
+def plain(value):
+    return json.loads(json.dumps(value))
+
+
+def test_json_is_the_whole_result(result):
+    document = json.loads(to_json(result))
+    assert document == plain(result.to_dict())
+    assert list(document) == [
+        "schema",
+        "tool",
+        "created",
+        "inputs",
+        "metrics",
+        "subjects",
+        "aggregate",
+        "images",
+    ]
+    assert list(document["subjects"][0]["scores"]["nearid"]) == [
+        "score", "std", "ci95", "min", "max", "ceiling", "floor", "retention", "identification",
+    ]  # fmt: skip
+    assert document["images"][1]["copy_of"] == "cat/1.jpg"
+    assert document["images"][0]["copy_of"] is None
+
+
+def test_json_of_a_pair(result):
+    pair = PairResult("a", "b", result.metrics, {"nearid": 1.0})
+    assert json.loads(to_json(pair))["schema"] == "nearid.pair/1"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_none_raises_instead_of_being_written(make, tmp_path, number):
+    broken = make({"cat": number})
+    with pytest.raises(ValueError, match="Out of range"):
+        to_json(broken)
+    with pytest.raises(ValueError, match="Out of range"):
+        write(broken, tmp_path / "r.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_round_trip(result, tmp_path):
+    write(result, tmp_path / "r.json")
+    assert read_score(tmp_path / "r.json") == result
+
+
+def test_round_trip_without_optional_numbers(make, tmp_path):
+    result = make({"é\n": 0.5}, full=False)
+    write(result, tmp_path / "r.json")
+    assert read_score(tmp_path / "r.json") == result
+
+
+def test_csv_in_pandas(result, tmp_path):
+    write(result, tmp_path / "r.csv", sort="nearid")
+    frame = pd.read_csv(tmp_path / "r.csv")
+    assert frame["subject"].tolist() == ["red mug", "cat"]  # no aggregate row
+    assert frame["copies"].tolist() == [0, 1]
+    numbers = (
+        "score",
+        "std",
+        "ci95_low",
+        "ci95_high",
+        "min",
+        "max",
+        "ceiling",
+        "floor",
+        "retention",
+        "identification",
+    )
+    assert list(frame.columns) == [
+        *("subject", "references", "generations", "copies"),
+        *(f"{metric}_{number}" for metric in ("nearid", "clip-i", "dino") for number in numbers),
+    ]
+    cat = result.subjects[0].scores["dino"]
+    assert frame.loc[1, "dino_score"] == cat.score
+    assert (frame.loc[1, "dino_ci95_low"], frame.loc[1, "dino_ci95_high"]) == cat.ci95
+
+
+def test_parquet_in_pandas(result, tmp_path):
+    write(result, tmp_path / "r.parquet")
+    write(result, tmp_path / "r.csv")
+    frame = pd.read_parquet(tmp_path / "r.parquet")
+    pd.testing.assert_frame_equal(frame, pd.read_csv(tmp_path / "r.csv"), check_dtype=False, check_exact=True)
+    made = json.loads(pq.read_schema(tmp_path / "r.parquet").metadata[b"nearid"])
+    document = plain(result.to_dict())
+    del document["subjects"], document["images"]
+    assert made == document
+
+
+def test_missing_numbers_are_empty_and_typed(make, tmp_path):
+    result = make({"cat": 0.5}, metrics=("hog",), full=False)
+    write(result, tmp_path / "r.csv")
+    write(result, tmp_path / "r.parquet")
+    assert (tmp_path / "r.csv").read_text().splitlines()[1] == "cat,4,600,0,0.5,,,,0.5,0.5,,,,"
+    frame = pd.read_parquet(tmp_path / "r.parquet")
+    assert frame["hog_retention"].dtype == "float64"
+    assert frame["hog_retention"].isna().all()
+
+
+@pytest.mark.parametrize("extension", ["csv", "parquet", "jsonl"])
+def test_images(result, tmp_path, extension):
+    path = tmp_path / f"images.{extension}"
+    write_images(result, path)
+    if extension == "jsonl":
+        assert [json.loads(line) for line in path.read_text().splitlines()] == plain(result.to_dict())[
+            "images"
+        ]
+        return
+    frame = pd.read_csv(path) if extension == "csv" else pd.read_parquet(path)
+    assert list(frame.columns) == ["path", "subject", "copy_of", "nearid", "clip-i", "dino"]
+    assert frame["nearid"].tolist() == [0.9, 1.0, 0.1234567890123]
+    assert frame["copy_of"].isna().tolist() == [True, False, True]
+
+
+def test_formulas_are_defused_and_negative_numbers_are_not(make, tmp_path):
+    images = tuple(Image(name, name, None, {"=m": -0.5}) for name in FORMULAS)
+    result = make(dict.fromkeys(FORMULAS, -0.5), metrics=("=m",), images=images)
+    write(result, tmp_path / "r.csv")
+    write_images(result, tmp_path / "i.csv")
+    for file in ("r.csv", "i.csv"):
+        frame = pd.read_csv(tmp_path / file)
+        assert frame["subject"].tolist() == [f"'{name}" for name in FORMULAS]
+    assert frame["'=m"].tolist() == [-0.5] * 6
+    assert pd.read_csv(tmp_path / "r.csv")["'=m_score"].tolist() == [-0.5] * 6
+
+
+def test_names_with_commas_quotes_and_newlines_in_csv(make, tmp_path):
+    names = ['a,"b"', "c\nd", "é"]
+    write(make(dict.fromkeys(names, 0.5)), tmp_path / "r.csv")
+    assert pd.read_csv(tmp_path / "r.csv")["subject"].tolist() == names
+
+
+def test_names_that_are_not_utf8_are_written_as_text(make, tmp_path):
+    image = Image("\udcff.png", "\udcff", None, {"nearid": 0.5, "clip-i": 0.5, "dino": 0.5})
+    result = make({"\udcff": 0.5}, images=(image,))
+    for extension in ("json", "csv", "parquet", "md"):
+        write(result, tmp_path / f"r.{extension}")
+    for extension in ("jsonl", "csv", "parquet"):
+        write_images(result, tmp_path / f"i.{extension}")
+    assert json.loads((tmp_path / "r.json").read_bytes().decode())["subjects"][0]["subject"] == "\\udcff"
+    assert pd.read_csv(tmp_path / "r.csv")["subject"].tolist() == ["\\udcff"]
+    assert pd.read_parquet(tmp_path / "i.parquet")["path"].tolist() == ["\\udcff.png"]
+
+
+class Cells(HTMLParser):
+    """The text of the body's first cells, and every tag seen."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.rows = set(), []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def test_markdown_shows_names_as_they_are(make):
+    result = make(dict.fromkeys(AWKWARD, 0.5), unmatched=tuple(AWKWARD))
+    html = (
+        MarkdownIt("commonmark", {"html": True})
+        .enable(["table", "strikethrough"])
+        .render(to_markdown(result))
+    )
+    table = Cells(html[: html.index("</table>")])
+    assert [row[0].strip() for row in table.rows[1:]] == [name.replace("\n", "\\n") for name in AWKWARD] + [
+        "aggregate"
+    ]
+    assert {len(row) for row in table.rows} == {10}
+    assert Cells(html).tags == {
+        "h1",
+        "h2",
+        "p",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "ul",
+        "li",
+        "strong",
+    }
+    assert html.count("<ul>") == 2  # nothing nested: the unmatched, and what made it
+
+
+def test_markdown_says_what_made_it(result):
+    text = to_markdown(result, sort="nearid")
+    assert "| red mug | 4 | 600 | 0.750 [0.730, 0.770] | 0.650 [0.630, 0.670] |" in text
+    assert text.index("| red mug |") < text.index("| cat |") < text.index("| **aggregate** | **8** |")
+    for fact in (
+        "nearid-cli 0.1.0",
+        "org/nearid",
+        "abc123",
+        "ffffffff",
+        "cat/b.png = cat/1.jpg",
+        "truncated",
+    ):
+        assert fact in text
+
+
+def test_outputs_are_checked_before_the_job(tmp_path):
+    check_outputs([tmp_path / "a.json", tmp_path / "a.CSV", tmp_path / "a.md"], tmp_path / "images.jsonl")
+    with pytest.raises(UsageError, match=r"extension \.txt; known: \.json, \.csv, \.parquet, \.md"):
+        check_outputs([tmp_path / "a.txt"])
+    with pytest.raises(UsageError, match="no extension"):
+        check_outputs([tmp_path / "json"])
+    with pytest.raises(UsageError, match=r"extension \.md; known: \.csv, \.parquet, \.jsonl"):
+        check_outputs([], tmp_path / "a.md")
+    with pytest.raises(UsageError, match="named twice"):
+        check_outputs([tmp_path / "a.csv"], tmp_path / "." / "a.csv")
+    (tmp_path / "d.md").mkdir()
+    with pytest.raises(InputError, match=r"2 outputs: .*does not exist; make it first") as caught:
+        check_outputs([tmp_path / "no" / "a.json", tmp_path / "d.md"])
+    assert "d.md is a folder" in caught.value.details[0]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_found_before_the_job(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="no permission"):
+        check_outputs([tmp_path / "a.json"])
+    tmp_path.chmod(0o700)
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(make, tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("old")
+    large = make({f"subject {i}": 0.5 for i in range(1000)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # the system call fails, as on a full disk
+    try:
+        with pytest.raises(InputError, match=r"cannot write .*r\.csv: File too large"):
+            write(large, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.csv"]
+
+
+def test_writing_through_a_symlink_and_with_the_usual_permissions(result, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "r.json"
+    link.symlink_to(tmp_path / "elsewhere" / "r.json")
+    write(result, link)
+    assert link.is_symlink()
+    (tmp_path / "touched").touch()
+    assert (tmp_path / "elsewhere" / "r.json").stat().st_mode == (tmp_path / "touched").stat().st_mode
+
+
+def test_a_name_at_the_length_limit_can_be_written(result, tmp_path):
+    write(result, tmp_path / ("x" * 250 + ".json"))
+
+
+def test_json_needs_neither_rich_nor_arrow(tmp_path):
+    code = """
+import sys
+import nearid_cli.reports as reports
+heavy = {"numpy", "pandas", "pyarrow", "rich", "torch"}
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+from pathlib import Path
+from nearid_cli.results import *
+inputs = Inputs("a", "b", "c", 1, 1, 1, (), ())
+result = ScoreResult(Tool("t", "1"), "now", inputs, (), (), {}, ())
+reports.to_json(result)
+reports.check_outputs([Path(sys.argv[1])])
+reports.write(result, Path(sys.argv[1]))
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code, tmp_path / "r.json"], check=True)
+    assert json.loads((tmp_path / "r.json").read_text())["created"] == "now"
+
+
+READ_CASES = [
+    (None, "cannot read .*No such file"),
+    ("", "not valid JSON"),
+    ("{", "not valid JSON"),
+    ("\udcff", "not valid JSON"),
+    ("[1]", "expected schema nearid.score/1 but it has no schema"),
+    ('{"schema": "nearid.pair/1"}', "expected schema nearid.score/1 but its schema is nearid.pair/1"),
+    (
+        '{"schema": "nearid.score/1"}',
+        "the document lacks tool, created, inputs, metrics, subjects, aggregate, images",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), READ_CASES)
+def test_what_is_no_result_is_said(tmp_path, text, message):
+    path = tmp_path / "r.json"
+    if text is not None:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=message):
+        read_score(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("subjects", 0, "scores", "dino", "min"), "1", r'\[0\]\.scores\.dino\.min to be a number but got "1"'),
+        (("subjects", 1, "references"), 1.5, r"subjects\[1\]\.references to be a whole number but got 1\.5"),
+        (("subjects", 1, "references"), True, "a whole number but got true"),
+        (("aggregate", "nearid", "ci95"), [1], r"aggregate\.nearid\.ci95 to be 2 values but got \[1\]"),
+        (("aggregate", "nearid", "score"), None, r"aggregate\.nearid\.score to be a number but got null"),
+        (("metrics", 0), {}, r"metrics\[0\] lacks name, checkpoint"),
+        (("metrics",), [], "metrics is empty"),
+        (("images",), {}, "images to be a list"),
+        (("tool",), 3, "tool to be an object but got 3"),
+        (("created",), 3, "created to be a text but got 3"),
+        (("images", 2, "scores"), {"nearid": 1}, r"images\[2\] has no scores of the metric clip-i"),
+        (("images", 2, "scores", "nearid"), float("nan"), "not valid JSON .NaN is not a JSON number"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_by_its_place(result, tmp_path, keys, value, message):
+    document = plain(result.to_dict())
+    *way, last = keys
+    inner = document
+    for key in way:
+        inner = inner[key]
+    inner[last] = value
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=message):
+        read_score(tmp_path / "r.json")
+
+
+def test_unknown_keys_of_newer_releases_are_passed_over(result, tmp_path):
+    document = {**plain(result.to_dict()), "new": 1}
+    document["subjects"][0]["new"] = 1
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    assert read_score(tmp_path / "r.json") == result

@@ -1,0 +1,145 @@
+"""What a person sees: exact tables at two widths, and names that could break them."""
+
+import pytest
+
+from nearid_cli.errors import UsageError
+from nearid_cli.reports import render_pair, render_score, score_tables, worst_tables
+from nearid_cli.results import PairResult
+
+AT_100 = """\
+subject    refs   gens  copies                nearid                clip-i                  dino
+────────────────────────────────────────────────────────────────────────────────────────────────
+cat           4    600       1  0.912 [0.892, 0.932]  0.812 [0.792, 0.832]  0.712 [0.692, 0.732]
+red mug       4    600       0  0.750 [0.730, 0.770]  0.650 [0.630, 0.670]  0.550 [0.530, 0.570]
+────────────────────────────────────────────────────────────────────────────────────────────────
+aggregate     8  1,200       1  0.831 [0.700, 0.900]  0.731 [0.700, 0.900]  0.631 [0.700, 0.900]
+
+           nearid   nearid     nearid          nearid
+subject     floor  ceiling  retention  identification
+─────────────────────────────────────────────────────
+cat         0.400    0.950      0.800           1.000
+red mug     0.400    0.950      0.800           1.000
+─────────────────────────────────────────────────────
+aggregate   0.400    0.950      0.800           1.000
+
+worst by nearid  nearid  clip-i    dino
+───────────────────────────────────────
+red mug/a.png     0.123   0.700   0.600
+cat/a.png         0.900   0.800  -0.250
+
+1 generation copied from a reference, so scored too high: cat/b.png = cat/1.jpg
+1 picture skipped: cat/broken.jpg (truncated)
+1 unmatched: dog: 3 generations, no references
+"""
+
+AT_60 = """\
+subject    refs   gens  copies                nearid
+────────────────────────────────────────────────────
+red mug       4    600       0  0.750 [0.730, 0.770]
+cat           4    600       1  0.912 [0.892, 0.932]
+────────────────────────────────────────────────────
+aggregate     8  1,200       1  0.831 [0.700, 0.900]
+
+subject                  clip-i                  dino
+─────────────────────────────────────────────────────
+red mug    0.650 [0.630, 0.670]  0.550 [0.530, 0.570]
+cat        0.812 [0.792, 0.832]  0.712 [0.692, 0.732]
+─────────────────────────────────────────────────────
+aggregate  0.731 [0.700, 0.900]  0.631 [0.700, 0.900]
+
+           nearid   nearid     nearid          nearid
+subject     floor  ceiling  retention  identification
+─────────────────────────────────────────────────────
+red mug     0.400    0.950      0.800           1.000
+cat         0.400    0.950      0.800           1.000
+─────────────────────────────────────────────────────
+aggregate   0.400    0.950      0.800           1.000
+
+1 generation copied from a reference, so scored too high:
+cat/b.png = cat/1.jpg
+1 picture skipped: cat/broken.jpg (truncated)
+1 unmatched: dog: 3 generations, no references
+"""
+
+
+def test_at_100_columns(result, render):
+    assert render(render_score, result, worst=2) == AT_100
+
+
+def test_at_60_columns_sorted_by_the_worst(result, render):
+    assert render(render_score, result, width=60, sort="nearid").replace(": \n", ":\n") == AT_60
+
+
+def test_everything_in_one_table_where_it_fits(result):
+    assert [len(score_tables(result, width=width)) for width in (160, 100, 60)] == [1, 2, 3]
+
+
+def test_numbers_that_do_not_exist(make, render):
+    nothing = make({"cat": 0.5}, metrics=("hog",), full=False)
+    assert render(render_score, nothing) == (
+        "subject    refs   gens    hog\n"
+        "─────────────────────────────\n"
+        "cat           4    600  0.500\n"
+        "─────────────────────────────\n"
+        "aggregate     4  1,200  0.500\n\n"
+    )
+
+
+@pytest.mark.parametrize("width", [60, 72, 100])
+def test_numbers_are_whole_whatever_the_names(make, render, width):
+    names = ["[red]x[/red]", ":cat:", "a\nb\x1b[31m", "x" * 200, "猫" * 50, "\udcff.png", "-0.1"]
+    metrics = ("./checkpoints/of/a/very/long/run/step-4000", "siglip2-mean", "b")
+    text = render(render_score, make(dict.fromkeys(names, -0.5), metrics=metrics), width=width)
+    for line in text.splitlines():
+        assert len(line) + sum(character == "猫" for character in line) <= width
+    assert text.count("-0.500 [-0.520, -0.480]") == text.count("-0.700 [-0.720, -0.680]") == len(names)
+    for shown in ("[red]x[/red]", ":cat:", "a\\nb\\x1b[31m", "\\xff.png"):
+        assert shown in text
+    assert "\x1b" not in text
+
+
+def test_no_colour_codes_even_in_colour_terminals_from_names(make):
+    from rich.console import Console
+
+    console = Console(width=80, force_terminal=True, color_system="truecolor")
+    with console.capture() as capture:
+        render_score(make({"[bold red]x": 0.5}), console)
+    assert "[bold red]x" in capture.get()
+
+
+def test_findings_are_counted_after_three(make, render, replace):
+    many = make({"cat": 0.5}, unmatched=("a", "b", "c", "[d]", "e"))
+    assert "5 unmatched: a, b, c and 2 more\n" in render(render_score, many)
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [(None, "cat"), ("subject", "cat"), ("-subject", "red mug"), ("dino", "red mug"), ("-dino", "cat")],
+)
+def test_sort(result, render, sort, first):
+    assert render(render_score, result, sort=sort).splitlines()[2].startswith(first)
+
+
+def test_a_wrong_sort_is_helped(result):
+    with pytest.raises(UsageError, match=r"cannot sort by 'clip_i': did you mean clip-i\?"):
+        score_tables(result, "clip_i")
+    with pytest.raises(UsageError, match="cannot sort by 'zzz': known: subject, nearid, clip-i, dino"):
+        score_tables(result, "-zzz")
+
+
+def test_worst_takes_what_there_is(result):
+    assert worst_tables(result, 99)[0].row_count == 3
+    with pytest.raises(UsageError, match="1 or more but got -1"):
+        worst_tables(result, -1)
+
+
+def test_pair(result, render):
+    pair = PairResult("a[b].png", "c\n.png", result.metrics[:2], {"nearid": 0.98765, "clip-i": -0.5})
+    assert render(render_pair, pair) == (
+        "a: a[b].png\n"
+        "b: c\\n.png\n\n"
+        "metric  similarity\n"
+        "──────────────────\n"
+        "nearid      0.9877\n"
+        "clip-i     -0.5000\n"
+    )

@@ -82,6 +82,8 @@ def find_dreambench_samples(root: Path, side: str) -> Found | None:
     else:
         return None
     found = by_folder(root, walk(root, below), "dreambench++-samples", below)
+    if not found.subjects and not below:
+        return None  # a flat folder that only shares the name
     for subject, pictures in found.subjects.items():
         found.subjects[subject] = [
             picture(root, one.name, method, *_prompt_and_image(stem(one.name))) for one in pictures

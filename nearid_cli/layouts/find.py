@@ -82,7 +82,7 @@ def find(references: Path, generations: Path | None, layout: str = "auto") -> Da
         _count_unused(generation_manifest, "reference", "generations", generation_side)
     if layout == "customconcept101":
         check_customconcept(reference_side, generation_side)
-    return join(reference_side, generation_side, by_prefix=layout == "prefix")
+    return join(reference_side, generation_side, layout)
 
 
 def find_images(paths: Sequence[Path]) -> tuple[list[Picture], Mapping[str, int]]:

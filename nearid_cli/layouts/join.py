@@ -24,29 +24,30 @@ _GENERIC_NAMES = frozenset(
 _SHOWN_NAMES = 8
 
 
-def join(references: Found, generations: Found, by_prefix: bool) -> Dataset:
+def join(references: Found, generations: Found, layout: str = "auto") -> Dataset:
     """Match the generations of each subject to its references.
 
     Args:
         references: what the reference side holds.
         generations: what the generation side holds.
-        by_prefix: go by the beginnings of generations' file names and not by their folders.
+        layout: what `--layout` says: `flat` takes all pictures for one subject, `prefix` goes by the
+            beginnings of generations' file names and not by their folders.
 
     Raises:
         InputError: names are ambiguous, or not one subject matches.
     """
     if not references.subjects:
-        _name_the_one(references, generations)
+        _name_the_one(references, generations, forced=layout == "flat")
     keys = (loose_key, entry_key) if references.layout == "dreambench++" else (loose_key,)
     index = SubjectIndex(references.subjects, keys)
-    if by_prefix:
+    if layout == "prefix":
         generations.loose = sorted(generations.pictures(), key=lambda one: natural_key(one.name))
         generations.subjects, generations.layout = {}, "prefix"
     matched = match_subjects(index, generations.subjects)
     claims = match_beginnings(index, {stem(one.name) for one in generations.loose})
     if claims and not generations.subjects:
         generations.layout = "prefix"
-    if not matched and not claims and generations.layout != "manifest":
+    if not matched and not claims and not _holders(index, generations):
         matched = _match_whole_folder(index, generations)
     if not matched and not claims:
         raise _nothing_matches(references, generations, index)
@@ -87,17 +88,26 @@ def join(references: Found, generations: Found, by_prefix: bool) -> Dataset:
     )
 
 
-def _name_the_one(references: Found, generations: Found) -> None:
-    """Flat references are one subject, named after their folder, or the generations' if that says nothing."""
+def _name_the_one(references: Found, generations: Found, forced: bool) -> None:
+    """Flat references are one subject, named after their folder, or the generations' if that says nothing.
+
+    So are flat generations, unless only some of them begin with its name: those of other subjects may
+    lie among them.
+    """
     names = [own_name(references.root), own_name(generations.root)]
     name = next((name for name in names if name.lower() not in _GENERIC_NAMES), names[0])
     references.subjects, references.loose = {name: references.loose}, []
     if not generations.subjects:
-        generations.subjects, generations.loose = {name: generations.loose}, []
+        index = SubjectIndex([name])
+        claimed = sum(bool(index.beginning(stem(one.name))) for one in generations.loose)
+        if forced or claimed in (0, len(generations.loose)) or index.alike(names[1]):
+            generations.subjects, generations.loose = {name: generations.loose}, []
 
 
 def _match_whole_folder(index: SubjectIndex, generations: Found) -> dict[str, str]:
     """The generations of one subject may be given by that subject's own folder."""
+    if generations.layout == "manifest":
+        return {}
     own = own_name(generations.root)
     matched = match_subjects(index, [own])
     if matched and generations.subjects:

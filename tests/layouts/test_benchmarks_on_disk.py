@@ -125,6 +125,13 @@ def test_dreambench_samples_of_several_methods(samples, plant):
         find(plant("refs", "object_00_x/1.jpg"), samples.parent)
 
 
+def test_flat_sources_and_targets_are_one_subject(plant):
+    root = plant("toaster", "src_image/0.jpg tgt_image/0.jpg tgt_image/1.jpg")
+    (subject,) = find(root, root).subjects
+    assert (len(subject.references), len(subject.generations)) == (1, 2)
+    assert find(root / "src_image", root / "tgt_image").layout == "flat"
+
+
 @pytest.fixture
 def concepts(plant):
     root = plant(
@@ -156,7 +163,7 @@ def test_customconcept101(concepts, plant):
     cat = dataset.subjects[0]
     assert [one.name for one in cat.references] == [f"benchmark_dataset/pet_cat1/{i}.jpeg" for i in (1, 2)]
     assert [one.prompt for one in cat.generations] == ["a cat in space", None]
-    assert dataset.left_out == {"pictures outside samples/": 1}
+    assert dataset.left_out == {"other files": 1, "pictures outside samples/": 1}
     assert dataset.unmatched == ()
 
 

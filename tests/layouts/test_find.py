@@ -87,6 +87,19 @@ def test_flat_against_flat_is_one_subject(plant, references, generations, subjec
     assert dataset.layout == "flat"
 
 
+def test_flat_generations_of_several_subjects_are_not_all_one(plant):
+    refs, gens = plant("cat", "1.png"), plant("gens", "cat_0.png dog_0.png")
+    dataset = find(refs, gens)
+    assert names(dataset) == {"cat": (["1.png"], ["cat_0.png"])}
+    assert dataset.unmatched == ("dog_0.png: generation that no subject claims",)
+    assert names(find(refs, gens, "flat")) == {"cat": (["1.png"], ["cat_0.png", "dog_0.png"])}
+
+
+def test_methods_in_a_folder_called_like_a_subject(plant):
+    with pytest.raises(InputError, match="rather than subjects: a, b;"):
+        find(plant("refs", "cat/1.png dog/1.png"), plant("dog", "a/cat/1.png b/cat/1.png"))
+
+
 def test_flat_given_as_dot(plant, monkeypatch):
     monkeypatch.chdir(plant("my cat", "1.png"))
     assert names(find(Path(), plant("gens", "2.png"))) == {"my cat": (["1.png"], ["2.png"])}

@@ -4,15 +4,17 @@ Everything here reads result objects and changes none. What a format needs (rich
 that format is written, so that JSON costs nothing but itself.
 """
 
+from nearid_cli.reports.embeddings import write_embeddings
 from nearid_cli.reports.files import check_outputs, write, write_images
 from nearid_cli.reports.json_text import to_json
 from nearid_cli.reports.markdown import to_markdown
-from nearid_cli.reports.order import sorted_subjects, worst_images
+from nearid_cli.reports.order import check_sort, sorted_subjects, worst_images
 from nearid_cli.reports.reading import read_score
 from nearid_cli.reports.terminal import render_pair, render_score, score_tables, worst_tables
 
 __all__ = [
     "check_outputs",
+    "check_sort",
     "read_score",
     "render_pair",
     "render_score",
@@ -23,5 +25,6 @@ __all__ = [
     "worst_images",
     "worst_tables",
     "write",
+    "write_embeddings",
     "write_images",
 ]

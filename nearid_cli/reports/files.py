@@ -21,19 +21,22 @@ RESULT_EXTENSIONS = (".json", ".csv", ".parquet", ".md")
 IMAGE_EXTENSIONS = (".csv", ".parquet", ".jsonl")
 
 
-def check_outputs(outputs: Sequence[Path], images: Path | None = None) -> None:
+def check_outputs(
+    outputs: Sequence[Path], images: Path | None = None, known: Sequence[str] = RESULT_EXTENSIONS
+) -> None:
     """Refuse output files that could not be written, before the job has cost anything.
 
     Args:
         outputs: where `write` will write.
         images: where `write_images` will write.
+        known: the extensions that `outputs` may have.
 
     Raises:
         UsageError: an extension is unknown, or a file is named twice.
         InputError: a file's folder does not exist or takes no files, or the file is a folder.
     """
     for path in outputs:
-        _extension(path, RESULT_EXTENSIONS)
+        _extension(path, known)
     every = list(outputs)
     if images is not None:
         _extension(images, IMAGE_EXTENSIONS)
@@ -72,7 +75,7 @@ def write(result: ScoreResult, path: Path, sort: str | None = None) -> None:
         data = to_parquet(subject_sheet(result, sort), _provenance(result))
     else:
         data = to_markdown(result, sort).encode()
-    _replace(path, data)
+    replace_file(path, data)
 
 
 def write_images(result: ScoreResult, path: Path) -> None:
@@ -93,7 +96,7 @@ def write_images(result: ScoreResult, path: Path) -> None:
         data = to_csv(image_sheet(result)).encode()
     else:
         data = to_parquet(image_sheet(result), _provenance(result))
-    _replace(path, data)
+    replace_file(path, data)
 
 
 def _extension(path: Path, known: Sequence[str]) -> str:
@@ -129,8 +132,12 @@ def _provenance(result: ScoreResult) -> dict[str, str]:
     return {"nearid": valid(json.dumps(facts, allow_nan=False))}
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file aside and put it in place, so that nobody ever sees half of it."""
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file aside and put it in place, so that nobody ever sees half of it.
+
+    Raises:
+        InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
+    """
     target = path.resolve()  # through a symlink, which stays one
     aside = target.with_name(
         f".nearid-{secrets.token_hex(8)}.tmp"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nearid_cli.errors import UsageError
 from nearid_cli.results import Image, ScoreResult, Subject
-from nearid_cli.text import did_you_mean
+from nearid_cli.text import did_you_mean, printable
 
 
 def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subject, ...]:
@@ -18,15 +20,24 @@ def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subje
     Raises:
         UsageError: `sort` names neither.
     """
-    metrics = [metric.name for metric in result.metrics]
+    key, reverse = check_sort(sort, [metric.name for metric in result.metrics])
+    if key == "subject":
+        return result.subjects[::-1] if reverse else result.subjects
+    return tuple(sorted(result.subjects, key=lambda subject: subject.scores[key].score, reverse=reverse))
+
+
+def check_sort(sort: str | None, metrics: Sequence[str]) -> tuple[str, bool]:
+    """What to sort by, and whether to reverse; checked before the job runs, too.
+
+    Raises:
+        UsageError: `sort` names neither `subject` nor one of the metrics.
+    """
     key = sort or "subject"
     reverse = key.startswith("-") and key not in metrics
     key = key[1:] if reverse else key
-    if key == "subject":
-        return result.subjects[::-1] if reverse else result.subjects
-    if key not in metrics:
-        raise UsageError(f"cannot sort by {key!r}: {did_you_mean(key, ['subject', *metrics])}")
-    return tuple(sorted(result.subjects, key=lambda subject: subject.scores[key].score, reverse=reverse))
+    if key != "subject" and key not in metrics:
+        raise UsageError(f"cannot sort by {printable(key)!r}: {did_you_mean(key, ['subject', *metrics])}")
+    return key, reverse
 
 
 def worst_images(result: ScoreResult, n: int) -> tuple[Image, ...]:

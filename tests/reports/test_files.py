@@ -337,7 +337,7 @@ def test_what_is_no_result_is_said(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("subjects", 0, "scores", "dino", "min"), "1", r'\[0\]\.scores\.dino\.min to be a number but got "1"'),
+        (("subjects", 0, "scores", "dino", "min"), "", r'\[0\]\.scores\.dino\.min to be a number but got ""'),
         (("subjects", 1, "references"), 1.5, r"subjects\[1\]\.references to be a whole number but got 1\.5"),
         (("subjects", 1, "references"), True, "a whole number but got true"),
         (("aggregate", "nearid", "ci95"), [1], r"aggregate\.nearid\.ci95 to be 2 values but got \[1\]"),

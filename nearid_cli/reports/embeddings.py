@@ -1,0 +1,73 @@
+"""The embeddings of pictures as a Parquet file, for other tools."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nearid_cli.reports.files import replace_file
+from nearid_cli.reports.tabular import valid
+from nearid_cli.results import Metric
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class EmbeddedPictures(Protocol):
+    """What `nearid embed` makes: N pictures, the digests of their bytes, and embeddings [N, D] by metric."""
+
+    @property
+    def paths(self) -> Sequence[os.PathLike[str]]: ...  # noqa: D102
+
+    @property
+    def digests(self) -> Sequence[bytes]: ...  # noqa: D102
+
+    @property
+    def metrics(self) -> Sequence[Metric]: ...  # noqa: D102
+
+    @property
+    def embeddings(self) -> Mapping[str, npt.NDArray[np.float32]]: ...  # noqa: D102
+
+
+def write_embeddings(result: EmbeddedPictures, path: Path) -> None:
+    """Write one row a picture and metric: `path`, `digest` (hex), `metric`, `embedding` (list of float32).
+
+    Rows of a metric stand together, pictures in their own order. What made them is in the schema's metadata,
+    key `nearid`. In pandas: `np.stack(frame.loc[frame.metric == "nearid", "embedding"])` is [N, D].
+
+    Raises:
+        InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    facts = {"schema": "nearid.embed/1", "metrics": [asdict(metric) for metric in result.metrics]}
+    schema = pa.schema(
+        {
+            "path": pa.string(),
+            "digest": pa.string(),
+            "metric": pa.string(),
+            "embedding": pa.list_(pa.float32()),
+        },
+        metadata={"nearid": valid(json.dumps(facts, allow_nan=False))},
+    )
+    paths = [printable(picture) for picture in result.paths]
+    digests = [digest.hex() for digest in result.digests]
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, schema) as writer:
+        for metric in result.metrics:
+            rows = result.embeddings[metric.name]
+            offsets = pa.array(range(0, rows.size + 1, rows.shape[1]), pa.int32())
+            embeddings = pa.ListArray.from_arrays(offsets, pa.array(rows.ravel(), pa.float32()))
+            names = pa.array([valid(metric.name)] * len(paths))
+            writer.write_table(
+                pa.Table.from_arrays([pa.array(paths), pa.array(digests), names, embeddings], schema=schema)
+            )
+    replace_file(path, buffer.getvalue())

@@ -1,0 +1,42 @@
+"""Embeddings read back by pandas."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from nearid_cli.errors import UsageError
+from nearid_cli.reports import check_outputs, write_embeddings
+
+
+def test_embeddings_of_several_metrics(result, tmp_path):
+    random = np.random.default_rng(0)
+    embeddings = {
+        metric.name: random.standard_normal((2, size)).astype(np.float32)
+        for metric, size in zip(result.metrics, (5, 3, 4), strict=True)
+    }
+    paths = (Path("a\n.png"), Path("\udcff.png"))
+    made = SimpleNamespace(
+        paths=paths, digests=(b"\x00" * 32, b"\xff" * 32), metrics=result.metrics, embeddings=embeddings
+    )
+    write_embeddings(made, tmp_path / "e.parquet")
+    frame = pd.read_parquet(tmp_path / "e.parquet")
+    assert list(frame.columns) == ["path", "digest", "metric", "embedding"]
+    for name, expected in embeddings.items():
+        rows = frame[frame["metric"] == name]
+        assert rows["path"].tolist() == ["a\\n.png", "\\xff.png"]
+        assert rows["digest"].tolist() == ["00" * 32, "ff" * 32]
+        stacked = np.stack(rows["embedding"])
+        assert stacked.dtype == np.float32
+        np.testing.assert_array_equal(stacked, expected)
+    facts = json.loads(pq.read_schema(tmp_path / "e.parquet").metadata[b"nearid"])
+    assert [metric["name"] for metric in facts["metrics"]] == ["nearid", "clip-i", "dino"]
+
+
+def test_no_other_extension(tmp_path):
+    with pytest.raises(UsageError, match=r"extension \.csv; known: \.parquet"):
+        check_outputs([tmp_path / "e.csv"], known=(".parquet",))

@@ -1,0 +1,62 @@
+"""Which architectures can be read, and how: facts that need neither torch nor transformers.
+
+A checkpoint's `config.json` names its architecture (`model_type`). This table says which readouts
+an architecture has, which of its output tokens are patches, and which of its weights are not used.
+The names follow transformers, where the architectures are implemented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+READOUTS = {
+    "projected": "image features after the projection into the shared space of text and image (CLIP)",
+    "pooled": "the pooler's output: SigLIP's attention-pooling (MAP) head, the normalised CLS token of CLIP "
+    "and DINO, ViT's dense pooler",
+    "cls": "the CLS token of the last layer",
+    "mean": "the mean over the patch tokens of the last layer",
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture.
+
+    Attributes:
+        readouts: the readouts that it has; the first is taken when none is asked for.
+        prefix_tokens: tokens before the patch tokens (CLS), registers not counted.
+        unused: regular expression, matched at the start of a weight's name, of weights that a
+            checkpoint of this architecture may hold and an image embedding does not need.
+    """
+
+    readouts: tuple[str, ...]
+    prefix_tokens: int
+    unused: str = r"(?!)"
+
+    def unused_weights(self, readout: str) -> str:
+        """Regular expression of the weights that `readout` does not need."""
+        for_readout = {"projected": r"visual_projection\.", "pooled": r"(vit\.)?pooler\."}
+        others = [pattern for name, pattern in for_readout.items() if name != readout]
+        return "|".join([self.unused, r"(.+\.)?position_ids$", *(others if self.prefix_tokens else ())])
+
+
+_CLIP = Architecture(
+    readouts=("projected", "pooled", "cls", "mean"),
+    prefix_tokens=1,
+    unused=r"text_model\.|text_projection\.|logit_scale$",
+)
+_SIGLIP = Architecture(
+    readouts=("pooled", "mean"), prefix_tokens=0, unused=r"text_model\.|logit_scale$|logit_bias$"
+)
+_VIT = Architecture(readouts=("cls", "pooled", "mean"), prefix_tokens=1, unused=r"classifier\.")
+
+ARCHITECTURES = {
+    "nearid": Architecture(readouts=("pooled", "mean"), prefix_tokens=0),
+    "clip": _CLIP,
+    "clip_vision_model": _CLIP,
+    "siglip": _SIGLIP,
+    "siglip_vision_model": _SIGLIP,
+    "dinov2": _VIT,
+    "dinov3_vit": _VIT,
+    "vit": _VIT,
+}

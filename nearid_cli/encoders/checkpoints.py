@@ -1,0 +1,218 @@
+"""From metrics that were asked for to specs: finding each checkpoint and naming its content exactly.
+
+Runs without torch and transformers, and without the network when the files are here, because a run
+whose embeddings are all cached needs nothing more than the fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nearid_cli.encoders import hub
+from nearid_cli.encoders.files import CONFIG, CheckpointFiles, is_complete, read_files
+from nearid_cli.encoders.registry import HUB_ID, MetricRequest
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.text import count, did_you_mean, printable
+
+# Part of every fingerprint. Raise it when a change of ours changes embeddings.
+EMBEDDING_VERSION = 1
+
+HashFile = Callable[[Path], str]
+
+
+class MissingCheckpointError(ModelError):
+    """A checkpoint is not on this machine and cannot be fetched."""
+
+
+def resolve(
+    requests: Sequence[MetricRequest],
+    dtype: str,
+    hash_file: HashFile | None = None,
+    notify: hub.Notify = lambda line: None,
+) -> list[EncoderSpec]:
+    """Find the checkpoints of all metrics; fetch those that are neither local nor in the Hub cache.
+
+    Args:
+        requests: the metrics.
+        dtype: `float32`, `float16` or `bfloat16`, the precision of the forward pass.
+        hash_file: digest of a local weight file; give one that remembers, weights are large.
+            Files of the Hub cache are named by their commit and not hashed.
+        notify: called with one line before something is downloaded.
+
+    Returns:
+        One spec a request, in the same order.
+
+    Raises:
+        UsageError: a readout that the architecture does not have, or a revision of a local folder.
+        ModelError: naming every checkpoint that cannot be had or used, and what to do.
+    """
+    specs: list[EncoderSpec] = []
+    problems: list[tuple[MetricRequest, ModelError]] = []
+    fetch = Fetcher(notify)
+    for request in requests:
+        try:
+            specs.append(_resolve(request, dtype, hash_file or digest_file, fetch))
+        except ModelError as error:
+            problems.append((request, error))
+    if problems:
+        raise _all_problems(problems)
+    return specs
+
+
+def digest_file(file: Path) -> str:
+    """BLAKE3 digest of a file's content, in hex."""
+    from blake3 import blake3
+
+    return blake3(max_threads=blake3.AUTO).update_mmap(file).hexdigest()
+
+
+def locate(request: MetricRequest) -> Path | None:
+    """The folder of a checkpoint that is on this machine and complete, or None. Never asks the network."""
+    folder = local_folder(request)
+    if folder is None:
+        folder = hub.cached_snapshot(request.checkpoint, request.revision)
+    return folder if folder is not None and is_complete(folder) else None
+
+
+def local_folder(request: MetricRequest) -> Path | None:
+    """The folder that a checkpoint names, or None for a Hub id. A folder that exists wins over a Hub id."""
+    folder = Path(request.checkpoint).expanduser()
+    if not folder.is_dir() and HUB_ID.fullmatch(request.checkpoint):
+        return None
+    if request.revision is not None:
+        raise UsageError(
+            f'metric "{printable(request.name)}": a revision ({request.revision}) is for a Hub id, '
+            f"and {printable(request.checkpoint)} is a local folder"
+        )
+    return folder
+
+
+class Fetcher:
+    """Fetches Hub repositories: each at most once, and none after the Hub could not be reached."""
+
+    def __init__(self, notify: hub.Notify = lambda line: None) -> None:
+        self._notify = notify
+        self._offline: hub.OfflineError | None = None
+        self._outcomes: dict[tuple[str, str | None], Path | hub.HubError] = {}
+
+    def __call__(self, request: MetricRequest) -> Path:
+        """The snapshot's folder, downloaded if need be.
+
+        Raises:
+            MissingCheckpointError: with the reason.
+        """
+        key = (request.checkpoint, request.revision)
+        if key not in self._outcomes:
+            self._outcomes[key] = self._offline or self._download(*key)
+        outcome = self._outcomes[key]
+        if isinstance(outcome, Path):
+            return outcome
+        where = f"{request.checkpoint}@{request.revision}" if request.revision else request.checkpoint
+        partly = hub.cached_snapshot(*key) is not None
+        raise MissingCheckpointError(
+            f"{printable(where)} is no folder here, is {'only partly' if partly else 'not'} in the Hub cache "
+            f"and cannot be fetched: {outcome}"
+        ) from outcome
+
+    def _download(self, checkpoint: str, revision: str | None) -> Path | hub.HubError:
+        try:
+            return hub.download(checkpoint, revision, self._notify)
+        except hub.OfflineError as error:
+            self._offline = error
+            return error
+        except hub.HubError as error:
+            return error
+
+
+def _resolve(request: MetricRequest, dtype: str, hash_file: HashFile, fetch: Fetcher) -> EncoderSpec:
+    """One metric's spec."""
+    if not request.checkpoint:
+        from nearid_cli.encoders.hog import hog_spec
+
+        return hog_spec()
+    local = local_folder(request)
+    if local is not None:
+        files = read_files(local)
+        revision = _content(files, hash_file)
+    else:
+        files = read_files(locate(request) or fetch(request))
+        revision = files.folder.name  # snapshots/<commit>
+    readout = _readout(request, files)
+    preprocessing = Preprocessing.from_config(files.image_processor, files.model_type)
+    return EncoderSpec(
+        name=request.name,
+        checkpoint=request.checkpoint,
+        folder=files.folder.absolute(),
+        revision=revision,
+        readout=readout,
+        dtype=dtype,
+        preprocessing=describe(preprocessing, files),
+        fingerprint=_digest(
+            {
+                "content": revision,
+                "preprocessing": files.image_processor,
+                "readout": readout,
+                "dtype": dtype,
+                "version": EMBEDDING_VERSION,
+            }
+        ),
+    )
+
+
+def describe(preprocessing: Preprocessing | None, files: CheckpointFiles) -> str:
+    """The preprocessing in one line; None is transformers' own."""
+    if preprocessing is not None:
+        return preprocessing.describe()
+    kind = files.image_processor.get("image_processor_type") or files.model_type
+    return f"transformers' {printable(str(kind))}"
+
+
+def _readout(request: MetricRequest, files: CheckpointFiles) -> str:
+    """The readout that was asked for, or the architecture's first."""
+    readouts = files.architecture.readouts
+    readout = request.readout or readouts[0]
+    if readout not in readouts:
+        raise UsageError(
+            f'metric "{printable(request.name)}": {files.model_type} checkpoints have no readout {readout}: '
+            f"{did_you_mean(readout, readouts)}"
+        )
+    return readout
+
+
+def _content(files: CheckpointFiles, hash_file: HashFile) -> str:
+    """A digest of everything in a local folder that decides the loaded model."""
+    try:
+        return _digest({file.name: hash_file(file) for file in (files.folder / CONFIG, *files.weights)})
+    except OSError as error:
+        raise ModelError(f"cannot read the weights in {printable(files.folder)}: {error.strerror}") from error
+
+
+def _digest(content: object) -> str:
+    """BLAKE3 of canonical JSON, in hex."""
+    from blake3 import blake3
+
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return blake3(text.encode()).hexdigest()
+
+
+def _all_problems(problems: Sequence[tuple[MetricRequest, ModelError]]) -> ModelError:
+    """One error for all checkpoints that cannot be used."""
+    names = ", ".join(printable(request.name) for request, _ in problems)
+    details = [f"{printable(request.name)}: {error.message}" for request, error in problems]
+    missing = [request for request, error in problems if isinstance(error, MissingCheckpointError)]
+    if missing:
+        pull = " ".join(printable(request.name) for request in missing)
+        details += [
+            f"to fetch, where there is network: nearid models pull {pull}",
+            f"to use a local copy: --metric {printable(missing[0].name)}=PATH",
+        ]
+    verb = "not here" if len(missing) == len(problems) else "not usable"
+    error_type = MissingCheckpointError if len(missing) == len(problems) else ModelError
+    return error_type(
+        f"{count(len(problems), 'checkpoint')} {'is' if len(problems) == 1 else 'are'} {verb}: {names}",
+        details,
+    )

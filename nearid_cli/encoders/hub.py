@@ -1,0 +1,145 @@
+"""Hub repositories: the snapshot in the local Hub cache, and fetching one.
+
+Looking into the cache reads the cache's documented layout directly, because importing
+huggingface_hub's own look-up costs a quarter of a second, which is most of a warm run:
+
+    HF_HUB_CACHE/models--ORG--NAME/refs/REVISION              holds the commit
+    HF_HUB_CACHE/models--ORG--NAME/snapshots/COMMIT/FILE      links to ../../blobs/ETAG
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nearid_cli.encoders.files import WANTED, other_format, wanted
+from nearid_cli.encoders.quiet import quiet_hub
+from nearid_cli.text import printable
+
+Notify = Callable[[str], None]
+
+
+class HubError(Exception):
+    """A repository cannot be had from the Hub. The message is the reason, for people."""
+
+
+class OfflineError(HubError):
+    """The Hub cannot be asked at all, for this or any other repository."""
+
+
+def cached_snapshot(repo_id: str, revision: str | None) -> Path | None:
+    """The folder of a revision in the local Hub cache, or None. Never asks the network."""
+    from huggingface_hub import constants
+
+    repository = Path(constants.HF_HUB_CACHE) / f"models--{repo_id.replace('/', '--')}"
+    revision = revision or constants.DEFAULT_REVISION
+    commit = revision
+    if not is_commit(revision):
+        try:
+            commit = (repository / "refs" / revision).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+    folder = repository / "snapshots" / commit
+    return folder if is_commit(commit) and folder.is_dir() else None
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a full commit hash, which always means the same files."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+def cache_folder() -> Path:
+    """Where the Hub cache is (`HF_HUB_CACHE`, `HF_HOME`)."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def download(repo_id: str, revision: str | None, notify: Notify) -> Path:
+    """Fetch the wanted files of a repository into the Hub cache; files that are there are not fetched again.
+
+    Args:
+        repo_id: `organisation/model`.
+        revision: branch, tag or commit; None is the main branch.
+        notify: called with one line before something is downloaded.
+
+    Returns:
+        The snapshot's folder.
+
+    Raises:
+        HubError: with the reason.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise OfflineError("HF_HUB_OFFLINE is set")
+    with quiet_hub():
+        return _download(repo_id, revision, notify)
+
+
+def _download(repo_id: str, revision: str | None, notify: Notify) -> Path:
+    from huggingface_hub import HfApi, constants, errors, snapshot_download
+
+    try:
+        from huggingface_hub.utils import httpx  # whichever generation of httpx it runs on
+    except ImportError:
+        import httpx  # type: ignore[no-redef]
+
+    where = f"{repo_id}@{revision}" if revision else repo_id
+    try:
+        # Asked first and once: a Hub that cannot be reached is known after one time-out, without retries.
+        info = HfApi().model_info(
+            repo_id, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT, files_metadata=True
+        )
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+        if reason := other_format(sizes):
+            raise HubError(reason)
+        size = sum(sizes[name] for name in wanted(sizes)) / 1e6
+        notify(f"downloading {printable(where)} ({size:,.0f} MB) into {printable(constants.HF_HUB_CACHE)}")
+        folder = snapshot_download(
+            repo_id,
+            revision=revision,
+            allow_patterns=list(WANTED),
+            tqdm_class=_no_bar(),
+        )
+    except errors.GatedRepoError as error:
+        raise HubError(
+            f"it is gated: accept its terms on https://huggingface.co/{repo_id}, then `hf auth login`"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise HubError(f"the Hub has the model, and no revision {revision} of it") from error
+    except errors.RepositoryNotFoundError as error:
+        raise HubError(
+            "the Hub has no such model: check the spelling, or `hf auth login` if it is private"
+        ) from error
+    except errors.HFValidationError as error:
+        raise HubError("it is not a valid Hub id (organisation/model)") from error
+    except (httpx.ConnectError, httpx.TimeoutException, errors.OfflineModeIsEnabled) as error:
+        raise OfflineError(f"the Hub cannot be reached at {constants.ENDPOINT}") from error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise HubError(
+                f"the Hub refused access ({status}): `hf auth login` with an account that may read it"
+            ) from error
+        raise HubError(f"the Hub answered with an error ({status}); try again later") from error
+    except (httpx.HTTPError, errors.LocalEntryNotFoundError) as error:
+        raise HubError("the connection to the Hub broke; run the same command again to go on") from error
+    except OSError as error:
+        reason = "no space is left" if error.errno == errno.ENOSPC else str(error)
+        raise HubError(f"it cannot be written to {printable(constants.HF_HUB_CACHE)}: {reason}") from error
+    return Path(folder)
+
+
+def _no_bar() -> Any:
+    """A tqdm class that shows nothing."""
+    from tqdm.auto import tqdm
+
+    class NoBar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **(kwargs | {"disable": True}))
+
+    return NoBar

@@ -1,0 +1,158 @@
+"""Loading a checkpoint as an encoder: strictly, from safetensors only, and never any code of the checkpoint's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nearid_cli.encoders.files import CheckpointFiles, read_files
+from nearid_cli.encoders.quiet import quiet_transformers
+from nearid_cli.encoders.spec import Encoder, EncoderSpec
+from nearid_cli.errors import ModelError
+from nearid_cli.text import count, printable
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def load_encoder(spec: EncoderSpec, device: str = "cpu") -> Encoder:
+    """Load an encoder.
+
+    Args:
+        spec: from `resolve`.
+        device: a torch device (`cpu`, `cuda`, `cuda:1`, `mps`).
+
+    Raises:
+        ModelError: a weight is missing, unexpected, mis-shaped or not finite, a file is damaged, or
+            the checkpoint needs what is not installed. The message names the weights or the file.
+    """
+    if spec.folder is None:
+        from nearid_cli.encoders.hog import HogEncoder
+
+        return HogEncoder()
+    from nearid_cli.encoders.torch_encoder import TorchEncoder
+
+    files = read_files(spec.folder)
+    model = load_model(files, spec.readout, spec.dtype)
+    return TorchEncoder(spec, files, model, device)
+
+
+def load_model(files: CheckpointFiles, readout: str, dtype: str) -> PreTrainedModel:
+    """The part of a checkpoint's model that `readout` needs, in evaluation mode, on the CPU.
+
+    Raises:
+        ModelError: see `load_encoder`.
+    """
+    import torch
+
+    weights = _read_weights(files, readout)
+    with quiet_transformers():
+        try:
+            model_class, config, options = _choose_class(files, readout)
+            # With a state dict in place of a path, transformers reads no file by itself: no adapter,
+            # no other weight format, no code.
+            model, report = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=weights,
+                dtype=getattr(torch, dtype),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported here, with all the others
+                **options,
+            )
+        except ModelError:
+            raise
+        except Exception as error:  # whatever transformers says about settings that make no model
+            raise ModelError(
+                f"cannot make a {files.model_type} model of {printable(files.folder / 'config.json')}: "
+                f"{' '.join(str(error).split()) or type(error).__name__}"
+            ) from error
+    _refuse_misfits(files, report)
+    _refuse_non_finite(model.named_parameters(), files.folder, f"after conversion to {dtype}")
+    if readout == "pooled" and getattr(config, "vision_use_head", True) is False:
+        raise ModelError(f"{printable(files.folder)} has no pooling head (vision_use_head); use readout mean")
+    return model
+
+
+def _choose_class(files: CheckpointFiles, readout: str) -> tuple[Any, Any, dict[str, Any]]:
+    """The smallest class that gives the readout, its configuration and further arguments."""
+    import transformers
+
+    model_type = files.model_type
+    if model_type == "nearid":
+        from nearid_cli.encoders.nearid_model import NearIDConfig, NearIDModel
+
+        return NearIDModel, NearIDConfig.from_dict(files.config), {}
+    config = transformers.CONFIG_MAPPING[model_type].from_dict(files.config)
+    if model_type in ("clip", "clip_vision_model"):
+        if model_type == "clip":
+            # The vision part may say another projection_dim, which CLIP itself does not heed.
+            projection_dim, config = config.projection_dim, config.vision_config
+            config.projection_dim = projection_dim
+        name = "CLIPVisionModelWithProjection" if readout == "projected" else "CLIPVisionModel"
+        return getattr(transformers, name), config, {}
+    if model_type in ("siglip", "siglip_vision_model"):
+        return transformers.SiglipVisionModel, getattr(config, "vision_config", config), {}
+    if model_type == "vit":
+        return transformers.ViTModel, config, {"add_pooling_layer": readout == "pooled"}
+    names = {"dinov2": "Dinov2Model", "dinov3_vit": "DINOv3ViTModel"}
+    return getattr(transformers, names[model_type]), config, {}
+
+
+def _read_weights(files: CheckpointFiles, readout: str) -> dict[str, torch.Tensor]:
+    """The weights that the readout needs, all finite. The text half of CLIP and SigLIP is not even read."""
+    from safetensors import SafetensorError, safe_open
+
+    unused = re.compile(files.architecture.unused_weights(readout))
+    weights: dict[str, torch.Tensor] = {}
+    for file in files.weights:
+        try:
+            with safe_open(file, framework="pt") as reader:
+                weights |= {name: reader.get_tensor(name) for name in reader.keys() if not unused.match(name)}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"expected safetensors weights in {printable(file)}, found a damaged file ({error})"
+            ) from error
+    _refuse_non_finite(weights.items(), files.folder, "in the checkpoint")
+    return weights
+
+
+def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path, when: str) -> None:
+    """Raise ModelError when a tensor holds NaN or infinity."""
+    bad = [name for name, tensor in tensors if not tensor.isfinite().all()]
+    if bad:
+        raise ModelError(
+            f"{printable(folder)}: {count(len(bad), 'weight')} with NaN or infinity {when}: {_few(bad)}"
+        )
+
+
+def _refuse_misfits(files: CheckpointFiles, report: dict[str, Any]) -> None:
+    """Raise ModelError when the weights are not exactly those of the architecture."""
+    shapes = [
+        f"{name} is {list(found)}, expected {list(expected)}"
+        for name, found, expected in report["mismatched_keys"]
+    ]
+    problems = {
+        "missing": sorted(report["missing_keys"]),
+        "unexpected": sorted(report["unexpected_keys"]),
+        "mis-shaped": sorted(shapes),
+        "unreadable": sorted(report["error_msgs"]),
+    }
+    found = [
+        f"{count(len(names), 'weight')} {kind}: {_few(names)}" for kind, names in problems.items() if names
+    ]
+    if found:
+        raise ModelError(
+            f"{printable(files.folder)}: the weights are not those of the {files.model_type} model "
+            f"that its config.json describes",
+            found,
+        )
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    """The first few of many names."""
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(printable(name) for name in names[:most]) + rest

@@ -1,0 +1,201 @@
+"""What `nearid models list | info | pull | verify` do, as functions that return what to show."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nearid_cli.encoders import hub
+from nearid_cli.encoders.checkpoints import Fetcher, HashFile, local_folder, locate, resolve
+from nearid_cli.encoders.files import read_files, wanted
+from nearid_cli.encoders.registry import MetricRequest, known_metrics, parse_metrics
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.text import count, printable
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A metric and where its checkpoint is.
+
+    Attributes:
+        metric: the metric's name.
+        checkpoint: Hub id or local folder; `""` for an encoder without weights.
+        readout: None for what the architecture suggests.
+        note: one line about it.
+        folder: where the checkpoint lies, or None when it is not here (or needs none).
+        size: bytes of the files that are read, or None without a folder.
+    """
+
+    metric: str
+    checkpoint: str
+    readout: str | None
+    note: str
+    folder: Path | None
+    size: int | None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the metric runs without the network."""
+        return self.folder is not None or not self.checkpoint
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """One file of a checkpoint after hashing.
+
+    Attributes:
+        name: the file's name.
+        algorithm: of the digest: `sha256` or `git-sha1` for the Hub cache, `blake3` for local folders.
+        digest: what the file's content gives, hex.
+        expected: what it should give, or None where nothing tells.
+    """
+
+    name: str
+    algorithm: str
+    digest: str
+    expected: str | None
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the content is not what was downloaded."""
+        return self.expected is not None and self.digest != self.expected
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A checkpoint after `verify`: its spec and its files."""
+
+    spec: EncoderSpec
+    files: tuple[FileCheck, ...]
+
+    @property
+    def damaged(self) -> tuple[FileCheck, ...]:
+        """The files whose content is not what was downloaded."""
+        return tuple(file for file in self.files if file.damaged)
+
+
+def available(configured: Mapping[str, object] | None = None) -> list[ModelRow]:
+    """All named metrics, and where their checkpoints are. Never asks the network."""
+    return [_row(request) for request in known_metrics(configured).values()]
+
+
+def info(name: str, configured: Mapping[str, object] | None = None) -> tuple[ModelRow, EncoderSpec | None]:
+    """A metric, and its spec (revision, preprocessing, fingerprint) when its checkpoint is here.
+
+    Args:
+        name: as for `--metric`.
+        configured: metrics of the configuration.
+
+    Raises:
+        UsageError: the metric is unknown.
+        ModelError: the checkpoint is here and cannot be used.
+    """
+    request = _one(name, configured)
+    row = _row(request)
+    return row, resolve([request], "float32")[0] if row.is_here else None
+
+
+def pull(
+    names: Sequence[str],
+    configured: Mapping[str, object] | None = None,
+    notify: hub.Notify = lambda line: None,
+) -> list[ModelRow]:
+    """Fetch the checkpoints of metrics into the Hub cache. A branch is brought up to date.
+
+    Args:
+        names: as for `--metric`.
+        configured: metrics of the configuration.
+        notify: called with one line before each download.
+
+    Returns:
+        One row a metric, all of them here now.
+
+    Raises:
+        UsageError: an unknown metric.
+        ModelError: naming all that failed. Those that could be fetched are here nevertheless.
+    """
+    fetch = Fetcher(notify)
+    requests = parse_metrics(names, configured)
+    failures: list[str] = []
+    for request in requests:
+        try:
+            if request.checkpoint:
+                read_files(local_folder(request) or fetch(request))
+        except ModelError as error:
+            failures.append(f"{printable(request.name)}: {error.message}")
+    if failures:
+        raise ModelError(
+            f"{len(failures)} of {count(len(requests), 'checkpoint')} could not be fetched", failures
+        )
+    return [_row(request) for request in requests]
+
+
+def verify(
+    name: str, configured: Mapping[str, object] | None = None, hash_file: HashFile | None = None
+) -> Verification:
+    """Hash a checkpoint's files again, and check that its weights are complete and finite.
+
+    Files in the Hub cache are named by the digest that the Hub gave, so damage shows. A local
+    folder has no such record: its digests are returned for comparison with another copy's.
+
+    Raises:
+        UsageError: the metric is unknown.
+        ModelError: the checkpoint is not here, or its weights cannot be used. Not raised for
+            weights when files are damaged, because that is the finding.
+    """
+    from nearid_cli.encoders.checkpoints import digest_file
+    from nearid_cli.encoders.load import load_model
+
+    request = _one(name, configured)
+    if request.checkpoint and locate(request) is None and local_folder(request) is None:
+        raise ModelError(
+            f"{printable(request.checkpoint)} is not here; fetch it: nearid models pull {printable(name)}"
+        )
+    spec = resolve([request], "float32", hash_file)[0]
+    if spec.folder is None:
+        return Verification(spec, ())
+    is_local = local_folder(request) is not None
+    checks = tuple(
+        FileCheck(file.name, "blake3", digest_file(file), None) if is_local else _check_blob(file)
+        for file in _read(spec.folder)
+    )
+    verification = Verification(spec, checks)
+    if not verification.damaged:
+        load_model(read_files(spec.folder), spec.readout, spec.dtype)
+    return verification
+
+
+def _one(name: str, configured: Mapping[str, object] | None) -> MetricRequest:
+    requests = parse_metrics([name], configured)
+    if len(requests) != 1:
+        raise UsageError(f"expected one metric, found {len(requests)}: {printable(name)}")
+    return requests[0]
+
+
+def _row(request: MetricRequest) -> ModelRow:
+    folder = locate(request) if request.checkpoint else None
+    size = sum(file.stat().st_size for file in _read(folder)) if folder is not None else None
+    return ModelRow(request.name, request.checkpoint, request.readout, request.note, folder, size)
+
+
+def _read(folder: Path) -> list[Path]:
+    """The files of a checkpoint that an encoder reads."""
+    return [folder / name for name in sorted(wanted(file.name for file in folder.iterdir() if file.is_file()))]
+
+
+def _check_blob(file: Path) -> FileCheck:
+    """Hash a file of the Hub cache as the Hub does: SHA-256 for large files, git's blob SHA-1 for others."""
+    blob = file.resolve()
+    known = blob.name if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name) else None
+    git = known is not None and len(known) == 40
+    digest = hashlib.sha1(usedforsecurity=False) if git else hashlib.sha256()
+    if git:
+        digest.update(b"blob %d\0" % blob.stat().st_size)
+    with blob.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return FileCheck(file.name, "git-sha1" if git else "sha256", digest.hexdigest(), known)

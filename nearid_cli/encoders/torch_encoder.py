@@ -1,0 +1,141 @@
+"""A loaded checkpoint as an encoder: its preprocessing, the forward pass, the readout, the L2 norm."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nearid_cli.encoders.files import CheckpointFiles
+from nearid_cli.encoders.quiet import quiet_transformers
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import ModelError
+from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from transformers import PreTrainedModel
+
+    from nearid_cli.encoders.spec import Embeddings, Pixels
+
+
+class TorchEncoder:
+    """See `nearid_cli.encoders.spec.Encoder`.
+
+    Args:
+        spec: what it is.
+        files: its checkpoint.
+        model: the loaded model.
+        device: where it shall run.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, files: CheckpointFiles, model: PreTrainedModel, device: str
+    ) -> None:
+        self._spec = spec
+        self._device = torch.device(device)
+        self._model = model.to(self._device)
+        self._prefix_tokens = files.architecture.prefix_tokens + getattr(
+            model.config, "num_register_tokens", 0
+        )
+        self._preprocessing = Preprocessing.from_config(files.image_processor, files.model_type)
+        self._processor = _stock_processor(files) if self._preprocessing is None else None
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What this encoder is."""
+        return self._spec
+
+    @property
+    def preparation(self) -> Hashable:
+        """Encoders with equal `preparation` may share the output of `prepare`."""
+        return self._preprocessing or ("transformers", self._spec.folder)
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """An RGB picture as uint8 [H, W, 3], or as float32 [3, H, W] by transformers' own image processor."""
+        if self._preprocessing is not None:
+            return self._preprocessing.to_uint8(image)
+        assert self._processor is not None
+        pixels: Pixels = np.asarray(
+            self._processor(image, return_tensors="np")["pixel_values"][0], np.float32
+        )
+        return pixels
+
+    @torch.inference_mode()
+    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
+        """Embed prepared pictures; see `nearid_cli.encoders.spec.Encoder`.
+
+        Pictures of one shape go through the model together, so a batch may mix shapes.
+
+        Raises:
+            ValueError: the batch is empty.
+        """
+        if not batch:
+            raise ValueError("expected at least one prepared picture, found none")
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, pixels in enumerate(batch):
+            groups.setdefault(pixels.shape, []).append(index)
+        rows: list[Any] = [None] * len(batch)
+        for indices in groups.values():
+            embedded = self._embed_stack(np.stack([batch[index] for index in indices]))
+            for index, row in zip(indices, embedded, strict=True):
+                rows[index] = row
+        return np.stack(rows)
+
+    def _embed_stack(self, pixels: Pixels) -> Embeddings:
+        """Embed pictures of one shape, [B, ...]."""
+        stack = torch.from_numpy(pixels)
+        if self._device.type == "cuda":
+            stack = stack.pin_memory()
+        stack = stack.to(self._device, non_blocking=True)
+        values = stack
+        if self._preprocessing is not None:
+            values = self._preprocessing.normalise(stack, self._device)
+        with _exact_float32(self._device):
+            outputs = self._model(pixel_values=values.to(self._model.dtype))
+        features = self._read_out(outputs).float()
+        return (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
+
+    def _read_out(self, outputs: Any) -> torch.Tensor:
+        """The features of the spec's readout, [B, D], not normalised."""
+        readout = self._spec.readout
+        features: torch.Tensor
+        if readout == "projected":
+            features = outputs.image_embeds
+        elif readout == "pooled":
+            features = outputs.pooler_output
+        elif readout == "cls":
+            features = outputs.last_hidden_state[:, 0]
+        else:
+            features = outputs.last_hidden_state[:, self._prefix_tokens :].float().mean(dim=1)
+        return features
+
+
+def _exact_float32(device: torch.device) -> AbstractContextManager[None]:
+    """Full float32 precision in convolutions on CUDA, where torch's default is TF32 with 10 bits."""
+    if device.type != "cuda":
+        return nullcontext()
+    context: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    return context
+
+
+def _stock_processor(files: CheckpointFiles) -> Any:
+    """Transformers' own image processor, for one that `Preprocessing` does not know."""
+    from transformers import AutoImageProcessor
+
+    with quiet_transformers():
+        try:
+            return AutoImageProcessor.from_pretrained(
+                files.folder, backend="pil", local_files_only=True, trust_remote_code=False
+            )
+        except (ImportError, ValueError, OSError, KeyError, TypeError) as error:
+            kind = printable(str(files.image_processor.get("image_processor_type")))
+            needs = "; it needs `pip install torchvision`" if "torchvision" in str(error).lower() else ""
+            raise ModelError(
+                f"{printable(files.folder)}: transformers has no image processor {kind} that runs here{needs} "
+                f"({' '.join(str(error).split())})"
+            ) from error

@@ -1,3 +1,59 @@
-"""nearid: did the generated picture keep the identity of its subject?"""
+"""nearid: did the generated picture keep the identity of its subject?
+
+>>> import nearid_cli
+>>> result = nearid_cli.score("refs", "gens", metrics=["nearid"])       # doctest: +SKIP
+>>> nearid_cli.load_encoder("nearid").embed(["a.png", "b.png"]).shape   # doctest: +SKIP
+(2, 1152)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nearid_cli.encoders import autoregister as _autoregister
+
+if TYPE_CHECKING:
+    from nearid_cli.api import ImageEncoder, load_encoder, score
+    from nearid_cli.errors import NearIDError
+    from nearid_cli.evaluate.embedding import Options
+    from nearid_cli.results import PairResult, ScoreResult
 
 __version__ = "0.1.0"
+__all__ = [
+    "ImageEncoder",
+    "NearIDError",
+    "Options",
+    "PairResult",
+    "ScoreResult",
+    "__version__",
+    "load_encoder",
+    "score",
+]
+
+_HOMES = {
+    "ImageEncoder": "nearid_cli.api",
+    "NearIDError": "nearid_cli.errors",
+    "Options": "nearid_cli.evaluate.embedding",
+    "PairResult": "nearid_cli.results",
+    "ScoreResult": "nearid_cli.results",
+    "load_encoder": "nearid_cli.api",
+    "score": "nearid_cli.api",
+}
+
+# `AutoModel.from_pretrained` shall know NearID checkpoints as soon as this package is imported.
+_autoregister.install()
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import nearid_cli` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -102,7 +102,9 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         if name not in OPTIONS:
             problems.append(f"unknown key {key!r}; {did_you_mean(name, [*OPTIONS, 'metrics'])}")
         elif not isinstance(value, OPTIONS[name]) or (isinstance(value, bool) and bool not in OPTIONS[name]):
-            problems.append(f"{key} must be {' or '.join(kind.__name__ for kind in OPTIONS[name])}, found {value!r}")
+            problems.append(
+                f"{key} must be {' or '.join(kind.__name__ for kind in OPTIONS[name])}, found {value!r}"
+            )
         else:
             options[name] = value
     if "cache" in options:
@@ -113,7 +115,9 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         metrics = {}
     for name, entry in metrics.items():
         if not isinstance(entry, dict) or not isinstance(entry.get("checkpoint"), str):
-            problems.append(f'metrics.{name} must be a table with checkpoint = "PATH or Hub id", found {entry!r}')
+            problems.append(
+                f'metrics.{name} must be a table with checkpoint = "PATH or Hub id", found {entry!r}'
+            )
             continue
         for key, value in entry.items():
             if key not in METRIC_KEYS:
@@ -124,7 +128,10 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         raise UsageError(f"{printable(path)}: {len(problems)} wrong", problems)
     return Configuration(
         options=options,
-        metrics={name: {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])} for name, entry in metrics.items()},
+        metrics={
+            name: {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])}
+            for name, entry in metrics.items()
+        },
     )
 
 

@@ -11,6 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 Interval = tuple[float, float]
@@ -159,3 +163,20 @@ class PairResult:
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists."""
         return {"schema": "nearid.pair/1", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """The result of `nearid embed`: pictures with their embeddings by metric.
+
+    Attributes:
+        paths: in natural order.
+        digests: BLAKE3 of each file's bytes, 32 bytes.
+        metrics: what made the embeddings.
+        embeddings: metric -> float32 [N, D], rows of length 1.
+    """
+
+    paths: tuple[Path, ...]
+    digests: tuple[bytes, ...]
+    metrics: tuple[Metric, ...]
+    embeddings: Mapping[str, npt.NDArray[np.float32]]

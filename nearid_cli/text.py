@@ -15,14 +15,17 @@ def printable(name: str | os.PathLike[str]) -> str:
 
     >>> printable("caf\u00e9 1.png")
     'café 1.png'
-    >>> printable("a\nb\x1b[31m\udcff")
-    'a\\nb\\x1b[31m\\xff'
+    >>> printable("a\nb\x1b[31m\udcff\ud800")
+    'a\\nb\\x1b[31m\\xff\\ud800'
     """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return "".join(c if c.isprintable() else _escaped(c) for c in os.fspath(name))
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python spells a byte of a file name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -32,6 +35,18 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     ('1 picture', '1,200 pictures', '2 identities')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def file_size(size: int) -> str:
+    """Bytes as a size for people.
+
+    >>> file_size(999), file_size(12_300_000), file_size(1_712_000_000)
+    ('999 B', '12.3 MB', '1.7 GB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -43,6 +43,14 @@ _METADATA = b"nearid"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache made by nearid. It can be deleted.\n"
 
 
+def default_cache_folder() -> Path:
+    """Where embeddings are kept unless `--cache` or NEARID_CACHE says otherwise."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("NEARID_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("nearid", appauthor=False)
+
+
 @dataclass(frozen=True)
 class CachedEncoder:
     """What the cache holds for one encoder."""

@@ -71,7 +71,9 @@ class FileMemo:
         found = {file: self._noted[file] for file in files if file in self._noted}
         for table in self._tables:
             table = table.filter(pc.is_in(table.column("path"), value_set=paths))
-            columns = [table.column(name).to_pylist() for name in ("path", "size", "mtime_ns", "inode", "digest")]
+            columns = [
+                table.column(name).to_pylist() for name in ("path", "size", "mtime_ns", "inode", "digest")
+            ]
             for path, size, mtime_ns, inode, digest in zip(*columns, strict=True):
                 file = asked[path]
                 if (file.size, file.mtime_ns, file.inode) == (size, mtime_ns, inode):

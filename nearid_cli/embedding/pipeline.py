@@ -25,7 +25,6 @@ import numpy as np
 
 from nearid_cli.embedding.memo import FileMemo, FileState, digest_bytes
 from nearid_cli.errors import BadImage, ModelError
-from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Settings:
         device: `cpu`, `cuda`, `cuda:N` or `mps`.
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
-        max_pixels: pictures with more pixels are bad.
+        max_pixels: pictures with more pixels are bad; None for the default limit.
         verify_content: read every file again, whatever the memo says.
         progress: show a bar on stderr.
     """
@@ -62,7 +61,7 @@ class Settings:
     device: str = "cpu"
     batch_size: int | None = None
     workers: int | None = None
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int | None = None
     verify_content: bool = False
     progress: bool = False
 
@@ -233,6 +232,10 @@ def _embed_missing(
     total: int,
 ) -> dict[bytes, str]:
     """Embed what is missing into `rows` and the cache; returns the undecodable pictures with reasons."""
+    # Pillow and its plugins: a run that finds everything in the cache does without them.
+    from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+
+    max_pixels = settings.max_pixels or MAX_PIXELS
     unusable: dict[bytes, str] = {}
     not_finite: dict[str, list[Path]] = {}
     batch_size = settings.batch_size or BATCH_SIZES[settings.device.partition(":")[0]]
@@ -243,7 +246,7 @@ def _embed_missing(
             content = first[digest].read_bytes()
             if digest_bytes(content) != digest:
                 return UnreadableImage("the file changed during the run; run again")
-            image = decode(content, settings.max_pixels)
+            image = decode(content, max_pixels)
         except (UnreadableImage, OSError) as error:
             return error
         shared: dict[object, Pixels] = {}

@@ -1,4 +1,4 @@
-"""Loading a checkpoint as an encoder: strictly, from safetensors only, and never any code of the checkpoint's."""
+"""Loading a checkpoint as an encoder: strictly, from safetensors only, and running no code of it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu") -> Encoder:
     """
     if spec.folder is None:
         from nearid_cli.encoders.hog import HogEncoder
+        from nearid_cli.encoders.perceptual_hash import PerceptualHash, perceptual_hash_spec
 
-        return HogEncoder()
+        return PerceptualHash() if spec == perceptual_hash_spec() else HogEncoder()
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
     files = read_files(spec.folder)

@@ -10,11 +10,12 @@ from nearid_cli.reports.json_text import to_json
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.order import check_sort, sorted_subjects, worst_images
 from nearid_cli.reports.reading import read_score
-from nearid_cli.reports.terminal import render_pair, render_score, score_tables, worst_tables
+from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
 
 __all__ = [
     "check_outputs",
     "check_sort",
+    "findings",
     "read_score",
     "render_pair",
     "render_score",

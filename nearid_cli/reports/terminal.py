@@ -53,7 +53,7 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
     for table in tables:
         console.print(table)
         console.print()
-    for line in _findings(result):
+    for line in findings(result):
         console.print(line, markup=False, highlight=False, emoji=False)
 
 
@@ -178,8 +178,8 @@ def _table(header: str, names: Sequence[str], columns: Sequence[_Column], foot: 
     return table
 
 
-def _findings(result: ScoreResult) -> list[str]:
-    """One line each for copies, skipped pictures and unmatched subjects."""
+def findings(result: ScoreResult) -> list[str]:
+    """What a reader of the numbers must not miss: a line each for copies, skipped pictures, unmatched subjects."""
     copied = [f"{image.path} = {image.copy_of}" for image in result.images if image.copy_of is not None]
     skipped = [f"{picture.path} ({picture.reason})" for picture in result.inputs.skipped]
     unmatched = result.inputs.unmatched

@@ -24,12 +24,15 @@ def test_named_devices_stay(device: str) -> None:
     assert choose_device(device) == device
 
 
-@pytest.mark.parametrize(("dtype", "device", "chosen"), [
-    ("auto", "cpu", "float32"),
-    ("auto", "mps", "float32"),
-    ("auto", "cuda:1", "float16"),
-    ("bfloat16", "cpu", "bfloat16"),
-])
+@pytest.mark.parametrize(
+    ("dtype", "device", "chosen"),
+    [
+        ("auto", "cpu", "float32"),
+        ("auto", "mps", "float32"),
+        ("auto", "cuda:1", "float16"),
+        ("bfloat16", "cpu", "bfloat16"),
+    ],
+)
 def test_dtypes(dtype: str, device: str, chosen: str) -> None:
     assert choose_dtype(dtype, device) == chosen
 

@@ -239,7 +239,9 @@ def test_few_prepared_pictures_are_held_at_once(save: Save, cache: Cache) -> Non
     assert encoder.ahead <= 2 * 2 + 2 * 2
 
 
-def test_without_a_cache_nothing_is_written(pictures: list[Path], encoder: GridEncoder, tmp_path: Path) -> None:
+def test_without_a_cache_nothing_is_written(
+    pictures: list[Path], encoder: GridEncoder, tmp_path: Path
+) -> None:
     before = sorted(tmp_path.rglob("*"))
     embedded = run(pictures, encoder, None)
     assert matrix(embedded, encoder).shape == (7, 48)

@@ -1,0 +1,165 @@
+"""What the commands do, for notebooks and other programs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nearid_cli.embedding.devices import choose_device, choose_dtype
+from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.registry import DEFAULT_METRICS, parse_metrics
+from nearid_cli.errors import BadImage, BadImagesError, UsageError
+from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.score import score as _score
+from nearid_cli.reports import findings
+from nearid_cli.results import ScoreResult
+from nearid_cli.text import count, printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    from nearid_cli.encoders.spec import Encoder, EncoderSpec
+
+logger = logging.getLogger(__name__)
+
+PathLike = str | os.PathLike[str]
+
+
+def score(
+    references: PathLike,
+    generations: PathLike | None = None,
+    metrics: str | Iterable[str] = DEFAULT_METRICS,
+    *,
+    layout: str = "auto",
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+    **options: Any,
+) -> ScoreResult:
+    """Score the generations of each subject against its references, as `nearid score` does.
+
+    Args:
+        references: folder of references, or a manifest of everything.
+        generations: folder of generations, or a manifest; None when `references` is a manifest of both.
+        metrics: as in `--metric`.
+        layout: how the folders are laid out; see docs/layouts.md.
+        allow_unmatched: go on without the subjects that lack references or generations.
+        skip_bad: go on without pictures that cannot be read.
+        **options: further fields of `nearid_cli.evaluate.embedding.Options`, such as `device="cuda"`.
+
+    Returns:
+        The result: `.subjects`, `.aggregate`, `.images`, `.to_pandas()`, `.to_dict()`.
+
+    Raises:
+        NearIDError: the job cannot be done; the message says what to do.
+    """
+    chosen = Options(metrics=[metrics] if isinstance(metrics, str) else list(metrics), **options)
+    result = _score(
+        Path(references),
+        None if generations is None else Path(generations),
+        chosen,
+        layout=layout,
+        allow_unmatched=allow_unmatched,
+        skip_bad=skip_bad,
+    )
+    for line in findings(result):
+        logger.warning(line)
+    return result
+
+
+class ImageEncoder:
+    """A metric's encoder, loaded. Made by `load_encoder`."""
+
+    def __init__(self, encoder: Encoder, batch_size: int) -> None:
+        self._encoder = encoder
+        self._batch_size = batch_size
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What the encoder is: checkpoint, revision, readout, preprocessing, dtype, fingerprint."""
+        return self._encoder.spec
+
+    def embed(self, images: Iterable[PathLike | Image.Image]) -> npt.NDArray[np.float32]:
+        """Embed pictures, without the cache.
+
+        Args:
+            images: paths or PIL images; both are turned upright by their EXIF orientation and made RGB.
+
+        Returns:
+            Float32 array [N, D], rows of length 1: `a @ b.T` are cosine similarities.
+
+        Raises:
+            BadImagesError: naming every file that cannot be read.
+            UsageError: no pictures, or something that is neither a path nor a PIL image.
+        """
+        import numpy as np
+
+        prepared: list[Any] = []
+        rows: list[Any] = []
+        bad: list[BadImage] = []
+        for image in images:
+            opened = _open(image, bad)
+            if opened is not None:
+                prepared.append(self._encoder.prepare(opened))
+            if len(prepared) == self._batch_size:
+                rows.append(self._encoder.embed(prepared))
+                prepared = []
+        if bad:
+            raise BadImagesError(f"{count(len(bad), 'picture')} cannot be read", bad)
+        if prepared:
+            rows.append(self._encoder.embed(prepared))
+        if not rows:
+            raise UsageError("expected at least one picture, found none")
+        embedded: npt.NDArray[np.float32] = np.concatenate(rows)
+        return embedded
+
+
+def _open(image: PathLike | Image.Image, bad: list[BadImage]) -> Image.Image | None:
+    from PIL import Image
+
+    from nearid_cli.images.decode import UnreadableImage, decode, to_rgb
+
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    if not isinstance(image, (str, os.PathLike)):
+        raise UsageError(f"expected a path or a PIL image, found {type(image).__name__}")
+    try:
+        return decode(Path(image))
+    except UnreadableImage as error:
+        bad.append(BadImage(printable(image), error.reason))
+        return None
+
+
+def load_encoder(
+    metric: str = "nearid",
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_size: int = 16,
+    configured: Mapping[str, Mapping[str, str]] | None = None,
+) -> ImageEncoder:
+    """Load a metric's encoder.
+
+    Args:
+        metric: as in `--metric`: a name, `NAME=PATH_OR_ID`, a folder or a Hub id.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
+        batch_size: pictures a forward pass.
+        configured: metrics of your own, name -> {checkpoint, readout, revision}.
+
+    Raises:
+        UsageError: an unknown metric, device or dtype, or several metrics.
+        ModelError: the checkpoint cannot be had or used.
+    """
+    from nearid_cli.encoders.load import load_encoder as load
+
+    requests = parse_metrics([metric], configured)
+    if len(requests) != 1:
+        raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
+    chosen = choose_device(device)
+    (spec,) = resolve(requests, choose_dtype(dtype, chosen))
+    return ImageEncoder(load(spec, chosen), batch_size)

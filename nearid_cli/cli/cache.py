@@ -1,0 +1,122 @@
+"""`nearid cache info | verify | compact | clear`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.errors import CacheError, UsageError
+from nearid_cli.text import count, file_size, printable
+
+if TYPE_CHECKING:
+    from nearid_cli.embedding.cache import Cache
+
+app = typer.Typer(no_args_is_help=True, help="Look after the embedding cache.", rich_markup_mode=None)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def _open(folder: Path | None) -> Cache:
+    from nearid_cli.embedding.cache import Cache, default_cache_folder
+
+    return Cache(folder or default_cache_folder())
+
+
+@app.command()
+def info(cache: shared.CacheFolder = None) -> None:
+    """Show where the cache is and what it holds."""
+    opened = _open(cache)
+    rows = opened.info()
+    typer.echo(
+        f"{printable(opened.folder)}: {count(sum(row.embeddings for row in rows), 'embedding')}, "
+        f"{file_size(sum(row.size for row in rows))}"
+    )
+    if rows:
+        show.rows(
+            ("metric", "checkpoint", "dtype", "embeddings", "parts", "size", "fingerprint"),
+            [
+                (
+                    row.metric,
+                    row.checkpoint or "-",
+                    row.dtype,
+                    f"{row.embeddings:,}",
+                    f"{row.parts:,}",
+                    file_size(row.size),
+                    row.fingerprint[:12],
+                )
+                for row in rows
+            ],
+            numbers=(3, 4, 5),
+        )
+
+
+@app.command()
+def verify(cache: shared.CacheFolder = None) -> None:
+    """Check every part: its checksum, and that its embeddings are finite unit vectors."""
+    opened = _open(cache)
+    sound, problems = opened.verify()
+    if problems:
+        raise CacheError(
+            f"{count(len(problems), 'damaged part')} in {printable(opened.folder)}, {sound:,} sound; "
+            "the next run that meets a damaged part sets it aside and embeds its pictures again",
+            [printable(problem) for problem in problems],
+        )
+    typer.echo(f"{printable(opened.folder)}: {count(sound, 'part')}, all sound")
+
+
+@app.command()
+def compact(cache: shared.CacheFolder = None) -> None:
+    """Merge many small parts into few large ones."""
+    opened = _open(cache)
+    before = sum(row.parts for row in opened.info())
+    opened.compact(above=1)
+    typer.echo(
+        f"{printable(opened.folder)}: {count(before, 'part')} before, "
+        f"{sum(row.parts for row in opened.info()):,} now"
+    )
+
+
+@app.command()
+def clear(
+    cache: shared.CacheFolder = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", "-m", help="Only this metric's embeddings.")
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than", help="Only parts written before that long: 30d, 12h, 2w.", metavar="AGE"
+        ),
+    ] = None,
+    yes: shared.Yes = False,
+) -> None:
+    """Delete embeddings from the cache."""
+    age = None if older_than is None else _seconds(older_than)
+    opened = _open(cache)
+    rows = opened.info()
+    if metric is not None and metric not in {row.metric for row in rows}:
+        known = ", ".join(sorted({row.metric for row in rows})) or "nothing"
+        raise UsageError(f"the cache holds no embeddings of {metric!r}; it holds {known}")
+    what = f"embeddings of {metric}" if metric else "all embeddings"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"clearing {what} asks first, and there is nobody to ask; add --yes")
+        typer.confirm(f"Delete {what} in {printable(opened.folder)}?", abort=True, err=True)
+    typer.echo(f"{file_size(opened.clear(metric, age))} freed")
+
+
+def _seconds(age: str) -> float:
+    """An age such as 30d, 12h or 90 (days) in seconds."""
+    number, unit = (age[:-1], age[-1]) if age[-1:] in _UNITS else (age, "d")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise UsageError(f"--older-than must be an age such as 30d, 12h or 2w, found {age!r}")
+    return seconds

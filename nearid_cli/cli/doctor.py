@@ -1,0 +1,97 @@
+"""`nearid doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.text import file_size, printable
+
+_PACKAGES = (
+    "nearid-cli",
+    "torch",
+    "transformers",
+    "safetensors",
+    "huggingface-hub",
+    "pillow",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-image",
+    "blake3",
+    "pillow-heif",
+)
+_HUB_SECONDS = 5
+
+
+def doctor(cache: shared.CacheFolder = None) -> None:
+    """Print what a bug report needs: versions, devices, the cache, checkpoints, the Hub."""
+    rows = [("python", f"{platform.python_version()} ({sys.executable})"), ("system", platform.platform())]
+    rows += [(package, _version(package)) for package in _PACKAGES]
+    rows += [("devices", _devices()), ("cores", str(os.cpu_count())), ("cache", _cache(cache))]
+    rows += _checkpoints()
+    rows.append(("hub", _hub()))
+    show.rows(None, rows)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _devices() -> str:
+    import torch
+
+    found = [
+        "cpu",
+        *(f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())),
+    ]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return ", ".join(found)
+
+
+def _cache(folder: Path | None) -> str:
+    from nearid_cli.embedding.cache import Cache, default_cache_folder
+
+    opened = Cache(folder or default_cache_folder())
+    rows = opened.info()
+    return (
+        f"{printable(opened.folder)}, {sum(row.embeddings for row in rows):,} embeddings, "
+        f"{file_size(sum(row.size for row in rows))}"
+    )
+
+
+def _checkpoints() -> list[tuple[str, str]]:
+    from nearid_cli.encoders.models import available
+
+    return [
+        (f"metric {row.metric}", f"{row.checkpoint or 'no weights'}: {'here' if row.is_here else 'not here'}")
+        for row in available()
+    ]
+
+
+def _hub() -> str:
+    import urllib.error
+    import urllib.request
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return f"{constants.ENDPOINT}, not asked: HF_HUB_OFFLINE is set"
+    try:
+        with urllib.request.urlopen(constants.ENDPOINT, timeout=_HUB_SECONDS):
+            return f"{constants.ENDPOINT} answers"
+    except urllib.error.HTTPError as error:
+        return f"{constants.ENDPOINT} answers ({error.code})"
+    except OSError as error:
+        return f"{constants.ENDPOINT} does not answer: {error}"

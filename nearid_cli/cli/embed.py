@@ -1,0 +1,40 @@
+"""`nearid embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+
+
+def embed(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="PATHS...")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .parquet file to write.")],
+    metrics: shared.Metrics = ["nearid"],  # noqa: B006 - Typer copies defaults
+    skip_bad: shared.SkipBad = False,
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """Write the embeddings of pictures to a Parquet file: path, digest, embedding."""
+    from nearid_cli import reports
+    from nearid_cli.evaluate.embed import embed_pictures
+
+    reports.check_outputs([output], known=(".parquet",))
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    result = embed_pictures(paths, chosen, skip_bad=skip_bad)
+    reports.write_embeddings(result, output)
+    typer.echo(f"{len(result.paths):,} embeddings in {output}", err=True)

@@ -1,0 +1,113 @@
+"""`nearid models list | info | pull | verify`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli.show import rows
+from nearid_cli.configuration import Configuration
+from nearid_cli.errors import ModelError
+from nearid_cli.text import file_size, printable
+
+app = typer.Typer(no_args_is_help=True, help="See, fetch and check checkpoints.", rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="A metric, as for --metric.", metavar="NAME")]
+
+
+def _configuration(context: typer.Context) -> Configuration:
+    found = context.obj
+    assert isinstance(found, Configuration)
+    return found
+
+
+@app.command("list")
+def show_all(context: typer.Context) -> None:
+    """List the metrics that have a name, and where their checkpoints are."""
+    from nearid_cli.encoders.models import available
+
+    found = available(_configuration(context).metrics)
+    rows(
+        ("metric", "checkpoint", "readout", "here", "note"),
+        [
+            (
+                row.metric,
+                printable(row.checkpoint) or "-",
+                row.readout or "-",
+                "no weights needed"
+                if not row.checkpoint
+                else file_size(row.size)
+                if row.size is not None
+                else "no",
+                row.note,
+            )
+            for row in found
+        ],
+    )
+
+
+@app.command()
+def info(context: typer.Context, name: Name) -> None:
+    """Show what a metric is made of."""
+    from nearid_cli.encoders import models
+
+    row, spec = models.info(name, _configuration(context).metrics)
+    lines = [
+        ("metric", row.metric),
+        ("checkpoint", printable(row.checkpoint) or "none"),
+        ("note", row.note or "-"),
+        ("folder", printable(row.folder) if row.folder else "-"),
+    ]
+    if spec is None:
+        lines.append(("here", f"no; fetch it: nearid models pull {printable(name)}"))
+    else:
+        lines += [
+            ("size", file_size(row.size) if row.size is not None else "-"),
+            ("revision", spec.revision or "-"),
+            ("readout", spec.readout),
+            ("preprocessing", spec.preprocessing),
+            ("fingerprint", f"{spec.fingerprint} ({spec.dtype})"),
+        ]
+    rows(None, lines)
+
+
+@app.command()
+def pull(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAME...")],
+) -> None:
+    """Fetch checkpoints, so that a machine without network can use them."""
+    from nearid_cli.encoders import models
+
+    for row in models.pull(names, _configuration(context).metrics, logging.getLogger("nearid_cli").info):
+        place = f"{printable(row.folder)} ({file_size(row.size or 0)})" if row.folder else "needs no weights"
+        typer.echo(f"{row.metric}: {place}")
+
+
+@app.command()
+def verify(context: typer.Context, name: Name) -> None:
+    """Hash a checkpoint's files again, and check that its weights are complete and finite."""
+    from nearid_cli.encoders import models
+
+    found = models.verify(name, _configuration(context).metrics)
+    if found.files:
+        rows(
+            ("file", "digest", ""),
+            [
+                (
+                    file.name,
+                    f"{file.algorithm}:{file.digest}",
+                    "damaged" if file.damaged else "ok" if file.expected else "",
+                )
+                for file in found.files
+            ],
+        )
+    if found.damaged:
+        raise ModelError(
+            f"{printable(found.spec.checkpoint)}: {len(found.damaged)} damaged: "
+            f"{', '.join(file.name for file in found.damaged)}; delete {printable(found.spec.folder or '')} "
+            f"and fetch it again: nearid models pull {printable(name)}"
+        )
+    typer.echo(f"{found.spec.name}: complete and finite; fingerprint {found.spec.fingerprint}")

@@ -1,0 +1,139 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nearid_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from nearid_cli.configuration import Configuration
+    from nearid_cli.evaluate.embedding import Options
+
+Metrics = Annotated[
+    list[str],
+    typer.Option(
+        "--metric",
+        "-m",
+        help="Metric, repeated or as a comma list: a name (see `nearid models list`), NAME=PATH_OR_ID, "
+        "a folder or a Hub id; ::mean, ::cls, ::pooled, ::projected choose a readout.",
+        envvar="NEARID_METRIC",
+        metavar="METRIC",
+    ),
+]
+CacheFolder = Annotated[
+    Path | None, typer.Option("--cache", help="Folder of the embedding cache.", envvar="NEARID_CACHE")
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.", envvar="NEARID_NO_CACHE")
+]
+VerifyContent = Annotated[
+    bool,
+    typer.Option(
+        "--verify-content",
+        help="Read every picture again instead of trusting its size and time.",
+        envvar="NEARID_VERIFY_CONTENT",
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="NEARID_DEVICE")
+]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        help="auto (float16 on CUDA, else float32), float32, float16 or bfloat16.",
+        envvar="NEARID_DTYPE",
+    ),
+]
+BatchSize = Annotated[
+    str,
+    typer.Option(
+        "--batch-size", help="Pictures a forward pass: auto or a number.", envvar="NEARID_BATCH_SIZE"
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Decoding threads; one a core by default.", envvar="NEARID_WORKERS"
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        help="Largest picture to open, in pixels; 178 million by default.",
+        envvar="NEARID_MAX_PIXELS",
+    ),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Go on without pictures that cannot be read, and record them.",
+        envvar="NEARID_SKIP_BAD",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def default_map(configuration: Configuration) -> dict[str, Any]:
+    """The configuration as Click's defaults: command -> parameter -> value."""
+    values = {name.replace("-", "_"): value for name, value in configuration.options.items()}
+    if "metric" in values:
+        metric = values.pop("metric")
+        values["metrics"] = [metric] if isinstance(metric, str) else metric
+    place = {"cache": values["cache"]} if "cache" in values else {}
+    return {
+        **dict.fromkeys(("score", "embed", "pair"), values),
+        **dict.fromkeys(("demo", "doctor"), place),
+        "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
+    }
+
+
+def options(
+    context: typer.Context,
+    metrics: list[str],
+    cache: Path | None,
+    no_cache: bool,
+    verify_content: bool,
+    device: str,
+    dtype: str,
+    batch_size: str,
+    workers: int | None,
+    max_pixels: int | None,
+) -> Options:
+    """The flags that several commands share, as one object.
+
+    Raises:
+        UsageError: a batch size that is neither `auto` nor a positive number.
+    """
+    from nearid_cli.evaluate.embedding import Options
+
+    configuration: Configuration = context.obj
+    return Options(
+        metrics=metrics,
+        configured=configuration.metrics,
+        cache=cache,
+        use_cache=not no_cache,
+        verify_content=verify_content,
+        device=device,
+        dtype=dtype,
+        batch_size=_batch_size(batch_size),
+        workers=workers,
+        max_pixels=max_pixels,
+        progress=sys.stderr.isatty(),
+    )
+
+
+def _batch_size(value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"--batch-size must be auto or a positive number, found {value!r}")
+    return int(value)

@@ -1,0 +1,42 @@
+"""`nearid pair`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.encoders.registry import DEFAULT_METRICS
+
+
+def pair(
+    context: typer.Context,
+    a: Annotated[Path, typer.Argument(help="A picture.", metavar="A")],
+    b: Annotated[Path, typer.Argument(help="Another picture.", metavar="B")],
+    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    form: Annotated[str, typer.Option("--format", help="What stdout gets: table or json.")] = "table",
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """Show how alike two pictures are, by each metric."""
+    from nearid_cli import reports
+    from nearid_cli.evaluate.pair import pair as run
+
+    show.check_format(form)
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    result = run(a, b, chosen)
+    if form == "json":
+        typer.echo(reports.to_json(result))
+    else:
+        reports.render_pair(result, show.console())

@@ -1,0 +1,60 @@
+"""Printing to a terminal or a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nearid_cli.errors import UsageError
+from nearid_cli.text import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMATS = ("table", "json")
+# A file has no width; this one holds the default metrics with intervals side by side.
+_PIPE_WIDTH = 160
+
+
+def console() -> Console:
+    """Stdout for tables: no colour in a pipe or with NO_COLOR, and room enough when nobody limits it."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(width=width, highlight=False, emoji=False)
+
+
+def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:
+    """Print rows of text in aligned columns.
+
+    Args:
+        header: one title a column, or None.
+        cells: rows of plain text; markup in it is shown, not obeyed.
+        numbers: columns to align right.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD if header else None, show_header=header is not None, pad_edge=False)
+    for column in range(len(cells[0])):
+        table.add_column(
+            header[column] if header else "",
+            justify="right" if column in numbers else "left",
+            overflow="fold",
+        )
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def check_format(form: str) -> None:
+    """Refuse an unknown `--format` before any work is done.
+
+    Raises:
+        UsageError: neither `table` nor `json`.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"no format {form!r}; {did_you_mean(form, FORMATS)}")

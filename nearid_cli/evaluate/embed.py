@@ -1,0 +1,40 @@
+"""`nearid embed`: the embeddings of any pictures, as a table for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nearid_cli.errors import InputError
+from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
+from nearid_cli.layouts import find_images
+from nearid_cli.results import EmbedResult
+
+
+def embed_pictures(
+    paths: Sequence[Path], options: Options | None = None, *, skip_bad: bool = False
+) -> EmbedResult:
+    """Embed files, and all pictures in folders.
+
+    Raises:
+        NearIDError: no pictures, bad pictures, or an unusable metric.
+    """
+    options = options or Options()
+    requests = options.requests()
+    pictures, _ = find_images(paths)
+    specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
+    refuse_bad(embedded, skip_bad)
+    usable = [
+        (picture.path, digest)
+        for picture, digest in zip(pictures, embedded.digests, strict=True)
+        if digest is not None
+    ]
+    if not usable:
+        raise InputError("no picture is left that can be read")
+    digests = tuple(digest for _, digest in usable)
+    return EmbedResult(
+        paths=tuple(path for path, _ in usable),
+        digests=digests,
+        metrics=tuple(describe(spec, "embedding") for spec in specs),
+        embeddings={spec.name: embedded.matrix(spec.name, digests) for spec in specs},
+    )

@@ -1,0 +1,26 @@
+"""`nearid pair`: how alike two pictures are, by each metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
+from nearid_cli.results import PairResult
+from nearid_cli.text import printable
+
+
+def pair(a: Path, b: Path, options: Options | None = None) -> PairResult:
+    """The cosine similarity of two pictures by each metric.
+
+    Raises:
+        NearIDError: a picture or a metric cannot be used.
+    """
+    options = options or Options()
+    specs, embedded = embed_files([a, b], options.requests(), options)
+    refuse_bad(embedded, skip_bad=False)
+    similarity = {}
+    for spec in specs:
+        first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])
+        similarity[spec.name] = float(first.astype(float) @ second.astype(float))
+    metrics = tuple(describe(spec, "cosine similarity of the two embeddings") for spec in specs)
+    return PairResult(printable(a), printable(b), metrics, similarity)

@@ -1,0 +1,273 @@
+"""`nearid score` end to end: the schema, the numbers, the warm run, the outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+import nearid_cli
+
+from .conftest import Nearid
+
+SUBJECTS = ("cat", "cup", "ship")
+
+
+def direct_embeddings(checkpoint: Path, paths: list[Path]) -> np.ndarray:
+    """The reference computation, by transformers alone."""
+    from transformers import AutoModel
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    model = AutoModel.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    processor = SiglipImageProcessorPil.from_pretrained(checkpoint)
+    images = [ImageOps.exif_transpose(Image.open(path)).convert("RGB") for path in paths]
+    with torch.no_grad():
+        return (
+            model.get_image_features(processor(images=images, return_tensors="pt")["pixel_values"])
+            .double()
+            .numpy()
+        )
+
+
+@pytest.fixture
+def expected(data: Path, checkpoint: Path) -> dict[str, Any]:
+    """Scores computed the long way round."""
+    references = {s: direct_embeddings(checkpoint, sorted((data / "refs" / s).iterdir())) for s in SUBJECTS}
+    generations = {s: direct_embeddings(checkpoint, sorted((data / "gens" / s).iterdir())) for s in SUBJECTS}
+    result: dict[str, Any] = {}
+    for subject in SUBJECTS:
+        pairs = generations[subject] @ references[subject].T
+        others = np.concatenate([references[other] for other in SUBJECTS if other != subject])
+        means = {other: (generations[subject] @ references[other].T).mean(axis=1) for other in SUBJECTS}
+        score, ceiling = pairs.mean(), references[subject][0] @ references[subject][1]
+        floor = (generations[subject] @ others.T).mean()
+        wins = [subject == max(means, key=lambda other: means[other][row]) for row in range(3)]
+        result[subject] = {
+            "score": score,
+            "std": pairs.mean(axis=1).std(ddof=1),
+            "min": pairs.mean(axis=1).min(),
+            "max": pairs.mean(axis=1).max(),
+            "ceiling": ceiling,
+            "floor": floor,
+            "retention": (score - floor) / (ceiling - floor) if ceiling > floor else None,
+            "identification": np.mean(wins),
+            "images": pairs.mean(axis=1),
+        }
+    return result
+
+
+def test_the_schema_and_the_numbers(
+    nearid: Nearid, data: Path, checkpoint: Path, expected: dict[str, Any]
+) -> None:
+    finished = nearid("score", "refs", "gens", "--metric", "nearid=checkpoint", "--format", "json")
+    assert finished.code == 0, finished.err
+    found = json.loads(finished.out)
+    assert list(found) == [
+        "schema",
+        "tool",
+        "created",
+        "inputs",
+        "metrics",
+        "subjects",
+        "aggregate",
+        "images",
+    ]
+    assert found["schema"] == "nearid.score/1"
+    assert found["tool"] == {"name": "nearid-cli", "version": nearid_cli.__version__}
+    assert found["created"].endswith("+00:00")
+    assert found["inputs"] == {
+        "references": "refs",
+        "generations": "gens",
+        "layout": "folders",
+        "subjects": 3,
+        "reference_images": 6,
+        "generation_images": 9,
+        "skipped": [],
+        "unmatched": [],
+    }
+    (metric,) = found["metrics"]
+    assert list(metric) == [
+        "name",
+        "checkpoint",
+        "revision",
+        "fingerprint",
+        "readout",
+        "dtype",
+        "preprocessing",
+        "protocol",
+    ]
+    assert (metric["name"], metric["checkpoint"], metric["dtype"]) == ("nearid", "checkpoint", "float32")
+    assert [entry["subject"] for entry in found["subjects"]] == list(SUBJECTS)
+    for entry in found["subjects"]:
+        assert (entry["references"], entry["generations"]) == (2, 3)
+        scores, truth = entry["scores"]["nearid"], expected[entry["subject"]]
+        assert set(scores) == {*truth, "ci95"} - {"images"}
+        for number in set(scores) - {"ci95"}:
+            assert scores[number] == pytest.approx(truth[number], abs=1e-5), number
+        assert (
+            truth["min"] - 1e-5
+            <= scores["ci95"][0]
+            <= scores["score"]
+            <= scores["ci95"][1]
+            <= truth["max"] + 1e-5
+        )
+    aggregate = found["aggregate"]["nearid"]
+    for number in ("score", "ceiling", "floor", "identification"):
+        assert aggregate[number] == pytest.approx(np.mean([expected[s][number] for s in SUBJECTS]), abs=1e-5)
+    assert aggregate["pair_mean"] == pytest.approx(aggregate["score"], abs=1e-9)  # equally many pairs each
+    assert [image["path"] for image in found["images"]] == [
+        f"{s}/{i}.png" for s in SUBJECTS for i in range(3)
+    ]
+    for image in found["images"]:
+        truth = expected[image["subject"]]["images"][int(Path(image["path"]).stem)]
+        assert image == {
+            "path": image["path"],
+            "subject": image["subject"],
+            "copy_of": None,
+            "scores": {"nearid": pytest.approx(truth, abs=1e-5)},
+        }
+
+
+def test_a_warm_run_gives_identical_numbers_without_torch(
+    nearid: Nearid, data: Path, checkpoint: Path
+) -> None:
+    arguments = ["score", "refs", "gens", "--metric", "nearid=checkpoint", "--format", "json"]
+    cold = json.loads(nearid(*arguments).out)
+    program = (
+        "import sys; from nearid_cli.cli.app import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'transformers', 'pandas', 'scipy', 'skimage', 'PIL'} & set(sys.modules);"
+        "print(sorted(heavy), file=sys.stderr); sys.exit(code)"
+    )
+    warm = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=data, capture_output=True, text=True, check=True
+    )
+    assert warm.stderr.splitlines()[-1] == "[]"
+    found = json.loads(warm.stdout)
+    assert {**found, "created": None} == {**cold, "created": None}
+
+
+def test_batch_size_and_workers_change_nothing_that_matters(
+    nearid: Nearid, data: Path, checkpoint: Path
+) -> None:
+    def scores(*arguments: str) -> np.ndarray:
+        finished = nearid(
+            "score",
+            "refs",
+            "gens",
+            "--metric",
+            "nearid=checkpoint",
+            "--format",
+            "json",
+            "--no-cache",
+            *arguments,
+        )
+        return np.array([image["scores"]["nearid"] for image in json.loads(finished.out)["images"]])
+
+    base = scores()
+    for arguments in (["--batch-size", "1"], ["--batch-size", "4", "--workers", "1"]):
+        np.testing.assert_allclose(scores(*arguments), base, atol=1e-5)
+
+
+def test_several_metrics_side_by_side(nearid: Nearid, data: Path, checkpoint: Path) -> None:
+    finished = nearid(
+        "score", "refs", "gens", "-m", "nearid=checkpoint,hog", "-m", "checkpoint::mean", "--format", "json"
+    )
+    assert finished.code == 0, finished.err
+    found = json.loads(finished.out)
+    assert list(found["aggregate"]) == ["nearid", "hog", "checkpoint::mean"]
+    assert len({metric["fingerprint"] for metric in found["metrics"]}) == 3
+
+
+def test_outputs_read_back(nearid: Nearid, data: Path) -> None:
+    finished = nearid(
+        *("score", "refs", "gens", "-m", "hog", "-o", "run.json", "-o", "run.csv", "-o", "run.parquet"),
+        *("-o", "run.md", "--images", "images.csv", "--sort", "hog", "--worst", "2"),
+    )
+    assert finished.code == 0, finished.err
+    result = json.loads((data / "run.json").read_text())
+    frame = pd.read_csv(data / "run.csv", index_col="subject")
+    assert sorted(frame.index) == list(SUBJECTS)
+    assert frame["hog_score"].is_monotonic_increasing  # the worst first
+    assert len(pd.read_parquet(data / "run.parquet")) == 3
+    images = pd.read_csv(data / "images.csv")
+    assert images["hog"].tolist() == [image["scores"]["hog"] for image in result["images"]]
+    assert "| cat |" in (data / "run.md").read_text()
+    assert "aggregate" in finished.out
+
+
+def test_copies_are_marked_counted_and_warned_about(nearid: Nearid, data: Path) -> None:
+    (data / "gens/cat/9.jpg").write_bytes((data / "refs/cat/1.jpg").read_bytes())
+    Image.open(data / "refs/cup/0.jpg").resize((90, 75)).save(data / "gens/cup/9.jpg", quality=85)
+    finished = nearid("score", "refs", "gens", "-m", "hog", "--format", "json")
+    copies = {
+        image["path"]: image["copy_of"] for image in json.loads(finished.out)["images"] if image["copy_of"]
+    }
+    assert copies == {"cat/9.jpg": "cat/1.jpg", "cup/9.jpg": "cup/0.jpg"}
+    assert "warning: 2 generations copied from a reference" in finished.err
+
+
+def test_one_subject_has_neither_floor_nor_identification(nearid: Nearid, data: Path) -> None:
+    finished = nearid("score", "refs/cat", "gens/cat", "-m", "hog", "--format", "json")
+    scores = json.loads(finished.out)["subjects"][0]["scores"]["hog"]
+    assert scores["floor"] is scores["retention"] is scores["identification"] is None
+    assert scores["ceiling"] is not None
+
+
+def test_stdout_carries_the_result_alone(nearid: Nearid, data: Path) -> None:
+    finished = nearid("score", "refs", "gens", "-m", "hog", "--format", "json")
+    json.loads(finished.out)
+    assert finished.err == "layout folders: 3 subjects, 6 references, 9 generations\n"
+
+
+def test_no_colour_and_no_bars_in_a_pipe(process: Callable[..., subprocess.Popen[str]], data: Path) -> None:
+    out, err = process("score", "refs", "gens", "-m", "hog").communicate(timeout=120)
+    assert "\x1b" not in out + err
+    assert "img/s" not in err
+    assert "aggregate" in out
+
+
+def test_configuration_below_environment_below_flags(
+    nearid: Nearid, data: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "nearid.toml").write_text(
+        'metric = ["ours", "hog"]\ncache = "kept here"\n[metrics.ours]\ncheckpoint = "checkpoint"\n'
+    )
+
+    def metrics(*arguments: str) -> list[str]:
+        finished = nearid("score", "refs", "gens", "--format", "json", *arguments)
+        assert finished.code == 0, finished.err
+        return [metric["name"] for metric in json.loads(finished.out)["metrics"]]
+
+    assert metrics() == ["ours", "hog"]
+    monkeypatch.delenv("NEARID_CACHE")
+    assert metrics() == ["ours", "hog"]
+    assert (data / "kept here" / "format").exists()
+    monkeypatch.setenv("NEARID_METRIC", "hog")
+    assert metrics() == ["hog"]
+    assert metrics("--metric", "ours") == ["ours"]
+
+
+def test_a_manifest_in_place_of_folders(nearid: Nearid, data: Path) -> None:
+    rows = ["path,subject,role"]
+    rows += [f"refs/{s}/{i}.jpg,{s},reference" for s in SUBJECTS for i in range(2)]
+    rows += [f"gens/{s}/{i}.png,{s},generation" for s in SUBJECTS for i in range(3)]
+    (data / "all.csv").write_text("\n".join(rows))
+    by_manifest = json.loads(nearid("score", "all.csv", "-m", "hog", "--format", "json").out)
+    by_folders = json.loads(nearid("score", "refs", "gens", "-m", "hog", "--format", "json").out)
+    assert by_manifest["aggregate"] == by_folders["aggregate"]
+
+
+def test_nothing_is_written_beside_the_inputs(nearid: Nearid, data: Path) -> None:
+    before = sorted(os.walk(data))
+    assert nearid("score", "refs", "gens", "-m", "hog").code == 0
+    assert sorted(os.walk(data)) == before

@@ -1,0 +1,119 @@
+"""Who may know whom (DESIGN section 4), and what may be imported when."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nearid_cli
+
+ROOT = Path(nearid_cli.__file__).parent
+FLOORS = {
+    "errors": 0,
+    "text": 0,
+    "results": 0,
+    "configuration": 0,
+    "metrics": 0,
+    "images": 1,
+    "layouts": 1,
+    "encoders": 2,
+    "embedding": 3,
+    "reports": 4,
+    "evaluate": 5,
+    "demo": 5,
+    "api": 6,
+    "cli": 6,
+    "__main__": 7,
+}
+HEAVY = {"torch", "transformers", "pandas", "scipy", "skimage", "matplotlib", "huggingface_hub"}
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_type_checking(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_part_imports_only_parts_below_it(path: Path) -> None:
+    if path == ROOT / "__init__.py":
+        return
+    own = part(path)
+    assert own in FLOORS, f"give {own} a floor"
+    for name in imports(ast.parse(path.read_text())):
+        pieces = name.split(".")
+        if pieces[0] == "nearid_cli" and len(pieces) > 1 and pieces[1] in FLOORS and pieces[1] != own:
+            assert FLOORS[pieces[1]] < FLOORS[own], f"{own} imports {name}"
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path)
+        for path in modules()
+        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_no_file_hides_a_second_one() -> None:
+    assert [str(path) for path in modules() if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_public_names() -> None:
+    assert nearid_cli.__all__ == [
+        "ImageEncoder",
+        "NearIDError",
+        "Options",
+        "PairResult",
+        "ScoreResult",
+        "__version__",
+        "load_encoder",
+        "score",
+    ]
+    for name in nearid_cli.__all__:
+        assert getattr(nearid_cli, name) is not None
+    assert set(nearid_cli.__all__) <= set(dir(nearid_cli))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = nearid_cli.nothing
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["score", "--help"],
+        ["score"],
+        ["score", "a", "b", "--metric", "naerid"],
+        ["models", "list"],
+        ["cache", "info"],
+    ],
+    ids=" ".join,
+)
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys; from nearid_cli.cli.app import main; main(sys.argv[1:]);"
+        f"print('heavy:', sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    finished = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert finished.stderr.splitlines()[-1] == "heavy: []", finished.stderr

@@ -31,7 +31,7 @@ TEXT: dict[str, Any] = {
 
 
 def tiny_clip(folder: Path, seed: int = 0) -> Path:
-    """Text and vision, preprocessor_config.json as written in 2022 (plain numbers, feature_extractor_type)."""
+    """Text and vision, as openai/clip-vit-large-patch14, with a preprocessor_config.json of 2022."""
     from transformers import CLIPConfig, CLIPModel
 
     config = CLIPConfig(text_config=TEXT, vision_config=VISION | {"projection_dim": 24}, projection_dim=24)

@@ -1,1 +1,1 @@
-"""Encoders: the metrics by name, finding and loading their checkpoints, and turning pictures into embeddings."""
+"""Encoders: metrics by name, finding and loading their checkpoints, pictures to embeddings."""

@@ -25,7 +25,9 @@ def install() -> None:
 
 
 def _register() -> None:
-    from nearid_cli.encoders.nearid_config import AutoConfig, NearIDConfig
+    from transformers.models.auto.configuration_auto import AutoConfig
+
+    from nearid_cli.encoders.nearid_config import NearIDConfig
 
     AutoConfig.register(NearIDConfig.model_type, NearIDConfig, exist_ok=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from nearid_cli.encoders.files import WANTED, other_format, wanted
 from nearid_cli.encoders.quiet import quiet_hub
-from nearid_cli.text import printable
+from nearid_cli.text import file_size, printable
 
 Notify = Callable[[str], None]
 
@@ -81,12 +81,9 @@ def download(repo_id: str, revision: str | None, notify: Notify) -> Path:
 
 
 def _download(repo_id: str, revision: str | None, notify: Notify) -> Path:
-    from huggingface_hub import HfApi, constants, errors, snapshot_download
+    from huggingface_hub import HfApi, constants, errors, snapshot_download, utils
 
-    try:
-        from huggingface_hub.utils import httpx  # whichever generation of httpx it runs on
-    except ImportError:
-        import httpx  # type: ignore[no-redef]
+    httpx: Any = utils.httpx  # type: ignore[attr-defined]  # of the generation that it runs on
 
     where = f"{repo_id}@{revision}" if revision else repo_id
     try:
@@ -97,8 +94,8 @@ def _download(repo_id: str, revision: str | None, notify: Notify) -> Path:
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
         if reason := other_format(sizes):
             raise HubError(reason)
-        size = sum(sizes[name] for name in wanted(sizes)) / 1e6
-        notify(f"downloading {printable(where)} ({size:,.0f} MB) into {printable(constants.HF_HUB_CACHE)}")
+        size = file_size(sum(sizes[name] for name in wanted(sizes)))
+        notify(f"downloading {printable(where)} ({size}) into {printable(constants.HF_HUB_CACHE)}")
         folder = snapshot_download(
             repo_id,
             revision=revision,

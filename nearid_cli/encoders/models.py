@@ -184,7 +184,8 @@ def _row(request: MetricRequest) -> ModelRow:
 
 def _read(folder: Path) -> list[Path]:
     """The files of a checkpoint that an encoder reads."""
-    return [folder / name for name in sorted(wanted(file.name for file in folder.iterdir() if file.is_file()))]
+    names = sorted(file.name for file in folder.iterdir() if file.is_file())
+    return [folder / name for name in wanted(names)]
 
 
 def _check_blob(file: Path) -> FileCheck:

@@ -38,18 +38,19 @@ class NearIDConfig(PreTrainedConfig):  # type: ignore[misc]
         normalize_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
+        from transformers import SiglipVisionConfig
+
         import nearid_cli.encoders.nearid_model  # noqa: F401 (registers the model with AutoModel)
 
-        if not isinstance(vision_config, PreTrainedConfig):
-            from transformers import SiglipVisionConfig
-
-            vision_config = SiglipVisionConfig(**(vision_config or {}))
-        if embed_dim not in (None, vision_config.hidden_size):
+        tower: Any = vision_config
+        if not isinstance(tower, PreTrainedConfig):
+            tower = SiglipVisionConfig(**(tower or {}))
+        if embed_dim not in (None, tower.hidden_size):
             raise ModelError(
                 f"expected a NearID checkpoint without a projection, found embed_dim {embed_dim} "
-                f"with hidden_size {vision_config.hidden_size}"
+                f"with hidden_size {tower.hidden_size}"
             )
-        self.vision_config = vision_config
-        self.embed_dim = vision_config.hidden_size
+        self.vision_config = tower
+        self.embed_dim = tower.hidden_size
         self.normalize_embeddings = normalize_embeddings
         super().__init__(**kwargs)

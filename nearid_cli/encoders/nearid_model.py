@@ -66,8 +66,7 @@ class NearIDModel(PreTrainedModel):  # type: ignore[misc]
 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """The embeddings of prepared pictures, [B, embed_dim], L2-normalised."""
-        embeds = self(pixel_values, **kwargs).image_embeds
-        assert embeds is not None
+        embeds: torch.Tensor = self(pixel_values, **kwargs).image_embeds
         return embeds
 
 

@@ -98,7 +98,8 @@ class TorchEncoder:
         with _exact_float32(self._device):
             outputs = self._model(pixel_values=values.to(self._model.dtype))
         features = self._read_out(outputs).float()
-        return (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
+        rows: Embeddings = (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
+        return rows
 
     def _read_out(self, outputs: Any) -> torch.Tensor:
         """The features of the spec's readout, [B, D], not normalised."""
@@ -136,6 +137,6 @@ def _stock_processor(files: CheckpointFiles) -> Any:
             kind = printable(str(files.image_processor.get("image_processor_type")))
             needs = "; it needs `pip install torchvision`" if "torchvision" in str(error).lower() else ""
             raise ModelError(
-                f"{printable(files.folder)}: transformers has no image processor {kind} that runs here{needs} "
-                f"({' '.join(str(error).split())})"
+                f"{printable(files.folder)}: transformers has no image processor {kind} that runs here{needs}"
+                f" ({' '.join(str(error).split())})"
             ) from error

@@ -379,7 +379,7 @@ def test_weights_too_large_for_the_dtype(checkpoint: Checkpoint) -> None:
 
     folder = change_weights(checkpoint("vit"), change)
     assert np.isfinite(embed(load(folder), [Image.new("RGB", (40, 40))])).all()
-    with pytest.raises(ModelError, match="after conversion to float16: layernorm.bias"):
+    with pytest.raises(ModelError, match=r"after conversion to float16: layernorm\.bias"):
         load(folder, dtype="float16")
 
 

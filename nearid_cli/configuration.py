@@ -108,7 +108,7 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         else:
             options[name] = value
     if "cache" in options:
-        options["cache"] = str(path.parent / Path(options["cache"]).expanduser())
+        options["cache"] = str(path.parent / Path(str(options["cache"])).expanduser())
     metrics = table.get("metrics", {})
     if not isinstance(metrics, dict):
         problems.append(f"metrics must be tables such as [metrics.ours], found {metrics!r}")

@@ -129,7 +129,7 @@ class ScoreResult:
         return {"schema": "nearid.score/1", **asdict(self)}
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a subject, indexed by subject, with a column level for the metric and one for the number."""
+        """One row a subject; columns have two levels, the metric and the number."""
         import pandas as pd
 
         rows = {
@@ -148,7 +148,8 @@ class ScoreResult:
 
     def _repr_html_(self) -> str:
         """The table that Jupyter shows."""
-        return self.to_pandas().xs("score", axis=1, level="number").to_html(float_format="%.4f", escape=True)
+        scores = self.to_pandas().xs("score", axis=1, level="number")
+        return str(scores.to_html(float_format="%.4f", escape=True))
 
 
 @dataclass(frozen=True)

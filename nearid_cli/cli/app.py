@@ -16,8 +16,8 @@ import click
 import typer
 
 from nearid_cli import __version__
-from nearid_cli.cli import options as shared
 from nearid_cli.cli import cache, demo, doctor, embed, models, pair, score
+from nearid_cli.cli import options as shared
 from nearid_cli.errors import NearIDError
 
 INTERRUPTED = 130

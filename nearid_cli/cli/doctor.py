@@ -8,8 +8,6 @@ import platform
 import sys
 from pathlib import Path
 
-import typer
-
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.text import file_size, printable

@@ -104,10 +104,12 @@ def verify(context: typer.Context, name: Name) -> None:
                 for file in found.files
             ],
         )
-    if found.damaged:
+    if found.damaged and found.spec.folder is not None:
+        # The snapshot's files are links: the damage is in the repository's `blobs`, two folders up.
+        repository = found.spec.folder.parents[1]
         raise ModelError(
             f"{printable(found.spec.checkpoint)}: {len(found.damaged)} damaged: "
-            f"{', '.join(file.name for file in found.damaged)}; delete {printable(found.spec.folder or '')} "
+            f"{', '.join(file.name for file in found.damaged)}; delete {printable(repository)} "
             f"and fetch it again: nearid models pull {printable(name)}"
         )
     typer.echo(f"{found.spec.name}: complete and finite; fingerprint {found.spec.fingerprint}")

@@ -247,13 +247,13 @@ def _embed_missing(
             if digest_bytes(content) != digest:
                 return UnreadableImage("the file changed during the run; run again")
             image = decode(content, max_pixels)
+            shared: dict[object, Pixels] = {}
+            for name in missing[digest]:
+                encoder = encoders[name]
+                if encoder.preparation not in shared:
+                    shared[encoder.preparation] = encoder.prepare(image)
         except (UnreadableImage, OSError) as error:
             return error
-        shared: dict[object, Pixels] = {}
-        for name in missing[digest]:
-            encoder = encoders[name]
-            if encoder.preparation not in shared:
-                shared[encoder.preparation] = encoder.prepare(image)
         return {name: shared[encoders[name].preparation] for name in missing[digest]}
 
     def run(name: str) -> None:

@@ -1,1 +1,1 @@
-
+"""The jobs: score, pair, embed."""

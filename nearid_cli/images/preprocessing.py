@@ -1,6 +1,6 @@
 """The preprocessing that a checkpoint asks for in its `preprocessor_config.json`, with Pillow and a table.
 
-Does what the PIL backend of transformers 5 does, to the bit, at about half its cost: the picture stays
+Does what the PIL backend of transformers 5 does, to the bit, and saves its detours: the picture stays
 a Pillow picture through resize and crop, and rescaling and normalising, which map each of 256 levels of a
 channel to one number, are looked up instead of computed for every pixel.
 """

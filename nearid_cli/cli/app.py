@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from nearid_cli import __version__
@@ -22,6 +21,10 @@ from nearid_cli.errors import NearIDError
 
 INTERRUPTED = 130
 FAILED = 2
+
+# Typer raises the exceptions of Click, and its newer versions carry a Click of their own: these are
+# the ones of the Typer that is installed.
+_UsageError, _CommandLineError = typer.BadParameter.__mro__[1:3]
 
 app = typer.Typer(
     name="nearid",
@@ -104,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         result: Any = app(arguments, prog_name="nearid", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted; what is embedded is kept", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -129,11 +132,15 @@ def _lines(error: Exception) -> list[str]:
     """An exception as what to print: one line, and one more for each detail."""
     if isinstance(error, NearIDError):
         return [f"error: {error.message}", *(f"  {line}" for line in error.details)]
-    if isinstance(error, click.ClickException):
-        message = " ".join(error.format_message().split())
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            message += f" (see {error.ctx.command_path} --help)"
-        return [f"error: {message}"]
+    if isinstance(error, _CommandLineError):
+        text: str = error.format_message()  # type: ignore[attr-defined]
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return text.splitlines()
+        message = " ".join(text.split()).rstrip(".")
+        context = getattr(error, "ctx", None)
+        if isinstance(error, _UsageError) and context is not None:
+            message += f" (see {context.command_path} --help)"
+        return [f"error: {message[0].lower()}{message[1:]}"]
     if isinstance(error, OSError) and error.filename is not None:
         return [f"error: {os.fsdecode(error.filename)}: {(error.strerror or str(error)).lower()}"]
     what = " ".join(str(error).split())

@@ -29,7 +29,10 @@ def _open(folder: Path | None) -> Cache:
 
 @app.command()
 def info(cache: shared.CacheFolder = None) -> None:
-    """Show where the cache is and what it holds."""
+    """Show where the cache is and what it holds.
+
+    `perceptual-hash` is no metric: `nearid score` finds copied references by it.
+    """
     opened = _open(cache)
     rows = opened.info()
     typer.echo(
@@ -57,7 +60,10 @@ def info(cache: shared.CacheFolder = None) -> None:
 
 @app.command()
 def verify(cache: shared.CacheFolder = None) -> None:
-    """Check every part: its checksum, and that its embeddings are finite unit vectors."""
+    """Check every part of the cache.
+
+    Its checksum must be right, and its embeddings finite and of length 1.
+    """
     opened = _open(cache)
     sound, problems = opened.verify()
     if problems:
@@ -85,13 +91,11 @@ def compact(cache: shared.CacheFolder = None) -> None:
 def clear(
     cache: shared.CacheFolder = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", "-m", help="Only this metric's embeddings.")
+        str | None, typer.Option("--metric", "-m", help="Only this metric's embeddings.", metavar="METRIC")
     ] = None,
     older_than: Annotated[
         str | None,
-        typer.Option(
-            "--older-than", help="Only parts written before that long: 30d, 12h, 2w.", metavar="AGE"
-        ),
+        typer.Option("--older-than", help="Only what was written longer ago: 30d, 12h, 2w.", metavar="AGE"),
     ] = None,
     yes: shared.Yes = False,
 ) -> None:

@@ -20,7 +20,11 @@ def demo(
     ),
     cache: shared.CacheFolder = None,
 ) -> None:
-    """Write a small data set of real photographs, score three pretend methods, and say how to go on."""
+    """Try it: write a small data set, score it, and say how to go on.
+
+    The pictures are real photographs; three pretend methods keep, lose and copy the identity of
+    five subjects. Nothing is downloaded.
+    """
     from nearid_cli import reports
     from nearid_cli.demo import METHODS, write_demo
     from nearid_cli.evaluate.embedding import Options

@@ -6,7 +6,10 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
@@ -29,12 +32,15 @@ _PACKAGES = (
 _HUB_SECONDS = 5
 
 
-def doctor(cache: shared.CacheFolder = None) -> None:
-    """Print what a bug report needs: versions, devices, the cache, checkpoints, the Hub."""
+def doctor(context: typer.Context, cache: shared.CacheFolder = None) -> None:
+    """Print what a bug report needs.
+
+    Versions, devices, the cache, the checkpoints that are here, and whether the Hub answers.
+    """
     rows = [("python", f"{platform.python_version()} ({sys.executable})"), ("system", platform.platform())]
     rows += [(package, _version(package)) for package in _PACKAGES]
     rows += [("devices", _devices()), ("cores", str(os.cpu_count())), ("cache", _cache(cache))]
-    rows += _checkpoints()
+    rows += _checkpoints(context.obj.metrics)
     rows.append(("hub", _hub()))
     show.rows(None, rows)
 
@@ -69,12 +75,17 @@ def _cache(folder: Path | None) -> str:
     )
 
 
-def _checkpoints() -> list[tuple[str, str]]:
+def _checkpoints(configured: Mapping[str, object]) -> list[tuple[str, str]]:
     from nearid_cli.encoders.models import available
 
     return [
-        (f"metric {row.metric}", f"{row.checkpoint or 'no weights'}: {'here' if row.is_here else 'not here'}")
-        for row in available()
+        (
+            f"metric {row.metric}",
+            f"{printable(row.checkpoint)}: {'here' if row.is_here else 'not here'}"
+            if row.checkpoint
+            else "needs no weights",
+        )
+        for row in available(configured)
     ]
 
 

@@ -12,10 +12,10 @@ from nearid_cli.cli import options as shared
 
 def embed(
     context: typer.Context,
-    paths: Annotated[
-        list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="PATHS...")
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="PATHS")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The .parquet file to write.", metavar="FILE")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .parquet file to write.")],
     metrics: shared.Metrics = ["nearid"],  # noqa: B006 - Typer copies defaults
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
@@ -27,7 +27,10 @@ def embed(
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
 ) -> None:
-    """Write the embeddings of pictures to a Parquet file: path, digest, embedding."""
+    """Write the embeddings of pictures to a Parquet file.
+
+    One row a picture: path, digest, and a column of embeddings for each metric.
+    """
     from nearid_cli import reports
     from nearid_cli.evaluate.embed import embed_pictures
 

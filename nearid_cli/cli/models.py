@@ -25,7 +25,7 @@ def _configuration(context: typer.Context) -> Configuration:
 
 @app.command("list")
 def show_all(context: typer.Context) -> None:
-    """List the metrics that have a name, and where their checkpoints are."""
+    """List the metrics that have a name, and which checkpoints are here."""
     from nearid_cli.encoders.models import available
 
     found = available(_configuration(context).metrics)
@@ -76,9 +76,9 @@ def info(context: typer.Context, name: Name) -> None:
 @app.command()
 def pull(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAME...")],
+    names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAMES")],
 ) -> None:
-    """Fetch checkpoints, so that a machine without network can use them."""
+    """Fetch checkpoints, for use without network."""
     from nearid_cli.encoders import models
 
     for row in models.pull(names, _configuration(context).metrics, logging.getLogger("nearid_cli").info):
@@ -88,7 +88,10 @@ def pull(
 
 @app.command()
 def verify(context: typer.Context, name: Name) -> None:
-    """Hash a checkpoint's files again, and check that its weights are complete and finite."""
+    """Check a checkpoint's files and weights.
+
+    The files are hashed again; the weights must be complete and finite.
+    """
     from nearid_cli.encoders import models
 
     found = models.verify(name, _configuration(context).metrics)

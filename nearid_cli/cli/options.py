@@ -26,7 +26,13 @@ Metrics = Annotated[
     ),
 ]
 CacheFolder = Annotated[
-    Path | None, typer.Option("--cache", help="Folder of the embedding cache.", envvar="NEARID_CACHE")
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder of the embedding cache; the user's cache folder by default.",
+        metavar="DIR",
+        envvar="NEARID_CACHE",
+    ),
 ]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.", envvar="NEARID_NO_CACHE")
@@ -40,7 +46,10 @@ VerifyContent = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="NEARID_DEVICE")
+    str,
+    typer.Option(
+        "--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE", envvar="NEARID_DEVICE"
+    ),
 ]
 Dtype = Annotated[
     str,
@@ -48,18 +57,26 @@ Dtype = Annotated[
         "--dtype",
         help="auto (float16 on CUDA, else float32), float32, float16 or bfloat16.",
         envvar="NEARID_DTYPE",
+        metavar="DTYPE",
     ),
 ]
 BatchSize = Annotated[
     str,
     typer.Option(
-        "--batch-size", help="Pictures a forward pass: auto or a number.", envvar="NEARID_BATCH_SIZE"
+        "--batch-size",
+        help="Pictures a forward pass: auto or a number.",
+        envvar="NEARID_BATCH_SIZE",
+        metavar="N",
     ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, help="Decoding threads; one a core by default.", envvar="NEARID_WORKERS"
+        "--workers",
+        min=1,
+        help="Decoding threads; one a core by default.",
+        envvar="NEARID_WORKERS",
+        metavar="N",
     ),
 ]
 MaxPixels = Annotated[
@@ -69,6 +86,7 @@ MaxPixels = Annotated[
         min=1,
         help="Largest picture to open, in pixels; 178 million by default.",
         envvar="NEARID_MAX_PIXELS",
+        metavar="N",
     ),
 ]
 SkipBad = Annotated[

@@ -24,22 +24,39 @@ def score(
     layout: Annotated[
         str,
         typer.Option(
-            "--layout", help="How the folders are laid out; detected when auto.", envvar="NEARID_LAYOUT"
+            "--layout",
+            help="How the folders are laid out; see docs/layouts.md.",
+            envvar="NEARID_LAYOUT",
+            metavar="LAYOUT",
         ),
     ] = "auto",
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", help="Also write .json, .csv, .parquet or .md; repeat for several."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write .json, .csv, .parquet or .md; repeat for several.",
+            metavar="FILE",
+        ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option("--images", help="Write one row a generation: .csv, .parquet or .jsonl.")
+        Path | None,
+        typer.Option(
+            "--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"
+        ),
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="What stdout gets: table or json.")] = "table",
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
     sort: Annotated[
-        str | None, typer.Option("--sort", help="Order of subjects: subject, or a metric (worst first).")
+        str | None,
+        typer.Option(
+            "--sort", help="Order of subjects: subject (by name), or a metric (worst first).", metavar="KEY"
+        ),
     ] = None,
     worst: Annotated[
-        int, typer.Option("--worst", min=0, help="Show the N worst generations.", metavar="N")
+        int,
+        typer.Option("--worst", min=0, help="Show the N worst generations.", metavar="N", show_default=False),
     ] = 0,
     allow_unmatched: Annotated[
         bool,

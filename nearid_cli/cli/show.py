@@ -34,11 +34,13 @@ def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: 
         cells: rows of plain text; markup in it is shown, not obeyed.
         numbers: columns to align right.
     """
-    from rich.box import SIMPLE_HEAD
+    from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD if header else None, show_header=header is not None, pad_edge=False)
+    table = Table(
+        box=SIMPLE if header else None, show_header=header is not None, show_edge=False, pad_edge=False
+    )
     for column in range(len(cells[0])):
         table.add_column(
             header[column] if header else "",
@@ -47,7 +49,11 @@ def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: 
         )
     for row in cells:
         table.add_row(*map(Text, row))
-    console().print(table)
+    terminal = console()
+    with terminal.capture() as captured:
+        terminal.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def check_format(form: str) -> None:

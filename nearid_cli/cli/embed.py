@@ -29,7 +29,7 @@ def embed(
 ) -> None:
     """Write the embeddings of pictures to a Parquet file.
 
-    One row a picture: path, digest, and a column of embeddings for each metric.
+    One row a picture and metric: path, digest, metric, embedding.
     """
     from nearid_cli import reports
     from nearid_cli.evaluate.embed import embed_pictures

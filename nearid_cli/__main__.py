@@ -7,8 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from nearid_cli.cli.app import main as run
-
+    try:
+        from nearid_cli.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run())
 
 

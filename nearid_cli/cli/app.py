@@ -6,6 +6,7 @@ and argument errors cost nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -13,18 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from nearid_cli import __version__
 from nearid_cli.cli import cache, demo, doctor, embed, models, pair, score
 from nearid_cli.cli import options as shared
 from nearid_cli.errors import NearIDError
+from nearid_cli.text import printable
 
 INTERRUPTED = 130
 FAILED = 2
 
-# Typer raises the exceptions of Click, and its newer versions carry a Click of their own: these are
-# the ones of the Typer that is installed.
-_UsageError, _CommandLineError = typer.BadParameter.__mro__[1:3]
+# Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
+# the UsageError of the Typer that is installed.
+_ArgumentError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="nearid",
@@ -81,12 +84,17 @@ class _Messages(logging.Handler):
         if message in self._said:
             return
         self._said.add(message)
-        label = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+        _say(f"{record.levelname.lower()}: {message}" if record.levelno > logging.INFO else message)
+
+
+def _say(line: str) -> None:
+    """Print one line on stderr. Whatever it holds, it stays one line and moves no terminal's cursor."""
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the job goes on
         if "tqdm" in sys.modules:
             # A line that must not land in the middle of a progress bar.
-            sys.modules["tqdm"].tqdm.write(label + message, file=sys.stderr)
+            sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
         else:
-            print(label + message, file=sys.stderr)
+            print(printable(line), file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,33 +103,62 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 2 the job could not be done, 130 interrupted.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # Names that the terminal's encoding cannot show must not stop a run.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _prepare_streams()
     logger = logging.getLogger("nearid_cli")
     handler = _Messages()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        result: Any = app(arguments, prog_name="nearid", standalone_mode=False)
+        code = _run(arguments)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return code
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; what is embedded is kept", file=sys.stderr)
+        _say("interrupted; what is embedded is kept")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`nearid ... | head`): nothing is wrong with the job.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if _wants_traceback(arguments):
             raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error, file=sys.stderr)
+            return FAILED
         for line in _lines(error):
-            print(line, file=sys.stderr)
+            _say(line)
         return FAILED
     finally:
         logger.removeHandler(handler)
+        _let_go_of_stdout()
+
+
+def _run(arguments: list[str]) -> int:
+    """Run the command that the arguments name. Exceptions pass: Typer's own `main` hides some of them."""
+    command: Any = typer.main.get_command(app)
+    try:
+        with command.make_context("nearid", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
+
+
+def _prepare_streams() -> None:
+    """Make stdout and stderr take any text, even where they are closed (`nearid ... >&-`)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for good
+        # Names that the terminal's encoding cannot show must not stop a run.
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_stdout() -> None:
+    """Give up output that cannot be written, or Python would complain about it when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wants_traceback(arguments: list[str]) -> bool:
@@ -132,17 +169,13 @@ def _lines(error: Exception) -> list[str]:
     """An exception as what to print: one line, and one more for each detail."""
     if isinstance(error, NearIDError):
         return [f"error: {error.message}", *(f"  {line}" for line in error.details)]
-    if isinstance(error, _CommandLineError):
-        text: str = error.format_message()  # type: ignore[attr-defined]
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return text.splitlines()
-        message = " ".join(text.split()).rstrip(".")
-        context = getattr(error, "ctx", None)
-        if isinstance(error, _UsageError) and context is not None:
-            message += f" (see {context.command_path} --help)"
-        return [f"error: {message[0].lower()}{message[1:]}"]
-    if isinstance(error, OSError) and error.filename is not None:
-        return [f"error: {os.fsdecode(error.filename)}: {(error.strerror or str(error)).lower()}"]
+    if isinstance(error, _ArgumentError):
+        message = " ".join(error.format_message().split()).rstrip(".")
+        where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return [f"error: {message[0].lower()}{message[1:]}{where}"]
+    if isinstance(error, OSError) and error.strerror is not None:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        return [f"error: {where}{error.strerror.lower()}"]
     what = " ".join(str(error).split())
     return [
         f"error: unexpected {type(error).__name__}: {what} (--debug shows where, and `nearid doctor` what to report)"

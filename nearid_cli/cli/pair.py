@@ -39,6 +39,6 @@ def pair(
     )
     result = run(a, b, chosen)
     if form == "json":
-        typer.echo(reports.to_json(result))
+        show.json_text(reports.to_json(result))
     else:
         reports.render_pair(result, show.console())

@@ -94,7 +94,7 @@ def score(
     if images:
         reports.write_images(result, images)
     if form == "json":
-        typer.echo(reports.to_json(result))
+        show.json_text(reports.to_json(result))
         for line in reports.findings(result):
             typer.echo(f"warning: {line}", err=True)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -22,8 +23,21 @@ def console() -> Console:
     """Stdout for tables: no colour in a pipe or with NO_COLOR, and room enough when nobody limits it."""
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # Rich would exit with code 1, which is a failed gate's
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(width=width, highlight=False, emoji=False)
+    return Output(width=width, highlight=False, emoji=False)
+
+
+def json_text(text: str) -> None:
+    """Print JSON. What the encoding of stdout cannot hold becomes JSON's own escapes."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2)
+    print(text)
 
 
 def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:

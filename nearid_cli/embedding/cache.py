@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.embedding.memo import FileMemo
-from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part
+from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part, warn_unwritable, write_whole
 from nearid_cli.errors import CacheError
 from nearid_cli.text import printable
 
@@ -77,7 +77,7 @@ class Cache:
         self.memo = FileMemo(folder / "files")
         marker = folder / "format"
         try:
-            found = marker.read_text().strip()
+            found = marker.read_text(errors="backslashreplace").strip()
         except FileNotFoundError:
             found = None
         except OSError as error:
@@ -100,7 +100,7 @@ class Cache:
         found: set[bytes] = set()
         for path in parts.paths():
             try:
-                found.update(pq.read_table(path, columns=["digest"], partitioning=None).column(0).to_pylist())
+                found.update(pq.ParquetFile(path).read(["digest"]).column(0).to_pylist())
             except FileNotFoundError:
                 continue
             except (pa.ArrowException, OSError):
@@ -116,19 +116,15 @@ class Cache:
 
         Every part that gives a row is read whole and checked first.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        wanted = pa.array(list(dict.fromkeys(digests)), pa.binary(32))
+        wanted = set(digests)
         found: dict[bytes, npt.NDArray[np.float32]] = {}
         for table in self._parts(spec.fingerprint).tables():
-            here = pc.is_in(table.column("digest"), value_set=wanted)
-            table = table.filter(here) if pc.sum(here).as_py() != len(table) else table
-            if len(table) == 0:
+            here = table.column("digest").to_pylist()
+            if wanted.isdisjoint(here):
                 continue
             column = table.column("embedding").combine_chunks()
             rows = column.flatten().to_numpy().reshape(len(table), -1)
-            found.update(zip(table.column("digest").to_pylist(), rows, strict=True))
+            found.update((digest, row) for digest, row in zip(here, rows, strict=True) if digest in wanted)
         return found
 
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
@@ -181,6 +177,8 @@ class Cache:
                     metadata = pq.read_metadata(path)
                     status = path.stat()
                     about = json.loads((metadata.metadata or {}).get(_METADATA, b"{}"))
+                except FileNotFoundError:
+                    continue  # merged away by another process
                 except (pa.ArrowException, OSError) as error:
                     logger.warning("%s cannot be read (%s); `nearid cache verify` says more", path, error)
                     continue
@@ -260,7 +258,7 @@ class Cache:
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def _parts(self, fingerprint: str) -> PartFolder:
-        return PartFolder(self.folder / "embeddings" / fingerprint)
+        return PartFolder(self.folder / "embeddings" / fingerprint, cache=self.folder)
 
     def _mark(self) -> None:
         """Name the format and tag the folder, before the first part lands in it."""
@@ -268,18 +266,10 @@ class Cache:
             return
         self._marked = True
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "CACHEDIR.TAG").write_text(_TAG)
-            aside = self.folder / f".format.{os.getpid()}.tmp"
-            aside.write_text(f"{FORMAT}\n")
-            aside.replace(self.folder / "format")
+            write_whole(self.folder / "CACHEDIR.TAG", _TAG.encode())
+            write_whole(self.folder / "format", f"{FORMAT}\n".encode())
         except OSError as error:
-            logger.warning(
-                "the cache %s cannot be written (%s): embeddings are not kept for the next run; "
-                "choose another with --cache DIR",
-                printable(self.folder),
-                error.strerror,
-            )
+            warn_unwritable(self.folder, error)
 
 
 def _unsound(table: pa.Table) -> str | None:

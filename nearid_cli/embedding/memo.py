@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import blake3
+import numpy as np
 
 from nearid_cli.embedding.parts import PartFolder
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 SETTLED_SECONDS = 2.0  # FAT keeps times to two seconds; no file system in use is coarser
 
 
-@dataclass(frozen=True)
-class FileState:
+class FileState(NamedTuple):
     """What the memo knows a file by."""
 
     path: bytes
@@ -54,30 +53,28 @@ class FileMemo:
     """The memo kept in the Parquet parts of `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self.parts = PartFolder(folder)
+        self.parts = PartFolder(folder, cache=folder.parent)
         self._tables: list[pa.Table] | None = None
         self._noted: dict[FileState, bytes] = {}
         self._unwritten: dict[FileState, bytes] = {}
 
     def known(self, files: Sequence[FileState]) -> dict[FileState, bytes]:
         """The digests of those files that have not changed since they were remembered."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if self._tables is None:
             self._tables = list(self.parts.tables())
-        asked = {file.path: file for file in files}
-        paths = pa.array(list(asked), pa.binary())
+        asked = set(files)
+        inodes = np.array([file.inode for file in asked], np.uint64)
         found = {file: self._noted[file] for file in files if file in self._noted}
         for table in self._tables:
-            table = table.filter(pc.is_in(table.column("path"), value_set=paths))
-            columns = [
-                table.column(name).to_pylist() for name in ("path", "size", "mtime_ns", "inode", "digest")
-            ]
-            for path, size, mtime_ns, inode, digest in zip(*columns, strict=True):
-                file = asked[path]
-                if (file.size, file.mtime_ns, file.inode) == (size, mtime_ns, inode):
-                    found[file] = digest
+            # The inode leaves few candidates without making Python objects of a memo of a million files, and
+            # NumPy does without pyarrow.compute, which takes longer to import than this takes to run.
+            numbers = [table.column(name).to_numpy() for name in ("size", "mtime_ns", "inode")]
+            rows = np.flatnonzero(np.isin(numbers[-1], inodes))
+            paths, digests = (table.column(name).combine_chunks() for name in ("path", "digest"))
+            for row, *state in zip(rows.tolist(), *(column[rows].tolist() for column in numbers), strict=True):
+                file = FileState(paths[row].as_py(), *state)
+                if file in asked:
+                    found[file] = digests[row].as_py()
         return found
 
     def remember(self, file: FileState, digest: bytes) -> None:

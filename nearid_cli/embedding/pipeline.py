@@ -12,6 +12,7 @@ many files there are, besides the embeddings themselves.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections import deque
@@ -110,9 +111,11 @@ def embed(
     """
     workers = settings.workers or os.cpu_count() or 1
     reasons: dict[int, str] = {}
-    digests = _identify(paths, cache.memo if cache else None, settings, workers, reasons)
-    if cache:
-        cache.memo.flush()
+    try:
+        digests = _identify(paths, cache.memo if cache else None, settings, workers, reasons)
+    finally:  # on an interrupt too: what is read need not be read again
+        if cache:
+            cache.memo.flush()
     first: dict[bytes, Path] = {}
     for path, digest in zip(paths, digests, strict=True):
         if digest is not None:
@@ -153,7 +156,11 @@ def _identify(
     states: dict[int, FileState] = {}
     for position, path in enumerate(paths):
         try:
-            states[position] = FileState.of(path, os.stat(path))  # noqa: PTH116 - Path.stat is twice as slow
+            status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
+            if stat.S_ISREG(status.st_mode):
+                states[position] = FileState.of(path, status)
+            else:  # a pipe would block, a device might never end
+                reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         except OSError as error:
             reasons[position] = _why_unreadable(path, error)
     if memo is not None and not settings.verify_content:

@@ -17,8 +17,7 @@ import torch
 from PIL import Image, ImageOps
 
 import nearid_cli
-
-from .conftest import Nearid
+from tests.commandline import Nearid
 
 SUBJECTS = ("cat", "cup", "ship")
 

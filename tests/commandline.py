@@ -1,0 +1,36 @@
+"""What a run of the command line leaves behind, and how an error must read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The message of a run that failed as it should: one line on stderr, nothing on stdout."""
+        return self._problem()[0]
+
+    @property
+    def details(self) -> list[str]:
+        """The indented lines below the message."""
+        return self._problem()[1]
+
+    def _problem(self) -> tuple[str, list[str]]:
+        assert self.code == 2, (self.code, self.err)
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        assert "unexpected" not in self.err.split("error: ")[1].split(":")[0], self.err
+        lines = self.err.splitlines()
+        (start,) = [index for index, line in enumerate(lines) if line.startswith("error: ")]
+        assert all(line.startswith("  ") for line in lines[start + 1 :]), self.err
+        return lines[start].removeprefix("error: "), [line.strip() for line in lines[start + 1 :]]
+
+
+Nearid = Callable[..., Finished]

@@ -1,0 +1,86 @@
+"""A folder in which every command of the documentation runs, and no network."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nearid_cli.demo import write_demo
+from nearid_cli.encoders.registry import REGISTRY
+from tests.tiny import BUILDERS, hub_cache
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURES = {
+    "Aleksandar/nearid-siglip2": "nearid",
+    "openai/clip-vit-large-patch14": "clip",
+    "openai/clip-vit-base-patch32": "clip",
+    "facebook/dinov2-large": "dinov2",
+    "facebook/dino-vits16": "vit",
+    "google/siglip2-so400m-patch14-384": "siglip",
+    "org/model": "clip",
+}
+
+
+@pytest.fixture(scope="session")
+def _hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hub cache with a tiny checkpoint under the name of every big one."""
+    home = tmp_path_factory.mktemp("hub")
+    assert {metric.checkpoint for metric in REGISTRY.values()} - {""} <= set(ARCHITECTURES)
+    for seed, (repository, architecture) in enumerate(ARCHITECTURES.items()):
+        checkpoint = BUILDERS[architecture](home / "made" / repository, seed)
+        hub_cache(home / "hf" / "hub", repository, checkpoint, commit=f"{seed:040x}")
+    return home
+
+
+@pytest.fixture(scope="session")
+def _pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's data set, as `demo/` and under the names that the documentation uses."""
+    folder = tmp_path_factory.mktemp("pictures")
+    write_demo(folder / "demo")
+    old = time.time() - 60  # old enough for the cache's memo
+    for path in (folder / "demo").rglob("*.*"):
+        os.utime(path, (old, old))
+    shutil.copytree(folder / "demo" / "references", folder / "refs")
+    shutil.copytree(folder / "demo" / "methods" / "faithful", folder / "gens")
+    shutil.copytree(folder / "demo" / "methods" / "drifted", folder / "drifted")
+    shutil.copyfile(folder / "refs" / "cat" / "01.jpg", folder / "a.jpg")
+    shutil.copyfile(folder / "gens" / "cat" / "01.png", folder / "b.png")
+    return folder
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, _hub: Path, _pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder of a reader: pictures, a manifest, a checkpoint of one's own, and all models."""
+    folder = Path(shutil.copytree(_pictures, tmp_path / "workshop"))
+    shutil.copytree(_hub / "made" / "Aleksandar" / "nearid-siglip2", folder / "my-checkpoint")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "subject", "role"])
+        for part, role in (("refs", "reference"), ("gens", "generation")):
+            writer.writerows([p, p.parent.name, role] for p in sorted((folder / part).glob("*/*.*")))
+    monkeypatch.setenv("HF_HOME", str(_hub / "hf"))
+    monkeypatch.setenv("NEARID_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def nearid(capfd: pytest.CaptureFixture[str]) -> Callable[[list[str]], tuple[int, str]]:
+    """Run the command line in this process; returns its code, and what it printed, messages first."""
+    from nearid_cli.cli.app import main
+
+    def run(arguments: list[str]) -> tuple[int, str]:
+        capfd.readouterr()
+        code = main(arguments)
+        captured = capfd.readouterr()
+        return code, captured.err + captured.out
+
+    return run

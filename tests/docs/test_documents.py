@@ -1,0 +1,165 @@
+"""What the documentation shows is true: its commands run, its code runs, its links lead somewhere."""
+
+from __future__ import annotations
+
+import csv
+import doctest
+import io
+import json
+import re
+import runpy
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import nearid_cli
+from nearid_cli.configuration import load_configuration
+
+from .conftest import ROOT
+from .markdown import anchors, blocks, commands, links, prose
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LANGUAGES = {"console", "python", "toml", "json", "csv", "text", "bibtex"}
+# What a console block may hold besides nearid itself. None of these is run here.
+OTHERS = {"pip", "make", "export", "git", "rsync", "python", ".venv/bin/python"}
+# Figures may differ a little between versions of Pillow, NumPy and libjpeg.
+NUMBER = re.compile(r"-?\d+\.\d+")
+TOLERANCE = 0.02
+
+Nearid = Callable[[list[str]], tuple[int, str]]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+
+
+def same(shown: str, printed: str) -> bool:
+    """Whether output is as shown, up to the last digits; a line `...` stands for any lines."""
+    shown, printed = (
+        "\n".join(line.rstrip() for line in text.strip().splitlines()) for text in (shown, printed)
+    )
+    pieces = [re.escape(NUMBER.sub("#", piece)) for piece in re.split(r"^\.\.\.$", shown, flags=re.MULTILINE)]
+    if not re.fullmatch(".*".join(pieces), NUMBER.sub("#", printed), re.DOTALL):
+        return False
+    if len(pieces) > 1:
+        return True  # which number stands for which is not known
+    pairs = zip(NUMBER.findall(shown), NUMBER.findall(printed), strict=True)
+    return all(abs(float(a) - float(b)) <= TOLERANCE for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "expected"),
+    [
+        ("cat  0.81", "cat  0.82\n", True),
+        ("cat  0.81", "cat  0.91", False),
+        ("cat  0.81", "dog  0.81", False),
+        ("cat  0.81", "cat  0.81\nmore", False),
+        ("cat\n...\nend 0.5", "cat\n1\n2\nend 0.1", True),
+        ("cat\n...\nend", "cat\n1\n2\nand", False),
+    ],
+)
+def test_same(shown: str, printed: str, expected: bool) -> None:
+    assert same(shown, printed) is expected
+
+
+@each_page
+def test_its_commands_run(page: Path, workshop: Path, nearid: Nearid) -> None:
+    for block in blocks(page, "console"):
+        if block.note.startswith("not run:"):
+            continue
+        expected = int(block.note.removeprefix("exit ")) if block.note.startswith("exit ") else 0
+        for command in commands(block):
+            program, *arguments = shlex.split(command.line, comments=True)
+            if program != "nearid":
+                assert program in OTHERS, f"{page.name}: {command.line}"
+                continue
+            code, printed = nearid(arguments)
+            assert code == expected, f"{page.name}: {command.line}\n{printed}"
+            if command.output.strip():
+                assert same(command.output, printed), f"{page.name}: {command.line}\n{printed}"
+
+
+@each_page
+def test_its_python_runs(page: Path, workshop: Path) -> None:
+    names: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        if block.note.startswith("not run:"):
+            continue
+        if ">>>" in block.text:
+            test = doctest.DocTestParser().get_doctest(block.text, names, page.name, page.name, block.line)
+            assert doctest.DocTestRunner().run(test, clear_globs=False).failed == 0
+            names = test.globs
+        else:
+            exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)
+
+
+@each_page
+def test_its_data_parses(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"{page.name}:{block.line}"
+        if block.language == "toml":
+            name = "pyproject.toml" if "[tool.nearid" in block.text else "nearid.toml"
+            (tmp_path / name).write_text(block.text, encoding="utf-8")
+            found = load_configuration(tmp_path)
+            assert found.options or found.metrics, f"{page.name}:{block.line}"
+            (tmp_path / name).unlink()
+        elif block.language == "json":
+            json.loads(block.text)
+        elif block.language == "csv":
+            assert len({len(row) for row in csv.reader(io.StringIO(block.text))}) == 1
+
+
+@each_page
+def test_commands_stand_in_console_blocks(page: Path) -> None:
+    assert re.findall(r"^ {4,}(?:\$ )?nearid .*", prose(page), re.MULTILINE) == []
+    for block in blocks(page):
+        if block.language in {"text", ""}:
+            assert not re.search(r"^\$ ", block.text, re.MULTILINE), f"{page.name}:{block.line}"
+        if block.note and block.language in {"console", "python"}:
+            assert re.fullmatch(r"exit \d+|not run: .+", block.note), f"{page.name}:{block.line}"
+
+
+@each_page
+def test_its_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(path), f"{page.name}: {link}"
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    reached = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
+    assert {page for page in PAGES if page.name != "README.md"} <= reached
+
+
+def test_every_public_name_is_documented() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert [name for name in nearid_cli.__all__ if f"{name}" not in text] == []
+
+
+def test_every_part_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    package = ROOT / "nearid_cli"
+    parts = [path.name + "/" for path in package.iterdir() if (path / "__init__.py").exists()]
+    parts += [path.name for path in package.glob("[!_]*.py")]
+    assert [part for part in parts if f"`{part}`" not in text] == []
+
+
+def test_the_command_reference_is_up_to_date() -> None:
+    program = runpy.run_path(str(ROOT / "scripts" / "cli_reference.py"))
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == program["reference"](), (
+        "run python scripts/cli_reference.py"
+    )
+
+
+def test_every_option_of_the_configuration_is_documented() -> None:
+    from nearid_cli.configuration import METRIC_KEYS, OPTIONS
+
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert [name for name in (*OPTIONS, *METRIC_KEYS) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run(script: Path, workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(workshop / "examples" / script.name), run_name="__main__")
+    assert capsys.readouterr().out

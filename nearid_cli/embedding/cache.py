@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -120,11 +120,12 @@ class Cache:
         found: dict[bytes, npt.NDArray[np.float32]] = {}
         for table in self._parts(spec.fingerprint).tables():
             here = table.column("digest").to_pylist()
-            if wanted.isdisjoint(here):
+            chosen = [row for row, digest in enumerate(here) if digest in wanted]
+            if not chosen:
                 continue
-            column = table.column("embedding").combine_chunks()
-            rows = column.flatten().to_numpy().reshape(len(table), -1)
-            found.update((digest, row) for digest, row in zip(here, rows, strict=True) if digest in wanted)
+            rows = _rows(table)
+            # Copied, so that a few rows do not keep a whole part in memory.
+            found.update(zip([here[row] for row in chosen], rows[chosen], strict=True))
         return found
 
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
@@ -272,9 +273,15 @@ class Cache:
             warn_unwritable(self.folder, error)
 
 
+def _rows(table: pa.Table) -> npt.NDArray[np.float32]:
+    """A part's embeddings [N, D]; by DLPack, because `to_numpy` imports pandas."""
+    values: npt.NDArray[Any] = np.from_dlpack(table.column("embedding").combine_chunks().flatten())
+    return values.reshape(len(table), -1)
+
+
 def _unsound(table: pa.Table) -> str | None:
     """What is wrong with a part's embeddings, or None."""
-    rows = table.column("embedding").combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    rows = _rows(table)
     if not np.isfinite(rows).all():
         return "holds embeddings that are not finite"
     norms = np.linalg.norm(rows.astype(np.float64), axis=1)

@@ -66,15 +66,16 @@ class FileMemo:
         inodes = np.array([file.inode for file in asked], np.uint64)
         found = {file: self._noted[file] for file in files if file in self._noted}
         for table in self._tables:
-            # The inode leaves few candidates without making Python objects of a memo of a million files, and
-            # NumPy does without pyarrow.compute, which takes longer to import than this takes to run.
-            numbers = [table.column(name).to_numpy() for name in ("size", "mtime_ns", "inode")]
+            columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+            # By DLPack, because `to_numpy` imports pandas, which takes longer than all the rest of a warm run.
+            numbers = [np.from_dlpack(columns[name]) for name in ("size", "mtime_ns", "inode")]
+            # The inode leaves few candidates without making Python objects of a memo of a million files.
             rows = np.flatnonzero(np.isin(numbers[-1], inodes))
-            paths, digests = (table.column(name).combine_chunks() for name in ("path", "digest"))
-            for row, *state in zip(rows.tolist(), *(column[rows].tolist() for column in numbers), strict=True):
-                file = FileState(paths[row].as_py(), *state)
+            states = zip(*(column[rows].tolist() for column in numbers), strict=True)
+            for row, state in zip(rows.tolist(), states, strict=True):
+                file = FileState(columns["path"][row].as_py(), *state)
                 if file in asked:
-                    found[file] = digests[row].as_py()
+                    found[file] = columns["digest"][row].as_py()
         return found
 
     def remember(self, file: FileState, digest: bytes) -> None:

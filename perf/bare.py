@@ -1,0 +1,30 @@
+"""What a warm score cannot do without: stat the files, read the Parquet parts, multiply. Nothing is checked.
+
+It even knows by itself how many subjects there are and that the cache holds the references first, subject by
+subject, so it multiplies the generations with the mean references of the subjects only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+
+references, generations, cache, subjects = sys.argv[1:]
+counts = []
+for root in (references, generations):
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]  # noqa: PTH118
+    counts.append(len([os.stat(file) for file in files]))  # noqa: PTH116
+digests = [
+    pq.ParquetFile(f"{cache}/files/{name}").read().column("digest")
+    for name in os.listdir(f"{cache}/files")  # noqa: PTH208
+]
+# The cache also holds the metrics under their other fingerprints; a run needs three and the hash.
+for fingerprint in sorted(os.listdir(f"{cache}/embeddings"))[:4]:  # noqa: PTH208
+    for part in os.listdir(f"{cache}/embeddings/{fingerprint}"):  # noqa: PTH208
+        table = pq.ParquetFile(f"{cache}/embeddings/{fingerprint}/{part}").read()
+        rows = np.from_dlpack(table.column("embedding").combine_chunks().flatten()).reshape(len(table), -1)
+        centres = rows[: counts[0]].reshape(int(subjects), -1, rows.shape[1]).mean(axis=1)
+    scores: np.ndarray = rows[counts[0] :] @ centres.T

@@ -1,0 +1,104 @@
+"""Cold embedding of 1024 px JPEGs with a small encoder, in one process, imports and model loading left out.
+
+Ours is the whole pipeline with a fresh cache: digests, safe decoding, embeddings, Parquet on the disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from perf.data import photographs, small_encoder
+from perf.measure import Row, alternate
+
+PICTURES = 400
+BATCH = 16
+
+
+def measure(folder: Path) -> list[Row]:
+    import torch
+    from PIL import Image
+    from transformers import AutoImageProcessor, AutoModel, pipeline
+    from transformers.utils import logging
+
+    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.embedding.pipeline import Settings, embed
+
+    logging.disable_progress_bar()
+    paths = photographs(folder / "pictures", PICTURES)
+    spec, encoder = small_encoder(folder / "small")
+    model = AutoModel.from_pretrained(folder / "small").eval()
+    processor = AutoImageProcessor.from_pretrained(folder / "small", backend="pil")
+    fresh = itertools.count()
+
+    def ours() -> None:
+        embedded = embed(paths, [spec], lambda _: encoder, Cache(folder / f"cache{next(fresh)}"), Settings())
+        assert len(embedded.rows[spec.name]) == PICTURES
+
+    transformers_pipeline = pipeline(
+        "image-feature-extraction",
+        model=model,
+        image_processor=processor,
+        batch_size=BATCH,
+        pool=True,
+        return_tensors=True,
+    )
+
+    def stock() -> None:
+        assert len(list(transformers_pipeline([str(path) for path in paths]))) == PICTURES
+
+    def loader() -> None:
+        pictures: Any = _Pictures(paths, processor)
+        batches: Any = torch.utils.data.DataLoader(pictures, BATCH, num_workers=2)
+        with torch.inference_mode():
+            assert sum(len(model(pixel_values=batch).pooler_output) for batch in batches) == PICTURES
+
+    def resized(path: Path) -> Image.Image:
+        with Image.open(path) as image:
+            small: Image.Image = image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)
+            return small
+
+    def decode() -> None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            assert len(list(pool.map(resized, paths))) == PICTURES
+
+    seconds = alternate({"ours": ours, "stock": stock, "loader": loader, "decode": decode}, rounds=5)
+    speed = {name: PICTURES / taken for name, taken in seconds.items()}
+    return [
+        Row("cold embed / transformers pipeline", speed["ours"], speed["stock"], "img/s", 2, at_least=True),
+        Row(
+            "cold embed / torch DataLoader, 2 workers",
+            speed["ours"],
+            speed["loader"],
+            "img/s",
+            1,
+            at_least=True,
+        ),
+        Row(
+            "cold embed / decode and resize alone",
+            speed["ours"],
+            speed["decode"],
+            "img/s",
+            0.9,
+            at_least=True,
+        ),
+    ]
+
+
+class _Pictures:
+    """The data set that a DataLoader reads."""
+
+    def __init__(self, paths: list[Path], processor: Any) -> None:
+        self.paths, self.processor = paths, processor
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Any:
+        from PIL import Image
+
+        with Image.open(self.paths[index]) as image:
+            return self.processor(image.convert("RGB"), return_tensors="pt")["pixel_values"][0]

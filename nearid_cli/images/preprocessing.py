@@ -11,18 +11,29 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-
-from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
 
 Triple = tuple[float, float, float]
+
+
+class Resampling(IntEnum):
+    """Pillow's resampling filters by its numbers, so that naming a preprocessing does not import Pillow."""
+
+    NEAREST = 0
+    LANCZOS = 1
+    BILINEAR = 2
+    BICUBIC = 3
+    BOX = 4
+    HAMMING = 5
+
 
 _CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
@@ -43,10 +54,10 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "default_to_square": name == "vit",
     }
     for name, size, resample, crop_size, mean, std in (
-        ("clip", {"shortest_edge": 224}, Image.Resampling.BICUBIC, 224, _CLIP_MEAN, _CLIP_STD),
-        ("bit", {"shortest_edge": 224}, Image.Resampling.BICUBIC, 224, _CLIP_MEAN, _CLIP_STD),
-        ("siglip", {"height": 224, "width": 224}, Image.Resampling.BICUBIC, None, _HALF, _HALF),
-        ("vit", {"height": 224, "width": 224}, Image.Resampling.BILINEAR, None, _HALF, _HALF),
+        ("clip", {"shortest_edge": 224}, Resampling.BICUBIC, 224, _CLIP_MEAN, _CLIP_STD),
+        ("bit", {"shortest_edge": 224}, Resampling.BICUBIC, 224, _CLIP_MEAN, _CLIP_STD),
+        ("siglip", {"height": 224, "width": 224}, Resampling.BICUBIC, None, _HALF, _HALF),
+        ("vit", {"height": 224, "width": 224}, Resampling.BILINEAR, None, _HALF, _HALF),
     )
 }
 """What each image processor of transformers does where its configuration lacks a key (null is no lack)."""
@@ -80,14 +91,14 @@ class Preprocessing:
     Attributes:
         size: of the resize, as pairs of a key of transformers (`height` and `width`, `shortest_edge`,
             `shortest_edge` and `longest_edge`, or `max_height` and `max_width`) and pixels, sorted.
-        resample: Pillow's resampling filter.
+        resample: the resampling filter.
         crop: height and width of the centre crop; a smaller picture is padded with black.
         rescale: factor from levels 0..255.
         mean, std: by channel, subtracted and divided by after rescaling.
     """
 
     size: tuple[tuple[str, int], ...] | None
-    resample: Image.Resampling
+    resample: Resampling
     crop: tuple[int, int] | None
     rescale: float | None
     mean: Triple | None
@@ -148,6 +159,8 @@ class Preprocessing:
             UnreadableImage: a picture so elongated that resizing would leave nothing of its short edge,
                 or blow its long edge up beyond `MAX_PIXELS`.
         """
+        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage
+
         if self.size is not None:
             width, height = _resized(image.size, dict(self.size))
             if not 0 < width * height <= MAX_PIXELS:
@@ -155,7 +168,7 @@ class Preprocessing:
                     f"{image.width}x{image.height} px is too elongated, "
                     f"it would be resized to {width}x{height} px"
                 )
-            image = image.resize((width, height), self.resample)
+            image = image.resize((width, height), cast("Image.Resampling", self.resample))
         if self.crop is not None:
             height, width = self.crop
             # Floors, so that an odd margin is cut at the bottom and right, and padded at the top and left.
@@ -241,11 +254,11 @@ def _size(value: object, *, square: bool) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(value.items()))
 
 
-def _resample(value: object) -> Image.Resampling:
-    if type(value) is not int and not isinstance(value, Image.Resampling):
+def _resample(value: object) -> Resampling:
+    if not isinstance(value, int) or isinstance(value, bool):
         raise _UnsupportedError
     try:
-        return Image.Resampling(value)
+        return Resampling(int(value))
     except ValueError as error:
         raise _UnsupportedError from error
 

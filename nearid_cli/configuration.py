@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import did_you_mean, printable
+from nearid_cli.text import count, did_you_mean, printable
 
 # Options that a project may fix once, with the types that they have in TOML. What belongs to a
 # single call (inputs, outputs, sorting) is not among them.
@@ -125,7 +125,7 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
             elif not isinstance(value, str):
                 problems.append(f"metrics.{name}.{key} must be str, found {value!r}")
     if problems:
-        raise UsageError(f"{printable(path)}: {len(problems)} wrong", problems)
+        raise UsageError(f"{printable(path)}: {count(len(problems), 'wrong entry', 'wrong entries')}", problems)
     return Configuration(
         options=options,
         metrics={

@@ -59,7 +59,9 @@ def _option(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len))
     value = "" if option.is_flag else f" `{option.metavar}`"
     required = " Required." if option.required else ""
-    return f"| {names}{value} | {_cell(option.help)}{required} | {_default(option)} | {_code(option.envvar)} |"
+    return (
+        f"| {names}{value} | {_cell(option.help)}{required} | {_default(option)} | {_code(option.envvar)} |"
+    )
 
 
 def _default(option: Any) -> str:

@@ -24,6 +24,7 @@ from nearid_cli.text import printable
 
 INTERRUPTED = 130
 FAILED = 2
+_NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
 
 # Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
 # the UsageError of the Typer that is installed.
@@ -162,7 +163,7 @@ def _let_go_of_stdout() -> None:
 
 
 def _wants_traceback(arguments: list[str]) -> bool:
-    return "--debug" in arguments or os.environ.get("NEARID_DEBUG", "0") not in {"", "0"}
+    return "--debug" in arguments or os.environ.get("NEARID_DEBUG", "0").lower() not in _NO
 
 
 def _lines(error: Exception) -> list[str]:

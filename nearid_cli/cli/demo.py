@@ -12,6 +12,11 @@ from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 
 METRIC = "hog"
+_TO_SEE = {
+    "faithful": "keeps the identity: retention near 1",
+    "drifted": "slips towards another subject: retention near 0",
+    "copied": "hands back the references: high scores, and copies",
+}
 
 
 def demo(
@@ -49,7 +54,7 @@ def demo(
                 ]
             )
         )
-        typer.echo(f"\n$ {commands[-1]}")
+        typer.echo(f"\n# {method} {_TO_SEE[method]}\n$ {commands[-1]}")
         result = score(references, generations, Options(metrics=[METRIC], cache=cache))
         reports.write(result, output)
         reports.render_score(result, show.console())

@@ -97,12 +97,12 @@ def verify(context: typer.Context, name: Name) -> None:
     found = models.verify(name, _configuration(context).metrics)
     if found.files:
         rows(
-            ("file", "digest", ""),
+            ("file", "digest", "check"),
             [
                 (
                     file.name,
                     f"{file.algorithm}:{file.digest}",
-                    "damaged" if file.damaged else "ok" if file.expected else "",
+                    "damaged" if file.damaged else "ok" if file.expected else "-",
                 )
                 for file in found.files
             ],
@@ -115,4 +115,5 @@ def verify(context: typer.Context, name: Name) -> None:
             f"{', '.join(file.name for file in found.damaged)}; delete {printable(repository)} "
             f"and fetch it again: nearid models pull {printable(name)}"
         )
-    typer.echo(f"{found.spec.name}: complete and finite; fingerprint {found.spec.fingerprint}")
+    state = "complete and finite" if found.files else "needs no weights"
+    typer.echo(f"{found.spec.name}: {state}; fingerprint {found.spec.fingerprint}")

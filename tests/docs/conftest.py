@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.demo import write_demo
+from nearid_cli.encoders import hub
 from nearid_cli.encoders.registry import REGISTRY
 from tests.tiny import BUILDERS, hub_cache
 
@@ -65,7 +66,13 @@ def workshop(tmp_path: Path, _hub: Path, _pictures: Path, monkeypatch: pytest.Mo
         writer.writerow(["path", "subject", "role"])
         for part, role in (("refs", "reference"), ("gens", "generation")):
             writer.writerows([p, p.parent.name, role] for p in sorted((folder / part).glob("*/*.*")))
-    monkeypatch.setenv("HF_HOME", str(_hub / "hf"))
+    # huggingface_hub reads its variables when it is imported, which may be long ago.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(_hub / "hf" / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    # `models pull` asks the Hub even for what is here; this Hub answers that nothing is newer.
+    monkeypatch.setattr(
+        hub, "download", lambda repository, revision, _: hub.cached_snapshot(repository, revision)
+    )
     monkeypatch.setenv("NEARID_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(folder)

@@ -18,7 +18,7 @@ import nearid_cli
 from nearid_cli.configuration import load_configuration
 
 from .conftest import ROOT
-from .markdown import anchors, blocks, commands, links, prose
+from .markdown import Block, Command, anchors, blocks, commands, links, prose
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LANGUAGES = {"console", "python", "toml", "json", "csv", "text", "bibtex"}
@@ -62,34 +62,37 @@ def test_same(shown: str, printed: str, expected: bool) -> None:
 
 
 @each_page
-def test_its_commands_run(page: Path, workshop: Path, nearid: Nearid) -> None:
-    for block in blocks(page, "console"):
+def test_what_it_shows_runs(page: Path, workshop: Path, nearid: Nearid) -> None:
+    names: dict[str, object] = {"__name__": page.stem}
+    for block in blocks(page):
         if block.note.startswith("not run:"):
             continue
-        expected = int(block.note.removeprefix("exit ")) if block.note.startswith("exit ") else 0
-        for command in commands(block):
-            program, *arguments = shlex.split(command.line, comments=True)
-            if program != "nearid":
-                assert program in OTHERS, f"{page.name}: {command.line}"
-                continue
-            code, printed = nearid(arguments)
-            assert code == expected, f"{page.name}: {command.line}\n{printed}"
-            if command.output.strip():
-                assert same(command.output, printed), f"{page.name}: {command.line}\n{printed}"
+        if block.language == "console":
+            for command in commands(block):
+                run_command(command, block.note, f"{page.name}:{block.line}", nearid)
+        elif block.language == "python":
+            run_python(block, page.name, names)
 
 
-@each_page
-def test_its_python_runs(page: Path, workshop: Path) -> None:
-    names: dict[str, object] = {}
-    for block in blocks(page, "python"):
-        if block.note.startswith("not run:"):
-            continue
-        if ">>>" in block.text:
-            test = doctest.DocTestParser().get_doctest(block.text, names, page.name, page.name, block.line)
-            assert doctest.DocTestRunner().run(test, clear_globs=False).failed == 0
-            names = test.globs
-        else:
-            exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)
+def run_command(command: Command, note: str, where: str, nearid: Nearid) -> None:
+    program, *arguments = shlex.split(command.line, comments=True)
+    if program != "nearid":
+        assert program in OTHERS, f"{where}: {command.line}"
+        return
+    code, printed = nearid(arguments)
+    expected = int(note.removeprefix("exit ")) if note.startswith("exit ") else 0
+    assert code == expected, f"{where}: {command.line}\n{printed}"
+    if command.output.strip():
+        assert same(command.output, printed), f"{where}: {command.line}\n{printed}"
+
+
+def run_python(block: Block, page: str, names: dict[str, object]) -> None:
+    if ">>>" not in block.text:
+        exec(compile(block.text, f"{page}:{block.line}", "exec"), names)
+        return
+    test = doctest.DocTestParser().get_doctest(block.text, {}, page, page, block.line)
+    test.globs = names
+    assert doctest.DocTestRunner().run(test, clear_globs=False).failed == 0
 
 
 @each_page
@@ -163,3 +166,19 @@ def test_every_option_of_the_configuration_is_documented() -> None:
 def test_examples_run(script: Path, workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(workshop / "examples" / script.name), run_name="__main__")
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("group", [[], ["models"], ["cache"]], ids=["nearid", "models", "cache"])
+def test_no_summary_is_cut_off(group: list[str], nearid: Nearid, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, printed = nearid([*group, "--help"])
+    assert code == 0
+    summaries = printed.partition("Commands:\n")[2].splitlines()
+    assert len(summaries) >= 4
+    assert [line for line in summaries if line.endswith("...") or not line.split("  ")[-1].strip()] == []
+
+
+def test_every_option_says_what_it_takes() -> None:
+    rows = re.findall(r"^\| `.*$", (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 40
+    assert [row for row in rows if "`None`" in row or row.split(" | ")[1].strip(" |") == ""] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import time
@@ -61,11 +60,7 @@ def workshop(tmp_path: Path, _hub: Path, _pictures: Path, monkeypatch: pytest.Mo
     folder = Path(shutil.copytree(_pictures, tmp_path / "workshop"))
     shutil.copytree(_hub / "made" / "Aleksandar" / "nearid-siglip2", folder / "my-checkpoint")
     shutil.copytree(ROOT / "examples", folder / "examples")
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "subject", "role"])
-        for part, role in (("refs", "reference"), ("gens", "generation")):
-            writer.writerows([p, p.parent.name, role] for p in sorted((folder / part).glob("*/*.*")))
+    shutil.copyfile(ROOT / "examples" / "manifest.csv", folder / "manifest.csv")
     # huggingface_hub reads its variables when it is imported, which may be long ago.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(_hub / "hf" / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

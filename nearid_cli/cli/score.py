@@ -25,7 +25,8 @@ def score(
         str,
         typer.Option(
             "--layout",
-            help="How the folders are laid out; see docs/layouts.md.",
+            help="How the folders are laid out: auto, folders, flat, prefix, dreambooth, dreambench++, "
+            "dreambench++-samples, customconcept101 or manifest.",
             envvar="NEARID_LAYOUT",
             metavar="LAYOUT",
         ),

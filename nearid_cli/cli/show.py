@@ -77,4 +77,4 @@ def check_format(form: str) -> None:
         UsageError: neither `table` nor `json`.
     """
     if form not in FORMATS:
-        raise UsageError(f"no format {form!r}; {did_you_mean(form, FORMATS)}")
+        raise UsageError(f'unknown format "{form}": {did_you_mean(form, FORMATS)}')

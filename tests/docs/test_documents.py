@@ -155,6 +155,14 @@ def test_the_command_reference_is_up_to_date() -> None:
     )
 
 
+def test_the_help_names_every_layout() -> None:
+    from nearid_cli.layouts.detect import LAYOUTS
+
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith("| `--layout`")]
+    assert [name for name in LAYOUTS if name not in re.split(r"[ ,.|]+", row)] == []
+
+
 def test_every_option_of_the_configuration_is_documented() -> None:
     from nearid_cli.configuration import METRIC_KEYS, OPTIONS
 

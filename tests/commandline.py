@@ -26,7 +26,7 @@ class Finished:
         assert self.code == 2, (self.code, self.err)
         assert self.out == ""
         assert "Traceback" not in self.err
-        assert "unexpected" not in self.err.split("error: ")[1].split(":")[0], self.err
+        assert "error: unexpected" not in self.err, self.err
         lines = self.err.splitlines()
         (start,) = [index for index, line in enumerate(lines) if line.startswith("error: ")]
         assert all(line.startswith("  ") for line in lines[start + 1 :]), self.err

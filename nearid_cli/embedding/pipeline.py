@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from nearid_cli.embedding.memo import FileMemo, FileState, digest_bytes
+from nearid_cli.embedding.memo import FileMemo, FileState
+from nearid_cli.embedding.reading import open_picture, read_digest, why_unreadable
 from nearid_cli.errors import BadImage, ModelError
 from nearid_cli.text import count, printable
 
@@ -128,15 +129,18 @@ def embed(
         for digest in first
         if (lacking := [spec.name for spec in specs if digest not in rows[spec.name]])
     }
+    unusable = _drop_leading_unusable(missing, first, settings) if missing else {}
     if missing:
         names = {name for lacking in missing.values() for name in lacking}
         encoders = _load([spec for spec in specs if spec.name in names], load)
-        unusable = _embed_missing(missing, first, encoders, rows, cache, settings, workers, len(first))
-        for position, digest in enumerate(digests):
-            if digest in unusable:
-                reasons[position] = unusable[digest]
+        unusable |= _embed_missing(
+            missing, first, encoders, rows, cache, settings, workers, len(first) - len(unusable)
+        )
         if cache:
             cache.compact()
+    for position, digest in enumerate(digests):
+        if digest in unusable:
+            reasons[position] = unusable[digest]
     return Embedded(
         digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
         bad=tuple(BadImage(printable(paths[position]), reasons[position]) for position in sorted(reasons)),
@@ -162,7 +166,7 @@ def _identify(
             else:  # a pipe would block, a device might never end
                 reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         except OSError as error:
-            reasons[position] = _why_unreadable(path, error)
+            reasons[position] = why_unreadable(path, error)
     if memo is not None and not settings.verify_content:
         known = memo.known(list(states.values()))
         for position, state in states.items():
@@ -172,10 +176,10 @@ def _identify(
         return digests
     with ThreadPoolExecutor(workers) as pool, _bar(settings, len(unread), "reading") as bar:
         jobs = ((position, paths[position]) for position in unread)
-        for position, outcome in _ahead(pool, jobs, _read_digest, window=4 * workers):
+        for position, outcome in _ahead(pool, jobs, read_digest, window=4 * workers):
             bar.update()
             if isinstance(outcome, OSError):
-                reasons[position] = _why_unreadable(paths[position], outcome)
+                reasons[position] = why_unreadable(paths[position], outcome)
                 continue
             state, digest = outcome
             digests[position] = digest
@@ -184,19 +188,25 @@ def _identify(
     return digests
 
 
-def _read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
-    try:
-        with path.open("rb") as file:
-            state = FileState.of(path, os.fstat(file.fileno()))
-            return state, digest_bytes(file.read())
-    except OSError as error:
-        return error
+def _drop_leading_unusable(
+    missing: dict[bytes, list[str]], first: Mapping[bytes, Path], settings: Settings
+) -> dict[bytes, str]:
+    """Drop pictures from `missing` up to the first that can be decoded; returns them with reasons.
 
+    Bad pictures are never in the cache. A run that misses nothing else must not load a model for them.
+    """
+    from nearid_cli.images.decode import UnreadableImage
 
-def _why_unreadable(path: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError) and path.is_symlink():
-        return f"dead symlink to {printable(path.readlink())}"
-    return (error.strerror or str(error)).lower()
+    unusable = {}
+    for digest in list(missing):
+        try:
+            open_picture(first[digest], digest, settings.max_pixels)
+        except UnreadableImage as error:
+            unusable[digest] = error.reason
+            del missing[digest]
+        else:
+            break
+    return unusable
 
 
 def _load(specs: Sequence[EncoderSpec], load: Callable[[EncoderSpec], Encoder]) -> dict[str, Encoder]:
@@ -239,27 +249,22 @@ def _embed_missing(
     total: int,
 ) -> dict[bytes, str]:
     """Embed what is missing into `rows` and the cache; returns the undecodable pictures with reasons."""
-    # Pillow and its plugins: a run that finds everything in the cache does without them.
-    from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+    from nearid_cli.images.decode import UnreadableImage
 
-    max_pixels = settings.max_pixels or MAX_PIXELS
     unusable: dict[bytes, str] = {}
     not_finite: dict[str, list[Path]] = {}
     batch_size = settings.batch_size or BATCH_SIZES[settings.device.partition(":")[0]]
     pending = {name: _Pending(encoder, batch_size) for name, encoder in encoders.items()}
 
-    def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage | OSError:
+    def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage:
         try:
-            content = first[digest].read_bytes()
-            if digest_bytes(content) != digest:
-                return UnreadableImage("the file changed during the run; run again")
-            image = decode(content, max_pixels)
+            image = open_picture(first[digest], digest, settings.max_pixels)
             shared: dict[object, Pixels] = {}
             for name in missing[digest]:
                 encoder = encoders[name]
                 if encoder.preparation not in shared:
                     shared[encoder.preparation] = encoder.prepare(image)
-        except (UnreadableImage, OSError) as error:
+        except UnreadableImage as error:
             return error
         return {name: shared[encoders[name].preparation] for name in missing[digest]}
 
@@ -293,9 +298,6 @@ def _embed_missing(
                 bar.update()
                 if isinstance(outcome, UnreadableImage):
                     unusable[digest] = outcome.reason
-                    continue
-                if isinstance(outcome, OSError):
-                    unusable[digest] = _why_unreadable(first[digest], outcome)
                     continue
                 for name, pixels in outcome.items():
                     pending[name].digests.append(digest)

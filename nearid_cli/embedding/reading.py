@@ -1,0 +1,48 @@
+"""Reading picture files, which may be anything or nothing by the time they are read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nearid_cli.embedding.memo import FileState, digest_bytes
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
+    """A file's state and the digest of its bytes, or what kept it from being read."""
+    try:
+        with path.open("rb") as file:
+            state = FileState.of(path, os.fstat(file.fileno()))
+            return state, digest_bytes(file.read())
+    except OSError as error:
+        return error
+
+
+def why_unreadable(path: Path, error: OSError) -> str:
+    """The reason for people that a file cannot be read."""
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return f"dead symlink to {printable(path.readlink())}"
+    return (error.strerror or str(error)).lower()
+
+
+def open_picture(path: Path, digest: bytes, max_pixels: int | None) -> Image.Image:
+    """Decode a picture, which must still be the one that was identified.
+
+    Raises:
+        UnreadableImage: with the reason.
+    """
+    # Pillow and its plugins: a run that finds everything in the cache does without them.
+    from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(why_unreadable(path, error)) from error
+    if digest_bytes(content) != digest:
+        raise UnreadableImage("the file changed during the run; run again")
+    return decode(content, max_pixels or MAX_PIXELS)

@@ -1,0 +1,190 @@
+"""Runs that are killed, interrupted or terminated: the cache stays valid and the next run goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from nearid_cli.embedding.cache import Cache
+from nearid_cli.encoders.hog import hog_spec
+from tests.commandline import Nearid
+
+NUMBER = 80
+SCORE = ("score", "refs", "gens", "-m", "hog", "--batch-size", "1", "--workers", "1", "--format", "json")
+
+# The command line with a slow encoder that counts its pictures, and a cache that is written often.
+SLOW = """
+import atexit, os, sys, time
+from pathlib import Path
+from nearid_cli.embedding import pipeline
+from nearid_cli.encoders.hog import HogEncoder
+pipeline.FLUSH_SECONDS = 0.05
+embed, counted = HogEncoder.embed, 0
+def slow(self, batch):
+    global counted
+    time.sleep(float(os.environ["SLOW"]))
+    rows = embed(self, batch)
+    counted += len(batch)
+    return rows
+HogEncoder.embed = slow
+atexit.register(lambda: Path("counted").write_text(str(counted)))
+from nearid_cli.cli.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+# The command line that says when it begins to do something, with the thing itself left as it is.
+MARKED = """
+import sys
+from pathlib import Path
+def mark(module, name):
+    original = getattr(module, name)
+    def marked(*arguments):
+        Path("begun").touch()
+        return original(*arguments)
+    setattr(module, name, marked)
+"""
+DECODING = MARKED + "import nearid_cli.images.decode as module; mark(module, 'decode')\n"
+LOADING = MARKED + "import nearid_cli.encoders.load as module; mark(module, 'load_encoder')\n"
+RUN = "from nearid_cli.cli.app import main; sys.exit(main(sys.argv[1:]))"
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a Python program in `tmp_path`; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def _start(program: str, *arguments: str, slow: float = 0.0) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"SLOW": str(slow)},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield _start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def many(data: Path) -> Path:
+    """The data set with many more generations, all different."""
+    old = time.time() - 60
+    for index in range(NUMBER):
+        path = data / f"gens/cat/more {index}.png"
+        Image.linear_gradient("L").rotate(index).resize((64, 64)).save(path)
+        os.utime(path, (old, old))
+    return data
+
+
+def kept() -> set[bytes]:
+    return Cache(Path(os.environ["NEARID_CACHE"])).digests(hog_spec())
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("it never began")
+
+
+def numbers(text: str) -> dict[str, Any]:
+    return {**json.loads(text), "created": None}
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "says"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, None),
+        (signal.SIGTERM, -signal.SIGTERM, None),
+        (signal.SIGINT, 130, "interrupted; what is embedded is kept"),
+    ],
+    ids=["kill", "terminate", "interrupt"],
+)
+def test_the_next_run_goes_on_where_one_was_stopped(
+    start: Start, many: Path, nearid: Nearid, sent: signal.Signals, code: int, says: str | None
+) -> None:
+    expected = numbers(nearid(*SCORE, "--no-cache").out)
+    total = NUMBER + 15
+    process = start(SLOW, *SCORE, slow=0.02)
+    wait_for(lambda: len(kept()) >= 5, process)
+    process.send_signal(sent)
+    sent_at = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - sent_at < 2
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert out == ""
+    assert says is None or err.splitlines()[-1] == says
+    before = kept()
+    assert 5 <= len(before) < total
+    if sent == signal.SIGINT:
+        # What was embedded is kept, but for the one that it was about to hand over.
+        assert int((many / "counted").read_text()) - len(before) in (0, 1)
+    assert nearid("cache", "verify").code == 0
+
+    out, err = start(SLOW, *SCORE).communicate(timeout=60)
+    assert int((many / "counted").read_text()) == total - len(before)
+    assert len(kept()) == total
+    assert numbers(out) == expected
+    assert nearid("cache", "verify").code == 0
+    if sent == signal.SIGINT:
+        assert not list(Path(os.environ["NEARID_CACHE"]).rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.4, 1.0])
+def test_an_interrupt_while_the_model_loads(start: Start, data: Path, checkpoint: Path, delay: float) -> None:
+    process = start(LOADING + RUN, "score", "refs", "gens", "-m", "nearid=checkpoint")
+    interrupt(process, data, delay)
+
+
+def test_an_interrupt_while_pictures_are_decoded(start: Start, data: Path) -> None:
+    for index in range(4):
+        Image.effect_noise((3000, 3000), 50).save(data / f"gens/cat/large {index}.jpg")
+    process = start(DECODING + RUN, *SCORE)
+    interrupt(process, data, 0.1)
+
+
+def test_an_interrupt_while_the_program_itself_loads(start: Start, data: Path) -> None:
+    program = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nearid_cli.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from nearid_cli.__main__ import main
+main()
+"""
+    out, err = (process := start(program, *SCORE)).communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def interrupt(process: subprocess.Popen[str], folder: Path, delay: float) -> None:
+    wait_for((folder / "begun").exists, process)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    sent_at = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - sent_at < 3
+    assert (process.returncode, out) == (130, ""), err
+    assert err.splitlines()[1:] == ["interrupted; what is embedded is kept"]

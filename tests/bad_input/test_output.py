@@ -1,0 +1,76 @@
+"""Output that nobody reads or no disk takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import Finished
+
+from .conftest import COMMAND
+
+NEARID = shlex.join(COMMAND)
+SCORE = f"{NEARID} score refs gens -m hog"
+
+
+@pytest.fixture
+def shell(data: Path, run: Callable[..., Finished]) -> Callable[..., Finished]:
+    """Run a line of bash; exit codes of a pipe's parts are the last line of its output."""
+    return lambda line, **environment: run(["bash", "-c", line], **environment)
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_reader_that_goes_away(shell: Callable[..., Finished], form: str, reader: str) -> None:
+    finished = shell(f"{SCORE} --format {form} | {reader}; echo ${{PIPESTATUS[0]}}")
+    assert finished.out.splitlines()[-1] == "0"
+    assert finished.err == "layout folders: 3 subjects, 6 references, 9 generations\n"
+
+
+@pytest.mark.parametrize("command", ["--help", "models list", "cache info"])
+def test_other_commands_too(shell: Callable[..., Finished], command: str) -> None:
+    finished = shell(f"{NEARID} {command} | true; echo ${{PIPESTATUS[0]}}")
+    assert (finished.out, finished.err) == ("0\n", "")
+
+
+def test_messages_that_nobody_reads_do_not_stop_the_job(shell: Callable[..., Finished], data: Path) -> None:
+    # The reader is gone for sure: it ends before the command begins.
+    finished = shell(f"(sleep 0.5; {SCORE} -o run.json 2>&1 >/dev/null; echo $? >code) | true")
+    assert finished.err == ""
+    assert (data / "code").read_text() == "0\n"
+    assert json.loads((data / "run.json").read_text())["schema"] == "nearid.score/1"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams(shell: Callable[..., Finished], data: Path, closed: str) -> None:
+    finished = shell(f"{SCORE} -o run.json --no-cache {closed}; echo $? >code")
+    assert (data / "code").read_text() == "0\n"
+    assert "Traceback" not in finished.err
+    assert json.loads((data / "run.json").read_text())["schema"] == "nearid.score/1"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_full_stdout(shell: Callable[..., Finished], form: str) -> None:
+    finished = shell(f"{SCORE} --format {form} >/dev/full")
+    assert finished.error == "no space left on device"
+
+
+def test_output_files_that_cannot_be_written_are_told_before_the_job(
+    data: Path, run: Callable[..., Finished], powerless: list[str]
+) -> None:
+    (data / "locked").mkdir(mode=0o555)
+    (data / "folder.json").mkdir()
+    outputs = ["no/such/run.json", "folder.json", "locked/run.json"]
+    arguments = [word for output in outputs for word in ("-o", output)]
+    finished = run([*powerless, *COMMAND, "score", "refs", "gens", "-m", "hog", *arguments])
+    problems = [finished.error, *finished.details]
+    assert problems[0].startswith("cannot write 3 outputs: no/such/run.json: the folder ")
+    assert problems[1] == "folder.json is a folder"
+    assert problems[2].startswith("locked/run.json: no permission")
+    assert not Path(os.environ["NEARID_CACHE"]).exists()

@@ -125,7 +125,9 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
                     f"{_megapixels(width * height)} is over the limit of {_megapixels(max_pixels)}; "
                     "raise it with --max-pixels"
                 )
-            return to_rgb(opened)
+            opened.load()
+            # A copy of what is RGB already would cost as much as decoding: all its memory is new to the process.
+            return _upright(opened if opened.mode == "RGB" else opened.convert("RGB"))
     except UnreadableImage:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
@@ -134,8 +136,11 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 def to_rgb(picture: Image.Image) -> Image.Image:
     """A new picture of mode RGB, upright by its EXIF orientation, with empty `info`."""
-    # Converted first, so that the one copy that is needed anyhow can be turned in place.
-    rgb = picture.convert("RGB")
+    return _upright(picture.convert("RGB"))
+
+
+def _upright(rgb: Image.Image) -> Image.Image:
+    """The same picture turned in place, with empty `info`."""
     ImageOps.exif_transpose(rgb, in_place=True)
     # A left-over "transparency" would make image processors blend the picture with white.
     rgb.info.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no measurement {', '.join(unknown)}; known: {', '.join(NAMES)}", file=sys.stderr)
         return 2
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does; the peers have it too
     print(f"{'':50} {'ours':>9} {'peer':>9} {'unit':6} {'ratio':>6}  target", flush=True)
     for name in names or NAMES:
         with tempfile.TemporaryDirectory(prefix=f"nearid-perf-{name}-") as folder:

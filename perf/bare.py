@@ -25,6 +25,6 @@ digests = [
 for fingerprint in sorted(os.listdir(f"{cache}/embeddings"))[:4]:  # noqa: PTH208
     for part in os.listdir(f"{cache}/embeddings/{fingerprint}"):  # noqa: PTH208
         table = pq.ParquetFile(f"{cache}/embeddings/{fingerprint}/{part}").read()
-        rows = np.from_dlpack(table.column("embedding").combine_chunks().flatten()).reshape(len(table), -1)
+        rows = np.from_dlpack(table.column("embedding").combine_chunks().values).reshape(len(table), -1)
         centres = rows[: counts[0]].reshape(int(subjects), -1, rows.shape[1]).mean(axis=1)
     scores: np.ndarray = rows[counts[0] :] @ centres.T

@@ -58,7 +58,7 @@ def measure(folder: Path) -> list[Row]:
 
     def resized(path: Path) -> Image.Image:
         with Image.open(path) as image:
-            small: Image.Image = image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)
+            small: Image.Image = image.resize((224, 224), Image.Resampling.BILINEAR)
             return small
 
     def decode() -> None:

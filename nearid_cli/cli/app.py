@@ -105,6 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0 done, 2 the job could not be done, 130 interrupted.
     """
     _prepare_streams()
+    # Read by torch when it is imported: its threads sleep when they wait, and leave the cores to the decoders.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logger = logging.getLogger("nearid_cli")
     handler = _Messages()
     logger.addHandler(handler)

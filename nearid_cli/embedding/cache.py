@@ -274,8 +274,8 @@ class Cache:
 
 
 def _rows(table: pa.Table) -> npt.NDArray[np.float32]:
-    """A part's embeddings [N, D]; by DLPack, because `to_numpy` imports pandas."""
-    values: npt.NDArray[Any] = np.from_dlpack(table.column("embedding").combine_chunks().flatten())
+    """A part's embeddings [N, D], without `flatten` and `to_numpy`, which import pyarrow.compute and pandas."""
+    values: npt.NDArray[Any] = np.from_dlpack(table.column("embedding").combine_chunks().values)
     return values.reshape(len(table), -1)
 
 

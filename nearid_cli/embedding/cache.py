@@ -124,8 +124,9 @@ class Cache:
             if not chosen:
                 continue
             rows = _rows(table)
-            # Copied, so that a few rows do not keep a whole part in memory.
-            found.update(zip([here[row] for row in chosen], rows[chosen], strict=True))
+            if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
+                here, rows = [here[row] for row in chosen], rows[chosen]
+            found.update(zip(here, rows, strict=True))
         return found
 
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nearid_cli.encoders import autoregister as _autoregister
 
 if TYPE_CHECKING:
-    from nearid_cli.api import ImageEncoder, load_encoder, score
+    from nearid_cli.api import ImageEncoder, load_encoder, pair, score
     from nearid_cli.errors import NearIDError
     from nearid_cli.evaluate.embedding import Options
     from nearid_cli.results import PairResult, ScoreResult
@@ -27,6 +27,7 @@ __all__ = [
     "ScoreResult",
     "__version__",
     "load_encoder",
+    "pair",
     "score",
 ]
 
@@ -37,6 +38,7 @@ _HOMES = {
     "PairResult": "nearid_cli.results",
     "ScoreResult": "nearid_cli.results",
     "load_encoder": "nearid_cli.api",
+    "pair": "nearid_cli.api",
     "score": "nearid_cli.api",
 }
 

@@ -13,9 +13,10 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import DEFAULT_METRICS, parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, UsageError
 from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.reports import findings
-from nearid_cli.results import ScoreResult
+from nearid_cli.results import PairResult, ScoreResult
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def score(
         layout: how the folders are laid out; see docs/layouts.md.
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
-        **options: further fields of `nearid_cli.evaluate.embedding.Options`, such as `device="cuda"`.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
         The result: `.subjects`, `.aggregate`, `.images`, `.to_pandas()`, `.to_dict()`.
@@ -69,6 +70,24 @@ def score(
     for line in findings(result):
         logger.warning(line)
     return result
+
+
+def pair(
+    a: PathLike, b: PathLike, metrics: str | Iterable[str] = DEFAULT_METRICS, **options: Any
+) -> PairResult:
+    """How alike two pictures are by each metric, as `nearid pair` says.
+
+    Args:
+        a: a picture file.
+        b: another one.
+        metrics: as in `--metric`.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Raises:
+        NearIDError: a picture or a metric cannot be used.
+    """
+    chosen = Options(metrics=[metrics] if isinstance(metrics, str) else list(metrics), **options)
+    return _pair(Path(a), Path(b), chosen)
 
 
 class ImageEncoder:

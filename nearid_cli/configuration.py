@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import count, did_you_mean, printable
+from nearid_cli.text import count, printable, unknown
 
 # Options that a project may fix once, with the types that they have in TOML. What belongs to a
 # single call (inputs, outputs, sorting) is not among them.
@@ -100,7 +100,7 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
             continue
         name = key.replace("_", "-")
         if name not in OPTIONS:
-            problems.append(f"unknown key {key!r}; {did_you_mean(name, [*OPTIONS, 'metrics'])}")
+            problems.append(unknown("key", name, [*OPTIONS, "metrics"]))
         elif not isinstance(value, OPTIONS[name]) or (isinstance(value, bool) and bool not in OPTIONS[name]):
             problems.append(
                 f"{key} must be {' or '.join(kind.__name__ for kind in OPTIONS[name])}, found {value!r}"
@@ -121,11 +121,13 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
             continue
         for key, value in entry.items():
             if key not in METRIC_KEYS:
-                problems.append(f"metrics.{name}: unknown key {key!r}; {did_you_mean(key, METRIC_KEYS)}")
+                problems.append(f"metrics.{name}: {unknown('key', key, METRIC_KEYS)}")
             elif not isinstance(value, str):
                 problems.append(f"metrics.{name}.{key} must be str, found {value!r}")
     if problems:
-        raise UsageError(f"{printable(path)}: {count(len(problems), 'wrong entry', 'wrong entries')}", problems)
+        raise UsageError(
+            f"{printable(path)}: {count(len(problems), 'wrong entry', 'wrong entries')}", problems
+        )
     return Configuration(
         options=options,
         metrics={

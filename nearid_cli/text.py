@@ -49,6 +49,15 @@ def file_size(size: int) -> str:
     return f"{size} B"
 
 
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """How every unknown name is refused.
+
+    >>> unknown("dtype", "flaot16", ["float32", "float16"])
+    'unknown dtype "flaot16": did you mean float16?'
+    """
+    return f'unknown {kind} "{printable(name)}": {did_you_mean(name, known)}'
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known names, or all of them when none is near.
 

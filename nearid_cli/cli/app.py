@@ -68,6 +68,8 @@ def nearid(
     """
     from nearid_cli.configuration import load_configuration
 
+    if {"-h", "--help"} & set(context.args):
+        return  # help must come even where the configuration is broken
     context.obj = configuration = load_configuration(Path.cwd())
     # Click ranks these exactly as DESIGN does: flags, then the environment, then the configuration.
     context.default_map = shared.default_map(configuration)
@@ -90,12 +92,13 @@ class _Messages(logging.Handler):
 
 def _say(line: str) -> None:
     """Print one line on stderr. Whatever it holds, it stays one line and moves no terminal's cursor."""
+    line = printable(line)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the job goes on
         if "tqdm" in sys.modules:
             # A line that must not land in the middle of a progress bar.
-            sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
+            sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
         else:
-            print(printable(line), file=sys.stderr)
+            print(line, file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
+from nearid_cli.text import count, printable
 
 
 def embed(
@@ -40,4 +41,7 @@ def embed(
     )
     result = embed_pictures(paths, chosen, skip_bad=skip_bad)
     reports.write_embeddings(result, output)
-    typer.echo(f"{len(result.paths):,} embeddings in {output}", err=True)
+    typer.echo(
+        f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {printable(output)}",
+        err=True,
+    )

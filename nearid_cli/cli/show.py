@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import did_you_mean
+from nearid_cli.text import unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,4 +77,4 @@ def check_format(form: str) -> None:
         UsageError: neither `table` nor `json`.
     """
     if form not in FORMATS:
-        raise UsageError(f'unknown format "{form}": {did_you_mean(form, FORMATS)}')
+        raise UsageError(unknown("format", form, FORMATS))

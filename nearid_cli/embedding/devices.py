@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import did_you_mean
+from nearid_cli.text import unknown
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -30,7 +30,7 @@ def choose_device(device: str) -> str:
     if re.fullmatch(r"cuda:\d+", device) or (device in DEVICES and device != "auto"):
         return device
     if device != "auto":
-        raise UsageError(f"no device {device!r}; {did_you_mean(device, DEVICES)}")
+        raise UsageError(f"{unknown('device', device, DEVICES)} (auto, cpu, cuda, cuda:N, mps)")
     if _torch_has_cuda() and _driver_has_gpu():
         return "cuda"
     return "mps" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"
@@ -43,7 +43,7 @@ def choose_dtype(dtype: str, device: str) -> str:
         UsageError: not a dtype.
     """
     if dtype not in DTYPES:
-        raise UsageError(f"no dtype {dtype!r}; {did_you_mean(dtype, DTYPES)}")
+        raise UsageError(unknown("dtype", dtype, DTYPES))
     if dtype != "auto":
         return dtype
     return "float16" if device.startswith("cuda") else "float32"

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nearid_cli.encoders import hub
-from nearid_cli.encoders.checkpoints import Fetcher, HashFile, local_folder, locate, resolve
+from nearid_cli.encoders.checkpoints import (
+    Fetcher,
+    HashFile,
+    MissingCheckpointError,
+    local_folder,
+    locate,
+    resolve,
+)
 from nearid_cli.encoders.files import read_files, wanted
 from nearid_cli.encoders.registry import MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
@@ -124,7 +131,7 @@ def pull(
     for request in requests:
         try:
             if request.checkpoint:
-                read_files(local_folder(request) or fetch(request))
+                read_files(local_folder(request) or _newest(request, fetch, notify))
         except ModelError as error:
             failures.append(f"{printable(request.name)}: {error.message}")
     if failures:
@@ -167,6 +174,18 @@ def verify(
     if not verification.damaged:
         load_model(read_files(spec.folder), spec.readout, spec.dtype)
     return verification
+
+
+def _newest(request: MetricRequest, fetch: Fetcher, notify: hub.Notify) -> Path:
+    """The checkpoint as the Hub has it now, or as it is here when the Hub does not say."""
+    try:
+        return fetch(request)
+    except MissingCheckpointError as error:
+        here = locate(request)
+        if here is None:
+            raise
+        notify(f"{printable(request.name)} is here and stays as it is: {error.__cause__}")
+        return here
 
 
 def _one(name: str, configured: Mapping[str, object] | None) -> MetricRequest:

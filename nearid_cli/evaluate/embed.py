@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
 from nearid_cli.layouts import find_images
 from nearid_cli.results import EmbedResult
 
@@ -23,7 +23,8 @@ def embed_pictures(
     requests = options.requests()
     pictures, _ = find_images(paths)
     specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
-    refuse_bad(embedded, skip_bad)
+    if not skip_bad:
+        refuse_bad(embedded, MEND_OR_SKIP)
     usable = [
         (picture.path, digest)
         for picture, digest in zip(pictures, embedded.digests, strict=True)

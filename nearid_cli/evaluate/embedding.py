@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MEND_OR_SKIP = "the others are embedded and cached. Mend or remove these, or go on without them: --skip-bad"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -43,7 +45,7 @@ class Options:
 
     metrics: Sequence[str] = DEFAULT_METRICS
     configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    cache: Path | None = None
+    cache: str | Path | None = None
     use_cache: bool = True
     verify_content: bool = False
     device: str = "auto"
@@ -75,7 +77,8 @@ def embed_files(
     """
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    cache = Cache(options.cache or default_cache_folder()) if options.use_cache else None
+    folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
+    cache = Cache(folder) if options.use_cache else None
     specs = resolve(requests, dtype, cache.memo.digest_file if cache else None, logger.info)
     settings = Settings(
         device=device,
@@ -94,18 +97,19 @@ def embed_files(
     return specs, embed(paths, [*specs, *extra], load, cache, settings)
 
 
-def refuse_bad(embedded: Embedded, skip_bad: bool) -> None:
-    """Stop because of bad pictures, unless they are to be skipped.
+def refuse_bad(embedded: Embedded, advice: str) -> None:
+    """Stop if there are bad pictures.
+
+    Args:
+        embedded: what came of the files.
+        advice: what to do about them.
 
     Raises:
         BadImagesError: naming every bad picture.
     """
-    if embedded.bad and not skip_bad:
-        raise BadImagesError(
-            f"{count(len(embedded.bad), 'picture')} of {len(embedded.digests):,} cannot be used; the others are "
-            "embedded and cached. Mend or remove these, or go on without them: --skip-bad",
-            embedded.bad,
-        )
+    if embedded.bad:
+        number = f"{count(len(embedded.bad), 'picture')} of {len(embedded.digests):,} cannot be used"
+        raise BadImagesError(f"{number}; {advice}", embedded.bad)
 
 
 def describe(spec: EncoderSpec, protocol: str) -> Metric:

@@ -17,7 +17,7 @@ def pair(a: Path, b: Path, options: Options | None = None) -> PairResult:
     """
     options = options or Options()
     specs, embedded = embed_files([a, b], options.requests(), options)
-    refuse_bad(embedded, skip_bad=False)
+    refuse_bad(embedded, "give two pictures that can be read")
     similarity = {}
     for spec in specs:
         first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])

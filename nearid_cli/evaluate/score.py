@@ -15,7 +15,7 @@ import numpy as np
 from nearid_cli import __version__
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
 from nearid_cli.layouts import Dataset, Picture, find
 from nearid_cli.metrics.identity import IdentityScores, identity_scores
 from nearid_cli.results import (
@@ -84,7 +84,8 @@ def score(
     ]
     hashes = perceptual_hash_spec()
     specs, embedded = embed_files(paths, requests, options, extra=[hashes])
-    refuse_bad(embedded, skip_bad)
+    if not skip_bad:
+        refuse_bad(embedded, MEND_OR_SKIP)
     subjects, emptied = _usable(dataset, embedded)
     _refuse_unmatched(emptied, allow_unmatched)
     if not subjects:

@@ -22,7 +22,7 @@ from nearid_cli.layouts.found import Found
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.manifest import Manifest, is_manifest, read_manifest
 from nearid_cli.layouts.walk import walk
-from nearid_cli.text import did_you_mean, printable
+from nearid_cli.text import printable, unknown
 
 
 def find(references: Path, generations: Path | None, layout: str = "auto") -> Dataset:
@@ -38,7 +38,7 @@ def find(references: Path, generations: Path | None, layout: str = "auto") -> Da
         InputError: a side is missing or empty, names are ambiguous, or not one subject matches.
     """
     if layout not in LAYOUTS:
-        raise UsageError(f"unknown layout {printable(layout)}, {did_you_mean(layout, LAYOUTS)}")
+        raise UsageError(unknown("layout", layout, LAYOUTS))
     reference_manifest = _manifest_at(references, "references", layout)
     generation_manifest = (
         _manifest_at(generations, "generations", layout) if generations else reference_manifest

@@ -15,7 +15,7 @@ from typing import Any
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.walk import natural_key
-from nearid_cli.text import count, did_you_mean, printable
+from nearid_cli.text import count, printable, unknown
 
 REQUIRED = ("path", "subject", "role")
 OPTIONAL = ("method", "prompt", "seed")
@@ -81,7 +81,7 @@ def _add(manifest: Manifest, row: Row, seen: set[tuple[str, ...]]) -> str | None
     if not subject:
         wrong.append("the subject is empty")
     if role not in ROLES:
-        wrong.append(f"unknown role {printable(role) or '(empty)'}, {did_you_mean(role, ROLES)}")
+        wrong.append(unknown("role", role, ROLES))
     if wrong:
         return "; ".join(wrong)
     if (path, subject, role, method) in seen:

@@ -54,7 +54,7 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
         console.print(table)
         console.print()
     for line in findings(result):
-        console.print(line, markup=False, highlight=False, emoji=False)
+        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100) -> list[Table]:
@@ -180,13 +180,13 @@ def _table(header: str, names: Sequence[str], columns: Sequence[_Column], foot: 
 
 def findings(result: ScoreResult) -> list[str]:
     """What a reader of the numbers must not miss: a line each for copies, skipped pictures, unmatched subjects."""
-    copied = [f"{image.path} = {image.copy_of}" for image in result.images if image.copy_of is not None]
+    copied = [f"{image.path} copies {image.copy_of}" for image in result.images if image.copy_of is not None]
     skipped = [f"{picture.path} ({picture.reason})" for picture in result.inputs.skipped]
     unmatched = result.inputs.unmatched
     lines = []
     if copied:
         lines.append(
-            f"{count(len(copied), 'generation')} copied from a reference, so scored too high: {_some(copied)}"
+            f"{count(len(copied), 'copied reference')} among the generations, scored too high: {_some(copied)}"
         )
     if skipped:
         lines.append(f"{count(len(skipped), 'picture')} skipped: {_some(skipped)}")

@@ -12,12 +12,12 @@ SCORE = ("score", "refs", "gens", "-m", "hog")
 WRONG = {
     "metric": ([*SCORE, "-m", "claip-i"], 'unknown metric "claip-i"', "did you mean clip-i"),
     "readout": ([*SCORE, "-m", "nearid::poled"], "poled", "pooled"),
-    "layout": ([*SCORE, "--layout", "fodlers"], "unknown layout fodlers", "did you mean folders?"),
+    "layout": ([*SCORE, "--layout", "fodlers"], 'unknown layout "fodlers"', "did you mean folders?"),
     "option": ([*SCORE, "--dtpe", "float32"], "no such option: --dtpe", "--dtype"),
     "dtype": ([*SCORE, "--dtype", "float31"], "float31", "did you mean float32 or float16?"),
     "device": ([*SCORE, "--device", "cdua"], "cdua", "did you mean cuda?"),
     "format": ([*SCORE, "--format", "jsn"], "jsn", "did you mean json?"),
-    "sort": ([*SCORE, "--sort", "hgo"], "cannot sort by 'hgo'", "did you mean hog?"),
+    "sort": ([*SCORE, "--sort", "hgo"], "hgo", "did you mean hog?"),
     "output": ([*SCORE, "-o", "out.jsn"], "it has the extension .jsn", "known: .json, .csv"),
     "command": (["scor", "refs", "gens"], "no such command 'scor'", "did you mean 'score'"),
     "cache command": (["cache", "inf"], "no such command 'inf'", "did you mean 'info'"),
@@ -57,7 +57,7 @@ def test_no_command_shows_the_help(nearid: Nearid) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('metrc = "hog"', "unknown key 'metrc'; did you mean metric"),
+        ('metrc = "hog"', 'unknown key "metrc": did you mean metric'),
         ('workers = "two"', "workers must be int, found 'two'"),
         (
             "[metrics.ours]\nreadout = 'pooled'",

@@ -212,7 +212,7 @@ def test_copies_are_marked_counted_and_warned_about(nearid: Nearid, data: Path) 
         image["path"]: image["copy_of"] for image in json.loads(finished.out)["images"] if image["copy_of"]
     }
     assert copies == {"cat/9.jpg": "cat/1.jpg", "cup/9.jpg": "cup/0.jpg"}
-    assert "warning: 2 generations copied from a reference" in finished.err
+    assert "warning: 2 copied references among the generations" in finished.err
 
 
 def test_one_subject_has_neither_floor_nor_identification(nearid: Nearid, data: Path) -> None:

@@ -196,7 +196,7 @@ def test_forced_manifest_needs_one(plant):
 
 
 def test_unknown_layout(plant):
-    with pytest.raises(UsageError, match=r"unknown layout folder, did you mean folders\?"):
+    with pytest.raises(UsageError, match=r'unknown layout "folder": did you mean folders\?'):
         find(plant("refs", "cat/1.png"), plant("gens", "cat/1.png"), "folder")
     assert "auto" in LAYOUTS
 

@@ -27,7 +27,7 @@ worst by nearid  nearid  clip-i    dino
 red mug/a.png     0.123   0.700   0.600
 cat/a.png         0.900   0.800  -0.250
 
-1 generation copied from a reference, so scored too high: cat/b.png = cat/1.jpg
+1 copied reference among the generations, scored too high: cat/b.png copies cat/1.jpg
 1 picture skipped: cat/broken.jpg (truncated)
 1 unmatched: dog: 3 generations, no references
 """
@@ -55,8 +55,7 @@ cat         0.400    0.950      0.800           1.000
 ─────────────────────────────────────────────────────
 aggregate   0.400    0.950      0.800           1.000
 
-1 generation copied from a reference, so scored too high:
-cat/b.png = cat/1.jpg
+1 copied reference among the generations, scored too high: cat/b.png copies cat/1.jpg
 1 picture skipped: cat/broken.jpg (truncated)
 1 unmatched: dog: 3 generations, no references
 """

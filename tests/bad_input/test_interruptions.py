@@ -53,7 +53,15 @@ def mark(module, name):
         return original(*arguments)
     setattr(module, name, marked)
 """
-DECODING = MARKED + "import nearid_cli.images.decode as module; mark(module, 'decode')\n"
+DECODING = (
+    MARKED
+    + """
+import time, nearid_cli.images.decode as module
+decode = module.decode
+module.decode = lambda *arguments: (time.sleep(0.4), decode(*arguments))[1]
+mark(module, "decode")
+"""
+)
 LOADING = MARKED + "import nearid_cli.encoders.load as module; mark(module, 'load_encoder')\n"
 RUN = "from nearid_cli.cli.app import main; sys.exit(main(sys.argv[1:]))"
 
@@ -158,10 +166,9 @@ def test_an_interrupt_while_the_model_loads(start: Start, data: Path, checkpoint
 
 
 def test_an_interrupt_while_pictures_are_decoded(start: Start, data: Path) -> None:
-    for index in range(4):
-        Image.effect_noise((3000, 3000), 50).save(data / f"gens/cat/large {index}.jpg")
-    process = start(DECODING + RUN, *SCORE)
-    interrupt(process, data, 0.1)
+    """Nobody waits for the pictures that were to be decoded ahead: here fifteen of half a second each."""
+    process = start(DECODING + RUN, "score", "refs", "gens", "-m", "hog", "--workers", "1")
+    interrupt(process, data, 0.6)
 
 
 def test_an_interrupt_while_the_program_itself_loads(start: Start, data: Path) -> None:

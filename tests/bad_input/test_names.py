@@ -175,6 +175,18 @@ def test_outputs_may_be_named_like_that_too(nearid: Nearid, named: Path) -> None
         assert (named / f"{name}.json").exists()
 
 
+def test_a_damaged_cache_of_such_a_name(nearid: Nearid, data: Path) -> None:
+    folder = data / "\x1b[31mred\n[bold]"
+    arguments = (*SCORE, "--cache", folder)
+    assert nearid(*arguments).code == 0
+    for part in folder.rglob("*.parquet"):
+        part.write_bytes(b"")
+    assert_plain(nearid("cache", "verify", "--cache", folder).err)
+    finished = nearid(*arguments)
+    assert (finished.code, finished.err.count("warning: a damaged part")) == (0, 3)
+    assert_plain(finished.err)
+
+
 def test_pair_and_embed(nearid: Nearid, named: Path) -> None:
     paths = [f"refs/{name}/{name}.jpg" for name in NAMES]
     for index, path in enumerate(paths):
@@ -202,8 +214,10 @@ def test_pair_and_embed(nearid: Nearid, named: Path) -> None:
     ],
     ids=["C", "C without UTF-8", "ascii", "latin-1"],
 )
-def test_poor_locales(named: Path, run: Callable[..., Finished], environment: dict[str, str]) -> None:
-    utf8 = run([*COMMAND, *SCORE, "--format", "json"])
+def test_poor_locales(
+    nearid: Nearid, named: Path, run: Callable[..., Finished], environment: dict[str, str]
+) -> None:
+    utf8 = nearid(*SCORE, "--format", "json")
     finished = run([*COMMAND, *SCORE, "--format", "json", "-o", "run.csv"], **environment)
     assert finished.code == 0, finished.err
     assert_plain(finished.out + finished.err)

@@ -112,7 +112,7 @@ def test_all_wrong_rows_at_once(root):
     ]
     expected = (
         'g/none.png does not exist; the subject is empty; unknown role "generatoin": did you mean generation?',
-        "the path is empty; unknown role (empty), known: reference, generation, distractor",
+        'the path is empty; unknown role "": known: reference, generation, distractor',
         "g is a folder",
         "pipe.png is not a regular file",
     )

@@ -14,6 +14,7 @@ from nearid_cli.embedding.pipeline import Embedded, Settings, embed
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import DEFAULT_METRICS, MetricRequest, parse_metrics
 from nearid_cli.errors import BadImagesError
+from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.results import Metric
 from nearid_cli.text import count
 
@@ -91,6 +92,10 @@ def embed_files(
 
     def load(spec: EncoderSpec) -> Encoder:
         from nearid_cli.encoders.load import load_encoder
+
+        if spec.folder is not None:
+            with interrupts_held():
+                import torch  # noqa: F401
 
         return load_encoder(spec, device)
 

@@ -62,7 +62,7 @@ module.decode = lambda *arguments: (time.sleep(0.4), decode(*arguments))[1]
 mark(module, "decode")
 """
 )
-LOADING = MARKED + "import nearid_cli.encoders.load as module; mark(module, 'load_encoder')\n"
+LOADING = MARKED + "import nearid_cli.embedding.pipeline as module; mark(module, '_load')\n"
 RUN = "from nearid_cli.cli.app import main; sys.exit(main(sys.argv[1:]))"
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -159,7 +159,7 @@ def test_the_next_run_goes_on_where_one_was_stopped(
         assert not list(Path(os.environ["NEARID_CACHE"]).rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 1.0])
 def test_an_interrupt_while_the_model_loads(start: Start, data: Path, checkpoint: Path, delay: float) -> None:
     process = start(LOADING + RUN, "score", "refs", "gens", "-m", "nearid=checkpoint")
     interrupt(process, data, delay)
@@ -192,6 +192,6 @@ def interrupt(process: subprocess.Popen[str], folder: Path, delay: float) -> Non
     process.send_signal(signal.SIGINT)
     sent_at = time.monotonic()
     out, err = process.communicate(timeout=60)
-    assert time.monotonic() - sent_at < 3
+    assert time.monotonic() - sent_at < 5  # the import of torch is seen to its end
     assert (process.returncode, out) == (130, ""), err
     assert err.splitlines()[1:] == ["interrupted; what is embedded is kept"]

@@ -21,8 +21,7 @@ digests = [
     pq.ParquetFile(f"{cache}/files/{name}").read().column("digest")
     for name in os.listdir(f"{cache}/files")  # noqa: PTH208
 ]
-# The cache also holds the metrics under their other fingerprints; a run needs three and the hash.
-for fingerprint in sorted(os.listdir(f"{cache}/embeddings"))[:4]:  # noqa: PTH208
+for fingerprint in os.listdir(f"{cache}/embeddings"):  # noqa: PTH208
     for part in os.listdir(f"{cache}/embeddings/{fingerprint}"):  # noqa: PTH208
         table = pq.ParquetFile(f"{cache}/embeddings/{fingerprint}/{part}").read()
         rows = np.from_dlpack(table.column("embedding").combine_chunks().values).reshape(len(table), -1)

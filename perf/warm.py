@@ -30,43 +30,27 @@ _COMMIT = "c" * 40
 
 def measure(folder: Path) -> list[Row]:
     home = {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1"}
-    cache = folder / "cache"
+    hub, folders = folder / "cache of hub", folder / "cache of folders"
     _write_pictures(folder)
-    local = _write_checkpoints(folder)
-    score: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "nearid_cli",
-        "score",
-        folder / "refs",
-        folder / "gens",
-        "--device",
-        "cpu",
-    ]
-    score += ["--cache", cache]
-    bare: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "perf.bare",
-        folder / "refs",
-        folder / "gens",
-        cache,
-        str(SUBJECTS),
-    ]
-    by_folder = [*score, *(f"--metric={name}={path}" for name, path in local.items())]
-    for metrics in (",".join(CHECKPOINTS), ",".join(f"{name}={path}" for name, path in local.items())):
-        process(sys.executable, "-m", "perf.warm", folder, cache, metrics, **home)
-    modules = process(sys.executable, "-X", "importtime", *score[1:], **home)
+    by_folder = [f"{name}={path}" for name, path in _write_checkpoints(folder).items()]
+    for cache, metrics in ((hub, [*CHECKPOINTS]), (folders, by_folder)):
+        process(sys.executable, "-m", "perf.warm", folder, cache, ",".join(metrics), **home)
+    score: list[str | Path] = [sys.executable, "-m", "nearid_cli", "score", folder / "refs", folder / "gens"]
+    score += ["--device", "cpu"]
+    from_hub = [*score, "--cache", hub]
+    from_folders = [*score, "--cache", folders, "--metric", ",".join(by_folder)]
+    bare: list[str | Path] = [sys.executable, "-m", "perf.bare", folder / "refs", folder / "gens", hub]
+    modules = process(sys.executable, "-X", "importtime", *from_hub[1:], **home)
     loaded = [
         name for name in ("torch", "transformers", "pandas") if f"| {name}\n" in modules.replace("  ", "")
     ]
     assert not loaded, f"a warm run imports {loaded}"
     times = alternate(
         {
-            "hub": partial(process, *score, **home),
-            "folders": partial(process, *by_folder, **home),
-            "json": partial(process, *score, "-o", folder / "result.json", **home),
-            "bare": partial(process, *bare),
+            "hub": partial(process, *from_hub, **home),
+            "folders": partial(process, *from_folders, **home),
+            "json": partial(process, *from_hub, "-o", folder / "result.json", **home),
+            "bare": partial(process, *bare, str(SUBJECTS)),
         },
         rounds=7,
     )

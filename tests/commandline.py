@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nearid_cli.embedding.cache import Cache
+from nearid_cli.encoders.spec import EncoderSpec
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -34,3 +37,12 @@ class Finished:
 
 
 Nearid = Callable[..., Finished]
+
+
+def cached_digests(cache: Cache, spec: EncoderSpec) -> set[bytes]:
+    """The pictures whose embedding by `spec` is in the cache, read part by part."""
+    return {
+        digest
+        for table in cache._parts(spec.fingerprint).tables()
+        for digest in table.column("digest").to_pylist()
+    }

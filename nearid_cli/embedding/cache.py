@@ -12,7 +12,6 @@ Each part's Parquet metadata says which metric and checkpoint it belongs to.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -91,38 +90,16 @@ class Cache:
             )
         self._marked = found is not None
 
-    def digests(self, spec: EncoderSpec) -> set[bytes]:
-        """The pictures whose embedding by `spec` is here."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        parts = self._parts(spec.fingerprint)
-        found: set[bytes] = set()
-        for path in parts.paths():
-            try:
-                found.update(pq.ParquetFile(path).read(["digest"]).column(0).to_pylist())
-            except FileNotFoundError:
-                continue
-            except (pa.ArrowException, OSError):
-                # Reading it whole tells damage from a passing fault, and sets damage aside.
-                with contextlib.suppress(FileNotFoundError):
-                    table = parts.read(path)
-                    if table is not None:
-                        found.update(table.column("digest").to_pylist())
-        return found
-
     def load(self, spec: EncoderSpec, digests: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
         """The embeddings that are here among `digests`, float32 [D] each, exactly as they were added.
 
-        Every part that gives a row is read whole and checked first.
+        Every part that gives a row is read whole and checked first; of the others, only the digests are read.
         """
         wanted = set(digests)
         found: dict[bytes, npt.NDArray[np.float32]] = {}
-        for table in self._parts(spec.fingerprint).tables():
+        for table in self._parts(spec.fingerprint).tables(wanted):
             here = table.column("digest").to_pylist()
             chosen = [row for row, digest in enumerate(here) if digest in wanted]
-            if not chosen:
-                continue
             rows = _rows(table)
             if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
                 here, rows = [here[row] for row in chosen], rows[chosen]
@@ -243,14 +220,17 @@ class Cache:
             if metric is not None and row.metric != metric:
                 continue
             for path in self._parts(row.fingerprint).paths():
-                status = path.stat()
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue  # merged away by another process
                 if older_than is None or now - status.st_mtime > older_than:
                     freed += status.st_size
                     path.unlink(missing_ok=True)
             if not self._parts(row.fingerprint).paths():
                 shutil.rmtree(self.folder / "embeddings" / row.fingerprint, ignore_errors=True)
         if metric is None and older_than is None:
-            freed += sum(path.stat().st_size for path in self.memo.parts.paths())
+            freed += sum(self.memo.parts.sizes().values())
             shutil.rmtree(self.folder / "files", ignore_errors=True)
             shutil.rmtree(self.folder / "embeddings", ignore_errors=True)
         return freed

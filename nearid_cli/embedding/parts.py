@@ -13,7 +13,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,25 @@ def read_part(path: Path) -> pa.Table:
         return pq.ParquetFile(pa.BufferReader(content)).read()
     except (pa.ArrowException, OSError) as error:
         raise DamagedPartError(f"{path}: not a Parquet file ({error})") from error
+
+
+def _may_hold(path: Path, keys: Set[bytes]) -> bool:
+    """Whether a part's first column has any of the keys. A damaged part may: reading it whole tells.
+
+    Raises:
+        FileNotFoundError: another process merged the part away.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            found = file.read([file.schema_arrow.names[0]]).column(0).to_pylist()
+            return len(found) != file.metadata.num_rows or not keys.isdisjoint(found)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, IndexError):
+        return True
 
 
 def write_whole(path: Path, content: Any) -> None:
@@ -117,8 +136,20 @@ class PartFolder:
                     return []
                 # A part was merged away between its listing and its stat: list what took its place.
 
-    def tables(self) -> Iterator[pa.Table]:
-        """Each part's table. A damaged part is set aside with a warning and passed over."""
+    def sizes(self) -> dict[Path, int]:
+        """The parts that are there now, oldest first, with their bytes."""
+        sizes: dict[Path, int] = {}
+        for path in self.paths():
+            with contextlib.suppress(FileNotFoundError):  # merged away by another process
+                sizes[path] = path.stat().st_size
+        return sizes
+
+    def tables(self, keys: Set[bytes] | None = None) -> Iterator[pa.Table]:
+        """Each part's table. A damaged part is set aside with a warning and passed over.
+
+        Args:
+            keys: pass over parts whose first column holds none of these, without reading them whole.
+        """
         seen: set[Path] = set()
         pending = self.paths()
         while pending:
@@ -126,6 +157,8 @@ class PartFolder:
             for path in pending:
                 seen.add(path)
                 try:
+                    if keys is not None and not _may_hold(path, keys):
+                        continue
                     table = self.read(path)
                 except FileNotFoundError:
                     vanished = True
@@ -162,7 +195,7 @@ class PartFolder:
 
         sink = pa.BufferOutputStream()
         # Embeddings are random bits: neither a dictionary nor compression makes them smaller.
-        pq.write_table(table, sink, use_dictionary=False, compression="none")
+        pq.write_table(table, sink, use_dictionary=False, compression="none", write_page_checksum=True)
         content = sink.getvalue()
         part = self.folder / f"{blake3.blake3(content).hexdigest()}{SUFFIX}"
         try:
@@ -181,10 +214,7 @@ class PartFolder:
         rows were read whole, so a kill or a second merge at any moment costs nothing but room.
         """
         self._sweep_temporaries()
-        sizes: dict[Path, int] = {}
-        for path in self.paths():
-            with contextlib.suppress(FileNotFoundError):
-                sizes[path] = path.stat().st_size
+        sizes = self.sizes()
         small = [path for path, size in sizes.items() if size < FULL_BYTES]
         if len(small) <= max(above, 1):
             return
@@ -216,7 +246,8 @@ class PartFolder:
             return
         for path in read:
             if path != merged:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # gone already, or another user's: its rows stand twice
+                    path.unlink()
 
     def _sweep_temporaries(self) -> None:
         for path in self.folder.glob(".*.tmp"):

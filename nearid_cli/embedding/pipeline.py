@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from nearid_cli.embedding.batches import Batches
 from nearid_cli.embedding.memo import FileMemo, FileState
 from nearid_cli.embedding.reading import open_picture, read_digest, why_unreadable
 from nearid_cli.errors import BadImage, ModelError
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# What a kill -9 may cost at most: this many embeddings or this many seconds of work.
-FLUSH_ROWS = 1024
-FLUSH_SECONDS = 5.0
 BATCH_SIZES = {"cpu": 16, "cuda": 128, "mps": 32}
 
 
@@ -133,9 +129,12 @@ def embed(
     if missing:
         names = {name for lacking in missing.values() for name in lacking}
         encoders = _load([spec for spec in specs if spec.name in names], load)
-        unusable |= _embed_missing(
-            missing, first, encoders, rows, cache, settings, workers, len(first) - len(unusable)
-        )
+        batches = {
+            name: Batches(encoder, _batch_size(settings), rows[name], cache)
+            for name, encoder in encoders.items()
+        }
+        cached = len(first) - len(unusable) - len(missing)
+        unusable |= _embed_missing(missing, first, batches, settings, workers, cached)
         if cache:
             cache.compact()
     for position, digest in enumerate(digests):
@@ -226,119 +225,77 @@ def _load(specs: Sequence[EncoderSpec], load: Callable[[EncoderSpec], Encoder]) 
     return encoders
 
 
-@dataclass
-class _Pending:
-    """Prepared pictures that wait for one encoder's next batch, and its rows that wait for the cache."""
-
-    encoder: Encoder
-    batch_size: int
-    digests: list[bytes] = field(default_factory=list)
-    pixels: list[Pixels] = field(default_factory=list)
-    unwritten: dict[bytes, Row] = field(default_factory=dict)
-    written: float = field(default_factory=time.monotonic)
-
-
 def _embed_missing(
     missing: Mapping[bytes, list[str]],
     first: Mapping[bytes, Path],
-    encoders: Mapping[str, Encoder],
-    rows: Mapping[str, dict[bytes, Row]],
-    cache: Cache | None,
+    batches: Mapping[str, Batches],
     settings: Settings,
     workers: int,
-    total: int,
+    cached: int,
 ) -> dict[bytes, str]:
-    """Embed what is missing into `rows` and the cache; returns the undecodable pictures with reasons."""
+    """Embed what is missing, picture by picture and encoder by encoder.
+
+    Args:
+        missing: digest -> names of the encoders that lack it.
+        first: digest -> a file with these bytes.
+        batches: by the encoder's name.
+        settings: how.
+        workers: threads that read, decode and prepare.
+        cached: how many pictures need none of this, for the progress bar.
+
+    Returns:
+        The pictures that cannot be used, with reasons.
+
+    Raises:
+        ModelError: embeddings that are not finite; all such pictures are named.
+    """
     from nearid_cli.images.decode import UnreadableImage
 
     unusable: dict[bytes, str] = {}
-    not_finite: dict[str, list[Path]] = {}
-    batch_size = settings.batch_size or BATCH_SIZES[settings.device.partition(":")[0]]
-    pending = {name: _Pending(encoder, batch_size) for name, encoder in encoders.items()}
 
     def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage:
         try:
             image = open_picture(first[digest], digest, settings.max_pixels)
             shared: dict[object, Pixels] = {}
             for name in missing[digest]:
-                encoder = encoders[name]
+                encoder = batches[name].encoder
                 if encoder.preparation not in shared:
                     shared[encoder.preparation] = encoder.prepare(image)
         except UnreadableImage as error:
             return error
-        return {name: shared[encoders[name].preparation] for name in missing[digest]}
-
-    def run(name: str) -> None:
-        waiting = pending[name]
-        digests, pixels = waiting.digests, waiting.pixels
-        waiting.digests, waiting.pixels = [], []
-        for start, batch in _forward(waiting, pixels):
-            for digest, row in zip(digests[start:], batch, strict=False):
-                if np.isfinite(row).all():
-                    rows[name][digest] = waiting.unwritten[digest] = row
-                else:
-                    not_finite.setdefault(name, []).append(first[digest])
-        if len(waiting.unwritten) >= FLUSH_ROWS or time.monotonic() - waiting.written > FLUSH_SECONDS:
-            write(waiting)
-
-    def write(waiting: _Pending) -> None:
-        if cache is not None and waiting.unwritten:
-            cache.add(
-                waiting.encoder.spec, list(waiting.unwritten), np.stack(list(waiting.unwritten.values()))
-            )
-        waiting.unwritten = {}
-        waiting.written = time.monotonic()
+        return {name: shared[batches[name].encoder.preparation] for name in missing[digest]}
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
         with _bar(settings, len(missing), "embedding") as bar:
-            bar.set_postfix_str(f"{total - len(missing):,} from the cache")
-            window = 2 * workers + batch_size
+            bar.set_postfix_str(f"{cached:,} from the cache")
+            window = 2 * workers + _batch_size(settings)
             for digest, outcome in _ahead(pool, ((d, d) for d in missing), prepare, window):
                 bar.update()
                 if isinstance(outcome, UnreadableImage):
                     unusable[digest] = outcome.reason
                     continue
                 for name, pixels in outcome.items():
-                    pending[name].digests.append(digest)
-                    pending[name].pixels.append(pixels)
-                    if len(pending[name].pixels) >= pending[name].batch_size:
-                        run(name)
-            for name in pending:
-                run(name)
+                    batches[name].add(digest, pixels)
+            for gathered in batches.values():
+                gathered.embed()
     finally:
         # On an interrupt too: what is done is kept, and nobody waits for pictures that nobody wants.
         pool.shutdown(wait=False, cancel_futures=True)
-        for waiting in pending.values():
-            write(waiting)
+        for gathered in batches.values():
+            gathered.write()
+    not_finite = {name: gathered.not_finite for name, gathered in batches.items() if gathered.not_finite}
     if not_finite:
         raise ModelError(
             f"embeddings that are not finite numbers, from {', '.join(not_finite)}; "
             "the checkpoint or the dtype is at fault: try --dtype float32",
-            [f"{name}: {printable(path)}" for name, paths in not_finite.items() for path in paths],
+            [f"{name}: {printable(first[d])}" for name, digests in not_finite.items() for d in digests],
         )
     return unusable
 
 
-def _forward(waiting: _Pending, pixels: Sequence[Pixels]) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Run an encoder over prepared pictures, halving the batch for good when the GPU runs out of memory."""
-    start = 0
-    while start < len(pixels):
-        batch = pixels[start : start + waiting.batch_size]
-        try:
-            embeddings = waiting.encoder.embed(batch)
-        except RuntimeError as error:
-            if not _out_of_memory(error) or waiting.batch_size == 1:
-                raise
-            waiting.batch_size = max(1, len(batch) // 2)
-            continue
-        yield start, embeddings
-        start += len(batch)
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+def _batch_size(settings: Settings) -> int:
+    return settings.batch_size or BATCH_SIZES[settings.device.partition(":")[0]]
 
 
 def _ahead(

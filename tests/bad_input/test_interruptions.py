@@ -17,7 +17,7 @@ from PIL import Image
 
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.encoders.hog import hog_spec
-from tests.commandline import Nearid
+from tests.commandline import Nearid, cached_digests
 
 NUMBER = 80
 SCORE = ("score", "refs", "gens", "-m", "hog", "--batch-size", "1", "--workers", "1", "--format", "json")
@@ -26,9 +26,9 @@ SCORE = ("score", "refs", "gens", "-m", "hog", "--batch-size", "1", "--workers",
 SLOW = """
 import atexit, os, sys, time
 from pathlib import Path
-from nearid_cli.embedding import pipeline
+from nearid_cli.embedding import batches
 from nearid_cli.encoders.hog import HogEncoder
-pipeline.FLUSH_SECONDS = 0.05
+batches.FLUSH_SECONDS = 0.05
 embed, counted = HogEncoder.embed, 0
 def slow(self, batch):
     global counted
@@ -103,7 +103,7 @@ def many(data: Path) -> Path:
 
 
 def kept() -> set[bytes]:
-    return Cache(Path(os.environ["NEARID_CACHE"])).digests(hog_spec())
+    return cached_digests(Cache(Path(os.environ["NEARID_CACHE"])), hog_spec())
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.encoders.hog import hog_spec
-from tests.commandline import Finished, Nearid
+from tests.commandline import Finished, Nearid, cached_digests
 from tests.tiny import SIZE
 
 from .conftest import COMMAND
@@ -49,7 +49,7 @@ def bad(data: Path) -> dict[str, str]:
 
 def kept() -> set[bytes]:
     """The digests of the pictures whose embedding is in the cache."""
-    return Cache(Path(os.environ["NEARID_CACHE"])).digests(hog_spec())
+    return cached_digests(Cache(Path(os.environ["NEARID_CACHE"])), hog_spec())
 
 
 def parts() -> set[Path]:

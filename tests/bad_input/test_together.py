@@ -15,15 +15,15 @@ import pytest
 
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.encoders.hog import hog_spec
-from tests.commandline import Nearid
+from tests.commandline import Nearid, cached_digests
 
 SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
 
 # Every picture its own part, so that parts are many and merge while others read them.
 CHOPPED = """
 import sys
-from nearid_cli.embedding import parts, pipeline
-pipeline.FLUSH_ROWS, parts.PartFolder.compact.__defaults__ = 1, (3,)
+from nearid_cli.embedding import batches, parts
+batches.FLUSH_ROWS, parts.PartFolder.compact.__defaults__ = 1, (3,)
 from nearid_cli.cli.app import main
 sys.exit(main([*sys.argv[1:], "--batch-size", "1"]))
 """
@@ -123,6 +123,6 @@ def check(nearid: Nearid, number: int) -> None:
     finished = nearid("cache", "verify")
     assert finished.code == 0, finished.err
     folder = Path(os.environ["NEARID_CACHE"])
-    assert len(Cache(folder).digests(hog_spec())) == number
+    assert len(cached_digests(Cache(folder), hog_spec())) == number
     assert not list(folder.rglob("*.tmp"))
     assert not list(folder.rglob("*.damaged"))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nearid_cli.embedding import parts
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.parts import COMPACT_ABOVE, STALE_SECONDS
 from nearid_cli.errors import CacheError
@@ -46,8 +47,7 @@ def test_encoders_do_not_see_each_others_rows(cache: Cache) -> None:
     cache.add(SPEC, digests(0, 2), unit_rows(2))
     other = make_spec("other", "e" * 64)
     assert cache.load(other, digests(0, 2)) == {}
-    assert cache.digests(other) == set()
-    assert cache.digests(SPEC) == set(digests(0, 2))
+    assert set(cache.load(SPEC, digests(0, 9))) == set(digests(0, 2))
 
 
 def test_any_parquet_tool_reads_a_part(cache: Cache) -> None:
@@ -165,3 +165,15 @@ def test_info_and_clear(cache: Cache) -> None:
     assert [row.metric for row in cache.info()] == ["mean-colour"]
     assert cache.clear() > 0
     assert cache.info() == []
+
+
+def test_parts_that_hold_nothing_wanted_are_not_read_whole(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(4):
+        cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
+    read: list[Path] = []
+    whole = parts.read_part
+    monkeypatch.setattr(parts, "read_part", lambda path: read.append(path) or whole(path))
+    assert set(cache.load(SPEC, digests(2, 1))) == set(digests(2, 1))
+    assert len(read) == 1

@@ -16,6 +16,7 @@ from PIL import Image
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.pipeline import Embedded, Settings, embed
 from nearid_cli.errors import ModelError
+from tests.commandline import cached_digests
 
 from .conftest import GridEncoder, make_spec
 
@@ -142,8 +143,8 @@ def test_bad_pictures_are_all_listed_after_the_good_are_cached(
     assert reasons["gone"] == "no such file or directory"
     assert reasons["folder"] == "is a directory"
     assert embedded.digests[1:7] == (None,) * 6
-    assert cache.digests(encoder.spec) == {digest for digest in embedded.digests if digest}
-    assert len(cache.digests(encoder.spec)) == len(pictures)
+    assert cached_digests(cache, encoder.spec) == {digest for digest in embedded.digests if digest}
+    assert len(cached_digests(cache, encoder.spec)) == len(pictures)
 
 
 def test_a_picture_that_changes_under_the_run_is_bad(
@@ -170,7 +171,7 @@ def test_an_embedding_that_is_not_finite_is_an_error_and_not_kept(pictures: list
     with pytest.raises(ModelError, match="not finite") as caught:
         run(pictures, encoder, cache)
     assert caught.value.details == tuple(f"mean-colour: {pictures[index]}" for index in (0, 3, 6))
-    assert len(cache.digests(encoder.spec)) == 4
+    assert len(cached_digests(cache, encoder.spec)) == 4
 
 
 def test_every_encoder_that_cannot_be_loaded_is_named(pictures: list[Path], cache: Cache) -> None:
@@ -205,7 +206,7 @@ def test_other_runtime_errors_pass_and_keep_what_is_done(pictures: list[Path], c
     encoder = Failing()
     with pytest.raises(RuntimeError, match="shape mismatch"):
         run(pictures, encoder, cache)
-    assert len(cache.digests(encoder.spec)) == 3
+    assert len(cached_digests(cache, encoder.spec)) == 3
 
 
 def test_an_interrupt_keeps_what_is_done(pictures: list[Path], cache: Cache) -> None:

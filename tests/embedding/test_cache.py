@@ -172,8 +172,25 @@ def test_parts_that_hold_nothing_wanted_are_not_read_whole(
 ) -> None:
     for index in range(4):
         cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
+    monkeypatch.setattr(parts, "PEEK_ABOVE", 0)
     read: list[Path] = []
     whole = parts.read_part
     monkeypatch.setattr(parts, "read_part", lambda path: read.append(path) or whole(path))
     assert set(cache.load(SPEC, digests(2, 1))) == set(digests(2, 1))
     assert len(read) == 1
+
+
+@pytest.mark.parametrize("peek_above", [0, parts.PEEK_ABOVE])
+def test_no_flipped_bit_anywhere_gives_a_row(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, peek_above: int
+) -> None:
+    monkeypatch.setattr(parts, "PEEK_ABOVE", peek_above)
+    cache.add(SPEC, digests(0, 3), unit_rows(3))
+    (part,) = (cache.folder / "embeddings" / SPEC.fingerprint).iterdir()
+    content = part.read_bytes()
+    for place in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        part.write_bytes(damaged)
+        assert cache.load(SPEC, digests(0, 3)) == {}, place
+        part.with_name(part.name + ".damaged").unlink()

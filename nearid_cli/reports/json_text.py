@@ -12,14 +12,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(result: ScoreResult | PairResult) -> str:
-    r"""The result as indented JSON that any UTF-8 file holds; keys as in DESIGN section 5.
+    r"""The result as JSON that any UTF-8 file holds; keys as in DESIGN section 5.
+
+    One line a member, and one an item of a list: as readable as fully indented JSON, and several
+    times faster, because Python indents in Python.
 
     A lone surrogate (a byte of a file name that is not UTF-8) becomes backslash text such as `\udcff`.
 
     Raises:
         ValueError: a number is NaN or infinite. Results hold None instead, so this is a bug.
     """
-    return _json(result.to_dict(), indent=2)
+    members = [f"  {_json(key)}: {_item_by_line(value)}" for key, value in result.to_dict().items()]
+    return "{\n" + ",\n".join(members) + "\n}"
 
 
 def image_lines(images: tuple[Image, ...]) -> str:
@@ -27,6 +31,12 @@ def image_lines(images: tuple[Image, ...]) -> str:
     return "".join(_json(vars(image)) + "\n" for image in images)
 
 
-def _json(value: Any, indent: int | None = None) -> str:
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
+def _item_by_line(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _json(value)
+    return "[\n" + ",\n".join(f"    {_json(item)}" for item in value) + "\n  ]"
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     return _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from perf.data import CLIP_PROCESSOR, photographs, siglip_processor, write_json
 from perf.measure import Row, alternate
 
@@ -30,9 +28,7 @@ def measure(folder: Path) -> list[Row]:
         assert ours is not None
 
         def prepare(ours: Preprocessing = ours) -> torch.Tensor:
-            return ours.normalise(
-                torch.from_numpy(np.stack([ours.to_uint8(image) for image in images])), "cpu"
-            )
+            return ours.normalise([ours.to_uint8(image) for image in images], "cpu")
 
         def process(stock: AutoImageProcessor = stock) -> torch.Tensor:
             pixels: torch.Tensor = stock(images, return_tensors="pt")["pixel_values"]

@@ -81,20 +81,17 @@ class TorchEncoder:
             groups.setdefault(pixels.shape, []).append(index)
         rows: list[Any] = [None] * len(batch)
         for indices in groups.values():
-            embedded = self._embed_stack(np.stack([batch[index] for index in indices]))
+            embedded = self._embed_alike([batch[index] for index in indices])
             for index, row in zip(indices, embedded, strict=True):
                 rows[index] = row
         return np.stack(rows)
 
-    def _embed_stack(self, pixels: Pixels) -> Embeddings:
-        """Embed pictures of one shape, [B, ...]."""
-        stack = torch.from_numpy(pixels)
-        if self._device.type == "cuda":
-            stack = stack.pin_memory()
-        stack = stack.to(self._device, non_blocking=True)
-        values = stack
+    def _embed_alike(self, batch: Sequence[Pixels]) -> Embeddings:
+        """Embed pictures of one shape."""
         if self._preprocessing is not None:
-            values = self._preprocessing.normalise(stack, self._device)
+            values = self._preprocessing.normalise(batch, self._device)
+        else:
+            values = torch.from_numpy(np.stack(batch)).to(self._device)
         with _exact_float32(self._device):
             outputs = self._model(pixel_values=values.to(self._model.dtype))
         features = self._read_out(outputs).float()

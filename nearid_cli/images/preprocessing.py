@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
@@ -191,25 +191,31 @@ class Preprocessing:
             table = (table - mean) / std
         return table
 
-    def normalise(self, pixels: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-        """Rescale and normalise a batch on a device; the pixels travel there as bytes.
+    def normalise(self, pixels: Sequence[npt.NDArray[Any]], device: torch.device | str) -> torch.Tensor:
+        """Rescale and normalise a batch, by looking levels up: exact on every device.
 
         Args:
-            pixels: uint8 [B, H, W, 3], as `to_uint8` makes them.
-            device: where the result is wanted.
+            pixels: B pictures of one shape, uint8 [H, W, 3], as `to_uint8` makes them.
+            device: where the result is wanted; to a GPU the pixels travel as bytes.
 
         Returns:
             Float32 [B, 3, H, W], contiguous.
         """
         import torch
 
-        table = torch.from_numpy(self.lookup().T.copy()).to(device)
-        # A gather is exact on every device, where arithmetic would depend on how each fuses it.
-        channels = [
-            levels.index_select(0, channel.reshape(-1).int()).view(channel.shape)
-            for levels, channel in zip(table, pixels.to(device).unbind(-1), strict=True)
-        ]
-        return torch.stack(channels, dim=1)
+        table = self.lookup().T.copy()
+        if torch.device(device).type == "cpu":
+            # Picture by picture the work stays in the processor's cache, beside threads that decode.
+            height, width, _ = pixels[0].shape
+            values = np.empty((len(pixels), 3, height, width), np.float32)
+            for planes, picture in zip(values, pixels, strict=True):
+                for channel in range(3):
+                    np.take(table[channel], picture[..., channel], out=planes[channel], mode="clip")
+            return torch.from_numpy(values)
+        stack = torch.from_numpy(np.stack(pixels))
+        if torch.device(device).type == "cuda":
+            stack = stack.pin_memory()
+        return gather(torch.from_numpy(table).to(device), stack.to(device, non_blocking=True))
 
     def describe(self) -> str:
         """The steps in one line that tells any two preprocessings apart."""
@@ -230,6 +236,17 @@ class Preprocessing:
         if self.mean is not None and self.std is not None:
             steps.append(f"normalise mean {_listed(self.mean)} std {_listed(self.std)}")
         return ", ".join(steps) or "none"
+
+
+def gather(table: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
+    """Look levels up on the device that both are on: table [3, 256], uint8 [B, H, W, 3] -> [B, 3, H, W]."""
+    import torch
+
+    channels = [
+        levels.index_select(0, channel.reshape(-1).int()).view(channel.shape)
+        for levels, channel in zip(table, stack.unbind(-1), strict=True)
+    ]
+    return torch.stack(channels, dim=1)
 
 
 def _processor(config: Mapping[str, Any], model_type: str | None) -> str | None:

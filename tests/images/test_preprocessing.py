@@ -14,7 +14,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from nearid_cli.images.decode import UnreadableImage
-from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.images.preprocessing import Preprocessing, gather
 
 PROCESSORS = {
     "CLIP": CLIPImageProcessorPil,
@@ -98,7 +98,7 @@ def ours(config: dict, image: Image.Image, model_type: str | None = None) -> np.
     assert preprocessing is not None
     pixels = preprocessing.to_uint8(image)
     assert pixels.dtype == np.uint8
-    out = preprocessing.normalise(torch.from_numpy(pixels.copy())[None], "cpu")
+    out = preprocessing.normalise([pixels], "cpu")
     assert out.dtype == torch.float32
     assert out.is_contiguous()
     return out.numpy()
@@ -281,3 +281,11 @@ def test_description_tells_preprocessings_apart():
 def test_no_step_at_all():
     off = dict.fromkeys(("do_resize", "do_center_crop", "do_rescale", "do_normalize"), False)
     assert Preprocessing.from_config(off, "clip").describe() == "none"
+
+
+def test_the_look_up_of_a_gpu_equals_that_of_the_processor() -> None:
+    preprocessing = Preprocessing.from_config({"image_processor_type": "CLIPImageProcessor"}, None)
+    assert preprocessing is not None
+    pixels = [np.asarray(noise(13, 9)) for _ in range(3)]
+    gathered = gather(torch.from_numpy(preprocessing.lookup().T.copy()), torch.from_numpy(np.stack(pixels)))
+    assert torch.equal(gathered, preprocessing.normalise(pixels, "cpu"))

@@ -58,7 +58,8 @@ def read_part(path: Path) -> pa.Table:
         raise DamagedPartError(f"{path}: the content does not match the checksum in its name")
     try:
         # Not `read_table`: it imports pyarrow.dataset, and with it pandas, which takes a third of a second.
-        return pq.ParquetFile(pa.BufferReader(content)).read()
+        # In this thread: one of Arrow's may still hold `content` when Python ends, and aborts the process then.
+        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DamagedPartError(f"{path}: not a Parquet file ({error})") from error
 
@@ -75,7 +76,7 @@ def _may_hold(path: Path, keys: Set[bytes]) -> bool:
         return True
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found = file.read([file.schema_arrow.names[0]]).column(0).to_pylist()
+            found = file.read([file.schema_arrow.names[0]], use_threads=False).column(0).to_pylist()
             return len(found) != file.metadata.num_rows or not keys.isdisjoint(found)
     except FileNotFoundError:
         raise

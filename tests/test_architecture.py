@@ -16,6 +16,7 @@ ROOT = Path(nearid_cli.__file__).parent
 FLOORS = {
     "errors": -1,
     "text": -1,
+    "files": -1,
     "results": 0,
     "configuration": 0,
     "metrics": 0,

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearid_cli.embedding.memo import FileMemo
-from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part, warn_unwritable, write_whole
+from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part, warn_unwritable
 from nearid_cli.errors import CacheError
+from nearid_cli.files import write_whole
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class Cache:
             return
         self._marked = True
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / "CACHEDIR.TAG", _TAG.encode())
             write_whole(self.folder / "format", f"{FORMAT}\n".encode())
         except OSError as error:

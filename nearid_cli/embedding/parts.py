@@ -12,13 +12,13 @@ import errno
 import logging
 import os
 import time
-import uuid
 from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import blake3
 
+from nearid_cli.files import write_whole
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -82,24 +82,6 @@ def _may_hold(path: Path, keys: Set[bytes]) -> bool:
         raise
     except Exception:  # parsing unchecked bytes raises nearly anything; reading the part whole tells why
         return True
-
-
-def write_whole(path: Path, content: Any) -> None:
-    """Write bytes aside and rename them into place, so that the file is there whole or not at all.
-
-    Raises:
-        OSError: the disk would not take it. Nothing is left behind, then or after an interrupt.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def warn_unwritable(cache: Path, error: OSError) -> None:
@@ -203,6 +185,7 @@ class PartFolder:
         content = sink.getvalue()
         part = self.folder / f"{blake3.blake3(content).hexdigest()}{SUFFIX}"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(part, content)
         except OSError as error:
             if error.errno not in _UNWRITABLE:

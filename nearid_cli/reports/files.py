@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.files import write_whole
 from nearid_cli.reports.json_text import image_lines, to_json
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.sheet import image_sheet, subject_sheet
@@ -138,18 +138,7 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
-    target = path.resolve()  # through a symlink, which stays one
-    aside = target.with_name(
-        f".nearid-{secrets.token_hex(8)}.tmp"
-    )  # short: the name itself may be at the limit
     try:
-        try:
-            with aside.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_whole(path.resolve(), data)  # through a symlink, which stays one
     except OSError as error:
         raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error

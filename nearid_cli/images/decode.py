@@ -150,13 +150,14 @@ def _upright(rgb: Image.Image) -> Image.Image:
 def _read(path: Path) -> bytes:
     """The bytes of a regular file; a pipe or a device would block or never end."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableImage("not a file")
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise UnreadableImage("is a directory" if stat.S_ISDIR(mode) else "not a regular file")
         return path.read_bytes()
     except FileNotFoundError as error:
         if path.is_symlink():
-            raise UnreadableImage(f"no such file (dead symlink to {printable(path.readlink())})") from error
-        raise UnreadableImage("no such file") from error
+            raise UnreadableImage(f"dead symlink to {printable(path.readlink())}") from error
+        raise UnreadableImage("no such file or directory") from error
     except PermissionError as error:
         raise UnreadableImage("permission denied") from error
     except OSError as error:
@@ -217,9 +218,11 @@ def _reason(error: Exception, kind: str | None) -> str:
 
 
 def _megapixels(pixels: int) -> str:
-    """Megapixels, rounded up so that what is over a limit also reads so.
+    """Megapixels, rounded up so that what is over a limit also reads so; pixels where there is less than one.
 
     >>> _megapixels(178_000_001), _megapixels(1500)
-    ('178.1 Mpx', '0.1 Mpx')
+    ('178.1 Mpx', '1,500 px')
     """
+    if pixels < 1_000_000:
+        return f"{pixels:,} px"
     return f"{-(-pixels // 100_000) / 10:g} Mpx"

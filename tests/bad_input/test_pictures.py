@@ -40,7 +40,7 @@ def bad(data: Path) -> dict[str, str]:
             f"{folder}/truncated.jpg": "truncated JPEG",
             f"{folder}/empty.png": "empty file",
             f"{folder}/text.jpg": 'not an image (starts with "not a picture")',
-            f"{folder}/large.png": "0.1 Mpx is over the limit of 0.1 Mpx; raise it with --max-pixels",
+            f"{folder}/large.png": "60,000 px is over the limit of 50,000 px; raise it with --max-pixels",
             f"{folder}/dead.png": "dead symlink to nowhere.png",
             f"{folder}/loop.png": "too many levels of symbolic links",
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.reports import findings
 from nearid_cli.results import PairResult, ScoreResult
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, storable, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +59,7 @@ def score(
     Raises:
         NearIDError: the job cannot be done; the message says what to do.
     """
-    chosen = Options(metrics=[metrics] if isinstance(metrics, str) else list(metrics), **options)
+    chosen = _options(metrics, options)
     result = _score(
         Path(references),
         None if generations is None else Path(generations),
@@ -86,8 +87,16 @@ def pair(
     Raises:
         NearIDError: a picture or a metric cannot be used.
     """
-    chosen = Options(metrics=[metrics] if isinstance(metrics, str) else list(metrics), **options)
+    chosen = _options(metrics, options)
     return _pair(Path(a), Path(b), chosen)
+
+
+def _options(metrics: str | Iterable[str], options: Mapping[str, Any]) -> Options:
+    known = [field.name for field in fields(Options) if field.name != "metrics"]
+    for name in options:
+        if name not in known:
+            raise UsageError(unknown("option", name, known))
+    return Options(metrics=[metrics] if isinstance(metrics, str) else list(metrics), **options)
 
 
 class ImageEncoder:
@@ -117,6 +126,8 @@ class ImageEncoder:
         """
         import numpy as np
 
+        if isinstance(images, (str, os.PathLike)) or hasattr(images, "convert"):
+            raise UsageError("expected several pictures, found one; write embed([picture])")
         prepared: list[Any] = []
         rows: list[Any] = []
         bad: list[BadImage] = []
@@ -149,7 +160,7 @@ def _open(image: PathLike | Image.Image, bad: list[BadImage]) -> Image.Image | N
     try:
         return decode(Path(image))
     except UnreadableImage as error:
-        bad.append(BadImage(printable(image), error.reason))
+        bad.append(BadImage(storable(image), error.reason))
         return None
 
 

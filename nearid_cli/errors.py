@@ -26,7 +26,7 @@ class NearIDError(Exception):
     """
 
     def __init__(self, message: str, details: Sequence[str] = ()) -> None:
-        super().__init__(message)
+        super().__init__("\n  ".join((message, *details)))
         self.message = message
         self.details = tuple(details)
 

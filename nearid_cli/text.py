@@ -21,6 +21,15 @@ def printable(name: str | os.PathLike[str]) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in os.fspath(name))
 
 
+def storable(name: str | os.PathLike[str]) -> str:
+    r"""A file name as it is, but for bytes that no UTF-8 file can hold: these become backslash escapes.
+
+    >>> storable("a\nb\udcff") == "a\nb\\xff"
+    True
+    """
+    return "".join(_escaped(c) if "\ud800" <= c <= "\udfff" else c for c in os.fspath(name))
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # how Python spells a byte of a file name that is not UTF-8

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +74,9 @@ def verify(cache: shared.CacheFolder = None) -> None:
             "the next run that meets a damaged part sets it aside and embeds its pictures again",
             [printable(problem) for problem in problems],
         )
-    typer.echo(f"{printable(opened.folder)}: {count(sound, 'part')}, all sound")
+    typer.echo(
+        f"{printable(opened.folder)}: {count(sound, 'part')} of embeddings and of the file memo, all sound"
+    )
 
 
 @app.command()
@@ -80,7 +84,8 @@ def compact(cache: shared.CacheFolder = None) -> None:
     """Merge many small parts into few large ones."""
     opened = _open(cache)
     before = sum(row.parts for row in opened.info())
-    opened.compact(above=1)
+    with _changing(opened):
+        opened.compact(above=1)
     typer.echo(
         f"{printable(opened.folder)}: {count(before, 'part')} before, "
         f"{sum(row.parts for row in opened.info()):,} now"
@@ -111,7 +116,19 @@ def clear(
         if not sys.stdin.isatty():
             raise UsageError(f"clearing {what} asks first, and there is nobody to ask; add --yes")
         typer.confirm(f"Delete {what} in {printable(opened.folder)}?", abort=True, err=True)
-    typer.echo(f"{file_size(opened.clear(metric, age))} freed")
+    with _changing(opened):
+        freed = opened.clear(metric, age)
+    typer.echo(f"{file_size(freed)} freed")
+
+
+@contextmanager
+def _changing(cache: Cache) -> Iterator[None]:
+    """Say in a sentence that a disk takes no changes."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CacheError(f"the cache {printable(cache.folder)} cannot be changed: {reason}") from error
 
 
 def _seconds(age: str) -> float:

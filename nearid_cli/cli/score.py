@@ -41,7 +41,7 @@ def score(
         ),
     ] = None,
     images: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"
         ),
@@ -82,7 +82,7 @@ def score(
     from nearid_cli.evaluate.score import score as run
 
     show.check_format(form)
-    reports.check_outputs(output or [], images)
+    reports.check_outputs(output or [], images or [])
     chosen = shared.options(
         context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
     )
@@ -92,8 +92,8 @@ def score(
     )
     for path in output or []:
         reports.write(result, path, sort=sort)
-    if images:
-        reports.write_images(result, images)
+    for path in images or []:
+        reports.write_images(result, path)
     if form == "json":
         show.json_text(reports.to_json(result))
         for line in reports.findings(result):

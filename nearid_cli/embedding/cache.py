@@ -137,7 +137,11 @@ class Cache:
         )
 
     def compact(self, above: int | None = None) -> None:
-        """Merge small parts of every encoder and of the memo, where they are many."""
+        """Merge small parts of every encoder and of the memo, where they are many.
+
+        Raises:
+            OSError: the disk would not take a merged part. Nothing is lost.
+        """
         for parts in [*map(self._parts, self._fingerprints()), self.memo.parts]:
             parts.compact() if above is None else parts.compact(above)
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import unknown
+from nearid_cli.text import count, unknown
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -25,15 +25,23 @@ def choose_device(device: str) -> str:
     """What `--device` means here: `cpu`, `cuda` (or `cuda:N`) or `mps`.
 
     Raises:
-        UsageError: not a device.
+        UsageError: not a device, or none that this machine has. Checked although a run whose embeddings are
+            all cached would not need it: the result says that it was made there.
     """
-    if re.fullmatch(r"cuda:\d+", device) or (device in DEVICES and device != "auto"):
-        return device
-    if device != "auto":
+    if device == "auto":
+        if _gpus():
+            return "cuda"
+        return "mps" if _is_apple() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
         raise UsageError(f"{unknown('device', device, DEVICES)} (auto, cpu, cuda, cuda:N, mps)")
-    if _torch_has_cuda() and _driver_has_gpu():
-        return "cuda"
-    return "mps" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"
+    if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= (gpus := _gpus()):
+        raise UsageError(
+            f"no device {device} here: torch and the driver see {count(gpus, 'CUDA GPU')}; "
+            "choose --device cpu, or see `nearid doctor`"
+        )
+    if device == "mps" and not _is_apple():
+        raise UsageError("no device mps here: it needs an Apple processor; choose --device cpu")
+    return device
 
 
 def choose_dtype(dtype: str, device: str) -> str:
@@ -49,22 +57,31 @@ def choose_dtype(dtype: str, device: str) -> str:
     return "float16" if device.startswith("cuda") else "float32"
 
 
-def _torch_has_cuda() -> bool:
-    """Whether the installed torch was built for CUDA, from its version file."""
+def _is_apple() -> bool:
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _gpus() -> int:
+    """How many GPUs the installed torch can use, from its version file and the CUDA driver."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
-        return False
+        return 0
     version = Path(spec.origin).with_name("version.py").read_text()
-    return re.search(r"^cuda\b.*=\s*['\"]", version, re.MULTILINE) is not None
+    if re.search(r"^hip\b.*=\s*['\"]", version, re.MULTILINE):
+        import torch  # AMD's build answers to the name cuda, and has no driver that is as easily asked
+
+        return torch.cuda.device_count()
+    return _driver_gpus() if re.search(r"^cuda\b.*=\s*['\"]", version, re.MULTILINE) else 0
 
 
-def _driver_has_gpu() -> bool:
-    """Whether the CUDA driver sees a GPU. Respects CUDA_VISIBLE_DEVICES, as torch does."""
+def _driver_gpus() -> int:
+    """How many GPUs the CUDA driver shows. Respects CUDA_VISIBLE_DEVICES, as torch does."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
-        return False
+        return 0
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return False
+        return 0
     found = ctypes.c_int(0)
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(found)) == 0 and found.value > 0
+    answered = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(found)) == 0
+    return found.value if answered else 0

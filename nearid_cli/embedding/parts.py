@@ -170,12 +170,16 @@ class PartFolder:
             )
             return None
 
-    def write(self, table: pa.Table) -> Path | None:
-        """Add a part. A disk that is full or read-only costs the part and a warning, not the run.
+    def write(self, table: pa.Table) -> None:
+        """Add a part. A disk that is full or read-only costs the part and a warning, not the run."""
+        try:
+            self._add(table)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            warn_unwritable(self.cache, error)
 
-        Returns:
-            The new part, or None when the disk would not take it.
-        """
+    def _add(self, table: pa.Table) -> Path:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -184,14 +188,8 @@ class PartFolder:
         pq.write_table(table, sink, use_dictionary=False, compression="none", write_page_checksum=True)
         content = sink.getvalue()
         part = self.folder / f"{blake3.blake3(content).hexdigest()}{SUFFIX}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(part, content)
-        except OSError as error:
-            if error.errno not in _UNWRITABLE:
-                raise
-            warn_unwritable(self.cache, error)
-            return None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(part, content)
         return part
 
     def compact(self, above: int = COMPACT_ABOVE) -> None:
@@ -199,6 +197,9 @@ class PartFolder:
 
         The merged part is in place before the first source goes, and a source goes only when its
         rows were read whole, so a kill or a second merge at any moment costs nothing but room.
+
+        Raises:
+            OSError: the disk would not take the merged part. Nothing is lost.
         """
         self._sweep_temporaries()
         sizes = self.sizes()
@@ -228,9 +229,7 @@ class PartFolder:
                     read[path] = table
         if not read:
             return
-        merged = self.write(_distinct(pa.concat_tables(list(read.values()))))
-        if merged is None:
-            return
+        merged = self._add(_distinct(pa.concat_tables(list(read.values()))))
         for path in read:
             if path != merged:
                 with contextlib.suppress(OSError):  # gone already, or another user's: its rows stand twice

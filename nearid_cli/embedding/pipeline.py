@@ -16,6 +16,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,7 +27,7 @@ from nearid_cli.embedding.batches import Batches
 from nearid_cli.embedding.memo import FileMemo, FileState
 from nearid_cli.embedding.reading import open_picture, read_digest, why_unreadable
 from nearid_cli.errors import BadImage, ModelError
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -136,13 +137,14 @@ def embed(
         cached = len(first) - len(unusable) - len(missing)
         unusable |= _embed_missing(missing, first, batches, settings, workers, cached)
         if cache:
-            cache.compact()
+            with suppress(OSError):  # a full disk has been warned about; parts that stay apart are as good
+                cache.compact()
     for position, digest in enumerate(digests):
         if digest in unusable:
             reasons[position] = unusable[digest]
     return Embedded(
         digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
-        bad=tuple(BadImage(printable(paths[position]), reasons[position]) for position in sorted(reasons)),
+        bad=tuple(BadImage(storable(paths[position]), reasons[position]) for position in sorted(reasons)),
         rows=rows,
     )
 

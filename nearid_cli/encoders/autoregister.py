@@ -25,11 +25,9 @@ def install() -> None:
 
 
 def _register() -> None:
-    from transformers.models.auto.configuration_auto import AutoConfig
-
-    from nearid_cli.encoders.nearid_config import NearIDConfig
-
-    AutoConfig.register(NearIDConfig.model_type, NearIDConfig, exist_ok=True)
+    # The module registers its class at its end. Nothing of it is named here, because it may itself be what
+    # imports transformers, and is not finished then.
+    import nearid_cli.encoders.nearid_config  # noqa: F401
 
 
 class _Finder:

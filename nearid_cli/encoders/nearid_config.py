@@ -54,3 +54,6 @@ class NearIDConfig(PreTrainedConfig):  # type: ignore[misc]
         self.embed_dim = tower.hidden_size
         self.normalize_embeddings = normalize_embeddings
         super().__init__(**kwargs)
+
+
+AutoConfig.register(NearIDConfig.model_type, NearIDConfig, exist_ok=True)

@@ -61,7 +61,7 @@ REGISTRY = {
             "clip-i-b32", "openai/clip-vit-base-patch32", "projected", note="CLIP-I of the DreamBooth paper"
         ),
         MetricRequest("dino-s16", "facebook/dino-vits16", "cls", note="DINO of the DreamBooth paper"),
-        MetricRequest("hog", "", "pooled", note="classical appearance baseline; no weights, no torch"),
+        MetricRequest("hog", "", note="classical appearance baseline; no weights, no torch"),
     )
 }
 
@@ -109,6 +109,8 @@ def parse_metrics(
                 f'two metrics have the name "{metric.name}"; give each its own: NAME=PATH_OR_ID',
                 [_written(other), _written(metric)],
             )
+    if not found:
+        raise UsageError(f"expected at least one metric, found none; {did_you_mean('', known)}")
     return list(found.values())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
 from nearid_cli.results import PairResult
-from nearid_cli.text import printable
+from nearid_cli.text import storable
 
 
 def pair(a: Path, b: Path, options: Options | None = None) -> PairResult:
@@ -23,4 +23,4 @@ def pair(a: Path, b: Path, options: Options | None = None) -> PairResult:
         first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])
         similarity[spec.name] = float(first.astype(float) @ second.astype(float))
     metrics = tuple(describe(spec, "cosine similarity of the two embeddings") for spec in specs)
-    return PairResult(printable(a), printable(b), metrics, similarity)
+    return PairResult(storable(a), storable(b), metrics, similarity)

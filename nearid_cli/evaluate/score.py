@@ -29,7 +29,7 @@ from nearid_cli.results import (
     SubjectScores,
     Tool,
 )
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -88,6 +88,10 @@ def score(
         refuse_bad(embedded, MEND_OR_SKIP)
     subjects, emptied = _usable(dataset, embedded)
     _refuse_unmatched(emptied, allow_unmatched)
+    if dataset.repeated_references:
+        logger.info(
+            "%s once repeats are left out", count(sum(len(s.references) for s in subjects), "reference")
+        )
     if not subjects:
         raise InputError("no subject is left with a readable reference and a readable generation")
     scores = {spec.name: _identity(spec.name, subjects, embedded) for spec in specs}
@@ -96,19 +100,19 @@ def score(
         tool=Tool("nearid-cli", __version__),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         inputs=Inputs(
-            references=printable(dataset.references),
-            generations=printable(dataset.generations),
+            references=storable(dataset.references),
+            generations=storable(dataset.generations),
             layout=dataset.layout,
             subjects=len(subjects),
             reference_images=sum(len(subject.references) for subject in subjects),
             generation_images=sum(len(subject.generations) for subject in subjects),
             skipped=tuple(Skipped(image.path, image.reason) for image in embedded.bad),
-            unmatched=tuple(printable(line) for line in (*dataset.unmatched, *emptied)),
+            unmatched=tuple(storable(line) for line in (*dataset.unmatched, *emptied)),
         ),
         metrics=tuple(describe(spec, PROTOCOL) for spec in specs),
         subjects=tuple(
             Subject(
-                subject=printable(subject.name),
+                subject=storable(subject.name),
                 references=len(subject.references),
                 generations=len(subject.generations),
                 scores={name: _of_subject(numbers, index) for name, numbers in scores.items()},
@@ -123,7 +127,7 @@ def score(
 def _report_found(dataset: Dataset) -> None:
     references = sum(len(subject.references) for subject in dataset.subjects)
     generations = sum(len(subject.generations) for subject in dataset.subjects)
-    left_out = ", ".join(f"{number:,} {reason}" for reason, number in dataset.left_out.items())
+    left_out = ", ".join(f"{reason} ({number:,})" for reason, number in dataset.left_out.items())
     logger.info(
         "layout %s: %s, %s, %s%s",
         dataset.layout,
@@ -137,7 +141,7 @@ def _report_found(dataset: Dataset) -> None:
 def _refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:
     if unmatched and not allow:
         raise InputError(
-            f"{count(len(unmatched), 'subject')} without a counterpart; "
+            f"{len(unmatched):,} without a counterpart; "
             "give references and generations the same subject names, or go on without these: --allow-unmatched",
             [printable(line) for line in unmatched],
         )
@@ -195,9 +199,9 @@ def _images(
     owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
     return tuple(
         Image(
-            path=printable(generation.name),
-            subject=printable(subject.name),
-            copy_of=printable(copies[generation.name]) if generation.name in copies else None,
+            path=storable(generation.name),
+            subject=storable(subject.name),
+            copy_of=storable(copies[generation.name]) if generation.name in copies else None,
             scores={name: column[position] for name, column in columns.items()},
         )
         for position, (subject, generation) in enumerate(owned)

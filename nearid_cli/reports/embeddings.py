@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.reports.files import replace_file
-from nearid_cli.reports.tabular import valid
 from nearid_cli.results import Metric
-from nearid_cli.text import printable
+from nearid_cli.text import storable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +55,9 @@ def write_embeddings(result: EmbeddedPictures, path: Path) -> None:
             "metric": pa.string(),
             "embedding": pa.list_(pa.float32()),
         },
-        metadata={"nearid": valid(json.dumps(facts, allow_nan=False))},
+        metadata={"nearid": json.dumps(facts, allow_nan=False)},
     )
-    paths = [printable(picture) for picture in result.paths]
+    paths = [storable(picture) for picture in result.paths]
     digests = [digest.hex() for digest in result.digests]
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, schema) as writer:
@@ -66,7 +65,7 @@ def write_embeddings(result: EmbeddedPictures, path: Path) -> None:
             rows = result.embeddings[metric.name]
             offsets = pa.array(range(0, rows.size + 1, rows.shape[1]), pa.int32())
             embeddings = pa.ListArray.from_arrays(offsets, pa.array(rows.ravel(), pa.float32()))
-            names = pa.array([valid(metric.name)] * len(paths))
+            names = pa.array([storable(metric.name)] * len(paths))
             writer.write_table(
                 pa.Table.from_arrays([pa.array(paths), pa.array(digests), names, embeddings], schema=schema)
             )

@@ -13,7 +13,7 @@ from nearid_cli.files import write_whole
 from nearid_cli.reports.json_text import image_lines, to_json
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.sheet import image_sheet, subject_sheet
-from nearid_cli.reports.tabular import to_csv, to_parquet, valid
+from nearid_cli.reports.tabular import to_csv, to_parquet
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import count, printable
 
@@ -22,7 +22,7 @@ IMAGE_EXTENSIONS = (".csv", ".parquet", ".jsonl")
 
 
 def check_outputs(
-    outputs: Sequence[Path], images: Path | None = None, known: Sequence[str] = RESULT_EXTENSIONS
+    outputs: Sequence[Path], images: Sequence[Path] = (), known: Sequence[str] = RESULT_EXTENSIONS
 ) -> None:
     """Refuse output files that could not be written, before the job has cost anything.
 
@@ -37,10 +37,9 @@ def check_outputs(
     """
     for path in outputs:
         _extension(path, known)
-    every = list(outputs)
-    if images is not None:
-        _extension(images, IMAGE_EXTENSIONS)
-        every.append(images)
+    every = [*outputs, *images]
+    for path in images:
+        _extension(path, IMAGE_EXTENSIONS)
     seen: set[Path] = set()
     for path in every:
         if path.resolve() in seen:
@@ -129,7 +128,7 @@ def _provenance(result: ScoreResult) -> dict[str, str]:
         "metrics": [asdict(metric) for metric in result.metrics],
         "aggregate": {name: asdict(scores) for name, scores in result.aggregate.items()},
     }
-    return {"nearid": valid(json.dumps(facts, allow_nan=False))}
+    return {"nearid": json.dumps(facts, allow_nan=False)}
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from nearid_cli.results import Image, PairResult, ScoreResult
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from nearid_cli.text import storable
 
 
 def to_json(result: ScoreResult | PairResult) -> str:
@@ -17,7 +15,8 @@ def to_json(result: ScoreResult | PairResult) -> str:
     One line a member, and one an item of a list: as readable as fully indented JSON, and several
     times faster, because Python indents in Python.
 
-    A lone surrogate (a byte of a file name that is not UTF-8) becomes backslash text such as `\udcff`.
+    Characters that would move a terminal's cursor or turn its text round are written as `\uXXXX`, which is
+    the same to a JSON reader. A byte of a file name that is not UTF-8 becomes backslash text such as `\xff`.
 
     Raises:
         ValueError: a number is NaN or infinite. Results hold None instead, so this is a bug.
@@ -39,4 +38,8 @@ def _item_by_line(value: Any) -> str:
 
 def _json(value: Any) -> str:
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    return _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(storable(character))[1:-1]

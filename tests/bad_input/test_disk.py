@@ -88,6 +88,8 @@ def test_a_read_only_cache(
     (data / "gens/cat/9.png").write_bytes((data / "gens/cat/1.png").read_bytes() + b"another digest")
     expected = numbers(nearid(*SCORE, "--no-cache"))
     assert expected != cold
+    (data / "one more.png").write_bytes((data / "gens/cat/1.png").read_bytes() + b"a second part")
+    assert nearid("embed", "one more.png", "-m", "hog", "-o", "e.parquet").code == 0
     folders = [cache(), *(path for path in cache().rglob("*") if path.is_dir())]
     before = sorted(cache().rglob("*"))
     for folder in folders:
@@ -102,6 +104,9 @@ def test_a_read_only_cache(
         finished = run([*powerless, *COMMAND, *SCORE, "--cache", cache() / "new"])
         assert numbers(finished) == expected
         assert len(warnings(finished)) == 1
+        for job in (["compact"], ["clear", "--yes"]):
+            refused = run([*powerless, *COMMAND, "cache", *job])
+            assert refused.error == f"the cache {cache()} cannot be changed: permission denied"
         # A damaged part cannot be set aside here, and is not used either.
         (part, *_) = (cache() / "embeddings").rglob("*.parquet")
         part.chmod(0o644)

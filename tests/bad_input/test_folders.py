@@ -84,7 +84,7 @@ def test_unmatched_subjects_in_both_directions(nearid: Nearid, data: Path) -> No
     shutil.rmtree(data / "gens/ship")
     arguments = ("score", "refs", "gens", "-m", "hog", "--format", "json")
     finished = nearid(*arguments)
-    assert finished.error.startswith("2 subjects without a counterpart; ")
+    assert finished.error.startswith("2 without a counterpart; ")
     assert finished.error.endswith("--allow-unmatched")
     assert finished.details == ["cat: 3 generations, no references", "ship: 2 references, no generations"]
     finished = nearid(*arguments, "--allow-unmatched")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nearid_cli.text import printable
+from nearid_cli.text import printable, storable
 from tests.commandline import Finished, Nearid
 
 from .conftest import COMMAND
@@ -37,7 +37,8 @@ NAMES = (
     r"\x1b",  # looks like one of our escapes
     "%s {} $HOME ~",
 )
-SHOWN = [printable(name) for name in NAMES]
+SHOWN = [printable(name) for name in NAMES]  # where people read them
+STORED = [storable(name) for name in NAMES]  # where programs do
 BAD = os.fsdecode(b"\x1b[2J[bold]\n\xff.png")
 SCORE = ("score", "refs", "gens", "-m", "hog", "--skip-bad")
 
@@ -67,11 +68,11 @@ def test_json(nearid: Nearid, named: Path) -> None:
     assert finished.code == 0, finished.err
     assert_plain(finished.out + finished.err)
     found = json.loads(finished.out)
-    assert sorted(subject["subject"] for subject in found["subjects"]) == sorted(SHOWN)
-    assert {image["path"] for image in found["images"]} == {f"{name}/{name}.png" for name in SHOWN}
+    assert sorted(subject["subject"] for subject in found["subjects"]) == sorted(STORED)
+    assert {image["path"] for image in found["images"]} == {f"{name}/{name}.png" for name in STORED}
     assert found["inputs"]["skipped"] == [
         {
-            "path": r"gens/with space/\x1b[2J[bold]\n\xff.png",
+            "path": "gens/with space/\x1b[2J[bold]\n\\xff.png",
             "reason": r'not an image (starts with "\x1b[31mjunk\xff")',
         }
     ]
@@ -97,11 +98,11 @@ def test_files(nearid: Nearid, named: Path) -> None:
     finished = nearid(*SCORE, *outputs, "--images", "images.csv")
     assert finished.code == 0, finished.err
     subjects = [subject["subject"] for subject in json.loads((named / "run.json").read_bytes())["subjects"]]
-    assert sorted(subjects) == sorted(SHOWN)
+    assert sorted(subjects) == sorted(STORED)
     assert pd.read_parquet(named / "run.parquet")["subject"].tolist() == subjects
 
     rows = list(csv.DictReader(io.StringIO((named / "run.csv").read_bytes().decode(), newline="")))
-    assert [row["subject"].removeprefix("'") for row in rows] == subjects
+    assert [row["subject"].removeprefix("'") for row in rows] == [*map(printable, subjects)]
     assert {row["subject"] for row in rows if row["subject"].startswith("'")} == {
         "'=1+1",
         "'@SUM(A1)",
@@ -154,7 +155,7 @@ def test_as_arguments(nearid: Nearid, named: Path, index: int) -> None:
     else:
         assert finished.code == 0, finished.err
         inputs = json.loads(finished.out)["inputs"]
-        assert inputs["references"] == f"refs/{shown}"
+        assert inputs["references"] == f"refs/{storable(name)}"
     missing = nearid("score", "-m", "hog", "--", f"nope{name}", f"gens/{name}")
     assert missing.error == f"no such folder: nope{shown} (looked for references)"
     assert_plain(missing.err)
@@ -200,7 +201,7 @@ def test_pair_and_embed(nearid: Nearid, named: Path) -> None:
     finished = nearid("embed", "-m", "hog", "-o", "e.parquet", *paths)
     assert finished.code == 0, finished.err
     assert pd.read_parquet(named / "e.parquet")["path"].tolist() == [
-        f"refs/{name}/{name}.jpg" for name in SHOWN
+        f"refs/{name}/{name}.jpg" for name in STORED
     ]
 
 

@@ -190,7 +190,18 @@ def test_several_metrics_side_by_side(nearid: Nearid, data: Path, checkpoint: Pa
 def test_outputs_read_back(nearid: Nearid, data: Path) -> None:
     finished = nearid(
         *("score", "refs", "gens", "-m", "hog", "-o", "run.json", "-o", "run.csv", "-o", "run.parquet"),
-        *("-o", "run.md", "--images", "images.csv", "--sort", "hog", "--worst", "2"),
+        *(
+            "-o",
+            "run.md",
+            "--images",
+            "images.csv",
+            "--images",
+            "images.parquet",
+            "--sort",
+            "hog",
+            "--worst",
+            "2",
+        ),
     )
     assert finished.code == 0, finished.err
     result = json.loads((data / "run.json").read_text())
@@ -200,6 +211,7 @@ def test_outputs_read_back(nearid: Nearid, data: Path) -> None:
     assert len(pd.read_parquet(data / "run.parquet")) == 3
     images = pd.read_csv(data / "images.csv")
     assert images["hog"].tolist() == [image["scores"]["hog"] for image in result["images"]]
+    assert pd.read_parquet(data / "images.parquet")["hog"].tolist() == images["hog"].tolist()
     assert "| cat |" in (data / "run.md").read_text()
     assert "aggregate" in finished.out
 

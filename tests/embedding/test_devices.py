@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from nearid_cli.embedding import devices
 from nearid_cli.embedding.devices import choose_device, choose_dtype
 from nearid_cli.errors import UsageError
 
@@ -19,9 +20,23 @@ def test_auto_agrees_with_torch() -> None:
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "True\n"
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "mps"])
-def test_named_devices_stay(device: str) -> None:
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1), ("cuda:1", 2)])
+def test_named_devices_stay(monkeypatch: pytest.MonkeyPatch, device: str, gpus: int) -> None:
+    monkeypatch.setattr(devices, "_gpus", lambda: gpus)
     assert choose_device(device) == device
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "found"),
+    [("cuda", 0, "0 CUDA GPUs"), ("cuda:1", 1, "1 CUDA GPU;"), ("mps", 1, "Apple")],
+)
+def test_devices_that_are_not_here_are_refused(
+    monkeypatch: pytest.MonkeyPatch, device: str, gpus: int, found: str
+) -> None:
+    monkeypatch.setattr(devices, "_gpus", lambda: gpus)
+    monkeypatch.setattr(devices, "_is_apple", lambda: False)
+    with pytest.raises(UsageError, match=f"no device {device} here.*{found}"):
+        choose_device(device)
 
 
 @pytest.mark.parametrize(

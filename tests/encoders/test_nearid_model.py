@@ -104,6 +104,7 @@ def test_the_released_configuration() -> None:
     [
         "import nearid_cli; from transformers import SiglipVisionModel, AutoModel",
         "from transformers import AutoModel; import nearid_cli",
+        "import nearid_cli.encoders.nearid_config; from transformers import AutoModel",
     ],
 )
 def test_auto_model_loads_without_remote_code(checkpoint: Checkpoint, order: str) -> None:

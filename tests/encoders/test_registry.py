@@ -33,7 +33,7 @@ def test_registry_is_the_table_of_the_design() -> None:
         "siglip2-mean": ("google/siglip2-so400m-patch14-384", "mean"),
         "clip-i-b32": ("openai/clip-vit-base-patch32", "projected"),
         "dino-s16": ("facebook/dino-vits16", "cls"),
-        "hog": ("", "pooled"),
+        "hog": ("", None),
     }
     assert [metric.name for metric in parse_metrics(DEFAULT_METRICS)] == ["nearid", "clip-i", "dino"]
 
@@ -83,7 +83,8 @@ def test_a_name_wins_over_a_folder() -> None:
 def test_comma_lists_and_repeats_keep_their_order_and_merge() -> None:
     metrics = parse_metrics(["dino, nearid", "dino", "hog"])
     assert [metric.name for metric in metrics] == ["dino", "nearid", "hog"]
-    assert parse_metrics([]) == []
+    with pytest.raises(UsageError, match="expected at least one metric"):
+        parse_metrics([])
 
 
 @pytest.mark.parametrize(

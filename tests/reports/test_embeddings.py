@@ -28,7 +28,7 @@ def test_embeddings_of_several_metrics(result, tmp_path):
     assert list(frame.columns) == ["path", "digest", "metric", "embedding"]
     for name, expected in embeddings.items():
         rows = frame[frame["metric"] == name]
-        assert rows["path"].tolist() == ["a\\n.png", "\\xff.png"]
+        assert rows["path"].tolist() == ["a\n.png", "\\xff.png"]
         assert rows["digest"].tolist() == ["00" * 32, "ff" * 32]
         stacked = np.stack(rows["embedding"])
         assert stacked.dtype == np.float32

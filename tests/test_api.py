@@ -1,0 +1,72 @@
+"""The Python API: what the commands do, for notebooks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nearid_cli
+from nearid_cli.errors import BadImagesError, InputError, UsageError
+
+
+def test_score_gives_the_result_of_the_command(data: Path) -> None:
+    result = nearid_cli.score(data / "refs", str(data / "gens"), "hog", cache=str(data / "kept"))
+    assert (data / "kept" / "format").exists()
+    frame = result.to_pandas()
+    assert frame["hog"]["score"].to_dict() == {s.subject: s.scores["hog"].score for s in result.subjects}
+    assert list(frame.index) == ["cat", "cup", "ship"]
+    assert result.to_dict()["aggregate"]["hog"]["score"] == pytest.approx(frame["hog"]["score"].mean())
+    assert "<table" in result._repr_html_()
+    assert "ship" in result._repr_html_()
+
+
+def test_copies_are_warned_about(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (data / "gens/cat/9.jpg").write_bytes((data / "refs/cat/1.jpg").read_bytes())
+    with caplog.at_level(logging.WARNING):
+        nearid_cli.score(data / "refs", data / "gens", ["hog"])
+    assert "1 copied reference among the generations" in caplog.text
+
+
+def test_an_encoder_embeds_paths_and_pictures_alike(data: Path, checkpoint: Path) -> None:
+    paths = sorted((data / "refs").rglob("*.jpg"))
+    encoder = nearid_cli.load_encoder(f"nearid={checkpoint}", batch_size=4)
+    rows = encoder.embed(paths)
+    assert rows.shape == (6, 32)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(encoder.embed([Image.open(path) for path in paths]), rows, atol=1e-6)
+    pair = nearid_cli.pair(paths[0], paths[1], f"nearid={checkpoint}")
+    assert pair.similarity["nearid"] == pytest.approx(float(rows[0] @ rows[1]), abs=1e-6)
+    assert encoder.spec.name == "nearid"
+
+
+def test_errors_say_everything_where_only_the_exception_is_shown(data: Path) -> None:
+    (data / "refs/cat/broken.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"cannot be used.*--skip-bad\n  .*broken.png: not an image"):
+        nearid_cli.score(data / "refs", data / "gens", "hog")
+    with pytest.raises(BadImagesError, match=r"broken\.png: not an image"):
+        nearid_cli.load_encoder("hog").embed([data / "refs/cat/broken.png", data / "refs/cat/0.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nearid_cli.score("r", "g", []), "expected at least one metric"),
+        (
+            lambda: nearid_cli.score("r", "g", "hog", devise="cpu"),
+            'unknown option "devise": did you mean device',
+        ),
+        (lambda: nearid_cli.load_encoder("hog,dino"), "expected one metric, found 2"),
+        (lambda: nearid_cli.load_encoder("hog").embed("a.png"), "expected several pictures, found one"),
+        (lambda: nearid_cli.load_encoder("hog").embed(Image.new("RGB", (9, 9))), "expected several pictures"),
+        (lambda: nearid_cli.load_encoder("hog").embed([3]), "expected a path or a PIL image, found int"),
+        (lambda: nearid_cli.load_encoder("hog").embed([]), "expected at least one picture"),
+    ],
+)
+def test_slips_are_named(call, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        call()

@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         return FAILED
     finally:
         logger.removeHandler(handler)
-        _let_go_of_stdout()
+        _let_go_of_output()
 
 
 def _run(arguments: list[str]) -> int:
@@ -159,12 +159,13 @@ def _prepare_streams() -> None:
         getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
-def _let_go_of_stdout() -> None:
-    """Give up output that cannot be written, or Python would complain about it when it exits."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _let_go_of_output() -> None:
+    """Give up output that cannot be written, or Python would exit with 120 because of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _wants_traceback(arguments: list[str]) -> bool:

@@ -18,7 +18,8 @@ def printable(name: str | os.PathLike[str]) -> str:
     >>> printable("a\nb\x1b[31m\udcff\ud800")
     'a\\nb\\x1b[31m\\xff\\ud800'
     """
-    return "".join(c if c.isprintable() else _escaped(c) for c in os.fspath(name))
+    text = os.fspath(name)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def storable(name: str | os.PathLike[str]) -> str:
@@ -27,7 +28,10 @@ def storable(name: str | os.PathLike[str]) -> str:
     >>> storable("a\nb\udcff") == "a\nb\\xff"
     True
     """
-    return "".join(_escaped(c) if "\ud800" <= c <= "\udfff" else c for c in os.fspath(name))
+    text = os.fspath(name)
+    if text.isprintable():  # nearly always, and told at the speed of C
+        return text
+    return "".join(_escaped(c) if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def _escaped(character: str) -> str:

@@ -1,4 +1,4 @@
-"""Writing files that are there whole or not at all."""
+"""Files: writing them whole or not at all, and their digests."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def digest_file(path: Path) -> str:
+    """BLAKE3 digest of a file of any size, in hex; its bytes are mapped, not read into memory."""
+    from blake3 import blake3
+
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()

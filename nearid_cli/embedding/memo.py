@@ -18,6 +18,7 @@ import blake3
 import numpy as np
 
 from nearid_cli.embedding.parts import PartFolder
+from nearid_cli.files import digest_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,7 +108,7 @@ class FileMemo:
         file = FileState.of(path, path.stat())
         known = self.known([file]).get(file)
         if known is None:
-            known = blake3.blake3(max_threads=blake3.blake3.AUTO).update_mmap(path).digest()
+            known = bytes.fromhex(digest_file(path))
             self.remember(file, known)
             self.flush()
         return known.hex()

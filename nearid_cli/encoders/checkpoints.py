@@ -15,6 +15,7 @@ from nearid_cli.encoders.files import CONFIG, CheckpointFiles, is_complete, read
 from nearid_cli.encoders.registry import HUB_ID, MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.files import digest_file
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import count, did_you_mean, printable
 
@@ -61,13 +62,6 @@ def resolve(
     if problems:
         raise _all_problems(problems)
     return specs
-
-
-def digest_file(file: Path) -> str:
-    """BLAKE3 digest of a file's content, in hex."""
-    from blake3 import blake3
-
-    return blake3(max_threads=blake3.AUTO).update_mmap(file).hexdigest()
 
 
 def locate(request: MetricRequest) -> Path | None:

@@ -21,6 +21,7 @@ from nearid_cli.encoders.files import read_files, wanted
 from nearid_cli.encoders.registry import MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.files import digest_file
 from nearid_cli.text import count, printable
 
 
@@ -154,7 +155,6 @@ def verify(
         ModelError: the checkpoint is not here, or its weights cannot be used. Not raised for
             weights when files are damaged, because that is the finding.
     """
-    from nearid_cli.encoders.checkpoints import digest_file
     from nearid_cli.encoders.load import load_model
 
     request = _one(name, configured)

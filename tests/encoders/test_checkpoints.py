@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from nearid_cli.encoders.checkpoints import MissingCheckpointError, digest_file, locate, resolve
+from nearid_cli.encoders.checkpoints import MissingCheckpointError, locate, resolve
 from nearid_cli.encoders.hub import cached_snapshot
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.files import digest_file
 from tests.tiny import change_weights, hub_cache, write_json
 
 Checkpoint = Callable[[str], Path]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.encoders import models
-from nearid_cli.encoders.checkpoints import digest_file
 from nearid_cli.encoders.registry import REGISTRY
 from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.files import digest_file
 from tests.tiny import change_weights, hub_cache
 
 Checkpoint = Callable[[str], Path]

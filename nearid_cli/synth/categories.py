@@ -1,0 +1,18 @@
+"""The names of the object families, apart from what draws them, so that `--help` needs no torch."""
+
+from __future__ import annotations
+
+CATEGORIES = (
+    "bottle",
+    "mug",
+    "lamp",
+    "car",
+    "robot",
+    "house",
+    "rocket",
+    "chair",
+    "teapot",
+    "camera",
+    "mushroom",
+    "creature",
+)

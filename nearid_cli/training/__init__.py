@@ -1,0 +1,1 @@
+"""Training a NearID head, or a small model from scratch, with the NearID loss."""

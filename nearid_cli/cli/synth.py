@@ -1,0 +1,118 @@
+"""`nearid synth`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.text import count, printable
+
+
+def synth(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the pictures.", metavar="OUT")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="folders (references/, generations/, distractors/ for `nearid score`) or dataset (Hugging Face "
+            "data sets with NearID's columns for `nearid train`).",
+            metavar="FORM",
+        ),
+    ] = "folders",
+    identities: Annotated[int, typer.Option(min=1, help="How many identities.", metavar="N")] = 100,
+    views: Annotated[
+        int,
+        typer.Option(
+            min=1, max=3, help="Pictures of an identity, each in its own context, 1 to 3.", metavar="N"
+        ),
+    ] = 3,
+    distractors: Annotated[
+        int, typer.Option(min=0, help="Look-alikes of each view in the same context.", metavar="K")
+    ] = 1,
+    size: Annotated[int, typer.Option(min=16, help="Width and height in pixels.", metavar="PIXELS")] = 112,
+    difficulty: Annotated[
+        str,
+        typer.Option(
+            help="How little a distractor differs: easy, medium, hard, or mixed for all three.",
+            metavar="LEVEL",
+        ),
+    ] = "mixed",
+    categories: Annotated[
+        str | None, typer.Option(help="Object families as a comma list; all by default.", metavar="NAMES")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Everything follows from it.", metavar="N")] = 0,
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of pictures to take backgrounds from; painted scenes by default.", metavar="DIR"
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(help="cpu, cuda, cuda:N, or auto for a GPU where there is one.", metavar="DEVICE"),
+    ] = "cpu",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Rendering processes; one a core by default.", metavar="N")
+    ] = None,
+    start: Annotated[
+        int,
+        typer.Option(min=0, help="Number of the first identity, to go on after another run.", metavar="N"),
+    ] = 0,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG file to draw the first identities and their distractors into.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Render identities with near-identity distractors, for tests and training.
+
+    Each identity is one object in several contexts (camera, light, background); each distractor is a
+    similar but different object in exactly the context of one view. The same options and seed give the
+    same files, whatever the number of workers. Nothing is downloaded.
+    """
+    from nearid_cli.synth.sample import SynthOptions
+    from nearid_cli.synth.writing import find_backgrounds, write_identities
+
+    options = SynthOptions(
+        views=views,
+        distractors=distractors,
+        size=size,
+        difficulty=difficulty,
+        categories=tuple(name.strip() for name in categories.split(",")) if categories else (),
+        seed=seed,
+        backgrounds=find_backgrounds(backgrounds),
+    )
+    try:
+        written = write_identities(
+            options,
+            folder,
+            range(start, start + identities),
+            form,
+            device,
+            workers,
+            sheet,
+            progress=sys.stderr.isatty(),
+        )
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(
+        f"{count(written.identities, 'identity', 'identities')}, {count(written.pictures, 'picture')} at "
+        f"{written.pictures / written.seconds:.0f} a second in {printable(folder)}; next: {_next(form, folder)}",
+        err=True,
+    )
+
+
+def _next(form: str, folder: Path) -> str:
+    """The command that uses what was written."""
+    if form == "folders":
+        command = ["nearid", "score", str(folder / "references"), str(folder / "generations")]
+    else:
+        command = ["nearid", "train", "--positives", str(folder / "positives")]
+        command += ["--distractors", str(folder / "distractors")]
+    return printable(shlex.join(command))

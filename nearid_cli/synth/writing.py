@@ -1,0 +1,203 @@
+"""The job of `nearid synth`: render identities in several processes and write them, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from nearid_cli import __version__
+from nearid_cli.embedding.devices import choose_device
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts.walk import walk
+from nearid_cli.reports.files import check_outputs, replace_file
+from nearid_cli.synth.categories import CATEGORIES
+from nearid_cli.synth.dataset import require_datasets, write_dataset
+from nearid_cli.synth.encoding import Identity, render_identities
+from nearid_cli.synth.folders import write_folders
+from nearid_cli.synth.sample import DIFFICULTIES, SynthOptions
+from nearid_cli.synth.sheet import draw_sheet, sheet_length
+from nearid_cli.synth.workers import in_order
+from nearid_cli.text import printable, unknown
+
+FORMS = ("folders", "dataset")
+DEVICES = ("cpu", "cuda", "auto")
+# Identities that a process renders before it hands them over: half a second's work on a core.
+_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run wrote, and in how many seconds."""
+
+    identities: int
+    pictures: int
+    seconds: float
+
+
+def check_options(options: SynthOptions, form: str) -> None:
+    """Refuse options that name something unknown or cannot be written.
+
+    Raises:
+        UsageError: the first of them.
+    """
+    if form not in FORMS:
+        raise UsageError(unknown("form", form, FORMS))
+    if options.difficulty not in (known := (*DIFFICULTIES, "mixed")):
+        raise UsageError(unknown("difficulty", options.difficulty, known))
+    for category in options.categories:
+        if category not in CATEGORIES:
+            raise UsageError(unknown("category", category, CATEGORIES))
+    if form == "folders" and options.views < 2:
+        raise UsageError(
+            "--as folders needs --views 2 or 3: references are all views but the last, the generation is the last"
+        )
+    if form == "dataset":
+        require_datasets()
+
+
+def find_backgrounds(folder: Path | None) -> tuple[Path, ...]:
+    """All pictures in a folder at any depth, in natural order; none for None.
+
+    Raises:
+        InputError: the folder cannot be read or holds no pictures.
+    """
+    if folder is None:
+        return ()
+    names = walk(folder).names
+    if not names:
+        raise InputError(f"no pictures in {printable(folder)} to take backgrounds from")
+    return tuple(folder / name for name in names)
+
+
+def choose_renderer(device: str) -> str:
+    """What `--device` means here: `cpu` or `cuda` (or `cuda:N`).
+
+    Raises:
+        UsageError: not a device that renders, or none that this machine has.
+    """
+    if device == "auto":
+        return "cuda" if choose_device("auto") == "cuda" else "cpu"
+    if device.partition(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(unknown("device", device, DEVICES))
+    return choose_device(device)
+
+
+def write_identities(
+    options: SynthOptions,
+    folder: Path,
+    numbers: range,
+    form: str = "folders",
+    device: str = "cpu",
+    workers: int | None = None,
+    sheet: Path | None = None,
+    progress: bool = False,
+) -> Written:
+    """Render identities and write them to a new folder. The same arguments give the same bytes.
+
+    Args:
+        options: what to render.
+        folder: new or empty; it appears when everything is in it.
+        numbers: which identities, consecutive.
+        form: `folders` or `dataset`.
+        device: where to render, `cpu`, `cuda`, `cuda:N` or `auto`.
+        workers: rendering processes; None for one a core. They do not change a byte.
+        sheet: a PNG file to draw the first identities into.
+        progress: whether to show a progress bar on stderr.
+
+    Raises:
+        UsageError: options, form or device are wrong.
+        InputError: the folder is not empty, or it or the sheet cannot be written.
+        NearIDError: a rendering process died.
+    """
+    check_options(options, form)
+    device = choose_renderer(device)
+    check_outputs([sheet] if sheet else [], known=(".png",))
+    started = time.perf_counter()
+    each = options.views * (1 + options.distractors)
+    shown: list[Identity] = []
+    with _whole_or_nothing(folder) as root:
+        chunks = [numbers[first : first + _CHUNK] for first in range(0, len(numbers), _CHUNK)]
+        work = partial(render_identities, options, device)
+        with (
+            closing(in_order(work, chunks, workers or os.cpu_count() or 1)) as rendered,
+            closing(
+                _watched(rendered, shown, sheet_length(options.views), len(numbers), each, progress)
+            ) as identities,
+        ):
+            if form == "folders":
+                write_folders(root, identities)
+            else:
+                write_dataset(root, identities, options.distractors, options.seed)
+        _describe(root / "made-by.json", options, numbers, form, device)
+        if sheet:
+            replace_file(sheet, draw_sheet(shown))
+    return Written(len(numbers), each * len(numbers), time.perf_counter() - started)
+
+
+def _watched(
+    chunks: Iterable[Sequence[Identity]],
+    shown: list[Identity],
+    show: int,
+    total: int,
+    each: int,
+    progress: bool,
+) -> Generator[Identity]:
+    """The identities one by one; counts their pictures in a progress bar and keeps the first for the sheet."""
+    from tqdm import tqdm
+
+    with tqdm(total=total * each, desc="render", unit="img", leave=False, disable=not progress) as bar:
+        for chunk in chunks:
+            for identity in chunk:
+                if len(shown) < show:
+                    shown.append(identity)
+                yield identity
+                bar.update(each)
+
+
+@contextmanager
+def _whole_or_nothing(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` that takes its name when the block ends, and is removed when the block fails."""
+    target = folder.resolve()  # through a symlink, which stays one
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            what = "is not empty" if target.is_dir() else "is a file"
+            raise InputError(f"{printable(folder)} {what}; give a new folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(
+            f".{uuid.uuid4().hex}.tmp"
+        )  # a short name: the target's may be as long as any can be
+        aside.mkdir()
+        try:
+            yield aside
+            if target.exists():
+                target.rmdir()
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {printable(folder)}: {(error.strerror or str(error)).lower()}"
+        ) from error
+
+
+def _describe(file: Path, options: SynthOptions, numbers: range, form: str, device: str) -> None:
+    """Say what made the files: everything that decides about their bytes."""
+    facts = {
+        "schema": "nearid.synth/1",
+        "tool": {"name": "nearid-cli", "version": __version__},
+        "form": form,
+        "start": numbers.start,
+        "identities": len(numbers),
+        "device": device,
+        **asdict(options),
+        "backgrounds": [printable(path) for path in options.backgrounds],
+    }
+    file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,180 @@
+"""SSR and PA: does an encoder rate a view of the same object above a look-alike in the same context?
+
+A sample has up to three views of one object and, for each view, a distractor that shares its context. For every
+two views i < j there are two trials: their similarity must beat that of view i to its own distractor, and that
+of view j to its own. Protocol: arXiv 2604.01973; published code Gorluxor/NearID, evaluation/metrics.py, family
+`disc_m_sim_vs_crossii_bidir`, whose `SSRm` is the paper's SSR.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.metrics.identity import RESOLUTION
+from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+PAIRS = ((0, 1), (0, 2), (1, 2))
+"""The pairs of views, in the order of the margins: columns 2k and 2k + 1 are those of pair k."""
+
+
+@dataclass(frozen=True)
+class Success:
+    """How often views of the same object beat distractors. None where nothing was tried.
+
+    Attributes:
+        samples: samples with at least one trial.
+        trials: trials of all samples.
+        ssr: sample success rate, the share of samples that win all their trials, 0 to 1.
+        pa: pairwise accuracy, won trials / trials, 0 to 1.
+        ssr_ci95, pa_ci95: low and high ends of 95 % intervals, bootstrap over samples; None below 3 samples.
+        mean_margin: mean margin of all trials, -2 to 2.
+    """
+
+    samples: int
+    trials: int
+    ssr: float | None
+    pa: float | None
+    ssr_ci95: tuple[float, float] | None
+    pa_ci95: tuple[float, float] | None
+    mean_margin: float | None
+
+
+def sample_margins(
+    positives: npt.NDArray[np.floating],
+    distractors: npt.NDArray[np.floating],
+    has_positive: Booleans,
+    has_distractor: Booleans,
+) -> Floats:
+    """The margins of each sample: sim_ij - cross_ii and sim_ij - cross_jj for the pairs (0, 1), (0, 2), (1, 2).
+
+    sim_ij is the cosine of views i and j, cross_ii that of view i with the distractor of its own slot. Computed
+    in float64 on vectors scaled to length 1 there. A margin within 1e-9 of 0 is a tie and becomes 0: it comes
+    of rounding, when view and distractor are the same to the encoder.
+
+    Args:
+        positives: embeddings [N, 3, D].
+        distractors: embeddings [N, 3, D], in the slots of their views.
+        has_positive: bool [N, 3]. What an absent slot holds does not matter.
+        has_distractor: bool [N, 3], likewise.
+
+    Returns:
+        Float64 [N, 6], NaN where a view or distractor is absent.
+
+    Raises:
+        ValueError: a shape or type is wrong, or an embedding that is there is zero or not finite.
+
+    >>> views = np.array([[[1.0, 0.0], [0.8, 0.6], [0.0, 0.0]]])
+    >>> distractors = np.array([[[0.6, 0.8], [0.8, 0.6], [0.0, 0.0]]])
+    >>> there = np.array([[True, True, False]])
+    >>> sample_margins(views, distractors, there, there).round(6).tolist()
+    [[0.2, -0.2, nan, nan, nan, nan]]
+    """
+    for name, embeddings in (("positives", positives), ("distractors", distractors)):
+        _check_embeddings(name, embeddings, positives.shape)
+    for name, there in (("has_positive", has_positive), ("has_distractor", has_distractor)):
+        _check_there(name, there, positives.shape[:2])
+    views = _units("positives", positives, has_positive)
+    cross = np.einsum("nsd,nsd->ns", views, _units("distractors", distractors, has_distractor))
+    cross[~(has_positive & has_distractor)] = np.nan
+    margins = np.empty((len(views), 2 * len(PAIRS)))
+    for column, (i, j) in enumerate(PAIRS):
+        similarity = np.einsum("nd,nd->n", views[:, i], views[:, j])
+        similarity[~(has_positive[:, i] & has_positive[:, j])] = np.nan
+        margins[:, 2 * column] = similarity - cross[:, i]
+        margins[:, 2 * column + 1] = similarity - cross[:, j]
+    margins[np.abs(margins) <= RESOLUTION] = 0.0
+    return margins
+
+
+def success(margins: npt.NDArray[np.floating], seed: int = 0) -> Success:
+    """SSR, PA and their intervals. A trial is won when its margin is above 0; a tie is lost.
+
+    A sample without any trial is left out of everything. The intervals are percentile-bootstrap intervals over
+    samples, 2,000 resamples. All that a resample needs of a sample is how many trials it had and won, so it is
+    a multinomial draw of such kinds of samples; the order of samples does not matter.
+
+    Args:
+        margins: float [N, T], NaN for no trial; T = 6 from `sample_margins`, but any number will do.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: `margins` is not two-dimensional, or infinite somewhere.
+
+    >>> result = success(np.array([[0.2, 0.1], [0.3, -0.1], [0.1, np.nan], [np.nan, np.nan]]))
+    >>> result.samples, result.trials, round(result.ssr, 4), result.pa
+    (3, 5, 0.6667, 0.8)
+    """
+    margins = np.asarray(margins, dtype=np.float64)
+    if margins.ndim != 2 or np.isinf(margins).any():
+        raise ValueError(
+            "Expected argument `margins` to be an array [N, T] of finite numbers and NaN "
+            f"but got shape {margins.shape}" + (" with infinities" if np.isinf(margins).any() else "")
+        )
+    tried = ~np.isnan(margins)
+    outcomes = np.stack([(margins > 0).sum(axis=1), tried.sum(axis=1)], axis=1)
+    kinds, counts = np.unique(outcomes[outcomes[:, 1] > 0], axis=0, return_counts=True)
+    won, trials = kinds.T
+    samples = int(counts.sum())
+    if samples == 0:
+        return Success(0, 0, None, None, None, None, None)
+
+    def rates(counts: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
+        return counts @ (won == trials) / samples, (counts @ won) / (counts @ trials)
+
+    ssr, pa = rates(counts)
+    ssr_ci95 = pa_ci95 = None
+    if samples >= MIN_UNITS:
+        drawn = np.random.default_rng(seed).multinomial(samples, counts / samples, size=RESAMPLES)
+        ssr_ci95, pa_ci95 = (_ci95(rate) for rate in rates(drawn))
+    return Success(
+        samples=samples,
+        trials=int(counts @ trials),
+        ssr=float(ssr),
+        pa=float(pa),
+        ssr_ci95=ssr_ci95,
+        pa_ci95=pa_ci95,
+        mean_margin=float(margins[tried].mean()),
+    )
+
+
+def _ci95(rates: Floats) -> tuple[float, float]:
+    low, high = np.percentile(rates, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _units(name: str, embeddings: npt.NDArray[np.floating], there: Booleans) -> Floats:
+    """The embeddings scaled to length 1, zero where they are absent."""
+    units = np.where(there[..., None], embeddings, 0.0).astype(np.float64)
+    norms = np.sqrt(np.einsum("nsd,nsd->ns", units, units))
+    bad = there & ~(np.isfinite(norms) & (norms > 0))
+    if bad.any():
+        raise ValueError(
+            f"Expected argument `{name}` to have finite embeddings other than zero "
+            f"but got {bad.sum()} of norm {norms[bad][0]}"
+        )
+    units /= np.where(there, norms, 1.0)[..., None]
+    return units
+
+
+def _check_embeddings(name: str, embeddings: npt.NDArray[np.floating], shape: tuple[int, ...]) -> None:
+    if embeddings.ndim != 3 or embeddings.shape[1] != 3 or embeddings.shape != shape:
+        raise ValueError(
+            f"Expected arguments `positives` and `distractors` to be arrays of one shape [N, 3, D] "
+            f"but got `{name}` of shape {embeddings.shape}"
+        )
+    if not np.issubdtype(embeddings.dtype, np.floating):
+        raise ValueError(f"Expected argument `{name}` to be a float array but got {embeddings.dtype}")
+
+
+def _check_there(name: str, there: Booleans, shape: tuple[int, ...]) -> None:
+    if there.dtype != np.bool_ or there.shape != shape:
+        raise ValueError(
+            f"Expected argument `{name}` to be a bool array of shape {shape} "
+            f"but got {there.dtype} of shape {there.shape}"
+        )

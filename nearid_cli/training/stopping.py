@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM as a wish to stop after the step at hand."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """A context in which the first Ctrl-C or SIGTERM only sets `came`; the next one acts as it always does.
+
+    Does nothing in other threads, and where a signal is ignored or somebody else's (`nohup`, a notebook).
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if handler in (signal.default_int_handler, signal.SIG_DFL):
+                    self._previous[number] = handler
+                    signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._give_back()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

@@ -1,0 +1,191 @@
+"""Opening a data set in any of the forms it comes in, with the `datasets` library and without its noise.
+
+Pictures stay the bytes they are. `datasets` memory-maps Arrow files: a folder of `save_to_disk` is read where it
+lies; Parquet files and Hub data sets are converted once, into its own cache (`HF_HOME`, `HF_DATASETS_CACHE`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nearid_cli.errors import InputError, NearIDError
+from nearid_cli.text import count, file_size, printable
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Notify = Callable[[str], None]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.parquet")
+_FORMS = "a Hub id, a folder of save_to_disk, a Parquet file or a folder of Parquet files"
+
+
+def open_source(source: str, split: str = "train", notify: Notify = lambda line: None) -> Dataset:
+    """Open a data set; its pictures are not decoded.
+
+    Args:
+        source: a folder or file that exists (it wins), or else a Hub id `organisation/name`. A folder is
+            what `save_to_disk` wrote, or holds Parquet files itself or in `data/`.
+        split: which split of a `DatasetDict`, of Parquet files named `SPLIT-00000-of-00001.parquet`, or of a
+            Hub data set. What is not divided into splits counts as `train`.
+        notify: called with one line before something may be downloaded.
+
+    Returns:
+        At least one row; every column of type `Image` has `decode=False`.
+
+    Raises:
+        InputError: the data set is not there, damaged, empty, or lacks the split; or `datasets` is not installed.
+    """
+    datasets = _library()
+    path = Path(source).expanduser()
+    with _quiet(datasets):
+        try:
+            if path.is_dir():
+                dataset = _open_folder(datasets, path, split)
+            elif path.exists():
+                dataset = _open_parquet(datasets, [path], str(path), split)
+            else:
+                dataset = _open_hub(datasets, source, split, notify)
+            for name, feature in list(dataset.features.items()):
+                if isinstance(feature, datasets.Image):
+                    dataset = dataset.cast_column(name, datasets.Image(decode=False))
+        except NearIDError:
+            raise
+        except Exception as error:  # datasets and Arrow raise nearly everything; the message says what
+            raise InputError(f"{printable(source)} cannot be opened: {_reason(error)}") from error
+    if len(dataset) == 0:
+        raise InputError(f"{printable(source)} has no rows")
+    return dataset
+
+
+def _library() -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError(
+            'reading data sets needs the datasets library: pip install "nearid-cli[train]"'
+        ) from error
+    return datasets
+
+
+def _open_folder(datasets: Any, folder: Path, split: str) -> Dataset:
+    if (folder / "dataset_dict.json").exists():
+        splits = datasets.load_from_disk(str(folder))
+        return splits[_known(split, list(splits), str(folder))]
+    if (folder / "state.json").exists():
+        _known(split, ["train"], str(folder))
+        return datasets.load_from_disk(str(folder))
+    for place in (folder, folder / "data"):
+        if files := sorted(place.glob("[!.]*.parquet")):
+            return _open_parquet(datasets, files, str(folder), split)
+    raise InputError(f"{printable(folder)} is no data set: expected {_FORMS}, found a folder of other things")
+
+
+def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str) -> Dataset:
+    import pyarrow.parquet
+
+    splits: dict[str, list[str]] = {}
+    unreadable = []
+    for file in files:
+        try:
+            pyarrow.parquet.read_schema(file)
+        except (pyarrow.ArrowException, OSError) as error:
+            unreadable.append(f"{printable(file.name)}: {_reason(error)}")
+        named = _SHARD.fullmatch(file.name)
+        splits.setdefault(named[1] if named else "train", []).append(str(file))
+    if unreadable:
+        raise InputError(
+            f"{printable(source)}: {count(len(unreadable), 'file')} cannot be read as Parquet", unreadable
+        )
+    return datasets.Dataset.from_parquet(splits[_known(split, list(splits), source)])
+
+
+def _known(split: str, splits: Sequence[str], source: str) -> str:
+    if split not in splits:
+        raise InputError(
+            f'{printable(source)} has no split "{printable(split)}"; it has {", ".join(map(printable, splits))}'
+        )
+    return split
+
+
+def _open_hub(datasets: Any, source: str, split: str, notify: Notify) -> Dataset:
+    from huggingface_hub import constants
+
+    shown = printable(source)
+    if not _HUB_ID.fullmatch(source):
+        raise InputError(f"no data set {shown}: no such file or folder, and not a Hub id (organisation/name)")
+    try:
+        if not constants.HF_HUB_OFFLINE:
+            size = _ask_hub(source)
+            notify(f"opening {shown} from the Hub ({size}; what is cached is not downloaded again)")
+        return datasets.load_dataset(source, split=split)
+    except (ConnectionError, FileNotFoundError) as error:
+        if not constants.HF_HUB_OFFLINE:
+            raise
+        raise InputError(
+            f"no data set {shown}: no such folder here, and as a Hub id it is not in the cache of datasets "
+            f"({printable(datasets.config.HF_DATASETS_CACHE)}) and HF_HUB_OFFLINE is set; fetch it where there "
+            "is a network, or give a folder"
+        ) from error
+
+
+def _ask_hub(repo_id: str) -> str:
+    """The size of a data set. Asked once, because `datasets` by itself would try for half a minute."""
+    from huggingface_hub import HfApi, constants, errors, utils
+
+    httpx: Any = utils.httpx  # type: ignore[attr-defined]  # of the generation that it runs on
+    try:
+        info = HfApi().dataset_info(repo_id, timeout=constants.HF_HUB_ETAG_TIMEOUT, files_metadata=True)
+    except errors.GatedRepoError as error:
+        reason = f"it is gated: accept its terms on https://huggingface.co/datasets/{repo_id}, then `hf auth login`"
+        raise InputError(f"no data set {repo_id}: {reason}") from error
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(
+            f"no data set {repo_id}: no such folder here, and the Hub has no such data set; check the spelling, "
+            "or `hf auth login` if it is private"
+        ) from error
+    except (httpx.HTTPError, errors.OfflineModeIsEnabled) as error:
+        raise InputError(
+            f"no data set {repo_id}: no such folder here, and the Hub cannot be asked at {constants.ENDPOINT}; "
+            "if it was opened before, set HF_HUB_OFFLINE=1 to use the copy in the cache"
+        ) from error
+    return file_size(sum(file.size or 0 for file in info.siblings or ()))
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong first, in one line: `datasets` wraps it in "An error occurred while generating"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return printable(" ".join(str(error).split()))[:300] or type(error).__name__
+
+
+@contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """Keep progress bars, log lines and warnings of `datasets` and of the Hub's client off the terminal."""
+    import huggingface_hub.utils
+
+    libraries = [
+        library for library in (datasets, huggingface_hub.utils) if not library.are_progress_bars_disabled()
+    ]
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for library in libraries:
+                library.disable_progress_bars()
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL + 1)
+            yield
+        finally:
+            for library in libraries:
+                library.enable_progress_bars()
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,178 @@
+"""Random changes to training pictures that leave the identity as it is: flip, colour, place and size, background.
+
+Everything random comes in as numbers drawn elsewhere, so each function does the same again for the same numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nearid_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+DRAWS = 10
+"""How many numbers in [0, 1) `augment` takes for a picture."""
+
+JITTER = 0.2
+HUE = 0.05
+"""Widths of the colour jitter: factors of brightness, contrast and saturation in 1 +- 0.2, hue by +- 0.05 turns."""
+
+# A turn of the hue by an angle is A + cos(angle) B + sin(angle) C: W3C Filter Effects, feColorMatrix hueRotate.
+# It leaves greys alone and keeps luma, and unlike a turn in HSV it is one matrix.
+_LUMA = np.array([0.213, 0.715, 0.072], np.float32)
+_HUE_A = np.tile(_LUMA, (3, 1))
+_HUE_B = np.eye(3, dtype=np.float32) - _HUE_A
+_HUE_C = np.array([[-0.213, -0.715, 0.928], [0.143, 0.140, -0.283], [-0.787, 0.715, 0.072]], np.float32)
+
+
+@dataclass(frozen=True)
+class Augmentations:
+    """How often each change is made. All of them are off by default.
+
+    Attributes:
+        flip: probability of a horizontal flip, for each picture.
+        jitter: probability of a colour jitter, for each picture.
+        translate: probability of a shift together with a change of size, for each picture.
+        translate_fraction: the largest shift, as a fraction of width and of height.
+        scale_min, scale_max: range of the change of size; below 1 the object becomes smaller.
+        mask_anchor: probability of a black background for the anchor, the first view after the permutation.
+        mask_positive: the same for each of the other views.
+        mask_distractor: the same for each distractor.
+        background: probability that all pictures of a row get new backgrounds; a view and its distractor get
+            the same one.
+
+    Raises:
+        UsageError: naming every value that is out of range.
+    """
+
+    flip: float = 0.0
+    jitter: float = 0.0
+    translate: float = 0.0
+    translate_fraction: float = 0.1
+    scale_min: float = 0.9
+    scale_max: float = 1.1
+    mask_anchor: float = 0.0
+    mask_positive: float = 0.0
+    mask_distractor: float = 0.0
+    background: float = 0.0
+
+    def __post_init__(self) -> None:
+        wrong = [
+            f"{field.name} is {getattr(self, field.name):g}, expected 0 to 1"
+            for field in fields(self)
+            if not field.name.startswith("scale") and not 0 <= getattr(self, field.name) <= 1
+        ]
+        if not 0 < self.scale_min <= self.scale_max < float("inf"):
+            wrong.append(f"scale is {self.scale_min:g} to {self.scale_max:g}, expected 0 < min <= max")
+        if wrong:
+            raise UsageError(f"augmentation out of range: {wrong[0]}", wrong[1:])
+
+
+def augment(pixels: torch.Tensor, draws: NDArray[np.float64], how: Augmentations) -> torch.Tensor:
+    """Flip, jitter and move pictures, each by its own draws and independently of the others.
+
+    Args:
+        pixels: uint8 [N, 3, H, W].
+        draws: [N, `DRAWS`], uniform in [0, 1).
+        how: probabilities and ranges.
+
+    Returns:
+        uint8 [N, 3, H, W]. A picture that the draws leave alone is the same to the bit: its numbers come back
+        within a thousandth of a level, and are rounded.
+    """
+    import torch
+
+    flipped, jittered, moved = (draws[:, :3] < (how.flip, how.jitter, how.translate)).T
+    drawn = torch.from_numpy(draws).float()
+    values = pixels.float()
+    if jittered.any():
+        change = (drawn[:, 3:7] * 2 - 1) * torch.from_numpy(jittered)[:, None]
+        values = jitter(values, 1 + JITTER * change[:, :3], HUE * change[:, 3])
+    if flipped.any() or moved.any():
+        chosen = torch.from_numpy(moved)
+        shift = (drawn[:, 7:9] * 2 - 1) * how.translate_fraction * chosen[:, None]
+        scale = torch.where(chosen, how.scale_min + drawn[:, 9] * (how.scale_max - how.scale_min), 1.0)
+        values = move(values, torch.from_numpy(flipped), shift, scale)
+    return values.round_().clamp_(0, 255).byte()
+
+
+def jitter(pixels: torch.Tensor, factors: torch.Tensor, hue: torch.Tensor) -> torch.Tensor:
+    """Change brightness, contrast, saturation and hue, in this order, without clipping.
+
+    Brightness multiplies levels; contrast blends with the mean luma of the picture, saturation with the luma of
+    each pixel. All four are affine in a pixel's colour, so together they are one matrix and one offset.
+
+    Args:
+        pixels: float [N, 3, H, W], levels 0..255.
+        factors: float [N, 3], of brightness, contrast and saturation; 1 changes nothing.
+        hue: float [N], in turns.
+
+    Returns:
+        float [N, 3, H, W].
+    """
+    import torch
+
+    luma, a, b, c = map(torch.from_numpy, (_LUMA, _HUE_A, _HUE_B, _HUE_C))
+    brightness, contrast, saturation = factors.view(-1, 3, 1, 1).unbind(1)
+    angle = hue.view(-1, 1, 1) * (2 * torch.pi)
+    turn = a + angle.cos() * b + angle.sin() * c
+    matrix = turn @ (a + saturation * b) * (contrast * brightness)
+    flat = pixels.flatten(2)
+    mean_luma = (flat.mean(2) @ luma).view(-1, 1, 1)
+    return torch.baddbmm((1 - contrast) * brightness * mean_luma, matrix, flat).view_as(pixels)
+
+
+def move(pixels: torch.Tensor, flip: torch.Tensor, shift: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Flip pictures horizontally, scale them about their centre, and shift them, in this order.
+
+    Bilinear; what comes into view repeats the edge.
+
+    Args:
+        pixels: float [N, 3, H, W].
+        flip: bool [N].
+        shift: float [N, 2], to the right and down, as fractions of width and height.
+        scale: float [N]; above 1 enlarges.
+
+    Returns:
+        float [N, 3, H, W].
+    """
+    import torch
+    from torch.nn import functional
+
+    count, _, height, width = pixels.shape
+    # Where each pixel comes from, in coordinates in which the picture reaches from -1 to 1 both ways.
+    x = ((torch.arange(width) * 2 + 1) / width - 1 - 2 * shift[:, :1]) / scale[:, None]
+    y = ((torch.arange(height) * 2 + 1) / height - 1 - 2 * shift[:, 1:]) / scale[:, None]
+    x = torch.where(flip[:, None], -x, x)
+    grid = torch.stack(
+        (x[:, None, :].expand(count, height, width), y[:, :, None].expand(count, height, width)), dim=-1
+    )
+    return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+
+
+def backgrounds(random: np.random.Generator, count: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Backgrounds of smooth colour noise: coarse and fine patches of random strength around a random colour.
+
+    Returns:
+        uint8 [count, 3, height, width].
+    """
+    levels = random.random((count, 3, 1, 1), np.float32)
+    for cells in (2, 5, 16):
+        strength = random.random((count, 1, 1, 1), np.float32)
+        noise = (random.random((count, 3, cells, cells), np.float32) - 0.5) * strength
+        levels = levels + _stretched(cells, height) @ noise @ _stretched(cells, width).T
+    return (levels.clip(0, 1) * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _stretched(cells: int, pixels: int) -> NDArray[np.float32]:
+    """Weights [pixels, cells] of linear interpolation between the centres of cells."""
+    position = ((np.arange(pixels) + 0.5) / pixels * cells - 0.5).clip(0, cells - 1)
+    return (1 - abs(position[:, None] - np.arange(cells))).clip(0).astype(np.float32)

@@ -76,7 +76,7 @@ def synth(
     same files, whatever the number of workers. Nothing is downloaded.
     """
     from nearid_cli.synth.sample import SynthOptions
-    from nearid_cli.synth.writing import find_backgrounds, write_identities
+    from nearid_cli.synth.writing import find_backgrounds, next_command, write_identities
 
     options = SynthOptions(
         views=views,
@@ -101,18 +101,10 @@ def synth(
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
+    command = next_command(options, folder, form)
     typer.echo(
         f"{count(written.identities, 'identity', 'identities')}, {count(written.pictures, 'picture')} at "
-        f"{written.pictures / written.seconds:.0f} a second in {printable(folder)}; next: {_next(form, folder)}",
+        f"{written.pictures / written.seconds:.0f} a second in {printable(folder)}"
+        + (f"; next: {printable(shlex.join(command))}" if command else ""),
         err=True,
     )
-
-
-def _next(form: str, folder: Path) -> str:
-    """The command that uses what was written."""
-    if form == "folders":
-        command = ["nearid", "score", str(folder / "references"), str(folder / "generations")]
-    else:
-        command = ["nearid", "train", "--positives", str(folder / "positives")]
-        command += ["--distractors", str(folder / "distractors")]
-    return printable(shlex.join(command))

@@ -142,7 +142,8 @@ class _Rows:
         self._schema = self._features.arrow_schema
         self._waiting: list[dict[str, Any]] = []
         self._bytes = 0
-        self._file = pa.OSFile(str(folder / _FILE), "wb")
+        # Python's own file: its errors say what is wrong with the disk in one phrase.
+        self._file = (folder / _FILE).open("wb")
         self._stream = pa.ipc.new_stream(self._file, self._schema)
 
     def add(self, row: dict[str, Any]) -> None:

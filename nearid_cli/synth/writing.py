@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from nearid_cli.reports.files import check_outputs, replace_file
 from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.dataset import require_datasets, write_dataset
 from nearid_cli.synth.encoding import Identity, render_identities
-from nearid_cli.synth.folders import write_folders
+from nearid_cli.synth.folders import distractor_sets, write_folders
 from nearid_cli.synth.sample import DIFFICULTIES, SynthOptions
 from nearid_cli.synth.sheet import draw_sheet, sheet_length
 from nearid_cli.synth.workers import in_order
@@ -29,6 +30,8 @@ from nearid_cli.text import printable, unknown
 
 FORMS = ("folders", "dataset")
 DEVICES = ("cpu", "cuda", "auto")
+BACKBONE = "google/siglip2-so400m-patch14-384"
+"""What the paper trains a head for, as an example."""
 # Identities that a process renders before it hands them over: half a second's work on a core.
 _CHUNK = 8
 
@@ -170,6 +173,8 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             what = "is not empty" if target.is_dir() else "is a file"
             raise InputError(f"{printable(folder)} {what}; give a new folder")
+        if target.is_mount():  # which cannot be replaced by another folder
+            raise InputError(f"{printable(folder)} is a mount point; give a new folder in it")
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(
             f".{uuid.uuid4().hex}.tmp"
@@ -201,3 +206,18 @@ def _describe(file: Path, options: SynthOptions, numbers: range, form: str, devi
         "backgrounds": [printable(path) for path in options.backgrounds],
     }
     file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def next_command(options: SynthOptions, folder: Path, form: str) -> list[str] | None:
+    """The command that uses what was written; None where there is nothing to learn from.
+
+    >>> " ".join(next_command(SynthOptions(), Path("out"), "folders"))
+    'nearid score out/references out/generations'
+    """
+    if form == "folders":
+        return ["nearid", "score", str(folder / "references"), str(folder / "generations")]
+    if not options.distractors:
+        return None
+    sets = [("--distractors", str(folder / name)) for name in distractor_sets(options.distractors)]
+    data = ["--positives", str(folder / "positives"), *itertools.chain(*sets)]
+    return ["nearid", "train", *data, "--backbone", BACKBONE, "--output", "run"]

@@ -32,7 +32,7 @@ class CheckpointFiles:
         folder: where it lies.
         config: `config.json`.
         image_processor: the image processor's settings.
-        weights: the safetensors files, all of which exist.
+        weights: the safetensors files, all of which exist; none where they were not asked for.
     """
 
     folder: Path
@@ -51,8 +51,12 @@ class CheckpointFiles:
         return ARCHITECTURES[self.model_type]
 
 
-def read_files(folder: Path) -> CheckpointFiles:
+def read_files(folder: Path, weights: bool = True) -> CheckpointFiles:
     """Read and check the files of a checkpoint, all but the weights themselves.
+
+    Args:
+        folder: where they lie.
+        weights: whether there must be weights; without, none are looked for.
 
     Raises:
         ModelError: a file is absent, damaged, of an unknown architecture or of a format that is
@@ -70,7 +74,9 @@ def read_files(folder: Path) -> CheckpointFiles:
         )
     if config.get("quantization_config"):
         raise ModelError(f"expected plain weights, found a quantised model in {printable(folder)}")
-    return CheckpointFiles(folder, config, _read_image_processor(folder), _find_weights(folder))
+    return CheckpointFiles(
+        folder, config, _read_image_processor(folder), _find_weights(folder) if weights else ()
+    )
 
 
 def is_complete(folder: Path) -> bool:

@@ -1,0 +1,50 @@
+"""`nearid export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.text import file_size, printable
+
+
+def export(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A checkpoint of training, or a NearID model's folder.", metavar="CHECKPOINT"),
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder to write, new or empty.", metavar="OUT")],
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype", help="Precision of the weights: float16, bfloat16 or float32.", metavar="DTYPE"
+        ),
+    ] = "float16",
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            "--push-to-hub",
+            help="Upload it to this Hub repository too (organisation/model); a new one is private.",
+            metavar="ID",
+        ),
+    ] = None,
+) -> None:
+    """Release a trained model, and check the release.
+
+    Writes config.json, model.safetensors, preprocessor_config.json and a model card, loads them back and compares
+    embeddings with the checkpoint's.
+    """
+    from nearid_cli.training.export import export as write
+    from nearid_cli.training.push import check_push, push
+
+    if push_to_hub is not None:
+        check_push(push_to_hub)
+    done = write(checkpoint, out, dtype)
+    typer.echo(
+        f"{printable(done.folder)}: {done.dtype}, {file_size(done.size)}, embeddings of {done.embed_dim}; "
+        f"loaded back, {done.pictures} pictures embed as by the checkpoint (lowest cosine {done.cosine:.6f})"
+    )
+    if push_to_hub is not None:
+        typer.echo(f"pushed to {push(done.folder, push_to_hub)}")

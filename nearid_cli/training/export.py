@@ -1,0 +1,274 @@
+"""Models on disk in the release layout, and a trained checkpoint as a release that was loaded and compared.
+
+FOLDER/
+    config.json               model_type nearid, the tower's settings, embed_dim
+    model.safetensors         weights under the released names (`NearIDModel.release_state_dict`)
+    preprocessor_config.json  the backbone's
+    metrics.json              what was measured, if anything
+    README.md                 the model card, of a release
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearid_cli.encoders.files import CONFIG, PREPROCESSOR, WEIGHTS, CheckpointFiles, read_files
+from nearid_cli.encoders.quiet import quiet_transformers
+from nearid_cli.errors import InputError, ModelError, UsageError
+from nearid_cli.text import printable, unknown
+from nearid_cli.training.card import model_card
+from nearid_cli.training.model import name_processor
+
+if TYPE_CHECKING:
+    import torch
+
+    from nearid_cli.encoders.nearid_model import NearIDModel
+    from nearid_cli.encoders.spec import Embeddings
+
+MODEL, METRICS, TRAINING, CARD = "model", "metrics.json", "training.json", "README.md"
+
+TOLERANCE = {"float32": 1e-6, "float16": 1e-4, "bfloat16": 5e-3}
+"""How far below 1 the cosine of a picture's embeddings before and after may be: what rounding the weights does."""
+
+_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Export:
+    """A release that was written.
+
+    Attributes:
+        folder: where it is.
+        dtype: precision of its weights.
+        size: bytes of its weights.
+        embed_dim: length of an embedding.
+        cosine: the lowest cosine between a picture's embedding by the checkpoint and by the release.
+        pictures: how many pictures were compared.
+    """
+
+    folder: Path
+    dtype: str
+    size: int
+    embed_dim: int
+    cosine: float
+    pictures: int
+
+
+def save_model(
+    model: NearIDModel,
+    folder: Path,
+    preprocessor: Mapping[str, Any],
+    dtype: str | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    card: str | None = None,
+) -> None:
+    """Write a model in the release layout: the whole folder or nothing.
+
+    Args:
+        model: on any device.
+        folder: where to; it may exist if it is empty.
+        preprocessor: content of preprocessor_config.json.
+        dtype: `float32`, `float16` or `bfloat16` for all weights; None keeps each weight in its own, and such a
+            model is loaded in the widest of them.
+        metrics: content of metrics.json, if there shall be one.
+        card: content of README.md, if there shall be one.
+
+    Raises:
+        InputError: the folder is not empty.
+        ModelError: a weight is not finite, or not in `dtype`.
+        OSError: the disk would not take it. Nothing is left behind.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    refuse_existing(folder)
+    weights = {
+        name: tensor.detach().to("cpu", _torch_dtype(dtype) or tensor.dtype).contiguous()
+        for name, tensor in model.release_state_dict().items()
+    }
+    bad = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if bad:
+        where = f" in {dtype}; choose float32" if dtype else ""
+        raise ModelError(f"cannot save the model: {len(bad)} weights are not finite{where}: {bad[0]}")
+    kinds = {tensor.dtype for tensor in weights.values()}
+    kind = kinds.pop() if len(kinds) == 1 else torch.float32
+    files = {CONFIG: _config(model, str(kind).removeprefix("torch.")), PREPROCESSOR: dict(preprocessor)}
+    texts = {name: _json(content) for name, content in files.items()}
+    texts |= {METRICS: _json(metrics)} if metrics is not None else {}
+    texts |= {CARD: card} if card is not None else {}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        aside.mkdir()
+        save_file(weights, aside / WEIGHTS, {"format": "pt"})
+        for name, text in texts.items():
+            (aside / name).write_text(text, encoding="utf-8")
+        for path in aside.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        _put(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
+    """Write a checkpoint as a release, load it back in the two ways that people will, and compare embeddings.
+
+    Args:
+        checkpoint: a checkpoint of training (with `model/`, and metrics.json and training.json beside or above it),
+            or the folder of any NearID model.
+        out: the folder to write; it may exist if it is empty.
+        dtype: precision of the weights.
+
+    Raises:
+        UsageError: an unknown dtype.
+        InputError: `out` is not empty.
+        ModelError: the checkpoint is no NearID model or damaged, or the release does not give its embeddings. Nothing
+            is left at `out` then.
+    """
+    from nearid_cli.encoders.load import load_model
+
+    if dtype not in TOLERANCE:
+        raise UsageError(unknown("dtype", dtype, TOLERANCE))
+    refuse_existing(out)
+    folder, run = checkpoint, tuple[Path, ...]()
+    if (checkpoint / MODEL / CONFIG).is_file():
+        folder, run = checkpoint / MODEL, (checkpoint, checkpoint.absolute().parent)
+    files = read_files(folder)
+    if files.model_type != "nearid":
+        raise ModelError(
+            f"expected a NearID model in {printable(folder)}, found {files.model_type}: "
+            "`nearid train` makes one of it"
+        )
+    model: Any = load_model(files, "pooled", "float32")
+    metrics = _read_first(METRICS, *run[:1], folder)
+    training = _read_first(TRAINING, *run, folder)
+    # Under a name of its own until it has been compared.
+    aside = out.absolute().parent / f".{uuid.uuid4().hex}.export"
+    try:
+        card = model_card(out.absolute().name, model.config, dtype, metrics, training)
+        save_model(model, aside, name_processor(files), dtype, metrics, card)
+        cosine = _compare(files, model, aside, dtype)
+        size = (aside / WEIGHTS).stat().st_size
+        _put(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return Export(out, dtype, size, model.config.embed_dim, cosine, _PICTURES)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise InputError where something would be overwritten."""
+    free = not os.path.lexists(folder) or (folder.is_dir() and not folder.is_symlink())
+    if not free or (folder.exists() and any(folder.iterdir())):
+        raise InputError(f"expected a new or empty folder, found something at {printable(folder)}")
+
+
+def _put(aside: Path, folder: Path) -> None:
+    """Give a finished folder its name."""
+    if folder.is_dir():  # empty
+        folder.rmdir()
+    aside.rename(folder)
+
+
+def _compare(source: CheckpointFiles, model: NearIDModel, folder: Path, dtype: str) -> float:
+    """Embed seeded random pictures by the source and by the release, loaded both ways; the lowest cosine."""
+    import torch
+    from transformers import AutoModel
+
+    from nearid_cli.encoders.checkpoints import resolve
+    from nearid_cli.encoders.load import load_encoder
+    from nearid_cli.encoders.registry import MetricRequest
+    from nearid_cli.encoders.torch_encoder import TorchEncoder
+
+    before, after = (
+        resolve([MetricRequest("export", str(place))], "float32")[0] for place in (source.folder, folder)
+    )
+    reference = TorchEncoder(before, source, model, "cpu")
+    pictures = _random_pictures()
+    prepared = [reference.prepare(picture) for picture in pictures]
+    wanted = reference.embed(prepared)
+    with quiet_transformers():
+        automatic = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+        )
+    encoder = load_encoder(after)
+    found = {
+        "AutoModel.from_pretrained": TorchEncoder(after, read_files(folder), automatic, "cpu").embed(
+            prepared
+        ),
+        "nearid": encoder.embed([encoder.prepare(picture) for picture in pictures]),
+    }
+    cosines = {way: _lowest_cosine(wanted, embeddings) for way, embeddings in found.items()}
+    for way, cosine in cosines.items():
+        if not cosine >= 1 - TOLERANCE[dtype]:
+            raise ModelError(
+                f"the exported model, loaded by {way}, does not give the embeddings of {printable(source.folder)}: "
+                f"lowest cosine of {_PICTURES} pictures {cosine:.7f}, expected at least {1 - TOLERANCE[dtype]:.7f} "
+                f"in {dtype}; nothing was written"
+            )
+    return min(cosines.values())
+
+
+def _lowest_cosine(one: Embeddings, other: Embeddings) -> float:
+    """NaN if any embedding has one."""
+    return float((one.astype(np.float64) * other.astype(np.float64)).sum(axis=1).min())
+
+
+def _random_pictures() -> list[Any]:
+    """Pictures with structure at several scales, always the same."""
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    pictures = []
+    for index in range(_PICTURES):
+        edge = 2 ** (1 + index % 6)
+        blocks = generator.integers(0, 256, (edge, edge, 3), np.uint8)
+        pictures.append(Image.fromarray(blocks).resize((160, 120), Image.Resampling.BICUBIC))
+    return pictures
+
+
+def _config(model: NearIDModel, dtype: str) -> dict[str, Any]:
+    """Content of config.json."""
+    settings: dict[str, Any] = model.config.to_diff_dict()
+    settings.pop("auto_map", None)  # names Python files that are not there; our class registers itself
+    tower = model.config.vision_config.to_diff_dict()
+    settings["vision_config"] = {
+        name: value for name, value in tower.items() if name not in ("dtype", "transformers_version")
+    }
+    return settings | {"architectures": ["NearIDModel"], "dtype": dtype}
+
+
+def _read_first(name: str, *folders: Path) -> dict[str, Any] | None:
+    """The first JSON object of this name, or None."""
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"expected JSON in {printable(path)}: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"expected a JSON object in {printable(path)}, found {type(content).__name__}")
+    return content
+
+
+def _torch_dtype(dtype: str | None) -> torch.dtype | None:
+    import torch
+
+    if dtype is None:
+        return None
+    found: torch.dtype = getattr(torch, dtype)
+    return found
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"

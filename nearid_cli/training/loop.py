@@ -77,7 +77,7 @@ def train(options: TrainOptions, bar: bool = False) -> TrainResult:
     check_trackers(options.log)
     accelerator = _accelerator(options)
     resumed = _resumed(options)
-    trainee = make_trainee(options)
+    trainee = make_trainee(options, accelerator.device.type)
     data = open_data(options, trainee.preprocessing)
     plan = Plan(
         len(data.training),

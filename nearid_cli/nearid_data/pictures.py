@@ -85,14 +85,17 @@ class PictureColumns:
         """The three cells of a row."""
         return self.content(row, 0), self.content(row, 1), self.content(row, 2)
 
-    def picture(self, row: int, slot: int) -> Image.Image:
-        """The picture of a cell that holds one, decoded to RGB as `images.decode` does it.
+    def picture(self, row: int, slot: int) -> Image.Image | None:
+        """The picture decoded to RGB, as `images.decode` does it, or None where there is none.
 
         Raises:
-            BadRowError: it cannot be decoded.
+            BadRowError: there is one, and it cannot be decoded.
         """
+        content = self.content(row, slot)
+        if content is None:
+            return None
         try:
-            return decode(self.content(row, slot) or b"")
+            return decode(content)
         except UnreadableImage as error:
             raise self.unreadable(row, slot, error) from error
 

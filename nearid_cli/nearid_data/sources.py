@@ -58,11 +58,17 @@ def open_source(source: str, split: str = "train", notify: Notify = lambda line:
                     dataset = dataset.cast_column(name, datasets.Image(decode=False))
         except NearIDError:
             raise
+        except IndexError as error:  # datasets cannot read back what save_to_disk wrote for no rows
+            raise _no_rows(source) from error
         except Exception as error:  # datasets and Arrow raise nearly everything; the message says what
             raise InputError(f"{printable(source)} cannot be opened: {_reason(error)}") from error
     if len(dataset) == 0:
-        raise InputError(f"{printable(source)} has no rows")
+        raise _no_rows(source)
     return dataset
+
+
+def _no_rows(source: str) -> InputError:
+    return InputError(f"{printable(source)} has no rows")
 
 
 def _library() -> Any:
@@ -92,10 +98,10 @@ def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str)
     import pyarrow.parquet
 
     splits: dict[str, list[str]] = {}
-    unreadable = []
+    unreadable, rows = [], 0
     for file in files:
         try:
-            pyarrow.parquet.read_schema(file)
+            rows += pyarrow.parquet.read_metadata(file).num_rows
         except (pyarrow.ArrowException, OSError) as error:
             unreadable.append(f"{printable(file.name)}: {_reason(error)}")
         named = _SHARD.fullmatch(file.name)
@@ -104,6 +110,8 @@ def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str)
         raise InputError(
             f"{printable(source)}: {count(len(unreadable), 'file')} cannot be read as Parquet", unreadable
         )
+    if not rows:
+        raise _no_rows(source)
     return datasets.Dataset.from_parquet(splits[_known(split, list(splits), source)])
 
 

@@ -158,7 +158,9 @@ def move(pixels: torch.Tensor, flip: torch.Tensor, shift: torch.Tensor, scale: t
 
 
 def backgrounds(random: np.random.Generator, count: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Backgrounds of smooth colour noise: coarse and fine patches of random strength around a random colour.
+    """Backgrounds of smooth noise: coarse and fine patches of random strength, around a random colour.
+
+    Noise that is the same in all channels is added to coloured noise, for the colours to be less glaring.
 
     Returns:
         uint8 [count, 3, height, width].
@@ -166,8 +168,10 @@ def backgrounds(random: np.random.Generator, count: int, height: int, width: int
     levels = random.random((count, 3, 1, 1), np.float32)
     for cells in (2, 5, 16):
         strength = random.random((count, 1, 1, 1), np.float32)
-        noise = (random.random((count, 3, cells, cells), np.float32) - 0.5) * strength
-        levels = levels + _stretched(cells, height) @ noise @ _stretched(cells, width).T
+        grey, colour = (random.random((count, n, cells, cells), np.float32) - 0.5 for n in (1, 3))
+        levels = (
+            levels + _stretched(cells, height) @ (strength * (grey + colour / 2)) @ _stretched(cells, width).T
+        )
     return (levels.clip(0, 1) * 255).astype(np.uint8)
 
 

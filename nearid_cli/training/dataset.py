@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from nearid_cli.images.preprocessing import Preprocessing, Resampling
 from nearid_cli.nearid_data import Identities, PictureColumns
 from nearid_cli.text import count
 from nearid_cli.training.augment import DRAWS, Augmentations, augment, backgrounds
+from nearid_cli.training.model import picture_size
 
 VIEWS = 3
 
@@ -43,6 +44,14 @@ class Batch(TypedDict):
     row: torch.Tensor
 
 
+class _Cell(NamedTuple):
+    """Where a picture is in its row, and the columns that say where the object is in it."""
+
+    pictures: PictureColumns
+    masks: PictureColumns
+    slot: int
+
+
 class TrainingSet(Dataset[Item]):
     """Rows of identities as items for the model. Picklable, for the workers of a DataLoader.
 
@@ -56,7 +65,6 @@ class TrainingSet(Dataset[Item]):
         preprocessing: of the checkpoint; pictures are resized and cropped, not normalised.
         augmentations: what is done to the pictures then.
         seed: of all that is random, 0 or more.
-        permute: False keeps the views in their slots, for evaluation.
         stream: another number draws other permutations and augmentations for the same rows.
 
     Attributes:
@@ -75,8 +83,6 @@ class TrainingSet(Dataset[Item]):
         preprocessing: Preprocessing,
         augmentations: Augmentations,
         seed: int,
-        *,
-        permute: bool = True,
         stream: int = 0,
     ) -> None:
         enough = identities.views.present[identities.numbers].sum(axis=1) >= 2
@@ -85,15 +91,20 @@ class TrainingSet(Dataset[Item]):
                 f"{identities.views.source}: expected rows with two views or more, "
                 f"found none in {count(len(identities), 'row')}"
             )
+        size = picture_size(preprocessing)
+        if size is None:
+            raise ModelError(
+                "training takes pictures of one size: expected a preprocessor_config.json with a centre crop, or "
+                f"with a height and width to resize to, found: {preprocessing.describe()}"
+            )
         _refuse_missing_masks(identities, augmentations)
         self.identities = identities.subset(identities.numbers[enough])
         self.left_out = len(identities) - len(self.identities)
         self.preprocessing = preprocessing
         self.augmentations = augmentations
         self.seed = seed
-        self.size = output_size(preprocessing)
+        self.size = size
         self._mask_preprocessing = replace(preprocessing, resample=Resampling.NEAREST)
-        self._permute = permute
         self._stream = stream
         self._epoch = 0
         how = augmentations
@@ -118,87 +129,85 @@ class TrainingSet(Dataset[Item]):
             BadRowError: a picture of the row cannot be read. It is never skipped.
             IndexError: there is no such row.
         """
-        row = int(self.identities.numbers[index])
-        random = np.random.default_rng((self.seed, self._stream, self._epoch, row))
-        # All that an option may leave undrawn comes last, so that no option changes what another one draws.
-        order = self._order(row, random.random(VIEWS))
-        sources = self._sources(row, random.random(VIEWS))
+        row, random, cells = self._draw(index)
         draws = random.random((2 * VIEWS, DRAWS))
         masked = random.random(2 * VIEWS) < self._mask_probabilities
         new_background = random.random() < self.augmentations.background
 
         pixels = np.zeros((2 * VIEWS, 3, *self.size), np.uint8)
-        valid = np.zeros(2 * VIEWS, bool)
-        masks: list[NDArray[np.bool_] | None] = [None] * VIEWS
-        own_masks: list[NDArray[np.bool_] | None] = [None] * VIEWS
-        for place, slot in enumerate(order):
-            if not self.identities.views.present[row, slot]:
-                continue
-            size = self._read(self.identities.views, row, slot, pixels[place])
-            valid[place] = True
-            if new_background or masked[place] or masked[place + VIEWS]:
-                masks[place] = self._mask(self.identities.masks, row, slot, size)
-            source = sources[slot]
-            if source is None:
-                continue
-            size = self._read(self.identities.distractors[source], row, slot, pixels[place + VIEWS])
-            valid[place + VIEWS] = True
-            if new_background:
-                own_masks[place] = self._mask(self.identities.distractor_masks[source], row, slot, size)
+        valid = np.array([cell is not None for cell in cells])
+        sizes = {place: self._read(cell, row, pixels[place]) for place, cell in enumerate(cells) if cell}
 
+        masked &= valid
+        wanted = (
+            set(sizes) if new_background else {place % VIEWS for place in np.flatnonzero(masked).tolist()}
+        )
+        outlines = {
+            place: outline
+            for place in wanted
+            if (cell := cells[place]) and (outline := self._outline(cell, row, sizes[place])) is not None
+        }
         if new_background:
             for place, scene in enumerate(backgrounds(random, VIEWS, *self.size)):
-                mask, own = masks[place], own_masks[place]
-                # Where the distractor's outline is not known, its background cannot be made the view's.
-                if mask is None or (valid[place + VIEWS] and own is None):
-                    continue
-                np.copyto(pixels[place], scene, where=~mask)
-                if own is not None:
-                    np.copyto(pixels[place + VIEWS], scene, where=~own)
-        for place in np.flatnonzero(masked & valid).tolist():
-            if (mask := masks[place % VIEWS]) is not None:
-                pixels[place] *= mask
+                pair = [one for one in (place, place + VIEWS) if valid[one]]
+                # Where one outline is not known, the two could not have the same background.
+                if outlines.keys() >= set(pair):
+                    for one in pair:
+                        np.copyto(pixels[one], scene, where=~outlines[one])
+        for place in np.flatnonzero(masked).tolist():
+            # Distractor sets but those of nearid synth have no masks: the view's serves both.
+            if (outline := outlines.get(place % VIEWS)) is not None:
+                pixels[place] *= outline
 
-        draws[~valid] = 1.0  # no probability is above it
+        draws[~valid] = 1.0  # above every probability
         return {
             "pixels": augment(torch.from_numpy(pixels), draws, self.augmentations),
             "valid": torch.from_numpy(valid),
             "row": row,
         }
 
-    def _order(self, row: int, draws: NDArray[np.float64]) -> list[int]:
-        """The original slot at each place: those with a view in random order, then the others."""
-        if not self._permute:
-            return list(range(VIEWS))
-        return [int(slot) for slot in np.argsort(draws + ~self.identities.views.present[row])]
+    def contents(self, index: int) -> tuple[bytes | None, ...]:
+        """The six pictures of an item as the files they were stored as, None for an empty slot."""
+        row, _, cells = self._draw(index)
+        return tuple(cell and cell.pictures.content(row, cell.slot) for cell in cells)
 
-    def _sources(self, row: int, draws: NDArray[np.float64]) -> list[int | None]:
-        """For each original slot, one of the distractor sets that have a picture there."""
-        having = [
-            [i for i, columns in enumerate(self.identities.distractors) if columns.present[row, slot]]
-            for slot in range(VIEWS)
-        ]
-        return [
-            sources[int(draw * len(sources))] if sources else None
-            for sources, draw in zip(having, draws, strict=True)
-        ]
+    def _draw(self, index: int) -> tuple[int, np.random.Generator, list[_Cell | None]]:
+        """The row, what decides all that is random about it, and where the six pictures are."""
+        identities = self.identities
+        row = int(identities.numbers[index])
+        random = np.random.default_rng((self.seed, self._stream, self._epoch, row))
+        present = identities.views.present[row]
+        # Views that exist come first: a draw is below 1.
+        order = np.argsort(random.random(VIEWS) + ~present).tolist()
+        chosen = random.random(VIEWS)
+        views: list[_Cell | None] = []
+        distractors: list[_Cell | None] = []
+        for slot in order:
+            views.append(_Cell(identities.views, identities.masks, slot) if present[slot] else None)
+            sources = [
+                _Cell(pictures, masks, slot)
+                for pictures, masks in zip(identities.distractors, identities.distractor_masks, strict=True)
+                if present[slot] and pictures.present[row, slot]
+            ]
+            distractors.append(sources[int(chosen[slot] * len(sources))] if sources else None)
+        return row, random, views + distractors
 
-    def _read(self, columns: PictureColumns, row: int, slot: int, out: NDArray[np.uint8]) -> tuple[int, int]:
-        """Put a prepared picture into `out` [3, H, W]; its own width and height."""
-        picture = columns.picture(row, slot)
+    def _read(self, cell: _Cell, row: int, out: NDArray[np.uint8]) -> tuple[int, int]:
+        """Put a prepared picture into `out` [3, H, W]; its width and height before that."""
+        picture = cell.pictures.picture(row, cell.slot)
+        assert picture is not None
         try:
             out[:] = self.preprocessing.to_uint8(picture).transpose(2, 0, 1)
         except UnreadableImage as error:
-            raise columns.unreadable(row, slot, error) from error
+            raise cell.pictures.unreadable(row, cell.slot, error) from error
         return picture.size
 
-    def _mask(
-        self, columns: PictureColumns, row: int, slot: int, size: tuple[int, int]
-    ) -> NDArray[np.bool_] | None:
+    def _outline(self, cell: _Cell, row: int, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Where the object is in a prepared picture, bool [H, W], or None where no mask says so."""
-        if not columns.present[row, slot]:
+        picture = cell.masks.picture(row, cell.slot)
+        if picture is None:
             return None
-        mask = columns.picture(row, slot).convert("L")
+        mask = picture.convert("L")
         if mask.size != size:
             mask = mask.resize(size, Image.Resampling.NEAREST)
         return self._mask_preprocessing.to_uint8(mask) > 0
@@ -211,23 +220,6 @@ def collate(items: Sequence[Item]) -> Batch:
         "valid": torch.stack([item["valid"] for item in items]),
         "row": torch.tensor([item["row"] for item in items]),
     }
-
-
-def output_size(preprocessing: Preprocessing) -> tuple[int, int]:
-    """Height and width of every prepared picture.
-
-    Raises:
-        ModelError: they depend on the picture.
-    """
-    if preprocessing.crop is not None:
-        return preprocessing.crop
-    edges = dict(preprocessing.size or ())
-    if "height" not in edges:
-        raise ModelError(
-            "training takes pictures of one size: expected a preprocessor_config.json with a centre crop, or with "
-            f"a height and width to resize to, found: {preprocessing.describe()}"
-        )
-    return edges["height"], edges["width"]
 
 
 def _refuse_missing_masks(identities: Identities, how: Augmentations) -> None:

@@ -17,7 +17,7 @@ import typer
 import typer.main
 
 from nearid_cli import __version__
-from nearid_cli.cli import cache, demo, doctor, embed, models, pair, score, synth, train
+from nearid_cli.cli import cache, demo, doctor, embed, export, models, pair, score, synth, train
 from nearid_cli.cli import options as shared
 from nearid_cli.errors import NearIDError
 from nearid_cli.text import printable
@@ -43,6 +43,7 @@ app.command("score")(score.score)
 app.command("pair")(pair.pair)
 app.command("embed")(embed.embed)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
 app.command("synth")(synth.synth)

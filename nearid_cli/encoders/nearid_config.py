@@ -69,12 +69,16 @@ class NearIDConfig(PreTrainedConfig):  # type: ignore[misc]
         super().__init__(**kwargs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, without those of other heads where the released layout has none."""
+        """The settings, without those that the released layout lacks where they say nothing.
+
+        Never with `auto_map`, which would name Python files that are not saved with a model.
+        """
         settings: dict[str, Any] = super().to_dict()
-        defaults = {"head_type": "map", "head_hidden_dim": None}
-        return {
-            name: value for name, value in settings.items() if name not in defaults or value != defaults[name]
-        }
+        settings.pop("auto_map", None)
+        for name, default in (("head_type", "map"), ("head_hidden_dim", None)):
+            if name in settings and settings[name] == default:
+                del settings[name]
+        return settings
 
 
 def _tower(config: dict[str, Any] | PreTrainedConfig | None) -> Any:

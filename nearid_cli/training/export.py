@@ -239,7 +239,6 @@ def _random_pictures() -> list[Any]:
 def _config(model: NearIDModel, dtype: str) -> dict[str, Any]:
     """Content of config.json."""
     settings: dict[str, Any] = model.config.to_diff_dict()
-    settings.pop("auto_map", None)  # names Python files that are not there; our class registers itself
     tower = model.config.vision_config.to_diff_dict()
     settings["vision_config"] = {
         name: value for name, value in tower.items() if name not in ("dtype", "transformers_version")

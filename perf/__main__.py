@@ -10,7 +10,7 @@ from pathlib import Path
 
 from perf.measure import Row
 
-NAMES = ("startup", "warm", "preprocessing", "cold", "memory", "gpu")
+NAMES = ("startup", "warm", "preprocessing", "cold", "memory", "synth", "gpu")
 
 
 def main(names: list[str]) -> int:

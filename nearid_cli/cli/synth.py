@@ -69,7 +69,7 @@ def synth(
         ),
     ] = None,
 ) -> None:
-    """Render identities with near-identity distractors, for tests and training.
+    """Render identities with near-identity distractors.
 
     Each identity is one object in several contexts (camera, light, background); each distractor is a
     similar but different object in exactly the context of one view. The same options and seed give the

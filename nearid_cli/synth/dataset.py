@@ -183,7 +183,7 @@ class _Rows:
         from datasets import DatasetInfo
 
         DatasetInfo(features=self._features).write_to_directory(str(self._folder))
-        state = {
+        state: dict[str, Any] = {
             "_data_files": [{"filename": _FILE}],
             # The library names cached results after it: it must change with the rows, and only with them.
             "_fingerprint": digest_file(self._folder / _FILE)[:16],

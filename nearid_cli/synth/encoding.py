@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -75,8 +76,8 @@ def render_identities(options: SynthOptions, device: str, numbers: range) -> lis
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
     file = BytesIO()
-    # Rendered pictures hardly shrink further: level 6 takes twice as long for 3 % less.
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    # What PNG's filters leave of a rendered picture are runs: as small as at level 6, in a quarter of its time.
+    Image.fromarray(pixels).save(file, "PNG", compress_type=zlib.Z_RLE)
     return file.getvalue()
 
 

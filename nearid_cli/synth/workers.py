@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
@@ -86,6 +87,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
     if sys.platform == "win32":  # which has no such mask: there the processes say that they were interrupted
         yield
         return
+    resource_tracker.ensure_running()  # which `start` would do, and undo the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

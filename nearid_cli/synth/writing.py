@@ -175,11 +175,10 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
             raise InputError(f"{printable(folder)} {what}; give a new folder")
         if target.is_mount():  # which cannot be replaced by another folder
             raise InputError(f"{printable(folder)} is a mount point; give a new folder in it")
-        target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(
             f".{uuid.uuid4().hex}.tmp"
         )  # a short name: the target's may be as long as any can be
-        aside.mkdir()
+        aside.mkdir(parents=True)
         try:
             yield aside
             if target.exists():

@@ -93,7 +93,7 @@ def test_an_unexpected_error_says_where_it_came_from() -> None:
 )
 def test_a_process_that_dies_is_an_error(task: Task, says: str) -> None:
     started = time.monotonic()
-    with pytest.raises(NearIDError, match="^a rendering process died") as caught:
+    with pytest.raises(NearIDError, match=r"^a rendering process died") as caught:
         list(in_order(work, [("note", 0.0), task, ("sleep", 20.0)], workers=2))
     assert says in caught.value.message
     assert time.monotonic() - started < 10
@@ -109,7 +109,7 @@ def test_nobody_works_on_after_the_end() -> None:
 
 
 def test_workers_are_deaf_to_interrupts_and_the_caller_is_not() -> None:
-    assert list(in_order(work, [("ignore", 1.0)], workers=1))[0][0] == 1
+    assert next(in_order(work, [("ignore", 1.0)], workers=1))[0] == 1
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.walk import walk
 from nearid_cli.synth import dataset as dataset_module
+from nearid_cli.synth import writing
 from nearid_cli.synth.dataset import write_dataset
 from nearid_cli.synth.encoding import Identity, encode, render_identities
 from nearid_cli.synth.folders import MANIFEST_COLUMNS, write_folders
@@ -45,6 +46,12 @@ def samples() -> list[Sample]:
 @pytest.fixture(scope="module")
 def identities(samples: list[Sample]) -> list[Identity]:
     return [encode(sample) for sample in samples]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render in this process: starting others takes seconds, and test_workers.py has them."""
+    monkeypatch.setattr(writing, "in_order", lambda work, tasks, workers: (work(task) for task in tasks))
 
 
 def pixels(source: Path | bytes) -> np.ndarray:
@@ -236,7 +243,7 @@ def test_backgrounds_are_all_pictures_of_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in find_backgrounds(tmp_path)] == ["b2.png", "b10.png", "a.png"]
     assert find_backgrounds(None) == ()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="^no pictures in .*empty to take backgrounds from$"):
+    with pytest.raises(InputError, match=r"^no pictures in .*empty to take backgrounds from$"):
         find_backgrounds(tmp_path / "empty")
 
 
@@ -248,6 +255,7 @@ def test_backgrounds_are_seen(tmp_path: Path) -> None:
     assert (pixels(identity.views[0])[outside] == (200, 10, 30)).all()
 
 
+@pytest.mark.usefixtures("here")
 def test_a_run_says_what_made_it_and_leaves_nothing_else(tmp_path: Path) -> None:
     written = write_identities(SynthOptions(size=32), tmp_path / "out", range(4, 6), workers=1)
     assert (written.identities, written.pictures) == (2, 12)
@@ -257,6 +265,7 @@ def test_a_run_says_what_made_it_and_leaves_nothing_else(tmp_path: Path) -> None
     assert (made["start"], made["identities"], made["size"], made["seed"]) == (4, 2, 32, 0)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("already", ["nothing", "empty folder", "link to an empty folder"])
 def test_where_it_may_write(tmp_path: Path, already: str) -> None:
     out = tmp_path / "deep" / "out"

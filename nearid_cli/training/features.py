@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,8 @@ class FeatureCache:
 
     Raises:
         CacheError: a part that is there is damaged.
+
+    A copy for another process (a worker of a data loader) can read, and not build.
     """
 
     def __init__(
@@ -70,10 +72,15 @@ class FeatureCache:
         self._model, self._preprocessing, self._batch_size = model, preprocessing, batch_size
         self.folder = folder / _fingerprint(model, preprocessing)
         self._shape = _token_shape(model, preprocessing)
-        self._parts: list[npt.NDArray[np.float16]] = []
-        self._places: dict[bytes, tuple[int, int]] = {}
-        for path in sorted(self.folder.glob("*.tokens")):
-            self._open(path)
+        self._open_all()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a process that only reads: it maps the parts itself, and has no use for the model."""
+        return {"folder": self.folder, "_shape": self._shape}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open_all()
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._places
@@ -175,6 +182,12 @@ class FeatureCache:
             else:
                 bad.append(BadImage(key.hex(), "its token features have no finite value in float16"))
         return bad
+
+    def _open_all(self) -> None:
+        self._parts: list[npt.NDArray[np.float16]] = []
+        self._places: dict[bytes, tuple[int, int]] = {}
+        for path in sorted(self.folder.glob("*.tokens")):
+            self._open(path)
 
     def _open(self, path: Path) -> None:
         """Map a finished part."""

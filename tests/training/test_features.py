@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -191,6 +192,16 @@ def test_tokens_beyond_float16_are_a_bad_picture(tmp_path: Path) -> None:
     with pytest.raises(BadImagesError, match="1 picture cannot be used"):
         built.build(list(PICTURES.items())[:1])
     assert len(built) == 0
+
+
+def test_a_copy_for_another_process_maps_the_parts_itself(
+    tmp_path: Path, parts: tuple[NearIDModel, Preprocessing]
+) -> None:
+    built = cache(tmp_path, parts)
+    built.build(PICTURES.items())
+    pickled = pickle.dumps(built)
+    assert len(pickled) < 500
+    assert torch.equal(pickle.loads(pickled).tokens(KEYS), built.tokens(KEYS))
 
 
 def test_another_backbone_has_another_cache(tmp_path: Path, parts: tuple[NearIDModel, Preprocessing]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,6 +94,10 @@ def train(
         bool,
         _option("--cache-features", "Run a frozen backbone over all pictures once, and keep its features."),
     ] = False,
+    features: Annotated[
+        Path | None,
+        _option("--features", "Where to keep them, for several runs; OUTPUT/features by default.", "DIR"),
+    ] = None,
     loss: Annotated[
         str,
         _option(
@@ -196,12 +201,9 @@ def train(
     from nearid_cli.training.loop import train as run
 
     result = run(options, bar=sys.stderr.isatty())
+    # A log record, because of several processes only the first speaks.
+    say = logging.getLogger(__name__).info
     if result.interrupted:
-        _say(f"stopped and saved at step {result.step:,} of {result.steps:,}: go on with --resume")
+        say(f"stopped and saved at step {result.step:,} of {result.steps:,}: go on with --resume")
         raise typer.Exit(_INTERRUPTED)
-    _say(f"{count(result.step, 'step')} done; the model is in {printable(result.model)}")
-
-
-def _say(line: str) -> None:
-    """One line on stderr."""
-    typer.echo(line, err=True)
+    say(f"{count(result.step, 'step')} done; the model is in {printable(result.model)}")

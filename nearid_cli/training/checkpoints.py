@@ -71,6 +71,11 @@ class Checkpoint:
         return content
 
 
+def folder(output: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return output / f"checkpoint-{step}"
+
+
 def save(
     output: Path,
     step: int,
@@ -94,10 +99,10 @@ def save(
     """
     import torch
 
-    folder = output / f"checkpoint-{step}"
-    aside = output / f".{folder.name}-{uuid.uuid4().hex}.tmp"
+    place = folder(output, step)
+    aside = output / f".{place.name}-{uuid.uuid4().hex}.tmp"
     try:
-        with _disk_errors(folder):
+        with _disk_errors(place):
             aside.mkdir()
             write_model(aside / MODEL)
             torch.save(tensors, aside / TENSORS)
@@ -107,13 +112,13 @@ def save(
             _write_json(aside / STATE, {"step": step, **state, "files": digests})
             for path in (*files, aside / STATE, aside / MODEL, aside):
                 _flush(path)
-            if folder.exists():  # damaged, or it would have been resumed from
-                shutil.rmtree(folder)
-            aside.rename(folder)
+            if place.exists():  # damaged, or it would have been resumed from
+                shutil.rmtree(place)
+            aside.rename(place)
             _flush(output)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return Checkpoint(folder, step)
+    return Checkpoint(place, step)
 
 
 def newest(output: Path) -> Checkpoint | None:
@@ -185,7 +190,7 @@ def _point(link: Path, target: str) -> None:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def _disk_errors(place: Path) -> Iterator[None]:
     """What a full disk makes torch, safetensors and Python say, as one line."""
     from safetensors import SafetensorError
 
@@ -194,7 +199,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(
-            f"cannot write {printable(folder)}: {' '.join(reason.split()).lower()}; earlier checkpoints are whole: "
+            f"cannot write {printable(place)}: {' '.join(reason.split()).lower()}; earlier checkpoints are whole: "
             f"make room and go on with --resume"
         ) from error
 

@@ -12,7 +12,6 @@ from nearid_cli.errors import UsageError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.nearid_data import Identities, read_rows
 from nearid_cli.text import count
-from nearid_cli.training.batches import Varying
 from nearid_cli.training.dataset import TrainingSet
 from nearid_cli.training.evaluation import ValidationSet
 from nearid_cli.training.mtg import JointSet, open_mtg
@@ -28,12 +27,12 @@ class Data:
     """What a run learns from.
 
     Attributes:
-        training: the training rows.
+        rows: the training rows.
         validation: the validation rows; None for no evaluation.
         fingerprint: what tells these data from others, as JSON.
     """
 
-    training: Varying
+    rows: TrainingSet | JointSet
     validation: ValidationSet | None
     fingerprint: dict[str, Any]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
+from nearid_cli.training.options import TrainOptions
 
 FILE = "metrics.jsonl"
 TIMING = "timing"
@@ -57,44 +58,68 @@ class MetricsFile:
         self._file.close()
 
 
-class Display:
-    """Progress for people: a bar on a terminal, else a line for each evaluation.
+class Journal:
+    """Where the numbers of a run go. One process writes and speaks; in the others nothing happens.
 
     Args:
+        options: of the run.
+        accelerator: of the run; holds the trackers.
         first_step, steps: where the run begins and ends.
-        bar: whether stderr is a terminal.
+        bar: show a progress bar on stderr, else a line for each evaluation.
     """
 
-    def __init__(self, first_step: int, steps: int, bar: bool) -> None:
+    def __init__(
+        self, options: TrainOptions, accelerator: Any, first_step: int, steps: int, bar: bool
+    ) -> None:
+        self._accelerator, self._tracked = accelerator, bool(options.log)
         self._steps = steps
         self._shown: dict[str, str] = {}
+        self._file: MetricsFile | None = None
         self._bar: Any = None
-        if bar:
+        if accelerator.is_main_process:
+            self._file = MetricsFile(options.output / FILE, first_step)
+        if accelerator.is_main_process and bar:
             from tqdm import tqdm
 
             self._bar = tqdm(initial=first_step, total=steps, unit="step", dynamic_ncols=True)
+        if self._tracked:
+            accelerator.init_trackers("nearid", config=_flat(options))
 
     def steps(self, records: Sequence[Record], images_per_second: float) -> None:
-        """Show that some steps are done."""
+        """Record steps; each has `step`, `loss` and whatever else."""
         self._shown |= {"loss": f"{records[-1]['loss']:.4f}", "images/s": f"{images_per_second:.0f}"}
+        if self._file is not None:
+            self._file.write(records)
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)
             self._bar.update(len(records))
+        if self._tracked:
+            for record in records:
+                self._accelerator.log({k: v for k, v in record.items() if k != "step"}, step=record["step"])
 
-    def evaluation(self, record: Record) -> None:
-        """Show an evaluation; without a bar as one line with everything."""
-        if record.get("ssr") is not None:
-            self._shown |= {"SSR": f"{100 * record['ssr']:.1f}", "PA": f"{100 * record['pa']:.1f}"}
+    def evaluation(self, step: int, metrics: Record, timing: Mapping[str, float]) -> None:
+        """Record an evaluation; `metrics` is empty where there was nothing to evaluate on."""
+        if metrics and self._file is not None:
+            self._file.write([{"step": step, **metrics, TIMING: timing}])
+        if metrics.get("ssr") is not None:
+            self._shown |= {"SSR": f"{100 * metrics['ssr']:.1f}", "PA": f"{100 * metrics['pa']:.1f}"}
+            if self._tracked:
+                numbers = {name: metrics[name] for name in ("ssr", "pa", "mean_margin")}
+                self._accelerator.log(numbers, step=step)
         if self._bar is not None:
             self._bar.set_postfix(self._shown)
-        else:
+        elif self._file is not None and self._shown:
             found = ", ".join(f"{name} {value}" for name, value in self._shown.items())
-            _log.info(f"step {record['step']:,} of {self._steps:,}: {found or 'saved'}")
+            _log.info(f"step {step:,} of {self._steps:,}: {found}")
 
     def close(self) -> None:
-        """Take the bar away."""
+        """End it, whatever the reason."""
         if self._bar is not None:
             self._bar.close()
+        if self._file is not None:
+            self._file.close()
+        if self._tracked:
+            self._accelerator.end_training()
 
 
 def _step(line: bytes) -> float:
@@ -103,3 +128,12 @@ def _step(line: bytes) -> float:
         return float(json.loads(line)["step"])
     except ValueError:
         return float("inf")
+
+
+def _flat(options: TrainOptions) -> dict[str, Any]:
+    """The options as trackers take them: names to numbers and texts, nothing nested."""
+    values = options.as_json()
+    values |= {f"augmentations.{name}": value for name, value in values.pop("augmentations").items()}
+    return {
+        name: value if isinstance(value, (bool, int, float)) else str(value) for name, value in values.items()
+    }

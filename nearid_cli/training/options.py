@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ PRECISIONS = ("no", "fp16", "bf16")
 TRACKERS = ("tensorboard", "wandb")
 
 # What a resumed run may set anew, because no weight depends on it; and its length, which may grow.
-_FREE = {"output", "resume", "workers", "log", "save_steps", "keep"}
+_FREE = {"output", "features", "resume", "workers", "log", "save_steps", "keep"}
 _GROWING = {"epochs", "max_steps"}
 
 
@@ -43,6 +43,7 @@ class TrainOptions:
         from_scratch: random weights in place of the backbone's.
         init_from: a checkpoint of an earlier stage whose weights to start from.
         cache_features: compute the frozen backbone's token features once, and keep them on disk.
+        features: where to keep them, for several runs; None for `output`/features.
         loss: objective, as `name:weight:parameter=value+...`.
         loss_masking: one of `objective.MASKINGS`.
         anchors: one of `objective.ANCHORS`.
@@ -83,6 +84,7 @@ class TrainOptions:
     from_scratch: bool = False
     init_from: Path | None = None
     cache_features: bool = False
+    features: Path | None = None
     loss: str = "infonce_ext:1.0"
     loss_masking: str = "strict"
     anchors: str = "first"
@@ -125,12 +127,23 @@ class TrainOptions:
             raise UsageError("expected --distractors: the NearID losses learn from look-alikes, found none")
         if self.from_scratch and not self.unfreeze:
             raise UsageError("--from-scratch needs --unfreeze: a random backbone must be trained")
-        if self.cache_features and self.unfreeze:
-            raise UsageError("--cache-features is for a frozen backbone; leave out --unfreeze")
+        if self.cache_features:
+            self._check_cached()
+        elif self.features is not None:
+            raise UsageError("--features says where --cache-features keeps them; add that, or leave it out")
         if self.validation_positives is not None and not self.validation_distractors:
             raise UsageError("--validation-positives needs --validation-distractors, aligned with it by row")
         if self.validation_distractors and not self.evaluates:
             raise UsageError("--validation-distractors needs --validation-rows or --validation-positives")
+
+    def _check_cached(self) -> None:
+        """Refuse what needs the backbone, or pictures, at every step."""
+        drawn = [field.name for field in fields(Augmentations) if field.default == 0.0]
+        varied = [_flag(name) for name in drawn if getattr(self.augmentations, name)]
+        for flag in ["--unfreeze"] * self.unfreeze + ["--mtg"] * (self.mtg is not None) + varied:
+            raise UsageError(
+                f"--cache-features keeps what a frozen backbone makes of the pictures as they are: leave out {flag}"
+            )
 
     @property
     def evaluates(self) -> bool:
@@ -149,12 +162,26 @@ def differences(options: TrainOptions, recorded: Mapping[str, Any]) -> list[str]
     length that has grown.
     """
     now = options.as_json()
-    return [
-        f"{_flag(name)}: {_shown(recorded.get(name))} then, {_shown(value)} now"
+    bound = {
+        name: value
         for name, value in now.items()
-        if name not in _FREE
-        and value != recorded.get(name)
-        and not (name in _GROWING and _grown(value, recorded.get(name)))
+        if name not in _FREE and not (name in _GROWING and _grown(value, recorded.get(name)))
+    }
+    return changed(
+        {_flag(name): recorded.get(name) for name in bound}, {_flag(name): bound[name] for name in bound}
+    )
+
+
+def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two JSON objects with the same keys, as lines for people.
+
+    >>> changed({"--lr": 0.1, "--seed": 0}, {"--lr": 0.2, "--seed": 0})
+    ['--lr: 0.1 then, 0.2 now']
+    """
+    return [
+        f"{name}: {_shown(then.get(name))} then, {_shown(now.get(name))} now"
+        for name in dict.fromkeys([*now, *then])
+        if now.get(name) != then.get(name)
     ]
 
 

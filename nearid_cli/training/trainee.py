@@ -46,13 +46,17 @@ class Trainee(nn.Module):
         """Embed pictures.
 
         Args:
-            pixels: uint8 [B, S, 3, H, W].
+            pixels: uint8 [B, S, 3, H, W]; or in place of pictures their token features, floating [B, S, T, C].
 
         Returns:
             Float32 [B, S, D], rows of L2 norm 1, normalised in float32 whatever the precision of the model.
         """
-        images = pixels.flatten(0, 1).float().mul_(self.scale).add_(self.shift)
-        pooled: torch.Tensor = self.model(images).pooler_output.float()
+        images = pixels.flatten(0, 1)
+        if images.is_floating_point():
+            outputs = self.model(tokens=images)
+        else:
+            outputs = self.model(images.float().mul_(self.scale).add_(self.shift))
+        pooled: torch.Tensor = outputs.pooler_output.float()
         return nn.functional.normalize(pooled, dim=-1).view(*pixels.shape[:2], -1)
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -69,9 +73,9 @@ class Trainee(nn.Module):
             for name, weight in self.trained().items():
                 weight.copy_(weights[name])
 
-    def save(self, folder: Path, metrics: dict[str, Any] | None) -> None:
+    def save(self, folder: Path, metrics: dict[str, Any]) -> None:
         """Write the model as every encoder loads it."""
-        save_model(self.model, folder, self.preprocessor, metrics=metrics)
+        save_model(self.model, folder, self.preprocessor, metrics=metrics or None)
 
 
 def make_trainee(options: TrainOptions, device: str) -> Trainee:

@@ -1,0 +1,128 @@
+"""What a run is made of before its first step: devices, model, data, and the checkpoint that it goes on from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from nearid_cli.errors import UsageError
+from nearid_cli.text import printable
+from nearid_cli.training import checkpoints
+from nearid_cli.training.batches import Plan, Varying
+from nearid_cli.training.cached import cache_features
+from nearid_cli.training.checkpoints import Checkpoint
+from nearid_cli.training.data import open_data
+from nearid_cli.training.dataset import TrainingSet
+from nearid_cli.training.evaluation import ValidationSet
+from nearid_cli.training.log import check_trackers
+from nearid_cli.training.options import TrainOptions, changed, differences
+from nearid_cli.training.trainee import Trainee, make_trainee
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a run needs.
+
+    Attributes:
+        options: of the run.
+        accelerator: runs it on this machine's devices and processes.
+        trainee: the model, with the weights that it starts from.
+        rows: what it is trained on.
+        plan: which rows when.
+        validation: what it is evaluated on; None for nothing.
+        fingerprint: what tells its data from others.
+        resumed: the checkpoint to go on from; None for a start.
+    """
+
+    options: TrainOptions
+    accelerator: Any
+    trainee: Trainee
+    rows: Varying
+    plan: Plan
+    validation: ValidationSet | None
+    fingerprint: dict[str, Any]
+    resumed: Checkpoint | None
+
+
+def set_up(options: TrainOptions) -> Setup:
+    """Open and load everything.
+
+    Raises:
+        NearIDError: see `loop.train`.
+    """
+    check_trackers(options.log)
+    accelerator = _accelerator(options)
+    if not accelerator.is_main_process:
+        logging.getLogger("nearid_cli").setLevel(logging.WARNING)  # one process speaks
+    resumed = _resumed(options)
+    trainee = make_trainee(options, accelerator.device.type)
+    data = open_data(options, trainee.preprocessing)
+    if resumed is not None and (found := changed(resumed.state()["data"], data.fingerprint)):
+        raise UsageError(f"{printable(resumed.folder)} was made with other data", found)
+    rows: Varying = data.rows
+    if options.cache_features:
+        assert isinstance(rows, TrainingSet)
+        folder = options.features or options.output / "features"
+        rows = cache_features(rows, trainee, folder, accelerator, options.batch_size)
+    plan = Plan(
+        len(rows),
+        options.batch_size,
+        options.gradient_accumulation,
+        options.seed,
+        accelerator.process_index,
+        accelerator.num_processes,
+    )
+    return Setup(options, accelerator, trainee, rows, plan, data.validation, data.fingerprint, resumed)
+
+
+def _accelerator(options: TrainOptions) -> Any:
+    """What runs the steps on this machine's devices and processes.
+
+    Raises:
+        UsageError: accelerate is not installed, or this machine has no such precision.
+    """
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ModuleNotFoundError as error:
+        raise UsageError('training needs the accelerate library: pip install "nearid-cli[train]"') from error
+    # An earlier run of this process may have had another precision.
+    AcceleratorState._reset_state()
+    try:
+        return Accelerator(
+            mixed_precision=options.mixed_precision,
+            gradient_accumulation_steps=options.gradient_accumulation,
+            log_with=list(options.log) or None,
+            project_dir=options.output,
+        )
+    except ValueError as error:
+        raise UsageError(f"--mixed-precision {options.mixed_precision}: {error}") from error
+
+
+def _resumed(options: TrainOptions) -> Checkpoint | None:
+    """The checkpoint to go on from.
+
+    Raises:
+        UsageError: there is a run in the output folder and no wish to resume it, or one with other options.
+    """
+    found = checkpoints.newest(options.output)
+    if not options.resume:
+        if found is not None:
+            raise UsageError(
+                f"{printable(options.output)} holds a training run ({found.folder.name}): "
+                f"go on with --resume, or choose another --output"
+            )
+        return None
+    if found is None:
+        _log.info(f"nothing to resume in {printable(options.output)}: starting at step 0")
+        return None
+    if changed := differences(options, found.state()["options"]):
+        raise UsageError(
+            f"{printable(found.folder)} was made with other options; resume with the same ones, or start a stage of "
+            f"its own with --init-from",
+            changed,
+        )
+    return found

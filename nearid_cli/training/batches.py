@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,17 +100,24 @@ def load(data: Varying, plan: Plan, first_step: int, steps: int, workers: int, c
         workers: processes that make items ahead; 0 makes them when they are asked for.
         collate: from a list of items to a batch.
     """
-    return iter(
-        DataLoader(
-            _Epochs(data),
-            batch_sampler=_Batches(plan, first_step, steps),
-            num_workers=workers,
-            collate_fn=collate,
-            # Its own, because an iterator draws a seed: the global one belongs to the model.
-            generator=torch.Generator(),
-            pin_memory=torch.cuda.is_available(),
+    items, order = _Epochs(data), _Batches(plan, first_step, steps)
+    return batched(items, workers, batch_sampler=order, collate_fn=collate)
+
+
+def batched(data: Dataset[Any], workers: int, **settings: Any) -> Iterator[Any]:
+    """What a DataLoader gives, one that leaves torch's generator alone and does not discuss the number of workers."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        return iter(
+            DataLoader(
+                data,
+                num_workers=workers,
+                # Its own, because an iterator draws a seed: the global one belongs to the model.
+                generator=torch.Generator(),
+                pin_memory=torch.cuda.is_available(),
+                **settings,
+            )
         )
-    )
 
 
 class _Batches(Sampler[list[tuple[int, int]]]):

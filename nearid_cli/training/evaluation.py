@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset, Subset
 
 from nearid_cli.images.decode import UnreadableImage
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.metrics.margins import sample_margins, success
 from nearid_cli.nearid_data import Identities
 from nearid_cli.nearid_data.pictures import SLOTS
+from nearid_cli.training.batches import batched
 
 Item = tuple[torch.Tensor, torch.Tensor]
 
@@ -73,15 +74,10 @@ def evaluate(
     from accelerate.utils import gather_object
 
     mine = range(accelerator.process_index, len(data), accelerator.num_processes)
-    loader = DataLoader(
-        Subset(data, mine),
-        batch_size=max(1, batch_size * 2 * SLOTS // (SLOTS + SLOTS * len(data.sources))),
-        num_workers=workers,
-        generator=torch.Generator(),
-    )
+    rows = max(1, batch_size * 2 // (1 + len(data.sources)))
     margins = []
     with torch.no_grad():
-        for pixels, valid in loader:
+        for pixels, valid in batched(Subset(data, mine), workers, batch_size=rows):
             with accelerator.autocast():
                 embeddings = trainee(pixels.to(accelerator.device)).float().cpu().numpy()
             margins.append(_margins(embeddings, valid.numpy()))

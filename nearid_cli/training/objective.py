@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nearid_cli.errors import UsageError
@@ -44,7 +44,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "margin": Parameter(0.5, 0.0, math.pi),
         "scale": Parameter(64.0, *_SCALE),
         "temperature": _TEMPERATURE,
-        "alpha": _ALPHA,
+        "alpha": replace(_ALPHA, default=0.0),
     },
 }
 """The losses, their parameters and the published defaults. The formulas are in `losses.py`."""

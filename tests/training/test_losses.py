@@ -194,7 +194,8 @@ def test_a_loss_is_its_definition(name, masking, anchors):
     for seed, spread, present in itertools.product(range(4), (0.2, 1.0), (0.5, 0.7, 1.0)):
         embeddings, valid = random_batch(seed, batch=7, present=present, spread=spread)
         wanted = expected(name, embeddings, valid, masking, anchors)
-        assert wanted > 0
+        # Far from its distractors, arcface has nothing left to learn.
+        assert wanted > 0 or name == "arcface"
         assert value(name, embeddings, valid, masking, anchors) == pytest.approx(wanted, rel=1e-9)
         in_float32 = value(name, embeddings.float(), valid, masking, anchors)
         assert in_float32 == pytest.approx(wanted, rel=1e-5, abs=1e-5)

@@ -27,15 +27,13 @@ LEAST_CHANGE = {"easy": 0.20, "medium": 0.10, "hard": 0.04}
 def plan_change(random: np.random.Generator, difficulty: str) -> Plan:
     """Difficulty, kinds and amount of a change.
 
-    `easy`: two kinds of shape, texture and colour, strongly. `medium`: one kind, strongly.
+    `easy`: shape, texture and colour, strongly. `medium`: one kind, strongly.
     `hard`: one kind, slightly.
     """
     if difficulty == "mixed":
         difficulty = DIFFICULTIES[int(random.integers(len(DIFFICULTIES)))]
     if difficulty == "easy":
-        left_out = int(random.integers(3))
-        kinds = tuple(kind for index, kind in enumerate(("shape", "texture", "colour")) if index != left_out)
-        return difficulty, kinds, float(random.uniform(0.7, 1.0))
+        return difficulty, ("shape", "texture", "colour"), float(random.uniform(0.6, 1.0))
     kind = ("shape", "texture", "colour", "part")[int(random.integers(4))]
     low, high = (0.6, 1.0) if difficulty == "medium" else (0.2, 0.4)
     return difficulty, (kind,), float(random.uniform(low, high))

@@ -87,6 +87,8 @@ class Journal:
 
     def steps(self, records: Sequence[Record], images_per_second: float) -> None:
         """Record steps; each has `step`, `loss` and whatever else."""
+        if not records:
+            return
         self._shown |= {"loss": f"{records[-1]['loss']:.4f}", "images/s": f"{images_per_second:.0f}"}
         if self._file is not None:
             self._file.write(records)

@@ -136,6 +136,8 @@ class _Run:
             if due or len(self.pending) == _FETCH:
                 self._write_down()
             if due:
+                if not all(weight.isfinite().all() for weight in self.trainee.trained().values()):
+                    raise self._diverged("the weights are not finite", self.step)
                 self._evaluate()
                 self._save()
             if self.step < self.steps and self._asked(stop):
@@ -186,13 +188,8 @@ class _Run:
             values = dict(zip(self.names, row, strict=True))
             lines.append({"step": step, "epoch": epoch, "lr": rate, **values})
             if not math.isfinite(values["loss"]):
-                saved = (
-                    f"{printable(self.checkpoint)} is whole" if self.checkpoint else "nothing is saved yet"
-                )
-                raise InputError(
-                    f"the loss is {values['loss']} at step {step:,}: try a lower --lr, a longer --warmup-steps or "
-                    f"--mixed-precision no; {saved}"
-                )
+                self.journal.steps(lines[:-1], 0)
+                raise self._diverged(f"the loss is {values['loss']}", step)
         now = time.perf_counter()
         self.journal.steps(lines, self.pictures / max(now - self.since, 1e-9))
         self._restart_clock()
@@ -234,6 +231,13 @@ class _Run:
         self.accelerator.wait_for_everyone()
         self.checkpoint = checkpoints.folder(output, self.step)
         self._restart_clock()
+
+    def _diverged(self, what: str, step: int) -> InputError:
+        """What to raise when numbers have left the finite."""
+        saved = f"{printable(self.checkpoint)} is whole" if self.checkpoint else "nothing is saved yet"
+        return InputError(
+            f"{what} at step {step:,}: try a lower --lr, a longer --warmup-steps or --mixed-precision no; {saved}"
+        )
 
     def _asked(self, stop: StopRequest) -> bool:
         """Whether any process was asked to stop; several ask each other only when they talk anyhow."""

@@ -20,15 +20,14 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.errors import InputError
 from nearid_cli.files import digest_file
 from nearid_cli.text import printable
+from nearid_cli.training.disk import disk_errors
 
 METRICS, STATE, TENSORS, MODEL = "metrics.json", "state.json", "state.pt", "model"
 BEST = "best"
@@ -102,7 +101,7 @@ def save(
     place = folder(output, step)
     aside = output / f".{place.name}-{uuid.uuid4().hex}.tmp"
     try:
-        with _disk_errors(place):
+        with disk_errors(place):
             aside.mkdir()
             write_model(aside / MODEL)
             torch.save(tensors, aside / TENSORS)
@@ -187,21 +186,6 @@ def _point(link: Path, target: str) -> None:
     aside.unlink(missing_ok=True)
     aside.symlink_to(target, target_is_directory=True)
     aside.replace(link)
-
-
-@contextmanager
-def _disk_errors(place: Path) -> Iterator[None]:
-    """What a full disk makes torch, safetensors and Python say, as one line."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(
-            f"cannot write {printable(place)}: {' '.join(reason.split()).lower()}; earlier checkpoints are whole: "
-            f"make room and go on with --resume"
-        ) from error
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

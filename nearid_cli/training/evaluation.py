@@ -17,6 +17,7 @@ from nearid_cli.metrics.margins import sample_margins, success
 from nearid_cli.nearid_data import Identities
 from nearid_cli.nearid_data.pictures import SLOTS
 from nearid_cli.training.batches import batched
+from nearid_cli.training.model import picture_size
 
 Item = tuple[torch.Tensor, torch.Tensor]
 
@@ -28,7 +29,9 @@ class ValidationSet(Dataset[Item]):
     """
 
     def __init__(self, identities: Identities, preprocessing: Preprocessing) -> None:
-        self._identities, self._preprocessing = identities, preprocessing
+        size = picture_size(preprocessing)
+        assert size is not None, "expected preprocessing from load_preprocessing"
+        self._identities, self._preprocessing, self._size = identities, preprocessing, size
         self.sources = identities.sources
 
     def __len__(self) -> int:
@@ -38,9 +41,7 @@ class ValidationSet(Dataset[Item]):
         row = int(self._identities.numbers[position])
         columns = (self._identities.views, *self._identities.distractors)
         pictures = [self._prepared(source, row, slot) for source in columns for slot in range(SLOTS)]
-        shape = next((picture.shape for picture in pictures if picture is not None), None)
-        height, width, _ = shape or (1, 1, 3)
-        pixels = np.zeros((len(pictures), height, width, 3), np.uint8)
+        pixels = np.zeros((len(pictures), *self._size, 3), np.uint8)
         for place, picture in zip(pixels, pictures, strict=True):
             if picture is not None:
                 place[:] = picture

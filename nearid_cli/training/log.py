@@ -10,6 +10,7 @@ from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
+from nearid_cli.training.disk import disk_errors
 from nearid_cli.training.options import TrainOptions
 
 FILE = "metrics.jsonl"
@@ -45,13 +46,17 @@ class MetricsFile:
         if step and path.exists():
             lines = path.read_bytes().splitlines(keepends=True)
             kept = b"".join(line for line in lines if _step(line) <= step)
-        write_whole(path, kept)
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        with disk_errors(path):
+            write_whole(path, kept)
+            self._file = path.open("ab", buffering=0)  # or closing it would try again what failed
 
     def write(self, records: Sequence[Record]) -> None:
         """Append records, and hand them to the operating system."""
-        self._file.writelines(json.dumps(record) + "\n" for record in records)
-        self._file.flush()
+        with disk_errors(self._path):
+            content = "".join(json.dumps(record) + "\n" for record in records).encode()
+            while content:
+                content = content[self._file.write(content) :]
 
     def close(self) -> None:
         """Close the file."""

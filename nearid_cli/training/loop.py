@@ -103,9 +103,8 @@ class _Run:
                 accelerator.scaler.load_state_dict(tensors["scaler"])
         self.model, self.optimiser = accelerator.prepare(self.trainee, optimiser)
         if accelerator.is_main_process:
-            options.output.mkdir(parents=True, exist_ok=True)
-            checkpoints.clear_leftovers(options.output)
             record.write(setup, self.steps)
+            checkpoints.clear_leftovers(options.output)
         self.journal = Journal(options, accelerator, self.step, self.steps, bar)
         self.pending: list[torch.Tensor] = []
         self.names: list[str] = []

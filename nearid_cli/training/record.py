@@ -11,6 +11,7 @@ import torch
 
 from nearid_cli import __version__
 from nearid_cli.files import write_whole
+from nearid_cli.training.disk import disk_errors
 from nearid_cli.training.setup import Setup
 
 FILE = "training.json"
@@ -40,4 +41,7 @@ def write(setup: Setup, steps: int) -> None:
         "data": setup.fingerprint,
         "options": setup.options.as_json(),
     }
-    write_whole(setup.options.output / FILE, (json.dumps(content, indent=2) + "\n").encode())
+    path = setup.options.output / FILE
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, (json.dumps(content, indent=2) + "\n").encode())

@@ -1,41 +1,43 @@
-"""A small data set of real photographs with three pretend methods, for `nearid demo` and for tests.
+"""A small rendered data set with three pretend methods, for `nearid demo` and for tests of the documentation.
 
-    DIR/references/<subject>/01.jpg ...            crops of one photograph, turned and relit
-    DIR/methods/faithful/<subject>/01.png ...      other crops of it: the identity is kept
-    DIR/methods/drifted/<subject>/01.png ...       the identity slips towards another subject
+    DIR/references/<subject>/01.png ...            an object in four contexts: camera, light, background
+    DIR/methods/faithful/<subject>/01.png ...      the same object in four other contexts: the identity is kept
+    DIR/methods/swapped/<subject>/01.png ...       a look-alike in the very contexts of the references
     DIR/methods/copied/<subject>/01.png ...        references handed in as generations
 
-The photographs come with scikit-image. Everything follows from `SEED`.
+One identity of each of the first six families, each with the next number of one seed: nobody chose among them.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from nearid_cli.errors import InputError
+from nearid_cli.synth.categories import CATEGORIES
+from nearid_cli.synth.sample import SynthOptions
 from nearid_cli.text import printable
 
-SUBJECTS = {
-    "astronaut": "astronaut.png",
-    "cat": "chelsea.png",
-    "coffee": "coffee.png",
-    "motorcycle": "motorcycle_left.png",
-    "rocket": "rocket.jpg",
-}
-METHODS = ("faithful", "drifted", "copied")
-REFERENCES = 4
-GENERATIONS = 5
-SIZE = 320
-SEED = 2604
+if TYPE_CHECKING:
+    from nearid_cli.synth.sample import Sample
+
+SUBJECTS = CATEGORIES[:6]
+METHODS = ("faithful", "swapped", "copied")
+REFERENCES = GENERATIONS = 4
+SIZE = 160
+SEED = 260401973  # the number of the NearID paper; nearid-mini never saw this seed
 _MARKER = "made-by-nearid-demo.txt"
 
 
-def write_demo(folder: Path) -> None:
+def write_demo(folder: Path, seed: int = SEED) -> None:
     """Write the data set into `folder`, which must be new, empty or an earlier demo.
+
+    Args:
+        folder: where to.
+        seed: everything follows from it.
 
     Raises:
         InputError: the folder holds something else.
@@ -47,60 +49,40 @@ def write_demo(folder: Path) -> None:
     for part in ("references", "methods", "results"):
         shutil.rmtree(folder / part, ignore_errors=True)
     (folder / "results").mkdir(parents=True)
-    (folder / _MARKER).write_text("The pictures here are crops of photographs that come with scikit-image.\n")
-    photographs = {name: _photograph(file) for name, file in SUBJECTS.items()}
-    names = list(SUBJECTS)
-    for position, name in enumerate(names):
-        random = np.random.default_rng([SEED, position])
-        photograph, other = photographs[name], photographs[names[position - 1]]
-        references = [_view(photograph, random, loose=0.3) for _ in range(REFERENCES)]
-        paths = [
-            _save(image, folder / "references" / name, index, "jpg") for index, image in enumerate(references)
-        ]
-        for index in range(GENERATIONS):
-            faithful = _view(photograph, random, loose=0.3)
-            _save(faithful, folder / "methods" / "faithful" / name, index, "png")
-            # A method that forgets: more of another subject in each picture, and colours that wander.
-            stranger = _view(other, random, loose=0.3)
-            drift = Image.blend(_view(photograph, random, loose=0.5), stranger, 0.25 + 0.1 * index)
-            _save(_turn_hue(drift, 25 * (index + 1)), folder / "methods" / "drifted" / name, index, "png")
-            # Half of the copies are the very file, half are the picture saved anew.
-            copied = folder / "methods" / "copied" / name
-            source = index % REFERENCES
-            if index % 2:
-                _save(references[source], copied, index, "png")
-            else:
-                copied.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(paths[source], copied / f"{index + 1:02d}.jpg")
+    (folder / _MARKER).write_text("The pictures here were rendered by nearid demo.\n")
+    for number, subject in enumerate(SUBJECTS):
+        _write_subject(folder, subject, _render(subject, number, seed))
 
 
-def _photograph(file: str) -> Image.Image:
-    import skimage
+def _render(family: str, number: int, seed: int) -> Sample:
+    """References and as many further views of one object, and a look-alike in each of their contexts."""
+    from nearid_cli.synth.render import render
 
-    return Image.open(Path(skimage.__file__).parent / "data" / file).convert("RGB")
-
-
-def _view(photograph: Image.Image, random: np.random.Generator, loose: float) -> Image.Image:
-    """A view of the subject: a square crop, turned a little, under another light."""
-    side = min(photograph.size) * (1 - loose * random.uniform(0.3, 1))
-    left = (photograph.width - side) * random.uniform(0.3, 0.7)
-    top = (photograph.height - side) * random.uniform(0.2, 0.8)
-    view = photograph.rotate(
-        random.uniform(-8, 8), Image.Resampling.BICUBIC, center=(left + side / 2, top + side / 2)
+    options = SynthOptions(
+        views=REFERENCES + GENERATIONS,
+        distractors=1,
+        size=SIZE,
+        difficulty="easy",
+        categories=(family,),
+        seed=seed,
     )
-    view = view.resize((SIZE, SIZE), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
-    view = ImageEnhance.Brightness(view).enhance(random.uniform(0.75, 1.25))
-    return ImageEnhance.Color(view).enhance(random.uniform(0.7, 1.2))
+    (sample,) = render(options, number, number + 1)
+    return sample
 
 
-def _turn_hue(image: Image.Image, degrees: float) -> Image.Image:
-    hue, saturation, value = image.convert("HSV").split()
-    turned = hue.point([(level + round(degrees / 360 * 256)) % 256 for level in range(256)])
-    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
-
-
-def _save(image: Image.Image, folder: Path, index: int, extension: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{index + 1:02d}.{extension}"
-    image.save(path, quality=92)
-    return path
+def _write_subject(folder: Path, subject: str, sample: Sample) -> None:
+    references = folder / "references" / subject
+    faithful, swapped, copied = (folder / "methods" / method / subject for method in METHODS)
+    for made in (references, faithful, swapped, copied):
+        made.mkdir(parents=True)
+    for index in range(REFERENCES):
+        name = f"{index + 1:02d}.png"
+        reference = Image.fromarray(sample.views[index])
+        reference.save(references / name)
+        Image.fromarray(sample.views[REFERENCES + index]).save(faithful / name)
+        Image.fromarray(sample.distractors[0, index]).save(swapped / name)
+        # Half of the copies are the very file, half are the picture saved anew.
+        if index % 2:
+            reference.save((copied / name).with_suffix(".jpg"), quality=92)
+        else:
+            shutil.copyfile(references / name, copied / name)

@@ -29,7 +29,7 @@ FLOORS = {
     "evaluate": 5,
     "synth": 5,
     "training": 5,
-    "demo": 5,
+    "demo": 5.5,
     "api": 6,
     "cli": 6,
     "__main__": 7,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from nearid_cli.cli.show import rows
 from nearid_cli.configuration import Configuration
 from nearid_cli.errors import ModelError
 from nearid_cli.text import file_size, printable
+
+if TYPE_CHECKING:
+    from nearid_cli.encoders.models import ModelRow
 
 app = typer.Typer(no_args_is_help=True, help="See, fetch and check checkpoints.", rich_markup_mode=None)
 
@@ -36,16 +39,20 @@ def show_all(context: typer.Context) -> None:
                 row.metric,
                 printable(row.checkpoint) or "-",
                 row.readout or "-",
-                "no weights needed"
-                if not row.checkpoint
-                else file_size(row.size)
-                if row.size is not None
-                else "no",
+                _here(row),
                 row.note,
             )
             for row in found
         ],
     )
+
+
+def _here(row: ModelRow) -> str:
+    if not row.checkpoint:
+        return "no weights needed"
+    if row.size is None:
+        return "no"
+    return f"{file_size(row.size)}, in the package" if row.is_shipped else file_size(row.size)
 
 
 @app.command()
@@ -83,7 +90,7 @@ def pull(
 
     for row in models.pull(names, _configuration(context).metrics, logging.getLogger("nearid_cli").info):
         place = f"{printable(row.folder)} ({file_size(row.size or 0)})" if row.folder else "needs no weights"
-        typer.echo(f"{row.metric}: {place}")
+        typer.echo(f"{row.metric}: {place}" + (", part of nearid-cli" if row.is_shipped else ""))
 
 
 @app.command()

@@ -18,7 +18,7 @@ from nearid_cli.encoders.checkpoints import (
     resolve,
 )
 from nearid_cli.encoders.files import read_files, wanted
-from nearid_cli.encoders.registry import MetricRequest, known_metrics, parse_metrics
+from nearid_cli.encoders.registry import SHIPPED, MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
@@ -31,7 +31,7 @@ class ModelRow:
 
     Attributes:
         metric: the metric's name.
-        checkpoint: Hub id or local folder; `""` for an encoder without weights.
+        checkpoint: Hub id, local folder or `SHIPPED`; `""` for an encoder without weights.
         readout: None for what the architecture suggests.
         note: one line about it.
         folder: where the checkpoint lies, or None when it is not here (or needs none).
@@ -44,6 +44,11 @@ class ModelRow:
     note: str
     folder: Path | None
     size: int | None
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the checkpoint is part of this package."""
+        return self.checkpoint == SHIPPED
 
     @property
     def is_here(self) -> bool:

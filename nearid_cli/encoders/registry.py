@@ -23,6 +23,9 @@ from nearid_cli.text import did_you_mean, printable
 
 DEFAULT_METRICS = ("nearid", "clip-i", "dino")
 
+SHIPPED = "nearid-cli:nearid-mini"
+"""The checkpoint inside this package. No folder and no Hub id is written so, and it is the same on every machine."""
+
 _NAME = re.compile(r"\w[\w.+-]*")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"(?!.*\.\.)[\w][\w./-]*")
@@ -34,7 +37,7 @@ class MetricRequest:
 
     Attributes:
         name: its name in results.
-        checkpoint: Hub id or local folder; `""` for an encoder without weights.
+        checkpoint: Hub id, local folder or `SHIPPED`; `""` for an encoder without weights.
         readout: one of `READOUTS`, or None for what the architecture suggests.
         revision: branch, tag or commit of a Hub repository, or None for its main branch.
         note: one line about it for `nearid models list`.
@@ -61,6 +64,12 @@ REGISTRY = {
             "clip-i-b32", "openai/clip-vit-base-patch32", "projected", note="CLIP-I of the DreamBooth paper"
         ),
         MetricRequest("dino-s16", "facebook/dino-vits16", "cls", note="DINO of the DreamBooth paper"),
+        MetricRequest(
+            "nearid-mini",
+            SHIPPED,
+            "pooled",
+            note="for demos, tests and air-gapped smoke checks, not for papers; 64 px",
+        ),
         MetricRequest("hog", "", note="classical appearance baseline; no weights, no torch"),
     )
 }
@@ -148,7 +157,7 @@ def _check_target(target: str, name: str, known: Mapping[str, MetricRequest]) ->
     if Path(target).expanduser().is_file():
         raise UsageError(f'"{printable(target)}" is a file; expected the folder that holds config.json')
     looks_like_path = target.startswith((".", "/", "~", "\\")) or target.count("/") > 1
-    if not (looks_like_path or _is_folder(target) or HUB_ID.fullmatch(target)):
+    if not (looks_like_path or _is_folder(target) or target == SHIPPED or HUB_ID.fullmatch(target)):
         subject = f'"{printable(target)}"'
         if name:
             raise UsageError(f"metric {name}: {subject} is no folder here and no Hub id (organisation/model)")

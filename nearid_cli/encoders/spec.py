@@ -22,9 +22,10 @@ class EncoderSpec:
 
     Attributes:
         name: the metric's name, a key in results.
-        checkpoint: Hub id or local path; `""` for an encoder without weights.
+        checkpoint: Hub id, local path or the name of the one that ships with nearid-cli; `""` for an encoder
+            without weights.
         folder: where the checkpoint's files lie, or None without weights.
-        revision: the Hub commit, or the digest of the local files.
+        revision: the Hub commit, or the digest of the local files; None for what ships with nearid-cli.
         readout: `projected`, `pooled`, `cls` or `mean`.
         dtype: `float32`, `float16` or `bfloat16`.
         preprocessing: the preprocessing in one line.

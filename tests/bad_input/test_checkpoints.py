@@ -47,13 +47,14 @@ def test_every_missing_checkpoint_is_named_at_once(
     finished = run([*COMMAND, "score", "refs", "gens"], **environment)
     assert time.monotonic() - begun < 20
     assert finished.error == "3 checkpoints are not here: nearid, clip-i, dino"
-    *missing, pull, local = finished.details
+    *missing, pull, local, hint = finished.details
     assert missing == [
         f"{name}: {checkpoint} is no folder here, is not in the Hub cache and cannot be fetched: {reason}"
         for name, checkpoint in DEFAULTS.items()
     ]
     assert pull.endswith("nearid models pull nearid clip-i dino")
     assert local.endswith("--metric nearid=PATH")
+    assert hint == "for a smoke check, not for papers: --metric nearid-mini works offline"
     assert parts() == []
 
 

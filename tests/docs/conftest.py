@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from nearid_cli.demo import write_demo
 from nearid_cli.encoders import hub
-from nearid_cli.encoders.registry import REGISTRY
+from nearid_cli.encoders.registry import REGISTRY, SHIPPED
 from tests.tiny import BUILDERS, hub_cache
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ ARCHITECTURES = {
 def _hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hub cache with a tiny checkpoint under the name of every big one."""
     home = tmp_path_factory.mktemp("hub")
-    assert {metric.checkpoint for metric in REGISTRY.values()} - {""} <= set(ARCHITECTURES)
+    assert {metric.checkpoint for metric in REGISTRY.values()} - {"", SHIPPED} <= set(ARCHITECTURES)
     for seed, (repository, architecture) in enumerate(ARCHITECTURES.items()):
         checkpoint = BUILDERS[architecture](home / "made" / repository, seed)
         hub_cache(home / "hf" / "hub", repository, checkpoint, commit=f"{seed:040x}")
@@ -39,19 +40,26 @@ def _hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's data set, as `demo/` and under the names that the documentation uses."""
+def _pictures(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, Image.Image]) -> Path:
+    """The demo's data set as `demo/`, and crops of photographs under the names that the documentation uses."""
     folder = tmp_path_factory.mktemp("pictures")
     write_demo(folder / "demo")
+    for subject, photograph in (("cat", "chelsea"), ("coffee", "coffee"), ("ship", "rocket")):
+        for index in range(5):
+            _crop(photographs[photograph], 8 * index, folder / "refs" / subject / f"{index + 1:02d}.jpg")
+            _crop(photographs[photograph], 8 * index + 4, folder / "gens" / subject / f"{index + 1:02d}.png")
     old = time.time() - 60  # old enough for the cache's memo
-    for path in (folder / "demo").rglob("*.*"):
+    for path in folder.rglob("*.*"):
         os.utime(path, (old, old))
-    shutil.copytree(folder / "demo" / "references", folder / "refs")
-    shutil.copytree(folder / "demo" / "methods" / "faithful", folder / "gens")
-    shutil.copytree(folder / "demo" / "methods" / "drifted", folder / "drifted")
     shutil.copyfile(folder / "refs" / "cat" / "01.jpg", folder / "a.jpg")
     shutil.copyfile(folder / "gens" / "cat" / "01.png", folder / "b.png")
     return folder
+
+
+def _crop(photograph: Image.Image, edge: int, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    box = (edge, 2 * edge, photograph.width - edge, photograph.height - edge)
+    photograph.crop(box).resize((160, 160)).save(path)
 
 
 @pytest.fixture

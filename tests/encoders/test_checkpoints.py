@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from nearid_cli.encoders.checkpoints import MissingCheckpointError, locate, resolve
+from nearid_cli.encoders.checkpoints import SHIPPED_FOLDER, MissingCheckpointError, locate, resolve
 from nearid_cli.encoders.hub import cached_snapshot
-from nearid_cli.encoders.registry import MetricRequest, parse_metrics
+from nearid_cli.encoders.registry import SHIPPED, MetricRequest, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
@@ -152,6 +152,7 @@ def test_all_missing_checkpoints_are_named_at_once(no_hub: Path, checkpoint: Che
         f"clip-i: openai/clip-vit-large-patch14 {reason}",
         "to fetch, where there is network: nearid models pull nearid clip-i",
         "to use a local copy: --metric nearid=PATH",
+        "for a smoke check, not for papers: --metric nearid-mini works offline",
     )
 
 
@@ -167,6 +168,7 @@ def test_missing_and_damaged_checkpoints_are_told_apart(no_hub: Path, checkpoint
         "x",
         "to fetch, where there is network",
         "to use a local copy",
+        "for a smoke check, not for papers",
     ]
 
 
@@ -193,6 +195,16 @@ def test_a_revision_of_a_local_folder(checkpoint: Checkpoint) -> None:
     request = MetricRequest("x", str(checkpoint("vit")), revision="main")
     with pytest.raises(UsageError, match=r"a revision \(main\) is for a Hub id"):
         resolve([request], "float32")
+
+
+def test_the_checkpoint_in_the_package_has_one_name_everywhere(no_hub: Path) -> None:
+    found = spec("nearid-mini")
+    assert (found.checkpoint, found.revision, found.folder) == (SHIPPED, None, SHIPPED_FOLDER)
+    # Made of its content as that of any local folder: a copy shares the cache.
+    assert found.fingerprint == spec(f"copy={SHIPPED_FOLDER}").fingerprint
+    assert locate(MetricRequest("x", SHIPPED)) == SHIPPED_FOLDER
+    with pytest.raises(UsageError, match=r"a revision \(v1\) is for a Hub id, and .* ships with nearid-cli"):
+        spec("nearid-mini@v1")
 
 
 def test_the_metric_without_weights() -> None:

@@ -7,6 +7,7 @@ import pytest
 from nearid_cli.encoders.registry import (
     DEFAULT_METRICS,
     REGISTRY,
+    SHIPPED,
     MetricRequest,
     known_metrics,
     parse_metrics,
@@ -33,6 +34,7 @@ def test_registry_is_the_table_of_the_design() -> None:
         "siglip2-mean": ("google/siglip2-so400m-patch14-384", "mean"),
         "clip-i-b32": ("openai/clip-vit-base-patch32", "projected"),
         "dino-s16": ("facebook/dino-vits16", "cls"),
+        "nearid-mini": (SHIPPED, "pooled"),
         "hog": ("", None),
     }
     assert [metric.name for metric in parse_metrics(DEFAULT_METRICS)] == ["nearid", "clip-i", "dino"]
@@ -50,6 +52,9 @@ def test_registry_is_the_table_of_the_design() -> None:
         ("org/model", "org/model", "org/model", None, None),
         ("org/model@v1", "org/model@v1", "org/model", None, "v1"),
         ("nearid::mean", "nearid::mean", "Aleksandar/nearid-siglip2", "mean", None),
+        ("nearid-mini::mean", "nearid-mini::mean", SHIPPED, "mean", None),
+        ("nearid-mini=./mine", "nearid-mini", "./mine", "pooled", None),
+        (f"mine={SHIPPED}", "mine", SHIPPED, None, None),
         ("nearid@abc", "nearid@abc", "Aleksandar/nearid-siglip2", "pooled", "abc"),
         ("~/models/x", "~/models/x", "~/models/x", None, None),
         ("/a/b@c", "/a/b@c", "/a/b@c", None, None),

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SAME_SECONDS = 1.0
 
 
 class StopRequest:
-    """A context in which the first Ctrl-C or SIGTERM only sets `came`; the next one acts as it always does.
+    """A context in which the first Ctrl-C or SIGTERM only sets `came`; a later one acts as it always does.
+
+    A launcher of several processes hands on the Ctrl-C that they got from the terminal already, so what comes
+    within a second is still the first.
 
     Does nothing in other threads, and where a signal is ignored or somebody else's (`nohup`, a notebook).
     """
 
     def __init__(self) -> None:
         self.came = False
+        self._first = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -35,8 +41,11 @@ class StopRequest:
         self._give_back()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        self._give_back()
+        if not self.came:
+            self.came, self._first = True, time.monotonic()
+        elif time.monotonic() - self._first > _SAME_SECONDS:
+            self._give_back()
+            signal.raise_signal(number)
 
     def _give_back(self) -> None:
         for number, handler in self._previous.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nearid_cli.images.decode import decode, to_rgb
+from nearid_cli.errors import InputError
+from nearid_cli.images.decode import UnreadableImage, decode
+from nearid_cli.text import count, printable
 
 Scene = NDArray[np.float32]
 PHRASES = ("on a {} plain", "before a {} wall", "in a {} studio", "among {} shapes")
@@ -41,7 +44,9 @@ def draw_background(random: np.random.Generator, size: int) -> tuple[Scene, str]
         if random.uniform() < 0.5:
             outside = np.hypot(right - x, down - y) - reach
         else:
-            outside = np.maximum(np.abs(right - x) - reach, np.abs(down - y) - reach * random.uniform(0.4, 1.5))
+            outside = np.maximum(
+                np.abs(right - x) - reach, np.abs(down - y) - reach * random.uniform(0.4, 1.5)
+            )
         cover = np.clip(0.5 - outside * size / 1.5, 0, 1)[..., None].astype(np.float32)
         colour = one + random.uniform(-0.8, 0.8, 3).astype(np.float32) * contrast
         scene += (colour - scene) * cover
@@ -52,24 +57,43 @@ def draw_background(random: np.random.Generator, size: int) -> tuple[Scene, str]
 def _stretch(noise: Scene, size: int) -> Scene:
     """Enlarge small noise [n, n, 3] smoothly."""
     planes = [
-        Image.fromarray(noise[..., channel]).resize((size, size), Image.Resampling.BICUBIC) for channel in range(3)
+        Image.fromarray(noise[..., channel]).resize((size, size), Image.Resampling.BICUBIC)
+        for channel in range(3)
     ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    return np.stack([np.asarray(plane, np.float32) for plane in planes], axis=-1)
 
 
-def cut_background(path: Path, random: np.random.Generator, size: int) -> Scene:
-    """A square piece of a picture, at least half as wide as the picture's shorter side, [size, size, 3], 0 to 1.
+def cut_background(paths: Sequence[Path], random: np.random.Generator, size: int) -> Scene:
+    """A square piece of one of these pictures, at least half as wide as its shorter side, [size, size, 3], 0 to 1.
 
     Raises:
-        UnreadableImage: the picture cannot be read.
+        InputError: the picture cannot be read. It names every picture of `paths` that cannot.
     """
-    picture = _picture(path)
+    try:
+        picture = _picture(paths[int(random.integers(len(paths)))], size)
+    except UnreadableImage as error:
+        raise _unreadable(paths) from error
     side = min(picture.size) * random.uniform(0.5, 1)
     left, top = random.uniform(0, picture.width - side), random.uniform(0, picture.height - side)
-    piece = picture.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side), reducing_gap=2.0)
-    return np.asarray(piece, np.float32) / 255
+    box = (left, top, left + side, top + side)
+    piece = picture.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    scene: Scene = np.asarray(piece, np.float32) / np.float32(255)
+    return scene
 
 
 @lru_cache(maxsize=64)
-def _picture(path: Path) -> Image.Image:
-    return to_rgb(decode(path.read_bytes()))
+def _picture(path: Path, size: int) -> Image.Image:
+    """A picture, made smaller as far as pieces of it keep their sharpness: photographs in full fill the memory."""
+    picture = decode(path)
+    return picture.reduce(max(1, min(picture.size) // (4 * size)))
+
+
+def _unreadable(paths: Sequence[Path]) -> InputError:
+    # Only now is it worth the time to read all of them.
+    findings = []
+    for path in paths:
+        try:
+            decode(path)
+        except UnreadableImage as error:
+            findings.append(f"{printable(path)}: {error.reason}")
+    return InputError(f"{count(len(findings), 'background picture')} cannot be read", findings)

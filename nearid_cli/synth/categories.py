@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# The first eight are those that nearid-mini was trained on.
 CATEGORIES = (
     "bottle",
     "mug",

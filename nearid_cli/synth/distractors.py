@@ -11,17 +11,25 @@ Kinds of change and what their amount (0 to 1) measures:
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from nearid_cli.synth.families import draw_thing
-from nearid_cli.synth.objects import Material, Part, Thing, draw_emblem, draw_pattern
+from nearid_cli.synth.materials import draw_emblem, draw_pattern
+from nearid_cli.synth.objects import Material, Part, Thing, Triple
 from nearid_cli.synth.sample import DIFFICULTIES
-
-Plan = tuple[str, tuple[str, ...], float]
 
 # Least visible change, as a share of the object's pixels, for the distractor to count as another instance.
 LEAST_CHANGE = {"easy": 0.20, "medium": 0.10, "hard": 0.04}
+
+
+class Plan(NamedTuple):
+    """A change that is to be made: difficulty, kinds and amount as in `Change`."""
+
+    difficulty: str
+    kinds: tuple[str, ...]
+    amount: float
 
 
 def plan_change(random: np.random.Generator, difficulty: str) -> Plan:
@@ -33,18 +41,17 @@ def plan_change(random: np.random.Generator, difficulty: str) -> Plan:
     if difficulty == "mixed":
         difficulty = DIFFICULTIES[int(random.integers(len(DIFFICULTIES)))]
     if difficulty == "easy":
-        return difficulty, ("shape", "texture", "colour"), float(random.uniform(0.6, 1.0))
+        return Plan(difficulty, ("shape", "texture", "colour"), random.uniform(0.6, 1.0))
     kind = ("shape", "texture", "colour", "part")[int(random.integers(4))]
     low, high = (0.6, 1.0) if difficulty == "medium" else (0.2, 0.4)
-    return difficulty, (kind,), float(random.uniform(low, high))
+    return Plan(difficulty, (kind,), random.uniform(low, high))
 
 
 def make_distractor(thing: Thing, plan: Plan, random: np.random.Generator) -> Thing:
     """Another instance than `thing`, changed according to `plan`."""
-    _, kinds, amount = plan
     other = draw_thing(thing.category, random)
-    for kind in kinds:
-        thing = _CHANGES[kind](thing, other, amount, random)
+    for kind in plan.kinds:
+        thing = _CHANGES[kind](thing, other, plan.amount, random)
     return thing
 
 
@@ -95,7 +102,7 @@ def _colour(thing: Thing, other: Thing, amount: float, random: np.random.Generat
 def _turned(material: Material, turn: float) -> Material:
     """Hues turned by `turn` circles; a grey has no hue, so it becomes lighter or darker instead."""
 
-    def turned(colour: tuple[float, float, float]) -> tuple[float, float, float]:
+    def turned(colour: Triple) -> Triple:
         hue, saturation, value = colour
         if saturation < 0.2:
             value = value - abs(turn) if value > 0.55 else value + abs(turn)
@@ -105,14 +112,25 @@ def _turned(material: Material, turn: float) -> Material:
 
 
 def _between(a: Part, b: Part, share: float) -> Part:
+    """The part that lies this share of the way from `a` to `b`, two of one structure."""
+
     def mix(one: float, two: float) -> float:
         return one + share * (two - one)
 
-    def mix3(one: tuple[float, float, float], two: tuple[float, float, float]) -> tuple[float, float, float]:
+    def mix3(one: Triple, two: Triple) -> Triple:
         return (mix(one[0], two[0]), mix(one[1], two[1]), mix(one[2], two[2]))
 
-    numbers = {name: mix(getattr(a, name), getattr(b, name)) for name in ("corner", "rounding", "taper", "wall", "tilt", "blend")}
-    return replace(a, centre=mix3(a.centre, b.centre), half=mix3(a.half, b.half), **numbers)
+    return replace(
+        a,
+        centre=mix3(a.centre, b.centre),
+        half=mix3(a.half, b.half),
+        corner=mix(a.corner, b.corner),
+        rounding=mix(a.rounding, b.rounding),
+        taper=mix(a.taper, b.taper),
+        wall=mix(a.wall, b.wall),
+        tilt=mix(a.tilt, b.tilt),
+        blend=mix(a.blend, b.blend),
+    )
 
 
 _CHANGES = {"shape": _shape, "texture": _texture, "colour": _colour, "part": _part}

@@ -18,7 +18,7 @@ from nearid_cli.encoders.files import (
     read_files,
 )
 from nearid_cli.encoders.quiet import quiet_transformers
-from nearid_cli.encoders.registry import HUB_ID, REGISTRY, MetricRequest
+from nearid_cli.encoders.registry import HUB_ID, REGISTRY, SHIPPED, MetricRequest
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import did_you_mean, printable
@@ -157,7 +157,7 @@ def _request(backbone: str) -> MetricRequest:
     checkpoint, _, revision = backbone.partition("@")
     named = {name: metric.checkpoint for name, metric in REGISTRY.items() if metric.checkpoint}
     checkpoint = named.get(checkpoint, checkpoint)
-    if not HUB_ID.fullmatch(checkpoint):
+    if checkpoint != SHIPPED and not HUB_ID.fullmatch(checkpoint):
         raise UsageError(
             f'--backbone "{printable(backbone)}" is no folder here and no Hub id (organisation/model); '
             f"{did_you_mean(backbone, named)}"

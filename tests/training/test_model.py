@@ -12,6 +12,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
+from nearid_cli.encoders.checkpoints import SHIPPED_FOLDER
 from nearid_cli.encoders.nearid_model import NearIDModel
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.training.model import build_model, load_preprocessing, read_preprocessor
@@ -138,6 +139,11 @@ def test_training_goes_on_with_a_nearid_model(built: dict[str, Path]) -> None:
     for options in ({"head": "mlp"}, {"embed_dim": 16}, {"hidden_dim": 4}):
         with pytest.raises(ModelError, match=r"is a NearID model with .*, which training goes on with"):
             build_model(str(built["nearid"]), **options)
+
+
+def test_training_goes_on_with_the_model_in_the_package() -> None:
+    model = build_model("nearid-mini", unfreeze=True)
+    assert model.state_dict().keys() == build_model(str(SHIPPED_FOLDER), unfreeze=True).state_dict().keys()
 
 
 def test_a_trained_head_is_not_rounded_when_training_goes_on(

@@ -1,11 +1,11 @@
 """Making another instance out of an object: same family, same layout, a stated change.
 
-Kinds of change and what their amount (0 to 1) measures:
+Kinds of change and what their amount (0 to 1) measures; docs/synth.md tells it to users:
 
-    shape    every part's sizes and places move this share of the way to another object of the family
-    texture  patterns are drawn anew, on every material (amount 1) or on one
-    colour   hues turn by 180 degrees times the amount, on every material (0.5 and above) or on one
-    part     that share of the parts (at least one) is taken from another object of the family
+    shape    sizes and places of all parts move this share of the way to another object of the family
+    texture  patterns are drawn anew: those of all materials and the emblem (0.5 and above) or of one material
+    colour   hues turn by 180 degrees times the amount: those of all materials (0.5 and above) or of one
+    part     this share of the parts, at least one, takes sizes and places from another object of the family
 """
 
 from __future__ import annotations

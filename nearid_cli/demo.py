@@ -5,7 +5,7 @@
     DIR/methods/swapped/<subject>/01.png ...       a look-alike in the very contexts of the references
     DIR/methods/copied/<subject>/01.png ...        references handed in as generations
 
-One identity of each of the first six families, each with the next number of one seed: nobody chose among them.
+One identity of each of the first six families, each with the next number of one seed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ SUBJECTS = CATEGORIES[:6]
 METHODS = ("faithful", "swapped", "copied")
 REFERENCES = GENERATIONS = 4
 SIZE = 160
-SEED = 260401973  # the number of the NearID paper; nearid-mini never saw this seed
+# Of 1000001 to 1000013 the seed on which hog's scores of `swapped` and `faithful` are apart by the median: an ordinary
+# one, chosen without a look at nearid-mini, which was never trained on any of them.
+SEED = 1_000_006
 _MARKER = "made-by-nearid-demo.txt"
 
 

@@ -1,9 +1,10 @@
-"""How much room objects take: a ball around them, which the camera looks at."""
+"""How much room objects take: a ball around them, which the camera looks at, and points around them, which it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot
+from itertools import product
+from math import cos, hypot, sin
 
 from nearid_cli.synth.objects import Part, Thing, Triple
 
@@ -23,6 +24,24 @@ def bounding_ball(things: Sequence[Thing]) -> tuple[Triple, float]:
         (low[2] + high[2]) / 2,
     )
     return middle, max(_reach(part, middle) for part in parts)
+
+
+def outline(things: Sequence[Thing]) -> list[Triple]:
+    """Points of which the convex hull holds all `things`: the corners of a box around every part."""
+    points = []
+    for part in (part for thing in things for part in thing.parts if part.operation == "union"):
+        widest = 1 + abs(part.taper)
+        sizes = [part.half[0] * widest, part.half[1] * widest]
+        sizes.insert("xyz".index(part.axis), part.half[2])
+        for x, y, z in product(*((-size, size) for size in sizes)):
+            corner = (
+                part.centre[0] + x * cos(part.tilt) - z * sin(part.tilt),
+                part.centre[1] + y,
+                part.centre[2] + z * cos(part.tilt) + x * sin(part.tilt),
+            )
+            sides = [(1, -1) if name in part.mirror else (1,) for name in "xyz"]
+            points += [(i * corner[0], j * corner[1], k * corner[2]) for i, j, k in product(*sides)]
+    return points
 
 
 def _profile_radius(part: Part) -> float:

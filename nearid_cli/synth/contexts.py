@@ -25,7 +25,7 @@ class Context:
         azimuth: of the camera, radians from the object's front.
         elevation: of the camera, radians above the horizon.
         roll: of the camera, radians.
-        zoom: the object's size as a share of the crop's.
+        zoom: the object's size as a share of the largest that fits into the crop.
         left: crop's left edge in the picture, as a share of the room there is.
         top: the same for its upper edge.
         light: unit vector to the light.
@@ -45,20 +45,66 @@ class Context:
 
 
 def draw_context(random: np.random.Generator) -> Context:
-    """A camera in front of the object, within 30 degrees, and a light above it."""
+    """A camera in front of the object, within 23 degrees, and a light above it."""
     azimuth, height = random.uniform(-pi, 0), random.uniform(0.35, 1.1)
     light = (cos(azimuth) * cos(height), sin(azimuth) * cos(height), sin(height))
     return Context(
-        azimuth=random.uniform(-0.5, 0.5),
+        azimuth=random.uniform(-0.4, 0.4),
         elevation=random.uniform(0.1, 0.6),
         roll=random.uniform(-0.12, 0.12),
-        zoom=random.uniform(0.85, 1.0),
+        zoom=random.uniform(0.92, 1.0),
         left=random.uniform(),
         top=random.uniform(),
         light=light,
         tint=(random.uniform(0.88, 1.08), random.uniform(0.88, 1.08), random.uniform(0.88, 1.08)),
         ambient=random.uniform(0.4, 0.6),
     )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A view's camera, placed for certain objects.
+
+    Attributes:
+        eye: where it is.
+        ahead, beside, above: unit vectors of its directions.
+        reach: tangent of half the angle that the crop spans.
+    """
+
+    eye: Triple
+    ahead: Triple
+    beside: Triple
+    above: Triple
+    reach: float
+
+
+def place_camera(context: Context, middle: Triple, radius: float, outline: Sequence[Triple]) -> Camera:
+    """The camera that looks at `middle` and whose crop, at zoom 1, just holds the points of `outline`.
+
+    Args:
+        context: of the view.
+        middle: of a ball around the objects.
+        radius: of that ball.
+        outline: points around the objects, see `bounds.outline`.
+    """
+    cos_a, sin_a = cos(context.azimuth), sin(context.azimuth)
+    cos_e, sin_e = cos(context.elevation), sin(context.elevation)
+    cos_r, sin_r = cos(context.roll), sin(context.roll)
+    # At azimuth 0 and elevation 0 the camera looks along +y.
+    ahead = (-sin_a * cos_e, cos_a * cos_e, -sin_e)
+    level, upright = (cos_a, sin_a, 0.0), (-sin_a * sin_e, cos_a * sin_e, cos_e)
+    beside, above = (
+        (x[0] * level[0] + x[1] * upright[0], x[0] * level[1] + x[1] * upright[1], x[1] * upright[2])
+        for x in ((cos_r, -sin_r), (sin_r, cos_r))
+    )
+    eye = (
+        middle[0] - DISTANCE * radius * ahead[0],
+        middle[1] - DISTANCE * radius * ahead[1],
+        middle[2] - DISTANCE * radius * ahead[2],
+    )
+    offsets = np.asarray(outline) - eye
+    seen = np.abs(offsets @ np.transpose([beside, above])) / (offsets @ ahead)[:, None]
+    return Camera(eye, ahead, beside, above, min(float(seen.max()), _HALF_ANGLE) / context.zoom)
 
 
 @dataclass(frozen=True)
@@ -90,36 +136,27 @@ class Rays:
         return Rays(eyes, ways, self.spread[:, chosen])
 
 
-def rays(contexts: Sequence[Context], cells: int, middle: Triple, radius: float, device: str) -> Rays:
-    """The rays through the middles of `cells` x `cells` cells of each view's crop.
-
-    At zoom 1 the crop just holds the ball around `middle`.
-    """
+def rays(cameras: Sequence[Camera], cells: int, device: str) -> Rays:
+    """The rays through the middles of `cells` x `cells` cells of each camera's crop."""
     line = (torch.arange(cells, dtype=torch.float32, device=device) + 0.5) * (2 / cells) - 1
     down, right = (axis.flatten() for axis in torch.meshgrid(line, line, indexing="ij"))
-    eyes, directions, spreads = [], [], []
-    for context in contexts:
-        reach = _HALF_ANGLE / context.zoom
-        turn = cos(context.roll), sin(context.roll)
-        across = (right * turn[0] - down * turn[1]) * reach
-        up = -(right * turn[1] + down * turn[0]) * reach
-        # The camera looks along `ahead`; at azimuth 0 and elevation 0 that is +y.
-        cos_a, sin_a = cos(context.azimuth), sin(context.azimuth)
-        cos_e, sin_e = cos(context.elevation), sin(context.elevation)
-        ahead = (-sin_a * cos_e, cos_a * cos_e, -sin_e)
-        beside = (cos_a, sin_a, 0.0)
-        above = (-sin_a * sin_e, cos_a * sin_e, cos_e)
+    directions = []
+    for camera in cameras:
+        across, up = right * camera.reach, down * -camera.reach
         length = (1 + across.square() + up.square()).sqrt()
         directions.append(
-            [(ahead[axis] + across * beside[axis] + up * above[axis]) / length for axis in range(3)]
+            [
+                (camera.ahead[axis] + across * camera.beside[axis] + up * camera.above[axis]) / length
+                for axis in range(3)
+            ]
         )
-        eyes.append([middle[axis] - DISTANCE * radius * ahead[axis] for axis in range(3)])
-        spreads.append(sqrt(2) * reach / cells)
 
     def per_ray(numbers: Sequence[float]) -> Tensor:
         column = torch.tensor(numbers, dtype=torch.float32, device=device)
         return column.repeat_interleave(cells * cells)[None]
 
     x, y, z = (torch.cat([direction[axis] for direction in directions])[None] for axis in range(3))
-    east, north, high = (per_ray([eye[axis] for eye in eyes]) for axis in range(3))
-    return Rays((east, north, high), (x, y, z), per_ray(spreads))
+    east, north, high = (per_ray([camera.eye[axis] for camera in cameras]) for axis in range(3))
+    return Rays(
+        (east, north, high), (x, y, z), per_ray([sqrt(2) * camera.reach / cells for camera in cameras])
+    )

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nearid_cli.synth.bounds import bounding_ball
-from nearid_cli.synth.contexts import Context
+from nearid_cli.synth.bounds import bounding_ball, outline
+from nearid_cli.synth.contexts import Context, place_camera
 from nearid_cli.synth.march import find_normals, march
 from nearid_cli.synth.objects import Thing
 from nearid_cli.synth.sdf import Points, Solid
@@ -36,7 +36,7 @@ class Cutouts:
 
 
 def cut_out(things: Sequence[Thing], contexts: Sequence[Context], cells: int, device: str) -> Cutouts:
-    """Render objects of one family in the same contexts, all at the same scale.
+    """Render objects of one family in the same contexts; a view's camera is the same for all of them.
 
     Args:
         things: O objects.
@@ -46,15 +46,17 @@ def cut_out(things: Sequence[Thing], contexts: Sequence[Context], cells: int, de
     """
     solid = Solid(things, device)
     middle, radius = bounding_ball(things)
-    traced = march(solid, contexts, cells, middle, radius, device)
+    points = outline(things)
+    cameras = [place_camera(context, middle, radius, points) for context in contexts]
+    traced = march(solid, cameras, cells, radius, device)
     coverage = (1 - traced.gap / (traced.rays.spread * traced.depth)).clamp_(0, 1)
     coverage.masked_fill_(coverage < _THINNEST, 0)
     # Shading costs as much as the march: only what is seen gets any.
     seen = (coverage > 0).any(dim=0).nonzero().squeeze(1)
     numbers, rays = traced.numbers[seen], traced.rays.only(seen)
-    points = rays.at(traced.depth[:, seen])
-    which = solid.nearest_part(points)
-    colours = _colours(solid, things, contexts, numbers // cells**2, points, rays.directions, which, radius)
+    surface = rays.at(traced.depth[:, seen])
+    which = solid.nearest_part(surface)
+    colours = _colours(solid, things, contexts, numbers // cells**2, surface, rays.directions, which, radius)
 
     shape = (len(things), len(contexts), cells, cells)
     pixels = (len(things), len(contexts) * cells * cells)

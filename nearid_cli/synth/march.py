@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nearid_cli.synth.contexts import DISTANCE, Context, Rays, rays
-from nearid_cli.synth.objects import Triple
+from nearid_cli.synth.contexts import DISTANCE, Camera, Rays, rays
 from nearid_cli.synth.sdf import Points, Solid
 
 # Width of the blocks in cells, and how many steps are taken with each; then the steps of single rays.
 _BLOCKS = ((4, 8), (2, 4))
-_STEPS = 6
+_STEPS = 10
 COARSEST = _BLOCKS[0][0]
 """What the number of cells across a crop must be divisible by."""
 
@@ -41,14 +40,12 @@ class Traced:
     gap: Tensor
 
 
-def march(
-    solid: Solid, contexts: Sequence[Context], cells: int, middle: Triple, radius: float, device: str
-) -> Traced:
-    """Follow the rays of all cells to the surfaces of O objects within the ball around `middle`."""
+def march(solid: Solid, cameras: Sequence[Camera], cells: int, radius: float, device: str) -> Traced:
+    """Follow the rays of all cells to the surfaces of O objects within the ball that the cameras look at."""
     end = (DISTANCE + 1) * radius
-    depth = torch.full((solid.count, len(contexts), 1, 1), (DISTANCE - 1) * radius, device=device)
+    depth = torch.full((solid.count, len(cameras), 1, 1), (DISTANCE - 1) * radius, device=device)
     for block, steps in _BLOCKS:
-        cones = rays(contexts, cells // block, middle, radius, device)
+        cones = rays(cameras, cells // block, device)
         depth = _refined(depth, cells // block)
         flat = depth.flatten(1)  # a view: it is the same memory
         for _ in range(steps):
@@ -56,7 +53,7 @@ def march(
             flat.add_(free.clamp_(min=0)).clamp_(max=end)
     reached = _refined(depth, cells).flatten(1)
     numbers = (reached < end).any(dim=0).nonzero().squeeze(1)
-    single, reached = rays(contexts, cells, middle, radius, device).only(numbers), reached[:, numbers]
+    single, reached = rays(cameras, cells, device).only(numbers), reached[:, numbers]
     best, gap = reached, torch.full_like(reached, torch.inf)
     for _ in range(_STEPS):
         free = solid.distance(single.at(reached))

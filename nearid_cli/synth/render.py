@@ -71,7 +71,7 @@ def _render_identity(options: SynthOptions, number: int, device: str) -> Sample:
     categories = options.categories or CATEGORIES
     thing = draw_thing(categories[int(random.integers(len(categories)))], random)
     contexts = [draw_context(random) for _ in range(options.views)]
-    share = random.uniform(0.74, 1.0)
+    share = random.uniform(0.84, 1.0)
     cells = max(COARSEST, int(options.size * share) // COARSEST * COARSEST)
     scenes = [_scene(options, random) for _ in contexts]
     plans = [plan_change(random, options.difficulty) for _ in range(options.distractors)]

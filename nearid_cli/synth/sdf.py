@@ -103,10 +103,11 @@ class Solid:
         if self._tapered[index]:
             scale = (along * numbers.slope).clamp_(-1, 1).add_(1)
             u = first.abs_().sub_(scale * (a - numbers.corner))
-            v = second.abs_().sub_(scale.mul_(b - numbers.corner))
+            v = second.abs_().sub_(scale * (b - numbers.corner))
+            profile = _outside(u, v).sub_(scale.mul_(numbers.corner))
         else:
             u, v = first.abs_().sub_(a - numbers.corner), second.abs_().sub_(b - numbers.corner)
-        profile = _outside(u, v).sub_(numbers.corner)
+            profile = _outside(u, v).sub_(numbers.corner)
         if self._hollow[index]:
             profile.add_(numbers.wall).abs_().sub_(numbers.wall)
         ends = along.abs_().sub_(length - numbers.rounding)

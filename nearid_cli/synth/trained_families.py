@@ -119,7 +119,7 @@ def _car(u: Uniform, pick: Pick) -> Layout:
 def _robot(u: Uniform, pick: Pick) -> Layout:
     wide, tall = u(0.24, 0.38), u(0.24, 0.34)
     head, arm = u(0.16, 0.28), u(0.05, 0.1)
-    neck, hip = tall + head * 0.6 + 0.03, -0.08 - tall - 0.2
+    neck, hip = tall + head * 0.55 - 0.1, -0.08 - tall - 0.2
     parts = [
         box("torso", (0, 0, -0.08), (wide, 0.22, tall), u(0.04, 0.2), u(0.03, 0.12), taper=u(-0.2, 0.35)),
         box(
@@ -132,7 +132,7 @@ def _robot(u: Uniform, pick: Pick) -> Layout:
         ),
         cylinder(
             "arms",
-            (wide + arm * 1.3, 0, u(-0.16, 0.02)),
+            (wide + arm * 0.6, 0, u(-0.16, 0.02)),
             arm,
             u(0.2, 0.34),
             arm,

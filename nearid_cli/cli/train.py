@@ -182,7 +182,7 @@ def train(
         float, _share("--background", "Give views with their distractors new backgrounds.")
     ] = 0.0,
 ) -> None:
-    """Train a NearID model: a head on a frozen backbone, or a small model whole.
+    """Train the head of an encoder with the NearID loss, or a small encoder.
 
     `accelerate launch -m nearid_cli.training` takes the same options and trains on several GPUs.
     """

@@ -112,6 +112,7 @@ def save_model(
         save_file(weights, aside / WEIGHTS, {"format": "pt"})
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
+        (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode)  # safetensors lets nobody but the owner read it
         for path in aside.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())

@@ -66,7 +66,7 @@ def test_the_bounding_ball_holds_the_object(category: str) -> None:
 
 @pytest.mark.parametrize("category", HELD_OUT)
 def test_parts_hold_together(category: str) -> None:
-    """Of the trained families robots (nearly all) and some chairs have parts that float; they stay as they are."""
+    """Some robots and chairs of the trained families have parts that float; they stay as they were trained on."""
     for thing in draw(category, 12):
         distance, _ = solid_voxels(thing, 56, 1.0)
         assert label(distance < 0.02).max() == 1

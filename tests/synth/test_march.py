@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nearid_cli.synth import march as march_module
-from nearid_cli.synth.bounds import bounding_ball
+from nearid_cli.synth.bounds import bounding_ball, outline
 from nearid_cli.synth.categories import CATEGORIES
-from nearid_cli.synth.contexts import DISTANCE, draw_context, rays
+from nearid_cli.synth.contexts import DISTANCE, Camera, Context, draw_context, place_camera, rays
 from nearid_cli.synth.families import draw_thing
 from nearid_cli.synth.march import find_normals, march
 from nearid_cli.synth.materials import draw_emblem, draw_materials
@@ -24,12 +24,18 @@ def ball(radius: float) -> Thing:
     return Thing("ball", parts, draw_materials(random), draw_emblem(random, 0, 0.2))
 
 
+def cameras(things: list[Thing], contexts: list[Context]) -> list[Camera]:
+    middle, radius = bounding_ball(things)
+    return [place_camera(context, middle, radius, outline(things)) for context in contexts]
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("share", [0.3, 0.7, 1.0])
 def test_rays_hit_a_ball_inside_its_silhouette(seed: int, share: float) -> None:
     """A ball around the middle shows as a disc whose radius follows from the camera's distance."""
     context, cells, radius = draw_context(np.random.default_rng(seed)), 48, 0.8
-    view = rays([context], cells, (0.3, -0.2, 0.5), radius, "cpu")
+    everywhere = [(0.3 + side, -0.2, 0.5) for side in (-2.0, 2.0)]  # so that the crop holds the whole ball
+    view = rays([place_camera(context, (0.3, -0.2, 0.5), radius, everywhere)], cells, "cpu")
     eye = torch.cat(view.eyes)[:, 0]
     towards = torch.tensor([0.3, -0.2, 0.5])[:, None] - eye[:, None]
     along = (torch.cat(view.directions) * towards).sum(dim=0)
@@ -45,12 +51,43 @@ def test_rays_hit_a_ball_inside_its_silhouette(seed: int, share: float) -> None:
 
 def test_the_camera_stands_where_its_angles_say() -> None:
     context = draw_context(np.random.default_rng(5))
-    view = rays([context], 4, (0.0, 0.0, 0.0), 1.0, "cpu")
+    view = rays([place_camera(context, (0.0, 0.0, 0.0), 1.0, [(1.0, 0.0, 0.0)])], 4, "cpu")
     x, y, z = (float(axis[0, 0]) for axis in view.eyes)
     assert np.hypot(np.hypot(x, y), z) == pytest.approx(DISTANCE, rel=1e-5)
     assert np.arcsin(z / DISTANCE) == pytest.approx(context.elevation, abs=1e-5)
     assert np.arctan2(x, -y) == pytest.approx(context.azimuth, abs=1e-5)
     np.testing.assert_allclose(torch.cat(view.directions).norm(dim=0), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_the_crop_just_holds_the_outline(category: str) -> None:
+    """The outermost point of the outline lies at `zoom` of the way from the crop's middle to its edge."""
+    random = np.random.default_rng(3)
+    things, context = [draw_thing(category, random) for _ in range(2)], draw_context(random)
+    (camera,) = cameras(things, [context])
+    offsets = np.array(outline(things)) - camera.eye
+    across, up, ahead = (offsets @ np.transpose([camera.beside, camera.above, camera.ahead])).T
+    farthest = max(np.abs(across / ahead).max(), np.abs(up / ahead).max()) / camera.reach
+    ball = np.tan(np.arcsin(1 / DISTANCE)) / context.zoom
+    assert farthest == pytest.approx(context.zoom) or camera.reach == pytest.approx(ball)
+    axes = np.array([camera.beside, camera.above, camera.ahead])
+    np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_the_outline_holds_the_object(category: str) -> None:
+    """In every direction the outline reaches at least as far as any point of the object."""
+    random = np.random.default_rng(8)
+    thing = draw_thing(category, random)
+    middle, radius = bounding_ball([thing])
+    points = random.uniform(-1, 1, (40_000, 3)) * radius + middle
+    at = [torch.from_numpy(axis).float()[None] for axis in points.T]
+    inside = points[Solid([thing]).distance((at[0], at[1], at[2]))[0].numpy() < 0]
+    directions = random.normal(size=(3, 200))
+    assert len(inside) > 100
+    assert (
+        (inside @ directions).max(axis=0) <= (np.array(outline([thing])) @ directions).max(axis=0) + 1e-6
+    ).all()
 
 
 def test_normals_of_a_ball_point_away_from_its_middle() -> None:
@@ -79,9 +116,9 @@ def test_cones_skip_nothing(category: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(march_module, "_STEPS", 150)
     random = np.random.default_rng(CATEGORIES.index(category))
     things, contexts, cells = [draw_thing(category, random)], [draw_context(random) for _ in range(2)], 24
-    solid, (middle, radius) = Solid(things), bounding_ball(things)
-    traced = march(solid, contexts, cells, middle, radius, "cpu")
-    every = rays(contexts, cells, middle, radius, "cpu")
+    solid, (_, radius) = Solid(things), bounding_ball(things)
+    traced = march(solid, cameras(things, contexts), cells, radius, "cpu")
+    every = rays(cameras(things, contexts), cells, "cpu")
     end = (DISTANCE + 1) * radius
     expected = plain_trace(solid, every.eyes, every.directions, end)
     hit = expected < end - 1e-3
@@ -94,13 +131,13 @@ def test_cones_skip_nothing(category: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_steps_that_are_taken_suffice_for_most_pixels() -> None:
-    """Six steps leave pixels that are seen at a flat angle short of the surface."""
+    """Ten steps leave pixels that are seen at a flat angle short of the surface."""
     errors = []
     for seed, category in enumerate(CATEGORIES[::2]):
         random = np.random.default_rng(seed)
         things, contexts = [draw_thing(category, random)], [draw_context(random)]
-        solid, (middle, radius) = Solid(things), bounding_ball(things)
-        traced = march(solid, contexts, 48, middle, radius, "cpu")
+        solid, (_, radius) = Solid(things), bounding_ball(things)
+        traced = march(solid, cameras(things, contexts), 48, radius, "cpu")
         end = (DISTANCE + 1) * radius
         expected = plain_trace(solid, traced.rays.eyes, traced.rays.directions, end)
         errors.append(((traced.depth[0] - expected).abs() / radius)[expected < end - 1e-3])

@@ -27,8 +27,7 @@ class Part:
         half: half sizes of the profile in the two directions across `axis`, and half the length along it.
         corner: radius of the profile's corners, at most the smaller half size, which makes the profile round.
         rounding: radius of the edges between the profile and the ends.
-        taper: by which share the middles of the profile's corners lie farther out at the far end than halfway,
-            negative for farther in. Corners keep their radius: a round profile with equal sides has one width.
+        taper: by which share the profile is wider at the far end than halfway; negative for narrower.
         wall: half the thickness of the wall of a hollow profile; 0 for a full one.
         axis: the direction of extrusion.
         tilt: rotation about the y axis in radians; the upper end goes to the left.

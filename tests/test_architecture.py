@@ -24,15 +24,15 @@ FLOORS = {
     "layouts": 1,
     "encoders": 2,
     "nearid_data": 2,
-    "synth": 2,
     "embedding": 3,
     "reports": 4,
     "evaluate": 5,
     "training": 5,
-    "demo": 5,
+    "synth": 5,
+    "demo": 6,
     "api": 6,
-    "cli": 6,
-    "__main__": 7,
+    "cli": 7,
+    "__main__": 8,
 }
 HEAVY = {"torch", "transformers", "pandas", "scipy", "skimage", "matplotlib", "huggingface_hub.hf_api"}
 

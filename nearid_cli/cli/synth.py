@@ -11,6 +11,9 @@ import typer
 
 from nearid_cli.text import count, printable
 
+# Above it two seeds may share an identity: numbers are drawn from the 32-bit words of (seed, number).
+_LARGEST = 2**32 - 1
+
 
 def synth(
     folder: Annotated[Path, typer.Argument(help="A new folder for the pictures.", metavar="OUT")],
@@ -44,7 +47,9 @@ def synth(
     categories: Annotated[
         str | None, typer.Option(help="Object families as a comma list; all by default.", metavar="NAMES")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Everything follows from it.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_LARGEST, help="Everything follows from it.", metavar="N")
+    ] = 0,
     backgrounds: Annotated[
         Path | None,
         typer.Option(
@@ -60,7 +65,12 @@ def synth(
     ] = None,
     start: Annotated[
         int,
-        typer.Option(min=0, help="Number of the first identity, to go on after another run.", metavar="N"),
+        typer.Option(
+            min=0,
+            max=_LARGEST,
+            help="Number of the first identity, to go on after another run.",
+            metavar="N",
+        ),
     ] = 0,
     sheet: Annotated[
         Path | None,

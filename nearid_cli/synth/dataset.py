@@ -48,7 +48,7 @@ def require_datasets() -> None:
         import datasets  # noqa: F401
     except ImportError as error:
         raise UsageError(
-            "writing data sets needs the datasets library: pip install 'nearid-cli[train]'"
+            'writing data sets needs the datasets library: pip install "nearid-cli[train]"'
         ) from error
 
 

@@ -116,13 +116,14 @@ def write_identities(
         progress: whether to show a progress bar on stderr.
 
     Raises:
-        UsageError: options, form or device are wrong.
+        UsageError: options, form, device or the place of the sheet are wrong.
         InputError: the folder is not empty, or it or the sheet cannot be written.
         NearIDError: a rendering process died.
     """
     check_options(options, form)
     device = choose_renderer(device)
-    check_outputs([sheet] if sheet else [], known=(".png",))
+    if sheet:
+        _check_sheet(sheet, folder)
     started = time.perf_counter()
     each = options.views * (1 + options.distractors)
     shown: list[Identity] = []
@@ -143,6 +144,15 @@ def write_identities(
         if sheet:
             replace_file(sheet, draw_sheet(shown))
     return Written(len(numbers), each * len(numbers), time.perf_counter() - started)
+
+
+def _check_sheet(sheet: Path, folder: Path) -> None:
+    """Refuse a sheet that could not be written, before anything is rendered."""
+    if folder.resolve() in (sheet.resolve(), *sheet.resolve().parents):
+        raise UsageError(
+            f"the sheet {printable(sheet)} is in {printable(folder)}, which must be new; put it beside that folder"
+        )
+    check_outputs([sheet], known=(".png",))
 
 
 def _watched(

@@ -110,6 +110,12 @@ def test_a_data_set_is_loaded_and_trained_on(nearid: Nearid, tmp_path: Path) -> 
         (["--backgrounds", "no"], "cannot read folder no: No such file or directory"),
         (["--sheet", "sheet.gif"], "cannot write sheet.gif: it has the extension .gif; known: .png"),
         (["--sheet", "no/sheet.png"], "cannot write 1 output: no/sheet.png: the folder "),
+        (
+            ["--sheet", "out/sheet.png"],
+            "the sheet out/sheet.png is in out, which must be new; put it beside ",
+        ),
+        (["--seed", str(2**32)], "invalid value for '--seed': "),
+        (["--start", str(2**32)], "invalid value for '--start': "),
     ],
 )
 def test_wrong_options_cost_nothing(

@@ -210,7 +210,7 @@ def test_no_distractors_make_no_set_of_them(tmp_path: Path) -> None:
 def test_data_sets_need_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     check_options(SynthOptions(), "folders")
-    with pytest.raises(UsageError, match=r"needs the datasets library: pip install 'nearid-cli\[train\]'$"):
+    with pytest.raises(UsageError, match=r'needs the datasets library: pip install "nearid-cli\[train\]"$'):
         check_options(SynthOptions(), "dataset")
 
 

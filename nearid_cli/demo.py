@@ -30,7 +30,7 @@ REFERENCES = GENERATIONS = 4
 SIZE = 160
 # Of 1000001 to 1000013 the seed on which hog's scores of `swapped` and `faithful` are apart by the median: an ordinary
 # one, chosen without a look at nearid-mini, which was never trained on any of them.
-SEED = 1_000_006
+SEED = 1_000_013
 _MARKER = "made-by-nearid-demo.txt"
 
 

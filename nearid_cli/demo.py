@@ -42,18 +42,23 @@ def write_demo(folder: Path, seed: int = SEED) -> None:
         seed: everything follows from it.
 
     Raises:
-        InputError: the folder holds something else.
+        InputError: the folder holds something else or cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{printable(folder)} is a file; give a new folder for the demo")
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
         raise InputError(f"{printable(folder)} is not empty and no earlier demo; give a new folder")
-    for part in ("references", "methods", "results"):
-        shutil.rmtree(folder / part, ignore_errors=True)
-    (folder / "results").mkdir(parents=True)
-    (folder / _MARKER).write_text("The pictures here were rendered by nearid demo.\n")
-    for number, subject in enumerate(SUBJECTS):
-        _write_subject(folder, subject, _render(subject, number, seed))
+    try:
+        for part in ("references", "methods", "results"):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        (folder / "results").mkdir(parents=True)
+        (folder / _MARKER).write_text("The pictures here were rendered by nearid demo.\n")
+        for number, subject in enumerate(SUBJECTS):
+            _write_subject(folder, subject, _render(subject, number, seed))
+    except OSError as error:
+        raise InputError(
+            f"cannot write {printable(folder)}: {(error.strerror or str(error)).lower()}"
+        ) from error
 
 
 def _render(family: str, number: int, seed: int) -> Sample:

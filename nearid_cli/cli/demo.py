@@ -10,6 +10,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from nearid_cli.results import ScoreResult
@@ -43,13 +44,15 @@ def demo(
     from nearid_cli.evaluate.score import score
 
     write_demo(folder)
-    typer.echo(f"Rendered {len(SUBJECTS)} subjects and three pretend methods into {folder}", err=True)
+    typer.echo(
+        f"Rendered {len(SUBJECTS)} subjects and three pretend methods into {printable(folder)}", err=True
+    )
     results, commands = {}, []
     for method in METHODS:
         references, generations = folder / "references", folder / "methods" / method
         output = folder / "results" / f"{method}.json"
         places = [str(references), str(generations), "--metric", ",".join(METRICS), "-o", str(output)]
-        commands.append(shlex.join(["nearid", "score", *places]))
+        commands.append(printable(shlex.join(["nearid", "score", *places])))
         typer.echo(f"\n# {method}: {_TO_SEE[method]}\n$ {commands[-1]}")
         results[method] = score(references, generations, Options(metrics=METRICS, cache=cache))
         reports.write(results[method], output)
@@ -57,8 +60,8 @@ def demo(
     typer.echo("\n# All three\n")
     show.rows(("method", *METRICS), [(method, *_cells(result)) for method, result in results.items()], (1, 2))
     typer.echo(
-        f"\n{_LESSON}\n\nThe results are in {folder / 'results'}. With the NearID checkpoint here, or a network to "
-        "fetch it, leave out --metric. Repeat on your own folders:\n"
+        f"\n{_LESSON}\n\nThe results are in {printable(folder / 'results')}. With the NearID checkpoint here, or a "
+        "network to fetch it, leave out --metric. Repeat on your own folders:\n"
     )
     for command in commands:
         typer.echo(f"    {command}")

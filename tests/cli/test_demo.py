@@ -110,3 +110,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(nearid: Nearid, tmp_pa
     assert nearid("demo", "mine").error == "mine is not empty and no earlier demo; give a new folder"
     assert (tmp_path / "mine" / "references").read_text() == "mine"
     assert nearid("demo", "mine/references").error.startswith("mine/references is a file")
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(nearid: Nearid, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert nearid("demo", "file/a\x1b[31mb").error == "cannot write file/a\\x1b[31mb: not a directory"

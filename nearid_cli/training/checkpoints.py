@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nearid_cli.errors import UsageError
 from nearid_cli.files import digest_file
-from nearid_cli.text import printable
+from nearid_cli.text import count, printable
 from nearid_cli.training.disk import disk_errors
 
 METRICS, STATE, TENSORS, MODEL = "metrics.json", "state.json", "state.pt", "model"
@@ -128,6 +129,23 @@ def newest(output: Path) -> Checkpoint | None:
             return checkpoint
         _log.warning(f"{printable(checkpoint.folder)} is passed over: {damage}")
     return None
+
+
+def model_folder(place: Path) -> Path:
+    """The model in a checkpoint of training, or else the folder itself.
+
+    Raises:
+        UsageError: the folder is that of a whole run; the message names its best checkpoint, or the newest.
+    """
+    if (place / MODEL).is_dir():
+        return place / MODEL
+    if runs := _found(place):
+        one = place / BEST if (place / BEST).exists() else runs[-1].folder
+        raise UsageError(
+            f"expected a checkpoint, found a run with {count(len(runs), 'checkpoint')} in {printable(place)}: "
+            f"name one, as {printable(one)}"
+        )
+    return place
 
 
 def thin_out(output: Path, keep: int) -> None:

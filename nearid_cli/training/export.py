@@ -26,6 +26,7 @@ from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.text import printable, unknown
 from nearid_cli.training.card import model_card
+from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.model import name_processor
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.nearid_model import NearIDModel
     from nearid_cli.encoders.spec import Embeddings
 
-MODEL, METRICS, TRAINING, CARD = "model", "metrics.json", "training.json", "README.md"
+METRICS, TRAINING, CARD = "metrics.json", "training.json", "README.md"
 
 TOLERANCE = {"float32": 1e-6, "float16": 1e-4, "bfloat16": 5e-3}
 """How far below 1 the cosine of a picture's embeddings before and after may be: what rounding the weights does."""
@@ -112,7 +113,8 @@ def save_model(
         save_file(weights, aside / WEIGHTS, {"format": "pt"})
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
-        (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode)  # safetensors lets nobody but the owner read it
+        # safetensors lets nobody but the owner read it.
+        (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode)
         for path in aside.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -141,9 +143,8 @@ def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
     if dtype not in TOLERANCE:
         raise UsageError(unknown("dtype", dtype, TOLERANCE))
     refuse_existing(out)
-    folder, run = checkpoint, tuple[Path, ...]()
-    if (checkpoint / MODEL / CONFIG).is_file():
-        folder, run = checkpoint / MODEL, (checkpoint, checkpoint.absolute().parent)
+    folder = model_folder(checkpoint)
+    run = () if folder == checkpoint else (checkpoint, checkpoint.absolute().parent)
     files = read_files(folder)
     if files.model_type != "nearid":
         raise ModelError(

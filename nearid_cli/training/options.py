@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -122,6 +123,9 @@ class TrainOptions:
         ):
             if value not in known:
                 raise UsageError(unknown(flag, value, known))
+        for name in ("lr", "weight_decay", "clip_norm"):
+            if not math.isfinite(value := getattr(self, name)):
+                raise UsageError(f"{_flag(name)} takes a finite number, found {value}")
         parse_objective(self.loss, self.loss_masking, self.anchors)
         if not self.distractors:
             raise UsageError("expected --distractors: the NearID losses learn from look-alikes, found none")
@@ -140,9 +144,10 @@ class TrainOptions:
         """Refuse what needs the backbone, or pictures, at every step."""
         drawn = [field.name for field in fields(Augmentations) if field.default == 0.0]
         varied = [_flag(name) for name in drawn if getattr(self.augmentations, name)]
-        for flag in ["--unfreeze"] * self.unfreeze + ["--mtg"] * (self.mtg is not None) + varied:
+        if flags := ["--unfreeze"] * self.unfreeze + ["--mtg"] * (self.mtg is not None) + varied:
             raise UsageError(
-                f"--cache-features keeps what a frozen backbone makes of the pictures as they are: leave out {flag}"
+                "--cache-features keeps what a frozen backbone makes of the pictures as they are: "
+                f"leave out {', '.join(flags)}"
             )
 
     @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import UsageError
@@ -54,11 +56,14 @@ def set_up(options: TrainOptions) -> Setup:
         NearIDError: see `loop.train`.
     """
     check_trackers(options.log)
+    _check_output(options.output)
     accelerator = _accelerator(options)
     if not accelerator.is_main_process:
         logging.getLogger("nearid_cli").setLevel(logging.WARNING)  # one process speaks
     resumed = _resumed(options)
-    trainee = make_trainee(options, accelerator.device.type)
+    # Whatever --init-from named is in the checkpoint too, and may be gone by now, or be another's `best`.
+    start = options if resumed is None else replace(options, init_from=resumed.model)
+    trainee = make_trainee(start, accelerator.device.type)
     data = open_data(options, trainee.preprocessing)
     if resumed is not None and (found := changed(resumed.state()["data"], data.fingerprint)):
         raise UsageError(f"{printable(resumed.folder)} was made with other data", found)
@@ -78,6 +83,23 @@ def set_up(options: TrainOptions) -> Setup:
     return Setup(options, accelerator, trainee, rows, plan, data.validation, data.fingerprint, resumed)
 
 
+def _check_output(output: Path) -> None:
+    """Refuse an output folder that cannot be made or written, before anything is loaded.
+
+    Raises:
+        UsageError: it, or what lies on the way to it, is no folder or may not be written.
+    """
+    nearest = next(path for path in (output, *output.absolute().parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        raise UsageError(
+            f"--output {printable(output)}: expected a folder, found a file at {printable(nearest)}"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"--output {printable(output)}: {printable(nearest)} may not be written; choose another"
+        )
+
+
 def _accelerator(options: TrainOptions) -> Any:
     """What runs the steps on this machine's devices and processes.
 
@@ -91,8 +113,13 @@ def _accelerator(options: TrainOptions) -> Any:
         raise UsageError('training needs the accelerate library: pip install "nearid-cli[train]"') from error
     # An earlier run of this process may have had another precision.
     AcceleratorState._reset_state()
+    import torch
+
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available() or torch.xpu.is_available()
     try:
         return Accelerator(
+            # Said outright, or under torchrun every process on a machine without a GPU would train by itself.
+            cpu=not gpu,
             mixed_precision=options.mixed_precision,
             gradient_accumulation_steps=options.gradient_accumulation,
             log_with=list(options.log) or None,

@@ -15,6 +15,7 @@ from nearid_cli.encoders.nearid_model import NearIDModel
 from nearid_cli.errors import ModelError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import printable
+from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.export import save_model
 from nearid_cli.training.model import build_model, load_preprocessing, read_preprocessor
 from nearid_cli.training.options import TrainOptions
@@ -107,7 +108,7 @@ def make_trainee(options: TrainOptions, device: str) -> Trainee:
 
 def _start_from(model: nn.Module, checkpoint: Path) -> None:
     """Copy the weights of a checkpoint of training, or of the model in it."""
-    folder = checkpoint / "model" if (checkpoint / "model").is_dir() else checkpoint
+    folder = model_folder(checkpoint)
     files = read_files(folder)
     if files.model_type != "nearid":
         raise ModelError(

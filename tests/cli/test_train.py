@@ -171,7 +171,7 @@ def test_without_the_extra(nearid: Nearid, data: Path, monkeypatch: pytest.Monke
 
 def test_the_output_cannot_be_a_file(nearid: Nearid, data: Path) -> None:
     (data / "run").touch()
-    assert nearid(*SMALL).error.startswith("cannot write run/training.json: ")
+    assert nearid(*SMALL).error == "--output run: expected a folder, found a file at run"
 
 
 def test_an_interrupt_is_saved_and_told(

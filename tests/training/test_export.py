@@ -216,6 +216,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_what_is_no_nearid_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"expected a NearID model in .*, found siglip"):
         export(tiny_siglip(tmp_path / "siglip"), tmp_path / "out")
+    (tmp_path / "run" / "checkpoint-3").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"found a run with 1 checkpoint in .*name one, as .*checkpoint-3"):
+        export(tmp_path / "run", tmp_path / "out")
     with pytest.raises(ModelError, match="found no folder"):
         export(tmp_path / "nothing", tmp_path / "out")
     with pytest.raises(UsageError, match='unknown dtype "flaot16": did you mean float16'):

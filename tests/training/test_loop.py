@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,33 @@ def test_a_stage_starts_from_the_weights_of_another(data: Path, straight: Path, 
     assert weights(again.checkpoint).keys() == theirs.keys()
 
 
+def test_a_resumed_stage_needs_no_earlier_one(data: Path, backbones: dict[str, Path], tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"backbone": str(backbones["siglip"]), "from_scratch": False}
+    first = train(options(data, tmp_path / "first", max_steps=2, **settings))
+    # The second trains a head on the tower of the first, which is in no --backbone.
+    settings |= {"init_from": first.checkpoint, "unfreeze": False}
+    whole = train(options(data, tmp_path / "whole", max_steps=2, save_steps=1, **settings))
+    shutil.copytree(tmp_path / "whole" / "checkpoint-1", tmp_path / "gone" / "checkpoint-1")
+    shutil.rmtree(first.output)
+    resumed = train(
+        options(data, tmp_path / "gone", max_steps=2, save_steps=1, resume=True, **settings),
+    )
+    ours, theirs = weights(resumed.checkpoint), weights(whole.checkpoint)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_in_place_of_a_checkpoint(data: Path, straight: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"found a run with \d+ checkpoints .* name one, as .*straight/best"):
+        train(options(data, tmp_path / "run", init_from=straight))
+
+
+def test_an_output_that_is_no_folder(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file", tmp_path / "file" / "in" / "it"):
+        with pytest.raises(UsageError, match=r"--output .*: expected a folder, found a file at .*file$"):
+            train(options(data, output))
+
+
 def test_a_stage_of_another_architecture_is_refused(
     data: Path, straight: Path, backbones: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -409,7 +437,9 @@ def test_cached_features_train_the_head_as_pictures_do(
         ({"optimizer": "adam"}, 'unknown --optimizer "adam": did you mean adamw?'),
         ({"log": ("tensorbord",)}, 'unknown --log "tensorbord": did you mean tensorboard?'),
         ({"loss": "infonce"}, 'cannot use the loss "infonce"'),
-        ({"cache_features": True}, "leave out --unfreeze"),
+        ({"cache_features": True, "mtg": "x"}, "leave out --unfreeze, --mtg"),
+        ({"lr": float("inf")}, "--lr takes a finite number, found inf"),
+        ({"clip_norm": float("nan")}, "--clip-norm takes a finite number, found nan"),
         (
             {
                 "cache_features": True,

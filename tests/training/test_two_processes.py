@@ -29,7 +29,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def launched(data: Path, output: Path, *more: str) -> subprocess.Popen[str]:
     """Two processes, as `accelerate launch` would start them on two GPUs."""
     environment = {
-        "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }

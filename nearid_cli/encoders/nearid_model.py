@@ -40,6 +40,26 @@ class NearIDOutput(ModelOutput):  # type: ignore[misc]
     last_hidden_state: torch.Tensor | None = None
 
 
+_ATTENTION = (
+    (".attention.q_proj.", ".attention.attention.query."),
+    (".attention.k_proj.", ".attention.attention.key."),
+    (".attention.v_proj.", ".attention.attention.value."),
+    (".attention.o_proj.", ".attention.output.dense."),
+)
+# The towers' weights in transformers 5, and how transformers 4 names them. Transformers 5 knows the way back.
+_OLDER_NAMES = {
+    "siglip_vision_model": (("backbone.", "backbone.vision_model."),),
+    "clip_vision_model": (("backbone.", "backbone.vision_model."),),
+    "dinov2": (*_ATTENTION, (".mlp.down_proj.", ".mlp.weights_out.")),
+    "vit": (
+        *_ATTENTION,
+        ("backbone.layers.", "backbone.encoder.layer."),
+        (".mlp.fc1.", ".intermediate.dense."),
+        (".mlp.fc2.", ".output.dense."),
+    ),
+}
+
+
 class NearIDModel(PreTrainedModel):  # type: ignore[misc]
     """A vision tower under `backbone`, and a head on its patch tokens.
 
@@ -152,12 +172,18 @@ class NearIDModel(PreTrainedModel):  # type: ignore[misc]
 
     def release_state_dict(self) -> dict[str, torch.Tensor]:
         """The weights under the names of the released layout."""
-        inner = self.config.vision_config.model_type in ("siglip_vision_model", "clip_vision_model")
-        place = "backbone.vision_model." if inner else "backbone."
-        return {
-            place + name.removeprefix("backbone.") if name.startswith("backbone.") else name: tensor
-            for name, tensor in self.state_dict().items()
-        }
+        renamings = _OLDER_NAMES[self.config.vision_config.model_type]
+        weights = {}
+        for name, tensor in self.state_dict().items():
+            if name.startswith("backbone."):
+                for ours, older in renamings:
+                    name = name.replace(ours, older)
+            weights[name] = tensor
+        # Transformers 4 holds the two halves of a gated layer (DINOv2 giant) as one.
+        for name in [name for name in weights if ".mlp.gate_proj." in name]:
+            halves = weights.pop(name), weights.pop(name.replace("gate_proj", "up_proj"))
+            weights[name.replace("gate_proj", "weights_in")] = torch.cat(halves)
+        return weights
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
         """As every model of transformers, with the weights named as in the released layout."""

@@ -126,6 +126,22 @@ def test_the_released_layout(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "metrics.json").read_bytes()) == SUCCESS
 
 
+@pytest.mark.parametrize(
+    ("backbone", "names"),
+    [
+        ("clip", {"vision_model.encoder.layers.0.self_attn.q_proj.weight", "vision_model.pre_layrnorm.bias"}),
+        ("vit", {f"encoder.layer.0.{name}.bias" for name in ("attention.attention.query", "output.dense")}),
+        ("dinov2", {"encoder.layer.0.attention.output.dense.bias", "encoder.layer.1.mlp.fc2.weight"}),
+    ],
+)
+def test_towers_are_named_as_in_transformers_4(tmp_path: Path, backbone: str, names: set[str]) -> None:
+    # Release 4.57 was seen to load all of them, with the very features of 5.23.
+    model = build_model(str(BUILDERS[backbone](tmp_path / "backbone")))
+    found = {name.removeprefix("backbone.") for name in model.release_state_dict()}
+    assert names <= found
+    assert not any(".o_proj." in name or name.startswith("layers.") for name in found)
+
+
 def test_a_release_of_a_release_is_the_same(tmp_path: Path) -> None:
     checkpoint(tmp_path / "checkpoint", tiny_nearid(tmp_path / "nearid"), SUCCESS)
     export(tmp_path / "checkpoint", tmp_path / "one")

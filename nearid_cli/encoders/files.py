@@ -120,7 +120,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError as error:
-        raise ModelError(f"expected {file.name} in {printable(file.parent)}, found none") from error
+        inner = file.parent / "model"  # where nearid train keeps the model of a checkpoint
+        hint = f"; did you mean {printable(inner)}?" if (inner / file.name).is_file() else ""
+        raise ModelError(f"expected {file.name} in {printable(file.parent)}, found none{hint}") from error
     except OSError as error:
         raise ModelError(f"cannot read {printable(file)}: {error.strerror}") from error
     except ValueError as error:

@@ -17,7 +17,7 @@ from nearid_cli.text import count, printable
 
 Scene = NDArray[np.float32]
 PHRASES = ("on a {} plain", "before a {} wall", "in a {} studio", "among {} shapes")
-SHADES = ("red", "orange", "yellow", "green", "turquoise", "blue", "violet", "pink")
+SHADES = ("red", "golden", "yellow", "green", "turquoise", "blue", "violet", "pink")
 
 
 def draw_background(random: np.random.Generator, size: int) -> tuple[Scene, str]:

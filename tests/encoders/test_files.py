@@ -39,6 +39,11 @@ def test_an_absent_file_is_named(checkpoint: Checkpoint, name: str) -> None:
     assert not is_complete(folder)
 
 
+def test_the_folder_above_a_trained_model_leads_to_it(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    checkpoint("vit").rename(tmp_path / "model")
+    refuse(tmp_path, "expected config.json in .*, found none; did you mean .*/model\\?")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

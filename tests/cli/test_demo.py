@@ -91,7 +91,7 @@ def test_it_shows_what_it_says(finished: Finished, made: Path) -> None:
     assert hog["faithful"]["score"] == pytest.approx(0.478, abs=0.02)  # as the README says
     assert hog["swapped"]["score"] > hog["swapped"]["ceiling"]
     assert mini["swapped"]["score"] < mini["faithful"]["score"] - 0.1
-    assert mini["swapped"]["retention"] < 0.75 * mini["faithful"]["retention"]
+    assert mini["swapped"]["retention"] < 0.7 * mini["faithful"]["retention"]
     assert mini["faithful"]["identification"] > 0.9
     assert [len(run["images"]) for run in map(json.loads, _texts(made))] == [24, 24, 24]
     copies = [

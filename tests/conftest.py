@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from PIL import Image
 from nearid_cli.cli.app import main
 from tests.commandline import Finished, Nearid
 from tests.tiny import tiny_nearid
+
+# A shell that starts the tests in the background ignores Ctrl-C for them, and every process that they start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -182,7 +182,7 @@ def train(
         float, _share("--background", "Give views with their distractors new backgrounds.")
     ] = 0.0,
 ) -> None:
-    """Train the head of an encoder with the NearID loss, or a small encoder.
+    """Train an encoder, or its head, with the NearID loss.
 
     `accelerate launch -m nearid_cli.training` takes the same options and trains on several GPUs.
     """

@@ -174,6 +174,8 @@ def test_a_run_that_cannot_save(data: Path, tmp_path: Path, file: str) -> None:
 SLOW = """
 import sys, time
 from pathlib import Path
+import torch
+torch.set_num_threads({threads})  # as in the process that goes on
 sys.path.insert(0, {root!r})
 from nearid_cli.training import checkpoints
 from nearid_cli.training.loop import train
@@ -195,7 +197,8 @@ train(options(Path({data!r}), Path("run")))
 
 @pytest.mark.parametrize(("place", "call"), [("_write_json", 1), ("_flush", 6)], ids=["writing", "flushing"])
 def test_killed_while_it_saves(data: Path, tmp_path: Path, place: str, call: int) -> None:
-    program = SLOW.format(root=str(ROOT), place=place, call=call, data=str(data))
+    threads = torch.get_num_threads()
+    program = SLOW.format(root=str(ROOT), place=place, call=call, data=str(data), threads=threads)
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -1,9 +1,12 @@
-"""Files: writing them whole or not at all, and their digests."""
+"""Files and folders: writing them whole or not at all, and their digests."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -24,6 +27,28 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its name when the block ends, and is removed when the block fails.
+
+    Args:
+        folder: may exist if it is empty; folders on the way to it are made.
+
+    Raises:
+        OSError: the disk would not take it, or `folder` is in the way.
+    """
+    # A short name: the folder's own may be as long as the file system allows.
+    aside = folder.absolute().parent / f".{uuid.uuid4().hex}.tmp"
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if folder.is_dir():
+            folder.rmdir()
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def digest_file(path: Path) -> str:

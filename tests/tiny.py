@@ -186,6 +186,19 @@ def change_weights(folder: Path, change: Any) -> Path:
     return folder
 
 
+def drop_pooling_head(folder: Path) -> Path:
+    """Turn the checkpoint of `tiny_siglip` into one without attention pooling."""
+    config = json.loads((folder / "config.json").read_bytes())
+    config["vision_config"]["vision_use_head"] = False
+    write_json(folder, "config.json", config)
+
+    def change(weights: Any) -> None:
+        for name in [name for name in weights if ".head." in name]:
+            del weights[name]
+
+    return change_weights(folder, change)
+
+
 def hub_cache(cache: Path, repo_id: str, checkpoint: Path, commit: str = "c" * 40, ref: str = "main") -> Path:
     """Lay a checkpoint's files out as the Hub cache does (blobs, refs, snapshots); returns the snapshot."""
     import hashlib

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import time
-import uuid
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from nearid_cli import __version__
 from nearid_cli.embedding.devices import choose_device
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.files import whole_folder
 from nearid_cli.layouts.walk import walk
 from nearid_cli.reports.files import check_outputs, replace_file
 from nearid_cli.synth.categories import CATEGORIES
@@ -177,7 +176,7 @@ def _watched(
 
 @contextmanager
 def _whole_or_nothing(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` that takes its name when the block ends, and is removed when the block fails."""
+    """`files.whole_folder`, with what is in the way of it said to people."""
     target = folder.resolve()  # through a symlink, which stays one
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -185,17 +184,8 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
             raise InputError(f"{printable(folder)} {what}; give a new folder")
         if target.is_mount():  # which cannot be replaced by another folder
             raise InputError(f"{printable(folder)} is a mount point; give a new folder in it")
-        aside = target.with_name(
-            f".{uuid.uuid4().hex}.tmp"
-        )  # a short name: the target's may be as long as any can be
-        aside.mkdir(parents=True)
-        try:
+        with whole_folder(target) as aside:
             yield aside
-            if target.exists():
-                target.rmdir()
-            aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise InputError(
             f"cannot write {printable(folder)}: {(error.strerror or str(error)).lower()}"

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 from nearid_cli.encoders.files import CONFIG, PREPROCESSOR, WEIGHTS, CheckpointFiles, read_files
 from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.errors import InputError, ModelError, UsageError
+from nearid_cli.files import whole_folder
 from nearid_cli.text import printable, unknown
 from nearid_cli.training.card import model_card
 from nearid_cli.training.checkpoints import model_folder
@@ -106,10 +105,7 @@ def save_model(
     texts = {name: _json(content) for name, content in files.items()}
     texts |= {METRICS: _json(metrics)} if metrics is not None else {}
     texts |= {CARD: card} if card is not None else {}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        aside.mkdir()
+    with whole_folder(folder) as aside:
         save_file(weights, aside / WEIGHTS, {"format": "pt"})
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
@@ -118,9 +114,6 @@ def save_model(
         for path in aside.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        _put(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
@@ -154,16 +147,11 @@ def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
     model: Any = load_model(files, "pooled", "float32")
     metrics = _read_first(METRICS, *run[:1], folder)
     training = _read_first(TRAINING, *run, folder)
-    # Under a name of its own until it has been compared.
-    aside = out.absolute().parent / f".{uuid.uuid4().hex}.export"
-    try:
+    with whole_folder(out) as aside:  # it has its name only when it has been compared
         card = model_card(out.absolute().name, model.config, dtype, metrics, training)
         save_model(model, aside, name_processor(files), dtype, metrics, card)
         cosine = _compare(files, model, aside, dtype)
         size = (aside / WEIGHTS).stat().st_size
-        _put(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return Export(out, dtype, size, model.config.embed_dim, cosine, _PICTURES)
 
 
@@ -172,13 +160,6 @@ def refuse_existing(folder: Path) -> None:
     free = not os.path.lexists(folder) or (folder.is_dir() and not folder.is_symlink())
     if not free or (folder.exists() and any(folder.iterdir())):
         raise InputError(f"expected a new or empty folder, found something at {printable(folder)}")
-
-
-def _put(aside: Path, folder: Path) -> None:
-    """Give a finished folder its name."""
-    if folder.is_dir():  # empty
-        folder.rmdir()
-    aside.rename(folder)
 
 
 def _compare(source: CheckpointFiles, model: NearIDModel, folder: Path, dtype: str) -> float:

@@ -20,7 +20,7 @@ from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.encoders.spec import Encoder
 from nearid_cli.errors import ModelError
-from tests.tiny import change_weights, tiny_vit, write_json
+from tests.tiny import change_weights, drop_pooling_head, tiny_vit, write_json
 
 Checkpoint = Callable[[str], Path]
 
@@ -415,15 +415,7 @@ def test_settings_that_make_no_model(checkpoint: Checkpoint) -> None:
 
 def test_siglip_without_a_pooling_head(checkpoint: Checkpoint, photos: list[Path]) -> None:
     folder = checkpoint("siglip")
-    config = transformers.SiglipConfig.from_pretrained(folder).to_dict()
-    config["vision_config"]["vision_use_head"] = False
-    write_json(folder, "config.json", config)
-
-    def change(weights: dict[str, torch.Tensor]) -> None:
-        for name in [name for name in weights if ".head." in name]:
-            del weights[name]
-
-    change_weights(folder, change)
+    drop_pooling_head(folder)
     with pytest.raises(ModelError, match="no pooling head"):
         load(folder)
     assert embed(load(folder, "mean"), opened(photos)).shape == (4, 32)

@@ -16,7 +16,7 @@ from nearid_cli.encoders.checkpoints import SHIPPED_FOLDER
 from nearid_cli.encoders.nearid_model import NearIDModel
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.training.model import build_model, load_preprocessing, read_preprocessor
-from tests.tiny import BUILDERS, VISION, change_weights, hub_cache, write_json
+from tests.tiny import BUILDERS, VISION, change_weights, drop_pooling_head, hub_cache, write_json
 
 PIXELS = torch.linspace(-1, 1, 2 * 3 * 32 * 32).reshape(2, 3, 32, 32)
 NAMES = ["nearid", "clip", "siglip", "dinov2", "vit"]
@@ -79,15 +79,7 @@ def test_siglips_head_is_the_start(built: dict[str, Path]) -> None:
 
 def test_a_siglip_without_head_gets_a_fresh_one(backbone: Callable[[str], Path]) -> None:
     folder = backbone("siglip")
-    config = transformers.SiglipConfig.from_pretrained(folder).to_dict()
-    config["vision_config"]["vision_use_head"] = False
-    write_json(folder, "config.json", config)
-
-    def change(weights: dict[str, torch.Tensor]) -> None:
-        for name in [name for name in weights if ".head." in name]:
-            del weights[name]
-
-    change_weights(folder, change)
+    drop_pooling_head(folder)
     one, other, third = (build_model(str(folder), seed=seed) for seed in (1, 1, 2))
     assert torch.equal(one(PIXELS).image_embeds, other(PIXELS).image_embeds)
     assert not torch.allclose(one(PIXELS).image_embeds, third(PIXELS).image_embeds, atol=1e-3)

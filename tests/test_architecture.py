@@ -29,6 +29,8 @@ FLOORS = {
     "evaluate": 5,
     "training": 5,
     "synth": 5,
+    "gate": 5,
+    "view": 5,
     "demo": 6,
     "api": 6,
     "cli": 7,

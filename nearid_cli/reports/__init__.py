@@ -9,13 +9,14 @@ from nearid_cli.reports.files import check_outputs, write, write_images
 from nearid_cli.reports.json_text import to_json
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.order import check_sort, sorted_subjects, worst_images
-from nearid_cli.reports.reading import read_score
+from nearid_cli.reports.reading import read_result, read_score
 from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
 
 __all__ = [
     "check_outputs",
     "check_sort",
     "findings",
+    "read_result",
     "read_score",
     "render_pair",
     "render_score",

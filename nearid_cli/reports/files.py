@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
@@ -120,14 +119,7 @@ def _obstacle(path: Path) -> str | None:
 
 def _provenance(result: ScoreResult) -> dict[str, str]:
     """What made the numbers, for a file that has room for key-value pairs."""
-    facts = {
-        "schema": "nearid.score/1",
-        "tool": asdict(result.tool),
-        "created": result.created,
-        "inputs": asdict(result.inputs),
-        "metrics": [asdict(metric) for metric in result.metrics],
-        "aggregate": {name: asdict(scores) for name, scores in result.aggregate.items()},
-    }
+    facts = {key: value for key, value in result.to_dict().items() if key not in ("subjects", "images")}
     return {"nearid": json.dumps(facts, allow_nan=False)}
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nearid_cli.results import Image, PairResult, ScoreResult
+from nearid_cli.results import CompareResult, GateResult, Image, PairResult, ScoreResult
+from nearid_cli.results.plain import plain
 from nearid_cli.text import storable
 
 
-def to_json(result: ScoreResult | PairResult) -> str:
+def to_json(result: ScoreResult | CompareResult | GateResult | PairResult) -> str:
     r"""The result as JSON that any UTF-8 file holds; keys as in DESIGN section 5.
 
     One line a member, and one an item of a list: as readable as fully indented JSON, and several
@@ -27,7 +28,7 @@ def to_json(result: ScoreResult | PairResult) -> str:
 
 def image_lines(images: tuple[Image, ...]) -> str:
     """The generations as JSON lines, each as in `images` of the result."""
-    return "".join(_json(vars(image)) + "\n" for image in images)
+    return "".join(_json(plain(image)) + "\n" for image in images)
 
 
 def _item_by_line(value: Any) -> str:

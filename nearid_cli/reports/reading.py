@@ -1,4 +1,4 @@
-"""Finished results back from JSON, checked key by key, so that later jobs can compare and gate them."""
+"""Finished results back from JSON, checked key by key, so that later jobs can compare, gate and show them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from nearid_cli.errors import InputError
-from nearid_cli.results import ScoreResult
+from nearid_cli.results import CompareResult, ScoreResult
 from nearid_cli.text import printable
 
-SCHEMA = "nearid.score/1"
+_COMMANDS = {"nearid.score/1": "nearid score", "nearid.compare/1": "nearid compare"}
+_KINDS: dict[str, Any] = {"nearid.score/1": ScoreResult, "nearid.compare/1": CompareResult}
 
 
 def read_score(path: Path) -> ScoreResult:
@@ -24,26 +26,44 @@ def read_score(path: Path) -> ScoreResult:
         InputError: the file cannot be read, is not JSON, is of another schema, or a value is missing or of
             the wrong type; the message names the value's place.
     """
+    return cast("ScoreResult", _read(path, ["nearid.score/1"]))
+
+
+def read_result(path: Path) -> ScoreResult | CompareResult:
+    """Read what `nearid score` or `nearid compare` wrote with `-o FILE.json`.
+
+    Raises:
+        InputError: as for `read_score`.
+    """
+    return _read(path, list(_KINDS))
+
+
+def _read(path: Path, schemas: Sequence[str]) -> ScoreResult | CompareResult:
     name = printable(path)
+    made_by = " or ".join(_COMMANDS[schema] for schema in schemas)
     try:
         document = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is not a result of nearid score: not valid JSON ({error})") from error
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
+        raise InputError(f"{name} is not a result of {made_by}: not valid JSON ({error})") from error
+    schema: Any = document.get("schema") if isinstance(document, dict) else None
+    if schema not in schemas:
         found = f"its schema is {printable(str(schema))}" if schema else "it has no schema"
         raise InputError(
-            f"{name} is not a result of nearid score: expected schema {SCHEMA} but {found}; "
-            "make it with nearid score ... -o FILE.json"
+            f"{name} is not a result of {made_by}: expected schema {' or '.join(schemas)} but {found}; "
+            f"make it with {made_by} ... -o FILE.json"
         )
     try:
-        result: ScoreResult = _build(ScoreResult, document, "")
-        _check_metrics(result)
+        result: ScoreResult | CompareResult = _build(_KINDS[schema], document, "")
+        for place, one in _scores(result):
+            _check_metrics(one, place)
     except _MisfitError as misfit:
-        raise InputError(f"{name} is not a valid result of nearid score: {misfit}") from misfit
+        raise InputError(f"{name} is not a valid result of {_COMMANDS[schema]}: {misfit}") from misfit
     return result
+
+
+_NOUNS = {str: "a text", bool: "true or false"}
 
 
 class _MisfitError(Exception):
@@ -59,12 +79,16 @@ def _build(kind: Any, value: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         _expect(isinstance(value, dict), "an object", value, place)
-        hints = typing.get_type_hints(kind)
-        missing = [key for key in hints if key not in value]
+        hints = _hints(cast("Any", kind))
+        missing = [key for key in hints if key not in value and not hasattr(kind, key)]  # a default is there
         if missing:
             raise _MisfitError(f"{place or 'the document'} lacks {', '.join(missing)}")
         return cast("Any", kind)(
-            **{key: _build(hint, value[key], f"{place}.{key}".lstrip(".")) for key, hint in hints.items()}
+            **{
+                key: _build(hint, value[key], f"{place}.{key}".lstrip("."))
+                for key, hint in hints.items()
+                if key in value
+            }
         )
     if origin is Mapping:
         _expect(isinstance(value, dict), "an object", value, place)
@@ -85,8 +109,13 @@ def _build(kind: Any, value: Any, place: str) -> Any:
     if kind is int:
         _expect(isinstance(value, int) and not isinstance(value, bool), "a whole number", value, place)
         return value
-    _expect(isinstance(value, kind), "a text", value, place)
+    _expect(isinstance(value, kind), _NOUNS[kind], value, place)
     return value
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)  # slow, and there is a generation a call
 
 
 def _expect(fits: bool, wanted: str, value: Any, place: str) -> None:
@@ -97,11 +126,18 @@ def _expect(fits: bool, wanted: str, value: Any, place: str) -> None:
         )
 
 
-def _check_metrics(result: ScoreResult) -> None:
+def _scores(result: ScoreResult | CompareResult) -> list[tuple[str, ScoreResult]]:
+    """The score results in a result, with their places."""
+    if isinstance(result, ScoreResult):
+        return [("", result)]
+    return [(f"methods[{i}].result.", method.result) for i, method in enumerate(result.methods)]
+
+
+def _check_metrics(result: ScoreResult, where: str) -> None:
     """Every table reads every metric from every row, so a hole is found here rather than there."""
     names = {metric.name for metric in result.metrics}
     if not names:
-        raise _MisfitError("metrics is empty")
+        raise _MisfitError(f"{where}metrics is empty")
     rows: dict[str, list[Mapping[str, Any]]] = {
         "aggregate": [result.aggregate],
         "subjects": [subject.scores for subject in result.subjects],
@@ -110,4 +146,6 @@ def _check_metrics(result: ScoreResult) -> None:
     for place, every in rows.items():
         for i, scores in enumerate(every):
             if missing := names - scores.keys():
-                raise _MisfitError(f"{place}[{i}] has no scores of the metric {printable(min(missing))}")
+                raise _MisfitError(
+                    f"{where}{place}[{i}] has no scores of the metric {printable(min(missing))}"
+                )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from nearid_cli.reports.order import copies, sorted_subjects
 from nearid_cli.results import ScoreResult
+from nearid_cli.results.plain import plain
 
 Cell = str | int | float | None
 
@@ -39,23 +40,37 @@ def subject_sheet(result: ScoreResult, sort: str | None = None) -> Sheet:
         Column("copies", int, [copied.get(subject.subject, 0) for subject in subjects]),
     ]
     for metric in result.metrics:
-        rows = [_flat(asdict(subject.scores[metric.name])) for subject in subjects]
+        rows = [_flat(plain(subject.scores[metric.name])) for subject in subjects]
+        numbers = {number: None for row in rows for number in row}  # some subjects may have no distractors
         columns += [
-            Column(f"{metric.name}_{number}", float, [row[number] for row in rows])
-            for number in (rows[0] if rows else ())
+            Column(f"{metric.name}_{number}", float, [row.get(number) for row in rows]) for number in numbers
         ]
     return tuple(columns)
 
 
 def image_sheet(result: ScoreResult) -> Sheet:
-    """One row a generation: `path`, `subject`, `copy_of`, then one column a metric."""
+    """One row a generation: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, then one column a metric.
+
+    With distractors `<metric>_margin` follows.
+    """
+    images = result.images
+    known = [name for name in ("prompt", "seed") if any(getattr(image, name) is not None for image in images)]
+    margins = any(image.margins for image in images)
     return (
-        Column("path", str, [image.path for image in result.images]),
-        Column("subject", str, [image.subject for image in result.images]),
-        Column("copy_of", str, [image.copy_of for image in result.images]),
+        Column("path", str, [image.path for image in images]),
+        Column("subject", str, [image.subject for image in images]),
+        Column("copy_of", str, [image.copy_of for image in images]),
+        *(Column(name, str, [getattr(image, name) for image in images]) for name in known),
         *(
-            Column(metric.name, float, [image.scores[metric.name] for image in result.images])
+            Column(metric.name, float, [image.scores[metric.name] for image in images])
             for metric in result.metrics
+        ),
+        *(
+            Column(
+                f"{metric.name}_margin", float, [(image.margins or {}).get(metric.name) for image in images]
+            )
+            for metric in result.metrics
+            if margins
         ),
     )
 

@@ -1,14 +1,12 @@
-"""The result of a job as plain frozen dataclasses.
-
-`evaluate/` makes them, `reports/` and notebooks read them, nothing writes back. A number that
-does not exist is None, never NaN. The meaning of every number is in docs/metrics.md.
-"""
+"""What `nearid score`, `nearid pair` and `nearid embed` find out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from nearid_cli.results.plain import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +36,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What was scored: where the pictures came from and how many there were."""
+    """What was scored: where the pictures came from and how many there were.
+
+    `distractors` is None and `distractor_images` 0 without distractors.
+    """
 
     references: str
     generations: str
@@ -48,6 +49,8 @@ class Inputs:
     generation_images: int
     skipped: tuple[Skipped, ...]
     unmatched: tuple[str, ...]
+    distractors: str | None = None
+    distractor_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class SubjectScores:
-    """One metric on one subject. All but the intervals are cosine similarities or shares of one."""
+    """One metric on one subject. All but the intervals are cosine similarities or shares of one.
+
+    `margin` is the mean margin of the generations over the subject's distractors, and `positive_margins` the share
+    of generations whose margin is above 0; None without distractors.
+    """
 
     score: float
     std: float | None
@@ -77,21 +84,28 @@ class SubjectScores:
     floor: float | None
     retention: float | None
     identification: float | None
+    margin: float | None = None
+    positive_margins: float | None = None
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One subject with its scores by metric."""
+    """One subject with its scores by metric, and the paths of its references below `inputs.references`."""
 
     subject: str
     references: int
     generations: int
     scores: Mapping[str, SubjectScores]
+    reference_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class AggregateScores:
-    """One metric over all subjects: unweighted means over subjects, and the mean over all pairs."""
+    """One metric over all subjects: unweighted means over subjects, and the mean over all pairs.
+
+    `ssr` and `pa` are those of the references against the distractors: how far the metric can be trusted on
+    this data. They, `margin` and `positive_margins` are None without distractors.
+    """
 
     score: float
     ci95: Interval | None
@@ -100,16 +114,29 @@ class AggregateScores:
     floor: float | None
     retention: float | None
     identification: float | None
+    margin: float | None = None
+    positive_margins: float | None = None
+    ssr: float | None = None
+    ssr_ci95: Interval | None = None
+    pa: float | None = None
+    pa_ci95: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Image:
-    """One generation with its scores by metric; `copy_of` is the reference that it copies."""
+    """One generation with its scores by metric; `copy_of` is the reference that it copies.
+
+    `prompt` and `seed` are None where the layout does not say. `margins` holds, by metric, the score minus the
+    largest similarity to a distractor of the subject; None where the subject has none.
+    """
 
     path: str
     subject: str
     copy_of: str | None
     scores: Mapping[str, float]
+    prompt: str | None = None
+    seed: str | None = None
+    margins: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +153,7 @@ class ScoreResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in DESIGN section 5."""
-        return {"schema": "nearid.score/1", **_plain(self)}
+        return {"schema": "nearid.score/1", **plain(self)}
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a subject; columns have two levels, the metric and the number."""
@@ -163,7 +190,7 @@ class PairResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists."""
-        return {"schema": "nearid.pair/1", **_plain(self)}
+        return {"schema": "nearid.pair/1", **plain(self)}
 
 
 @dataclass(frozen=True)
@@ -181,13 +208,3 @@ class EmbedResult:
     digests: tuple[bytes, ...]
     metrics: tuple[Metric, ...]
     embeddings: Mapping[str, npt.NDArray[np.float32]]
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, mappings and tuples as dictionaries and lists; `asdict` takes four times as long."""
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    fields = value if isinstance(value, Mapping) else vars(value)
-    return {name: _plain(item) for name, item in fields.items()}

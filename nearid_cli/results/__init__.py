@@ -1,0 +1,46 @@
+"""The results of all jobs as plain frozen dataclasses.
+
+The jobs make them, `reports/` and notebooks read them, nothing writes back. A number that does not exist is
+None, never NaN. The meaning of every number is in docs/metrics.md and docs/statistics.md.
+"""
+
+from nearid_cli.results.compare import Agreement, CompareResult, Comparison, Disagreement, Method
+from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
+from nearid_cli.results.score import (
+    AggregateScores,
+    EmbedResult,
+    Image,
+    Inputs,
+    Interval,
+    Metric,
+    PairResult,
+    ScoreResult,
+    Skipped,
+    Subject,
+    SubjectScores,
+    Tool,
+)
+
+__all__ = [
+    "AggregateScores",
+    "Agreement",
+    "CompareResult",
+    "Comparison",
+    "Disagreement",
+    "EmbedResult",
+    "GateResult",
+    "Image",
+    "Inputs",
+    "Interval",
+    "Method",
+    "Metric",
+    "Moved",
+    "PairResult",
+    "Rule",
+    "ScoreResult",
+    "Skipped",
+    "Subject",
+    "SubjectScores",
+    "Tool",
+    "Verdict",
+]

@@ -1,0 +1,166 @@
+"""What `nearid compare` finds out: methods side by side, and what their differences are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nearid_cli.results.plain import plain
+from nearid_cli.results.score import Interval, Metric, ScoreResult, Tool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method.
+
+    Attributes:
+        name: as given, or its folder's.
+        result: its scores, as `nearid score` would have made them.
+        copies: generations that copy a reference of their subject.
+        copying: so many of its generations are copies that its scores say nothing; it takes part in no ranking
+            unless all methods do.
+        lacking: subjects that some other method or the references have and this method has not.
+        ranks: by metric, 1 for the highest aggregate score; None where `copying` keeps it out.
+    """
+
+    name: str
+    result: ScoreResult
+    copies: int
+    copying: bool
+    lacking: tuple[str, ...]
+    ranks: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One method against the baseline by one metric, paired by subject.
+
+    Attributes:
+        metric, method, baseline: which ones.
+        subjects: how many subjects both have; every number below is over these.
+        pairs: how many generations were paired by prompt and seed, or by name; 0 where only the subjects' scores are.
+        delta: mean over subjects of method minus baseline; None without a common subject.
+        ci95: its interval, bootstrap over subjects; None below 3 subjects.
+        p: two-sided sign-flip permutation test over subjects; None without a common subject.
+        p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric.
+        exact: whether `p` is over all sign flips rather than over random ones.
+        wins, ties, losses: subjects on which the method is better, equal, worse.
+        detectable: the smallest difference that so many subjects would show with 80 % power at 5 %; None where
+            no difference can.
+        deltas: by subject.
+    """
+
+    metric: str
+    method: str
+    baseline: str
+    subjects: int
+    pairs: int
+    delta: float | None
+    ci95: Interval | None
+    p: float | None
+    p_holm: float | None
+    exact: bool
+    wins: int
+    ties: int
+    losses: int
+    detectable: float | None
+    deltas: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How alike two metrics rank: `level` says what, `methods`, `subjects` (of each method) or `images`.
+
+    The correlations are None below 3 things or where one metric rates all alike.
+    """
+
+    level: str
+    a: str
+    b: str
+    n: int
+    kendall: float | None
+    spearman: float | None
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A generation (`level` is `images`) or a method (`methods`) that two metrics rate very differently.
+
+    Attributes:
+        level: `images` or `methods`.
+        metric: the one that is compared with the first metric of the run, `against`.
+        against: the first metric.
+        method: whose.
+        subject, path: of the generation; None for a method.
+        rank, rank_against: 0 for the lowest, 1 for the highest by `metric` and by `against`.
+        difference: `rank` - `rank_against`; above 0 `metric` rates it higher than `against` does.
+    """
+
+    level: str
+    metric: str
+    against: str
+    method: str
+    subject: str | None
+    path: str | None
+    rank: float
+    rank_against: float
+    difference: float
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """The result of `nearid compare` (schema `nearid.compare/1`).
+
+    Attributes:
+        tool, created: what made it and when.
+        baseline: the method that the others are compared with.
+        baseline_named: it was asked for; otherwise it is the best by the first metric.
+        metrics: in the order asked for; the first one leads.
+        methods: in the order given.
+        comparisons: metric by metric, every method but the baseline.
+        agreements: every pair of metrics at every level.
+        disagreements: methods first, then images; worst first.
+    """
+
+    tool: Tool
+    created: str
+    baseline: str
+    baseline_named: bool
+    metrics: tuple[Metric, ...]
+    methods: tuple[Method, ...]
+    comparisons: tuple[Comparison, ...]
+    agreements: tuple[Agreement, ...]
+    disagreements: tuple[Disagreement, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists, keys as in docs/compare.md."""
+        return {"schema": "nearid.compare/1", **plain(self)}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a method; columns have two levels, the metric and the number."""
+        import pandas as pd
+
+        rows = {}
+        for method in self.methods:
+            row: dict[tuple[str, str], float | None] = {}
+            for metric, scores in method.result.aggregate.items():
+                numbers = vars(scores).items()
+                row |= {(metric, name): value for name, value in numbers if not name.endswith("ci95")}
+            for comparison in self.comparisons:
+                if comparison.method == method.name:
+                    row[comparison.metric, "delta"] = comparison.delta
+                    row[comparison.metric, "p_holm"] = comparison.p_holm
+            rows[method.name] = row
+        frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
+        frame.index.name = "method"
+        frame.columns = pd.MultiIndex.from_tuples(frame.columns, names=["metric", "number"])
+        return frame.dropna(axis=1, how="all")
+
+    def _repr_html_(self) -> str:
+        """The table that Jupyter shows."""
+        scores = self.to_pandas().xs("score", axis=1, level="number")
+        return str(scores.to_html(float_format="%.4f", escape=True))

@@ -1,0 +1,89 @@
+"""What `nearid gate` finds out: the verdict on every rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nearid_cli.results.plain import plain
+from nearid_cli.results.score import Interval, Tool
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of `[[gate.rules]]`, as in docs/ci.md.
+
+    Attributes:
+        metric: a metric of the run, or `*` for every one.
+        statistic: `score`, `retention`, `identification`, `pair_mean`, `copies` or `margin`.
+        level: `aggregate`, `subject` or `method`.
+        min, max: absolute bounds; None for none.
+        max_drop: how much lower than the baseline it may be; None for any.
+        confidence: fail on `max_drop` only when the drop exceeds it with this confidence, above 0.5 and below 1.
+        on_fail: `error` or `warn`.
+    """
+
+    metric: str
+    statistic: str
+    level: str
+    min: float | None
+    max: float | None
+    max_drop: float | None
+    confidence: float | None
+    on_fail: str
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A subject and how far it moved from the baseline, run minus baseline."""
+
+    subject: str
+    delta: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule on one metric, and one subject or method where its level asks for it.
+
+    Attributes:
+        rule: the rule.
+        metric: of this verdict; `*` only where the run has no metric to apply the rule to.
+        subject, method: of this verdict, or None.
+        status: `passed`, `failed` or `warned` (failed, but the rule only warns).
+        reason: what is wrong, or what was fine, in one line.
+        expected: the bounds in words, such as `score >= 0.600, drop <= 0.020`.
+        found, baseline: the numbers; None where they do not exist.
+        drop: baseline minus found, paired by subject.
+        ci: the interval of the drop, from 1 - confidence to confidence (0.95 where the rule has none); None where
+            there is none.
+        moved: the subjects that moved most, worst first.
+    """
+
+    rule: Rule
+    metric: str
+    subject: str | None
+    method: str | None
+    status: str
+    reason: str
+    expected: str
+    found: float | None
+    baseline: float | None
+    drop: float | None
+    ci: Interval | None
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The result of `nearid gate` (schema `nearid.gate/1`)."""
+
+    tool: Tool
+    created: str
+    run: str
+    baseline: str | None
+    passed: bool
+    verdicts: tuple[Verdict, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists, keys as in docs/ci.md."""
+        return {"schema": "nearid.gate/1", **plain(self)}

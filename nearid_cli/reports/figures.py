@@ -7,6 +7,12 @@ from nearid_cli.results import Interval
 CONTEXT = ("floor", "ceiling", "retention", "identification")
 """The numbers that put the first metric's score into context, in the order in which they are shown."""
 
+DISTRACTORS = ("margin", "positive_margins", "ssr", "pa")
+"""The numbers that exist with distractors only, in the order in which they are shown."""
+
+SIGNIFICANT = 0.05
+"""A difference whose Holm-adjusted p-value is below this is called one."""
+
 
 def figure(value: float | None) -> str:
     """A similarity or share.
@@ -24,3 +30,38 @@ def score_figure(score: float, ci95: Interval | None) -> str:
     ('0.812 [0.790, 0.830]', '0.812')
     """
     return figure(score) if ci95 is None else f"{figure(score)} [{figure(ci95[0])}, {figure(ci95[1])}]"
+
+
+def signed_figure(delta: float | None, ci95: Interval | None = None) -> str:
+    """A difference with its sign, and its interval.
+
+    >>> signed_figure(0.0124), signed_figure(-0.0124, (-0.02, 0.0001)), signed_figure(-0.0001)
+    ('+0.012', '-0.012 [-0.020, 0.000]', '0.000')
+    """
+    if delta is None:
+        return "-"
+    sign = "+" if round(delta, 3) > 0 else ""
+    if ci95 is None:
+        return sign + figure(delta)
+    return f"{sign}{figure(delta)} [{signed_figure(ci95[0])}, {signed_figure(ci95[1])}]"
+
+
+def change_figure(delta: float | None) -> str:
+    """A change with an arrow that says which way, so far as three decimals show it.
+
+    >>> change_figure(0.0124), change_figure(-0.0124), change_figure(-0.0001), change_figure(None)
+    ('▲ +0.012', '▼ -0.012', '= 0.000', '-')
+    """
+    if delta is None:
+        return "-"
+    rounded = round(delta, 3)
+    return f"{'▲' if rounded > 0 else '▼' if rounded < 0 else '='} {signed_figure(delta)}"
+
+
+def p_figure(p: float | None) -> str:
+    """A p-value, never shown as 0.
+
+    >>> p_figure(0.03125), p_figure(0.0001), p_figure(1.0), p_figure(None)
+    ('0.031', '<0.001', '1.000', '-')
+    """
+    return "<0.001" if p is not None and p < 0.001 else figure(p)

@@ -1,11 +1,11 @@
-"""In which order subjects and generations are shown."""
+"""In which order subjects, methods and generations are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from nearid_cli.errors import UsageError
-from nearid_cli.results import Image, ScoreResult, Subject
+from nearid_cli.results import CompareResult, Image, Method, ScoreResult, Subject
 from nearid_cli.text import did_you_mean, printable
 
 
@@ -26,17 +26,43 @@ def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subje
     return tuple(sorted(result.subjects, key=lambda subject: subject.scores[key].score, reverse=reverse))
 
 
-def check_sort(sort: str | None, metrics: Sequence[str]) -> tuple[str, bool]:
-    """What to sort by, and whether to reverse; checked before the job runs, too.
+def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Method, ...]:
+    """The methods in the order that `--sort` asks for.
+
+    Args:
+        result: a comparison.
+        sort: `method` or None for the order given, or a metric's name for the best first, methods that copy
+            references last; a leading `-` reverses. Equal scores keep the order given.
 
     Raises:
-        UsageError: `sort` names neither `subject` nor one of the metrics.
+        UsageError: `sort` names neither.
     """
-    key = sort or "subject"
+    key, reverse = check_sort(sort, [metric.name for metric in result.metrics], "method")
+    if key == "method":
+        return result.methods[::-1] if reverse else result.methods
+
+    def place(method: Method) -> tuple[bool, float]:
+        return method.ranks[key] is None, -method.result.aggregate[key].score
+
+    return tuple(sorted(result.methods, key=place, reverse=reverse))
+
+
+def check_sort(sort: str | None, metrics: Sequence[str], rows: str = "subject") -> tuple[str, bool]:
+    """What to sort by, and whether to reverse; checked before the job runs, too.
+
+    Args:
+        sort: what was asked for; None for the rows' own order.
+        metrics: the metrics that may be named.
+        rows: what the rows are: `subject`, or `method` of a comparison.
+
+    Raises:
+        UsageError: `sort` names neither `rows` nor one of the metrics.
+    """
+    key = sort or rows
     reverse = key.startswith("-") and key not in metrics
     key = key[1:] if reverse else key
-    if key != "subject" and key not in metrics:
-        raise UsageError(f"cannot sort by {printable(key)!r}: {did_you_mean(key, ['subject', *metrics])}")
+    if key != rows and key not in metrics:
+        raise UsageError(f"cannot sort by {printable(key)!r}: {did_you_mean(key, [rows, *metrics])}")
     return key, reverse
 
 

@@ -1,8 +1,13 @@
-"""How numbers look where people read them: three decimals, and `-` for a number that does not exist."""
+"""How numbers and lists look where people read them: three decimals, `-` for a number that does not exist."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nearid_cli.results import Interval
+from nearid_cli.text import printable
+
+_NAMED = 3  # so many of a list are named; the rest is counted
 
 CONTEXT = ("floor", "ceiling", "retention", "identification")
 """The numbers that put the first metric's score into context, in the order in which they are shown."""
@@ -65,3 +70,13 @@ def p_figure(p: float | None) -> str:
     ('0.031', '<0.001', '1.000', '-')
     """
     return "<0.001" if p is not None and p < 0.001 else figure(p)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are.
+
+    >>> some(["cat", "dog"]), some(["cat", "dog", "mug", "car", "hat"])
+    ('cat, dog', 'cat, dog, mug and 2 more')
+    """
+    rest = len(names) - _NAMED
+    return ", ".join(map(printable, names[:_NAMED])) + (f" and {rest:,} more" if rest > 0 else "")

@@ -80,7 +80,7 @@ class UnreadableImage(Exception):  # noqa: N818 - a finding about a file, which 
         self.reason = reason
 
 
-def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int | None = None) -> Image.Image:
     """Read a picture file whole: first frame, upright by its EXIF orientation, `convert("RGB")`.
 
     The format is told by the content, never by the name. Nothing of the file is left on the picture but
@@ -91,6 +91,8 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         source: the bytes of a file, or where it lies.
         max_pixels: the largest width x height that is decoded. Checked on the header, before memory
             for the pixels is taken.
+        at_least: for thumbnails only, never for scores: a JPEG may come out at 1/2, 1/4 or 1/8 of its size,
+            much faster, as long as neither of its sides falls below so many pixels.
 
     Returns:
         A picture of mode RGB.
@@ -125,6 +127,8 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
                     f"{_megapixels(width * height)} is over the limit of {_megapixels(max_pixels)}; "
                     "raise it with --max-pixels"
                 )
+            if at_least is not None:
+                opened.draft("RGB", (at_least, at_least))
             opened.load()
             # A copy of what is RGB already would cost as much as decoding: all its memory is new to the process.
             return _upright(opened if opened.mode == "RGB" else opened.convert("RGB"))
@@ -132,6 +136,18 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
         raise UnreadableImage(_reason(error, plugin.format)) from error
+
+
+def picture_format(start: bytes) -> str:
+    """Pillow's name of a picture's format, told by the first bytes of the file, 256 or more.
+
+    Raises:
+        UnreadableImage: no picture begins like this.
+
+    >>> picture_format(b"GIF89a...")
+    'GIF'
+    """
+    return str(_identify(start).format)
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,72 @@
+"""A real browser, in which a page that complains or asks anybody else for anything fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REQUIRED = bool(os.environ.get("CI")) or os.environ.get("NEARID_BROWSER") == "required"
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium without a window. Without one the tests are skipped, or fail where they must not be."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        reason = "needs chromium (apt-get install chromium)"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open a file or an address in a window of its own.
+
+    `dark=True` emulates the dark colour scheme, further keywords go to `browser.new_context`
+    (`viewport={"width": 400, "height": 800}`). A message of the console that is a warning or an error, an exception
+    of the page, and a request to anything but the page itself, its server, `data:` and `blob:` fail the test
+    when it ends.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def open_(address: Path | str, dark: bool = False, **options: object) -> Page:
+        url = address.resolve().as_uri() if isinstance(address, Path) else address
+        context = browser.new_context(color_scheme="dark" if dark else "light", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: message.type in ("warning", "error") and complain(message.text))
+        page.on("pageerror", lambda error: complain(f"exception: {error}"))
+        context.on("request", lambda request: allowed(request.url, url) or complain(f"asks {request.url}"))
+        page.goto(url)
+        return page
+
+    def complain(what: str) -> None:
+        complaints.append(what)
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def allowed(asked: str, page: str) -> bool:
+    """Whether a page may ask for an address: itself, `data:`, `blob:`, and on a server all of its own."""
+    target, own = urlsplit(asked), urlsplit(page)
+    if target.scheme in ("data", "blob"):
+        return True
+    if own.scheme == "file":
+        return asked.partition("#")[0] == page.partition("#")[0]
+    return (target.scheme, target.netloc) == (own.scheme, own.netloc)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +24,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Subject:
-    """One identity with its references, generations and (from manifests) distractors, in natural order."""
+    """One identity with its references, generations and distractors, in natural order."""
 
     name: str
     references: tuple[Picture, ...]
     generations: tuple[Picture, ...]
     distractors: tuple[Picture, ...] = ()
+
+    def pictures(self) -> Iterator[Picture]:
+        """All of them."""
+        yield from self.references
+        yield from self.generations
+        yield from self.distractors
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,11 @@ class Dataset:
     Attributes:
         layout: how the pictures were found; `a + b` when references and generations differ.
         references, generations: the roots that were searched, as given.
+        distractors: the root of the distractors, as given; None without any.
         subjects: those with at least one reference and one generation, in natural order.
         unmatched: names of subjects with only generations or only references, with their lack
             (`"cat: 3 generations, no references"`), and generations that no subject claims.
+        ungenerated: those of `unmatched` that have references and no generations.
         left_out: how many files were not taken, by reason (`{"masks": 3, "hidden files": 1}`).
         repeated_references: the layout repeats references by design (DreamBench++ `src_image`), so
             byte-identical references of a subject count once.
@@ -51,6 +59,8 @@ class Dataset:
     references: str
     generations: str
     subjects: tuple[Subject, ...]
+    distractors: str | None = None
     unmatched: tuple[str, ...] = ()
+    ungenerated: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     repeated_references: bool = False

@@ -83,6 +83,19 @@ def find_generations(root: Path, layout: str) -> Found:
     return _not_empty(found, "generations")
 
 
+def find_distractors(root: Path) -> Found:
+    """The distractors in a folder: of each subject in a folder of its name, or loose.
+
+    Raises:
+        InputError: the folder holds no pictures.
+    """
+    found = by_folder(root, walk(root))
+    found.distractors, found.subjects = found.subjects, {}
+    if not found.distractors and not found.loose:
+        raise _empty(found, "distractors")
+    return found
+
+
 def check_customconcept(references: Found, generations: Found) -> None:
     """Raise InputError unless one side is a CustomConcept101 folder, which `--layout` asked for."""
     if "customconcept101" not in (references.layout, generations.layout):
@@ -108,7 +121,7 @@ def from_manifest(manifest: Manifest, role: str) -> Found:
         named = ", ".join(printable(name) or "(none)" for name in methods)
         raise InputError(
             f"manifest {printable(manifest.path)} has generations of several methods: {named}; "
-            "a score is of one method, give a manifest with only its rows"
+            "a score is of one method, so give a manifest with only its rows, or all of them to nearid compare"
         )
     return Found(
         manifest.path, "manifest", subjects, [], manifest.left_out.copy(), manifest.roles["distractor"]
@@ -135,15 +148,19 @@ def _refuse_methods(root: Path, walked: Walk, side: str) -> None:
         raise InputError(
             f"{side} folder {printable(root)} holds the DreamBench++ samples of "
             f"{count(len(shown), 'method')}: {', '.join(map(printable, shown))}; "
-            f"give one of them, for example {printable(root / shown[0])}"
+            f"give one of them, for example {printable(root / shown[0])}; for all: nearid compare {printable(root)}"
         )
 
 
 def _not_empty(found: Found, side: str) -> Found:
     if any(True for _ in found.pictures()):
         return found
+    raise _empty(found, side)
+
+
+def _empty(found: Found, side: str) -> InputError:
     others = ", ".join(f"{number:,} {reason}" for reason, number in found.left_out.most_common())
-    raise InputError(
+    return InputError(
         f"no pictures in {side} folder {printable(found.root)}: found {others or 'nothing'} "
         f"(looked at any depth for jpg, png, webp and other picture files)"
     )

@@ -6,6 +6,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
@@ -13,6 +14,7 @@ from nearid_cli.layouts.dataset import Dataset, Picture
 from nearid_cli.layouts.detect import (
     LAYOUTS,
     check_customconcept,
+    find_distractors,
     find_generations,
     find_references,
     from_manifest,
@@ -25,13 +27,16 @@ from nearid_cli.layouts.walk import walk
 from nearid_cli.text import printable, unknown
 
 
-def find(references: Path, generations: Path | None, layout: str = "auto") -> Dataset:
+def find(
+    references: Path, generations: Path | None, layout: str = "auto", distractors: Path | None = None
+) -> Dataset:
     """Find the subjects of a data set with their references and generations.
 
     Args:
         references: a folder, or a manifest (.csv, .jsonl, .parquet).
         generations: a folder or a manifest; None when `references` is a manifest of both.
         layout: one of `LAYOUTS`; `auto` detects each side by itself.
+        distractors: a folder or a manifest of distractors.
 
     Raises:
         UsageError: `layout` is none of `LAYOUTS`.
@@ -39,9 +44,9 @@ def find(references: Path, generations: Path | None, layout: str = "auto") -> Da
     """
     if layout not in LAYOUTS:
         raise UsageError(unknown("layout", layout, LAYOUTS))
-    reference_manifest = _manifest_at(references, "references", layout)
+    reference_manifest = manifest_at(references, "references", layout)
     generation_manifest = (
-        _manifest_at(generations, "generations", layout) if generations else reference_manifest
+        manifest_at(generations, "generations", layout) if generations else reference_manifest
     )
     if generations is None:
         if reference_manifest is None:
@@ -82,7 +87,22 @@ def find(references: Path, generations: Path | None, layout: str = "auto") -> Da
         _count_unused(generation_manifest, "reference", "generations", generation_side)
     if layout == "customconcept101":
         check_customconcept(reference_side, generation_side)
-    return join(reference_side, generation_side, layout)
+    return join(reference_side, generation_side, layout, distractor_side(distractors))
+
+
+def distractor_side(distractors: Path | None) -> Found | None:
+    """What a folder or manifest of distractors holds; None for None.
+
+    Raises:
+        InputError: it is missing or holds none.
+    """
+    if distractors is None:
+        return None
+    manifest = manifest_at(distractors, "distractors", "auto")
+    if manifest is None:
+        return find_distractors(distractors)
+    side = from_manifest(manifest, "distractor")
+    return replace(side, distractors=side.subjects, subjects={}, left_out=Counter())
 
 
 def find_images(paths: Sequence[Path]) -> tuple[list[Picture], Mapping[str, int]]:
@@ -116,7 +136,7 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Picture], Mapping[str, int]
     return list(pictures.values()), dict(left_out)
 
 
-def _manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
+def manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
     """The manifest at `path`, or None for a folder."""
     try:
         mode = path.stat().st_mode

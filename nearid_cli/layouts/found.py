@@ -21,7 +21,7 @@ class Found:
         subjects: pictures by the subject's name on this side.
         loose: pictures that no folder assigns to a subject.
         left_out: how many files were not taken, by reason.
-        distractors: distractors by subject; only manifests have them.
+        distractors: distractors by subject; manifests of references or generations may have them.
     """
 
     root: Path

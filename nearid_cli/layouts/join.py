@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Dataset, Picture, Subject
@@ -24,7 +26,9 @@ _GENERIC_NAMES = frozenset(
 _SHOWN_NAMES = 8
 
 
-def join(references: Found, generations: Found, layout: str = "auto") -> Dataset:
+def join(
+    references: Found, generations: Found, layout: str = "auto", distractors: Found | None = None
+) -> Dataset:
     """Match the generations of each subject to its references.
 
     Args:
@@ -32,6 +36,7 @@ def join(references: Found, generations: Found, layout: str = "auto") -> Dataset
         generations: what the generation side holds.
         layout: what `--layout` says: `flat` takes all pictures for one subject, `prefix` goes by the
             beginnings of generations' file names and not by their folders.
+        distractors: what the folder or manifest of distractors holds; both sides may have some as well.
 
     Raises:
         InputError: names are ambiguous, or not one subject matches.
@@ -63,27 +68,36 @@ def join(references: Found, generations: Found, layout: str = "auto") -> Dataset
         else:
             unclaimed.append(one)
 
-    distractors, strange = _distractors(index, references, generations)
+    sides = [references, generations]
+    if distractors:
+        sides.append(_claimed(index, distractors))
+    known, strange = _distractors(index, *sides)
     subjects = [
-        Subject(
-            name, tuple(references.subjects[name]), tuple(by_subject[name]), tuple(distractors.get(name, ()))
-        )
+        Subject(name, tuple(references.subjects[name]), tuple(by_subject[name]), tuple(known.get(name, ())))
         for name in sorted(by_subject, key=natural_key)
     ]
+    ungenerated = _lacking(references.subjects, by_subject, "reference", "generations")
     layouts = dict.fromkeys([references.layout, generations.layout])
     return Dataset(
         layout=" + ".join(layouts),
         references=str(references.root),
         generations=str(generations.root),
+        distractors=next((str(side.root) for side in reversed(sides) if side.distractors), None),
         subjects=tuple(subjects),
+        ungenerated=tuple(ungenerated),
         unmatched=(
             *_lacking(generations.subjects, matched, "generation", "references"),
-            *_lacking(references.subjects, by_subject, "reference", "generations"),
+            *ungenerated,
             *_lacking(strange, (), "distractor", "references"),
             *(f"{printable(one.name)}: generation that no subject claims" for one in unclaimed),
             *(f"{printable(one.name)}: reference outside a subject's folder" for one in references.loose),
+            *(
+                f"{printable(one.name)}: distractor that no subject claims"
+                for side in sides[2:]
+                for one in side.loose
+            ),
         ),
-        left_out=dict((references.left_out + generations.left_out).most_common()),
+        left_out=dict(sum((side.left_out for side in sides), Counter[str]()).most_common()),
         repeated_references=references.layout == "dreambench++-samples",
     )
 
@@ -119,6 +133,20 @@ def _match_whole_folder(index: SubjectIndex, generations: Found) -> dict[str, st
     return matched
 
 
+def _claimed(index: SubjectIndex, distractors: Found) -> Found:
+    """Distractors with each loose one given to the subject that its name begins with, or to the only one."""
+    claims = match_beginnings(index, {stem(one.name) for one in distractors.loose})
+    if len(index.names) == 1:
+        (only,) = index.names
+        claims = {stem(one.name): only for one in distractors.loose}
+    by_subject = {name: list(pictures) for name, pictures in distractors.distractors.items()}
+    for one in distractors.loose:
+        if subject := claims.get(stem(one.name)):
+            by_subject.setdefault(subject, []).append(one)
+    unclaimed = [one for one in distractors.loose if stem(one.name) not in claims]
+    return replace(distractors, distractors=by_subject, loose=unclaimed)
+
+
 def _distractors(
     index: SubjectIndex, *sides: Found
 ) -> tuple[dict[str, list[Picture]], dict[str, list[Picture]]]:
@@ -147,12 +175,14 @@ def _nothing_matches(references: Found, generations: Found, index: SubjectIndex)
     """Say what was found on both sides, and which folder was probably meant."""
     root = generations.root
     if holders := _holders(index, generations):
-        example = printable(root / holders[0])
-        listed = ", ".join(map(printable, holders))
-        return InputError(
+        message = (
             f"generations folder {printable(root)} holds {count(len(holders), 'method')} "
-            f"rather than subjects: {listed}; a score is of one method, so give one, for example {example}"
+            f"rather than subjects: {', '.join(map(printable, holders))}; a score is of one method, so give one, "
+            f"for example {printable(root / holders[0])}"
         )
+        if len(holders) > 1:
+            message += f"; for all: nearid compare {printable(root)} --refs {printable(references.root)}"
+        return InputError(message)
     if holders := _holders(SubjectIndex(generations.subjects), references):
         return InputError(
             f"references folder {printable(references.root)} holds no subject of the generations, but "

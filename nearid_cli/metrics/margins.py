@@ -117,7 +117,22 @@ def success(margins: npt.NDArray[np.floating], seed: int = 0) -> Success:
             f"but got shape {margins.shape}" + (" with infinities" if np.isinf(margins).any() else "")
         )
     tried = ~np.isnan(margins)
-    outcomes = np.stack([(margins > 0).sum(axis=1), tried.sum(axis=1)], axis=1)
+    mean_margin = float(margins[tried].mean()) if tried.any() else None
+    return success_of_counts((margins > 0).sum(axis=1), tried.sum(axis=1), mean_margin, seed)
+
+
+def success_of_counts(
+    won: npt.NDArray[np.integer], trials: npt.NDArray[np.integer], mean_margin: float | None, seed: int = 0
+) -> Success:
+    """SSR, PA and their intervals from what each sample won; see `success`.
+
+    Args:
+        won: [N], trials that each sample won.
+        trials: [N], trials that each sample had; a sample with 0 is left out.
+        mean_margin: of all trials; handed through.
+        seed: of the bootstrap.
+    """
+    outcomes = np.stack([won, trials], axis=1)
     kinds, counts = np.unique(outcomes[outcomes[:, 1] > 0], axis=0, return_counts=True)
     won, trials = kinds.T
     samples = int(counts.sum())
@@ -139,7 +154,7 @@ def success(margins: npt.NDArray[np.floating], seed: int = 0) -> Success:
         pa=float(pa),
         ssr_ci95=ssr_ci95,
         pa_ci95=pa_ci95,
-        mean_margin=float(margins[tried].mean()),
+        mean_margin=mean_margin,
     )
 
 

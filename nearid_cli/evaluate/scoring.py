@@ -1,0 +1,290 @@
+"""From pictures to the score result of one method: embeddings, scores, margins, copies."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearid_cli import __version__
+from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
+from nearid_cli.errors import InputError
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
+from nearid_cli.layouts import Dataset, Picture
+from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
+from nearid_cli.metrics.identity import IdentityScores, identity_scores
+from nearid_cli.results import (
+    AggregateScores,
+    Image,
+    Inputs,
+    Interval,
+    ScoreResult,
+    Skipped,
+    Subject,
+    SubjectScores,
+    Tool,
+)
+from nearid_cli.text import count, printable, storable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nearid_cli.embedding.pipeline import Embedded
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "mean cosine similarity over all (generation, reference) pairs of a subject"
+
+
+@dataclass(frozen=True)
+class _Usable:
+    """A subject's pictures that could be read, with the digests of their bytes."""
+
+    name: str
+    references: tuple[tuple[Picture, bytes], ...]
+    generations: tuple[tuple[Picture, bytes], ...]
+    distractors: tuple[tuple[Picture, bytes], ...]
+
+
+def refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:
+    """Stop if something has no counterpart.
+
+    Raises:
+        InputError: naming all of `unmatched`, unless `allow`.
+    """
+    if unmatched and not allow:
+        raise InputError(
+            f"{len(unmatched):,} without a counterpart; "
+            "give references and generations the same subject names, or go on without these: --allow-unmatched",
+            [printable(line) for line in unmatched],
+        )
+
+
+class Scorer:
+    """Embeds every picture of some data sets at once, and scores them one by one.
+
+    Args:
+        datasets: with subjects that have references and generations.
+        options: metrics, device, cache, ...
+        skip_bad: go on without pictures that cannot be read.
+
+    Raises:
+        BadImagesError: pictures that cannot be read, unless `skip_bad`.
+    """
+
+    def __init__(self, datasets: Sequence[Dataset], options: Options, skip_bad: bool) -> None:
+        paths = list(
+            dict.fromkeys(
+                picture.path
+                for dataset in datasets
+                for subject in dataset.subjects
+                for picture in subject.pictures()
+            )
+        )
+        self._hashes = perceptual_hash_spec()
+        self._specs, self._embedded = embed_files(paths, options.requests(), options, extra=[self._hashes])
+        if not skip_bad:
+            refuse_bad(self._embedded, MEND_OR_SKIP)
+        self._digests = dict(zip(paths, self._embedded.digests, strict=True))
+
+    def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
+        """Score one of the data sets.
+
+        Raises:
+            InputError: nothing readable is left, or not of each subject unless `allow_unmatched`.
+        """
+        subjects, emptied = self._usable(dataset)
+        refuse_unmatched(emptied, allow_unmatched)
+        if dataset.repeated_references:
+            logger.info(
+                "%s once repeats are left out", count(sum(len(s.references) for s in subjects), "reference")
+            )
+        if not subjects:
+            raise InputError("no subject is left with a readable reference and a readable generation")
+        scores = {spec.name: _identity(spec.name, subjects, self._embedded) for spec in self._specs}
+        margins = _margins(subjects, self._embedded, scores)
+        copies = _copies(subjects, self._embedded, self._hashes.name)
+        own = {storable(picture.path) for subject in dataset.subjects for picture in subject.pictures()}
+        return ScoreResult(
+            tool=Tool("nearid-cli", __version__),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            inputs=Inputs(
+                references=storable(dataset.references),
+                generations=storable(dataset.generations),
+                layout=dataset.layout,
+                subjects=len(subjects),
+                reference_images=sum(len(subject.references) for subject in subjects),
+                generation_images=sum(len(subject.generations) for subject in subjects),
+                skipped=tuple(
+                    Skipped(image.path, image.reason) for image in self._embedded.bad if image.path in own
+                ),
+                unmatched=tuple(storable(line) for line in (*dataset.unmatched, *emptied)),
+                distractors=None if dataset.distractors is None else storable(dataset.distractors),
+                distractor_images=sum(len(subject.distractors) for subject in subjects),
+            ),
+            metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
+            subjects=tuple(
+                Subject(
+                    subject=storable(subject.name),
+                    references=len(subject.references),
+                    generations=len(subject.generations),
+                    scores={
+                        name: _of_subject(numbers, margins.get(name), index)
+                        for name, numbers in scores.items()
+                    },
+                    reference_paths=tuple(storable(picture.name) for picture, _ in subject.references),
+                )
+                for index, subject in enumerate(subjects)
+            ),
+            aggregate={name: _of_all(numbers, margins.get(name)) for name, numbers in scores.items()},
+            images=_images(subjects, scores, margins, copies),
+        )
+
+    def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[str]]:
+        """The subjects with what could be read of them, and a line for each that has nothing left."""
+        usable, emptied = [], []
+        for subject in dataset.subjects:
+            references, generations, distractors = (
+                tuple((p, digest) for p in pictures if (digest := self._digests[p.path]) is not None)
+                for pictures in (subject.references, subject.generations, subject.distractors)
+            )
+            if dataset.repeated_references:
+                first = {digest: (p, digest) for p, digest in reversed(references)}
+                references = tuple(first.values())[::-1]
+            if references and generations:
+                usable.append(_Usable(subject.name, references, generations, distractors))
+            else:
+                lack = "references" if not references else "generations"
+                emptied.append(f"{subject.name}: none of its {lack} can be read")
+        return usable, emptied
+
+
+def _identity(metric: str, subjects: Sequence[_Usable], embedded: Embedded) -> IdentityScores:
+    references, generations = (
+        _rows(metric, subjects, role, embedded) for role in ("references", "generations")
+    )
+    return identity_scores(*references, *generations)
+
+
+def _margins(
+    subjects: Sequence[_Usable], embedded: Embedded, scores: Mapping[str, IdentityScores]
+) -> dict[str, DistractorScores]:
+    """By metric; empty without distractors."""
+    if not any(subject.distractors for subject in subjects):
+        return {}
+    if bare := [printable(subject.name) for subject in subjects if not subject.distractors]:
+        logger.warning("%s without distractors, and so without margins: %s", len(bare), ", ".join(bare))
+    return {
+        metric: distractor_scores(
+            *_rows(metric, subjects, "references", embedded),
+            *_rows(metric, subjects, "generations", embedded),
+            numbers.generations,
+            *_rows(metric, subjects, "distractors", embedded),
+        )
+        for metric, numbers in scores.items()
+    }
+
+
+def _rows(
+    metric: str, subjects: Sequence[_Usable], role: str, embedded: Embedded
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """The embeddings of all pictures in a role, and the number of the subject of each."""
+    pictures = [getattr(subject, role) for subject in subjects]
+    matrix = embedded.matrix(metric, [digest for own in pictures for _, digest in own])
+    return matrix, np.repeat(np.arange(len(subjects)), [len(own) for own in pictures])
+
+
+def _copies(subjects: Sequence[_Usable], embedded: Embedded, hashes: str) -> dict[str, str]:
+    """Generations that copy a reference of their subject: name of the generation -> name of the reference."""
+    copies = {}
+    for subject in subjects:
+        similarity = embedded.matrix(hashes, (digest for _, digest in subject.generations)) @ (
+            embedded.matrix(hashes, (digest for _, digest in subject.references)).T
+        )
+        same_bytes = {digest: reference.name for reference, digest in reversed(subject.references)}
+        for (generation, digest), row in zip(subject.generations, similarity, strict=True):
+            if digest in same_bytes:
+                copies[generation.name] = same_bytes[digest]
+            elif row.max() >= COPY_SIMILARITY:
+                copies[generation.name] = subject.references[int(row.argmax())][0].name
+    return copies
+
+
+def _images(
+    subjects: Sequence[_Usable],
+    scores: Mapping[str, IdentityScores],
+    margins: Mapping[str, DistractorScores],
+    copies: Mapping[str, str],
+) -> tuple[Image, ...]:
+    columns = {name: numbers.generations.tolist() for name, numbers in scores.items()}
+    beside = {name: numbers.margins.tolist() for name, numbers in margins.items()}
+    owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
+    return tuple(
+        Image(
+            path=storable(generation.name),
+            subject=storable(subject.name),
+            copy_of=storable(copies[generation.name]) if generation.name in copies else None,
+            scores={name: column[position] for name, column in columns.items()},
+            prompt=None if generation.prompt is None else storable(generation.prompt),
+            seed=None if generation.seed is None else storable(generation.seed),
+            margins={name: column[position] for name, column in beside.items()}
+            if subject.distractors
+            else None,
+        )
+        for position, (subject, generation) in enumerate(owned)
+    )
+
+
+def _of_subject(numbers: IdentityScores, margins: DistractorScores | None, index: int) -> SubjectScores:
+    return SubjectScores(
+        score=float(numbers.score[index]),
+        std=_known(numbers.std[index]),
+        ci95=_interval(numbers.ci95[index]),
+        min=float(numbers.min[index]),
+        max=float(numbers.max[index]),
+        ceiling=_known(numbers.ceiling[index]),
+        floor=_known(numbers.floor[index]),
+        retention=_known(numbers.retention[index]),
+        identification=_known(numbers.identification[index]),
+        margin=_known(margins.margin[index]) if margins else None,
+        positive_margins=_known(margins.positive[index]) if margins else None,
+    )
+
+
+def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> AggregateScores:
+    aggregate = numbers.aggregate
+    known = AggregateScores(
+        score=aggregate.score,
+        ci95=_interval(aggregate.ci95),
+        pair_mean=aggregate.pair_mean,
+        ceiling=_known(aggregate.ceiling),
+        floor=_known(aggregate.floor),
+        retention=_known(aggregate.retention),
+        identification=_known(aggregate.identification),
+    )
+    if margins is None:
+        return known
+    trust = margins.references
+    return replace(
+        known,
+        margin=float(np.nanmean(margins.margin)),
+        positive_margins=float(np.nanmean(margins.positive)),
+        ssr=trust.ssr,
+        ssr_ci95=trust.ssr_ci95,
+        pa=trust.pa,
+        pa_ci95=trust.pa_ci95,
+    )
+
+
+def _known(value: float) -> float | None:
+    """NaN means that the number does not exist."""
+    return None if math.isnan(value) else float(value)
+
+
+def _interval(ends: npt.NDArray[np.float64]) -> Interval | None:
+    return None if np.isnan(ends).any() else (float(ends[0]), float(ends[1]))

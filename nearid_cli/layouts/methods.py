@@ -1,0 +1,162 @@
+"""Finding several methods with the references that they share, for `nearid compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from nearid_cli.errors import InputError, NearIDError, UsageError
+from nearid_cli.layouts.dataset import Dataset, Picture
+from nearid_cli.layouts.detect import find_references, from_manifest
+from nearid_cli.layouts.dreambench import is_method
+from nearid_cli.layouts.find import distractor_side, find, manifest_at
+from nearid_cli.layouts.join import join
+from nearid_cli.layouts.manifest import Manifest
+from nearid_cli.layouts.walk import natural_key
+from nearid_cli.text import count, printable
+
+REFERENCE_FOLDERS = ("refs", "references", "real", "src_image")
+# What `nearid synth` and `nearid score` put beside methods.
+_NO_METHODS = ("distractors", "masks", "results")
+_DEPTH = 3  # how deep the samples of a DreamBench++ method may lie: <method>/<variant>/<run>/tgt_image
+
+
+def find_methods(
+    place: Path | None,
+    references: Path | None,
+    named: Mapping[str, Path],
+    layout: str = "auto",
+    distractors: Path | None = None,
+) -> dict[str, Dataset]:
+    """The data set of each method, all with the same references.
+
+    Args:
+        place: a folder of method folders, with the references in one of `REFERENCE_FOLDERS` unless `references` is
+            given; the samples of DreamBench++; or a manifest with a column `method`. None when all are `named`.
+        references: a folder or manifest of references.
+        named: further methods, name -> folder or manifest of its generations.
+        layout: as for `find`.
+        distractors: a folder or manifest of distractors.
+
+    Raises:
+        UsageError: nothing is given, or two methods have one name.
+        InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
+            such methods are named.
+    """
+    if place is None and not named:
+        raise UsageError(
+            "nothing to compare: give a folder of method folders, a manifest, finished results, or --method NAME=DIR"
+        )
+    if place is None:
+        return _each(named, references, layout, distractors)
+    manifest = manifest_at(place, "methods", layout)
+    if manifest is not None:
+        found = _from_manifest(manifest, references, layout, distractors)
+    elif samples := _samples(place):
+        found = _each(samples, references, layout, distractors)
+    else:
+        references = references or _references_in(place)
+        found = _each(_folders_in(place, references), references, layout, distractors)
+    if twice := [name for name in named if name in found]:
+        raise UsageError(f"two methods are called {printable(twice[0])}; give --method another name")
+    return found | _each(named, references, layout, distractors)
+
+
+def _each(
+    folders: Mapping[str, Path], references: Path | None, layout: str, distractors: Path | None
+) -> dict[str, Dataset]:
+    found: dict[str, Dataset] = {}
+    problems: list[str] = []
+    errors: list[NearIDError] = []
+    for name, folder in folders.items():
+        try:
+            if references is None and not is_method(folder):
+                raise InputError(f"no references for {printable(folder)}; give them with --refs DIR")
+            found[name] = find(references or folder, folder, layout, distractors)
+        except InputError as error:
+            errors.append(error)
+            problems += [f"{printable(name)}: {error.message}", *(f"  {line}" for line in error.details)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise InputError(f"{count(len(errors), 'method')} of {len(folders)} cannot be compared", problems)
+    return found
+
+
+def _from_manifest(
+    manifest: Manifest, references: Path | None, layout: str, distractors: Path | None
+) -> dict[str, Dataset]:
+    """One data set a method; references and distractors of the manifest are everyone's."""
+    rows = [(subject, one) for subject, pictures in manifest.roles["generation"].items() for one in pictures]
+    if unnamed := sum(one.method is None for _, one in rows):
+        raise InputError(
+            f"manifest {printable(manifest.path)} has {count(unnamed, 'generation')} without a method; "
+            "fill in the column `method`"
+        )
+    other = manifest_at(references, "references", layout) if references else manifest
+    found = {}
+    for method in sorted({str(one.method) for _, one in rows}, key=natural_key):
+        subjects: dict[str, list[Picture]] = {}
+        for subject, one in rows:
+            if one.method == method:
+                subjects.setdefault(subject, []).append(one)
+        own = replace(manifest, roles={**manifest.roles, "generation": subjects, "distractor": {}})
+        side = (
+            from_manifest(other, "reference")
+            if other
+            else find_references(references or manifest.path, "auto" if layout == "manifest" else layout)
+        )
+        generated = from_manifest(own, "generation")
+        if other is manifest:
+            generated.left_out.clear()  # one manifest is both sides: what it left out counts once
+        found[method] = join(side, generated, layout, distractor_side(distractors))
+    return found
+
+
+def _samples(place: Path) -> dict[str, Path]:
+    """The methods of a DreamBench++ samples folder, by their path in it; empty for any other folder."""
+    found: dict[str, Path] = {}
+    level = [place]
+    for _ in range(_DEPTH):
+        level = [folder for parent in level for folder in _subfolders(parent)]
+        found |= {folder.relative_to(place).as_posix(): folder for folder in level if is_method(folder)}
+        level = [folder for folder in level if not is_method(folder)]
+    return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
+
+
+def _references_in(place: Path) -> Path:
+    names = {folder.name.lower(): folder for folder in _subfolders(place)}
+    for name in REFERENCE_FOLDERS:
+        if name in names:
+            return names[name]
+    beside = [folder for folder in _subfolders(place.resolve().parent) if folder.name in REFERENCE_FOLDERS]
+    hint = beside[0] if beside else Path("DIR")
+    raise InputError(
+        f"no references in {printable(place)}: expected a folder {', '.join(REFERENCE_FOLDERS)} in it; "
+        f"give them with --refs {printable(hint)}"
+    )
+
+
+def _folders_in(place: Path, references: Path) -> dict[str, Path]:
+    folders = {
+        folder.name: folder
+        for folder in _subfolders(place)
+        if not folder.samefile(references)
+        and folder.name.lower() not in REFERENCE_FOLDERS
+        and not folder.name.lower().startswith(_NO_METHODS)
+    }
+    if not folders:
+        raise InputError(
+            f"no method folders in {printable(place)}: expected METHOD/SUBJECT/picture in it; "
+            "name them otherwise with --method NAME=DIR"
+        )
+    return folders
+
+
+def _subfolders(place: Path) -> list[Path]:
+    try:
+        folders = [entry for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"cannot read folder {printable(place)}: {error.strerror}") from error
+    return sorted(folders, key=lambda folder: natural_key(folder.name))

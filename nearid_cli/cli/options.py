@@ -97,6 +97,40 @@ SkipBad = Annotated[
         envvar="NEARID_SKIP_BAD",
     ),
 ]
+Layout = Annotated[
+    str,
+    typer.Option(
+        "--layout",
+        help="How the folders are laid out: auto, folders, flat, prefix, dreambooth, dreambench++, "
+        "dreambench++-samples, customconcept101 or manifest.",
+        envvar="NEARID_LAYOUT",
+        metavar="LAYOUT",
+    ),
+]
+Distractors = Annotated[
+    Path | None,
+    typer.Option(
+        "--distractors",
+        help="Folder of each subject's look-alikes (SUBJECT/picture), or a manifest; adds margins, SSR and PA.",
+        metavar="DIR",
+    ),
+]
+AllowUnmatched = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unmatched",
+        help="Go on without subjects that lack references or generations.",
+        envvar="NEARID_ALLOW_UNMATCHED",
+    ),
+]
+Thumbnails = Annotated[
+    str,
+    typer.Option(
+        "--thumbnails",
+        help="How many pictures an .html report may hold, the most telling first, or none.",
+        metavar="N|none",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -147,6 +181,19 @@ def options(
         max_pixels=max_pixels,
         progress=sys.stderr.isatty(),
     )
+
+
+def thumbnails(value: str) -> int | None:
+    """What `--thumbnails` says, None for none.
+
+    Raises:
+        UsageError: neither `none` nor a number.
+    """
+    if value == "none":
+        return None
+    if not value.isdecimal():
+        raise UsageError(f"--thumbnails must be a number or none, found {value!r}")
+    return int(value)
 
 
 def _batch_size(value: str) -> int | None:

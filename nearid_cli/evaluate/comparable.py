@@ -1,0 +1,159 @@
+"""May these results be compared: the same metrics by the same encoders, over the same references."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.results import Metric, ScoreResult, Subject
+from nearid_cli.text import count, printable, unknown
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 24  # characters of a value that differs: enough to tell two apart
+
+
+def check_methods(names: Sequence[str], baseline: str | None) -> None:
+    """Refuse a comparison of fewer than two methods, or with a baseline that is none of them.
+
+    Raises:
+        InputError: there is one method, or none.
+        UsageError: no method is called `baseline`.
+    """
+    if len(names) < 2:
+        found = f"one: {printable(names[0])}" if names else "none"
+        raise InputError(f"a comparison needs two or more methods, found {found}")
+    if baseline is not None and baseline not in names:
+        raise UsageError(unknown("method", baseline, map(printable, names)))
+
+
+def check_names(results: Mapping[str, Sequence[str]], metrics: Sequence[str] | None = None) -> list[str]:
+    """The names of the metrics to compare by.
+
+    Args:
+        results: method -> the names of its metrics.
+        metrics: those to compare by; None for all.
+
+    Raises:
+        InputError: a method lacks one of the metrics; every lack is listed.
+        UsageError: no method has one of `metrics`.
+    """
+    every = list(dict.fromkeys(name for names in results.values() for name in names))
+    for name in metrics or ():
+        if name not in every:
+            raise UsageError(unknown("metric", name, map(printable, every)))
+    wanted = every if metrics is None else list(dict.fromkeys(metrics))
+    lacks = {
+        method: lacking
+        for method, names in results.items()
+        if (lacking := [n for n in wanted if n not in names])
+    }
+    if lacks:
+        shared = [name for name in every if all(name in names for names in results.values())]
+        advice = (
+            f"compare by those that all have: --metric {','.join(shared)}" if shared else "they share none"
+        )
+        raise InputError(
+            f"the methods are not scored by the same metrics; {printable(advice)}",
+            [
+                f"{printable(method)} lacks {', '.join(map(printable, names))}"
+                for method, names in lacks.items()
+            ],
+        )
+    return wanted
+
+
+def comparable(
+    results: Mapping[str, ScoreResult], metrics: Sequence[str] | None = None
+) -> dict[str, ScoreResult]:
+    """The results with the metrics that are compared, and no others, in one order.
+
+    Args:
+        results: by method.
+        metrics: names of those to compare by; None for all, which every result must then have.
+
+    Raises:
+        InputError: a metric is not the same one in all results; everything that differs is listed.
+        UsageError: no method has one of `metrics`.
+    """
+    names = check_names({method: [m.name for m in one.metrics] for method, one in results.items()}, metrics)
+    chosen = {method: _only(one, names) for method, one in results.items()}
+    (first, reference), *others = chosen.items()
+    differences = [
+        f"{printable(method)}: {printable(mine.name)} has another {_unlike(mine, theirs)}"
+        for method, one in others
+        for mine, theirs in zip(one.metrics, reference.metrics, strict=True)
+        if (mine.fingerprint, mine.protocol) != (theirs.fingerprint, theirs.protocol)
+    ]
+    if differences:
+        raise InputError(
+            f"{count(len(differences), 'metric')} not the same as in {printable(first)}; "
+            "score all methods with the same checkpoint, dtype and version of nearid-cli",
+            differences,
+        )
+    _warn_of_other_references(chosen)
+    return chosen
+
+
+def _unlike(mine: Metric, theirs: Metric) -> str:
+    """What differs between two metrics of one name."""
+    pairs = ((field.name, getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(Metric))
+    return ", ".join(f"{name} ({_short(a)}, not {_short(b)})" for name, a, b in pairs if a != b)
+
+
+def _short(value: str | None) -> str:
+    text = printable(value or "none")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _only(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
+    """The result with these metrics alone, in this order."""
+    by_name = {metric.name: metric for metric in result.metrics}
+    if list(by_name) == list(names):
+        return result
+    return replace(
+        result,
+        metrics=tuple(by_name[name] for name in names),
+        subjects=tuple(
+            replace(subject, scores={name: subject.scores[name] for name in names})
+            for subject in result.subjects
+        ),
+        aggregate={name: result.aggregate[name] for name in names},
+        images=tuple(
+            replace(
+                image,
+                scores={name: image.scores[name] for name in names},
+                margins=image.margins
+                and {name: image.margins[name] for name in names if name in image.margins},
+            )
+            for image in result.images
+        ),
+    )
+
+
+def _warn_of_other_references(results: Mapping[str, ScoreResult]) -> None:
+    """A subject's score depends on its references: say where the methods were not given the same."""
+    seen: dict[str, tuple[str, Subject]] = {}
+    for method, result in results.items():
+        unlike = []
+        for subject in result.subjects:
+            other, same = seen.setdefault(subject.subject, (method, subject))
+            if subject.references != same.references or _differ(
+                subject.reference_paths, same.reference_paths
+            ):
+                unlike.append(f"{subject.subject} ({subject.references}, in {other} {same.references})")
+        if unlike:
+            logger.warning(
+                "%s was scored against other references of %s: %s",
+                method,
+                count(len(unlike), "subject"),
+                ", ".join(unlike),
+            )
+
+
+def _differ(a: Iterable[str], b: Iterable[str]) -> bool:
+    """Whether known file names differ; their folders may, since a manifest may lie elsewhere."""
+    mine, theirs = (sorted(path.rpartition("/")[2] for path in paths) for paths in (a, b))
+    return bool(mine and theirs and mine != theirs)

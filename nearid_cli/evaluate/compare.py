@@ -1,0 +1,78 @@
+"""`nearid compare`: which method keeps identity best, is the difference real, and do the metrics agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from nearid_cli import __version__
+from nearid_cli.evaluate.agreement import agreements, disagreements
+from nearid_cli.evaluate.comparable import check_methods, comparable
+from nearid_cli.evaluate.differences import comparisons
+from nearid_cli.metrics.identity import RESOLUTION
+from nearid_cli.results import CompareResult, Method, ScoreResult, Tool
+from nearid_cli.text import storable
+
+COPYING_SHARE = 0.05
+"""A method with a larger share of copied references among its generations is not ranked."""
+
+
+def compare(
+    results: Mapping[str, ScoreResult], baseline: str | None = None, metrics: Sequence[str] | None = None
+) -> CompareResult:
+    """Compare methods by their scores, paired by subject. docs/statistics.md has the formulas.
+
+    Args:
+        results: by method, at least two.
+        baseline: the method that the others are compared with; None for the best by the first metric.
+        metrics: names of the metrics to compare by, the first one leading; None for all.
+
+    Raises:
+        InputError: fewer than two methods, or results that are not of the same metrics.
+        UsageError: `baseline` is no method, or one of `metrics` is no metric of the results.
+    """
+    check_methods(list(results), baseline)
+    chosen = comparable(results, metrics)
+    methods = _methods(chosen)
+    first = next(iter(chosen.values())).metrics
+    leading = next(
+        method
+        for method in methods
+        if (method.ranks[first[0].name] == 1 if baseline is None else method.name == storable(baseline))
+    )
+    return CompareResult(
+        tool=Tool("nearid-cli", __version__),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        baseline=leading.name,
+        baseline_named=baseline is not None,
+        metrics=first,
+        methods=methods,
+        comparisons=comparisons(methods, leading),
+        agreements=agreements(methods),
+        disagreements=disagreements(methods),
+    )
+
+
+def _methods(results: Mapping[str, ScoreResult]) -> tuple[Method, ...]:
+    copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in results.items()}
+    copying = {name for name, one in results.items() if copies[name] > COPYING_SHARE * len(one.images)}
+    ranked = {name: one for name, one in results.items() if name not in copying} or results
+    known = dict.fromkeys(subject.subject for one in results.values() for subject in one.subjects)
+    present = {name: {subject.subject for subject in one.subjects} for name, one in results.items()}
+    return tuple(
+        Method(
+            name=storable(name),
+            result=one,
+            copies=copies[name],
+            copying=name in copying,
+            lacking=tuple(subject for subject in known if subject not in present[name]),
+            ranks={m.name: _rank(m.name, one, ranked) if name in ranked else None for m in one.metrics},
+        )
+        for name, one in results.items()
+    )
+
+
+def _rank(metric: str, result: ScoreResult, ranked: Mapping[str, ScoreResult]) -> int:
+    """1 for the highest aggregate score; equal scores share a rank."""
+    own = result.aggregate[metric].score
+    return 1 + sum(other.aggregate[metric].score > own + RESOLUTION for other in ranked.values())

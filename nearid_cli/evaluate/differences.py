@@ -1,0 +1,125 @@
+"""One method against another, subject by subject: is the difference real?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.metrics.paired import (
+    detectable_difference,
+    holm,
+    mean_intervals,
+    sign_flip_test,
+    wins_ties_losses,
+)
+from nearid_cli.results import Comparison, Image, Method, ScoreResult, Subject
+from nearid_cli.results.pairing import paired_images
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """What two methods have in common.
+
+    Attributes:
+        subjects: the subjects of both, as scored in the method and in the baseline.
+        images: generations that correspond, likewise.
+        owners: [P], the number of the subject of each pair of generations.
+    """
+
+    subjects: tuple[tuple[Subject, Subject], ...]
+    images: tuple[tuple[Image, Image], ...]
+    owners: npt.NDArray[np.intp]
+
+    def deltas(self, metric: str) -> Floats:
+        """Method minus baseline by subject, [S].
+
+        The mean over the subject's pairs of generations, so that prompts and seeds which only one of the two has
+        say nothing; the difference of the subject's scores where there is no pair.
+        """
+        whole = np.array([a.scores[metric].score - b.scores[metric].score for a, b in self.subjects])
+        pairs = np.array([a.scores[metric] - b.scores[metric] for a, b in self.images], dtype=np.float64)
+        sums = np.bincount(self.owners, pairs, minlength=len(whole))
+        counts = np.bincount(self.owners, minlength=len(whole))
+        np.divide(sums, counts, out=whole, where=counts > 0)
+        return whole
+
+
+def comparisons(methods: Sequence[Method], baseline: Method) -> tuple[Comparison, ...]:
+    """Every other method against the baseline by every metric, metric by metric.
+
+    The p-values of one metric are adjusted together, over the methods that are ranked: one that copies references
+    was ruled out before any test.
+    """
+    names = [metric.name for metric in baseline.result.metrics]
+    others = [method for method in methods if method is not baseline]
+    compared = [_compare(method, baseline, names) for method in others]
+    return tuple(
+        one
+        for name in names
+        for one in _adjusted([found[name] for found in compared], [m.ranks[name] is not None for m in others])
+    )
+
+
+def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[str, Comparison]:
+    """One method against the baseline by each metric, not adjusted yet."""
+    pairs = _pair(method.result, baseline.result)
+    names = [subject.subject for subject, _ in pairs.subjects]
+    deltas = np.array([pairs.deltas(metric) for metric in metrics])
+    intervals = mean_intervals(deltas.T)
+    found = {}
+    for metric, values, interval in zip(metrics, deltas, intervals, strict=True):
+        test = sign_flip_test(values) if names else None
+        wins, ties, losses = wins_ties_losses(values)
+        found[metric] = Comparison(
+            metric=metric,
+            method=method.name,
+            baseline=baseline.name,
+            subjects=len(names),
+            pairs=len(pairs.images),
+            delta=float(values.mean()) if names else None,
+            ci95=None if np.isnan(interval).any() else (float(interval[0]), float(interval[1])),
+            p=test.p if test else None,
+            p_holm=None,
+            exact=test.exact if test else False,
+            wins=wins,
+            ties=ties,
+            losses=losses,
+            detectable=detectable_difference(values),
+            deltas=dict(zip(names, values.tolist(), strict=True)),
+        )
+    return found
+
+
+def _adjusted(compared: Sequence[Comparison], ranked: Sequence[bool]) -> list[Comparison]:
+    """The comparisons by one metric, with the p-values of the ranked methods adjusted for how many these are."""
+    p_values = {
+        one.method: one.p
+        for one, counts in zip(compared, ranked, strict=True)
+        if counts and one.p is not None
+    }
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return [replace(one, p_holm=adjusted.get(one.method)) for one in compared]
+
+
+def _pair(method: ScoreResult, baseline: ScoreResult) -> _Pairs:
+    theirs = {subject.subject: subject for subject in baseline.subjects}
+    subjects = [(one, theirs[one.subject]) for one in method.subjects if one.subject in theirs]
+    mine, others = _by_subject(method.images), _by_subject(baseline.images)
+    images = [paired_images(mine.get(one.subject, []), others.get(one.subject, [])) for one, _ in subjects]
+    return _Pairs(
+        subjects=tuple(subjects),
+        images=tuple(pair for pairs in images for pair in pairs),
+        owners=np.repeat(np.arange(len(images)), [len(pairs) for pairs in images]),
+    )
+
+
+def _by_subject(images: Sequence[Image]) -> Mapping[str, list[Image]]:
+    found: dict[str, list[Image]] = {}
+    for image in images:
+        found.setdefault(image.subject, []).append(image)
+    return found

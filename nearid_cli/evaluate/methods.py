@@ -1,0 +1,103 @@
+"""The methods that `nearid compare` is given: pictures to score, finished results, or both together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nearid_cli.errors import UsageError
+from nearid_cli.evaluate.comparable import check_methods, check_names
+from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.score import score_methods
+from nearid_cli.layouts.methods import find_methods
+from nearid_cli.reports.reading import read_score
+from nearid_cli.results import ScoreResult
+from nearid_cli.text import printable
+
+logger = logging.getLogger(__name__)
+
+
+def score_or_read(
+    paths: Sequence[Path],
+    named: Mapping[str, Path],
+    options: Options,
+    *,
+    references: Path | None = None,
+    distractors: Path | None = None,
+    layout: str = "auto",
+    baseline: str | None = None,
+    metrics: Sequence[str] | None = None,
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+) -> dict[str, ScoreResult]:
+    """The scores of each method: pictures are scored, finished results (`.json`) read.
+
+    What can be wrong with methods, baseline and metrics is checked before any picture is embedded.
+
+    Args:
+        paths: one folder of methods or manifest, finished results, or both. A result is named after its file.
+        named: further methods, name -> folder, manifest or finished result.
+        options: metrics, device, cache, ...
+        references: of all methods that are folders, as for `find_methods`.
+        distractors: likewise.
+        layout: likewise.
+        baseline: a method's name, or None.
+        metrics: those that were asked for; None where finished results decide.
+        allow_unmatched: go on without generations that have no references.
+        skip_bad: go on without pictures that cannot be read.
+
+    Raises:
+        NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
+    """
+    finished = _finished(paths, named)
+    folders = [path for path in paths if not _is_result(path)]
+    if len(folders) > 1:
+        raise UsageError(
+            f"expected one folder of methods or manifest, found {len(folders)}: "
+            f"{', '.join(map(printable, folders))}; name methods one by one with --method NAME=DIR"
+        )
+    to_score = {name: path for name, path in named.items() if not _is_result(path)}
+    results = {name: read_score(path) for name, path in finished.items()}
+    if not folders and not to_score and results:
+        check_methods(list(results), baseline)
+        if references or distractors:
+            logger.warning("--refs and --distractors are for pictures; finished results have theirs")
+        return results
+    datasets = find_methods(
+        folders[0] if folders else None, references, to_score, layout=layout, distractors=distractors
+    )
+    if twice := [name for name in datasets if name in results]:
+        raise _same_name(twice[0])
+    check_methods([*datasets, *results], baseline)
+    requested = [request.name for request in options.requests()]
+    check_names(
+        {
+            **dict.fromkeys(datasets, requested),
+            **{name: [metric.name for metric in one.metrics] for name, one in results.items()},
+        },
+        metrics,
+    )
+    return score_methods(datasets, options, allow_unmatched=allow_unmatched, skip_bad=skip_bad) | results
+
+
+def _finished(paths: Sequence[Path], named: Mapping[str, Path]) -> dict[str, Path]:
+    """The finished results by the names of their methods."""
+    finished = {name: path for name, path in named.items() if _is_result(path)}
+    for path in paths:
+        if not _is_result(path):
+            continue
+        if path.stem in named or path.stem in finished:
+            raise _same_name(path.stem)
+        finished[path.stem] = path
+    return finished
+
+
+def _is_result(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
+
+
+def _same_name(name: str) -> UsageError:
+    return UsageError(
+        f"two methods are called {printable(name)}; give one another name with --method NAME=DIR or NAME=FILE.json"
+    )

@@ -1,0 +1,81 @@
+"""A cache that is full without any model: pictures of noise, checkpoints without weights, random embeddings.
+
+A warm run never loads weights, and cannot tell random embeddings from real ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from perf.data import CLIP_PROCESSOR, siglip_processor, write_json
+
+CHECKPOINTS = {
+    "nearid": ("Aleksandar/nearid-siglip2", "nearid", siglip_processor(384), 1152),
+    "clip-i": ("openai/clip-vit-large-patch14", "clip", CLIP_PROCESSOR, 768),
+    "dino": ("facebook/dinov2-large", "dinov2", CLIP_PROCESSOR, 1024),
+}
+_COMMIT = "c" * 40
+
+
+def write_pictures(root: Path, subjects: int, number: int, seed: int) -> None:
+    """Small pictures of noise, `number` of each subject, old enough for the memo."""
+    random = np.random.default_rng(seed)
+    an_hour_ago = time.time() - 3600  # the memo does not trust files that are a second old
+    for subject in range(subjects):
+        place = root / f"subject {subject:03}"
+        place.mkdir(parents=True)
+        for index in range(number):
+            path = place / f"{index:03}.png"
+            Image.fromarray(random.integers(256, size=(8, 8, 3), dtype=np.uint8)).save(path)
+            os.utime(path, (an_hour_ago, an_hour_ago))
+
+
+def write_checkpoints(folder: Path) -> dict[str, Path]:
+    """Lay the checkpoints out in a Hub cache and in plain folders; returns the latter."""
+    local = {}
+    for name, (repository, model_type, processor, _) in CHECKPOINTS.items():
+        hub = folder / "hf" / "hub" / f"models--{repository.replace('/', '--')}"
+        local[name] = folder / "checkpoints" / name
+        for place in (hub / "snapshots" / _COMMIT, local[name]):
+            write_json(place / "config.json", {"model_type": model_type})
+            write_json(place / "preprocessor_config.json", processor)
+            (place / "model.safetensors").write_bytes(b"no weights")
+        (hub / "refs").mkdir()
+        (hub / "refs" / "main").write_text(_COMMIT)
+    return local
+
+
+def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
+    """Put random embeddings for all pictures into the cache, by its own means."""
+    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.embedding.memo import FileState, digest_bytes
+    from nearid_cli.encoders.checkpoints import resolve
+    from nearid_cli.encoders.perceptual_hash import BITS, perceptual_hash_spec
+    from nearid_cli.encoders.registry import parse_metrics
+
+    cache = Cache(cache_folder)
+    paths = sorted(folder.rglob("*.png"))
+    digests = []
+    for path in paths:
+        digests.append(digest_bytes(path.read_bytes()))
+        cache.memo.remember(FileState.of(path, path.stat()), digests[-1])
+    cache.memo.flush()
+    random = np.random.default_rng(0)
+    specs = [
+        *resolve(parse_metrics([metrics], {}), "float32", cache.memo.digest_file),
+        perceptual_hash_spec(),
+    ]
+    for spec in specs:
+        dimension = CHECKPOINTS[spec.name][-1] if spec.name in CHECKPOINTS else BITS
+        rows = random.standard_normal((len(paths), dimension))
+        cache.add(spec, digests, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
+
+
+if __name__ == "__main__":
+    _fill(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -127,14 +127,14 @@ def mean_interval(deltas: npt.ArrayLike, confidence: float = 0.95) -> tuple[floa
         confidence: the share of such intervals that should hold the true mean, above 0 and below 1.
 
     Returns:
-        Low and high end, between the lowest and the highest difference. None when n < 3.
+        Low and high end. None when n < 3.
 
     Raises:
         ValueError: `deltas` is not one-dimensional or not finite, or `confidence` is out of its range.
 
     >>> low, high = mean_interval([0.02, 0.01, 0.03, 0.02, 0.04, 0.01, 0.02, 0.03])
     >>> round(low, 3), round(high, 3)
-    (0.015, 0.031)
+    (0.014, 0.031)
     >>> mean_interval([0.02, 0.01]) is None
     True
     """
@@ -145,13 +145,16 @@ def mean_interval(deltas: npt.ArrayLike, confidence: float = 0.95) -> tuple[floa
 def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
     """Two-sided bootstrap interval of the mean of each column, honest for small n.
 
-    An *expanded* percentile interval (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, section
-    on the expanded percentile interval): a plain percentile interval is too narrow by sqrt((n - 1) / n) and by
-    using normal in place of t quantiles, so its percentiles are moved outwards, to
-    Phi(+-sqrt(n / (n - 1)) t) with t the (1 + confidence) / 2 quantile of n - 1 degrees of freedom. There are
-    2,000 resamples or as many as leave 50 beyond each end, but never above 200,000. Their seed is fixed, and each
-    comes with its mirror image (Hall, "Antithetic Resampling for the Bootstrap", 1989), so negated values have the
-    negated interval. docs/statistics.md says what coverage that gives.
+    An *expanded* percentile interval (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015): a plain
+    percentile interval is too narrow by sqrt((n - 1) / n) and by using normal in place of t quantiles, so its
+    percentiles are moved outwards, to Phi(+-sqrt(n / (n - 1)) t) with t the (1 + confidence) / 2 quantile of n - 1
+    degrees of freedom. Resamples never leave the range of the values, so for few values, or a confidence near 1, even
+    that is too narrow: each end is at least as far out as that of Student's interval, mean +- t sd / sqrt(n)
+    ("The Probable Error of a Mean", 1908). docs/statistics.md says what coverage that gives.
+
+    There are 2,000 resamples, or as many as leave 50 beyond each end, but never above 200,000. Their seed is fixed,
+    and each comes with its mirror image (Hall, "Antithetic Resampling for the Bootstrap", 1989), so negated values
+    have the negated interval.
 
     Args:
         values: finite array [n, k], n values in each of k columns. Their order does not matter.
@@ -164,7 +167,7 @@ def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
         ValueError: `values` is not two-dimensional, or `confidence` is out of its range.
 
     >>> mean_intervals([[0.2], [0.4], [0.6], [0.8], [0.3], [0.5]]).round(2).tolist()
-    [[0.27, 0.7]]
+    [[0.24, 0.7]]
     """
     columns = np.asarray(values, dtype=np.float64)
     if columns.ndim != 2:
@@ -175,12 +178,13 @@ def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
     if n < MIN_UNITS:
         return np.full((k, 2), np.nan)
     columns = np.sort(columns, axis=0)
-    tail = NormalDist().cdf(-math.sqrt(n / (n - 1)) * t_quantile((1 + confidence) / 2, n - 1))
-    means = _resampled_means(columns, pairs=math.ceil(_resamples(tail) / 2))
-    ends = np.quantile(means, [tail, 1 - tail], axis=0).T
+    t = t_quantile((1 + confidence) / 2, n - 1)
+    tail = NormalDist().cdf(-math.sqrt(n / (n - 1)) * t)
+    resampled = np.quantile(_resampled_means(columns, _resamples(tail)), [tail, 1 - tail], axis=0)
     # A mean lies between its values; rounding must not carry it out by a last bit.
-    clipped: Floats = np.clip(ends, columns[0][:, None], columns[-1][:, None])
-    return clipped
+    low, high, mean = np.clip([*resampled, columns.mean(axis=0)], columns[0], columns[-1])
+    half = t * np.sqrt(((columns - mean) ** 2).sum(axis=0) / (n - 1) / n)
+    return np.stack([np.minimum(low, mean - half), np.maximum(high, mean + half)], axis=1)
 
 
 def wins_ties_losses(deltas: npt.ArrayLike) -> tuple[int, int, int]:
@@ -237,17 +241,20 @@ def detectable_difference(deltas: npt.ArrayLike, power: float = 0.8, alpha: floa
 
 
 def _resamples(tail: float) -> int:
-    """How many resamples put enough of them beyond an end with a share `tail` outside."""
-    return round(min(max(MIN_RESAMPLES, TAIL / max(tail, TAIL / MAX_RESAMPLES)), MAX_RESAMPLES))
+    """How many resamples, an even number, leave enough of them beyond an end with a share `tail` outside."""
+    if tail * MAX_RESAMPLES <= TAIL:
+        return MAX_RESAMPLES
+    return max(MIN_RESAMPLES, 2 * math.ceil(TAIL / tail / 2))
 
 
-def _resampled_means(columns: Floats, pairs: int) -> Floats:
-    """Means [2 * pairs, k] of resamples of sorted columns [n, k], each followed later by its mirror image.
+def _resampled_means(columns: Floats, resamples: int) -> Floats:
+    """Means [resamples, k] of resamples of sorted columns [n, k], half of them mirror images of the others.
 
     A resample is how often each of n values occurs in it, so many means are one matrix product. The mirror image
     takes the i-th highest value as often as the resample takes the i-th lowest.
     """
     n, k = columns.shape
+    pairs = resamples // 2
     both = np.hstack([columns, columns[::-1]])
     means = np.empty((pairs, 2 * k))
     random = np.random.default_rng(_SEED)

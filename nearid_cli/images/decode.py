@@ -115,7 +115,7 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
             "Pillow is set to fill in what truncated pictures lack, and they would be scored as if whole; "
             "set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False"
         )
-    content = source if isinstance(source, bytes) else _read(source)
+    content = source if isinstance(source, bytes) else read_picture_file(source)
     if not content:
         raise UnreadableImage("empty file")
     plugin = _identify(content)
@@ -136,6 +136,27 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
         raise UnreadableImage(_reason(error, plugin.format)) from error
+
+
+def read_picture_file(path: Path) -> bytes:
+    """The bytes of a regular file; a pipe or a device would block or never end.
+
+    Raises:
+        UnreadableImage: there is none, or it cannot be read. Whether it is a picture is for `decode` to say.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise UnreadableImage("is a directory" if stat.S_ISDIR(mode) else "not a regular file")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise UnreadableImage(f"dead symlink to {printable(path.readlink())}") from error
+        raise UnreadableImage("no such file or directory") from error
+    except PermissionError as error:
+        raise UnreadableImage("permission denied") from error
+    except OSError as error:
+        raise UnreadableImage(f"cannot be read: {error.strerror or error}") from error
 
 
 def picture_format(start: bytes) -> str:
@@ -161,23 +182,6 @@ def _upright(rgb: Image.Image) -> Image.Image:
     # A left-over "transparency" would make image processors blend the picture with white.
     rgb.info.clear()
     return rgb
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a regular file; a pipe or a device would block or never end."""
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise UnreadableImage("is a directory" if stat.S_ISDIR(mode) else "not a regular file")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        if path.is_symlink():
-            raise UnreadableImage(f"dead symlink to {printable(path.readlink())}") from error
-        raise UnreadableImage("no such file or directory") from error
-    except PermissionError as error:
-        raise UnreadableImage("permission denied") from error
-    except OSError as error:
-        raise UnreadableImage(f"cannot be read: {error.strerror or error}") from error
 
 
 def _identify(content: bytes) -> type[ImageFile.ImageFile]:

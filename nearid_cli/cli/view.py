@@ -1,0 +1,65 @@
+"""`nearid view`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nearid_cli.results import CompareResult, ScoreResult
+
+logger = logging.getLogger(__name__)
+
+
+def view(
+    results: Annotated[
+        list[Path], typer.Argument(help="Finished results (.json) of score or compare.", metavar="RESULTS")
+    ],
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="Port to serve on; 0 for a free one.", metavar="N"),
+    ] = 0,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Show results in the browser, with every picture in full size.
+
+    Serves the page of the HTML report on this machine alone, until Ctrl-C. Several results of score are compared.
+    """
+    from nearid_cli.reports.html.page import page_files, to_html
+    from nearid_cli.reports.html.pictures import served
+    from nearid_cli.view.server import Server, serve
+
+    result = _read(results)
+    files = page_files(result)
+    server = Server(to_html(result, served(files)), files, port)
+
+    def started(url: str) -> None:
+        typer.echo(url)
+        typer.echo("Ctrl-C stops it", err=True)
+        if open_browser:
+            # Some browsers run in this very terminal, and until they end.
+            threading.Thread(target=_open, args=[url], daemon=True).start()
+
+    serve(server, started)
+
+
+def _open(url: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(url):
+        logger.warning("no browser was found; open the address above in yours")
+
+
+def _read(paths: list[Path]) -> ScoreResult | CompareResult:
+    from nearid_cli.reports import read_result, read_score
+    from nearid_cli.reports.html.locations import anchored
+
+    if len(paths) == 1:
+        return anchored(read_result(paths[0]), paths[0].parent)
+    from nearid_cli.evaluate.compare import compare
+
+    return compare({path.stem: anchored(read_score(path), path.parent) for path in paths})

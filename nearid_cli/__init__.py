@@ -13,30 +13,34 @@ from typing import TYPE_CHECKING, Any
 from nearid_cli.encoders import autoregister as _autoregister
 
 if TYPE_CHECKING:
-    from nearid_cli.api import ImageEncoder, load_encoder, pair, score
+    from nearid_cli.api import ImageEncoder, compare, load_encoder, pair, score
     from nearid_cli.errors import NearIDError
     from nearid_cli.evaluate.embedding import Options
-    from nearid_cli.results import PairResult, ScoreResult
+    from nearid_cli.results import CompareResult, PairResult, ScoreResult
 
 __version__ = "0.1.0"
 __all__ = [
+    "CompareResult",
     "ImageEncoder",
     "NearIDError",
     "Options",
     "PairResult",
     "ScoreResult",
     "__version__",
+    "compare",
     "load_encoder",
     "pair",
     "score",
 ]
 
 _HOMES = {
+    "CompareResult": "nearid_cli.results",
     "ImageEncoder": "nearid_cli.api",
     "NearIDError": "nearid_cli.errors",
     "Options": "nearid_cli.evaluate.embedding",
     "PairResult": "nearid_cli.results",
     "ScoreResult": "nearid_cli.results",
+    "compare": "nearid_cli.api",
     "load_encoder": "nearid_cli.api",
     "pair": "nearid_cli.api",
     "score": "nearid_cli.api",

@@ -13,11 +13,15 @@ from nearid_cli.embedding.devices import choose_device, choose_dtype
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import DEFAULT_METRICS, parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, UsageError
+from nearid_cli.evaluate.comparable import check_methods
+from nearid_cli.evaluate.compare import compare as _compare
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
+from nearid_cli.evaluate.score import score_methods
+from nearid_cli.layouts.methods import find_methods
 from nearid_cli.reports import findings
-from nearid_cli.results import PairResult, ScoreResult
+from nearid_cli.results import CompareResult, PairResult, ScoreResult
 from nearid_cli.text import count, storable, unknown
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ def score(
     layout: str = "auto",
     allow_unmatched: bool = False,
     skip_bad: bool = False,
+    distractors: PathLike | None = None,
     **options: Any,
 ) -> ScoreResult:
     """Score the generations of each subject against its references, as `nearid score` does.
@@ -51,6 +56,7 @@ def score(
         layout: how the folders are laid out; see docs/layouts.md.
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
+        distractors: folder or manifest of each subject's look-alikes.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
@@ -67,10 +73,64 @@ def score(
         layout=layout,
         allow_unmatched=allow_unmatched,
         skip_bad=skip_bad,
+        distractors=None if distractors is None else Path(distractors),
     )
     for line in findings(result):
         logger.warning(line)
     return result
+
+
+def compare(
+    methods: PathLike | Mapping[str, PathLike] | Mapping[str, ScoreResult],
+    references: PathLike | None = None,
+    metrics: str | Iterable[str] | None = None,
+    *,
+    baseline: str | None = None,
+    layout: str = "auto",
+    distractors: PathLike | None = None,
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+    **options: Any,
+) -> CompareResult:
+    """Compare methods, as `nearid compare` does.
+
+    Args:
+        methods: a folder of method folders or a manifest; folders by name; or finished results of `score` by name.
+        references: folder or manifest of the references, unless they lie among the methods.
+        metrics: as in `--metric`; None for the default ones, or for all that finished results have.
+        baseline: the method that the others are compared with; None for the best by the first metric.
+        layout: how the folders are laid out; see docs/layouts.md.
+        distractors: folder or manifest of each subject's look-alikes.
+        allow_unmatched: go on without generations that have no references.
+        skip_bad: go on without pictures that cannot be read.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Returns:
+        The result: `.methods`, `.comparisons`, `.agreements`, `.disagreements`, `.to_pandas()`, `.to_dict()`.
+
+    Raises:
+        NearIDError: the job cannot be done; the message says what to do.
+    """
+    named: dict[str, Path] = {}
+    if isinstance(methods, Mapping):
+        finished = {name: one for name, one in methods.items() if isinstance(one, ScoreResult)}
+        named = {name: Path(one) for name, one in methods.items() if not isinstance(one, ScoreResult)}
+        if finished and named:
+            raise UsageError("expected finished results or folders for all methods, found both")
+        if finished:
+            names = [metrics] if isinstance(metrics, str) else metrics
+            return _compare(finished, baseline, None if names is None else list(names))
+    chosen = _options(DEFAULT_METRICS if metrics is None else metrics, options)
+    datasets = find_methods(
+        None if isinstance(methods, Mapping) else Path(methods),
+        None if references is None else Path(references),
+        named,
+        layout,
+        None if distractors is None else Path(distractors),
+    )
+    check_methods(list(datasets), baseline)
+    results = score_methods(datasets, chosen, allow_unmatched=allow_unmatched, skip_bad=skip_bad)
+    return _compare(results, baseline)
 
 
 def pair(

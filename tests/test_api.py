@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,39 @@ def test_score_gives_the_result_of_the_command(data: Path) -> None:
     assert result.to_dict()["aggregate"]["hog"]["score"] == pytest.approx(frame["hog"]["score"].mean())
     assert "<table" in result._repr_html_()
     assert "ship" in result._repr_html_()
+
+
+def test_compare_takes_folders_and_finished_results(data: Path) -> None:
+    (data / "methods").mkdir()
+    (data / "gens").rename(data / "methods/ours")
+    shutil.copytree(data / "methods/ours", data / "methods/theirs")
+    kept = {"cache": str(data / "kept")}
+    found = nearid_cli.compare(data / "methods", data / "refs", "hog", baseline="ours", **kept)
+    assert [comparison.delta for comparison in found.comparisons] == [0.0]
+    assert found.to_pandas().loc["theirs", ("hog", "delta")] == 0.0
+    assert "theirs" in found._repr_html_()
+    folders = {name: data / "methods" / name for name in ("ours", "theirs")}
+    by_name = nearid_cli.compare(folders, data / "refs", ["hog"], **kept)
+    assert by_name.methods == tuple(
+        replace(m, result=n.result) for m, n in zip(found.methods, by_name.methods, strict=True)
+    )
+    finished = {
+        name: nearid_cli.score(data / "refs", folder, "hog", **kept) for name, folder in folders.items()
+    }
+    assert nearid_cli.compare(finished).comparisons == by_name.comparisons
+    with pytest.raises(UsageError, match="found both"):
+        nearid_cli.compare(finished | {"third": data})
+
+
+def test_distractors_give_margins(data: Path) -> None:
+    result = nearid_cli.score(
+        data / "refs", data / "gens", "hog", distractors=data / "gens", cache=str(data / "kept")
+    )
+    (cat, *_) = result.subjects
+    # Every generation is among its own distractors, so no margin can be above 0.
+    assert cat.scores["hog"].positive_margins == 0
+    assert cat.scores["hog"].margin == pytest.approx(cat.scores["hog"].score - 1)
+    assert 0 <= result.aggregate["hog"].pa <= 1
 
 
 def test_copies_are_warned_about(data: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -87,12 +87,14 @@ def test_no_file_hides_a_second_one() -> None:
 
 def test_public_names() -> None:
     assert nearid_cli.__all__ == [
+        "CompareResult",
         "ImageEncoder",
         "NearIDError",
         "Options",
         "PairResult",
         "ScoreResult",
         "__version__",
+        "compare",
         "load_encoder",
         "pair",
         "score",

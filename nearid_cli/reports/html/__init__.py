@@ -1,1 +1,7 @@
 """The HTML report: one page that needs no network, and the pictures that it shows."""
+
+from nearid_cli.reports.html.data import page_files
+from nearid_cli.reports.html.page import to_html
+from nearid_cli.reports.html.pictures import DEFAULT_THUMBNAILS, Pictures, Shown, embed, served
+
+__all__ = ["DEFAULT_THUMBNAILS", "Pictures", "Shown", "embed", "page_files", "served", "to_html"]

@@ -1,0 +1,196 @@
+"""What the page's script works on: methods, subjects, references and generations as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nearid_cli.metrics.agreement import rank_shares
+from nearid_cli.reports.html.locations import generation_file, reference_file
+from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.results import CompareResult, Image, Method, ScoreResult
+from nearid_cli.text import printable
+
+STRIP = 24
+"""So many pictures a strip of the page shows before one asks for more."""
+
+MOST = 20
+"""So many disagreements in each direction, as many as `nearid compare` keeps."""
+
+_DIGITS = 6  # of a score; three are shown
+
+
+def methods_of(result: ScoreResult | CompareResult) -> tuple[Method, ...]:
+    """The methods of a comparison, or the one of a score result, named after the folder of its generations."""
+    if isinstance(result, CompareResult):
+        return result.methods
+    copies = sum(image.copy_of is not None for image in result.images)
+    name = Path(result.inputs.generations).name or "generations"
+    return (Method(name, result, copies, False, (), {}),)
+
+
+def subjects_of(methods: tuple[Method, ...]) -> list[str]:
+    """Every subject that some method has, in the order in which they come."""
+    return list({subject.subject: None for method in methods for subject in method.result.subjects})
+
+
+def references_of(methods: tuple[Method, ...]) -> dict[str, dict[Path, str]]:
+    """By subject the reference files of all methods with their names; most often all methods have the same."""
+    found: dict[str, dict[Path, str]] = {}
+    for method in methods:
+        root = reference_file(method.result, "")
+        for subject in method.result.subjects:
+            files = found.setdefault(subject.subject, {})
+            for name in subject.reference_paths:
+                files.setdefault(root / name, name)
+    return found
+
+
+def page_files(result: ScoreResult | CompareResult) -> list[Path]:
+    """The distinct picture files that the page wants, most important first, for a page that cannot show all.
+
+    First what the page shows first: the worst generations, suspected copies beside their references, and what
+    metrics disagree about. Then every subject in turn: a reference and the worst generation of each method,
+    a second reference and the second worst, and so on.
+    """
+    methods = methods_of(result)
+    first = methods[0].result.metrics[0].name
+    roots = {method.name: generation_file(method.result, "") for method in methods}
+    generations = [(method, image) for method in methods for image in method.result.images]
+    generations.sort(key=lambda one: one[1].scores[first])
+    files = [roots[method.name] / image.path for method, image in generations[:STRIP]]
+    for method, image in generations:
+        if image.copy_of is not None:
+            files += [roots[method.name] / image.path, reference_file(method.result, image.copy_of)]
+    if isinstance(result, CompareResult):
+        files += [roots[one.method] / one.path for one in result.disagreements if one.path is not None]
+    rows = {subject: [list(names)] for subject, names in references_of(methods).items()}
+    cells: dict[tuple[str, str], list[Path]] = {}
+    for method, image in generations:
+        cells.setdefault((image.subject, method.name), []).append(roots[method.name] / image.path)
+    for (subject, _), worst_first in cells.items():
+        rows.setdefault(subject, []).append(worst_first)
+    for turn in zip_longest(*(row for subject in rows.values() for row in subject)):
+        files += [path for path in turn if path is not None]
+    return list(dict.fromkeys(files))
+
+
+def page_data(result: ScoreResult | CompareResult, pictures: Pictures) -> dict[str, Any]:
+    """All that page.js shows, JSON-ready.
+
+    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins]`, in the order of
+    the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not have.
+    """
+    methods = methods_of(result)
+    subjects = subjects_of(methods)
+    metrics = [metric.name for metric in methods[0].result.metrics]
+    places = {subject: place for place, subject in enumerate(subjects)}
+    roots = [generation_file(method.result, "") for method in methods]
+    references = references_of(methods)
+    by_subject = [
+        {
+            subject.subject: [round(subject.scores[name].score, _DIGITS) for name in metrics]
+            for subject in method.result.subjects
+        }
+        for method in methods
+    ]
+    generations = [
+        _row(
+            number, places[image.subject], image, pictures.index.get(roots[number] / image.path, -1), metrics
+        )
+        for number, method in enumerate(methods)
+        for image in method.result.images
+    ]
+    return {
+        "metrics": [printable(name) for name in metrics],
+        "methods": [printable(method.name) for method in methods],
+        "roots": [_folder(root) for root in roots],
+        "subjects": [
+            {
+                "name": printable(subject),
+                "references": [
+                    [printable(name), printable(path), pictures.index.get(path, -1)]
+                    for path, name in references.get(subject, {}).items()
+                ],
+                "scores": [means.get(subject) for means in by_subject],
+            }
+            for subject in subjects
+        ],
+        "generations": generations,
+        "disagreements": _disagreements(result, methods, metrics),
+        "strip": STRIP,
+        "thumbnails": [shown.thumbnail for shown in pictures.shown],
+        "full": [shown.full for shown in pictures.shown if shown.full is not None],
+    }
+
+
+def json_in_html(value: Any) -> str:
+    r"""JSON that may stand inside a `<script>` element: nothing in it can end the element or begin a comment.
+
+    >>> json_in_html({"name": "</script>&\u2028"})
+    '{"name":"\\u003c/script\\u003e\\u0026\\u2028"}'
+    """
+    text = json.dumps(
+        value, separators=(",", ":"), allow_nan=False
+    )  # ASCII: escapes U+2028 and lone surrogates
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _row(method: int, subject: int, image: Image, picture: int, metrics: list[str]) -> list[Any]:
+    copied, prompt, seed = (
+        None if name is None else printable(name) for name in (image.copy_of, image.prompt, image.seed)
+    )
+    margins = image.margins and _rounded(image.margins, metrics)
+    return [
+        method,
+        subject,
+        printable(image.path),
+        picture,
+        copied,
+        prompt,
+        seed,
+        _rounded(image.scores, metrics),
+        *([margins] if margins else []),
+    ]
+
+
+def _rounded(numbers: Mapping[str, float], metrics: list[str]) -> list[float | None]:
+    return [round(numbers[name], _DIGITS) if name in numbers else None for name in metrics]
+
+
+def _folder(root: Path) -> str:
+    """What comes before a generation's name in its full path."""
+    text = printable(root)
+    return text if text.endswith("/") else f"{text}/"
+
+
+def _disagreements(
+    result: ScoreResult | CompareResult, methods: tuple[Method, ...], metrics: list[str]
+) -> list[list[list[int]]]:
+    """By metric the rows of the generations that it rates highest against the first metric, and lowest; worst first."""
+    if isinstance(result, ScoreResult):
+        return [_by_rank(result, metrics[0], name) for name in metrics]
+    keys = ((method.name, image.path) for method in methods for image in method.result.images)
+    rows = {key: row for row, key in enumerate(keys)}
+    found: list[list[list[int]]] = [[[], []] for _ in metrics]
+    for one in result.disagreements:
+        row = rows.get((one.method, one.path or ""))
+        if row is not None and one.metric in metrics:
+            found[metrics.index(one.metric)][one.difference < 0].append(row)
+    return found
+
+
+def _by_rank(result: ScoreResult, first: str, name: str) -> list[list[int]]:
+    """The same from scores alone, by difference of ranks, as `nearid compare` does it."""
+    against, by = (rank_shares([image.scores[m] for image in result.images]) for m in (first, name))
+    difference = by - against
+    worst = np.argsort(-difference, kind="stable")[:MOST], np.argsort(difference, kind="stable")[:MOST]
+    return [
+        [int(row) for row in rows if sign * difference[row] > 0]
+        for rows, sign in zip(worst, (1, -1), strict=True)
+    ]

@@ -1,0 +1,135 @@
+"""The report as one HTML file that needs nothing else: no server, no network, no other file.
+
+The template, the styles and the script are the files beside this one. A content security policy allows exactly
+this style and this script, by their hashes, and pictures from the page itself: whatever a file name holds, nothing
+else runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from string import Template
+
+from nearid_cli.reports.html import sections
+from nearid_cli.reports.html.data import json_in_html, methods_of, page_data, subjects_of
+from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.reports.html.svg import escaped
+from nearid_cli.reports.html.words import answer, gate_line
+from nearid_cli.results import CompareResult, GateResult, Method, ScoreResult
+from nearid_cli.text import count
+
+
+def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateResult | None = None) -> str:
+    """The page.
+
+    Args:
+        result: of one method or of several.
+        pictures: of the files that `page_files` named, embedded or served.
+        gate: verdicts to show near the top.
+    """
+    methods = methods_of(result)
+    heading, lines = answer(result, methods)
+    parts = _sections(result, methods, gate)
+    style, script = _text("style.css"), _text("page.js")
+    lead = [*lines, gate_line(gate)] if gate else lines
+    links = [(name, title) for name, title, _, _ in parts] + [
+        ("pictures", "Pictures"),
+        ("made", "What made it"),
+    ]
+    return Template(_text("page.html")).substitute(
+        policy=_policy(style, script),
+        title=escaped(f"{heading} - nearid"),
+        style=style,
+        links="".join(f'<a href="#{name}">{escaped(title)}</a>' for name, title in links),
+        kicker=escaped(_kicker(result, methods)),
+        heading=escaped(heading),
+        lead=f'<p class="lead">{" ".join(map(escaped, lead))}</p>',
+        sections="".join(_section(*part) for part in parts),
+        note=escaped(f"{pictures.note}."),
+        provenance=sections.provenance(methods, f"{result.tool.name} {result.tool.version}", result.created),
+        data=json_in_html(page_data(result, pictures)),
+        script=script,
+    )
+
+
+def _sections(
+    result: ScoreResult | CompareResult, methods: tuple[Method, ...], gate: GateResult | None
+) -> list[tuple[str, str, str, str]]:
+    """Id, title, explanation and content of every part above the pictures."""
+    metrics = [metric.name for metric in methods[0].result.metrics]
+    parts = []
+    if gate is not None:
+        parts.append(
+            ("gate", "Gate", "Every rule of the gate with what it found.", sections.gate_table(gate))
+        )
+    parts.append(("scores", "Scores", _SCORES, sections.headline(methods, metrics)))
+    if isinstance(result, CompareResult) and result.comparisons:
+        places = {method.name: place for place, method in enumerate(methods)}
+        content = sections.differences(result, metrics, places)
+        parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))
+    subjects = subjects_of(methods)
+    if subjects:
+        content = sections.subject_heatmaps(methods, subjects, metrics)
+        parts.append(("subjects", "Subjects", "Hardest subject first, by the first metric.", content))
+    if any(method.result.images for method in methods):
+        parts.append(
+            ("distributions", "Distributions", _DISTRIBUTIONS, sections.distributions(methods, metrics))
+        )
+        if len(metrics) > 1:
+            content = sections.scatters(methods, metrics)
+            if isinstance(result, CompareResult):
+                content += sections.agreements(result)
+            parts.append(("agreement", "Do the metrics agree?", _AGREEMENT, content))
+    return parts
+
+
+_SCORES = (
+    "A dot is the mean over subjects, its line the 95 % interval. The grey band runs from the floor (how alike "
+    "strangers are) to the ceiling (how alike the references of a subject are among themselves)."
+)
+_DIFFERENCES = (
+    "Above 0 a method is better than the baseline on the same subjects. A difference inside the grey band is too "
+    "small for so many subjects to show."
+)
+_DISTRIBUTIONS = (
+    "Where the generations lie; the marks are floor and ceiling. Heights compare within a row only."
+)
+_AGREEMENT = (
+    "A point is a generation. The shaded corner holds what a metric puts into its top quarter and the first metric "
+    "into its lowest: most often the right scene around the wrong object."
+)
+
+
+def _section(name: str, title: str, about: str, content: str) -> str:
+    return f'<section id="{name}"><h2>{escaped(title)}</h2><p class="about">{escaped(about)}</p>{content}</section>'
+
+
+def _kicker(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) -> str:
+    """What was looked at, above the title."""
+    images = sum(len(method.result.images) for method in methods)
+    what = [count(images, "generation"), count(len(subjects_of(methods)), "subject"), result.created[:10]]
+    if isinstance(result, CompareResult):
+        return " · ".join(["nearid compare", " / ".join(method.name for method in methods), *what])
+    return " · ".join(["nearid score", methods[0].name, *what])
+
+
+def _text(name: str) -> str:
+    return resources.files("nearid_cli.reports.html").joinpath(name).read_text("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = {
+        "default-src": "'none'",
+        "style-src": _hash(style),
+        "script-src": _hash(script),
+        "img-src": "'self' data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{kind} {source}" for kind, source in allowed.items())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

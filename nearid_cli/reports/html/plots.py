@@ -1,0 +1,343 @@
+"""The plots of the report as plain SVG: intervals, distributions, a scatter, a heatmap.
+
+Each function takes numbers and names and returns one `<svg>`; nothing here knows result objects. A method keeps its
+colour everywhere: class `m0`, `m1`, ... as in style.css.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.reports.figures import figure, score_figure
+from nearid_cli.reports.html.svg import (
+    Scale,
+    escaped,
+    fitted,
+    line,
+    picture,
+    shortened,
+    text,
+    x_axis,
+    y_axis,
+)
+from nearid_cli.results import Interval
+
+COLOURS = 8
+"""So many colours there are; a ninth method has the first one's again."""
+
+HEATS = 10
+"""Steps of the heatmap's colours."""
+
+_WIDTH = 560
+_LEFT, _RIGHT = 128, _WIDTH - 138  # between names and numbers
+_NAME = 17  # characters that fit left of the plot
+
+Floats = npt.NDArray[np.float64]
+
+
+def colour(index: int) -> str:
+    """The CSS class of the n-th method."""
+    return f"m{index % COLOURS}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a plot.
+
+    Attributes:
+        name: at its left.
+        colour: CSS class.
+        value, interval: the dot and its whisker.
+        band: what the value is to be seen against: floor and ceiling, or what is too small to be detected.
+        hollow: drawn as an outline, because it takes part in no ranking.
+    """
+
+    name: str
+    colour: str
+    value: float | None
+    interval: Interval | None = None
+    band: tuple[float | None, float | None] = (None, None)
+    hollow: bool = False
+
+
+def interval_plot(
+    ident: str, title: str, rows: Sequence[Row], *, ends: tuple[str, str] | None = None, zero: bool = False
+) -> str:
+    """One row a method: a dot with its whisker on its band, and the numbers at the right.
+
+    Args:
+        ident: unique on the page.
+        title: what it shows.
+        rows: from top to bottom.
+        ends: names of the two ends of the bands, written above the first one.
+        zero: mark 0, for differences.
+    """
+    height, top = 34, 24 if ends else 8
+    bottom = top + height * len(rows)
+    values = [v for row in rows for v in (row.value, *(row.interval or ()), *row.band)]
+    scale = fitted([*values, 0.0] if zero else values, _LEFT, _RIGHT)
+    body = [x_axis(scale, top, bottom)]
+    if zero:
+        body.append(line(scale(0), top, scale(0), bottom, "zero"))
+    for index, row in enumerate(rows):
+        middle = top + height * (index + 0.5)
+        body.append(_band(row, scale, middle))
+        body.append(f"<g>{text(0, middle + 4.5, shortened(row.name, _NAME), 'name')}{_tooltip(row.name)}</g>")
+        body.append(text(_RIGHT + 14, middle + 4.5, _signed(row, zero), "value"))
+        if row.value is not None:
+            body.append(_dot(row, scale, middle))
+    if ends:
+        body += _ends(rows, scale, ends, top - 8)
+    description = "; ".join(f"{row.name}: {_signed(row, zero)}" for row in rows)
+    return picture(ident, (_WIDTH, bottom + 24), title, description, "".join(body))
+
+
+def _dot(row: Row, scale: Scale, y: float) -> str:
+    assert row.value is not None
+    parts = [f'<g class="{row.colour}{" hollow" if row.hollow else ""}">']
+    if row.interval is not None:
+        parts.append(line(scale(row.interval[0]), y, scale(row.interval[1]), y, "whisker"))
+    parts.append(f'<circle class="dot" cx="{scale(row.value):.1f}" cy="{y:.1f}" r="6.5"/></g>')
+    return "".join(parts)
+
+
+def _band(row: Row, scale: Scale, y: float) -> str:
+    low, high = row.band
+    if low is not None and high is not None and high > low:
+        x = scale(low)
+        return f'<rect class="band" x="{x:.1f}" y="{y - 9:.1f}" width="{scale(high) - x:.1f}" height="18" rx="3"/>'
+    return "".join(line(scale(v), y - 9, scale(v), y + 9, "mark") for v in (low, high) if v is not None)
+
+
+def _ends(rows: Sequence[Row], scale: Scale, names: tuple[str, str], y: float) -> list[str]:
+    """The names of the ends of the first band, inside it where there is room."""
+    low, high = next((row.band for row in rows if None not in row.band), (None, None))
+    if low is None or high is None:
+        return []
+    wide = scale(high) - scale(low) > 90
+    return [
+        text(scale(low), y, names[0], "tick", "start" if wide else "end"),
+        text(scale(high), y, names[1], "tick", "end" if wide else "start"),
+    ]
+
+
+def _signed(row: Row, signed: bool) -> str:
+    if not signed or row.value is None:
+        return figure(row.value) if row.value is None else score_figure(row.value, row.interval)
+    return f"{'+' if row.value >= 0.0005 else ''}{score_figure(row.value, row.interval)}"
+
+
+def _tooltip(name: str) -> str:
+    return f"<title>{escaped(name)}</title>" if len(name) > _NAME else ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A method's generations by one metric, with its ceiling and floor."""
+
+    name: str
+    colour: str
+    values: Floats
+    floor: float | None
+    ceiling: float | None
+
+
+def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
+    """One hill a method: where its generations lie; a tick each where there are few, and the median.
+
+    Each hill is as high as its row, so heights compare within a row only.
+    """
+    height, top = 52, 20
+    bottom = top + height * len(rows)
+    extremes = [float(v) for row in rows if len(row.values) for v in (row.values.min(), row.values.max())]
+    scale = fitted([*extremes, *(v for row in rows for v in (row.floor, row.ceiling))], _LEFT, _RIGHT)
+    body = [x_axis(scale, top, bottom)]
+    described = []
+    for index, row in enumerate(rows):
+        base = top + height * (index + 1) - 8
+        body.append(f"<g>{text(0, base - 8, shortened(row.name, _NAME), 'name')}{_tooltip(row.name)}</g>")
+        for value in (row.floor, row.ceiling):
+            if value is not None:
+                body.append(line(scale(value), base - height + 12, scale(value), base + 4, "mark"))
+        body.append(line(_LEFT, base, _RIGHT, base, "axis"))
+        if len(row.values):
+            median = float(np.median(row.values))
+            body.append(_hill(row, scale, base, height - 12))
+            body.append(text(_RIGHT + 14, base - 8, f"median {figure(median)}", "value"))
+            described.append(f"{row.name}: median {figure(median)} of {len(row.values)}")
+    known = [row for row in rows if row.floor is not None and row.ceiling is not None]
+    if known:
+        first = known[0]
+        body += _ends(
+            [Row("", "", None, None, (first.floor, first.ceiling))], scale, ("floor", "ceiling"), 12
+        )
+    return picture(ident, (_WIDTH, bottom + 24), title, "; ".join(described), "".join(body))
+
+
+def _hill(row: Spread, scale: Scale, base: float, height: float) -> str:
+    points, density = smoothed(row.values, scale.low, scale.high)
+    heights = density / density.max() * height
+    shown = heights > 0.2  # no flat line to both ends of the axis
+    xs = scale.start + (points - scale.low) / (scale.high - scale.low) * (scale.end - scale.start)
+    outline = "L".join(f"{x:.1f} {base - h:.1f}" for x, h in zip(xs[shown], heights[shown], strict=True))
+    first, last = xs[shown][[0, -1]]
+    median = scale(float(np.median(row.values)))
+    at_median = float(np.interp(median, xs, heights))
+    parts = [
+        f'<g class="{row.colour}"><path class="hill" d="M{first:.1f} {base:.1f}L{outline}L{last:.1f} {base:.1f}Z"/>',
+        line(median, base, median, base - at_median, "median"),
+    ]
+    if len(row.values) <= 200:  # more would be one thick line
+        ticks = "".join(f"M{scale(float(value)):.1f} {base + 1:.1f}v5" for value in row.values)
+        parts.append(f'<path class="rug" d="{ticks}"/>')
+    return "".join([*parts, "</g>"])
+
+
+def smoothed(values: Floats, low: float, high: float, bins: int = 160) -> tuple[Floats, Floats]:
+    """A kernel density estimate on a grid from `low` to `high`, from counts in bins.
+
+    Gaussian kernel with Silverman's width, 0.9 min(sd, IQR / 1.34) n^-1/5 (Silverman 1986, equation 3.31), at least
+    half a bin wide: one value, or equal ones, make a narrow peak. `values` [n >= 1] lie within the bounds.
+    """
+    counts, edges = np.histogram(values, bins=bins, range=(low, high))
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    quartiles = np.percentile(values, [25, 75])
+    robust = float(quartiles[1] - quartiles[0]) / 1.34 or spread
+    step = (high - low) / bins
+    width = max(0.9 * min(spread, robust) * len(values) ** -0.2, step / 2)
+    centres = (edges[1:] + edges[:-1]) / 2
+    kernel = np.exp(-0.5 * ((centres[:, None] - centres[None, :]) / width) ** 2)
+    density = kernel @ counts
+    return centres, density / (density.sum() * step)
+
+
+def corner(x: Floats, y: Floats) -> tuple[float, float]:
+    """Where the disagreement corner begins: the upper quartile of `x` and the lower quartile of `y`."""
+    return float(np.percentile(x, 75)), float(np.percentile(y, 25))
+
+
+def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[tuple[str, Floats, Floats]]) -> str:
+    """Generations by two metrics, one cloud a method: its colour, x [n], y [n].
+
+    A cloud is one path of round dots: 10,000 elements would slow the page. page.js finds the point under the mouse
+    with the scales that the plot carries.
+    """
+    left, top, right, bottom = 52, 12, _WIDTH - 12, 400
+    x_all = np.concatenate([x for _, x, _ in clouds])
+    y_all = np.concatenate([y for _, _, y in clouds])
+    x_scale = fitted([float(x_all.min()), float(x_all.max())], left, right)
+    y_scale = fitted([float(y_all.min()), float(y_all.max())], bottom, top)
+    x_corner, y_corner = corner(x_all, y_all)
+    inside = int(((x_all >= x_corner) & (y_all <= y_corner)).sum())
+    x0, y0 = x_scale(x_corner), y_scale(y_corner)
+    body = [
+        y_axis(y_scale, left, right),
+        x_axis(x_scale, top, bottom),
+        f'<rect class="corner" x="{x0:.1f}" y="{y0:.1f}" width="{right - x0:.1f}" height="{bottom - y0:.1f}" rx="4"/>',
+    ]
+    size = "large" if len(x_all) < 400 else "medium" if len(x_all) < 3000 else "small"
+    for kind, x, y in clouds:
+        dots = "".join(
+            f"M{x_scale(a):.1f} {y_scale(b):.1f}h0" for a, b in zip(x.tolist(), y.tolist(), strict=True)
+        )
+        body.append(f'<path class="cloud {size} {kind}" d="{dots}"/>')
+    body += [
+        text(right - 8, bottom - 10, f"{inside:,} fooled {shortened(x_name, 20)}", "note", "end"),
+        text((left + right) / 2, bottom + 38, f"{shortened(x_name, 40)} →", "label", "middle"),
+        f'<g transform="translate(13 {(top + bottom) / 2:.0f}) rotate(-90)">'
+        f"{text(0, 0, f'{shortened(y_name, 40)} →', 'label', 'middle')}</g>",
+        '<circle class="probe" r="9" cx="-20" cy="-20"/>',
+    ]
+    description = (
+        f"{len(x_all):,} generations. {inside:,} of them are in the top quarter by {x_name} and the lowest quarter "
+        f"by {y_name}. The same generations are in the strips below, with their numbers."
+    )
+    return picture(
+        ident,
+        (_WIDTH, bottom + 46),
+        f"{y_name} against {x_name}",
+        description,
+        "".join(body),
+        "scatter",
+        f'data-x="{x_scale}" data-y="{y_scale}"',
+    )
+
+
+def heat(value: float, low: float, high: float) -> int:
+    """The step of the heatmap's colours, 0 for the lowest value.
+
+    >>> heat(0.2, 0.2, 0.8), heat(0.49, 0.2, 0.8), heat(0.8, 0.2, 0.8), heat(0.5, 0.5, 0.5)
+    (0, 4, 9, 9)
+    """
+    return HEATS - 1 if high <= low else min(int((value - low) / (high - low) * HEATS), HEATS - 1)
+
+
+def heatmap(
+    ident: str,
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[float | None]],
+) -> str:
+    """Methods (rows) by subjects (columns), darker for higher; broken into bands of 40 columns.
+
+    Args:
+        ident: unique on the page.
+        title: what it shows.
+        rows: their names.
+        columns: their names.
+        cells: by row, then column; None is left empty.
+    """
+    width, left, most = 1080, 150, 40
+    known = [value for row in cells for value in row if value is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    cell = min((width - left) / min(len(columns), most), 92)
+    tall = 30 if len(rows) < 12 else 20
+    named = max(map(len, columns)) * 6.6 < cell  # names fit side by side; else they stand
+    header = 22 if named else 92
+    body = []
+    y = 0.0
+    for start in range(0, len(columns), most):
+        band = range(start, min(start + most, len(columns)))
+        for place, column in enumerate(band):
+            x = left + cell * (place + 0.5)
+            label = text(0, 0, shortened(columns[column], 14), "tick", "middle" if named else "start")
+            turn = "" if named else " rotate(-90)"
+            body.append(
+                f'<g transform="translate({x + (0 if named else 4):.1f} {y + header - 8:.1f}){turn}">{label}</g>'
+            )
+        y += header
+        for index, name in enumerate(rows):
+            body.append(
+                f"<g>{text(0, y + tall / 2 + 4.5, shortened(name, _NAME + 2), 'name')}{_tooltip(name)}</g>"
+            )
+            for place, column in enumerate(band):
+                value = cells[index][column]
+                kind = "none" if value is None else f"h{heat(value, low, high)}"
+                x = left + cell * place
+                number = (
+                    text(x + cell / 2, y + tall / 2 + 4, figure(value), "", "middle") if cell >= 38 else ""
+                )
+                body.append(
+                    f'<g class="{kind}"><rect x="{x + 1:.1f}" y="{y + 1:.1f}" width="{cell - 2:.1f}" '
+                    f'height="{tall - 2}" rx="3"/>{number}'
+                    f"<title>{escaped(name)}, {escaped(columns[column])}: {figure(value)}</title></g>"
+                )
+            y += tall
+        y += 16
+    body.append(_legend(left, y, low, high))
+    description = f"{len(rows)} rows by {len(columns)} subjects, from {figure(low)} to {figure(high)}."
+    return picture(ident, (width, y + 22), title, description, "".join(body), "heatmap")
+
+
+def _legend(x: float, y: float, low: float, high: float) -> str:
+    steps = "".join(
+        f'<g class="h{step}"><rect x="{x + 44 + 16 * step:.1f}" y="{y:.1f}" width="16" height="10"/></g>'
+        for step in range(HEATS)
+    )
+    ends = text(x + 36, y + 9.5, figure(low), "tick", "end")
+    return steps + ends + text(x + 52 + 16 * HEATS, y + 9.5, figure(high), "tick")

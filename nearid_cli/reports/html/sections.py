@@ -1,0 +1,335 @@
+"""The parts of the page that hold plots and tables, each as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from nearid_cli.reports.figures import CONTEXT, figure, score_figure
+from nearid_cli.reports.html import plots
+from nearid_cli.reports.html.svg import escaped
+from nearid_cli.reports.html.words import p_figure, signed
+from nearid_cli.results import CompareResult, GateResult, Method
+from nearid_cli.text import count
+
+_DISTRACTORS = ("margin", "positive_margins", "ssr", "pa")  # there with distractors only
+
+
+def headline(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+    """A plot of scores on their bands for each metric, and the table of all numbers."""
+    figures = []
+    for number, metric in enumerate(metrics):
+        rows = []
+        for place, method in enumerate(methods):
+            scores = method.result.aggregate[metric]
+            band = (scores.floor, scores.ceiling)
+            rows.append(
+                plots.Row(method.name, plots.colour(place), scores.score, scores.ci95, band, method.copying)
+            )
+        svg = plots.interval_plot(f"score-{number}", f"Score by {metric}", rows, ends=("floor", "ceiling"))
+        figures.append(_figure(svg, metric))
+    return f'<div class="figures">{"".join(figures)}</div>{_scores_table(methods, metrics)}'
+
+
+def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+    first = metrics[0]
+    extra = [
+        name
+        for name in (*CONTEXT, *_DISTRACTORS)
+        if any(getattr(method.result.aggregate[first], name) is not None for method in methods)
+    ]
+    copies = any(method.copies for method in methods)
+    best = {
+        metric: max((m.result.aggregate[metric].score for m in methods if not m.copying), default=None)
+        for metric in metrics
+    }
+    header = [
+        "method",
+        *metrics,
+        *(f"{name.replace('_', ' ')}" for name in extra),
+        *(["copies"] if copies else []),
+    ]
+    rows = []
+    for place, method in enumerate(methods):
+        cells = [f'<th scope="row">{_key(place)}{escaped(method.name)}</th>']
+        for metric in metrics:
+            scores = method.result.aggregate[metric]
+            leads = len(methods) > 1 and scores.score == best[metric] and not method.copying
+            shown = score_figure(scores.score, scores.ci95)
+            cells.append(f"<td><strong>{shown}</strong></td>" if leads else f"<td>{shown}</td>")
+        cells += [f"<td>{figure(getattr(method.result.aggregate[first], name))}</td>" for name in extra]
+        if copies:
+            kind = ' class="bad"' if method.copying else ""
+            cells.append(f"<td{kind}>{method.copies:,} of {len(method.result.images):,}</td>")
+        rows.append(cells)
+    caption = f"Aggregate scores with 95 % intervals; {', '.join(name.replace('_', ' ') for name in extra)} by {first}"
+    return table(caption if extra else "Aggregate scores with 95 % intervals", header, rows)
+
+
+def differences(result: CompareResult, metrics: Sequence[str], places: dict[str, int]) -> str:
+    """Every method against the baseline: a plot for each metric, and the table of the test."""
+    figures = []
+    rows = []
+    for number, metric in enumerate(metrics):
+        found = [one for one in result.comparisons if one.metric == metric]
+        marks = [
+            plots.Row(
+                one.method,
+                plots.colour(places[one.method]),
+                one.delta,
+                one.ci95,
+                (None, None) if one.detectable is None else (-one.detectable, one.detectable),
+            )
+            for one in found
+        ]
+        title = f"Difference from {result.baseline} by {metric}"
+        figures.append(_figure(plots.interval_plot(f"delta-{number}", title, marks, zero=True), metric))
+        for one in found:
+            interval = "" if one.ci95 is None else f" [{signed(one.ci95[0])}, {signed(one.ci95[1])}]"
+            rows.append(
+                [
+                    f'<th scope="row">{_key(places[one.method])}{escaped(one.method)}</th>',
+                    *_cells(
+                        metric,
+                        f"{signed(one.delta)}{interval}",
+                        p_figure(one.p_holm),
+                        p_figure(one.p),
+                        f"{one.wins} / {one.ties} / {one.losses}",
+                        f"{one.subjects:,}",
+                        f"{one.pairs:,}",
+                        figure(one.detectable),
+                    ),
+                ]
+            )
+    header = [
+        "method",
+        "metric",
+        "difference",
+        "p (Holm)",
+        "p",
+        "win / tie / loss",
+        "subjects",
+        "pairs",
+        "detectable",
+    ]
+    caption = f"Differences from {result.baseline}, paired by subject"
+    return f'<div class="figures">{"".join(figures)}</div>{table(caption, header, rows)}'
+
+
+def subject_heatmaps(methods: tuple[Method, ...], subjects: Sequence[str], metrics: Sequence[str]) -> str:
+    """Methods by subjects, one picture a metric; hardest subject by the first metric first."""
+    by_method = [{one.subject: one.scores for one in method.result.subjects} for method in methods]
+
+    def mean(subject: str) -> float:
+        return float(
+            np.mean([scores[subject][metrics[0]].score for scores in by_method if subject in scores])
+        )
+
+    ordered = sorted(subjects, key=mean)
+    names = [method.name for method in methods]
+    panels = []
+    for number, metric in enumerate(metrics):
+        cells = [
+            [scores[subject][metric].score if subject in scores else None for subject in ordered]
+            for scores in by_method
+        ]
+        svg = plots.heatmap(f"heat-{number}", f"{metric} by method and subject", names, ordered, cells)
+        rows = [
+            [f'<th scope="row">{escaped(subject)}</th>', *_cells(*(figure(row[i]) for row in cells))]
+            for i, subject in enumerate(ordered)
+        ]
+        numbers = _folded(table(f"{metric} by subject and method", ["subject", *names], rows))
+        panels.append(f'<div class="scroll">{svg}</div>{numbers}')
+    return choice("heat", "Metric", metrics, panels)
+
+
+def distributions(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+    """Where the generations of each method lie by each metric."""
+    figures, rows = [], []
+    for number, metric in enumerate(metrics):
+        spreads = []
+        for place, method in enumerate(methods):
+            values = np.array([image.scores[metric] for image in method.result.images], np.float64)
+            scores = method.result.aggregate[metric]
+            spreads.append(
+                plots.Spread(method.name, plots.colour(place), values, scores.floor, scores.ceiling)
+            )
+            quantiles = np.percentile(values, [0, 25, 50, 75, 100]).tolist() if len(values) else [None] * 5
+            name = f'<th scope="row">{_key(place)}{escaped(method.name)}</th>'
+            rows.append([name, *_cells(metric, f"{len(values):,}", *map(figure, quantiles))])
+        svg = plots.distribution_plot(f"spread-{number}", f"Generations by {metric}", spreads)
+        figures.append(_figure(svg, metric))
+    header = ["method", "metric", "generations", "lowest", "quartile", "median", "quartile", "highest"]
+    numbers = _folded(table("Distribution of the generations' scores", header, rows))
+    return f'<div class="figures">{"".join(figures)}</div>{numbers}'
+
+
+def scatters(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+    """Every further metric against the first one, with the strips of what they disagree about."""
+    first = metrics[0]
+    columns = [
+        {
+            name: np.array([image.scores[name] for image in method.result.images], np.float64)
+            for name in metrics
+        }
+        for method in methods
+    ]
+    panels = []
+    for number, metric in enumerate(metrics[1:], start=1):
+        clouds = [(plots.colour(place), by[metric], by[first]) for place, by in enumerate(columns)]
+        svg = plots.scatter_plot(f"scatter-{number}", metric, first, clouds)
+        legend = "".join(
+            f"<li>{_key(place)}{escaped(method.name)}</li>" for place, method in enumerate(methods)
+        )
+        high, low = (
+            f"{escaped(metric)} rates {a}, {escaped(first)} {b}"
+            for a, b in (("high", "low"), ("low", "high"))
+        )
+        panels.append(
+            f'<div class="beside"><figure data-metric="{number}">{svg}<figcaption class="readout">'
+            "Click a point to see its picture.</figcaption></figure>"
+            f'<div><ul class="legend">{legend}</ul>'
+            f'<h3>{high}</h3><div class="some" data-disagreement="{number}" data-way="0"></div>'
+            f'<h3>{low}</h3><div class="some" data-disagreement="{number}" data-way="1"></div></div></div>'
+        )
+    return choice("scatter", f"Against {first}", metrics[1:], panels)
+
+
+def agreements(result: CompareResult) -> str:
+    """Rank correlations between metrics, and the methods that they rank differently."""
+    rows = [
+        [
+            f'<th scope="row">{escaped(one.a)} and {escaped(one.b)}</th>',
+            *_cells(one.level, f"{one.n:,}", figure(one.kendall), figure(one.spearman)),
+        ]
+        for one in result.agreements
+    ]
+    if not rows:
+        return ""
+    header = ["metrics", "over", "n", "Kendall", "Spearman"]
+    items = [
+        f"{one.metric} ranks {one.method} {'higher' if one.difference > 0 else 'lower'} than {one.against} does"
+        for one in result.disagreements
+        if one.level == "methods"
+    ]
+    listed = "".join(f"<li>{escaped(item)}.</li>" for item in items)
+    return table("Rank correlation between metrics", header, rows) + (f"<ul>{listed}</ul>" if items else "")
+
+
+def gate_table(gate: GateResult) -> str:
+    """The verdicts, failures first."""
+    order = {"failed": 0, "warned": 1, "passed": 2}
+    rows = []
+    for verdict in sorted(gate.verdicts, key=lambda verdict: order[verdict.status]):
+        where = " ".join(filter(None, (verdict.method, verdict.subject))) or verdict.rule.level
+        moved = ", ".join(f"{one.subject} {signed(one.delta)}" for one in verdict.moved[:5])
+        rows.append(
+            [
+                f'<th scope="row"><span class="verdict {verdict.status}">{verdict.status}</span></th>',
+                *_cells(
+                    f"{verdict.metric} {verdict.rule.statistic}",
+                    where,
+                    verdict.expected,
+                    figure(verdict.found),
+                    figure(verdict.baseline),
+                    verdict.reason,
+                    moved or "-",
+                ),
+            ]
+        )
+    header = ["verdict", "number", "of", "expected", "found", "baseline", "reason", "moved most"]
+    return table(f"{gate.run} against {gate.baseline or 'no baseline'}", header, rows, kind="words")
+
+
+def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> str:
+    """What made the numbers: enough to make them again."""
+    first = methods[0].result
+    facts = [
+        [
+            f'<th scope="row">{escaped(metric.name)}</th>',
+            *_cells(*(value or "-" for value in list(vars(metric).values())[1:])),
+        ]
+        for metric in first.metrics
+    ]
+    parts = [
+        f"<p>Made by {escaped(result_tool)}, {escaped(created)}.</p>",
+        table("Metrics", list(vars(first.metrics[0])), facts, kind="words"),
+    ]
+    rows = []
+    for method in methods:
+        inputs = method.result.inputs
+        cells = _cells(
+            inputs.references,
+            inputs.generations,
+            inputs.layout,
+            f"{inputs.subjects:,}",
+            f"{inputs.reference_images:,}",
+            f"{inputs.generation_images:,}",
+            inputs.distractors or "-",
+        )
+        rows.append([f'<th scope="row">{escaped(method.name)}</th>', *cells])
+    header = [
+        "method",
+        "references",
+        "generations",
+        "layout",
+        "subjects",
+        "reference images",
+        "generation images",
+    ]
+    parts.append(table("Inputs", [*header, "distractors"], rows, kind="words"))
+    for method in methods:
+        inputs = method.result.inputs
+        skipped = [f"{one.path}: {one.reason}" for one in inputs.skipped]
+        parts += _listed(f"{method.name}: {count(len(skipped), 'picture')} skipped", skipped)
+        parts += _listed(f"{method.name}: {len(inputs.unmatched):,} unmatched", inputs.unmatched)
+        parts += _listed(f"{method.name} lacks {count(len(method.lacking), 'subject')}", method.lacking)
+    return "".join(parts)
+
+
+def choice(name: str, label: str, options: Sequence[str], panels: Sequence[str]) -> str:
+    """Panels of which one is shown, chosen by radio buttons; just the panel where there is only one."""
+    buttons = "".join(
+        f'<label><input type="radio" name="{name}" value="{place}"{" checked" if place == 0 else ""}>'
+        f"<span>{escaped(option)}</span></label>"
+        for place, option in enumerate(options)
+    )
+    shown = "".join(
+        f'<div data-panel="{name}"{" hidden" if place else ""}>{panel}</div>'
+        for place, panel in enumerate(panels)
+    )
+    fieldset = f'<fieldset class="choice"><legend>{escaped(label)}</legend>{buttons}</fieldset>'
+    return (fieldset if len(options) > 1 else "") + shown
+
+
+def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
+    """A table that scrolls by itself where it is too wide. `rows` hold whole cells as HTML."""
+    head = "".join(f'<th scope="col">{escaped(name)}</th>' for name in header)
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}"><table class="{kind}">'
+        f"<caption>{escaped(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cells(*values: str) -> list[str]:
+    return [f"<td>{escaped(value)}</td>" for value in values]
+
+
+def _key(place: int) -> str:
+    """The dot in a method's colour."""
+    return f'<i class="key {plots.colour(place)}"></i>'
+
+
+def _figure(svg: str, name: str) -> str:
+    return f"<figure><figcaption>{escaped(name)}</figcaption>{svg}</figure>"
+
+
+def _folded(content: str) -> str:
+    return f"<details><summary>The numbers</summary>{content}</details>"
+
+
+def _listed(title: str, items: Sequence[str]) -> list[str]:
+    entries = "".join(f"<li>{escaped(item)}</li>" for item in items)
+    return [f"<h3>{escaped(title)}</h3><ul>{entries}</ul>"] if items else []

@@ -1,0 +1,118 @@
+"""The answer in words: what the page says before it shows any number."""
+
+from __future__ import annotations
+
+from nearid_cli.reports.figures import figure, score_figure
+from nearid_cli.results import CompareResult, Comparison, GateResult, Method, ScoreResult
+from nearid_cli.text import count
+
+ALPHA = 0.05
+"""An adjusted p below this is called more than chance."""
+
+
+def answer(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) -> tuple[str, list[str]]:
+    """The title of the page and the sentences below it, as plain text."""
+    if isinstance(result, ScoreResult):
+        return _answer_score(result, methods[0])
+    return _answer_compare(result)
+
+
+def _answer_score(result: ScoreResult, method: Method) -> tuple[str, list[str]]:
+    metric = result.metrics[0].name
+    scores = result.aggregate[metric]
+    lines = [f"The score by {metric} is {score_figure(scores.score, scores.ci95)}."]
+    if scores.ceiling is not None and scores.floor is not None:
+        among = f"References of one subject reach {figure(scores.ceiling)} among themselves"
+        lines.append(f"{among}, strangers {figure(scores.floor)}.")
+    if scores.identification is not None:
+        lines.append(
+            f"{_percent(scores.identification)} of the generations are nearest to their own subject."
+        )
+    if method.copies:
+        copies = f"{method.copies:,} of {count(len(result.images), 'generation')}"
+        lines.append(
+            f"{copies} {'copies' if method.copies == 1 else 'copy'} a reference and are scored too high."
+        )
+    kept = scores.retention
+    title = (
+        f"{method.name} scores {figure(scores.score)}"
+        if kept is None
+        else f"{method.name} keeps {_percent(kept)}"
+    )
+    return f"{title} of the identity" if kept is not None else title, lines
+
+
+def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
+    metric = result.metrics[0].name
+    ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
+    lines = []
+    title = "No method can be ranked"
+    if ranked:
+        best = ranked[0]
+        scores = best.result.aggregate[metric]
+        title = f"{best.name} keeps identity best" if len(ranked) > 1 else f"{best.name} keeps identity"
+        lines.append(f"By {metric} it scores {score_figure(scores.score, scores.ci95)}.")
+        lines += _runner_up(result, metric, [method.name for method in ranked])
+    for method in result.methods:
+        if method.copying:
+            images = len(method.result.images)
+            left_out = (
+                "is left out of the ranking" if method.ranks.get(metric) is None else "should not be trusted"
+            )
+            lines.append(
+                f"{method.name} {left_out}: {method.copies:,} of {count(images, 'generation')} copy a reference."
+            )
+    return title, lines
+
+
+def _runner_up(result: CompareResult, metric: str, ranked: list[str]) -> list[str]:
+    """Whether the first two of the ranking differ, where they were compared with each other."""
+    if len(ranked) < 2 or result.baseline not in ranked[:2]:
+        return []
+    other = ranked[1] if result.baseline == ranked[0] else ranked[0]
+    found = next((c for c in result.comparisons if c.metric == metric and c.method == other), None)
+    if found is None or found.delta is None:
+        return []
+    return [f"The next, {ranked[1]}, is {figure(abs(found.delta))} behind{_chance(found)}."]
+
+
+def _chance(found: Comparison) -> str:
+    if found.p_holm is None:
+        return ""
+    subjects = count(found.subjects, "subject")
+    if found.p_holm < ALPHA:
+        return f", more than chance would do over {subjects} (p = {p_figure(found.p_holm)})"
+    return f", which {subjects} cannot tell from chance (p = {p_figure(found.p_holm)})"
+
+
+def gate_line(gate: GateResult) -> str:
+    """The outcome of the gate in one line."""
+    failed, warned = (sum(v.status == status for v in gate.verdicts) for status in ("failed", "warned"))
+    total = count(len(gate.verdicts), "check")
+    parts = [f"{failed:,} of {total} failed" if failed else f"all of {total} held" if not warned else total]
+    if warned:
+        parts.append(f"{warned:,} warned")
+    return f"The gate {'passed' if gate.passed else 'failed'}: {', '.join(parts)}."
+
+
+def p_figure(p: float | None) -> str:
+    """A p-value; never 0, which no test gives.
+
+    >>> p_figure(0.03125), p_figure(0.0001), p_figure(None)
+    ('0.031', '< 0.001', '-')
+    """
+    return "-" if p is None else "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign.
+
+    >>> signed(0.0314), signed(-0.2), signed(0.0001), signed(None)
+    ('+0.031', '-0.200', '0.000', '-')
+    """
+    text = figure(value)
+    return f"+{text}" if value is not None and float(text) > 0 else text
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"

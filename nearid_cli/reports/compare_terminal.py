@@ -1,0 +1,222 @@
+"""A comparison in a terminal: who is best, whether that is real, and whether the metrics agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from nearid_cli.reports.columns import Column, pages, table
+from nearid_cli.reports.figures import (
+    CONTEXT,
+    DISTRACTORS,
+    figure,
+    method_name,
+    p_figure,
+    score_figure,
+    signed_figure,
+)
+from nearid_cli.reports.order import sorted_methods
+from nearid_cli.reports.verdict import compare_findings, verdicts
+from nearid_cli.results import Agreement, CompareResult, Comparison, Disagreement, Method
+from nearid_cli.text import count, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_MARKS = {1: ("*", "bold"), 2: ("+", "underline")}
+_WORDS = 34  # the verdict folds beyond this
+_SHOWN = 3  # disagreements of a metric shown in each direction
+
+
+def render_compare(result: CompareResult, console: Console, sort: str | None = None) -> None:
+    """Print the methods by metrics, their differences from the baseline, and how far the metrics agree.
+
+    Args:
+        result: what to show.
+        console: where to; its width decides what stands side by side.
+        sort: order of methods as in `sorted_methods`; None for the best by the first metric first.
+
+    Raises:
+        UsageError: `sort` names neither `method` nor a metric.
+    """
+    methods = sorted_methods(result, sort or result.metrics[0].name)
+    _show(console, _score_tables(result, methods, console.width))
+    _say(console, _legend(result))
+    _say(console, _against(result))
+    _show(console, _difference_tables(result, methods, console.width))
+    if len(result.metrics) > 1:
+        _say(
+            console,
+            "Do the metrics agree? Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order",
+        )
+        _show(console, _agreement_tables(result, console.width))
+        _show(console, _disagreement_tables(result, console.width))
+    for line in compare_findings(result):
+        _say(console, line, end="\n")
+
+
+def _say(console: Console, line: str, end: str = "\n\n") -> None:
+    console.print(line, end=end, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+def _show(console: Console, tables: Sequence[Table]) -> None:
+    for one in tables:
+        console.print(one)
+        console.print()
+
+
+def _legend(result: CompareResult) -> str:
+    copying = any(method.copying for method in result.methods)
+    unranked = "; a method that copies references is not ranked" if copying else ""
+    return f"* best, + second{unranked}. In brackets: 95 % intervals over subjects."
+
+
+def _against(result: CompareResult) -> str:
+    """What the differences are differences from, and over what."""
+    why = "" if result.baseline_named else f" (best by {printable(result.metrics[0].name)})"
+    over = ""
+    if _alike(result.comparisons):
+        one = result.comparisons[0]
+        pairs = f" with {count(one.pairs, 'pair')} of generations" if one.pairs else ""
+        over = f", paired by subject: {count(one.subjects, 'subject')}{pairs}"
+    return (
+        f"Is the difference real? Each method minus {printable(result.baseline)}{why}{over}\n"
+        "p: how often chance alone would differ as much; (Holm): adjusted for comparing several methods"
+    )
+
+
+def _alike(comparisons: Sequence[Comparison]) -> bool:
+    return len({(one.subjects, one.pairs) for one in comparisons}) == 1
+
+
+def _score_tables(result: CompareResult, methods: Sequence[Method], width: int) -> list[Table]:
+    names = [printable(method_name(method)) for method in methods]
+    first = result.metrics[0].name
+    return [
+        table(header, names, page)
+        for header, groups in (
+            ("method", _score_columns(result, methods)),
+            (f"by {printable(first)}", _context_columns(first, methods)),
+        )
+        for page in pages(groups, names, width)
+    ]
+
+
+def _score_columns(result: CompareResult, methods: Sequence[Method]) -> Iterator[list[Column]]:
+    """Counts where they say something, and a column a metric."""
+    counts = []
+    if any(method.lacking for method in methods):
+        counts.append(Column("subjects", [f"{method.result.inputs.subjects:,}" for method in methods]))
+    counts.append(Column("gens", [f"{len(method.result.images):,}" for method in methods]))
+    if any(method.copies for method in methods):
+        counts.append(Column("copies", [f"{method.copies:,}" for method in methods]))
+    for i, metric in enumerate(result.metrics):
+        column = _marked(metric.name, methods)
+        yield [column] if i else [*counts, column]
+
+
+def _context_columns(metric: str, methods: Sequence[Method]) -> Iterator[list[Column]]:
+    """What puts the scores of a metric into context, so far as it exists."""
+    for numbers in (CONTEXT, DISTRACTORS):
+        columns = []
+        for number in numbers:
+            values = [getattr(method.result.aggregate[metric], number) for method in methods]
+            if any(value is not None for value in values):
+                columns.append(Column(number.replace("_", "\n"), [figure(value) for value in values]))
+        if columns:
+            yield columns
+
+
+def _marked(metric: str, methods: Sequence[Method]) -> Column:
+    """Scores by one metric, the best two with a mark."""
+    from rich.text import Text
+
+    cells = []
+    for method in methods:
+        scores = method.result.aggregate[metric]
+        mark, style = _MARKS.get(method.ranks[metric] or 0, (" ", ""))
+        cells.append(Text(score_figure(scores.score, scores.ci95), style) + Text(f" {mark}"))
+    return Column(f"{printable(metric)}  ", cells)
+
+
+def _difference_tables(result: CompareResult, methods: Sequence[Method], width: int) -> list[Table]:
+    compared = {(one.metric, one.method): one for one in result.comparisons}
+    words = verdicts(result)
+    others = [method.name for method in methods if method.name != result.baseline]
+    names = [printable(name) for name in others]
+    tables = []
+    for metric in result.metrics:
+        rows = [compared[metric.name, name] for name in others]
+        said = Column("", [words[metric.name, name] for name in others], room=_WORDS, justify="left")
+        groups = _difference_columns(rows, counted=not _alike(result.comparisons))
+        tables += [
+            table(f"by {printable(metric.name)}", names, page)
+            for page in pages([*groups, [said]], names, width)
+        ]
+    return tables
+
+
+def _difference_columns(rows: Sequence[Comparison], counted: bool) -> list[list[Column]]:
+    groups = [
+        [Column("difference", [signed_figure(one.delta, one.ci95) for one in rows])],
+        [
+            Column("p", [p_figure(one.p) for one in rows]),
+            Column("p (Holm)", [p_figure(one.p_holm) for one in rows]),
+        ],
+        [Column("wins/ties\n/losses", [f"{one.wins:,}/{one.ties:,}/{one.losses:,}" for one in rows])],
+    ]
+    if counted:
+        groups.append(
+            [
+                Column("subjects", [f"{one.subjects:,}" for one in rows]),
+                Column("pairs", [f"{one.pairs:,}" for one in rows]),
+            ]
+        )
+    return groups
+
+
+def _agreement_tables(result: CompareResult, width: int) -> list[Table]:
+    """One row a pair of metrics, the levels beside each other."""
+    pairs = list(dict.fromkeys((one.a, one.b) for one in result.agreements))
+    levels: dict[str, list[Agreement]] = {}
+    for one in result.agreements:
+        levels.setdefault(one.level, []).append(one)
+    names = [f"{printable(a)}, {printable(b)}" for a, b in pairs]
+    groups = [
+        [
+            Column(f"{found[0].n:,} {level}\nKendall", [figure(one.kendall) for one in found]),
+            Column("\nSpearman", [figure(one.spearman) for one in found]),
+        ]
+        for level, found in levels.items()
+    ]
+    return [table("metrics", names, page) for page in pages(groups, names, width)]
+
+
+def _disagreement_tables(result: CompareResult, width: int) -> list[Table]:
+    """For each further metric what it ranks most differently: methods, then generations in both directions."""
+    first, *others = [metric.name for metric in result.metrics]
+    tables = []
+    for metric in others:
+        apart = [one for one in result.disagreements if one.metric == metric]
+        shown = [one for one in apart if one.level == "methods"][:_SHOWN]
+        for sign in (1, -1):
+            images = [one for one in apart if one.level == "images" and sign * one.difference > 0]
+            shown += images[:_SHOWN]
+        if not shown:
+            continue
+        names = [_disagreeing(one) for one in shown]
+        columns = [
+            Column(f"rank by\n{printable(metric)}", [figure(one.rank) for one in shown]),
+            Column(f"rank by\n{printable(first)}", [figure(one.rank_against) for one in shown]),
+            Column("\ndifference", [signed_figure(one.difference) for one in shown]),
+        ]
+        tables += [
+            table("most apart (0 lowest, 1 highest)", names, page) for page in pages([columns], names, width)
+        ]
+    return tables
+
+
+def _disagreeing(one: Disagreement) -> str:
+    name = printable(one.method)
+    return f"{name} as a whole" if one.path is None else f"{name}: {printable(one.path)}"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 import nearid_cli
 from nearid_cli.configuration import load_configuration
@@ -21,7 +22,7 @@ from .conftest import ROOT
 from .markdown import Block, Command, anchors, blocks, commands, links, prose
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-LANGUAGES = {"console", "python", "toml", "json", "csv", "text", "bibtex"}
+LANGUAGES = {"console", "python", "toml", "json", "csv", "yaml", "text", "bibtex"}
 # What a console block may hold besides nearid itself. None of these is run here.
 OTHERS = {"pip", "make", "export", "git", "cd", "python"}
 # Figures may differ a little between versions of Pillow, NumPy and libjpeg.
@@ -103,12 +104,25 @@ def test_its_data_parses(page: Path, tmp_path: Path) -> None:
             name = "pyproject.toml" if "[tool.nearid" in block.text else "nearid.toml"
             (tmp_path / name).write_text(block.text, encoding="utf-8")
             found = load_configuration(tmp_path)
-            assert found.options or found.metrics, f"{page.name}:{block.line}"
+            assert found.options or found.metrics or found.gate, f"{page.name}:{block.line}"
             (tmp_path / name).unlink()
         elif block.language == "json":
             json.loads(block.text)
+        elif block.language == "yaml":
+            assert_actions_get_known_inputs(yaml.safe_load(block.text), f"{page.name}:{block.line}")
         elif block.language == "csv":
             assert len({len(row) for row in csv.reader(io.StringIO(block.text))}) == 1
+
+
+def assert_actions_get_known_inputs(workflow: dict[str, object], where: str) -> None:
+    known = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
+    for job in workflow.get("jobs", {}).values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("nearid/"):
+                assert set(step["with"]) <= set(known), where
+                assert {name for name, entry in known.items() if entry.get("required")} <= set(
+                    step["with"]
+                ), where
 
 
 @each_page

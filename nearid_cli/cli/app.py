@@ -17,7 +17,20 @@ import typer
 import typer.main
 
 from nearid_cli import __version__
-from nearid_cli.cli import cache, demo, doctor, embed, export, models, pair, score, synth, train
+from nearid_cli.cli import (
+    cache,
+    compare,
+    demo,
+    doctor,
+    embed,
+    export,
+    models,
+    pair,
+    score,
+    synth,
+    train,
+    view,
+)
 from nearid_cli.cli import options as shared
 from nearid_cli.errors import NearIDError
 from nearid_cli.text import printable
@@ -40,8 +53,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("pair")(pair.pair)
 app.command("embed")(embed.embed)
+app.command("view")(view.view)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.add_typer(models.app, name="models")

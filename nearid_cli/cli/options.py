@@ -142,7 +142,7 @@ def default_map(configuration: Configuration) -> dict[str, Any]:
         values["metrics"] = [metric] if isinstance(metric, str) else metric
     place = {"cache": values["cache"]} if "cache" in values else {}
     return {
-        **dict.fromkeys(("score", "embed", "pair"), values),
+        **dict.fromkeys(("score", "compare", "embed", "pair"), values),
         **dict.fromkeys(("demo", "doctor"), place),
         "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
     }

@@ -18,6 +18,33 @@ from nearid_cli.text import printable
 logger = logging.getLogger(__name__)
 
 
+def is_result(path: Path) -> bool:
+    """Whether a file is named like a finished result; no manifest is."""
+    return path.suffix.lower() == ".json"
+
+
+def metrics_asked_for(
+    paths: Sequence[Path], named: Mapping[str, Path], options: Options, given: bool
+) -> list[str] | None:
+    """The names of the metrics to compare by; None where finished results alone decide.
+
+    Args:
+        paths: as in `score_or_read`.
+        named: as in `score_or_read`.
+        options: whose metrics.
+        given: whether the caller gave these metrics rather than a default.
+
+    Raises:
+        UsageError: pictures are to be scored by an unknown or malformed metric.
+    """
+    if (not paths and not named) or not all(map(is_result, (*paths, *named.values()))):
+        return [request.name for request in options.requests()]
+    if not given:
+        return None
+    items = (item.partition("=")[0].strip() for value in options.metrics for item in value.split(","))
+    return [item for item in items if item]
+
+
 def score_or_read(
     paths: Sequence[Path],
     named: Mapping[str, Path],
@@ -43,7 +70,7 @@ def score_or_read(
         distractors: likewise.
         layout: likewise.
         baseline: a method's name, or None.
-        metrics: those that were asked for; None where finished results decide.
+        metrics: the names of those to compare by, as from `metrics_asked_for`.
         allow_unmatched: go on without generations that have no references.
         skip_bad: go on without pictures that cannot be read.
 
@@ -51,13 +78,13 @@ def score_or_read(
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
     """
     finished = _finished(paths, named)
-    folders = [path for path in paths if not _is_result(path)]
+    folders = [path for path in paths if not is_result(path)]
     if len(folders) > 1:
         raise UsageError(
             f"expected one folder of methods or manifest, found {len(folders)}: "
             f"{', '.join(map(printable, folders))}; name methods one by one with --method NAME=DIR"
         )
-    to_score = {name: path for name, path in named.items() if not _is_result(path)}
+    to_score = {name: path for name, path in named.items() if not is_result(path)}
     results = {name: read_score(path) for name, path in finished.items()}
     if not folders and not to_score and results:
         check_methods(list(results), baseline)
@@ -83,18 +110,14 @@ def score_or_read(
 
 def _finished(paths: Sequence[Path], named: Mapping[str, Path]) -> dict[str, Path]:
     """The finished results by the names of their methods."""
-    finished = {name: path for name, path in named.items() if _is_result(path)}
+    finished = {name: path for name, path in named.items() if is_result(path)}
     for path in paths:
-        if not _is_result(path):
+        if not is_result(path):
             continue
         if path.stem in named or path.stem in finished:
             raise _same_name(path.stem)
         finished[path.stem] = path
     return finished
-
-
-def _is_result(path: Path) -> bool:
-    return path.suffix.lower() == ".json"
 
 
 def _same_name(name: str) -> UsageError:

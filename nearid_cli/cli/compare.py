@@ -1,0 +1,145 @@
+"""`nearid compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.errors import UsageError
+from nearid_cli.text import printable
+
+
+def compare(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folder of method folders, a manifest with a column method, or finished results (.json) of score.",
+            metavar="METHODS",
+        ),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            "--refs",
+            help="Folder of references, or a manifest; by default refs, references, real or src_image in METHODS.",
+            metavar="DIR",
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method", help="A method by name: its folder or finished result; repeat.", metavar="NAME=PATH"
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            help="The method that the others are compared with; by default the best by the first metric.",
+            metavar="NAME",
+        ),
+    ] = None,
+    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    distractors: shared.Distractors = None,
+    layout: shared.Layout = "auto",
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write .json, .csv, .parquet, .md, .tex or .html; repeat for several.",
+            metavar="FILE",
+        ),
+    ] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort",
+            help="Order of methods: method (as given), or a metric (best first); by default the first metric.",
+            metavar="KEY",
+        ),
+    ] = None,
+    thumbnails: shared.Thumbnails = "6000",
+    allow_unmatched: shared.AllowUnmatched = False,
+    skip_bad: shared.SkipBad = False,
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """Compare methods: which keeps identity best, is the difference real, do the metrics agree."""
+    from nearid_cli import reports
+    from nearid_cli.evaluate.compare import compare as run
+    from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
+    from nearid_cli.reports.compare_terminal import render_compare
+    from nearid_cli.reports.verdict import compare_findings
+
+    show.check_format(form)
+    reports.check_outputs(output or [], images or [])
+    shown = shared.thumbnails(thumbnails)
+    places, named = paths or [], _named(method or [])
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    source = context.get_parameter_source("metrics")
+    asked = metrics_asked_for(
+        places, named, chosen, given=source is not None and source.name == "COMMANDLINE"
+    )
+    if asked is not None:
+        reports.check_sort(sort, asked, "method")
+    results = score_or_read(
+        places,
+        named,
+        chosen,
+        references=references,
+        distractors=distractors,
+        layout=layout,
+        baseline=baseline,
+        metrics=asked,
+        allow_unmatched=allow_unmatched,
+        skip_bad=skip_bad,
+    )
+    result = run(results, baseline, asked)
+    reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
+    for path in output or []:
+        reports.write(result, path, sort=sort, thumbnails=shown, progress=chosen.progress)
+    for path in images or []:
+        reports.write_images(result, path)
+    if form == "json":
+        show.json_text(reports.to_json(result))
+        for line in compare_findings(result):
+            typer.echo(f"warning: {line}", err=True)
+    else:
+        render_compare(result, show.console(), sort=sort)
+
+
+def _named(methods: list[str]) -> dict[str, Path]:
+    """`--method NAME=PATH`, taken apart."""
+    named: dict[str, Path] = {}
+    for one in methods:
+        name, _, path = one.partition("=")
+        if not (name and path):
+            raise UsageError(f"expected --method NAME=PATH, found {printable(one)!r}")
+        if name in named:
+            raise UsageError(f"two methods are called {printable(name)}; give one of them another name")
+        named[name] = Path(path)
+    return named

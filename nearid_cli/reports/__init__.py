@@ -1,18 +1,31 @@
-"""Results for people and programs: terminal tables, JSON, CSV, Parquet and Markdown.
+"""Results for people and programs: terminal tables, JSON, CSV, Parquet, Markdown, LaTeX, HTML and JUnit XML.
 
 Everything here reads result objects and changes none. What a format needs (rich, pyarrow) is imported when
 that format is written, so that JSON costs nothing but itself.
 """
 
 from nearid_cli.reports.embeddings import write_embeddings
-from nearid_cli.reports.files import check_outputs, write, write_images
+from nearid_cli.reports.files import (
+    COMPARE_EXTENSIONS,
+    DEFAULT_THUMBNAILS,
+    GATE_EXTENSIONS,
+    SCORE_EXTENSIONS,
+    check_outputs,
+    write,
+    write_images,
+)
 from nearid_cli.reports.json_text import to_json
+from nearid_cli.reports.latex import to_latex
 from nearid_cli.reports.markdown import to_markdown
-from nearid_cli.reports.order import check_sort, sorted_subjects, worst_images
+from nearid_cli.reports.order import check_sort, sorted_methods, sorted_subjects, worst_images
 from nearid_cli.reports.reading import read_result, read_score
 from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
 
 __all__ = [
+    "COMPARE_EXTENSIONS",
+    "DEFAULT_THUMBNAILS",
+    "GATE_EXTENSIONS",
+    "SCORE_EXTENSIONS",
     "check_outputs",
     "check_sort",
     "findings",
@@ -21,8 +34,10 @@ __all__ = [
     "render_pair",
     "render_score",
     "score_tables",
+    "sorted_methods",
     "sorted_subjects",
     "to_json",
+    "to_latex",
     "to_markdown",
     "worst_images",
     "worst_tables",

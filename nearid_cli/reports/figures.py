@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nearid_cli.results import Interval
+from nearid_cli.results import Interval, Method
 from nearid_cli.text import printable
 
 _NAMED = 3  # so many of a list are named; the rest is counted
@@ -80,3 +80,8 @@ def some(names: Sequence[str]) -> str:
     """
     rest = len(names) - _NAMED
     return ", ".join(map(printable, names[:_NAMED])) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def method_name(method: Method) -> str:
+    """A method's name, flagged where its scores say nothing: beside the name nobody misses it."""
+    return f"{method.name} (copies references)" if method.copying else method.name

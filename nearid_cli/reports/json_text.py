@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from nearid_cli.results import CompareResult, GateResult, Image, PairResult, ScoreResult
@@ -26,9 +27,12 @@ def to_json(result: ScoreResult | CompareResult | GateResult | PairResult) -> st
     return "{\n" + ",\n".join(members) + "\n}"
 
 
-def image_lines(images: tuple[Image, ...]) -> str:
-    """The generations as JSON lines, each as in `images` of the result."""
-    return "".join(_json(plain(image)) + "\n" for image in images)
+def image_lines(images: Iterable[tuple[str | None, Image]]) -> str:
+    """The generations as JSON lines, each as in `images` of the result, the method first where there is one."""
+    return "".join(
+        _json(plain(image) if method is None else {"method": method, **plain(image)}) + "\n"
+        for method, image in images
+    )
 
 
 def _item_by_line(value: Any) -> str:

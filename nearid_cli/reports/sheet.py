@@ -1,4 +1,4 @@
-"""Results as columns, one row a subject or a generation: what CSV and Parquet write."""
+"""Results as columns, one row a subject, method or generation: what CSV and Parquet write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nearid_cli.reports.order import copies, sorted_subjects
-from nearid_cli.results import ScoreResult
+from nearid_cli.reports.order import copies, sorted_methods, sorted_subjects
+from nearid_cli.results import CompareResult, Comparison, Image, ScoreResult
 from nearid_cli.results.plain import plain
 
 Cell = str | int | float | None
@@ -15,10 +15,10 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Column:
-    """A named column whose cells are all of one type (`str`, `int` or `float`) or None."""
+    """A named column whose cells are all of one type (`str`, `bool`, `int` or `float`) or None."""
 
     name: str
-    type: type[str] | type[int] | type[float]
+    type: type[str] | type[bool] | type[int] | type[float]
     cells: Sequence[Cell]
 
 
@@ -40,34 +40,61 @@ def subject_sheet(result: ScoreResult, sort: str | None = None) -> Sheet:
         Column("copies", int, [copied.get(subject.subject, 0) for subject in subjects]),
     ]
     for metric in result.metrics:
-        rows = [_flat(plain(subject.scores[metric.name])) for subject in subjects]
-        numbers = {number: None for row in rows for number in row}  # some subjects may have no distractors
-        columns += [
-            Column(f"{metric.name}_{number}", float, [row.get(number) for row in rows]) for number in numbers
-        ]
+        columns += _numbers(metric.name, [plain(subject.scores[metric.name]) for subject in subjects])
     return tuple(columns)
 
 
-def image_sheet(result: ScoreResult) -> Sheet:
+def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
+    """One row a method: name, counts, then for every metric `<metric>_rank` and every aggregate number.
+
+    Then follows what the method differs from the baseline, empty for the baseline itself: `delta`, `delta_low`,
+    `delta_high`, `p`, `p_holm`, `wins`, `ties`, `losses`.
+    """
+    methods = sorted_methods(result, sort)
+    compared = {(comparison.metric, comparison.method): comparison for comparison in result.comparisons}
+    columns = [
+        Column("method", str, [method.name for method in methods]),
+        Column("subjects", int, [method.result.inputs.subjects for method in methods]),
+        Column("generations", int, [len(method.result.images) for method in methods]),
+        Column("copies", int, [method.copies for method in methods]),
+        Column("copying", bool, [method.copying for method in methods]),
+    ]
+    for metric in result.metrics:
+        name = metric.name
+        columns.append(Column(f"{name}_rank", int, [method.ranks[name] for method in methods]))
+        columns += _numbers(name, [plain(method.result.aggregate[name]) for method in methods])
+        columns += _differences(name, [compared.get((name, method.name)) for method in methods])
+    return tuple(columns)
+
+
+def image_sheet(result: ScoreResult | CompareResult) -> Sheet:
     """One row a generation: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, then one column a metric.
 
-    With distractors `<metric>_margin` follows.
+    With distractors `<metric>_margin` follows. A comparison has `method` as its first column.
     """
-    images = result.images
-    known = [name for name in ("prompt", "seed") if any(getattr(image, name) is not None for image in images)]
-    margins = any(image.margins for image in images)
+    images = method_images(result)
+    known = [
+        name for name in ("prompt", "seed") if any(getattr(image, name) is not None for _, image in images)
+    ]
+    margins = any(image.margins for _, image in images)
+    methods = (
+        [Column("method", str, [method for method, _ in images])] if isinstance(result, CompareResult) else []
+    )
     return (
-        Column("path", str, [image.path for image in images]),
-        Column("subject", str, [image.subject for image in images]),
-        Column("copy_of", str, [image.copy_of for image in images]),
-        *(Column(name, str, [getattr(image, name) for image in images]) for name in known),
+        *methods,
+        Column("path", str, [image.path for _, image in images]),
+        Column("subject", str, [image.subject for _, image in images]),
+        Column("copy_of", str, [image.copy_of for _, image in images]),
+        *(Column(name, str, [getattr(image, name) for _, image in images]) for name in known),
         *(
-            Column(metric.name, float, [image.scores[metric.name] for image in images])
+            Column(metric.name, float, [image.scores[metric.name] for _, image in images])
             for metric in result.metrics
         ),
         *(
             Column(
-                f"{metric.name}_margin", float, [(image.margins or {}).get(metric.name) for image in images]
+                f"{metric.name}_margin",
+                float,
+                [(image.margins or {}).get(metric.name) for _, image in images],
             )
             for metric in result.metrics
             if margins
@@ -75,12 +102,46 @@ def image_sheet(result: ScoreResult) -> Sheet:
     )
 
 
+def method_images(result: ScoreResult | CompareResult) -> list[tuple[str | None, Image]]:
+    """Every generation with its method, which a score result does not have."""
+    if isinstance(result, ScoreResult):
+        return [(None, image) for image in result.images]
+    return [(method.name, image) for method in result.methods for image in method.result.images]
+
+
+def _numbers(metric: str, rows: Sequence[dict[str, Any]]) -> list[Column]:
+    """A column for every number of a metric that some row has; some may have no distractors."""
+    flat = [_flat(row) for row in rows]
+    return [
+        Column(f"{metric}_{number}", float, [row.get(number) for row in flat])
+        for number in {number: None for row in flat for number in row}
+    ]
+
+
+def _differences(metric: str, comparisons: Sequence[Comparison | None]) -> list[Column]:
+    intervals = [(comparison and comparison.ci95) or (None, None) for comparison in comparisons]
+
+    def column(number: str, kind: type[int] | type[float] = float) -> Column:
+        return Column(
+            f"{metric}_{number}", kind, [None if c is None else getattr(c, number) for c in comparisons]
+        )
+
+    return [
+        column("delta"),
+        Column(f"{metric}_delta_low", float, [low for low, _ in intervals]),
+        Column(f"{metric}_delta_high", float, [high for _, high in intervals]),
+        column("p"),
+        column("p_holm"),
+        *(column(number, int) for number in ("wins", "ties", "losses")),
+    ]
+
+
 def _flat(scores: dict[str, Any]) -> dict[str, float | None]:
-    """The numbers of one metric on one subject, the interval as two."""
+    """The numbers of one metric, each interval as two: `ci95` as `ci95_low` and `ci95_high`."""
     flat: dict[str, float | None] = {}
     for number, value in scores.items():
-        if number == "ci95":
-            flat["ci95_low"], flat["ci95_high"] = value or (None, None)
+        if number.endswith("ci95"):
+            flat[f"{number}_low"], flat[f"{number}_high"] = value or (None, None)
         else:
             flat[number] = value
     return flat

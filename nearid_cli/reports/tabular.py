@@ -26,7 +26,7 @@ def to_csv(sheet: Sheet) -> str:
 
 
 def to_parquet(sheet: Sheet, metadata: dict[str, str]) -> bytes:
-    """A sheet as a Parquet file: texts, int64 and nullable float64.
+    """A sheet as a Parquet file: texts, truth values, int64 and float64, all of them nullable.
 
     Args:
         sheet: the columns.
@@ -35,7 +35,7 @@ def to_parquet(sheet: Sheet, metadata: dict[str, str]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    types = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
     table = pa.Table.from_arrays(
         [
             pa.array(

@@ -6,8 +6,13 @@ import pytest
 
 from nearid_cli.results import (
     AggregateScores,
+    Agreement,
+    CompareResult,
+    Comparison,
+    Disagreement,
     Image,
     Inputs,
+    Method,
     Metric,
     ScoreResult,
     Skipped,
@@ -66,6 +71,76 @@ def result():
         skipped=(Skipped("cat/broken.jpg", "truncated"),),
         unmatched=("dog: 3 generations, no references",),
     )
+
+
+def make_comparison(method, metric, delta, p_holm, baseline="lora"):
+    return Comparison(
+        metric, method, baseline, 2, 6, delta, (delta - 0.01, delta + 0.01), p_holm / 2, p_holm, True, 1, 0, 1, 0.03,
+        {"cat": delta, "red mug": delta},
+    )  # fmt: skip
+
+
+def make_compare(
+    methods=("lora", "dreambooth", "copy/cat"), subjects=("cat", "red mug"), metrics=("nearid", "dino")
+):
+    """The i-th method scores 0.9 - 0.1 i; the last one copies references and takes part in no ranking."""
+    made = []
+    for i, name in enumerate(methods):
+        copying = i == len(methods) - 1 and i > 1
+        images = tuple(
+            Image(
+                f"{s}/{j}.png",
+                s,
+                "r.jpg" if copying else None,
+                dict.fromkeys(metrics, 0.5),
+                "a photo",
+                f"{j}",
+            )
+            for s in subjects
+            for j in range(2)
+        )
+        result = make_result(dict.fromkeys(subjects, 0.9 - 0.1 * i), metrics, images)
+        ranks = dict.fromkeys(metrics, None if copying else i + 1)
+        made.append(Method(name, result, len(images) * copying, copying, ("dog",) * (i == 1), ranks))
+    first, *others = methods
+    return CompareResult(
+        Tool("nearid-cli", "0.1.0"),
+        "2026-04-02T10:00:00+00:00",
+        first,
+        False,
+        tuple(make_metric(name) for name in metrics),
+        tuple(made),
+        tuple(
+            make_comparison(m, metric, -0.1 * (i + 1), 0.04 if i == 0 else 0.2, first)
+            for metric in metrics
+            for i, m in enumerate(others)
+        ),
+        tuple(
+            Agreement(level, metrics[0], m, 3, 0.5, None)
+            for level in ("methods", "images")
+            for m in metrics[1:]
+        ),
+        (
+            *(Disagreement("methods", m, metrics[0], first, None, None, 1.0, 0.0, 1.0) for m in metrics[1:]),
+            *(
+                Disagreement(
+                    "images", m, metrics[0], first, subjects[0], f"{subjects[0]}/0.png", 0.1, 0.9, -0.8
+                )
+                for m in metrics[1:]
+            ),
+        ),
+    )
+
+
+@pytest.fixture
+def compared():
+    return make_compare()
+
+
+@pytest.fixture
+def compare():
+    """Makes comparisons; see `make_compare`."""
+    return make_compare
 
 
 @pytest.fixture

@@ -5,32 +5,24 @@ import os
 import resource
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from markdown_it import MarkdownIt
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.reports import check_outputs, read_score, to_json, to_markdown, write, write_images
+from nearid_cli.reports import (
+    COMPARE_EXTENSIONS,
+    SCORE_EXTENSIONS,
+    check_outputs,
+    read_score,
+    to_json,
+    write,
+    write_images,
+)
 from nearid_cli.results import Image, PairResult
 
 FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx"]
-AWKWARD = [
-    "<script>alert(1)</script>",
-    "a|b",
-    "a\\|b",
-    "`c`",
-    "*d* _e_",
-    "[f](g)",
-    "# h",
-    "- i",
-    "1. j",
-    "k\nl",
-    "&lt;",
-    "~~m~~",
-]
 
 
 def plain(value):
@@ -166,7 +158,7 @@ def test_names_with_commas_quotes_and_newlines_in_csv(make, tmp_path):
 def test_names_that_are_not_utf8_are_written_as_text(make, tmp_path):
     image = Image("\udcff.png", "\udcff", None, {"nearid": 0.5, "clip-i": 0.5, "dino": 0.5})
     result = make({"\udcff": 0.5}, images=(image,))
-    for extension in ("json", "csv", "parquet", "md"):
+    for extension in ("json", "csv", "parquet", "md", "tex"):
         write(result, tmp_path / f"r.{extension}")
     for extension in ("jsonl", "csv", "parquet"):
         write_images(result, tmp_path / f"i.{extension}")
@@ -175,74 +167,14 @@ def test_names_that_are_not_utf8_are_written_as_text(make, tmp_path):
     assert pd.read_parquet(tmp_path / "i.parquet")["path"].tolist() == ["\\xff.png"]
 
 
-class Cells(HTMLParser):
-    """The text of the body's first cells, and every tag seen."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.rows = set(), []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_data(self, data):
-        if self.rows and self.rows[-1]:
-            self.rows[-1][-1] += data
-
-
-def test_markdown_shows_names_as_they_are(make):
-    result = make(dict.fromkeys(AWKWARD, 0.5), unmatched=tuple(AWKWARD))
-    html = (
-        MarkdownIt("commonmark", {"html": True})
-        .enable(["table", "strikethrough"])
-        .render(to_markdown(result))
-    )
-    table = Cells(html[: html.index("</table>")])
-    assert [row[0].strip() for row in table.rows[1:]] == [name.replace("\n", "\\n") for name in AWKWARD] + [
-        "aggregate"
-    ]
-    assert {len(row) for row in table.rows} == {10}
-    assert Cells(html).tags == {
-        "h1",
-        "h2",
-        "p",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "ul",
-        "li",
-        "strong",
-    }
-    assert html.count("<ul>") == 2  # nothing nested: the unmatched, and what made it
-
-
-def test_markdown_says_what_made_it(result):
-    text = to_markdown(result, sort="nearid")
-    assert "| red mug | 4 | 600 | 0.750 [0.730, 0.770] | 0.650 [0.630, 0.670] |" in text
-    assert text.index("| red mug |") < text.index("| cat |") < text.index("| **aggregate** | **8** |")
-    for fact in (
-        "nearid-cli 0.1.0",
-        "org/nearid",
-        "abc123",
-        "ffffffff",
-        "cat/b.png = cat/1.jpg",
-        "truncated",
-    ):
-        assert fact in text
-
-
 def test_outputs_are_checked_before_the_job(tmp_path):
     check_outputs([tmp_path / "a.json", tmp_path / "a.CSV", tmp_path / "a.md"], [tmp_path / "images.jsonl"])
-    with pytest.raises(UsageError, match=r"extension \.txt; known: \.json, \.csv, \.parquet, \.md"):
+    with pytest.raises(UsageError, match=r"extension \.txt; known: \.json, .*, \.md, \.tex, \.html"):
         check_outputs([tmp_path / "a.txt"])
+    with pytest.raises(UsageError, match=r"a\.xml: JUnit XML holds the verdicts of a gate: add --gate"):
+        check_outputs([tmp_path / "a.xml"])
+    check_outputs([tmp_path / "a.xml"], known=SCORE_EXTENSIONS)
+    check_outputs([tmp_path / "a.tex"], known=COMPARE_EXTENSIONS)
     with pytest.raises(UsageError, match="no extension"):
         check_outputs([tmp_path / "json"])
     with pytest.raises(UsageError, match=r"extension \.md; known: \.csv, \.parquet, \.jsonl"):

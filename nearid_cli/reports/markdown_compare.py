@@ -1,0 +1,161 @@
+"""A comparison of methods as Markdown: who is best, whether that is real, and where the metrics disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nearid_cli.reports.figures import (
+    CONTEXT,
+    SIGNIFICANT,
+    figure,
+    method_name,
+    p_figure,
+    score_figure,
+    signed_figure,
+)
+from nearid_cli.reports.markdown_text import Part, bullets, details, escape, findings, provenance, table
+from nearid_cli.reports.order import sorted_methods
+from nearid_cli.results import CompareResult, Comparison, Method
+from nearid_cli.text import count
+
+
+def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Part]:
+    """The parts of the document, in order.
+
+    Raises:
+        UsageError: `sort` names neither `method` nor a metric.
+    """
+    methods = sorted_methods(result, sort)
+    yield Part(0, ("# nearid compare", ""))
+    yield _ranking(result, methods)
+    yield Part(
+        0,
+        (
+            "Best in **bold**, second <ins>underlined</ins>. Scores are mean cosine similarities, in brackets the "
+            "95 % bootstrap interval.",
+            f"▲ better, ▼ worse than {escape(result.baseline)} with a Holm-adjusted p below {SIGNIFICANT}.",
+            "",
+        ),
+    )
+    for method in methods:
+        whose = f" ({escape(method.name)})"
+        lacking = [escape(subject) for subject in method.lacking]
+        yield bullets(2, f"{count(len(lacking), 'subject')} lacking{whose}", lacking, most=20)
+        yield from findings(method.result, whose)
+    if result.comparisons:
+        yield Part(0, (f"## Differences from {escape(result.baseline)}", ""))
+        yield _differences(result)
+        yield Part(
+            0,
+            (
+                "Paired by subject; p from a sign-flip permutation test, adjusted by Holm over the methods. "
+                "Detectable is the smallest difference that so many subjects would show with 80 % power.",
+                "",
+            ),
+        )
+    if result.agreements:
+        yield Part(0, ("## Agreement of the metrics", ""))
+        yield _agreements(result)
+    if result.disagreements:
+        yield details(
+            f"Where the metrics disagree most ({len(result.disagreements):,})", _disagreements(result)
+        )
+    for metric in result.metrics:
+        yield details(f"Scores by subject: {metric.name}", _subjects(methods, metric.name))
+    yield provenance(result)
+
+
+def _ranking(result: CompareResult, methods: tuple[Method, ...]) -> Part:
+    """Methods by metrics."""
+    names = [metric.name for metric in result.metrics]
+    first = names[0]
+    compared = {(comparison.method, comparison.metric): comparison for comparison in result.comparisons}
+    header = ["method", *names, *(f"{first} {number}" for number in CONTEXT), "copies"]
+    rows = []
+    for method in methods:
+        scores = method.result.aggregate
+        cells = [_score(method, name, compared.get((method.name, name))) for name in names]
+        context = [figure(getattr(scores[first], number)) for number in CONTEXT]
+        copied = f"{method.copies:,} of {len(method.result.images):,}"
+        rows.append([escape(method_name(method)), *cells, *context, copied])
+    return table(0, header, rows, "methods")
+
+
+def _score(method: Method, metric: str, comparison: Comparison | None) -> str:
+    scores = method.result.aggregate[metric]
+    text = score_figure(scores.score, scores.ci95)
+    rank = method.ranks[metric]
+    marked = f"**{text}**" if rank == 1 else f"<ins>{text}</ins>" if rank == 2 else text
+    return f"{marked}{_arrow(comparison)}"
+
+
+def _arrow(comparison: Comparison | None) -> str:
+    """Which way a method differs from the baseline, where it does."""
+    if comparison is None or not comparison.delta or comparison.p_holm is None:
+        return ""
+    if comparison.p_holm >= SIGNIFICANT:
+        return ""
+    return " ▲" if comparison.delta > 0 else " ▼"
+
+
+def _differences(result: CompareResult) -> Part:
+    header = (
+        "metric",
+        "method",
+        "difference",
+        "p",
+        "p (Holm)",
+        "wins",
+        "ties",
+        "losses",
+        "subjects",
+        "detectable",
+    )
+    rows = [
+        [
+            escape(comparison.metric),
+            escape(comparison.method),
+            f"{signed_figure(comparison.delta, comparison.ci95)}{_arrow(comparison)}",
+            p_figure(comparison.p),
+            p_figure(comparison.p_holm),
+            *(f"{number:,}" for number in (comparison.wins, comparison.ties, comparison.losses)),
+            f"{comparison.subjects:,}",
+            figure(comparison.detectable),
+        ]
+        for comparison in result.comparisons
+    ]
+    return table(0, header, rows, "differences", texts=2)
+
+
+def _agreements(result: CompareResult) -> Part:
+    header = ("over", "metric", "metric", "n", "Kendall", "Spearman")
+    rows = [
+        [escape(a.level), escape(a.a), escape(a.b), f"{a.n:,}", figure(a.kendall), figure(a.spearman)]
+        for a in result.agreements
+    ]
+    return table(1, header, rows, "agreements", texts=3)
+
+
+def _disagreements(result: CompareResult) -> Part:
+    header = ("metric", "against", "method", "generation", "rank", "rank against", "difference")
+    rows = [
+        [
+            *(escape(text) for text in (d.metric, d.against, d.method, d.path or "all")),
+            figure(d.rank),
+            figure(d.rank_against),
+            signed_figure(d.difference),
+        ]
+        for d in result.disagreements
+    ]
+    return table(2, header, rows, "disagreements", texts=4)
+
+
+def _subjects(methods: tuple[Method, ...], metric: str) -> Part:
+    """Subjects by methods, the scores of one metric; `-` for a subject that a method lacks."""
+    scores: list[Mapping[str, float]] = [
+        {subject.subject: subject.scores[metric].score for subject in method.result.subjects}
+        for method in methods
+    ]
+    subjects = {name: None for by_subject in scores for name in by_subject}
+    rows = [[escape(name), *(figure(by_subject.get(name)) for by_subject in scores)] for name in subjects]
+    return table(3, ["subject", *(method_name(method) for method in methods)], rows, "subjects")

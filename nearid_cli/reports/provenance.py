@@ -1,0 +1,34 @@
+"""What made the numbers, in words: a line a fact, for every format that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult
+from nearid_cli.text import count
+
+
+def made_by(result: ScoreResult | CompareResult) -> Iterator[str]:
+    """The facts, most important first. Names are as in the result: escape the lines for where they go."""
+    yield f"tool: {result.tool.name} {result.tool.version}, {result.created}"
+    if isinstance(result, CompareResult):
+        chosen = "as asked for" if result.baseline_named else "the best by the first metric"
+        yield f"baseline: {result.baseline}, {chosen}"
+        for method in result.methods:
+            yield f"method {method.name}: {'; '.join(_inputs(method.result.inputs))}"
+    else:
+        yield from _inputs(result.inputs)
+    yield from map(_metric, result.metrics)
+
+
+def _inputs(inputs: Inputs) -> Iterator[str]:
+    yield f"references: {inputs.references} ({count(inputs.reference_images, 'picture')})"
+    yield f"generations: {inputs.generations} ({count(inputs.generation_images, 'picture')})"
+    if inputs.distractors is not None:
+        yield f"distractors: {inputs.distractors} ({count(inputs.distractor_images, 'picture')})"
+    yield f"layout: {inputs.layout}, {count(inputs.subjects, 'subject')}"
+
+
+def _metric(metric: Metric) -> str:
+    facts = {key: value for key, value in vars(metric).items() if key != "name" and value}
+    return f"metric {metric.name}: " + "; ".join(f"{key} {value}" for key, value in facts.items())

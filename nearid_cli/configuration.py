@@ -7,6 +7,10 @@
     checkpoint = "checkpoints/step-9000"
     readout = "pooled"
 
+    [[gate.rules]]                     # rules of `nearid gate`; checked by the gate when it reads them
+    metric = "nearid"
+    min = 0.6
+
 The nearest file counts, looking in the current folder and then in its parents. Flags and
 `NEARID_*` environment variables win over it.
 """
@@ -38,7 +42,9 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "allow-unmatched": (bool,),
     "skip-bad": (bool,),
 }
+TABLES = ("metrics", "gate")
 METRIC_KEYS = ("checkpoint", "readout", "revision")
+_PREFIXES: dict[str, tuple[str, ...]] = {"nearid.toml": (), "pyproject.toml": ("tool", "nearid")}
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,14 @@ class Configuration:
     Attributes:
         options: by the option's long name without dashes in front, as in `OPTIONS`.
         metrics: name -> {checkpoint, readout, revision}; paths are absolute.
+        gate: the table of the gate as it stands in the file.
+        path: the file; None where there is none.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
 
 
 def load_configuration(folder: Path) -> Configuration:
@@ -61,12 +71,26 @@ def load_configuration(folder: Path) -> Configuration:
         UsageError: the file is not TOML, or has unknown keys or values of a wrong type; all are listed.
     """
     for place in (folder, *folder.parents):
-        for name, prefix in (("nearid.toml", ()), ("pyproject.toml", ("tool", "nearid"))):
+        for name, prefix in _PREFIXES.items():
             path = place / name
             table = _read(path, prefix)
             if table is not None:
                 return _checked(path, table)
     return Configuration()
+
+
+def read_configuration(path: Path) -> Configuration:
+    """The configuration in one file: `[tool.nearid]` of a `pyproject.toml`, the whole of any other.
+
+    Raises:
+        UsageError: as for `load_configuration`, or there is no such file, or it has no `[tool.nearid]`.
+    """
+    prefix = _PREFIXES.get(path.name, ())
+    table = _read(path, prefix)
+    if table is None:
+        lack = f"has no table [{'.'.join(prefix)}]" if path.exists() else "does not exist"
+        raise UsageError(f"the configuration {printable(path)} {lack}")
+    return _checked(path, table)
 
 
 def _read(path: Path, prefix: tuple[str, ...]) -> dict[str, Any] | None:
@@ -96,11 +120,11 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
     problems = []
     options = {}
     for key, value in table.items():
-        if key == "metrics":
+        if key in TABLES:
             continue
         name = key.replace("_", "-")
         if name not in OPTIONS:
-            problems.append(unknown("key", name, [*OPTIONS, "metrics"]))
+            problems.append(unknown("key", name, [*OPTIONS, *TABLES]))
         elif not isinstance(value, OPTIONS[name]) or (isinstance(value, bool) and bool not in OPTIONS[name]):
             problems.append(
                 f"{key} must be {' or '.join(kind.__name__ for kind in OPTIONS[name])}, found {value!r}"
@@ -124,6 +148,9 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
                 problems.append(f"metrics.{name}: {unknown('key', key, METRIC_KEYS)}")
             elif not isinstance(value, str):
                 problems.append(f"metrics.{name}.{key} must be str, found {value!r}")
+    gate = table.get("gate", {})
+    if not isinstance(gate, dict):
+        problems.append(f"gate must be a table with rules such as [[gate.rules]], found {gate!r}")
     if problems:
         raise UsageError(
             f"{printable(path)}: {count(len(problems), 'wrong entry', 'wrong entries')}", problems
@@ -134,6 +161,8 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
             name: {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])}
             for name, entry in metrics.items()
         },
+        gate=gate,
+        path=path,
     )
 
 

@@ -1,0 +1,151 @@
+"""How much lower than its baseline a run is, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nearid_cli.gate.numbers import Numbers
+from nearid_cli.metrics.intervals import MIN_UNITS
+from nearid_cli.metrics.paired import mean_intervals
+from nearid_cli.results import Image, Interval, Moved
+from nearid_cli.results.pairing import paired_images
+from nearid_cli.text import count, printable
+
+TOLERANCE = 1e-9
+"""Differences up to this are rounding."""
+
+_MOVED = 5  # so many subjects are named
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Baseline minus run.
+
+    Attributes:
+        value: None where it cannot be had, because of the problems or because a number is missing.
+        ci: its two-sided interval; None where there is none.
+        moved: the subjects that fell most, worst first.
+        problems: why there is no value.
+        no_interval: why there is no interval.
+    """
+
+    value: float | None = None
+    ci: Interval | None = None
+    moved: tuple[Moved, ...] = ()
+    problems: tuple[str, ...] = ()
+    no_interval: str = ""
+
+
+def drop_of_all(run: Numbers, baseline: Numbers, metric: str, statistic: str, coverage: float) -> Drop:
+    """The mean drop over subjects, its interval over them, and the subjects that fell most.
+
+    `pair_mean` belongs to no subject: its drop is the difference of the two numbers and has no interval.
+    """
+    problems = _unmatched(run, baseline)
+    if statistic == "pair_mean":
+        before, now = baseline.number(metric, statistic), run.number(metric, statistic)
+        if problems or before is None or now is None:
+            return Drop(problems=tuple(problems))
+        return Drop(before - now, no_interval="pair_mean is not paired by subject")
+    drops, without = {}, []
+    for subject in run.subjects:
+        if subject in baseline.subjects:
+            before, now = baseline.number(metric, statistic, subject), run.number(metric, statistic, subject)
+            if before is None or now is None:
+                without.append(subject)
+            else:
+                drops[subject] = before - now
+    if without:
+        lack = count(len(without), "subject") + f" without {statistic} in the run or the baseline"
+        problems.append(f"{lack}: {_names(without)}")
+    moved = _moved(drops)
+    if problems or not drops:
+        return Drop(moved=moved, problems=tuple(problems) or ("there is no subject to compare",))
+    ci = _interval(list(drops.values()), coverage)
+    few = f"an interval needs {MIN_UNITS} subjects, and there {_are(len(drops))}" if ci is None else ""
+    return Drop(math.fsum(drops.values()) / len(drops), ci, moved, no_interval=few)
+
+
+def drop_of_subject(
+    run: Numbers, baseline: Numbers, metric: str, statistic: str, subject: str, coverage: float
+) -> Drop:
+    """The drop of one subject, and its interval over pairs of generations that correspond."""
+    if subject not in run.subjects:
+        return Drop(problems=("the run lacks this subject, which the baseline has",))
+    if subject not in baseline.subjects:
+        return Drop(problems=("the baseline lacks this subject; --update-baseline takes it in",))
+    before, now = baseline.number(metric, statistic, subject), run.number(metric, statistic, subject)
+    if before is None or now is None:
+        return Drop()
+    new, old = run.generations(subject), baseline.generations(subject)
+    pairs = paired_images(new, old)
+    drops = [
+        b - a
+        for a, b in ((_of_image(x, metric, statistic), _of_image(y, metric, statistic)) for x, y in pairs)
+        if a is not None and b is not None
+    ]
+    if len(pairs) < max(len(new), len(old)):
+        paired = {id(image) for pair in pairs for image in pair}
+        alone = [image.path for image in (*new, *old) if id(image) not in paired]
+        without = (
+            f"{count(len(alone), 'generation')} of run and baseline without a counterpart: {_names(alone)}"
+        )
+    elif len(drops) < len(pairs):
+        without = f"not every generation has a {statistic}"
+    elif len(drops) < MIN_UNITS:
+        without = f"an interval needs {MIN_UNITS} generations, and there {_are(len(drops))}"
+    else:
+        return Drop(before - now, _interval(drops, coverage))
+    return Drop(before - now, no_interval=without)
+
+
+def _interval(drops: Sequence[float], coverage: float) -> Interval | None:
+    """The interval of a mean drop, whose lower end a large drop of few does not pull down.
+
+    A single large drop widens an interval, so that it could hide that all others fell. Drops with their largest
+    capped are lower than the drops themselves, so the lower end of their interval holds for these, too: the highest
+    counts, of those with none capped, with the largest 1, 2, 4, 8 ... capped at the next one.
+    """
+    falling = np.sort(drops)[::-1]
+    if len(falling) < MIN_UNITS:
+        return None
+    ranks = [0, *(1 << power for power in range((len(falling) - 1).bit_length()))]
+    ends = mean_intervals(np.minimum.outer(falling, falling[ranks]), coverage)
+    return float(ends[:, 0].max()), float(ends[0, 1])
+
+
+def _of_image(image: Image, metric: str, statistic: str) -> float | None:
+    values = {"score": image.scores, "margin": image.margins}.get(statistic)
+    return None if values is None else values.get(metric)
+
+
+def _unmatched(run: Numbers, baseline: Numbers) -> list[str]:
+    """The subjects that only one of the two has, as sentences."""
+    lacking = [subject for subject in baseline.subjects if subject not in run.subjects]
+    new = [subject for subject in run.subjects if subject not in baseline.subjects]
+    problems = []
+    if lacking:
+        problems.append(f"the run lacks {count(len(lacking), 'subject')} of the baseline: {_names(lacking)}")
+    if new:
+        problems.append(
+            f"the baseline lacks {count(len(new), 'subject')} of the run: {_names(new)}; "
+            "--update-baseline takes new subjects in"
+        )
+    return problems
+
+
+def _moved(drops: Mapping[str, float]) -> tuple[Moved, ...]:
+    fell = sorted((-drop, subject) for subject, drop in drops.items() if drop > TOLERANCE)
+    return tuple(Moved(subject, delta) for delta, subject in fell[:_MOVED])
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names))
+
+
+def _are(number: int) -> str:
+    return "is 1" if number == 1 else f"are {number}"

@@ -1,0 +1,228 @@
+"""The verdict on every rule. Fails closed: what cannot be judged has failed, and the verdict says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from nearid_cli import __version__
+from nearid_cli.errors import InputError
+from nearid_cli.gate import words
+from nearid_cli.gate.drops import TOLERANCE, Drop, drop_of_all, drop_of_subject
+from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
+from nearid_cli.gate.rules import COPIES, EVERY
+from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Tool, Verdict
+from nearid_cli.text import printable
+
+_CONFIDENCE = 0.95  # of the interval of a drop where the rule says none
+
+
+def judge(
+    run: Result,
+    baseline: Result | None,
+    rules: Sequence[Rule],
+    *,
+    run_name: str,
+    baseline_name: str | None,
+    allow_mismatch: bool = False,
+) -> GateResult:
+    """Judge a run by the rules.
+
+    Args:
+        run: what to judge.
+        baseline: what `max_drop` is counted from; None where there is none.
+        rules: as `load_rules` gives them.
+        run_name: what the run is called, such as its file.
+        baseline_name: what the baseline is called. With `baseline` None, the file that is not there; None if no
+            baseline was asked for.
+        allow_mismatch: compare numbers of different checkpoints or protocols all the same.
+
+    Raises:
+        InputError: one is a score and the other a comparison.
+    """
+    if baseline is not None and isinstance(run, ScoreResult) != isinstance(baseline, ScoreResult):
+        raise InputError(
+            f"{printable(run_name)} is a result of {_made_by(run)} and the baseline "
+            f"{printable(baseline_name or '')} one of {_made_by(baseline)}; give a baseline of the same kind"
+        )
+    sides = _Sides(run, baseline, baseline_name, allow_mismatch)
+    verdicts = tuple(verdict for rule in rules for verdict in sides.verdicts(rule))
+    return GateResult(
+        tool=Tool("nearid-cli", __version__),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        run=run_name,
+        baseline=baseline_name,
+        passed=all(verdict.status != "failed" for verdict in verdicts),
+        verdicts=verdicts,
+    )
+
+
+def _made_by(result: Result) -> str:
+    return "nearid score" if isinstance(result, ScoreResult) else "nearid compare"
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What one verdict is about: a method or the whole run, or one subject of it; None where a side lacks it."""
+
+    method: str | None
+    subject: str | None
+    run: Numbers | None
+    baseline: Numbers | None
+
+
+class _Sides:
+    """A run and its baseline."""
+
+    def __init__(
+        self, run: Result, baseline: Result | None, baseline_name: str | None, allow_mismatch: bool
+    ) -> None:
+        self._compares = isinstance(run, CompareResult)
+        self._baseline_name = baseline_name
+        self._allow_mismatch = allow_mismatch
+        self._runs = parts(run)
+        self._baselines = parts(baseline) if baseline is not None else None
+        self._metrics = metrics(run)
+        self._baseline_metrics = metrics(baseline) if baseline is not None else {}
+
+    def verdicts(self, rule: Rule) -> Iterator[Verdict]:
+        """The verdicts on one rule: at least one."""
+        if rule.level not in (("method", "subject") if self._compares else ("aggregate", "subject")):
+            yield _failed(rule, rule.metric, words.wrong_level(rule.level, self._compares))
+            return
+        found = [verdict for metric in self._names(rule) for verdict in self._of_metric(rule, metric)]
+        yield from found or [_failed(rule, rule.metric, "there is nothing to judge: the run has no subject")]
+
+    def _names(self, rule: Rule) -> list[str]:
+        """The metrics that a rule is about. The run must have those of the baseline, or a drop could hide there."""
+        if rule.metric != EVERY or rule.statistic == COPIES:
+            return [rule.metric]
+        more = self._baseline_metrics if rule.max_drop is not None else {}
+        return list(dict.fromkeys((*self._metrics, *more)))
+
+    def _of_metric(self, rule: Rule, metric: str) -> Iterator[Verdict]:
+        if rule.statistic != COPIES and metric not in self._metrics:
+            yield _failed(rule, metric, words.no_metric("run", metric, self._metrics))
+            return
+        obstacle = self._obstacle(metric) if rule.max_drop is not None else None
+        if obstacle and rule.level != "aggregate":
+            # Said once, not for every subject.
+            yield _failed(replace(rule, min=None), metric, obstacle, rule=rule)
+            if rule.min is None:
+                return
+            bounds, obstacle = replace(rule, max_drop=None, confidence=None), None
+        else:
+            bounds = rule
+        for unit in self._units(bounds, metric):
+            yield _verdict(rule, bounds, metric, unit, obstacle)
+
+    def _obstacle(self, metric: str) -> str | None:
+        """Why the numbers of a metric cannot be compared with the baseline's, or None."""
+        if self._baselines is None:
+            return words.no_baseline(self._baseline_name)
+        if metric not in self._baseline_metrics:
+            return words.no_metric("baseline", metric, self._baseline_metrics)
+        now, before = self._metrics[metric], self._baseline_metrics[metric]
+        if (now.fingerprint, now.protocol) != (
+            before.fingerprint,
+            before.protocol,
+        ) and not self._allow_mismatch:
+            return words.mismatch(now, before)
+        return None
+
+    def _units(self, bounds: Rule, metric: str) -> Iterator[_Unit]:
+        comparable = bounds.statistic == COPIES or metric in self._baseline_metrics
+        baselines = self._baselines if self._baselines is not None and comparable else {}
+        both = bounds.max_drop is not None
+        for method in dict.fromkeys((*self._runs, *(baselines if both else ()))):
+            run, baseline = self._runs.get(method), baselines.get(method)
+            if bounds.level != "subject" or run is None or (both and baseline is None):
+                yield _Unit(method, None, run, baseline)
+                continue
+            more = baseline.subjects if both and baseline is not None else ()
+            for subject in dict.fromkeys((*run.subjects, *more)):
+                yield _Unit(method, subject, run, baseline)
+
+
+def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str | None) -> Verdict:
+    """The verdict on a rule whose `bounds` can be judged, or cannot because of the obstacle."""
+    run, baseline, subject, statistic = unit.run, unit.baseline, unit.subject, rule.statistic
+    found = _number(run, metric, statistic, subject)
+    before = _number(baseline, metric, statistic, subject)
+    drop = Drop()
+    problems = []
+    if run is None:
+        problems.append("the run lacks this method, which the baseline has")
+    elif subject is not None and subject not in run.subjects:
+        pass  # the drop says so
+    elif found is None:
+        problems.append(words.missing("run", statistic))
+    elif bounds.min is not None and found < bounds.min - TOLERANCE:
+        problems.append(words.below(statistic, found, bounds.min))
+    elif bounds.max is not None and found > bounds.max:
+        paths = [image.path for image in run.generations(subject) if image.copy_of is not None]
+        problems.append(words.copied(found, bounds.max, paths))
+    if obstacle:
+        problems.append(obstacle)
+    elif bounds.max_drop is not None and run is not None and baseline is None:
+        problems.append("the baseline lacks this method; --update-baseline takes it in")
+    elif bounds.max_drop is not None and run is not None and baseline is not None:
+        coverage = 2 * (bounds.confidence or _CONFIDENCE) - 1
+        if subject is None:
+            drop = drop_of_all(run, baseline, metric, statistic, coverage)
+        else:
+            drop = drop_of_subject(run, baseline, metric, statistic, subject, coverage)
+        problems += _too_low(bounds, drop, before, found)
+    fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
+    return Verdict(
+        rule=rule,
+        metric=metric,
+        subject=subject,
+        method=unit.method,
+        status=_status(rule, bool(problems)),
+        reason="; ".join(problems) or fine,
+        expected=words.expected(bounds),
+        found=found,
+        baseline=before,
+        drop=drop.value,
+        ci=drop.ci,
+        moved=drop.moved,
+    )
+
+
+def _number(side: Numbers | None, metric: str, statistic: str, subject: str | None) -> float | None:
+    if side is None or (subject is not None and subject not in side.subjects):
+        return None
+    return side.number(metric, statistic, subject)
+
+
+def _too_low(bounds: Rule, drop: Drop, before: float | None, now: float | None) -> list[str]:
+    """What is wrong with a drop: it cannot be had, nobody knows how sure it is, or it is too large."""
+    if drop.problems:
+        return list(drop.problems)
+    if before is None:
+        return [words.missing("baseline", bounds.statistic)]
+    if drop.value is None or now is None or bounds.max_drop is None:
+        return []  # the number that the run lacks has been spoken of
+    if bounds.confidence is None:
+        certain = drop.value
+    elif drop.ci is None:
+        return [f"how sure the drop is cannot be said: {drop.no_interval}"]
+    else:
+        certain = min(drop.ci[0], drop.value)
+    too_low = certain > bounds.max_drop + TOLERANCE
+    return [words.fallen(bounds, drop.value, before, now, drop.ci)] if too_low else []
+
+
+def _failed(bounds: Rule, metric: str, reason: str, rule: Rule | None = None) -> Verdict:
+    """A verdict on a rule that cannot be applied to anything."""
+    rule = rule or bounds
+    expected, status = words.expected(bounds), _status(rule, failed=True)
+    return Verdict(rule, metric, None, None, status, reason, expected, None, None, None, None, ())
+
+
+def _status(rule: Rule, failed: bool) -> str:
+    if not failed:
+        return "passed"
+    return "failed" if rule.on_fail == "error" else "warned"

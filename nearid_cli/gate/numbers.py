@@ -1,0 +1,64 @@
+"""The numbers that rules are about, looked up in a finished result."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+from nearid_cli.gate.rules import COPIES
+from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
+
+Result = ScoreResult | CompareResult
+
+
+def parts(result: Result) -> dict[str | None, Numbers]:
+    """The numbers of each method by its name, in order; those of a score result under None."""
+    if isinstance(result, ScoreResult):
+        return {None: Numbers(result)}
+    return {method.name: Numbers(method.result) for method in result.methods}
+
+
+def metrics(result: Result) -> Mapping[str, Metric]:
+    """The metrics of a result by name, in order."""
+    return {metric.name: metric for metric in result.metrics}
+
+
+class Numbers:
+    """The numbers of one method."""
+
+    def __init__(self, result: ScoreResult) -> None:
+        self._result = result
+        self._subjects = {subject.subject: subject for subject in result.subjects}
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Their names, in the result's order."""
+        return tuple(self._subjects)
+
+    def generations(self, subject: str | None = None) -> list[Image]:
+        """The generations of a subject, or of all."""
+        return list(self._result.images) if subject is None else self._images[subject]
+
+    def number(self, metric: str, statistic: str, subject: str | None = None) -> float | None:
+        """A statistic of a subject, or of all of them together; None where it does not exist."""
+        if statistic == COPIES:
+            return self._copies(subject)
+        scores = self._result.aggregate if subject is None else self._subjects[subject].scores
+        number: float | None = getattr(scores.get(metric), statistic, None)
+        return number
+
+    def _copies(self, subject: str | None) -> int | None:
+        """How many generations copy a reference; None where the result does not list all generations."""
+        images = self.generations(subject)
+        subjects = self._subjects.values() if subject is None else [self._subjects[subject]]
+        if len(images) < sum(one.generations for one in subjects):
+            return None
+        return sum(image.copy_of is not None for image in images)
+
+    @cached_property
+    def _images(self) -> Mapping[str, list[Image]]:
+        images = defaultdict(list)
+        for image in self._result.images:
+            images[image.subject].append(image)
+        return images

@@ -38,7 +38,7 @@ def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
     if len(x) < MIN_RANKED:
         return None
     x, y = (_average_ranks(values) - (len(values) - 1) / 2 for values in (x, y))
-    spread = math.sqrt(x @ x) * math.sqrt(y @ y)
+    spread = math.sqrt((x @ x) * (y @ y))
     return min(1.0, max(-1.0, float(x @ y) / spread)) if spread else None
 
 

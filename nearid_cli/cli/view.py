@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearid_cli.errors import UsageError
+from nearid_cli.text import printable
+
 if TYPE_CHECKING:
     from nearid_cli.results import CompareResult, ScoreResult
 
@@ -29,8 +32,7 @@ def view(
 
     Serves the page of the HTML report on this machine alone, until Ctrl-C. Several results of score are compared.
     """
-    from nearid_cli.reports.html.page import page_files, to_html
-    from nearid_cli.reports.html.pictures import served
+    from nearid_cli.reports.html import page_files, served, to_html
     from nearid_cli.view.server import Server, serve
 
     result = _read(results)
@@ -55,6 +57,7 @@ def _open(url: str) -> None:
 
 
 def _read(paths: list[Path]) -> ScoreResult | CompareResult:
+    """The result, or a comparison of the results of several methods, which are named after their files."""
     from nearid_cli.reports import read_result, read_score
     from nearid_cli.reports.html.locations import anchored
 
@@ -62,4 +65,10 @@ def _read(paths: list[Path]) -> ScoreResult | CompareResult:
         return anchored(read_result(paths[0]), paths[0].parent)
     from nearid_cli.evaluate.compare import compare
 
+    names = [path.stem for path in paths]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(
+            f"two results are called {printable(twice[0])}; name them with "
+            "`nearid compare --method NAME=FILE.json ... -o both.json` and view that"
+        )
     return compare({path.stem: anchored(read_score(path), path.parent) for path in paths})

@@ -11,12 +11,25 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.viewing import run_json, view
+
+__all__ = ["allowed", "browser", "open_page", "run_json", "view"]
+
 REQUIRED = bool(os.environ.get("CI")) or os.environ.get("NEARID_BROWSER") == "required"
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+REBOUND = "rebound.example"
+"""A name of somebody else that leads the browser to this machine."""
+
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
+]
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: other tests of this process should not meet Playwright's event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a window. Without one the tests are skipped, or fail where they must not be."""
     executable = shutil.which("chromium")

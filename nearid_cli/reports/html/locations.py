@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import overload
 
 from nearid_cli.layouts.manifest import is_manifest
 from nearid_cli.results import CompareResult, ScoreResult
@@ -18,6 +19,14 @@ def reference_file(result: ScoreResult, name: str) -> Path:
 def generation_file(result: ScoreResult, name: str) -> Path:
     """The absolute path of a generation, named as in `images`; nothing says that it is still there."""
     return _file(result.inputs.generations, name)
+
+
+@overload
+def anchored(result: ScoreResult, folder: Path) -> ScoreResult: ...
+
+
+@overload
+def anchored(result: CompareResult, folder: Path) -> CompareResult: ...
 
 
 def anchored(result: ScoreResult | CompareResult, folder: Path) -> ScoreResult | CompareResult:

@@ -1,0 +1,116 @@
+"""Results of `nearid score` made from nothing but the scores of generations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nearid_cli.results import (
+    AggregateScores,
+    Image,
+    Inputs,
+    Metric,
+    ScoreResult,
+    Subject,
+    SubjectScores,
+    Tool,
+)
+
+METRICS = ("nearid", "hog")
+
+
+def metric(name: str, **changes: Any) -> Metric:
+    known = {
+        "checkpoint": f"org/{name}",
+        "revision": None,
+        "fingerprint": name * 3,
+        "readout": "pooled",
+        "dtype": "float32",
+        "preprocessing": "384 px",
+        "protocol": "all pairs",
+    }
+    return Metric(name, **known | changes)
+
+
+def by_name(subject: str, i: int) -> dict[str, Any]:
+    return {"path": f"{subject}/{i}.png"}
+
+
+def scored(
+    generations: Mapping[str, Any],
+    metrics: Sequence[str] = METRICS,
+    *,
+    image: Callable[[str, int], dict[str, Any]] = by_name,
+    copied: int = 0,
+    references: int = 4,
+    unmatched: Sequence[str] = (),
+) -> ScoreResult:
+    """`generations` maps a subject to the scores of its generations: [G] for all metrics, or [G, M].
+
+    The first `copied` generations of all are copies.
+    """
+    subjects, images = [], []
+    for name, scores in generations.items():
+        values = np.asarray(scores, dtype=float)
+        if values.ndim == 1:
+            values = np.repeat(values[:, None], len(metrics), axis=1)
+        images += [
+            Image(
+                subject=name,
+                copy_of=f"{name}/1.jpg" if len(images) + i < copied else None,
+                scores=dict(zip(metrics, row.tolist(), strict=True)),
+                **image(name, i),
+            )
+            for i, row in enumerate(values)
+        ]
+        means = dict(zip(metrics, values.mean(axis=0).tolist(), strict=True))
+        subjects.append(
+            Subject(
+                name,
+                references,
+                len(values),
+                {
+                    m: SubjectScores(mean, 0.1, None, mean, mean, 0.9, 0.1, 0.5, 1.0)
+                    for m, mean in means.items()
+                },
+            )
+        )
+    every = {m: float(np.mean([subject.scores[m].score for subject in subjects])) for m in metrics}
+    return ScoreResult(
+        tool=Tool("nearid-cli", "0.1.0"),
+        created="2026-04-02T10:00:00+00:00",
+        inputs=Inputs(
+            "refs",
+            "gens",
+            "folders",
+            len(subjects),
+            references * len(subjects),
+            len(images),
+            (),
+            tuple(unmatched),
+        ),
+        metrics=tuple(metric(name) for name in metrics),
+        subjects=tuple(subjects),
+        aggregate={
+            m: AggregateScores(mean, (mean - 0.1, mean + 0.1), mean, 0.9, 0.1, 0.5, 1.0)
+            for m, mean in every.items()
+        },
+        images=tuple(images),
+    )
+
+
+def random_methods(biases: Mapping[str, float], subjects: int = 10, seed: int = 0) -> dict[str, ScoreResult]:
+    """Methods that differ by their biases, on subjects that are easy or hard for all of them."""
+    random = np.random.default_rng(seed)
+    base = random.normal(0.6, 0.1, (subjects, 1, 1))
+    return {
+        name: scored(
+            {
+                f"subject {i}": one
+                for i, one in enumerate(base + bias + random.normal(0, 0.02, (subjects, 4, len(METRICS))))
+            }
+        )
+        for name, bias in biases.items()
+    }

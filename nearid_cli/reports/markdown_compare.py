@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nearid_cli.reports.figures import (
-    CONTEXT,
     SIGNIFICANT,
     figure,
     method_name,
@@ -13,10 +12,18 @@ from nearid_cli.reports.figures import (
     score_figure,
     signed_figure,
 )
-from nearid_cli.reports.markdown_text import Part, bullets, details, escape, findings, provenance, table
+from nearid_cli.reports.markdown_text import (
+    Part,
+    bullets,
+    details,
+    escape,
+    existing_numbers,
+    provenance,
+    table,
+)
 from nearid_cli.reports.order import sorted_methods
+from nearid_cli.reports.verdict import compare_findings, verdicts
 from nearid_cli.results import CompareResult, Comparison, Method
-from nearid_cli.text import count
 
 
 def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Part]:
@@ -25,7 +32,7 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
     Raises:
         UsageError: `sort` names neither `method` nor a metric.
     """
-    methods = sorted_methods(result, sort)
+    methods = sorted_methods(result, sort or result.metrics[0].name)
     yield Part(0, ("# nearid compare", ""))
     yield _ranking(result, methods)
     yield Part(
@@ -37,19 +44,14 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
             "",
         ),
     )
-    for method in methods:
-        whose = f" ({escape(method.name)})"
-        lacking = [escape(subject) for subject in method.lacking]
-        yield bullets(2, f"{count(len(lacking), 'subject')} lacking{whose}", lacking, most=20)
-        yield from findings(method.result, whose)
+    yield bullets(1, "Findings", map(escape, compare_findings(result)))
     if result.comparisons:
         yield Part(0, (f"## Differences from {escape(result.baseline)}", ""))
-        yield _differences(result)
+        yield _differences(result, methods)
         yield Part(
             0,
             (
-                "Paired by subject; p from a sign-flip permutation test, adjusted by Holm over the methods. "
-                "Detectable is the smallest difference that so many subjects would show with 80 % power.",
+                "Paired by subject; p from a sign-flip permutation test, (Holm) adjusted for several methods.",
                 "",
             ),
         )
@@ -65,19 +67,20 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
     yield provenance(result)
 
 
-def _ranking(result: CompareResult, methods: tuple[Method, ...]) -> Part:
+def _ranking(result: CompareResult, methods: Sequence[Method]) -> Part:
     """Methods by metrics."""
     names = [metric.name for metric in result.metrics]
     first = names[0]
+    context = existing_numbers(method.result.aggregate[first] for method in methods)
     compared = {(comparison.method, comparison.metric): comparison for comparison in result.comparisons}
-    header = ["method", *names, *(f"{first} {number}" for number in CONTEXT), "copies"]
+    header = ["method", *names, *(f"{first} {number.replace('_', ' ')}" for number in context), "copies"]
     rows = []
     for method in methods:
         scores = method.result.aggregate
         cells = [_score(method, name, compared.get((method.name, name))) for name in names]
-        context = [figure(getattr(scores[first], number)) for number in CONTEXT]
+        numbers = [figure(getattr(scores[first], number)) for number in context]
         copied = f"{method.copies:,} of {len(method.result.images):,}"
-        rows.append([escape(method_name(method)), *cells, *context, copied])
+        rows.append([escape(method_name(method)), *cells, *numbers, copied])
     return table(0, header, rows, "methods")
 
 
@@ -98,7 +101,8 @@ def _arrow(comparison: Comparison | None) -> str:
     return " ▲" if comparison.delta > 0 else " ▼"
 
 
-def _differences(result: CompareResult) -> Part:
+def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
+    """Metric by metric, the methods in their order."""
     header = (
         "metric",
         "method",
@@ -109,20 +113,21 @@ def _differences(result: CompareResult) -> Part:
         "ties",
         "losses",
         "subjects",
-        "detectable",
+        "verdict",
     )
+    places = {method.name: i for i, method in enumerate(methods)}
+    metrics = [metric.name for metric in result.metrics]
+    words = verdicts(result)
     rows = [
         [
-            escape(comparison.metric),
-            escape(comparison.method),
-            f"{signed_figure(comparison.delta, comparison.ci95)}{_arrow(comparison)}",
-            p_figure(comparison.p),
-            p_figure(comparison.p_holm),
-            *(f"{number:,}" for number in (comparison.wins, comparison.ties, comparison.losses)),
-            f"{comparison.subjects:,}",
-            figure(comparison.detectable),
+            escape(one.metric),
+            escape(one.method),
+            f"{signed_figure(one.delta, one.ci95)}{_arrow(one)}",
+            *(p_figure(p) for p in (one.p, one.p_holm)),
+            *(f"{number:,}" for number in (one.wins, one.ties, one.losses, one.subjects)),
+            escape(words[one.metric, one.method]),
         ]
-        for comparison in result.comparisons
+        for one in sorted(result.comparisons, key=lambda one: (metrics.index(one.metric), places[one.method]))
     ]
     return table(0, header, rows, "differences", texts=2)
 
@@ -150,7 +155,7 @@ def _disagreements(result: CompareResult) -> Part:
     return table(2, header, rows, "disagreements", texts=4)
 
 
-def _subjects(methods: tuple[Method, ...], metric: str) -> Part:
+def _subjects(methods: Sequence[Method], metric: str) -> Part:
     """Subjects by methods, the scores of one metric; `-` for a subject that a method lacks."""
     scores: list[Mapping[str, float]] = [
         {subject.subject: subject.scores[metric].score for subject in method.result.subjects}

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nearid_cli.reports.figures import CONTEXT, DISTRACTORS, change_figure, figure, score_figure
-from nearid_cli.reports.markdown_text import Part, details, escape, findings, provenance, table
+from nearid_cli.reports.figures import CONTEXT, change_figure, figure, score_figure
+from nearid_cli.reports.markdown_text import (
+    Part,
+    bullets,
+    details,
+    escape,
+    existing_numbers,
+    provenance,
+    table,
+)
 from nearid_cli.reports.order import copies, sorted_subjects
 from nearid_cli.results import Metric, ScoreResult, SubjectScores
 from nearid_cli.text import count
+
+_NAMED = 20
+"""So many findings of a kind are named; the rest is counted."""
 
 
 def score_parts(result: ScoreResult, sort: str | None, baseline: ScoreResult | None) -> Iterator[Part]:
@@ -20,7 +31,7 @@ def score_parts(result: ScoreResult, sort: str | None, baseline: ScoreResult | N
     yield Part(0, ("# nearid score", ""))
     yield _aggregate(result, baseline)
     yield Part(0, (*_explained(result, baseline), ""))
-    yield from findings(result)
+    yield from _findings(result)
     yield details("Scores by subject", _subjects(result, sort, baseline))
     since = [] if baseline is None else [f"baseline: {baseline.inputs.generations}, {baseline.created}"]
     yield provenance(result, *since)
@@ -29,16 +40,12 @@ def score_parts(result: ScoreResult, sort: str | None, baseline: ScoreResult | N
 def _aggregate(result: ScoreResult, baseline: ScoreResult | None) -> Part:
     """One row a metric: its aggregate."""
     copied = f"{sum(copies(result).values()):,}"
-    further = [
-        number
-        for number in DISTRACTORS
-        if any(getattr(scores, number) is not None for scores in result.aggregate.values())
-    ]
-    header = ["metric", "score", *CONTEXT, *(number.replace("_", " ") for number in further), "copies"]
+    context = existing_numbers(result.aggregate.values())
+    header = ["metric", "score", *(number.replace("_", " ") for number in context), "copies"]
     rows = []
     for metric in result.metrics:
         scores = result.aggregate[metric.name]
-        numbers = [figure(getattr(scores, number)) for number in (*CONTEXT, *further)]
+        numbers = [figure(getattr(scores, number)) for number in context]
         row = [escape(metric.name), f"**{score_figure(scores.score, scores.ci95)}**", *numbers, copied]
         if baseline is not None:
             changes = _changes(result, baseline, metric).values()
@@ -61,6 +68,21 @@ def _explained(result: ScoreResult, baseline: ScoreResult | None) -> Iterator[st
     if unlike := [metric.name for metric in result.metrics if not _comparable(metric, baseline)]:
         names = ", ".join(map(escape, unlike))
         yield f"No change for {names}: the baseline lacks it, or has another fingerprint or protocol."
+
+
+def _findings(result: ScoreResult) -> Iterator[Part]:
+    """Copies, skipped pictures and unmatched subjects, each as a list under its heading."""
+    inputs = result.inputs
+    copied = [
+        f"{escape(image.path)} = {escape(image.copy_of)}"
+        for image in result.images
+        if image.copy_of is not None
+    ]
+    skipped = [f"{escape(picture.path)}: {escape(picture.reason)}" for picture in inputs.skipped]
+    unmatched = [escape(name) for name in inputs.unmatched]
+    yield bullets(2, f"{count(len(copied), 'generation')} copying a reference", copied, most=_NAMED)
+    yield bullets(2, f"{count(len(skipped), 'picture')} skipped", skipped, most=_NAMED)
+    yield bullets(2, f"{len(unmatched):,} unmatched", unmatched, most=_NAMED)
 
 
 def _subjects(result: ScoreResult, sort: str | None, baseline: ScoreResult | None) -> Part:

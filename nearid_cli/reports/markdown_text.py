@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nearid_cli.reports.figures import CONTEXT, DISTRACTORS
 from nearid_cli.reports.provenance import made_by
-from nearid_cli.results import CompareResult, ScoreResult
-from nearid_cli.text import count, printable
+from nearid_cli.results import AggregateScores, CompareResult, ScoreResult
+from nearid_cli.text import printable
 
 LIMIT = 65_000
 """Characters of a document; GitHub takes a comment of up to 65,536."""
-
-_NAMED = 20
-"""So many findings of a kind are named; the rest is counted."""
 
 # What begins an inline element anywhere, and what begins a heading or list at the start of a line.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~&$]|^[-+#=]|(?<=\d)[.)](?=\s|$)")
@@ -97,19 +95,13 @@ def bullets(
     return Part(rank, (f"## {title}", ""), lines, ("",), noun, most) if lines else Part(rank)
 
 
-def findings(result: ScoreResult, whose: str = "") -> Iterator[Part]:
-    """Copies, skipped pictures and unmatched subjects, each as a list under its heading, which ends with `whose`."""
-    inputs = result.inputs
-    copied = [
-        f"{escape(image.path)} = {escape(image.copy_of)}"
-        for image in result.images
-        if image.copy_of is not None
+def existing_numbers(every: Iterable[AggregateScores]) -> list[str]:
+    """The numbers that put scores into context, those with distractors only where some have them."""
+    scores = list(every)
+    return [
+        *CONTEXT,
+        *(number for number in DISTRACTORS if any(getattr(one, number) is not None for one in scores)),
     ]
-    skipped = [f"{escape(picture.path)}: {escape(picture.reason)}" for picture in inputs.skipped]
-    unmatched = [escape(name) for name in inputs.unmatched]
-    yield bullets(2, f"{count(len(copied), 'generation')} copying a reference{whose}", copied, most=_NAMED)
-    yield bullets(2, f"{count(len(skipped), 'picture')} skipped{whose}", skipped, most=_NAMED)
-    yield bullets(2, f"{len(unmatched):,} unmatched{whose}", unmatched, most=_NAMED)
 
 
 def provenance(result: ScoreResult | CompareResult, *further: str) -> Part:

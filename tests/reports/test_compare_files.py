@@ -163,3 +163,17 @@ def test_verdicts_as_json(tmp_path):
         "passed": True,
         "verdicts": [],
     }
+
+
+@pytest.mark.parametrize("thumbnails", [2, None])
+def test_the_report(result, compared, tmp_path, save, replace, thumbnails):
+    for image in result.images:
+        save(f"gens/{image.path}")
+    inputs = replace(result.inputs, references=str(tmp_path / "refs"), generations=str(tmp_path / "gens"))
+    result = replace(result, inputs=inputs)
+    method = replace(compared.methods[0], result=replace(compared.methods[0].result, inputs=inputs))
+    for name, one in (("r", result), ("c", replace(compared, methods=(method, *compared.methods[1:])))):
+        write(one, tmp_path / f"{name}.html", gate=GATE, thumbnails=thumbnails)
+        page = (tmp_path / f"{name}.html").read_text("utf-8")
+        assert page.startswith("<!doctype html>")
+        assert ("data:image/webp" in page) == (name == "r" and thumbnails == 2)

@@ -236,7 +236,7 @@ def test_a_comparison(compared):
     assert markdown.count("**0.900 [0.700, 0.900]**") == 1  # the best
     assert markdown.count("<ins>0.800 [0.700, 0.900]</ins> ▼") == 1  # the second
     assert found.tables[1][1] == [
-        *("nearid", "dreambooth", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2", "0.030"),
+        *("nearid", "dreambooth", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2", "worse"),
     ]
     assert found.tables[1][2][2:5] == [
         "-0.200 [-0.210, -0.190]",
@@ -259,8 +259,10 @@ def test_a_comparison(compared):
         "Scores by subject: dino",
         "What made it",
     ]
-    assert "1 subject lacking (dreambooth)" in found.html
-    assert "4 generations copying a reference (copy/cat)" in found.html
+    assert found.entries[:2] == [
+        "dreambooth: lacks 1 subject, so its scores are over fewer: dog",
+        "copy/cat: 4 of 4 generations copy a reference, which scores high without skill, so it is not ranked",
+    ]
     assert "baseline: lora, the best by the first metric" in found.entries
     assert (
         "method lora: references: refs (8 pictures); generations: gens (1,200 pictures); layout: folders, 2 subjects"
@@ -276,7 +278,35 @@ def test_a_comparison_of_few_things(compared, replace):
         compared.comparisons[0], subjects=0, delta=None, ci95=None, p=None, p_holm=None, detectable=None
     )
     found = page(to_markdown(replace(compared, comparisons=(nothing,))))
-    assert found.tables[1][1] == ["nearid", "dreambooth", "-", "-", "-", "1", "0", "1", "0", "-"]
+    assert found.tables[1][1] == [
+        "nearid",
+        "dreambooth",
+        "-",
+        "-",
+        "-",
+        "1",
+        "0",
+        "1",
+        "0",
+        "no subject in common",
+    ]
+
+
+def test_margins_of_methods_are_shown(compared, replace):
+    first, *others = compared.methods
+    aggregate = {m: replace(scores, ssr=0.25) for m, scores in first.result.aggregate.items()}
+    first = replace(first, result=replace(first.result, aggregate=aggregate))
+    found = page(to_markdown(replace(compared, methods=(first, *others))))
+    assert [row[-2:] for row in found.tables[0]] == [
+        *(["nearid ssr", "copies"], ["0.250", "0 of 4"], ["-", "0 of 4"], ["-", "4 of 4"])
+    ]
+
+
+def test_a_method_that_is_not_judged_has_no_arrow(compared, replace):
+    first, *others = compared.comparisons
+    found = page(to_markdown(replace(compared, comparisons=(replace(first, p_holm=None), *others))))
+    assert found.tables[0][2][1:3] == ["0.800 [0.700, 0.900]", "0.700 [0.700, 0.900] ▼"]
+    assert found.tables[1][1][4] == "-"
 
 
 def test_a_subject_that_a_method_lacks(compared, replace):

@@ -82,8 +82,8 @@
 
   function tile(items, place, metric) {
     const item = items[place];
-    const button = make("button", { type: "button", className: "tile" + (item.method < 0 ? " small" : ""), title: item.name });
-    button.append(make("span", { className: "frame" + (item.method < 0 ? "" : " " + colour(item.method)) }, image(item, false)));
+    const button = make("button", { type: "button", className: "tile", title: item.name });
+    button.append(make("span", { className: item.method < 0 ? "frame" : "frame own " + colour(item.method) }, image(item, false)));
     if (item.method >= 0) {
       const number = make("span", { className: "number", "aria-hidden": "true" }, make("span", {}, figure(item.scores[metric])));
       if (item.copyOf !== null) number.append(make("em", {}, "copy"));
@@ -95,7 +95,8 @@
 
   /** A list of pictures; the first `most` of them, and a button for the rest. */
   function strip(items, metric, most) {
-    const list = make("ul", { className: "strip", role: "list" });
+    const small = items.length && items[0].method < 0; // references
+    const list = make("ul", { className: small ? "strip small" : "strip", role: "list" });
     list.append(...items.slice(0, most).map((_, place) => tile(items, place, metric)));
     if (items.length > most) {
       const more = make("button", { type: "button" }, (items.length - most).toLocaleString("en") + " more");
@@ -216,9 +217,9 @@
     const subject = data.subjects[item.subject].name;
     const title = subject + " · " + (item.method < 0 ? "reference" : data.methods[item.method]);
     const beside = item.method < 0 ? [] : references(item.subject);
-    const list = make("ul", { className: "strip", role: "list" });
+    const list = make("ul", { className: "strip small", role: "list" });
     list.append(...beside.slice(0, 8).map((reference) => (
-      make("li", { className: "tile small" }, make("span", { className: "frame" }, image(reference, false))))));
+      make("li", {}, make("span", { className: "frame" }, image(reference, false))))));
     dialog.replaceChildren(
       make("div", { className: "top" }, make("h2", { id: "enlarged-title" }, title),
         make("span", { className: "place" }, (place + 1) + " of " + items.length),

@@ -66,13 +66,13 @@ def _sections(
         )
     parts.append(("scores", "Scores", _SCORES, sections.headline(methods, metrics)))
     if isinstance(result, CompareResult) and result.comparisons:
-        places = {method.name: place for place, method in enumerate(methods)}
-        content = sections.differences(result, metrics, places)
+        content = sections.differences(result, metrics)
         parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))
     subjects = subjects_of(methods)
     if subjects:
         content = sections.subject_heatmaps(methods, subjects, metrics)
-        parts.append(("subjects", "Subjects", "Hardest subject first, by the first metric.", content))
+        about = f"Mean scores, hardest subject by {metrics[0]} first."
+        parts.append(("subjects", "Subjects", about, content))
     if any(method.result.images for method in methods):
         parts.append(
             ("distributions", "Distributions", _DISTRIBUTIONS, sections.distributions(methods, metrics))
@@ -97,8 +97,8 @@ _DISTRIBUTIONS = (
     "Where the generations lie; the marks are floor and ceiling. Heights compare within a row only."
 )
 _AGREEMENT = (
-    "A point is a generation. The shaded corner holds what a metric puts into its top quarter and the first metric "
-    "into its lowest: most often the right scene around the wrong object."
+    "A point is a generation. Copies aside, the shaded corner holds what a metric puts into its top quarter and the "
+    "first metric into its lowest: most often the right scene around the wrong object."
 )
 
 
@@ -111,7 +111,10 @@ def _kicker(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) ->
     images = sum(len(method.result.images) for method in methods)
     what = [count(images, "generation"), count(len(subjects_of(methods)), "subject"), result.created[:10]]
     if isinstance(result, CompareResult):
-        return " · ".join(["nearid compare", " / ".join(method.name for method in methods), *what])
+        names = (
+            ", ".join(method.name for method in methods) if len(methods) <= 4 else f"{len(methods)} methods"
+        )
+        return " · ".join(["nearid compare", names, *what])
     return " · ".join(["nearid score", methods[0].name, *what])
 
 

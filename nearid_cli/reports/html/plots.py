@@ -24,6 +24,7 @@ from nearid_cli.reports.html.svg import (
     x_axis,
     y_axis,
 )
+from nearid_cli.reports.html.words import signed
 from nearid_cli.results import Interval
 
 COLOURS = 8
@@ -33,7 +34,7 @@ HEATS = 10
 """Steps of the heatmap's colours."""
 
 _WIDTH = 560
-_LEFT, _RIGHT = 128, _WIDTH - 138  # between names and numbers
+_LEFT, _RIGHT = 132, _WIDTH - 62  # between names and numbers
 _NAME = 17  # characters that fit left of the plot
 
 Floats = npt.NDArray[np.float64]
@@ -67,7 +68,7 @@ class Row:
 def interval_plot(
     ident: str, title: str, rows: Sequence[Row], *, ends: tuple[str, str] | None = None, zero: bool = False
 ) -> str:
-    """One row a method: a dot with its whisker on its band, and the numbers at the right.
+    """One row a method: a dot with its whisker on its band, and its number at the right.
 
     Args:
         ident: unique on the page.
@@ -87,12 +88,13 @@ def interval_plot(
         middle = top + height * (index + 0.5)
         body.append(_band(row, scale, middle))
         body.append(f"<g>{text(0, middle + 4.5, shortened(row.name, _NAME), 'name')}{_tooltip(row.name)}</g>")
-        body.append(text(_RIGHT + 14, middle + 4.5, _signed(row, zero), "value"))
+        number = signed(row.value) if zero else figure(row.value)
+        body.append(text(_WIDTH, middle + 4.5, number, "value", "end"))
         if row.value is not None:
             body.append(_dot(row, scale, middle))
     if ends:
         body += _ends(rows, scale, ends, top - 8)
-    description = "; ".join(f"{row.name}: {_signed(row, zero)}" for row in rows)
+    description = "; ".join(f"{row.name}: {_spoken(row)}" for row in rows)
     return picture(ident, (_WIDTH, bottom + 24), title, description, "".join(body))
 
 
@@ -101,7 +103,7 @@ def _dot(row: Row, scale: Scale, y: float) -> str:
     parts = [f'<g class="{row.colour}{" hollow" if row.hollow else ""}">']
     if row.interval is not None:
         parts.append(line(scale(row.interval[0]), y, scale(row.interval[1]), y, "whisker"))
-    parts.append(f'<circle class="dot" cx="{scale(row.value):.1f}" cy="{y:.1f}" r="6.5"/></g>')
+    parts.append(f'<circle class="dot" cx="{scale(row.value):.1f}" cy="{y:.1f}" r="5.5"/></g>')
     return "".join(parts)
 
 
@@ -125,10 +127,8 @@ def _ends(rows: Sequence[Row], scale: Scale, names: tuple[str, str], y: float) -
     ]
 
 
-def _signed(row: Row, signed: bool) -> str:
-    if not signed or row.value is None:
-        return figure(row.value) if row.value is None else score_figure(row.value, row.interval)
-    return f"{'+' if row.value >= 0.0005 else ''}{score_figure(row.value, row.interval)}"
+def _spoken(row: Row) -> str:
+    return "no number" if row.value is None else score_figure(row.value, row.interval)
 
 
 def _tooltip(name: str) -> str:
@@ -154,8 +154,9 @@ def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
     height, top = 52, 20
     bottom = top + height * len(rows)
     extremes = [float(v) for row in rows if len(row.values) for v in (row.values.min(), row.values.max())]
-    scale = fitted([*extremes, *(v for row in rows for v in (row.floor, row.ceiling))], _LEFT, _RIGHT)
-    body = [x_axis(scale, top, bottom)]
+    limits = (limit for row in rows for limit in (row.floor, row.ceiling))
+    scale = fitted([*extremes, *limits], _LEFT, _RIGHT, padding=0.12)  # room for the hills' feet
+    body = [x_axis(scale, top, bottom), text(_WIDTH, 12, "median", "tick", "end")]
     described = []
     for index, row in enumerate(rows):
         base = top + height * (index + 1) - 8
@@ -167,7 +168,7 @@ def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
         if len(row.values):
             median = float(np.median(row.values))
             body.append(_hill(row, scale, base, height - 12))
-            body.append(text(_RIGHT + 14, base - 8, f"median {figure(median)}", "value"))
+            body.append(text(_WIDTH, base - 8, figure(median), "value", "end"))
             described.append(f"{row.name}: median {figure(median)} of {len(row.values)}")
     known = [row for row in rows if row.floor is not None and row.ceiling is not None]
     if known:
@@ -215,24 +216,36 @@ def smoothed(values: Floats, low: float, high: float, bins: int = 160) -> tuple[
     return centres, density / (density.sum() * step)
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """A method's generations by two metrics: x, y and whether it is a copy, all [n]."""
+
+    colour: str
+    x: Floats
+    y: Floats
+    copies: npt.NDArray[np.bool_]
+
+
 def corner(x: Floats, y: Floats) -> tuple[float, float]:
     """Where the disagreement corner begins: the upper quartile of `x` and the lower quartile of `y`."""
     return float(np.percentile(x, 75)), float(np.percentile(y, 25))
 
 
-def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[tuple[str, Floats, Floats]]) -> str:
-    """Generations by two metrics, one cloud a method: its colour, x [n], y [n].
+def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[Cloud]) -> str:
+    """Generations by two metrics, one cloud a method.
 
+    The corner and its count leave copies aside: these are high by every metric, and say nothing about them.
     A cloud is one path of round dots: 10,000 elements would slow the page. page.js finds the point under the mouse
     with the scales that the plot carries.
     """
     left, top, right, bottom = 52, 12, _WIDTH - 12, 400
-    x_all = np.concatenate([x for _, x, _ in clouds])
-    y_all = np.concatenate([y for _, _, y in clouds])
+    x_all = np.concatenate([cloud.x for cloud in clouds])
+    y_all = np.concatenate([cloud.y for cloud in clouds])
+    original = ~np.concatenate([cloud.copies for cloud in clouds])
     x_scale = fitted([float(x_all.min()), float(x_all.max())], left, right)
     y_scale = fitted([float(y_all.min()), float(y_all.max())], bottom, top)
-    x_corner, y_corner = corner(x_all, y_all)
-    inside = int(((x_all >= x_corner) & (y_all <= y_corner)).sum())
+    x_corner, y_corner = corner(x_all[original], y_all[original]) if original.any() else corner(x_all, y_all)
+    inside = int((original & (x_all >= x_corner) & (y_all <= y_corner)).sum())
     x0, y0 = x_scale(x_corner), y_scale(y_corner)
     body = [
         y_axis(y_scale, left, right),
@@ -240,21 +253,23 @@ def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[tuple[st
         f'<rect class="corner" x="{x0:.1f}" y="{y0:.1f}" width="{right - x0:.1f}" height="{bottom - y0:.1f}" rx="4"/>',
     ]
     size = "large" if len(x_all) < 400 else "medium" if len(x_all) < 3000 else "small"
-    for kind, x, y in clouds:
+    for cloud in clouds:
         dots = "".join(
-            f"M{x_scale(a):.1f} {y_scale(b):.1f}h0" for a, b in zip(x.tolist(), y.tolist(), strict=True)
+            f"M{x_scale(a):.1f} {y_scale(b):.1f}h0"
+            for a, b in zip(cloud.x.tolist(), cloud.y.tolist(), strict=True)
         )
-        body.append(f'<path class="cloud {size} {kind}" d="{dots}"/>')
+        body.append(f'<path class="cloud {size} {cloud.colour}" d="{dots}"/>')
     body += [
-        text(right - 8, bottom - 10, f"{inside:,} fooled {shortened(x_name, 20)}", "note", "end"),
+        text(right - 10, bottom - 28, f"{inside:,} high by {shortened(x_name, 20)},", "note", "end"),
+        text(right - 10, bottom - 11, f"low by {shortened(y_name, 20)}", "note", "end"),
         text((left + right) / 2, bottom + 38, f"{shortened(x_name, 40)} →", "label", "middle"),
         f'<g transform="translate(13 {(top + bottom) / 2:.0f}) rotate(-90)">'
         f"{text(0, 0, f'{shortened(y_name, 40)} →', 'label', 'middle')}</g>",
         '<circle class="probe" r="9" cx="-20" cy="-20"/>',
     ]
     description = (
-        f"{len(x_all):,} generations. {inside:,} of them are in the top quarter by {x_name} and the lowest quarter "
-        f"by {y_name}. The same generations are in the strips below, with their numbers."
+        f"{len(x_all):,} generations. {inside:,} of them, copies aside, are in the top quarter by {x_name} and the "
+        f"lowest quarter by {y_name}. The same generations are in the strips below, with their numbers."
     )
     return picture(
         ident,
@@ -295,8 +310,8 @@ def heatmap(
     width, left, most = 1080, 150, 40
     known = [value for row in cells for value in row if value is not None]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    cell = min((width - left) / min(len(columns), most), 92)
-    tall = 30 if len(rows) < 12 else 20
+    cell = min((width - left) / min(len(columns), most), 155)
+    tall = 36 if len(rows) < 12 else 20
     named = max(map(len, columns)) * 6.6 < cell  # names fit side by side; else they stand
     header = 22 if named else 92
     body = []

@@ -10,7 +10,7 @@ from nearid_cli.reports.figures import CONTEXT, figure, score_figure
 from nearid_cli.reports.html import plots
 from nearid_cli.reports.html.svg import escaped
 from nearid_cli.reports.html.words import p_figure, signed
-from nearid_cli.results import CompareResult, GateResult, Method
+from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
 _DISTRACTORS = ("margin", "positive_margins", "ssr", "pa")  # there with distractors only
@@ -67,54 +67,52 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
     return table(caption if extra else "Aggregate scores with 95 % intervals", header, rows)
 
 
-def differences(result: CompareResult, metrics: Sequence[str], places: dict[str, int]) -> str:
-    """Every method against the baseline: a plot for each metric, and the table of the test."""
-    figures = []
-    rows = []
+def differences(result: CompareResult, metrics: Sequence[str]) -> str:
+    """Every method against the baseline: a plot for each metric, and the tables of the test."""
+    figures, tables = [], []
     for number, metric in enumerate(metrics):
         found = [one for one in result.comparisons if one.metric == metric]
-        marks = [
-            plots.Row(
-                one.method,
-                plots.colour(places[one.method]),
-                one.delta,
-                one.ci95,
-                (None, None) if one.detectable is None else (-one.detectable, one.detectable),
-            )
-            for one in found
-        ]
         title = f"Difference from {result.baseline} by {metric}"
-        figures.append(_figure(plots.interval_plot(f"delta-{number}", title, marks, zero=True), metric))
-        for one in found:
-            interval = "" if one.ci95 is None else f" [{signed(one.ci95[0])}, {signed(one.ci95[1])}]"
-            rows.append(
-                [
-                    f'<th scope="row">{_key(places[one.method])}{escaped(one.method)}</th>',
-                    *_cells(
-                        metric,
-                        f"{signed(one.delta)}{interval}",
-                        p_figure(one.p_holm),
-                        p_figure(one.p),
-                        f"{one.wins} / {one.ties} / {one.losses}",
-                        f"{one.subjects:,}",
-                        f"{one.pairs:,}",
-                        figure(one.detectable),
-                    ),
-                ]
-            )
-    header = [
-        "method",
-        "metric",
-        "difference",
-        "p (Holm)",
-        "p",
-        "win / tie / loss",
-        "subjects",
-        "pairs",
-        "detectable",
+        svg = plots.interval_plot(f"delta-{number}", title, _difference_marks(result, found), zero=True)
+        figures.append(_figure(svg, metric))
+        tables.append(_differences_table(result, metric, found))
+    rest = _folded("".join(tables[1:]), f"The same by {', '.join(metrics[1:])}") if len(tables) > 1 else ""
+    return f'<div class="figures">{"".join(figures)}</div>{tables[0]}{rest}'
+
+
+def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> list[plots.Row]:
+    places = {method.name: place for place, method in enumerate(result.methods)}
+    return [
+        plots.Row(
+            one.method,
+            plots.colour(places[one.method]),
+            one.delta,
+            one.ci95,
+            (None, None) if one.detectable is None else (-one.detectable, one.detectable),
+            result.methods[places[one.method]].copying,
+        )
+        for one in found
     ]
-    caption = f"Differences from {result.baseline}, paired by subject"
-    return f'<div class="figures">{"".join(figures)}</div>{table(caption, header, rows)}'
+
+
+def _differences_table(result: CompareResult, metric: str, found: Sequence[Comparison]) -> str:
+    places = {method.name: place for place, method in enumerate(result.methods)}
+    rows = []
+    for one in found:
+        interval = "" if one.ci95 is None else f" [{signed(one.ci95[0])}, {signed(one.ci95[1])}]"
+        numbers = (
+            f"{signed(one.delta)}{interval}",
+            p_figure(one.p_holm),
+            p_figure(one.p),
+            f"{one.wins} / {one.ties} / {one.losses}",
+            f"{one.subjects:,}",
+            f"{one.pairs:,}",
+            figure(one.detectable),
+        )
+        name = f'<th scope="row">{_key(places[one.method])}{escaped(one.method)}</th>'
+        rows.append([name, *_cells(*numbers)])
+    header = "method", "difference", "p (Holm)", "p", "win / tie / loss", "subjects", "pairs", "detectable"
+    return table(f"Differences from {result.baseline} by {metric}, paired by subject", header, rows)
 
 
 def subject_heatmaps(methods: tuple[Method, ...], subjects: Sequence[str], metrics: Sequence[str]) -> str:
@@ -157,7 +155,8 @@ def distributions(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
             )
             quantiles = np.percentile(values, [0, 25, 50, 75, 100]).tolist() if len(values) else [None] * 5
             name = f'<th scope="row">{_key(place)}{escaped(method.name)}</th>'
-            rows.append([name, *_cells(metric, f"{len(values):,}", *map(figure, quantiles))])
+            word = f'<td class="word">{escaped(metric)}</td>'
+            rows.append([name, word, *_cells(f"{len(values):,}", *map(figure, quantiles))])
         svg = plots.distribution_plot(f"spread-{number}", f"Generations by {metric}", spreads)
         figures.append(_figure(svg, metric))
     header = ["method", "metric", "generations", "lowest", "quartile", "median", "quartile", "highest"]
@@ -175,9 +174,16 @@ def scatters(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
         }
         for method in methods
     ]
+    copies = [
+        np.array([image.copy_of is not None for image in method.result.images], np.bool_)
+        for method in methods
+    ]
     panels = []
     for number, metric in enumerate(metrics[1:], start=1):
-        clouds = [(plots.colour(place), by[metric], by[first]) for place, by in enumerate(columns)]
+        clouds = [
+            plots.Cloud(plots.colour(place), by[metric], by[first], copied)
+            for place, (by, copied) in enumerate(zip(columns, copies, strict=True))
+        ]
         svg = plots.scatter_plot(f"scatter-{number}", metric, first, clouds)
         legend = "".join(
             f"<li>{_key(place)}{escaped(method.name)}</li>" for place, method in enumerate(methods)
@@ -201,7 +207,8 @@ def agreements(result: CompareResult) -> str:
     rows = [
         [
             f'<th scope="row">{escaped(one.a)} and {escaped(one.b)}</th>',
-            *_cells(one.level, f"{one.n:,}", figure(one.kendall), figure(one.spearman)),
+            f'<td class="word">{escaped(one.level)}</td>',
+            *_cells(f"{one.n:,}", figure(one.kendall), figure(one.spearman)),
         ]
         for one in result.agreements
     ]
@@ -305,12 +312,17 @@ def choice(name: str, label: str, options: Sequence[str], panels: Sequence[str])
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
     """A table that scrolls by itself where it is too wide. `rows` hold whole cells as HTML."""
-    head = "".join(f'<th scope="col">{escaped(name)}</th>' for name in header)
+    head = "".join(f'<th scope="col"{_word(name)}>{escaped(name)}</th>' for name in header)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}"><table class="{kind}">'
         f"<caption>{escaped(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _word(column: str) -> str:
+    """Words stand at the left, numbers at the right."""
+    return ' class="word"' if column in ("metric", "over") else ""
 
 
 def _cells(*values: str) -> list[str]:
@@ -326,8 +338,8 @@ def _figure(svg: str, name: str) -> str:
     return f"<figure><figcaption>{escaped(name)}</figcaption>{svg}</figure>"
 
 
-def _folded(content: str) -> str:
-    return f"<details><summary>The numbers</summary>{content}</details>"
+def _folded(content: str, title: str = "The numbers") -> str:
+    return f"<details><summary>{escaped(title)}</summary>{content}</details>"
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:

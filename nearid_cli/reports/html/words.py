@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nearid_cli.reports.figures import figure, score_figure
-from nearid_cli.results import CompareResult, Comparison, GateResult, Method, ScoreResult
+from nearid_cli.results import AggregateScores, CompareResult, Comparison, GateResult, Method, ScoreResult
 from nearid_cli.text import count
 
 ALPHA = 0.05
@@ -33,13 +33,20 @@ def _answer_score(result: ScoreResult, method: Method) -> tuple[str, list[str]]:
         lines.append(
             f"{copies} {'copies' if method.copies == 1 else 'copy'} a reference and are scored too high."
         )
-    kept = scores.retention
-    title = (
-        f"{method.name} scores {figure(scores.score)}"
-        if kept is None
-        else f"{method.name} keeps {_percent(kept)}"
-    )
-    return f"{title} of the identity" if kept is not None else title, lines
+    return f"{method.name} {_kept(scores)}", lines
+
+
+def _kept(scores: AggregateScores) -> str:
+    """How much of the way from a stranger to the references themselves.
+
+    A retention above 1 is no better than 1: the generations repeat the references.
+    """
+    share = scores.retention
+    if share is None:
+        return f"scores {figure(scores.score)}"
+    if share < 0.005:
+        return "does not keep the identity"
+    return "keeps the identity" if share >= 0.995 else f"keeps {_percent(share)} of the identity"
 
 
 def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
@@ -55,13 +62,9 @@ def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
         lines += _runner_up(result, metric, [method.name for method in ranked])
     for method in result.methods:
         if method.copying:
-            images = len(method.result.images)
-            left_out = (
-                "is left out of the ranking" if method.ranks.get(metric) is None else "should not be trusted"
-            )
-            lines.append(
-                f"{method.name} {left_out}: {method.copies:,} of {count(images, 'generation')} copy a reference."
-            )
+            images = count(len(method.result.images), "generation")
+            role = "Left out of the ranking" if method.ranks.get(metric) is None else "Not to be trusted"
+            lines.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
     return title, lines
 
 
@@ -115,4 +118,4 @@ def signed(value: float | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+    return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"

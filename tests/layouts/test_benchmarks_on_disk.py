@@ -121,7 +121,10 @@ def test_dreambench_samples_against_plain_references(samples, plant):
 
 def test_dreambench_samples_of_several_methods(samples, plant):
     plant("samples/emu2", "src_image/object_00_x/0_0.jpg tgt_image/object_00_x/0_0.jpg")
-    with pytest.raises(InputError, match=r"2 methods: blip_gs7_5, emu2; give one of them, .*/blip_gs7_5; for all: nearid compare .*/samples$"):
+    with pytest.raises(
+        InputError,
+        match=r"2 methods: blip_gs7_5, emu2; give one of them, .*/blip_gs7_5; for all: nearid compare .*/samples$",
+    ):
         find(plant("refs", "object_00_x/1.jpg"), samples.parent)
 
 

@@ -141,7 +141,9 @@ def test_methods_are_named_and_not_guessed(plant, methods, shape):
     assert ": " + ", ".join(methods) + ";" in caught.value.message
     example, *rest = caught.value.message.partition(f"for example {gens}/ours")[1:]
     assert example
-    assert rest == ([""] if len(methods) == 1 else [f"; for all: nearid compare {gens} --refs {gens.parent}/refs"])
+    assert rest == (
+        [""] if len(methods) == 1 else [f"; for all: nearid compare {gens} --refs {gens.parent}/refs"]
+    )
     assert names(find(plant("refs", ""), gens / "ours"))["cat"]
 
 

@@ -30,7 +30,9 @@ def test_references_lie_among_the_methods(plant, folder):
 
 def test_references_elsewhere(plant):
     refs = plant("real", "cat/1.jpg")
-    place = plant("methods", "m10/cat_1.png m2/cat_1.png .hidden/cat_1.png distractors/cat/1.png masks/cat/1.png")
+    place = plant(
+        "methods", "m10/cat_1.png m2/cat_1.png .hidden/cat_1.png distractors/cat/1.png masks/cat/1.png"
+    )
     assert list(find_methods(place, refs, {})) == ["m2", "m10"]
 
 
@@ -88,7 +90,10 @@ def test_every_method_that_cannot_be_found_is_named(plant):
     (place / "empty").mkdir()
     with pytest.raises(InputError, match="2 methods of 3 cannot be compared") as caught:
         find_methods(place, None, {})
-    assert [line.partition(":")[0] for line in caught.value.details if not line.startswith("  ")] == ["b", "empty"]
+    assert [line.partition(":")[0] for line in caught.value.details if not line.startswith("  ")] == [
+        "b",
+        "empty",
+    ]
 
 
 def test_distractors_of_all_methods(plant):

@@ -43,7 +43,11 @@ def scored(references, generations, distractors):
         numbers = [i for i, group in enumerate(groups) for _ in group]
         return np.array(rows), np.array(numbers)
 
-    own = [np.mean([cosine(g, r) for r in refs]) for refs, gens in zip(references, generations, strict=True) for g in gens]
+    own = [
+        np.mean([cosine(g, r) for r in refs])
+        for refs, gens in zip(references, generations, strict=True)
+        for g in gens
+    ]
     return distractor_scores(
         *stacked(references), *stacked(generations), np.array(own), *stacked(distractors)
     )
@@ -51,9 +55,9 @@ def scored(references, generations, distractors):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=4).filter(
-        lambda sizes: any(size[2] for size in sizes)
-    ),
+    st.lists(
+        st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=4
+    ).filter(lambda sizes: any(size[2] for size in sizes)),
     st.integers(0, 999),
 )
 def test_it_equals_plain_loops(sizes, seed):

@@ -69,7 +69,12 @@ def _show(console: Console, tables: Sequence[Table]) -> None:
 def _legend(result: CompareResult) -> str:
     copying = any(method.copying for method in result.methods)
     unranked = "; a method that copies references is not ranked" if copying else ""
-    return f"* best, + second{unranked}. In brackets: 95 % intervals over subjects."
+    own = (
+        "; scores are over the subjects that a method has"
+        if any(one.lacking for one in result.methods)
+        else ""
+    )
+    return f"* best, + second{unranked}{own}. In brackets: 95 % intervals over subjects."
 
 
 def _against(result: CompareResult) -> str:
@@ -78,8 +83,8 @@ def _against(result: CompareResult) -> str:
     over = ""
     if _alike(result.comparisons):
         one = result.comparisons[0]
-        pairs = f" with {count(one.pairs, 'pair')} of generations" if one.pairs else ""
-        over = f", paired by subject: {count(one.subjects, 'subject')}{pairs}"
+        pairs = f", {count(one.pairs, 'pair')} of generations" if one.pairs else ""
+        over = f", paired: {count(one.subjects, 'subject')}{pairs}"
     return (
         f"Is the difference real? Each method minus {printable(result.baseline)}{why}{over}\n"
         "p: how often chance alone would differ as much; (Holm): adjusted for comparing several methods"

@@ -125,8 +125,8 @@ def test_several_results_are_compared(run_json: Path, tmp_path: Path, view: View
     (tmp_path / "other.json").write_bytes(run_json.read_bytes())
     viewing = view("run.json", "other.json")
     page = get(viewing.url)
-    assert b"nearid compare" in page
-    assert b"run / other" in page
+    (data,) = re.findall(rb'<script type="application/json" id="data">(.*?)</script>', page)
+    assert json.loads(data)["methods"] == ["run", "other"]
     assert len(addresses(page)) == 6 + 9  # the same files, each once
 
 

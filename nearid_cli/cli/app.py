@@ -24,6 +24,7 @@ from nearid_cli.cli import (
     doctor,
     embed,
     export,
+    gate,
     models,
     pair,
     score,
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.add_typer(gate.app, name="gate")
 app.command("pair")(pair.pair)
 app.command("embed")(embed.embed)
 app.command("view")(view.view)
@@ -123,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 0 done, 2 the job could not be done, 130 interrupted.
+        The exit code: 0 done, 1 a gate failed, 2 the job could not be done, 130 interrupted.
     """
     _prepare_streams()
     # Read by torch when it is imported: its threads sleep when they wait, and leave the cores to the decoders.
@@ -133,6 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     arguments = sys.argv[1:] if arguments is None else arguments
+    code = 0
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -141,8 +144,9 @@ def main(arguments: list[str] | None = None) -> int:
         _say("interrupted; what is embedded is kept")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`nearid ... | head`): nothing is wrong with the job.
-        return 0
+        # The reader of our output has gone (`nearid ... | head`): nothing is wrong with the job, and what it came
+        # to, such as a failed gate, stands.
+        return code
     except Exception as error:
         if _wants_traceback(arguments):
             raise

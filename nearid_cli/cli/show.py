@@ -19,16 +19,17 @@ FORMATS = ("table", "json")
 _PIPE_WIDTH = 160
 
 
-def console() -> Console:
-    """Stdout for tables: no colour in a pipe or with NO_COLOR, and room enough when nobody limits it."""
+def console(stderr: bool = False) -> Console:
+    """Stdout for tables, or stderr: no colour in a pipe or with NO_COLOR, and room enough when nobody limits it."""
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
             raise  # Rich would exit with code 1, which is a failed gate's
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Output(width=width, highlight=False, emoji=False)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Output(stderr=stderr, width=width, highlight=False, emoji=False)
 
 
 def json_text(text: str) -> None:

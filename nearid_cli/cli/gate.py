@@ -1,0 +1,226 @@
+"""`nearid gate RUN` (which is short for `nearid gate check RUN`) and `nearid gate init RUN`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nearid_cli.cli import show
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from nearid_cli.results import CompareResult, GateResult, ScoreResult
+
+logger = logging.getLogger(__name__)
+
+FAILED = 1
+"""The exit code of a gate that did not pass."""
+
+
+class _Group(TyperGroup):
+    """A group of commands that takes anything but the name of one for arguments of `check`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `check` in front where no command is named. Only the group itself is asked for help by `--help`."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Judge a finished run by rules, for CI. `nearid gate RUN` is short for `nearid gate check RUN`.",
+    rich_markup_mode=None,
+)
+
+Run = Annotated[Path, typer.Argument(help="A result (.json) of score or compare.", metavar="RUN")]
+
+
+@app.command()
+def check(
+    run: Run,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline", help="An accepted result (.json), for rules with max_drop.", metavar="FILE"
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="A nearid.toml or pyproject.toml with rules; by default the nearest one.",
+            metavar="FILE",
+        ),
+    ] = None,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option("--allow-mismatch", help="Compare with a baseline of another checkpoint or protocol."),
+    ] = False,
+    update_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--update-baseline", help="Make the run the new baseline if it passes all rules but max_drop."
+        ),
+    ] = False,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write .json, .md or .xml (JUnit); repeat for several.",
+            metavar="FILE",
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
+) -> None:
+    """Judge a run by the rules of the configuration.
+
+    Exit code 0: passed. 1: failed. 2: could not be judged.
+    """
+    from nearid_cli import reports
+    from nearid_cli.gate.judge import judge
+    from nearid_cli.gate.rules import load_rules
+
+    show.check_format(form)
+    outputs = output or []
+    reports.check_outputs(outputs, known=reports.GATE_EXTENSIONS)
+    _keep_inputs(outputs, run, baseline)
+    if update_baseline and baseline is None:
+        raise UsageError("--update-baseline needs --baseline FILE: where the new baseline goes")
+    rules = load_rules(config, Path.cwd())
+    result = reports.read_result(run)
+    if update_baseline and baseline is not None:
+        reports.check_outputs([baseline], known=(".json",))
+        code = finish(judge(result, result, rules, run_name=str(run), baseline_name=str(run)), form, outputs)
+        if code == 0:
+            _update(baseline, run, result)
+        else:
+            logger.warning("%s stays as it was", printable(baseline))
+    else:
+        verdicts = judge(
+            result,
+            read_baseline(baseline),
+            rules,
+            run_name=str(run),
+            baseline_name=None if baseline is None else str(baseline),
+            allow_mismatch=allow_mismatch,
+        )
+        code = finish(verdicts, form, outputs)
+    raise typer.Exit(code)
+
+
+@app.command()
+def init(
+    run: Run,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write to this file, which must not exist yet.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Make rules to start from, with bounds that the run passes."""
+    from nearid_cli import reports
+    from nearid_cli.gate.starter import starter
+    from nearid_cli.reports.files import replace_file
+
+    if output is not None:
+        reports.check_outputs([output], known=(".toml",))
+        if output.name == "pyproject.toml":
+            raise UsageError(
+                "rules in pyproject.toml stand below your own tables: print them without -o, and paste them in "
+                "with [[tool.nearid.gate.rules]] in the place of [[gate.rules]]"
+            )
+        if output.exists():
+            raise UsageError(f"{printable(output)} exists; print the rules without -o and paste them in")
+    text = starter(reports.read_result(run), str(run))
+    if output is None:
+        print(text, end="")
+    else:
+        replace_file(output, text.encode())
+
+
+def read_baseline(path: Path | None) -> ScoreResult | CompareResult | None:
+    """The baseline, or None if none is given or the file does not exist yet: rules that need it fail then.
+
+    Raises:
+        InputError: the file is there and cannot be read, or is not a result.
+    """
+    from nearid_cli import reports
+
+    return None if path is None or not (path.exists() or path.is_symlink()) else reports.read_result(path)
+
+
+def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
+    """Say how a gate ended, everywhere where somebody may be looking.
+
+    Args:
+        gate: the verdicts.
+        form: what stdout gets: `table`, `json`, or `none` where it holds something else; the table then goes to
+            stderr.
+        outputs: files to write, `.json`, `.md` or `.xml`.
+
+    Returns:
+        The exit code: 0 passed, 1 failed.
+    """
+    from nearid_cli import reports
+    from nearid_cli.reports.annotations import github_annotations
+    from nearid_cli.reports.gate_markdown import gate_markdown
+    from nearid_cli.reports.gate_terminal import render_gate
+
+    for path in outputs:
+        reports.write(gate, path)
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the verdicts stand
+        if form == "json":
+            show.json_text(reports.to_json(gate))
+        else:
+            render_gate(gate, show.console(stderr=form == "none"))
+        sys.stdout.flush()  # or annotations would come before what they are about
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in github_annotations(gate):
+            print(line, file=sys.stderr)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(gate_markdown(gate))
+        except OSError as error:
+            logger.warning("cannot write the step's summary %s: %s", printable(summary), error.strerror)
+    return 0 if gate.passed else FAILED
+
+
+def _keep_inputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
+    """Refuse to write verdicts over what they are about."""
+    kept = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path.resolve() in kept:
+            raise UsageError(f"the output {printable(path)} is an input, too; give the verdicts another file")
+
+
+def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> None:
+    """Copy the run over the baseline, and say what that changes."""
+    from nearid_cli.gate.changes import changes
+    from nearid_cli.reports.files import replace_file
+
+    try:
+        old = read_baseline(baseline)
+    except InputError as error:
+        old = None
+        logger.warning("the old baseline could not be read: %s", error.message)
+    try:
+        content = run.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {printable(run)}: {error.strerror}") from error
+    replace_file(baseline, content)
+    logger.info("%s is now the baseline %s", printable(run), printable(baseline))
+    for line in changes(result, old) if old is not None else ():
+        logger.info("%s", line)

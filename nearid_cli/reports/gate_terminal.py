@@ -1,0 +1,68 @@
+"""The verdicts of a gate in a terminal: what failed with all that is known about it, then all, if they are few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nearid_cli.reports.columns import Column, pages, table
+from nearid_cli.reports.gate_text import (
+    STATUSES,
+    baseline_figure,
+    check_title,
+    drop_figure,
+    found_figure,
+    moved,
+    numbers,
+    outcome,
+    with_status,
+)
+from nearid_cli.results import GateResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FEW = 20  # so many verdicts are shown as a table; of more, those that passed are only counted
+_STYLES = {"failed": "bold red", "warned": "yellow", "passed": "green"}
+
+
+def render_gate(gate: GateResult, console: Console) -> None:
+    """Print the failures and warnings, a table of all verdicts if they are few, and how the gate ended.
+
+    Args:
+        gate: what to show.
+        console: where to; its width decides whether the table is in one piece.
+    """
+    from rich.text import Text
+
+    for status in ("failed", "warned"):
+        for verdict in with_status(gate, status):
+            lines = [
+                verdict.reason,
+                numbers(verdict),
+                f"fell most: {moved(verdict)}" if verdict.moved else "",
+            ]
+            text = Text(f"{status.upper()} {check_title(verdict)}\n", style=_STYLES[status])
+            text.append("".join(f"  {line}\n" for line in lines if line), style="default not bold")
+            console.print(text, soft_wrap=True)
+    if len(gate.verdicts) <= _FEW:
+        _table(gate, console)
+    style = _STYLES["passed" if gate.passed else "failed"]
+    console.print(Text(outcome(gate), style=style), soft_wrap=True)
+
+
+def _table(gate: GateResult, console: Console) -> None:
+    """One row a verdict."""
+    verdicts = [verdict for status in STATUSES for verdict in with_status(gate, status)]
+    names = [check_title(verdict) for verdict in verdicts]
+    figures = [
+        Column("", [verdict.status for verdict in verdicts], justify="left"),
+        Column("found", [found_figure(verdict) for verdict in verdicts]),
+    ]
+    if any(verdict.baseline is not None for verdict in verdicts):
+        figures.append(Column("baseline", [baseline_figure(verdict) for verdict in verdicts]))
+    if any(verdict.drop is not None for verdict in verdicts):
+        figures.append(Column("drop", [drop_figure(verdict) for verdict in verdicts]))
+    bounds = Column("expected", [verdict.expected for verdict in verdicts], justify="left")
+    for page in pages([figures, [bounds]], names, console.width):
+        console.print(table("check", names, page))
+        console.print()

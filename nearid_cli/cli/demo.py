@@ -33,39 +33,46 @@ def demo(
     ),
     cache: shared.CacheFolder = None,
 ) -> None:
-    """Try it: write a small data set, score it, and say how to go on.
+    """Try it: write a small data set, score it, compare the methods, and say how to go on.
 
     The pictures are rendered. Three pretend methods keep the identity of six subjects, swap it for
     a look-alike, and copy the references. Nothing is downloaded.
     """
     from nearid_cli import reports
     from nearid_cli.demo import METHODS, SUBJECTS, write_demo
+    from nearid_cli.evaluate.compare import compare
     from nearid_cli.evaluate.embedding import Options
     from nearid_cli.evaluate.score import score
+    from nearid_cli.reports.compare_terminal import render_compare
 
     write_demo(folder)
     typer.echo(
         f"Rendered {len(SUBJECTS)} subjects and three pretend methods into {printable(folder)}", err=True
     )
-    results, commands = {}, []
+    results: dict[Path, ScoreResult] = {}
+    commands: list[str] = []
+    metrics = ",".join(METRICS)
     for method in METHODS:
         references, generations = folder / "references", folder / "methods" / method
         output = folder / "results" / f"{method}.json"
-        places = [str(references), str(generations), "--metric", ",".join(METRICS), "-o", str(output)]
-        commands.append(printable(shlex.join(["nearid", "score", *places])))
+        commands.append(_command("score", references, generations, "--metric", metrics, "-o", output))
         typer.echo(f"\n# {method}: {_TO_SEE[method]}\n$ {commands[-1]}")
-        results[method] = score(references, generations, Options(metrics=METRICS, cache=cache))
-        reports.write(results[method], output)
-        reports.render_score(results[method], show.console())
-    typer.echo("\n# All three\n")
-    show.rows(("method", *METRICS), [(method, *_cells(result)) for method, result in results.items()], (1, 2))
+        results[output] = score(references, generations, Options(metrics=METRICS, cache=cache))
+        reports.write(results[output], output)
+        reports.render_score(results[output], show.console())
+    report = folder / "results" / "report.html"
+    commands.append(_command("compare", *results, "-o", report))
+    typer.echo(f"\n# All three: which keeps the objects, and is the difference real?\n$ {commands[-1]}")
+    compared = compare({path.stem: result for path, result in results.items()})
+    reports.write(compared, report)
+    render_compare(compared, show.console())
     typer.echo(
-        f"\n{_LESSON}\n\nThe results are in {printable(folder / 'results')}. With the NearID checkpoint here, or a "
-        "network to fetch it, leave out --metric. Repeat on your own folders:\n"
+        f"\n{_LESSON}\n\nLook at the pictures: open {printable(report)} in a browser. With the NearID checkpoint here, "
+        "or a network to fetch it, leave out --metric. Repeat on your own folders:\n"
     )
     for command in commands:
         typer.echo(f"    {command}")
 
 
-def _cells(result: ScoreResult) -> list[str]:
-    return [f"{result.aggregate[metric].score:.3f}" for metric in METRICS]
+def _command(name: str, *arguments: str | Path) -> str:
+    return printable(shlex.join(["nearid", name, *map(str, arguments)]))

@@ -82,6 +82,9 @@ def test_it_shows_what_it_says(finished: Finished, made: Path) -> None:
     for method in METHODS:
         assert f"nearid score demo/references demo/methods/{method} --metric nearid-mini,hog" in finished.out
     assert "for demos, tests and smoke checks, not for papers" in finished.out
+    assert "nearid compare demo/results/faithful.json" in finished.out
+    assert "copied (copies references)" in finished.out
+    assert (made / "results/report.html").read_text().startswith("<!doctype html>")
     runs = {
         method: json.loads((made / "results" / f"{method}.json").read_text())["aggregate"]
         for method in METHODS

@@ -141,7 +141,7 @@ def _marked(metric: str, methods: Sequence[Method]) -> Column:
     for method in methods:
         scores = method.result.aggregate[metric]
         mark, style = _MARKS.get(method.ranks[metric] or 0, (" ", ""))
-        cells.append(Text(score_figure(scores.score, scores.ci95), style) + Text(f" {mark}"))
+        cells.append(Text.assemble((score_figure(scores.score, scores.ci95), style), f" {mark}"))
     return Column(f"{printable(metric)}  ", cells)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
+from nearid_cli.reports.gate_markdown import gate_markdown
 from nearid_cli.reports.json_text import image_lines, to_json
+from nearid_cli.reports.junit import to_junit
 from nearid_cli.reports.latex import to_latex
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.sheet import image_sheet, method_images, method_sheet, subject_sheet
@@ -170,11 +172,7 @@ def _gate_form(gate: GateResult, extension: str) -> str:
     if extension == ".json":
         return to_json(gate) + "\n"
     if extension == ".md":
-        from nearid_cli.reports.gate_markdown import gate_markdown
-
         return gate_markdown(gate)
-    from nearid_cli.reports.junit import to_junit
-
     return to_junit(gate)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nearid_cli.reports.gate_markdown import gate_markdown
 from nearid_cli.reports.markdown_compare import compare_parts
 from nearid_cli.reports.markdown_score import score_parts
-from nearid_cli.reports.markdown_text import Part, document
+from nearid_cli.reports.markdown_text import LIMIT, Part, document
 from nearid_cli.results import CompareResult, GateResult, ScoreResult
 
 
@@ -28,15 +29,10 @@ def to_markdown(
     Raises:
         UsageError: `sort` names nothing to sort by.
     """
-    parts = [_gate(gate)] if gate else []
+    # A gate may have a verdict for every subject: it leaves half of the room to the scores.
+    parts = [Part(0, (*gate_markdown(gate, LIMIT // 2).splitlines(), ""))] if gate else []
     if isinstance(result, CompareResult):
         parts += compare_parts(result, sort)
     else:
         parts += score_parts(result, sort, baseline)
     return document(parts)
-
-
-def _gate(gate: GateResult) -> Part:
-    from nearid_cli.reports.gate_markdown import gate_markdown
-
-    return Part(0, (*gate_markdown(gate).splitlines(), ""))

@@ -122,14 +122,14 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
         [
             escape(one.metric),
             escape(one.method),
+            escape(words[one.metric, one.method]),
             f"{signed_figure(one.delta, one.ci95)}{_arrow(one)}",
             *(p_figure(p) for p in (one.p, one.p_holm)),
             *(f"{number:,}" for number in (one.wins, one.ties, one.losses, one.subjects)),
-            escape(words[one.metric, one.method]),
         ]
         for one in sorted(result.comparisons, key=lambda one: (metrics.index(one.metric), places[one.method]))
     ]
-    return table(0, header, rows, "differences", texts=2)
+    return table(0, header, rows, "differences", texts=3)
 
 
 def _agreements(result: CompareResult) -> Part:

@@ -10,15 +10,18 @@ from nearid_cli.results import (
     CompareResult,
     Comparison,
     Disagreement,
+    GateResult,
     Image,
     Inputs,
     Method,
     Metric,
+    Rule,
     ScoreResult,
     Skipped,
     Subject,
     SubjectScores,
     Tool,
+    Verdict,
 )
 
 
@@ -130,6 +133,22 @@ def make_compare(
             ),
         ),
     )
+
+
+@pytest.fixture
+def gate():
+    """Makes the result of a gate that fails on the subjects given."""
+
+    def run(subjects):
+        rule = Rule("nearid", "score", "subject", 0.6, None, None, None, "error")
+        verdicts = tuple(
+            Verdict(rule, "nearid", s, None, "failed", "too low", "score >= 0.600", 0.5, None, None, None, ())
+            for s in subjects
+        )
+        tool = Tool("nearid-cli", "0.1.0")
+        return GateResult(tool, "2026-04-02T10:00:00+00:00", "run.json", None, not subjects, verdicts)
+
+    return run
 
 
 @pytest.fixture

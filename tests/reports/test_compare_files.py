@@ -5,12 +5,10 @@ import json
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from junitparser import JUnitXml
 
 from nearid_cli.errors import UsageError
 from nearid_cli.reports import read_result, to_json, write, write_images
-from nearid_cli.results import GateResult, Tool
-
-GATE = GateResult(Tool("nearid-cli", "0.1.0"), "2026-04-02T10:00:00+00:00", "run.json", None, True, ())
 
 
 def test_json_round_trip(compared, tmp_path):
@@ -140,40 +138,42 @@ def test_hostile_names(compare, tmp_path):
     assert pd.read_parquet(tmp_path / "c.parquet")["method"].tolist() == ["=1+1", "\\xff\n", "@x"]
 
 
-def test_what_a_result_has_no_form_for(compared, result, tmp_path):
+def test_what_a_result_has_no_form_for(compared, result, gate, tmp_path):
     for one in (compared, result):
         with pytest.raises(UsageError, match=r"\.xml: JUnit XML holds the verdicts of a gate: add --gate"):
             write(one, tmp_path / "r.xml")
     for extension in ("csv", "parquet", "tex", "html"):
         with pytest.raises(UsageError, match=rf"extension \.{extension}; known: \.json, \.md, \.xml"):
-            write(GATE, tmp_path / f"g.{extension}")
+            write(gate(()), tmp_path / f"g.{extension}")
     with pytest.raises(UsageError, match=r"extension \.txt; known: "):
-        write(compared, tmp_path / "c.txt", gate=GATE)
+        write(compared, tmp_path / "c.txt", gate=gate(()))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_verdicts_as_json(tmp_path):
-    write(GATE, tmp_path / "g.json")
-    assert json.loads((tmp_path / "g.json").read_text()) == {
-        "schema": "nearid.gate/1",
-        "tool": {"name": "nearid-cli", "version": "0.1.0"},
-        "created": "2026-04-02T10:00:00+00:00",
-        "run": "run.json",
-        "baseline": None,
-        "passed": True,
-        "verdicts": [],
-    }
+def test_verdicts(compared, result, gate, tmp_path):
+    failed = gate(("cat", "dog"))
+    write(failed, tmp_path / "g.json")
+    assert json.loads((tmp_path / "g.json").read_text()) == json.loads(json.dumps(failed.to_dict()))
+    write(failed, tmp_path / "g.md")
+    assert "nearid gate failed" in (tmp_path / "g.md").read_text("utf-8")
+    write(failed, tmp_path / "g.xml")
+    write(compared, tmp_path / "c.xml", gate=failed)
+    write(result, tmp_path / "r.xml", gate=failed)
+    for name in ("g", "c", "r"):
+        assert JUnitXml.fromfile(str(tmp_path / f"{name}.xml")).failures == 2
+    write(result, tmp_path / "r.json", gate=failed)
+    assert read_result(tmp_path / "r.json") == result
 
 
 @pytest.mark.parametrize("thumbnails", [2, None])
-def test_the_report(result, compared, tmp_path, save, replace, thumbnails):
+def test_the_report(result, compared, gate, tmp_path, save, replace, thumbnails):
     for image in result.images:
         save(f"gens/{image.path}")
     inputs = replace(result.inputs, references=str(tmp_path / "refs"), generations=str(tmp_path / "gens"))
     result = replace(result, inputs=inputs)
     method = replace(compared.methods[0], result=replace(compared.methods[0].result, inputs=inputs))
     for name, one in (("r", result), ("c", replace(compared, methods=(method, *compared.methods[1:])))):
-        write(one, tmp_path / f"{name}.html", gate=GATE, thumbnails=thumbnails)
+        write(one, tmp_path / f"{name}.html", gate=gate(()), thumbnails=thumbnails)
         page = (tmp_path / f"{name}.html").read_text("utf-8")
         assert page.startswith("<!doctype html>")
         assert ("data:image/webp" in page) == (name == "r" and thumbnails == 2)

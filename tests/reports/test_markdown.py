@@ -236,9 +236,9 @@ def test_a_comparison(compared):
     assert markdown.count("**0.900 [0.700, 0.900]**") == 1  # the best
     assert markdown.count("<ins>0.800 [0.700, 0.900]</ins> ▼") == 1  # the second
     assert found.tables[1][1] == [
-        *("nearid", "dreambooth", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2", "worse"),
+        *("nearid", "dreambooth", "worse", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2"),
     ]
-    assert found.tables[1][2][2:5] == [
+    assert found.tables[1][2][3:6] == [
         "-0.200 [-0.210, -0.190]",
         "0.100",
         "0.200",
@@ -278,18 +278,7 @@ def test_a_comparison_of_few_things(compared, replace):
         compared.comparisons[0], subjects=0, delta=None, ci95=None, p=None, p_holm=None, detectable=None
     )
     found = page(to_markdown(replace(compared, comparisons=(nothing,))))
-    assert found.tables[1][1] == [
-        "nearid",
-        "dreambooth",
-        "-",
-        "-",
-        "-",
-        "1",
-        "0",
-        "1",
-        "0",
-        "no subject in common",
-    ]
+    assert found.tables[1][1][2:] == ["no subject in common", "-", "-", "-", "1", "0", "1", "0"]
 
 
 def test_margins_of_methods_are_shown(compared, replace):
@@ -306,7 +295,7 @@ def test_a_method_that_is_not_judged_has_no_arrow(compared, replace):
     first, *others = compared.comparisons
     found = page(to_markdown(replace(compared, comparisons=(replace(first, p_holm=None), *others))))
     assert found.tables[0][2][1:3] == ["0.800 [0.700, 0.900]", "0.700 [0.700, 0.900] ▼"]
-    assert found.tables[1][1][4] == "-"
+    assert found.tables[1][1][5] == "-"
 
 
 def test_a_subject_that_a_method_lacks(compared, replace):
@@ -366,3 +355,14 @@ def test_a_long_comparison(compare):
 def test_the_file_holds_it(result, make, tmp_path):
     write(result, tmp_path / "r.md", sort="dino", baseline=result)
     assert (tmp_path / "r.md").read_text("utf-8") == to_markdown(result, "dino", result)
+
+
+def test_verdicts_come_first_and_leave_room(make, compared, gate):
+    result = make({f"subject {i}": 0.5 for i in range(400)})
+    long = gate(tuple(f"subject {i} {'<' * 200}" for i in range(400)))
+    markdown = to_markdown(result, baseline=result, gate=long)
+    found = page(markdown)
+    assert markdown.index("nearid gate failed") < markdown.index("# nearid score")
+    assert "more failures left out here" in markdown[: markdown.index("# nearid score")]
+    assert len(found.rows_of("subject")) > 100
+    assert "nearid gate failed" in page(to_markdown(compared, gate=gate(("cat",)))).html

@@ -226,12 +226,12 @@ def test_interval_of_very_few_is_students(n, confidence):
     assert mean_interval(deltas, confidence) == pytest.approx(student, rel=1e-9)
 
 
-def test_the_percentiles_are_exact_where_the_resamples_can_be_listed():
-    # Of 10 values 9 are 0: the mean of a resample is a tenth of how often it holds the other, binomial(10, 0.1).
-    # The 99.1th percentile of that is 4. Student's interval ends at 0.326.
-    high = mean_interval([0.0] * 9 + [1.0])[1]
-    assert high == pytest.approx(0.4)
-    assert stats.binom.ppf(stats.norm.cdf(math.sqrt(10 / 9) * stats.t.ppf(0.975, 9)), 10, 0.1) == 4
+def test_the_percentiles_are_exact_where_the_resamples_are_known():
+    # Of 8 values 7 are 0: the mean of a resample is an eighth of how often it holds the other, binomial(8, 1 / 8).
+    percentile = stats.norm.cdf(math.sqrt(8 / 7) * stats.t.ppf(0.99, 7))
+    assert stats.binom.ppf(percentile, 8, 1 / 8) == 5
+    assert stats.binom.ppf(stats.norm.cdf(stats.t.ppf(0.99, 7)), 8, 1 / 8) == 4  # without sqrt(n / (n - 1))
+    assert mean_interval([0.0] * 7 + [1.0], 0.98)[1] == pytest.approx(5 / 8)  # Student's ends at 0.4997
 
 
 @given(

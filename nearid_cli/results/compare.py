@@ -23,7 +23,7 @@ class Method:
         copies: generations that copy a reference of their subject.
         copying: so many of its generations are copies that its scores say nothing; it takes part in no ranking
             unless all methods do.
-        lacking: subjects that some other method or the references have and this method has not.
+        lacking: subjects that some other method has and this one has not.
         ranks: by metric, 1 for the highest aggregate score; None where `copying` keeps it out.
     """
 
@@ -46,7 +46,8 @@ class Comparison:
         delta: mean over subjects of method minus baseline; None without a common subject.
         ci95: its interval, bootstrap over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
-        p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric.
+        p_holm: `p` adjusted by Holm over the ranked methods that are compared with the baseline by this metric; None
+            for a method that is not ranked, which was ruled out before any test.
         exact: whether `p` is over all sign flips rather than over random ones.
         wins, ties, losses: subjects on which the method is better, equal, worse.
         detectable: the smallest difference that so many subjects would show with 80 % power at 5 %; None where

@@ -17,6 +17,8 @@ from nearid_cli.reports.html.data import json_in_html, methods_of, page_data, su
 from nearid_cli.reports.html.pictures import Pictures
 from nearid_cli.reports.html.svg import escaped
 from nearid_cli.reports.html.words import answer, gate_line
+from nearid_cli.reports.terminal import findings
+from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, GateResult, Method, ScoreResult
 from nearid_cli.text import count
 
@@ -47,6 +49,7 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
         heading=escaped(heading),
         lead=f'<p class="lead">{" ".join(map(escaped, lead))}</p>',
         sections="".join(_section(*part) for part in parts),
+        legend=sections.legend(methods),
         note=escaped(f"{pictures.note}."),
         provenance=sections.provenance(methods, f"{result.tool.name} {result.tool.version}", result.created),
         data=json_in_html(page_data(result, pictures)),
@@ -64,7 +67,8 @@ def _sections(
         parts.append(
             ("gate", "Gate", "Every rule of the gate with what it found.", sections.gate_table(gate))
         )
-    parts.append(("scores", "Scores", _SCORES, sections.headline(methods, metrics)))
+    notes = compare_findings(result) if isinstance(result, CompareResult) else findings(result)
+    parts.append(("scores", "Scores", _SCORES, sections.headline(methods, metrics) + sections.listed(notes)))
     if isinstance(result, CompareResult) and result.comparisons:
         content = sections.differences(result, metrics)
         parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from nearid_cli.reports.figures import CONTEXT, figure, score_figure
 from nearid_cli.reports.html import plots
 from nearid_cli.reports.html.svg import escaped
 from nearid_cli.reports.html.words import p_figure, signed
+from nearid_cli.reports.verdict import verdicts
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
@@ -75,7 +76,7 @@ def differences(result: CompareResult, metrics: Sequence[str]) -> str:
         title = f"Difference from {result.baseline} by {metric}"
         svg = plots.interval_plot(f"delta-{number}", title, _difference_marks(result, found), zero=True)
         figures.append(_figure(svg, metric))
-        tables.append(_differences_table(result, metric, found))
+        tables.append(_differences_table(result, metric, found, verdicts(result)))
     rest = _folded("".join(tables[1:]), f"The same by {', '.join(metrics[1:])}") if len(tables) > 1 else ""
     return f'<div class="figures">{"".join(figures)}</div>{tables[0]}{rest}'
 
@@ -95,7 +96,9 @@ def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> lis
     ]
 
 
-def _differences_table(result: CompareResult, metric: str, found: Sequence[Comparison]) -> str:
+def _differences_table(
+    result: CompareResult, metric: str, found: Sequence[Comparison], said: Mapping[tuple[str, str], str]
+) -> str:
     places = {method.name: place for place, method in enumerate(result.methods)}
     rows = []
     for one in found:
@@ -110,8 +113,18 @@ def _differences_table(result: CompareResult, metric: str, found: Sequence[Compa
             figure(one.detectable),
         )
         name = f'<th scope="row">{_key(places[one.method])}{escaped(one.method)}</th>'
-        rows.append([name, *_cells(*numbers)])
-    header = "method", "difference", "p (Holm)", "p", "win / tie / loss", "subjects", "pairs", "detectable"
+        rows.append([name, f'<td class="word">{escaped(said[metric, one.method])}</td>', *_cells(*numbers)])
+    header = (
+        "method",
+        "verdict",
+        "difference",
+        "p (Holm)",
+        "p",
+        "win / tie / loss",
+        "subjects",
+        "pairs",
+        "detectable",
+    )
     return table(f"Differences from {result.baseline} by {metric}, paired by subject", header, rows)
 
 
@@ -185,9 +198,6 @@ def scatters(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
             for place, (by, copied) in enumerate(zip(columns, copies, strict=True))
         ]
         svg = plots.scatter_plot(f"scatter-{number}", metric, first, clouds)
-        legend = "".join(
-            f"<li>{_key(place)}{escaped(method.name)}</li>" for place, method in enumerate(methods)
-        )
         high, low = (
             f"{escaped(metric)} rates {a}, {escaped(first)} {b}"
             for a, b in (("high", "low"), ("low", "high"))
@@ -195,11 +205,17 @@ def scatters(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
         panels.append(
             f'<div class="beside"><figure data-metric="{number}">{svg}<figcaption class="readout">'
             "Click a point to see its picture.</figcaption></figure>"
-            f'<div><ul class="legend">{legend}</ul>'
+            f"<div>{legend(methods)}"
             f'<h3>{high}</h3><div class="some" data-disagreement="{number}" data-way="0"></div>'
             f'<h3>{low}</h3><div class="some" data-disagreement="{number}" data-way="1"></div></div></div>'
         )
     return choice("scatter", f"Against {first}", metrics[1:], panels)
+
+
+def legend(methods: tuple[Method, ...]) -> str:
+    """The methods with their colours; nothing where there is one method only."""
+    items = "".join(f"<li>{_key(place)}{escaped(method.name)}</li>" for place, method in enumerate(methods))
+    return f'<ul class="legend">{items}</ul>' if len(methods) > 1 else ""
 
 
 def agreements(result: CompareResult) -> str:
@@ -216,12 +232,11 @@ def agreements(result: CompareResult) -> str:
         return ""
     header = ["metrics", "over", "n", "Kendall", "Spearman"]
     items = [
-        f"{one.metric} ranks {one.method} {'higher' if one.difference > 0 else 'lower'} than {one.against} does"
+        f"{one.metric} ranks {one.method} {'higher' if one.difference > 0 else 'lower'} than {one.against} does."
         for one in result.disagreements
         if one.level == "methods"
     ]
-    listed = "".join(f"<li>{escaped(item)}.</li>" for item in items)
-    return table("Rank correlation between metrics", header, rows) + (f"<ul>{listed}</ul>" if items else "")
+    return table("Rank correlation between metrics", header, rows) + listed(items)
 
 
 def gate_table(gate: GateResult) -> str:
@@ -310,6 +325,12 @@ def choice(name: str, label: str, options: Sequence[str], panels: Sequence[str])
     return (fieldset if len(options) > 1 else "") + shown
 
 
+def listed(items: Sequence[str]) -> str:
+    """Sentences as a list; nothing where there are none."""
+    entries = "".join(f"<li>{escaped(item)}</li>" for item in items)
+    return f"<ul>{entries}</ul>" if items else ""
+
+
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
     """A table that scrolls by itself where it is too wide. `rows` hold whole cells as HTML."""
     head = "".join(f'<th scope="col"{_word(name)}>{escaped(name)}</th>' for name in header)
@@ -322,7 +343,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], ki
 
 def _word(column: str) -> str:
     """Words stand at the left, numbers at the right."""
-    return ' class="word"' if column in ("metric", "over") else ""
+    return ' class="word"' if column in ("metric", "over", "verdict") else ""
 
 
 def _cells(*values: str) -> list[str]:
@@ -343,5 +364,4 @@ def _folded(content: str, title: str = "The numbers") -> str:
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:
-    entries = "".join(f"<li>{escaped(item)}</li>" for item in items)
-    return [f"<h3>{escaped(title)}</h3><ul>{entries}</ul>"] if items else []
+    return [f"<h3>{escaped(title)}</h3>{listed(items)}"] if items else []

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from nearid_cli.reports.figures import figure, score_figure
+from nearid_cli.reports.figures import SIGNIFICANT, figure, score_figure
 from nearid_cli.results import AggregateScores, CompareResult, Comparison, GateResult, Method, ScoreResult
 from nearid_cli.text import count
-
-ALPHA = 0.05
-"""An adjusted p below this is called more than chance."""
 
 
 def answer(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) -> tuple[str, list[str]]:
@@ -83,7 +80,7 @@ def _chance(found: Comparison) -> str:
     if found.p_holm is None:
         return ""
     subjects = count(found.subjects, "subject")
-    if found.p_holm < ALPHA:
+    if found.p_holm < SIGNIFICANT:
         return f", more than chance would do over {subjects} (p = {p_figure(found.p_holm)})"
     return f", which {subjects} cannot tell from chance (p = {p_figure(found.p_holm)})"
 

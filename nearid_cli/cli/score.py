@@ -10,6 +10,7 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.results import ScoreResult
 
 
 def score(
@@ -21,22 +22,14 @@ def score(
         Path | None, typer.Argument(help="Folder of generations, or a manifest.", metavar="GENS")
     ] = None,
     metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
-    layout: Annotated[
-        str,
-        typer.Option(
-            "--layout",
-            help="How the folders are laid out: auto, folders, flat, prefix, dreambooth, dreambench++, "
-            "dreambench++-samples, customconcept101 or manifest.",
-            envvar="NEARID_LAYOUT",
-            metavar="LAYOUT",
-        ),
-    ] = "auto",
+    distractors: shared.Distractors = None,
+    layout: shared.Layout = "auto",
     output: Annotated[
         list[Path] | None,
         typer.Option(
             "--output",
             "-o",
-            help="Also write .json, .csv, .parquet or .md; repeat for several.",
+            help="Also write .json, .csv, .parquet, .md, .tex, .html or (with --gate) .xml; repeat for several.",
             metavar="FILE",
         ),
     ] = None,
@@ -59,14 +52,28 @@ def score(
         int,
         typer.Option("--worst", min=0, help="Show the N worst generations.", metavar="N", show_default=False),
     ] = 0,
-    allow_unmatched: Annotated[
-        bool,
+    thumbnails: shared.Thumbnails = "6000",
+    gate: Annotated[
+        Path | None,
         typer.Option(
-            "--allow-unmatched",
-            help="Go on without subjects that lack references or generations.",
-            envvar="NEARID_ALLOW_UNMATCHED",
+            "--gate",
+            help="Judge the result by the rules in this nearid.toml or pyproject.toml.",
+            metavar="FILE",
         ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            help="An accepted result (.json): for rules with max_drop, and for arrows in Markdown.",
+            metavar="FILE",
+        ),
+    ] = None,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option("--allow-mismatch", help="Judge against a baseline that was made another way."),
     ] = False,
+    allow_unmatched: shared.AllowUnmatched = False,
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
     no_cache: shared.NoCache = False,
@@ -79,19 +86,52 @@ def score(
 ) -> None:
     """Score the generations of each subject against its references."""
     from nearid_cli import reports
+    from nearid_cli.cli.gate import finish, read_baseline
     from nearid_cli.evaluate.score import score as run
+    from nearid_cli.gate.judge import judge
+    from nearid_cli.gate.rules import load_rules
 
     show.check_format(form)
-    reports.check_outputs(output or [], images or [])
+    with_gate = {} if gate is None else {"known": reports.SCORE_EXTENSIONS}
+    reports.check_outputs(output or [], images or [], **with_gate)
+    shown = shared.thumbnails(thumbnails)
     chosen = shared.options(
         context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
     )
     reports.check_sort(sort, [request.name for request in chosen.requests()])
-    result = run(
-        references, generations, chosen, layout=layout, allow_unmatched=allow_unmatched, skip_bad=skip_bad
+    rules = None if gate is None else load_rules(gate, Path.cwd())
+    before = (
+        read_baseline(baseline) if rules is not None or baseline is None else reports.read_score(baseline)
     )
+    result = run(
+        references,
+        generations,
+        chosen,
+        layout=layout,
+        allow_unmatched=allow_unmatched,
+        skip_bad=skip_bad,
+        distractors=distractors,
+    )
+    verdicts = None
+    if rules is not None:
+        verdicts = judge(
+            result,
+            before,
+            rules,
+            run_name=str(result.inputs.generations),
+            baseline_name=None if baseline is None else str(baseline),
+            allow_mismatch=allow_mismatch,
+        )
     for path in output or []:
-        reports.write(result, path, sort=sort)
+        reports.write(
+            result,
+            path,
+            sort=sort,
+            baseline=before if isinstance(before, ScoreResult) else None,
+            gate=verdicts,
+            thumbnails=shown,
+            progress=chosen.progress,
+        )
     for path in images or []:
         reports.write_images(result, path)
     if form == "json":
@@ -100,3 +140,5 @@ def score(
             typer.echo(f"warning: {line}", err=True)
     else:
         reports.render_score(result, show.console(), sort=sort, worst=worst)
+    if verdicts is not None:
+        raise typer.Exit(finish(verdicts, "none" if form == "json" else "table"))

@@ -48,6 +48,14 @@ def _pictures(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, I
         for index in range(5):
             _crop(photographs[photograph], 8 * index, folder / "refs" / subject / f"{index + 1:02d}.jpg")
             _crop(photographs[photograph], 8 * index + 4, folder / "gens" / subject / f"{index + 1:02d}.png")
+    for method, photograph in (("ours", "chelsea"), ("theirs", "coffee")):
+        for subject in ("cat", "coffee"):
+            for index in range(3):
+                _crop(
+                    photographs[photograph], 5 * index, folder / "methods" / method / subject / f"{index}.png"
+                )
+    shutil.copytree(folder / "refs", folder / "methods" / "refs")
+    shutil.copytree(folder / "methods" / "theirs" / "cat", folder / "alike" / "cat")
     old = time.time() - 60  # old enough for the cache's memo
     for path in folder.rglob("*.*"):
         os.utime(path, (old, old))

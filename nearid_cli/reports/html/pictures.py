@@ -13,10 +13,8 @@ from io import BytesIO
 from pathlib import Path
 
 from nearid_cli.images.decode import UnreadableImage, decode, picture_format
+from nearid_cli.reports.files import DEFAULT_THUMBNAILS
 from nearid_cli.text import count, file_size
-
-DEFAULT_THUMBNAILS = 6000
-"""How many thumbnails a report embeds at most."""
 
 MAX_EMBEDDED = 16_000_000
 """Bytes of all thumbnails of a report together, as base64."""

@@ -120,23 +120,27 @@
   function card(title, fill) {
     const body = make("div");
     const means = make("span", { className: "means" });
-    const section = make("section", { className: "card waiting" }, make("header", {}, make("h3", {}, title), means), body);
+    const heading = make("h3", { id: "card-" + cards.length }, title);
+    const section = make("section", { className: "card waiting", "aria-labelledby": heading.id },
+      make("header", {}, heading, means), body);
     const one = { section, means, body, fill, items: [], filled: false };
+    section.addEventListener("focus", () => fillCard(one)); // Tab gets here before there is anything to stop at
     cards.push(one);
     gallery.append(section);
     return one;
   }
 
-  function fill(one) {
+  function fillCard(one) {
     if (one.filled) return;
     one.filled = true;
+    one.section.tabIndex = -1;
     one.section.classList.remove("waiting");
     one.body.replaceChildren(...one.fill(one));
   }
 
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) {
-      if (entry.isIntersecting) fill(cards.find((one) => one.section === entry.target));
+      if (entry.isIntersecting) fillCard(cards.find((one) => one.section === entry.target));
     }
   }, { rootMargin: "800px" });
 
@@ -176,6 +180,7 @@
     for (const one of cards) {
       one.section.hidden = one.items.length === 0;
       one.filled = false;
+      one.section.tabIndex = 0;
       near.observe(one.section); // reports at once whether it is near, and then fills it
     }
     byId("shown").textContent = shown.length.toLocaleString("en") + " of " + count(generations.length, "generation");
@@ -309,8 +314,9 @@
     showTheme();
   });
   system.addEventListener("change", showTheme);
-  matchMedia("print").addEventListener("change", (event) => { if (event.matches) cards.forEach(fill); });
+  matchMedia("print").addEventListener("change", (event) => { if (event.matches) cards.forEach(fillCard); });
 
+  byId("unscripted").remove();
   showTheme();
   render();
 })();

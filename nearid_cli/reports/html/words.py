@@ -115,4 +115,4 @@ def signed(value: float | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
+    return f"{share * 100:.0f}%"

@@ -1,0 +1,513 @@
+"""The HTML report without a browser: its numbers, its words, its structure, and names that attack it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import itertools
+import json
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nearid_cli.evaluate.compare import compare
+from nearid_cli.reports.html import Pictures, Shown, embed, page_files, plots, served, to_html
+from nearid_cli.reports.html.data import json_in_html, page_data
+from nearid_cli.reports.html.svg import Scale, ticks
+from nearid_cli.reports.html.words import answer, gate_line
+from nearid_cli.results import GateResult, Moved, Rule, Tool, Verdict
+from tests.comparing import random_methods, scored
+from tests.pages import ATTACK, METHODS, comparison, with_pictures
+
+NONE = Pictures((), {}, "no thumbnails")
+VOID = {"meta", "input", "img", "link", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, that they nest, and the text of scripts and headings."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs)
+        self.elements.append((tag, dict(attrs)))
+        self.texts.setdefault(tag, []).append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        for tag in set(self.open):
+            self.texts[tag][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def data_of(html: str) -> dict:
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S).group(1)
+    )
+
+
+@pytest.fixture
+def result(tmp_path: Path):
+    return comparison(tmp_path)
+
+
+@pytest.fixture
+def html(result) -> str:
+    return to_html(result, embed(page_files(result)))
+
+
+# Safety
+
+
+def test_a_name_from_disk_stays_text(html: str) -> None:
+    page = Page(html)
+    assert [attributes.get("type") for attributes in page.all("script")] == ["application/json", None]
+    assert page.all("img") == []  # all pictures are made by the script, of the document's data
+    assert page.all("b") == []
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert not [attributes for _, attributes in page.elements if "style" in attributes]
+    assert METHODS[1] in page.texts["th"]
+    assert any(row[2] == f"mug/{ATTACK}" for row in data_of(html)["generations"])
+
+
+def test_nothing_is_asked_of_anybody(html: str) -> None:
+    page = Page(html)
+    targets = [
+        value
+        for _, attributes in page.elements
+        for key, value in attributes.items()
+        if key in ("href", "src")
+    ]
+    assert targets
+    assert all(target.startswith("#") for target in targets)
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_the_policy_allows_this_style_and_this_script_only(html: str) -> None:
+    (policy,) = (
+        m["content"] for m in Page(html).all("meta") if m.get("http-equiv") == "Content-Security-Policy"
+    )
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    for kind, pattern in (("style-src", "<style>(.*?)</style>"), ("script-src", "<script>(.*?)</script>")):
+        (text,) = re.findall(pattern, html, re.S)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[kind] == f"'sha256-{digest}'"
+
+
+@given(st.recursive(st.text() | st.none() | st.floats(allow_nan=False, allow_infinity=False), st.lists))
+def test_data_comes_back_from_the_page_and_cannot_leave_its_element(value) -> None:
+    text = json_in_html(value)
+    assert json.loads(text) == value
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert text.isascii()
+
+
+def test_names_that_no_utf8_file_can_hold(tmp_path: Path) -> None:
+    image = {"path": "cat/\udcff\u202e\n.png"}
+    one = scored({"cat\udc80": [0.5]}, image=lambda subject, i: image)
+    html = to_html(one, NONE)
+    html.encode("utf-8")
+    assert data_of(html)["generations"][0][2] == "cat/\\xff\\u202e\\n.png"
+
+
+# Structure
+
+
+@pytest.fixture
+def gate() -> GateResult:
+    rule = Rule("*", "score", "aggregate", 0.6, None, 0.02, None, "error")
+    verdicts = (
+        Verdict(rule, "nearid", None, None, "passed", "fine", "score >= 0.600", 0.7, 0.71, 0.01, None, ()),
+        Verdict(
+            rule,
+            "hog",
+            "mug",
+            "lora",
+            "failed",
+            "too low",
+            "score >= 0.600",
+            0.5,
+            0.6,
+            0.1,
+            None,
+            (Moved("mug", -0.1),),
+        ),
+    )
+    return GateResult(
+        Tool("nearid-cli", "0.1.0"), "2026-04-02T10:00:00+00:00", "run.json", None, False, verdicts
+    )
+
+
+def test_headings_come_in_order_and_names_point_somewhere(result, gate: GateResult) -> None:
+    page = Page(to_html(result, NONE, gate))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    links = [attributes["href"][1:] for attributes in page.all("a")]
+    labels = [name for a in page.all("svg") for name in a["aria-labelledby"].split()]
+    assert set(links) | set(labels) <= set(ids)
+    assert len(labels) == 2 * len(page.all("svg"))
+    assert all(attributes["role"] == "img" for attributes in page.all("svg"))
+    assert all(page.texts["desc"])
+    assert page.texts["h2"][0] == "Gate"
+
+
+def test_every_plot_is_well_formed_and_has_a_table(html: str) -> None:
+    svgs = re.findall("<svg.*?</svg>", html, re.S)
+    assert len(svgs) == 2 + 2 + 2 + 2 + 1  # scores, differences, heatmaps, distributions, a scatter
+    for svg in svgs:
+        ElementTree.fromstring(svg)
+    captions = Page(html).texts["caption"]
+    for start in ("Aggregate scores", "Differences from lora by nearid", "Differences from lora by hog"):
+        assert any(caption.startswith(start) for caption in captions)
+    for caption in ("nearid by subject and method", "hog by subject and method", "Metrics", "Inputs"):
+        assert caption in captions
+
+
+def test_numbers_of_the_result_are_on_the_page(html: str, result) -> None:
+    cells = Page(html).texts["td"]
+    for method in result.methods:
+        scores = method.result.aggregate["nearid"]
+        assert f"{scores.score:.3f} [{scores.ci95[0]:.3f}, {scores.ci95[1]:.3f}]" in cells
+        for subject in method.result.subjects:
+            assert f"{subject.scores['hog'].score:.3f}" in cells
+    for one in result.comparisons:
+        assert f"{one.wins} / {one.ties} / {one.losses}" in cells
+    for metric in result.metrics:
+        assert metric.fingerprint in cells
+
+
+def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult) -> None:
+    page = Page(to_html(result, NONE, gate))
+    table = page.texts["tbody"][0]
+    assert table.startswith(
+        "failedhog scorelora mugscore >= 0.600" + "0.500" + "0.600" + "too low" + "mug -0.100"
+    )
+    assert "The gate failed: 1 of 2 checks failed." in page.texts["p"][1]
+    assert gate_line(dataclasses.replace(gate, passed=True, verdicts=gate.verdicts[:1])) == (
+        "The gate passed: all of 1 check held."
+    )
+
+
+def test_one_method(tmp_path: Path) -> None:
+    one = with_pictures(tmp_path)["lora"]
+    page = Page(to_html(one, embed(page_files(one))))
+    assert page.texts["h1"] == ["method 0 keeps 50% of the identity"]
+    assert not any("Differences" in text for text in page.texts["h2"])
+    assert "Do the metrics agree?" in page.texts["h2"]
+
+
+def test_a_result_in_which_hardly_anything_exists(make) -> None:
+    page = Page(to_html(make({"cat": 0.5}, metrics=("hog",), full=False), NONE))
+    assert page.texts["h1"] == ["gens scores 0.500"]
+    assert page.texts["h2"] == ["Scores", "Subjects", "Pictures", "What made it"]
+
+
+def test_a_subject_that_a_method_lacks_is_an_empty_cell() -> None:
+    both = {"a": [0.5, 0.6], "b": [0.6, 0.7]}
+    page = to_html(compare({"x": scored(both), "y": scored({"a": [0.1, 0.2]})}), NONE)
+    assert page.count('<g class="none">') == 2  # one a metric
+    assert "y, b: -" in page
+    assert data_of(page)["subjects"][1]["scores"] == [[0.65, 0.65], None]
+
+
+# Words
+
+
+def test_the_answer_names_the_best_and_what_was_left_out() -> None:
+    planted = {
+        "a": [0.9, 0.91],
+        "b": [0.8, 0.8],
+        "c": [0.7, 0.7],
+        "d": [0.6, 0.6],
+        "e": [0.5, 0.5],
+        "f": [0.4, 0.4],
+    }
+    worse = {name: [score - 0.1 for score in scores] for name, scores in planted.items()}
+    result = compare({"good": scored(planted), "bad": scored(worse), "copied": scored(planted, copied=12)})
+    title, lines = answer(result, result.methods)
+    assert title == "good keeps identity best"
+    assert lines == [
+        "By nearid it scores 0.651 [0.551, 0.751].",
+        "The next, bad, is 0.100 behind, more than chance would do over 6 subjects (p = 0.031).",
+        "Left out of the ranking: copied, 12 of whose 12 generations copy a reference.",
+    ]
+
+
+def test_the_answer_admits_what_cannot_be_told() -> None:
+    result = compare({"x": scored({"a": [0.5], "b": [0.6]}), "y": scored({"a": [0.4], "b": [0.5]})})
+    assert answer(result, result.methods)[1][1] == (
+        "The next, y, is 0.100 behind, which 2 subjects cannot tell from chance (p = 0.500)."
+    )
+    copies = compare({name: scored({"a": [0.5], "b": [0.6]}, copied=2) for name in ("x", "y")})
+    assert (
+        "Not to be trusted: x, 2 of whose 2 generations copy a reference."
+        in answer(copies, copies.methods)[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("retention", "words"),
+    [(1.2, "keeps the identity"), (-0.3, "does not keep the identity"), (None, "scores 0.500")],
+)
+def test_retention_beyond_its_scale(retention, words) -> None:
+    one = scored({"a": [0.5], "b": [0.5]})
+    aggregate = {
+        name: dataclasses.replace(scores, retention=retention) for name, scores in one.aggregate.items()
+    }
+    one = dataclasses.replace(one, aggregate=aggregate)
+    assert f"<h1>gens {words}</h1>" in to_html(one, NONE)
+
+
+# Pictures and data
+
+
+def test_what_matters_most_is_embedded_first(result, tmp_path: Path) -> None:
+    files = page_files(result)
+    images = [
+        (image.scores["nearid"], number, image)
+        for number, m in enumerate(result.methods)
+        for image in m.result.images
+    ]
+    worst = [
+        tmp_path / f"method {number}" / image.path
+        for _, number, image in sorted(images, key=lambda one: one[0])
+    ]
+    assert files[:24] == worst  # all 24 of them
+    assert len(files) == len(set(files)) == 24 + 6
+    assert files[24] == tmp_path / "refs" / "mug" / "1.jpg"  # what the copy is of
+    assert all(path.is_file() for path in files if path.name != "1.jpg" or path.exists())
+
+
+def test_every_subject_gets_its_turn() -> None:
+    one = scored({f"s{i}": np.linspace(0.1, 0.9, 40) for i in range(3)})
+    rest = [path.parent.name for path in page_files(one)[24:]]
+    turns = [rest[i : i + 3] for i in range(0, len(rest) - 3, 3)]
+    assert all(len(set(turn)) == 3 for turn in turns)
+
+
+def test_the_page_knows_which_pictures_it_has(result) -> None:
+    files = page_files(result)
+    some = embed(files, limit=5)
+    data = page_data(result, some)
+    shown = [row for row in data["generations"] if row[3] >= 0]
+    assert len(shown) == 5 == len(data["thumbnails"])
+    for method, _, name, picture, *_ in shown:
+        assert Path(data["roots"][method] + name) == files[picture]
+    assert data["full"] == []
+    addresses = page_data(result, served(files))
+    assert addresses["full"][7] == "/picture/7"
+    assert addresses["thumbnails"][7] == "/thumbnail/7"
+
+
+def test_rows_hold_the_result(result) -> None:
+    data = page_data(result, NONE)
+    images = [image for method in result.methods for image in method.result.images]
+    for row, image in zip(data["generations"], images, strict=True):
+        method, subject, name, picture, copied, prompt, seed, scores, margins = row
+        assert (name, copied, prompt, seed, picture) == (
+            image.path,
+            image.copy_of,
+            image.prompt,
+            image.seed,
+            -1,
+        )
+        assert data["subjects"][subject]["name"] == image.subject
+        assert scores == pytest.approx([image.scores[m] for m in data["metrics"]], abs=1e-6)
+        assert margins == pytest.approx([image.margins[m] for m in data["metrics"]], abs=1e-6)
+        assert data["methods"][method] in METHODS
+    assert [len(subject["references"]) for subject in data["subjects"]] == [2, 2, 2]
+
+
+def test_disagreements_are_those_of_the_comparison() -> None:
+    result = compare(random_methods({"a": 0.0, "b": 0.05}))
+    data = page_data(result, NONE)
+    images = [(m.name, image.path) for m in result.methods for image in m.result.images]
+    for way, sign in enumerate((1, -1)):
+        wanted = [
+            (d.method, d.path)
+            for d in result.disagreements
+            if d.level == "images" and sign * d.difference > 0
+        ]
+        assert [images[row] for row in data["disagreements"][1][way]] == wanted
+        assert wanted
+
+
+def test_disagreements_of_one_method_are_by_rank() -> None:
+    one = scored({"a": [[0.1, 0.9], [0.2, 0.2], [0.3, 0.3], [0.9, 0.1]]})
+    assert page_data(one, NONE)["disagreements"] == [[[], []], [[0], [3]]]
+
+
+def test_a_large_page_is_made_fast_and_small() -> None:
+    """7 methods x 150 subjects x 9 generations; generous, because the machine is shared."""
+    random = np.random.default_rng(0)
+    methods = {
+        f"method {i}": scored(
+            {f"subject {s}": random.uniform(0.2, 0.9, (9, 3)) for s in range(150)}, ("a", "b", "c")
+        )
+        for i in range(7)
+    }
+    result = compare(methods)
+    start = time.perf_counter()
+    page_files(result)
+    html = to_html(result, NONE)
+    assert time.perf_counter() - start < 5
+    assert len(html) < 2_500_000
+
+
+# Plots
+
+
+def svg_of(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text)
+
+
+def test_whiskers_and_bands_are_where_the_numbers_are() -> None:
+    rows = [
+        plots.Row("a", "m0", 0.5, (0.4, 0.6), (0.1, 0.9)),
+        plots.Row("b", "m1", 0.7, (0.65, 0.9), (None, 0.8), hollow=True),
+    ]
+    svg = svg_of(plots.interval_plot("x", "scores", rows, ends=("floor", "ceiling")))
+    a, b = (float(circle.get("cx")) for circle in svg.iter("circle"))
+    per_unit = (b - a) / 0.2
+    first, second = (
+        [float(x) for x in re.findall(r"[ML]([\d.]+)", p.get("d"))]
+        for p in svg.iter("path")
+        if p.get("class") == "whisker"
+    )
+    assert [(x - a) / per_unit + 0.5 for x in first + second] == pytest.approx(
+        [0.4, 0.6, 0.65, 0.9], abs=0.002
+    )
+    (band,) = (rect for rect in svg.iter("rect") if rect.get("class") == "band")
+    assert (float(band.get("x")) - a) / per_unit + 0.5 == pytest.approx(0.1, abs=0.002)
+    assert float(band.get("width")) / per_unit == pytest.approx(0.8, abs=0.002)
+    assert [g.get("class") for g in svg.iter("g") if g.get("class")] == ["m0", "m1 hollow"]
+    assert svg.find("desc").text == "a: 0.500 [0.400, 0.600]; b: 0.700 [0.650, 0.900]"
+    assert {"0.500", "0.700", "floor", "ceiling"} <= {text.text for text in svg.iter("text")}
+
+
+def test_a_difference_shows_its_sign_and_zero() -> None:
+    rows = [plots.Row("a", "m0", 0.03, (0.01, 0.05), (-0.02, 0.02)), plots.Row("b", "m1", None)]
+    svg = svg_of(plots.interval_plot("x", "differences", rows, zero=True))
+    assert {"+0.030", "-"} <= {text.text for text in svg.iter("text")}
+    assert [p for p in svg.iter("path") if p.get("class") == "zero"]
+    assert len(list(svg.iter("circle"))) == 1
+
+
+@given(st.floats(-1, 1), st.floats(1e-4, 2))
+def test_ticks_are_few_round_and_inside(low: float, width: float) -> None:
+    marks = ticks(low, low + width)
+    assert 1 <= len(marks) <= 7
+    assert all(low - 1e-6 <= mark <= low + width + 1e-6 for mark in marks)
+    steps = np.diff(marks)
+    assert np.allclose(steps, steps[0] if len(steps) else 0)
+
+
+@given(st.floats(-5, 5), st.floats(0.01, 5), st.floats(0, 1))
+def test_a_scale_is_linear(low: float, width: float, share: float) -> None:
+    assert Scale(low, low + width, 10, 110)(low + share * width) == pytest.approx(10 + 100 * share, abs=1e-6)
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5] * 10, [0.2, 0.25, 0.3, 0.7, 0.71, 0.9]])
+def test_a_hill_holds_everything(values) -> None:
+    points, density = plots.smoothed(np.array(values), -1.0, 2.0)
+    assert density.sum() * (points[1] - points[0]) == pytest.approx(1)
+    assert (density >= 0).all()
+    assert np.average(points, weights=density) == pytest.approx(np.mean(values), abs=0.01)
+
+
+def test_a_hill_equals_scipys() -> None:
+    from scipy.stats import gaussian_kde
+
+    values = np.random.default_rng(0).normal(0.6, 0.1, 300)
+    points, density = plots.smoothed(values, 0.0, 1.2)
+    spread, quartiles = values.std(ddof=1), np.percentile(values, [25, 75])
+    width = 0.9 * min(spread, (quartiles[1] - quartiles[0]) / 1.34) * 300**-0.2
+    reference = gaussian_kde(values, bw_method=width / spread)(points)
+    assert np.abs(density - reference).max() < 0.02 * reference.max()
+
+
+def cloud(colour: str, n: int, seed: int, copies: int = 0) -> plots.Cloud:
+    random = np.random.default_rng(seed)
+    return plots.Cloud(
+        colour, random.uniform(0.2, 0.9, n), random.uniform(-0.1, 0.9, n), np.arange(n) < copies
+    )
+
+
+def test_every_point_is_in_the_scatter_at_its_place() -> None:
+    clouds = [cloud("m0", 50, 0), cloud("m1", 30, 1, copies=10)]
+    svg = svg_of(plots.scatter_plot("x", "clip-i", "nearid", clouds))
+    x, y = (Scale(*map(float, svg.get(name).split())) for name in ("data-x", "data-y"))
+    for one in clouds:
+        (path,) = (p for p in svg.iter("path") if (p.get("class") or "").endswith(one.colour))
+        drawn = np.array(re.findall(r"M([\d.-]+) ([\d.-]+)h0", path.get("d")), float)
+        wanted = np.column_stack([[x(v) for v in one.x], [y(v) for v in one.y]])
+        assert np.abs(drawn - wanted).max() <= 0.051
+    all_x, all_y = (np.concatenate([getattr(one, axis)[~one.copies] for one in clouds]) for axis in "xy")
+    inside = sum(
+        a >= np.quantile(all_x, 0.75) and b <= np.quantile(all_y, 0.25)
+        for a, b in zip(all_x, all_y, strict=True)
+    )
+    assert f"{inside} of them, copies aside," in svg.find("desc").text
+
+
+def test_a_scatter_of_copies_only() -> None:
+    svg = svg_of(plots.scatter_plot("x", "a", "b", [cloud("m0", 5, 0, copies=5)]))
+    assert "0 of them" in svg.find("desc").text
+
+
+def test_a_heatmap_has_a_cell_for_every_number() -> None:
+    cells = [[0.1 * i + 0.005 * j for j in range(90)] for i in range(3)]
+    cells[1][5] = None
+    names = [f"subject {j}" for j in range(90)]
+    svg = svg_of(plots.heatmap("x", "heat", ["a", "b", "<c>"], names, cells))
+    titles = [title.text for title in svg.iter("title")][1:]
+    assert len(titles) == 3 * 90
+    assert "<c>, subject 89: 0.645" in titles
+    assert "b, subject 5: -" in titles
+    steps = {g.get("class") for g in svg.iter("g") if g.get("class")}
+    assert steps == {"none", *(f"h{step}" for step in range(plots.HEATS))}
+
+
+def test_more_methods_than_colours_share_them() -> None:
+    assert plots.colour(plots.COLOURS) == plots.colour(0)
+    style = (Path(plots.__file__).parent / "style.css").read_text()
+    for kind, number in (("m", plots.COLOURS), ("h", plots.HEATS)):
+        assert set(re.findall(rf"--({kind}\d+):", style)) == {f"{kind}{i}" for i in range(number)}
+    script = (Path(plots.__file__).parent / "page.js").read_text()
+    assert f"% {plots.COLOURS})" in script
+
+
+def test_shown_without_a_thumbnail(result) -> None:
+    files = page_files(result)
+    data = page_data(result, Pictures((Shown(None, None),), {files[0]: 0}, ""))
+    assert data["thumbnails"] == [None]

@@ -103,7 +103,7 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         yield "copies take max, neither min nor max_drop"
     if not copies and rule.max is not None:
         yield "max is for copies only; a higher number is a better one everywhere else"
-    if rule.max is not None and not (rule.max >= 0 and rule.max.is_integer()):
+    if copies and rule.max is not None and not (rule.max >= 0 and rule.max.is_integer()):
         yield "max must be a number of copies: 0, 1, 2 ..."
     if rule.max_drop is not None and rule.max_drop < 0:
         yield "max_drop must be 0 or more: it says how much lower than the baseline is allowed"

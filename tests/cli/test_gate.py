@@ -1,0 +1,380 @@
+"""`nearid gate` through the real command line: exit codes, files, messages, and the baseline."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import junitparser
+import pytest
+
+from nearid_cli.cli.app import app
+from nearid_cli.reports import to_json
+from tests.commandline import Nearid
+from tests.gating import SUBJECTS, change_metric, change_subject, make_comparison, make_run
+
+RULES = """
+[[gate.rules]]
+metric = "nearid"
+min = 0.6
+max_drop = 0.02
+
+[[gate.rules]]
+statistic = "copies"
+max = 0
+"""
+BY_SUBJECT = '[[gate.rules]]\nmetric = "nearid"\nlevel = "subject"\nmax_drop = 0.02\n'
+HALF = dict.fromkeys(["s0", "s2", "s4"], 0.03)
+
+
+@pytest.fixture(autouse=True)
+def no_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """`base.json`, `run.json` with a planted drop on half of the subjects, and rules that it passes."""
+    write(tmp_path / "base.json", make_run())
+    write(tmp_path / "run.json", make_run(drops=HALF))
+    (tmp_path / "nearid.toml").write_text(RULES)
+    return tmp_path
+
+
+def write(path: Path, result: object) -> bytes:
+    path.write_text(to_json(result) + "\n", encoding="utf-8")
+    return path.read_bytes()
+
+
+class TestExitCodes:
+    def test_passed(self, nearid: Nearid, folder: Path) -> None:
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert (finished.code, finished.err) == (0, "")
+        assert "nearid score  passed  0.760     0.775  0.015" in finished.out
+        assert finished.out.splitlines()[-1] == "gate passed: 2 checks, 2 passed"
+
+    def test_planted_drop_by_subject(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert (finished.code, finished.err) == (1, "")
+        failures = [line for line in finished.out.splitlines() if line.startswith("FAILED")]
+        assert failures == [f"FAILED nearid score, subject {name}" for name in HALF]
+        assert finished.out.splitlines()[-1] == "gate failed: 6 checks, 3 failed, 3 passed"
+
+    def test_missing_subject(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "run.json", make_run({name: SUBJECTS[name] for name in ("s0", "s1", "s2", "s5")}))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 1
+        assert "the run lacks 2 subjects of the baseline: s3, s4" in finished.out
+
+    def test_null(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "run.json", change_subject(make_run(), "s3", retention=None))
+        (folder / "nearid.toml").write_text(BY_SUBJECT.replace("level", 'statistic = "retention"\nlevel'))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 1
+        assert "FAILED nearid retention, subject s3\n  the run has no retention here" in finished.out
+
+    def test_another_checkpoint(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "base.json", change_metric(make_run(), checkpoint="org/v2", fingerprint="0" * 40))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 1
+        assert "run org/nearid (fingerprint ffffffffffff" in finished.out
+        assert "baseline org/v2 (fingerprint 000000000000" in finished.out
+        assert nearid("gate", "run.json", "--baseline", "base.json", "--allow-mismatch").code == 0
+
+    @pytest.mark.parametrize("baseline", [[], ["--baseline", "absent.json"]])
+    def test_no_baseline(self, nearid: Nearid, folder: Path, baseline: list[str]) -> None:
+        finished = nearid("gate", "run.json", *baseline)
+        assert finished.code == 1
+        assert "--update-baseline" in finished.out
+
+    def test_a_warning_passes(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").write_text(BY_SUBJECT + 'on_fail = "warn"\n')
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 0
+        assert finished.out.splitlines()[-1] == "gate passed: 6 checks, 3 warned, 3 passed"
+
+    def test_unknown_rule_key(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").write_text(RULES.replace("max_drop", "max_dorp").replace("max =", "maxx ="))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert (
+            finished.error
+            == f"{folder / 'nearid.toml'}: 2 problems in the rules of the gate; see docs/gate.md"
+        )
+        assert finished.details == [
+            'rule 1: unknown key "max_dorp": did you mean max_drop?',
+            'rule 2: unknown key "maxx": did you mean max?',
+        ]
+
+    def test_no_rules(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").unlink()
+        assert "nearid gate init" in nearid("gate", "run.json").error
+
+    def test_a_baseline_that_cannot_be_read(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "base.json").write_text('{"schema": "nearid.gate/1"}')
+        assert nearid("gate", "run.json", "--baseline", "base.json").error.startswith(
+            "base.json is not a result"
+        )
+        (folder / "link.json").symlink_to(folder / "nowhere.json")
+        assert "cannot read link.json" in nearid("gate", "run.json", "--baseline", "link.json").error
+
+    def test_a_baseline_of_another_kind(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "base.json", make_comparison(ours=make_run()))
+        assert (
+            "give a baseline of the same kind" in nearid("gate", "run.json", "--baseline", "base.json").error
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["absent.json"], "cannot read absent.json"),
+            (["nearid.toml"], "nearid.toml is not a result of"),
+            ([], "missing argument 'RUN'"),
+            (["--baseline", "base.json"], "missing argument 'RUN'"),
+            (["run.json", "--config", "absent.toml"], "the configuration absent.toml does not exist"),
+            (["run.json", "--update-baseline"], "--update-baseline needs --baseline FILE"),
+            (["run.json", "-o", "gate.csv"], "known: .json, .md, .xml"),
+            (["run.json", "-o", "run.json"], "the output run.json is an input, too"),
+            (
+                ["run.json", "--baseline", "base.json", "-o", "./base.json"],
+                "the output base.json is an input",
+            ),
+            (["run.json", "--format", "tabel"], 'unknown format "tabel": did you mean table?'),
+            (["run.json", "--basline", "base.json"], "no such option: --basline"),
+        ],
+    )
+    def test_usage(self, nearid: Nearid, folder: Path, arguments: list[str], message: str) -> None:
+        assert message in nearid("gate", *arguments).error
+        assert {path.name for path in folder.iterdir()} == {"base.json", "run.json", "nearid.toml"}
+
+    @pytest.mark.parametrize("form", ["table", "json"])
+    def test_a_failed_gate_stays_failed_when_nobody_reads(self, folder: Path, form: str) -> None:
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-m", "nearid_cli", "gate", "run.json", "--baseline", "base.json"]
+        finished = subprocess.run(
+            [*command, "--format", form], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writer)
+        assert (finished.returncode, finished.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run.json", "--baseline", "base.json"],
+        ["--baseline", "base.json", "run.json"],
+        ["check", "run.json", "--baseline", "base.json"],
+        ["check", "--baseline", "base.json", "run.json"],
+    ],
+)
+def test_the_command_may_be_left_out(nearid: Nearid, folder: Path, arguments: list[str]) -> None:
+    finished = nearid("gate", *arguments)
+    assert finished.code == 0
+    assert "0.015" in finished.out
+
+
+def test_help(nearid: Nearid) -> None:
+    group = nearid("gate", "--help")
+    assert group.code == 0
+    assert "nearid gate check" in group.out
+    assert "init" in group.out
+    for arguments in (["check", "--help"], ["run.json", "--help"], ["check", "-h"]):
+        finished = nearid("gate", *arguments)
+        assert finished.code == 0
+        assert "--update-baseline" in finished.out
+
+
+class TestOutputs:
+    def test_json_on_stdout(self, nearid: Nearid, folder: Path) -> None:
+        finished = nearid("gate", "run.json", "--baseline", "base.json", "--format", "json")
+        found = json.loads(finished.out)
+        assert list(found) == ["schema", "tool", "created", "run", "baseline", "passed", "verdicts"]
+        assert (found["schema"], found["passed"], found["run"]) == ("nearid.gate/1", True, "run.json")
+        first = found["verdicts"][0]
+        assert first["drop"] == pytest.approx(0.015)
+        assert first["moved"][0] == {"subject": "s0", "delta": pytest.approx(-0.03)}
+        assert first["rule"]["max_drop"] == 0.02
+
+    def test_files(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+        outputs = ["-o", "gate.json", "-o", "gate.md", "-o", "gate.xml"]
+        finished = nearid("gate", "run.json", "--baseline", "base.json", *outputs)
+        assert finished.code == 1
+        assert json.loads((folder / "gate.json").read_text())["passed"] is False
+        assert "nearid gate failed" in (folder / "gate.md").read_text(encoding="utf-8")
+        (suite,) = junitparser.JUnitXml.fromfile(str(folder / "gate.xml"))
+        assert (suite.tests, suite.failures) == (6, 3)
+
+    def test_a_comparison(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "base.json", make_comparison(ours=make_run(), theirs=make_run()))
+        write(folder / "run.json", make_comparison(ours=make_run(), theirs=make_run(drops=HALF)))
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 1
+        assert "FAILED nearid score, method theirs, subject s0" in finished.out
+
+    def test_another_configuration(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "other").mkdir()
+        (folder / "other" / "pyproject.toml").write_text(
+            '[[tool.nearid.gate.rules]]\nmetric = "nearid"\nmin = 0.9\n'
+        )
+        finished = nearid("gate", "run.json", "--config", "other/pyproject.toml")
+        assert finished.code == 1
+        assert "below the minimum of 0.900" in finished.out
+
+    def test_many_verdicts_are_counted(self, nearid: Nearid, folder: Path) -> None:
+        many = {f"s{i:02d}": 0.7 for i in range(30)}
+        write(folder / "base.json", make_run(many))
+        write(folder / "run.json", make_run(many, drops={"s07": 0.1}))
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert "s07" in finished.out
+        assert "s08" not in finished.out
+        assert finished.out.splitlines()[-1] == "gate failed: 30 checks, 1 failed, 29 passed"
+
+    def test_names_cannot_move_the_cursor(self, nearid: Nearid, folder: Path) -> None:
+        awkward = {"a\x1b[2J\n::error::b": 0.7, "[red]x[/red]": 0.7}
+        write(folder / "base.json", make_run(awkward))
+        write(folder / "run.json", make_run(awkward, drops=dict.fromkeys(awkward, 0.1)))
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert "\x1b" not in finished.out
+        assert "[red]x[/red]" in finished.out
+        assert [line for line in finished.out.splitlines() if line.lstrip().startswith("::")] == []
+
+
+class TestGithub:
+    @pytest.fixture(autouse=True)
+    def on_github(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+        (folder / "nearid.toml").write_text(BY_SUBJECT)
+
+    def test_annotations_and_summary(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "summary.md").write_text("before\n")
+        finished = nearid("gate", "run.json", "--baseline", "base.json", "--format", "json")
+        assert finished.code == 1
+        assert json.loads(finished.out)["passed"] is False
+        assert len(finished.err.splitlines()) == 3
+        assert finished.err.startswith(
+            "::error title=nearid gate%3A nearid score%2C subject s0::score fell by 0.030"
+        )
+        summary = (folder / "summary.md").read_text(encoding="utf-8")
+        assert summary.startswith("before\n# ")
+        assert "nearid gate failed" in summary
+
+    def test_a_summary_that_cannot_be_written_is_said(
+        self, nearid: Nearid, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "absent" / "summary.md"))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 1
+        assert "warning: cannot write the step's summary" in finished.err
+
+
+class TestUpdateBaseline:
+    def test_the_run_becomes_the_baseline(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "run.json", make_run(drops=dict.fromkeys(SUBJECTS, 0.1)))
+        assert nearid("gate", "run.json", "--baseline", "base.json").code == 1
+        finished = nearid("gate", "run.json", "--baseline", "base.json", "--update-baseline")
+        assert finished.code == 0
+        first, second = finished.err.splitlines()
+        assert first == "run.json is now the baseline base.json"
+        assert second.startswith("nearid: score 0.775 -> 0.675; fell most: s")
+        assert (folder / "base.json").read_bytes() == (folder / "run.json").read_bytes()
+        assert nearid("gate", "run.json", "--baseline", "base.json").code == 0
+
+    def test_a_first_baseline(self, nearid: Nearid, folder: Path) -> None:
+        finished = nearid("gate", "run.json", "--baseline", "new.json", "--update-baseline")
+        assert (finished.code, finished.err) == (0, "run.json is now the baseline new.json\n")
+        assert (folder / "new.json").read_bytes() == (folder / "run.json").read_bytes()
+
+    @pytest.mark.parametrize("fault", ["minimum", "copies", "null"])
+    def test_not_if_the_run_itself_fails(self, nearid: Nearid, folder: Path, fault: str) -> None:
+        before = (folder / "base.json").read_bytes()
+        if fault == "minimum":
+            write(folder / "run.json", make_run(drops=dict.fromkeys(SUBJECTS, 0.5)))
+        elif fault == "copies":
+            write(folder / "run.json", make_run(copies={"s0/0.png"}))
+        else:
+            write(folder / "run.json", change_subject(make_run(), "s3", retention=None))
+            (folder / "nearid.toml").write_text(BY_SUBJECT.replace("level", 'statistic = "retention"\nlevel'))
+        finished = nearid(
+            "gate", "run.json", "--baseline", "base.json", "--update-baseline", "-o", "gate.json"
+        )
+        assert finished.code == 1
+        assert finished.err == "warning: base.json stays as it was\n"
+        assert (folder / "base.json").read_bytes() == before
+        assert (folder / "gate.json").exists()
+
+    def test_a_damaged_baseline_is_replaced(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "base.json").write_text("{")
+        finished = nearid("gate", "run.json", "--baseline", "base.json", "--update-baseline")
+        assert finished.code == 0
+        assert finished.err.startswith(
+            "warning: the old baseline could not be read: base.json is not a result"
+        )
+        assert (folder / "base.json").read_bytes() == (folder / "run.json").read_bytes()
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_baseline_that_cannot_be_written(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "kept").mkdir(mode=0o500)
+        assert (
+            "no permission"
+            in nearid("gate", "run.json", "--baseline", "kept/b.json", "--update-baseline").error
+        )
+
+    def test_a_baseline_in_no_folder(self, nearid: Nearid, folder: Path) -> None:
+        finished = nearid("gate", "run.json", "--baseline", "absent/b.json", "--update-baseline")
+        assert "make it first" in finished.error
+
+
+class TestInit:
+    def test_what_it_prints_passes(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").unlink()
+        printed = nearid("gate", "init", "base.json")
+        assert (printed.code, printed.err) == (0, "")
+        assert nearid("gate", "init", "base.json", "-o", "nearid.toml").code == 0
+        assert (folder / "nearid.toml").read_text() == printed.out
+        assert nearid("gate", "base.json", "--baseline", "base.json").code == 0
+
+    def test_nothing_is_overwritten(self, nearid: Nearid, folder: Path) -> None:
+        assert "nearid.toml exists" in nearid("gate", "init", "base.json", "-o", "nearid.toml").error
+        assert (folder / "nearid.toml").read_text() == RULES
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [("rules.yaml", "known: .toml"), ("pyproject.toml", "[[tool.nearid.gate.rules]]")],
+    )
+    def test_files_that_it_does_not_write(
+        self, nearid: Nearid, folder: Path, name: str, message: str
+    ) -> None:
+        assert message in nearid("gate", "init", "base.json", "-o", name).error
+        assert not (folder / name).exists()
+
+
+def test_it_imports_nothing_heavy(folder: Path) -> None:
+    heavy = {"torch", "transformers", "pandas", "scipy", "skimage", "pyarrow", "PIL"}
+    program = (
+        "import sys; from nearid_cli.cli.app import main; main(sys.argv[1:]);"
+        f"print('heavy:', sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    for arguments in (["gate", "run.json", "--baseline", "base.json"], ["gate", "init", "run.json"]):
+        finished = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True
+        )
+        assert finished.stderr == "heavy: []\n", finished.stderr
+
+
+def test_it_is_registered_with_its_two_commands() -> None:
+    (group,) = [group for group in app.registered_groups if group.name == "gate"]
+    assert [command.callback.__name__ for command in group.typer_instance.registered_commands] == [
+        "check",
+        "init",
+    ]

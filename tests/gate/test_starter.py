@@ -1,0 +1,80 @@
+"""The starter configuration loads, and the run that it was made from passes it."""
+
+import re
+
+import pytest
+
+from nearid_cli.gate.judge import judge
+from nearid_cli.gate.rules import load_rules
+from nearid_cli.gate.starter import starter
+from tests.gating import SUBJECTS, make_comparison, make_run
+
+AWKWARD = 'a"b\\c\n\x7f #[é💥'
+RUNS = {
+    "plain": make_run(),
+    "several metrics": make_run(metrics=("nearid", "hog", AWKWARD)),
+    "copies": make_run(copies={"s1/0.png", "s2/1.png"}),
+    "one subject": make_run({"s0": 0.7}),
+    "two subjects": make_run({"s0": 0.7, "s1": 0.6}),
+    "one generation": make_run(spread=(0.0,)),
+    "negative": make_run({f"s{i}": -0.5 + 0.1 * i for i in range(4)}),
+    "equal": make_run(dict.fromkeys(SUBJECTS, 0.25), spread=(0.0, 0.0, 0.0)),
+    "methods": make_comparison(ours=make_run(), theirs=make_run(drops=dict.fromkeys(SUBJECTS, 0.2))),
+    "copying method": make_comparison(ours=make_run(), theirs=make_run(copies={"s1/0.png"})),
+}
+
+
+def rules_of(text, folder):
+    (folder / "nearid.toml").write_text(text, encoding="utf-8")
+    return load_rules(folder / "nearid.toml", folder)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_run_passes_its_own_rules(name, tmp_path):
+    run = RUNS[name]
+    rules = rules_of(starter(run, "run.json"), tmp_path)
+    assert {rule.metric for rule in rules} == {metric.name for metric in run.metrics} | {"*"}
+    result = judge(run, run, rules, run_name="run.json", baseline_name="run.json")
+    assert [one.reason for one in result.verdicts if one.status != "passed"] == []
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_so_it_does_with_the_rules_that_are_commented_out(name, tmp_path):
+    run = RUNS[name]
+    text = starter(run, "run.json")
+    more = re.sub(r"^# (?=\[\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    assert more != text
+    rules = rules_of(more, tmp_path)
+    assert rules[-1].level == "subject"
+    assert judge(run, run, rules, run_name="run.json", baseline_name="run.json").passed
+
+
+def test_bounds_come_from_the_run(tmp_path):
+    _, rule = rules_of(starter(make_run(), "run.json"), tmp_path)
+    low = make_run().aggregate["nearid"].ci95[0]
+    assert low - 0.02 < rule.min < low
+    # Standard error of a mean of 6 subjects with 4 generations of this spread each, twice, for a difference.
+    error = (2 * (0.0002 / 4) / 6) ** 0.5
+    assert 2 * error - 1e-9 < rule.max_drop < 2 * error + 0.01
+    assert rule.confidence == 0.95
+
+
+def test_the_lowest_method_sets_the_minimum(tmp_path):
+    _, rule = rules_of(starter(RUNS["methods"], "run.json"), tmp_path)
+    assert rule.level == "method"
+    assert rule.min < make_run(drops=dict.fromkeys(SUBJECTS, 0.2)).aggregate["nearid"].ci95[0]
+
+
+def test_two_subjects_have_no_confidence(tmp_path):
+    text = starter(RUNS["two subjects"], "run.json")
+    assert "# confidence needs 3 subjects, and there are 2" in text
+    assert rules_of(text, tmp_path)[1].confidence is None
+
+
+def test_copies_are_allowed_as_they_are_and_said():
+    assert "max = 2  # what this run has; 0 is what it should be" in starter(RUNS["copies"], "run.json")
+    assert "max = 0\n" in starter(make_run(), "run.json")
+
+
+def test_a_name_cannot_break_out_of_its_comment(tmp_path):
+    assert len(rules_of(starter(make_run(), "a\n[gate]\nb.json"), tmp_path)) == 2

@@ -11,6 +11,7 @@ from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.score import score_methods
 from nearid_cli.layouts.methods import find_methods
+from nearid_cli.reports.html.locations import anchored
 from nearid_cli.reports.reading import read_score
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import printable
@@ -85,7 +86,8 @@ def score_or_read(
             f"{', '.join(map(printable, folders))}; name methods one by one with --method NAME=DIR"
         )
     to_score = {name: path for name, path in named.items() if not is_result(path)}
-    results = {name: read_score(path) for name, path in finished.items()}
+    # Relative roots may count from the folder of the result rather than from here; the report wants the pictures.
+    results = {name: anchored(read_score(path), path.parent) for name, path in finished.items()}
     if not folders and not to_score and results:
         check_methods(list(results), baseline)
         if references or distractors:

@@ -277,6 +277,7 @@ def test_print(open_page: Open, report: Path) -> None:
     assert page.locator(".card.waiting").count() > 0
     page.emulate_media(media="print")
     expect(page.locator(".card.waiting")).to_have_count(0)  # all strips are on paper
+    expect(page.locator("details:not([open])")).to_have_count(0)
     for hidden in (".bar", "#controls"):
         expect(page.locator(hidden)).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -314,7 +314,11 @@
     showTheme();
   });
   system.addEventListener("change", showTheme);
-  matchMedia("print").addEventListener("change", (event) => { if (event.matches) cards.forEach(fillCard); });
+  matchMedia("print").addEventListener("change", (event) => {
+    if (!event.matches) return;
+    cards.forEach(fillCard);
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
 
   byId("unscripted").remove();
   showTheme();

@@ -31,6 +31,7 @@ FLOORS = {
     "synth": 5,
     "gate": 5,
     "view": 5,
+    "benchmarks": 6,
     "demo": 6,
     "api": 6,
     "cli": 7,

@@ -1,0 +1,11 @@
+"""`nearid bench`: the benchmarks of the paper, one module a command."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    help="The three benchmarks of the NearID paper, and its tables.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)

@@ -11,7 +11,7 @@ from nearid_cli.results.score import Interval, Tool
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of `[[gate.rules]]`, as in docs/ci.md.
+    """One entry of `[[gate.rules]]`, as in docs/gate.md.
 
     Attributes:
         metric: a metric of the run, or `*` for every one.
@@ -53,7 +53,7 @@ class Verdict:
         reason: what is wrong, or what was fine, in one line.
         expected: the bounds in words, such as `score >= 0.600, drop <= 0.020`.
         found, baseline: the numbers; None where they do not exist.
-        drop: baseline minus found, paired by subject.
+        drop: baseline minus found, paired by subject; None where the rule does not ask for it.
         ci: the interval of the drop, from 1 - confidence to confidence (0.95 where the rule has none); None where
             there is none.
         moved: the subjects that moved most, worst first.
@@ -85,5 +85,5 @@ class GateResult:
     verdicts: tuple[Verdict, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/ci.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/gate.md."""
         return {"schema": "nearid.gate/1", **plain(self)}

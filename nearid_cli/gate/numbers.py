@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from functools import cached_property
 
 from nearid_cli.gate.rules import COPIES
@@ -32,9 +32,9 @@ class Numbers:
         self._subjects = {subject.subject: subject for subject in result.subjects}
 
     @property
-    def subjects(self) -> tuple[str, ...]:
+    def subjects(self) -> KeysView[str]:
         """Their names, in the result's order."""
-        return tuple(self._subjects)
+        return self._subjects.keys()
 
     def generations(self, subject: str | None = None) -> list[Image]:
         """The generations of a subject, or of all."""

@@ -25,7 +25,8 @@ def measure(folder: Path) -> list[Row]:
     from transformers.utils import logging
 
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.embedding.pipeline import Settings, embed
+    from nearid_cli.embedding.pipeline import embed
+    from nearid_cli.embedding.settings import Settings
 
     logging.disable_progress_bar()
     paths = photographs(folder / "pictures", PICTURES)

@@ -38,7 +38,8 @@ def measure(folder: Path) -> list[Row]:
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.embedding.pipeline import Settings, embed
+    from nearid_cli.embedding.pipeline import embed
+    from nearid_cli.embedding.settings import Settings
     from nearid_cli.encoders.checkpoints import resolve
     from nearid_cli.encoders.load import load_encoder
     from nearid_cli.encoders.registry import parse_metrics

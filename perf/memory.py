@@ -38,7 +38,8 @@ def measure(folder: Path) -> list[Row]:
 def _embed(folder: Path, number: int) -> None:
     """Embed the first pictures, then say the peak in KiB."""
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.embedding.pipeline import Settings, embed
+    from nearid_cli.embedding.pipeline import embed
+    from nearid_cli.embedding.settings import Settings
 
     paths = sorted((folder / "pictures").iterdir())[:number]
     spec, encoder = small_encoder(folder / f"small {number}")

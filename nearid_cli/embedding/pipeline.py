@@ -11,58 +11,30 @@ many files there are, besides the embeddings themselves.
 
 from __future__ import annotations
 
-import os
-import stat
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearid_cli.embedding.batches import Batches
-from nearid_cli.embedding.memo import FileMemo, FileState
-from nearid_cli.embedding.reading import open_picture, read_digest, why_unreadable
+from nearid_cli.embedding.identify import identify
+from nearid_cli.embedding.reading import Content, FileContent
+from nearid_cli.embedding.settings import Settings
+from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from tqdm import tqdm
 
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
 
     Row = npt.NDArray[np.float32]
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-BATCH_SIZES = {"cpu": 16, "cuda": 128, "mps": 32}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to embed; nothing here changes an embedding by more than rounding.
-
-    Attributes:
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
-        batch_size: pictures a forward pass; None for the device's default.
-        workers: decoding threads; None for one a core.
-        max_pixels: pictures with more pixels are bad; None for the default limit.
-        verify_content: read every file again, whatever the memo says.
-        progress: show a bar on stderr.
-    """
-
-    device: str = "cpu"
-    batch_size: int | None = None
-    workers: int | None = None
-    max_pixels: int | None = None
-    verify_content: bool = False
-    progress: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,38 +79,17 @@ def embed(
         ModelError: an encoder cannot be loaded, or gives embeddings that are not finite; all
             such encoders or pictures are named.
     """
-    workers = settings.workers or os.cpu_count() or 1
     reasons: dict[int, str] = {}
     try:
-        digests = _identify(paths, cache.memo if cache else None, settings, workers, reasons)
+        digests = identify(paths, cache.memo if cache else None, settings, reasons)
     finally:  # on an interrupt too: what is read need not be read again
         if cache:
             cache.memo.flush()
-    first: dict[bytes, Path] = {}
+    contents: dict[bytes, Content] = {}
     for path, digest in zip(paths, digests, strict=True):
-        if digest is not None:
-            first.setdefault(digest, path)
-    rows: dict[str, dict[bytes, Row]] = {
-        spec.name: cache.load(spec, list(first)) if cache else {} for spec in specs
-    }
-    missing = {
-        digest: lacking
-        for digest in first
-        if (lacking := [spec.name for spec in specs if digest not in rows[spec.name]])
-    }
-    unusable = _drop_leading_unusable(missing, first, settings) if missing else {}
-    if missing:
-        names = {name for lacking in missing.values() for name in lacking}
-        encoders = _load([spec for spec in specs if spec.name in names], load)
-        batches = {
-            name: Batches(encoder, _batch_size(settings), rows[name], cache)
-            for name, encoder in encoders.items()
-        }
-        cached = len(first) - len(unusable) - len(missing)
-        unusable |= _embed_missing(missing, first, batches, settings, workers, cached)
-        if cache:
-            with suppress(OSError):  # a full disk has been warned about; parts that stay apart are as good
-                cache.compact()
+        if digest is not None and digest not in contents:
+            contents[digest] = FileContent(path, digest)
+    rows, unusable = embed_contents(contents, specs, load, cache, settings)
     for position, digest in enumerate(digests):
         if digest in unusable:
             reasons[position] = unusable[digest]
@@ -149,48 +100,54 @@ def embed(
     )
 
 
-def _identify(
-    paths: Sequence[Path],
-    memo: FileMemo | None,
+def embed_contents(
+    contents: Mapping[bytes, Content],
+    specs: Sequence[EncoderSpec],
+    load: Callable[[EncoderSpec], Encoder],
+    cache: Cache | None,
     settings: Settings,
-    workers: int,
-    reasons: dict[int, str],
-) -> list[bytes | None]:
-    """The digest of each file's bytes; None, with a reason, for a file that cannot be read."""
-    digests: list[bytes | None] = [None] * len(paths)
-    states: dict[int, FileState] = {}
-    for position, path in enumerate(paths):
-        try:
-            status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
-            if stat.S_ISREG(status.st_mode):
-                states[position] = FileState.of(path, status)
-            else:  # a pipe would block, a device might never end
-                reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        except OSError as error:
-            reasons[position] = why_unreadable(path, error)
-    if memo is not None and not settings.verify_content:
-        known = memo.known(list(states.values()))
-        for position, state in states.items():
-            digests[position] = known.get(state)
-    unread = [position for position in states if digests[position] is None]
-    if not unread:
-        return digests
-    with ThreadPoolExecutor(workers) as pool, _bar(settings, len(unread), "reading") as bar:
-        jobs = ((position, paths[position]) for position in unread)
-        for position, outcome in _ahead(pool, jobs, read_digest, window=4 * workers):
-            bar.update()
-            if isinstance(outcome, OSError):
-                reasons[position] = why_unreadable(paths[position], outcome)
-                continue
-            state, digest = outcome
-            digests[position] = digest
-            if memo is not None:
-                memo.remember(state, digest)
-    return digests
+) -> tuple[dict[str, dict[bytes, Row]], dict[bytes, str]]:
+    """Embed pictures that are identified already, through the cache.
+
+    Args:
+        contents: by digest.
+        specs: encoders with distinct names.
+        load: makes an encoder from its spec; called only for those with work to do.
+        cache: None to neither read nor keep anything.
+        settings: how.
+
+    Returns:
+        For each encoder (by name) the embedding [D] of each digest; and why pictures cannot be used, by digest.
+
+    Raises:
+        ModelError: as for `embed`.
+    """
+    rows: dict[str, dict[bytes, Row]] = {
+        spec.name: cache.load(spec, list(contents)) if cache else {} for spec in specs
+    }
+    missing = {
+        digest: lacking
+        for digest in contents
+        if (lacking := [spec.name for spec in specs if digest not in rows[spec.name]])
+    }
+    unusable = _drop_leading_unusable(missing, contents, settings) if missing else {}
+    if missing:
+        names = {name for lacking in missing.values() for name in lacking}
+        encoders = _load([spec for spec in specs if spec.name in names], load)
+        batches = {
+            name: Batches(encoder, settings.pictures_a_pass, rows[name], cache)
+            for name, encoder in encoders.items()
+        }
+        cached = len(contents) - len(unusable) - len(missing)
+        unusable |= _embed_missing(missing, contents, batches, settings, cached)
+        if cache:
+            with suppress(OSError):  # a full disk has been warned about; parts that stay apart are as good
+                cache.compact()
+    return rows, unusable
 
 
 def _drop_leading_unusable(
-    missing: dict[bytes, list[str]], first: Mapping[bytes, Path], settings: Settings
+    missing: dict[bytes, list[str]], contents: Mapping[bytes, Content], settings: Settings
 ) -> dict[bytes, str]:
     """Drop pictures from `missing` up to the first that can be decoded; returns them with reasons.
 
@@ -201,7 +158,7 @@ def _drop_leading_unusable(
     unusable = {}
     for digest in list(missing):
         try:
-            open_picture(first[digest], digest, settings.max_pixels)
+            contents[digest].open(settings.max_pixels)
         except UnreadableImage as error:
             unusable[digest] = error.reason
             del missing[digest]
@@ -229,20 +186,18 @@ def _load(specs: Sequence[EncoderSpec], load: Callable[[EncoderSpec], Encoder]) 
 
 def _embed_missing(
     missing: Mapping[bytes, list[str]],
-    first: Mapping[bytes, Path],
+    contents: Mapping[bytes, Content],
     batches: Mapping[str, Batches],
     settings: Settings,
-    workers: int,
     cached: int,
 ) -> dict[bytes, str]:
     """Embed what is missing, picture by picture and encoder by encoder.
 
     Args:
         missing: digest -> names of the encoders that lack it.
-        first: digest -> a file with these bytes.
+        contents: by digest.
         batches: by the encoder's name.
         settings: how.
-        workers: threads that read, decode and prepare.
         cached: how many pictures need none of this, for the progress bar.
 
     Returns:
@@ -257,7 +212,7 @@ def _embed_missing(
 
     def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage:
         try:
-            image = open_picture(first[digest], digest, settings.max_pixels)
+            image = contents[digest].open(settings.max_pixels)
             shared: dict[object, Pixels] = {}
             for name in missing[digest]:
                 encoder = batches[name].encoder
@@ -267,12 +222,12 @@ def _embed_missing(
             return error
         return {name: shared[batches[name].encoder.preparation] for name in missing[digest]}
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="decode")
     try:
-        with _bar(settings, len(missing), "embedding") as bar:
+        with progress_bar(settings, len(missing), "embedding") as bar:
             bar.set_postfix_str(f"{cached:,} from the cache")
-            window = 2 * workers + _batch_size(settings)
-            for digest, outcome in _ahead(pool, ((d, d) for d in missing), prepare, window):
+            window = 2 * settings.threads + settings.pictures_a_pass
+            for digest, outcome in ahead(pool, ((d, d) for d in missing), prepare, window):
                 bar.update()
                 if isinstance(outcome, UnreadableImage):
                     unusable[digest] = outcome.reason
@@ -291,35 +246,10 @@ def _embed_missing(
         raise ModelError(
             f"embeddings that are not finite numbers, from {', '.join(not_finite)}; "
             "the checkpoint or the dtype is at fault: try --dtype float32",
-            [f"{name}: {printable(first[d])}" for name, digests in not_finite.items() for d in digests],
+            [
+                f"{name}: {printable(contents[d].name)}"
+                for name, digests in not_finite.items()
+                for d in digests
+            ],
         )
     return unusable
-
-
-def _batch_size(settings: Settings) -> int:
-    return settings.batch_size or BATCH_SIZES[settings.device.partition(":")[0]]
-
-
-def _ahead(
-    pool: ThreadPoolExecutor,
-    jobs: Iterable[tuple[Item, object]],
-    work: Callable[..., Result],
-    window: int,
-) -> Iterator[tuple[Item, Result]]:
-    """Results of `work` on each job in order, with at most `window` jobs begun ahead of their use."""
-    begun: deque[tuple[Item, Future[Result]]] = deque()
-    for item, argument in jobs:
-        begun.append((item, pool.submit(work, argument)))
-        if len(begun) >= window:
-            item, future = begun.popleft()
-            yield item, future.result()
-    while begun:
-        item, future = begun.popleft()
-        yield item, future.result()
-
-
-def _bar(settings: Settings, total: int, what: str) -> tqdm[object]:
-    """A progress bar on stderr with pictures a second and the time left."""
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=what, unit="img", leave=False, disable=not settings.progress)

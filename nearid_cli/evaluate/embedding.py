@@ -8,17 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import Cache, default_cache_folder
 from nearid_cli.embedding.devices import choose_device, choose_dtype
-from nearid_cli.embedding.pipeline import Embedded, Settings, embed
+from nearid_cli.embedding.pipeline import Embedded, embed
+from nearid_cli.embedding.reading import Content
+from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import DEFAULT_METRICS, MetricRequest, parse_metrics
-from nearid_cli.errors import BadImagesError
+from nearid_cli.errors import BadImage, BadImagesError
 from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.results import Metric
-from nearid_cli.text import count
+from nearid_cli.text import count, storable
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from nearid_cli.encoders.spec import Encoder, EncoderSpec
 
 logger = logging.getLogger(__name__)
@@ -65,6 +71,19 @@ class Options:
         return parse_metrics(self.metrics, self.configured)
 
 
+@dataclass(frozen=True)
+class EmbeddedContents:
+    """What came of pictures that were identified by digests.
+
+    Attributes:
+        rows: for each metric the embedding [D] of each digest.
+        bad: the pictures that cannot be used, by digest.
+    """
+
+    rows: Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]]
+    bad: Mapping[bytes, BadImage]
+
+
 def embed_files(
     paths: Sequence[Path],
     requests: Sequence[MetricRequest],
@@ -76,30 +95,58 @@ def embed_files(
     Raises:
         NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
     """
-    device = choose_device(options.device)
-    dtype = choose_dtype(options.dtype, device)
-    folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
-    cache = Cache(folder) if options.use_cache else None
-    specs = resolve(requests, dtype, cache.memo.digest_file if cache else None, logger.info)
-    settings = Settings(
-        device=device,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        max_pixels=options.max_pixels,
-        verify_content=options.verify_content,
-        progress=options.progress,
-    )
+    job = _Job(requests, options)
+    return job.specs, embed(paths, [*job.specs, *extra], job.load, job.cache, job.settings)
 
-    def load(spec: EncoderSpec) -> Encoder:
+
+def embed_contents(
+    contents: Mapping[bytes, Content], requests: Sequence[MetricRequest], options: Options
+) -> tuple[list[EncoderSpec], EmbeddedContents]:
+    """Embed pictures that are no files, such as those in data sets, with each metric, through the cache.
+
+    Args:
+        contents: by digest.
+        requests: the metrics.
+        options: how.
+
+    Raises:
+        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
+    """
+    job = _Job(requests, options)
+    rows, unusable = pipeline.embed_contents(contents, job.specs, job.load, job.cache, job.settings)
+    bad = {digest: BadImage(storable(contents[digest].name), reason) for digest, reason in unusable.items()}
+    return job.specs, EmbeddedContents(rows, bad)
+
+
+class _Job:
+    """What the options and metrics come to: encoders, device, cache."""
+
+    def __init__(self, requests: Sequence[MetricRequest], options: Options) -> None:
+        device = choose_device(options.device)
+        dtype = choose_dtype(options.dtype, device)
+        folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
+        self.cache = Cache(folder) if options.use_cache else None
+        self.specs = resolve(
+            requests, dtype, self.cache.memo.digest_file if self.cache else None, logger.info
+        )
+        self.settings = Settings(
+            device=device,
+            batch_size=options.batch_size,
+            workers=options.workers,
+            max_pixels=options.max_pixels,
+            verify_content=options.verify_content,
+            progress=options.progress,
+        )
+
+    def load(self, spec: EncoderSpec) -> Encoder:
+        """Load an encoder, with torch and all."""
         from nearid_cli.encoders.load import load_encoder
 
         if spec.folder is not None:
             with interrupts_held():
                 import torch  # noqa: F401
 
-        return load_encoder(spec, device)
-
-    return specs, embed(paths, [*specs, *extra], load, cache, settings)
+        return load_encoder(spec, self.settings.device)
 
 
 def refuse_bad(embedded: Embedded, advice: str) -> None:

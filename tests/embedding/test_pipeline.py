@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.embedding.pipeline import Embedded, Settings, embed
+from nearid_cli.embedding.pipeline import Embedded, embed
+from nearid_cli.embedding.settings import Settings
 from nearid_cli.errors import ModelError
 from tests.commandline import cached_digests
 

@@ -207,7 +207,7 @@ def test_text_has_contrast_in_both_themes(open_page: Open, report: Path) -> None
     }"""
     texts = [
         (text, ground)
-        for text in ("--text", "--muted", "--bad", "--good")
+        for text in ("--text", "--muted", "--bad", "--good", "--warn")
         for ground in ("--page", "--surface")
     ]
     cells = [("--text", f"--h{i}") for i in range(7)] + [("--strong", f"--h{i}") for i in range(7, 10)]

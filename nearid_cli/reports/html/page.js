@@ -33,6 +33,7 @@
   const controls = { method: byId("method"), subject: byId("subject"), sort: byId("sort"), order: byId("order") };
   let descending = false;
   controls.method.append(make("option", { value: "" }, "all"));
+  controls.method.parentElement.hidden = data.methods.length < 2;
   data.methods.forEach((name, place) => controls.method.append(make("option", { value: place }, name)));
   data.metrics.forEach((name, place) => controls.sort.append(make("option", { value: place }, name)));
   controls.sort.append(make("option", { value: "name" }, "name"));

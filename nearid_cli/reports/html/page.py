@@ -12,11 +12,12 @@ import hashlib
 from importlib import resources
 from string import Template
 
+from nearid_cli.reports import gate_text
 from nearid_cli.reports.html import sections
 from nearid_cli.reports.html.data import json_in_html, methods_of, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Pictures
 from nearid_cli.reports.html.svg import escaped
-from nearid_cli.reports.html.words import answer, gate_line
+from nearid_cli.reports.html.words import answer
 from nearid_cli.reports.terminal import findings
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, GateResult, Method, ScoreResult
@@ -35,7 +36,6 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
     heading, lines = answer(result, methods)
     parts = _sections(result, methods, gate)
     style, script = _text("style.css"), _text("page.js")
-    lead = [*lines, gate_line(gate)] if gate else lines
     links = [(name, title) for name, title, _, _ in parts] + [
         ("pictures", "Pictures"),
         ("made", "What made it"),
@@ -47,7 +47,7 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
         links="".join(f'<a href="#{name}">{escaped(title)}</a>' for name, title in links),
         kicker=escaped(_kicker(result, methods)),
         heading=escaped(heading),
-        lead=f'<p class="lead">{" ".join(map(escaped, lead))}</p>',
+        lead=f'<p class="lead">{" ".join(map(escaped, lines))}</p>{_gate_line(gate)}',
         sections="".join(_section(*part) for part in parts),
         legend=sections.legend(methods),
         note=escaped(f"{pictures.note}."),
@@ -104,6 +104,14 @@ _AGREEMENT = (
     "A point is a generation. Copies aside, the shaded corner holds what a metric puts into its top quarter and the "
     "first metric into its lowest: most often the right scene around the wrong object."
 )
+
+
+def _gate_line(gate: GateResult | None) -> str:
+    if gate is None:
+        return ""
+    line = gate_text.outcome(gate)
+    status = "passed" if gate.passed else "failed"
+    return f'<p class="lead verdict {status}">{escaped(line[0].upper() + line[1:])}.</p>'
 
 
 def _section(name: str, title: str, about: str, content: str) -> str:

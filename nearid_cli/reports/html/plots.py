@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.reports.figures import figure, score_figure
+from nearid_cli.reports.figures import figure, score_figure, signed_figure
 from nearid_cli.reports.html.svg import (
     Scale,
     escaped,
@@ -24,7 +24,6 @@ from nearid_cli.reports.html.svg import (
     x_axis,
     y_axis,
 )
-from nearid_cli.reports.html.words import signed
 from nearid_cli.results import Interval
 
 COLOURS = 8
@@ -88,7 +87,7 @@ def interval_plot(
         middle = top + height * (index + 0.5)
         body.append(_band(row, scale, middle))
         body.append(f"<g>{text(0, middle + 4.5, shortened(row.name, _NAME), 'name')}{_tooltip(row.name)}</g>")
-        number = signed(row.value) if zero else figure(row.value)
+        number = signed_figure(row.value) if zero else figure(row.value)
         body.append(text(_WIDTH, middle + 4.5, number, "value", "end"))
         if row.value is not None:
             body.append(_dot(row, scale, middle))
@@ -132,7 +131,7 @@ def _spoken(row: Row) -> str:
 
 
 def _tooltip(name: str) -> str:
-    return f"<title>{escaped(name)}</title>" if len(name) > _NAME else ""
+    return f"<title>{escaped(name)}</title>" if shortened(name, _NAME) != name else ""
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,17 @@ def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
     """
     height, top = 52, 20
     bottom = top + height * len(rows)
-    extremes = [float(v) for row in rows if len(row.values) for v in (row.values.min(), row.values.max())]
+    extremes = [
+        float(foot)
+        for row in rows
+        if len(row.values)
+        for foot in (
+            row.values.min() - 3 * kernel_width(row.values),
+            row.values.max() + 3 * kernel_width(row.values),
+        )
+    ]
     limits = (limit for row in rows for limit in (row.floor, row.ceiling))
-    scale = fitted([*extremes, *limits], _LEFT, _RIGHT, padding=0.12)  # room for the hills' feet
+    scale = fitted([*extremes, *limits], _LEFT, _RIGHT)
     body = [x_axis(scale, top, bottom), text(_WIDTH, 12, "median", "tick", "end")]
     described = []
     for index, row in enumerate(rows):
@@ -198,18 +205,24 @@ def _hill(row: Spread, scale: Scale, base: float, height: float) -> str:
     return "".join([*parts, "</g>"])
 
 
+def kernel_width(values: Floats) -> float:
+    """Silverman's width of a Gaussian kernel: 0.9 min(sd, IQR / 1.34) n^-1/5 (Silverman 1986, equation 3.31)."""
+    if len(values) < 2:
+        return 0.0
+    spread = float(values.std(ddof=1))
+    low, high = np.percentile(values, [25, 75])
+    return float(0.9 * min(spread, (high - low) / 1.34 or spread) * len(values) ** -0.2)
+
+
 def smoothed(values: Floats, low: float, high: float, bins: int = 160) -> tuple[Floats, Floats]:
     """A kernel density estimate on a grid from `low` to `high`, from counts in bins.
 
-    Gaussian kernel with Silverman's width, 0.9 min(sd, IQR / 1.34) n^-1/5 (Silverman 1986, equation 3.31), at least
-    half a bin wide: one value, or equal ones, make a narrow peak. `values` [n >= 1] lie within the bounds.
+    The kernel is at least half a bin wide: one value, or equal ones, make a narrow peak. `values` [n >= 1] lie within
+    the bounds.
     """
     counts, edges = np.histogram(values, bins=bins, range=(low, high))
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    quartiles = np.percentile(values, [25, 75])
-    robust = float(quartiles[1] - quartiles[0]) / 1.34 or spread
     step = (high - low) / bins
-    width = max(0.9 * min(spread, robust) * len(values) ** -0.2, step / 2)
+    width = max(kernel_width(values), step / 2)
     centres = (edges[1:] + edges[:-1]) / 2
     kernel = np.exp(-0.5 * ((centres[:, None] - centres[None, :]) / width) ** 2)
     density = kernel @ counts

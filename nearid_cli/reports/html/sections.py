@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from nearid_cli.reports.figures import CONTEXT, figure, score_figure
+from nearid_cli.reports import gate_text
+from nearid_cli.reports.figures import CONTEXT, DISTRACTORS, figure, p_figure, score_figure, signed_figure
 from nearid_cli.reports.html import plots
 from nearid_cli.reports.html.svg import escaped
-from nearid_cli.reports.html.words import p_figure, signed
 from nearid_cli.reports.verdict import verdicts
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
-
-_DISTRACTORS = ("margin", "positive_margins", "ssr", "pa")  # there with distractors only
 
 
 def headline(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
@@ -37,7 +35,7 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
     first = metrics[0]
     extra = [
         name
-        for name in (*CONTEXT, *_DISTRACTORS)
+        for name in (*CONTEXT, *DISTRACTORS)
         if any(getattr(method.result.aggregate[first], name) is not None for method in methods)
     ]
     copies = any(method.copies for method in methods)
@@ -102,9 +100,8 @@ def _differences_table(
     places = {method.name: place for place, method in enumerate(result.methods)}
     rows = []
     for one in found:
-        interval = "" if one.ci95 is None else f" [{signed(one.ci95[0])}, {signed(one.ci95[1])}]"
         numbers = (
-            f"{signed(one.delta)}{interval}",
+            signed_figure(one.delta, one.ci95),
             p_figure(one.p_holm),
             p_figure(one.p),
             f"{one.wins} / {one.ties} / {one.losses}",
@@ -241,27 +238,21 @@ def agreements(result: CompareResult) -> str:
 
 def gate_table(gate: GateResult) -> str:
     """The verdicts, failures first."""
-    order = {"failed": 0, "warned": 1, "passed": 2}
     rows = []
-    for verdict in sorted(gate.verdicts, key=lambda verdict: order[verdict.status]):
-        where = " ".join(filter(None, (verdict.method, verdict.subject))) or verdict.rule.level
-        moved = ", ".join(f"{one.subject} {signed(one.delta)}" for one in verdict.moved[:5])
-        rows.append(
-            [
-                f'<th scope="row"><span class="verdict {verdict.status}">{verdict.status}</span></th>',
-                *_cells(
-                    f"{verdict.metric} {verdict.rule.statistic}",
-                    where,
-                    verdict.expected,
-                    figure(verdict.found),
-                    figure(verdict.baseline),
-                    verdict.reason,
-                    moved or "-",
-                ),
-            ]
+    for verdict in (one for status in gate_text.STATUSES for one in gate_text.with_status(gate, status)):
+        cells = _cells(
+            gate_text.check_title(verdict),
+            verdict.expected,
+            gate_text.found_figure(verdict),
+            gate_text.baseline_figure(verdict),
+            gate_text.drop_figure(verdict),
+            verdict.reason,
+            gate_text.moved(verdict) or "-",
         )
-    header = ["verdict", "number", "of", "expected", "found", "baseline", "reason", "moved most"]
-    return table(f"{gate.run} against {gate.baseline or 'no baseline'}", header, rows, kind="words")
+        status = f'<th scope="row"><span class="verdict {verdict.status}">{verdict.status}</span></th>'
+        rows.append([status, *cells])
+    header = "verdict", "check", "expected", "found", "baseline", "drop", "reason", "moved most"
+    return table(gate_text.compared(gate), header, rows, kind="words")
 
 
 def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> str:

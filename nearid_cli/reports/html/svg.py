@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape as html_escape
+from itertools import accumulate
+from unicodedata import east_asian_width
 
 from nearid_cli.text import printable
 
@@ -73,13 +75,16 @@ def escaped(name: str) -> str:
 
 
 def shortened(name: str, most: int) -> str:
-    """A name that fits its column; plots say the whole name in a tooltip.
+    """A name that fits its column of so many Latin characters; plots say the whole name in a tooltip.
 
-    >>> shortened("dreambooth-lora-r16", 12)
-    'dreambooth-…'
+    >>> shortened("dreambooth-lora-r16", 12), shortened("馬克杯", 6), shortened("馬克杯", 5)
+    ('dreambooth-…', '馬克杯', '馬克…')
     """
     name = printable(name)
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    ends = list(accumulate(2 if east_asian_width(character) in "WF" else 1 for character in name))
+    if not ends or ends[-1] <= most:
+        return name
+    return f"{name[: sum(end < most for end in ends)]}…"
 
 
 def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nearid_cli.reports.figures import SIGNIFICANT, figure, score_figure
-from nearid_cli.results import AggregateScores, CompareResult, Comparison, GateResult, Method, ScoreResult
+from nearid_cli.reports.figures import SIGNIFICANT, figure, p_figure, score_figure
+from nearid_cli.results import AggregateScores, CompareResult, Comparison, Method, ScoreResult
 from nearid_cli.text import count
 
 
@@ -83,35 +83,6 @@ def _chance(found: Comparison) -> str:
     if found.p_holm < SIGNIFICANT:
         return f", more than chance would do over {subjects} (p = {p_figure(found.p_holm)})"
     return f", which {subjects} cannot tell from chance (p = {p_figure(found.p_holm)})"
-
-
-def gate_line(gate: GateResult) -> str:
-    """The outcome of the gate in one line."""
-    failed, warned = (sum(v.status == status for v in gate.verdicts) for status in ("failed", "warned"))
-    total = count(len(gate.verdicts), "check")
-    parts = [f"{failed:,} of {total} failed" if failed else f"all of {total} held" if not warned else total]
-    if warned:
-        parts.append(f"{warned:,} warned")
-    return f"The gate {'passed' if gate.passed else 'failed'}: {', '.join(parts)}."
-
-
-def p_figure(p: float | None) -> str:
-    """A p-value; never 0, which no test gives.
-
-    >>> p_figure(0.03125), p_figure(0.0001), p_figure(None)
-    ('0.031', '< 0.001', '-')
-    """
-    return "-" if p is None else "< 0.001" if p < 0.0005 else f"{p:.3f}"
-
-
-def signed(value: float | None) -> str:
-    """A difference with its sign.
-
-    >>> signed(0.0314), signed(-0.2), signed(0.0001), signed(None)
-    ('+0.031', '-0.200', '0.000', '-')
-    """
-    text = figure(value)
-    return f"+{text}" if value is not None and float(text) > 0 else text
 
 
 def _percent(share: float) -> str:

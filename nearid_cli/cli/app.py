@@ -38,6 +38,7 @@ from nearid_cli.text import printable
 
 INTERRUPTED = 130
 FAILED = 2
+_HELP = "help"
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
 
 # Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
@@ -88,7 +89,7 @@ def nearid(
     """
     from nearid_cli.configuration import load_configuration
 
-    if {"-h", "--help"} & set(context.args):
+    if context.obj == _HELP:
         return  # help must come even where the configuration is broken
     context.obj = configuration = load_configuration(Path.cwd())
     # Click ranks these exactly as DESIGN does: flags, then the environment, then the configuration.
@@ -165,7 +166,9 @@ def _run(arguments: list[str]) -> int:
     """Run the command that the arguments name. Exceptions pass: Typer's own `main` hides some of them."""
     command: Any = typer.main.get_command(app)
     try:
-        with command.make_context("nearid", list(arguments)) as context:
+        # Typer does not show the group's own function what the command's arguments are.
+        wanted = _HELP if {"-h", "--help"} & set(arguments) else None
+        with command.make_context("nearid", list(arguments), obj=wanted) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

@@ -86,7 +86,10 @@ def compare(
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
 ) -> None:
-    """Compare methods: which keeps identity best, is the difference real, do the metrics agree."""
+    """Compare methods: which one is best, and is the difference real.
+
+    Also: do the metrics agree, and how far from real pictures is each method?
+    """
     from nearid_cli import reports
     from nearid_cli.evaluate.compare import compare as run
     from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read

@@ -33,7 +33,7 @@ def demo(
     ),
     cache: shared.CacheFolder = None,
 ) -> None:
-    """Try it: write a small data set, score it, compare the methods, and say how to go on.
+    """Try it: a small data set, scored and compared, and how to go on.
 
     The pictures are rendered. Three pretend methods keep the identity of six subjects, swap it for
     a look-alike, and copy the references. Nothing is downloaded.

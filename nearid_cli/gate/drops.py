@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nearid_cli.gate.numbers import Numbers
 from nearid_cli.metrics.intervals import MIN_UNITS
-from nearid_cli.metrics.paired import mean_intervals
+from nearid_cli.metrics.paired import mean_interval
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import paired_images
 from nearid_cli.text import count, printable
@@ -104,18 +102,18 @@ def drop_of_subject(
 
 
 def _interval(drops: Sequence[float], coverage: float) -> Interval | None:
-    """The interval of a mean drop, whose lower end a large drop of few does not pull down.
+    """The interval of a mean drop; its lower end holds with confidence (1 + coverage) / 2.
 
-    A single large drop widens an interval, so that it could hide that all others fell. Drops with their largest
-    capped are lower than the drops themselves, so the lower end of their interval holds for these, too: the highest
-    counts, of those with none capped, with the largest 1, 2, 4, 8 ... capped at the next one.
+    A single large drop widens an interval, so that it could hide that all others fell, too. But of n drops the smallest
+    is a lower bound by itself, with confidence 1 - 2^-n (sign test); where that is enough, the higher of both counts.
     """
-    falling = np.sort(drops)[::-1]
-    if len(falling) < MIN_UNITS:
+    ends = mean_interval(drops, coverage)
+    if ends is None:
         return None
-    ranks = [0, *(1 << power for power in range((len(falling) - 1).bit_length()))]
-    ends = mean_intervals(np.minimum.outer(falling, falling[ranks]), coverage)
-    return float(ends[:, 0].max()), float(ends[0, 1])
+    low, high = ends
+    if 0.5 ** len(drops) <= (1 - coverage) / 2:
+        low = max(low, min(drops))
+    return low, high
 
 
 def _of_image(image: Image, metric: str, statistic: str) -> float | None:

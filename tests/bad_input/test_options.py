@@ -72,3 +72,15 @@ def test_wrong_configuration(nearid: Nearid, data: Path, text: str, expected: st
     finished = nearid(*SCORE)
     assert "nearid.toml" in finished.error
     assert expected in " ".join([finished.error, *finished.details])
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["score"], ["compare"], ["gate", "check"], ["cache", "info"]], ids=" ".join
+)
+def test_help_comes_even_where_the_configuration_is_broken(
+    nearid: Nearid, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "nearid.toml").write_text("metrik = 1")
+    finished = nearid(*command, "--help")
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out.startswith("Usage: nearid")

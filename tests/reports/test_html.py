@@ -23,7 +23,7 @@ from nearid_cli.reports.html import Pictures, Shown, embed, page_files, plots, s
 from nearid_cli.reports.html.data import json_in_html, page_data
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.html.words import answer
-from nearid_cli.results import GateResult, Moved, Rule, Tool, Verdict
+from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
 from tests.pages import ATTACK, METHODS, comparison, with_pictures
 
@@ -92,6 +92,28 @@ def test_a_name_from_disk_stays_text(html: str) -> None:
     assert not [attributes for _, attributes in page.elements if "style" in attributes]
     assert METHODS[1] in page.texts["th"]
     assert any(row[2] == f"mug/{ATTACK}" for row in data_of(html)["generations"])
+
+
+def test_any_text_of_a_result_stays_text(gate: GateResult) -> None:
+    attack = '<b id="x">&'
+    metric = dataclasses.replace(
+        scored({"a": [0.5]}).metrics[0], **dict.fromkeys(("checkpoint", "readout"), attack)
+    )
+    one = scored({attack: [0.5, 0.6], "c": [0.5]}, (attack, "other"), unmatched=(attack,))
+    inputs = dataclasses.replace(
+        one.inputs, references=attack, layout=attack, distractors=attack, skipped=(Skipped(attack, attack),)
+    )
+    metrics = (dataclasses.replace(metric, name=attack), dataclasses.replace(metric, name="other"))
+    one = dataclasses.replace(one, inputs=inputs, metrics=metrics, tool=Tool(attack, attack), created=attack)
+    verdict = dataclasses.replace(
+        gate.verdicts[1], metric=attack, subject=attack, method=attack, reason=attack, expected=attack
+    )
+    gate = dataclasses.replace(gate, run=attack, verdicts=(verdict,))
+    for result in (one, compare({attack: one, "second": one})):
+        page = Page(to_html(result, Pictures((), {}, attack), gate))
+        assert page.all("b") == []
+        assert "x" not in [attributes.get("id") for _, attributes in page.elements]
+        assert sum(attack in text for text in page.texts["td"]) > 5
 
 
 def test_nothing_is_asked_of_anybody(html: str) -> None:

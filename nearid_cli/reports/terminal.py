@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nearid_cli.reports.columns import Column, pages, table
-from nearid_cli.reports.figures import CONTEXT, figure, score_figure, some
+from nearid_cli.reports.figures import CONTEXT, figure, score_figure, signed_figure, some
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
-from nearid_cli.results import AggregateScores, PairResult, ScoreResult, SubjectScores
+from nearid_cli.results import AggregateScores, Interval, PairResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
         UsageError: `sort` names neither `subject` nor a metric, or `worst` is negative.
     """
     tables = score_tables(result, sort, console.width)
+    if any(scores.pa is not None for scores in result.aggregate.values()):
+        tables.append(_distractor_table(result))
     if worst:
         tables += worst_tables(result, worst, console.width)
     for one in tables:
@@ -41,9 +43,9 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
 def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100) -> list[Table]:
     """The scores as tables that fit a width: one row a subject, the aggregate as the foot.
 
-    Counts come first, then the metrics in the order of the run, then the floor, ceiling, retention and
-    identification of the first metric (those that exist). What does not fit goes on in a further table with
-    the same rows.
+    Counts come first, then the metrics in the order of the run. The floor, ceiling, retention, identification and
+    margin of the first metric (those that exist) follow, in a table of their own if there are several metrics. What
+    does not fit goes on in a further table with the same rows.
 
     Args:
         result: what to show.
@@ -54,10 +56,33 @@ def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100)
         UsageError: `sort` names neither `subject` nor a metric.
     """
     names = [printable(subject.subject) for subject in sorted_subjects(result, sort)]
+    scores, context = list(_score_columns(result, sort)), _context_columns(result, sort)
+    first = printable(result.metrics[0].name)
+    if len(result.metrics) == 1:
+        parts = [("subject", [*scores, context])]
+    else:
+        parts = [("subject", scores), (f"by {first}", [context])]
     return [
-        table("subject", names, page, foot="aggregate")
-        for page in pages(_score_columns(result, sort), [*names, "aggregate"], width)
+        table(header, names, page, foot="aggregate")
+        for header, groups in parts
+        for page in pages([group for group in groups if group], [*names, "aggregate"], width)
     ]
+
+
+def _distractor_table(result: ScoreResult) -> Table:
+    """Each metric against the distractors: margins of the generations, and how far it tells the references apart."""
+    scores = [result.aggregate[metric.name] for metric in result.metrics]
+    columns = [
+        Column("margin", [signed_figure(one.margin) for one in scores]),
+        Column("above 0", [figure(one.positive_margins) for one in scores]),
+        Column("references' SSR", [_rate(one.ssr, one.ssr_ci95) for one in scores]),
+        Column("references' PA", [_rate(one.pa, one.pa_ci95) for one in scores]),
+    ]
+    return table("against distractors", [printable(metric.name) for metric in result.metrics], columns)
+
+
+def _rate(rate: float | None, ci95: Interval | None) -> str:
+    return "-" if rate is None else score_figure(rate, ci95)
 
 
 def worst_tables(result: ScoreResult, n: int, width: int = 100) -> list[Table]:
@@ -104,18 +129,22 @@ def _score_columns(result: ScoreResult, sort: str | None) -> Iterator[list[Colum
         aggregate = result.aggregate[name]
         column = Column(printable(name), cells, score_figure(aggregate.score, aggregate.ci95))
         yield [*counts, column] if name == names[0] else [column]
-    first = names[0]
-    rows: list[SubjectScores | AggregateScores] = [subject.scores[first] for subject in subjects]
-    rows.append(result.aggregate[first])
-    context = []
-    for key in CONTEXT:
+
+
+def _context_columns(result: ScoreResult, sort: str | None) -> list[Column]:
+    """The numbers that put the first metric's scores into context."""
+    first = result.metrics[0].name
+    rows: list[SubjectScores | AggregateScores] = [
+        *(subject.scores[first] for subject in sorted_subjects(result, sort)),
+        result.aggregate[first],
+    ]
+    columns = []
+    for key in (*CONTEXT, "margin"):
         values = [getattr(row, key) for row in rows]
         if any(value is not None for value in values):
-            header = key if len(names) == 1 else f"{_shortened(printable(first), max(len(key), 7))}\n{key}"
             *cells, foot = map(figure, values)
-            context.append(Column(header, cells, foot))
-    if context:
-        yield context
+            columns.append(Column(key, cells, foot))
+    return columns
 
 
 def findings(result: ScoreResult) -> list[str]:
@@ -133,7 +162,3 @@ def findings(result: ScoreResult) -> list[str]:
     if unmatched:
         lines.append(f"{len(unmatched):,} unmatched: {some(unmatched)}")
     return lines
-
-
-def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 2]}.."

@@ -1,10 +1,15 @@
 """What a person sees: exact tables at two widths, and names that could break them."""
 
+from dataclasses import replace
+
 import pytest
 
 from nearid_cli.errors import UsageError
 from nearid_cli.reports import render_pair, render_score, score_tables, worst_tables
+from nearid_cli.reports.figures import CONTEXT
 from nearid_cli.results import PairResult
+
+from .conftest import make_result
 
 AT_100 = """\
 subject    refs   gens  copies                nearid                clip-i                  dino
@@ -14,13 +19,12 @@ red mug       4    600       0  0.750 [0.730, 0.770]  0.650 [0.630, 0.670]  0.55
 ────────────────────────────────────────────────────────────────────────────────────────────────
 aggregate     8  1,200       1  0.831 [0.700, 0.900]  0.731 [0.700, 0.900]  0.631 [0.700, 0.900]
 
-           nearid   nearid     nearid          nearid
-subject     floor  ceiling  retention  identification
-─────────────────────────────────────────────────────
-cat         0.400    0.950      0.800           1.000
-red mug     0.400    0.950      0.800           1.000
-─────────────────────────────────────────────────────
-aggregate   0.400    0.950      0.800           1.000
+by nearid  floor  ceiling  retention  identification
+────────────────────────────────────────────────────
+cat        0.400    0.950      0.800           1.000
+red mug    0.400    0.950      0.800           1.000
+────────────────────────────────────────────────────
+aggregate  0.400    0.950      0.800           1.000
 
 worst by nearid  nearid  clip-i    dino
 ───────────────────────────────────────
@@ -47,13 +51,12 @@ cat        0.812 [0.792, 0.832]  0.712 [0.692, 0.732]
 ─────────────────────────────────────────────────────
 aggregate  0.731 [0.700, 0.900]  0.631 [0.700, 0.900]
 
-           nearid   nearid     nearid          nearid
-subject     floor  ceiling  retention  identification
-─────────────────────────────────────────────────────
-red mug     0.400    0.950      0.800           1.000
-cat         0.400    0.950      0.800           1.000
-─────────────────────────────────────────────────────
-aggregate   0.400    0.950      0.800           1.000
+by nearid  floor  ceiling  retention  identification
+────────────────────────────────────────────────────
+red mug    0.400    0.950      0.800           1.000
+cat        0.400    0.950      0.800           1.000
+────────────────────────────────────────────────────
+aggregate  0.400    0.950      0.800           1.000
 
 1 copied reference among the generations, scored too high: cat/b.png copies cat/1.jpg
 1 picture skipped: cat/broken.jpg (truncated)
@@ -69,8 +72,48 @@ def test_at_60_columns_sorted_by_the_worst(result, render):
     assert render(render_score, result, width=60, sort="nearid").replace(": \n", ":\n") == AT_60
 
 
-def test_everything_in_one_table_where_it_fits(result):
-    assert [len(score_tables(result, width=width)) for width in (160, 100, 60)] == [1, 2, 3]
+def test_metrics_side_by_side_where_they_fit(result):
+    assert [len(score_tables(result, width=width)) for width in (160, 100, 60)] == [2, 2, 3]
+
+
+def test_one_metric_has_everything_in_one_table(render):
+    shown = render(render_score, make_result({"cat": 0.9}, metrics=("nearid",)), width=100)
+    assert shown.splitlines()[0].split() == ["subject", "refs", "gens", "nearid", *CONTEXT]
+
+
+AGAINST = """\
+against distractors  margin  above 0       references' SSR        references' PA
+────────────────────────────────────────────────────────────────────────────────
+nearid               +0.120    0.750  0.800 [0.600, 1.000]  0.900 [0.850, 0.950]
+dino                 -0.040    0.250                 0.500                 0.600
+"""
+
+
+def test_distractors_have_a_table(render):
+    result = make_result({"cat": 0.9, "red mug": 0.7}, metrics=("nearid", "dino"))
+    numbers = {
+        "nearid": {
+            "margin": 0.12,
+            "positive_margins": 0.75,
+            "ssr": 0.8,
+            "ssr_ci95": (0.6, 1.0),
+            "pa": 0.9,
+            "pa_ci95": (0.85, 0.95),
+        },
+        "dino": {"margin": -0.04, "positive_margins": 0.25, "ssr": 0.5, "pa": 0.6},
+    }
+    cat, mug = result.subjects
+    nearid = replace(cat.scores["nearid"], margin=0.2, positive_margins=1.0)
+    with_margins = replace(
+        result,
+        subjects=(replace(cat, scores={**cat.scores, "nearid": nearid}), mug),
+        aggregate={name: replace(result.aggregate[name], **own) for name, own in numbers.items()},
+    )
+    shown = render(render_score, with_margins, width=100)
+    assert AGAINST in shown
+    (cat_row,) = [line for line in shown.split("by nearid")[1].splitlines() if line.startswith("cat ")]
+    (mug_row,) = [line for line in shown.split("by nearid")[1].splitlines() if line.startswith("red mug ")]
+    assert (cat_row.split()[-1], mug_row.split()[-1]) == ("0.200", "-")
 
 
 def test_numbers_that_do_not_exist(make, render):

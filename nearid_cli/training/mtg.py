@@ -7,13 +7,9 @@ from dataclasses import replace
 import numpy as np
 from torch.utils.data import ConcatDataset
 
-from nearid_cli.errors import InputError
-from nearid_cli.nearid_data import Identities, PictureColumns, open_source
+from nearid_cli.nearid_data import Identities, PartEdits, PictureColumns
 from nearid_cli.nearid_data.sources import Notify
-from nearid_cli.text import printable
 from nearid_cli.training.dataset import Item, TrainingSet
-
-_COLUMNS = {"views": "original", "masks": "object_mask", "distractors": "inpainted"}
 
 
 def open_mtg(source: str, split: str = "train", notify: Notify = lambda line: None) -> Identities:
@@ -30,29 +26,14 @@ def open_mtg(source: str, split: str = "train", notify: Notify = lambda line: No
     Raises:
         InputError: it cannot be opened, or lacks originals or inpainted pictures.
     """
-    dataset = open_source(source, split, notify)
-    names = {part: [f"image_{number}_{suffix}" for number in (1, 2)] for part, suffix in _COLUMNS.items()}
-    missing = [
-        name for part in ("views", "distractors") for name in names[part] if name not in dataset.column_names
-    ]
-    if missing:
-        raise InputError(
-            f"{printable(source)} is not in the form of Mind-the-Glitch: "
-            f"expected columns {', '.join(missing)}, found {', '.join(map(printable, dataset.column_names))}"
-        )
-    columns = {
-        part: PictureColumns(
-            source, dataset, [*(name if name in dataset.column_names else None for name in pair), None]
-        )
-        for part, pair in names.items()
-    }
+    found = PartEdits.open(source, split, notify)
     return Identities(
-        dataset,
-        columns["views"],
-        columns["masks"],
-        (columns["distractors"],),
-        (PictureColumns(source, dataset),),
-        np.arange(len(dataset)),
+        found.dataset,
+        found.originals,
+        found.object_masks,
+        (found.inpainted,),
+        (PictureColumns(source, found.dataset),),
+        np.arange(len(found.dataset)),
     )
 
 

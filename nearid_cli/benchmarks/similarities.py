@@ -249,7 +249,7 @@ class _Table:
         ]
         missing = [name for name in needed if name not in self._columns]
         if missing:
-            self.problems.append(f"no {_columns(missing)}")
+            self.problems.insert(0, f"no {_columns(missing)}")
 
     def _check_ids(self, ids: Sequence[str]) -> None:
         if nameless := sum(not name for name in ids):

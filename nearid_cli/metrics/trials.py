@@ -46,20 +46,20 @@ class Outcome:
 
     samples: int
     trials: int
-    ssr: float | None = None
-    ssr_ci95: Interval | None = None
-    pa: float | None = None
-    pa_ci95: Interval | None = None
-    pa_published: float | None = None
-    pa_published_ci95: Interval | None = None
-    ssr_mean: float | None = None
-    ssr_mean_ci95: Interval | None = None
-    h: float | None = None
-    h_ci95: Interval | None = None
-    mean_margin: float | None = None
-    mean_margin_ci95: Interval | None = None
-    median_margin: float | None = None
-    median_margin_ci95: Interval | None = None
+    ssr: float | None
+    ssr_ci95: Interval | None
+    pa: float | None
+    pa_ci95: Interval | None
+    pa_published: float | None
+    pa_published_ci95: Interval | None
+    ssr_mean: float | None
+    ssr_mean_ci95: Interval | None
+    h: float | None
+    h_ci95: Interval | None
+    mean_margin: float | None
+    mean_margin_ci95: Interval | None
+    median_margin: float | None
+    median_margin_ci95: Interval | None
 
 
 def trial_margins(sim: npt.ArrayLike, cross_own: npt.ArrayLike) -> Floats:
@@ -129,13 +129,15 @@ def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None, seed: 
         raise ValueError(f"Expected argument `samples` to have shape {rows.shape[:1]} but got {names.shape}")
     some = ~np.isnan(rows).all(axis=1)
     rows, names = rows[some], names[some]
+    found: dict[str, Any] = dict.fromkeys(Outcome.__dataclass_fields__)
     if not len(rows):
-        return Outcome(0, 0)
+        return Outcome(**found | {"samples": 0, "trials": 0})
     values = rows[~np.isnan(rows)]
     median = float(np.median(values))
     counts = _counts(rows, median)
     totals = counts.sum(axis=0)
-    found: dict[str, Any] = dict(zip(_NUMBERS, map(float, _numbers(totals)), strict=True))
+    found |= {"samples": len(rows), "trials": len(values), "median_margin": median}
+    found |= zip(_NUMBERS, map(float, _numbers(totals)), strict=True)
     units = _units(counts, names)
     if len(units) >= MIN_UNITS:
         drawn = (_resamples(len(units), seed) @ units).T
@@ -143,7 +145,7 @@ def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None, seed: 
         found |= {f"{name}_ci95": _interval(*pair) for name, pair in zip(_NUMBERS, ends, strict=True)}
         shifts = np.percentile(drawn[-1] / drawn[1] - totals[-1] / totals[1], [97.5, 2.5])
         found["median_margin_ci95"] = _interval(*np.quantile(values, np.clip(0.5 - shifts, 0.0, 1.0)))
-    return Outcome(samples=len(rows), trials=len(values), median_margin=median, **found)
+    return Outcome(**found)
 
 
 def _interval(low: float, high: float) -> Interval:

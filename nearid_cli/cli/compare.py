@@ -123,8 +123,9 @@ def compare(
     )
     result = run(results, baseline, asked)
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
+    order = sort or result.metrics[0].name
     for path in output or []:
-        reports.write(result, path, sort=sort, thumbnails=shown, progress=chosen.progress)
+        reports.write(result, path, sort=order, thumbnails=shown, progress=chosen.progress)
     for path in images or []:
         reports.write_images(result, path)
     if form == "json":
@@ -132,7 +133,7 @@ def compare(
         for line in compare_findings(result):
             typer.echo(f"warning: {line}", err=True)
     else:
-        render_compare(result, show.console(), sort=sort)
+        render_compare(result, show.console(), sort=order)
 
 
 def _named(methods: list[str]) -> dict[str, Path]:

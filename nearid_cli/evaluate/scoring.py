@@ -178,7 +178,11 @@ def _margins(
     if not any(subject.distractors for subject in subjects):
         return {}
     if bare := [printable(subject.name) for subject in subjects if not subject.distractors]:
-        logger.warning("%s without distractors, and so without margins: %s", len(bare), ", ".join(bare))
+        logger.warning(
+            "%s without distractors, and so without margins: %s",
+            count(len(bare), "subject"),
+            ", ".join(bare),
+        )
     return {
         metric: distractor_scores(
             *_rows(metric, subjects, "references", embedded),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.find import distractor_side, find, manifest_at
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.manifest import Manifest
+from nearid_cli.layouts.matching import loose_key
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
+
+logger = logging.getLogger(__name__)
 
 REFERENCE_FOLDERS = ("refs", "references", "real", "src_image")
 # What `nearid synth` and `nearid score` put beside methods.
@@ -58,6 +62,7 @@ def find_methods(
     else:
         references = references or _references_in(place)
         found = _each(_folders_in(place, references), references, layout, distractors)
+        _refuse_subjects(place, references, found)
     if twice := [name for name in named if name in found]:
         raise UsageError(f"two methods are called {printable(twice[0])}; give --method another name")
     return found | _each(named, references, layout, distractors)
@@ -77,11 +82,28 @@ def _each(
         except InputError as error:
             errors.append(error)
             problems += [f"{printable(name)}: {error.message}", *(f"  {line}" for line in error.details)]
-    if len(errors) == 1:
-        raise errors[0]
+    if errors and (len(errors) == 1 or (_all_alike(errors) and len(errors) == len(folders))):
+        raise errors[0]  # what all of them share, such as the references, is at fault
     if errors:
         raise InputError(f"{count(len(errors), 'method')} of {len(folders)} cannot be compared", problems)
     return found
+
+
+def _all_alike(errors: Sequence[NearIDError]) -> bool:
+    return len({(error.message, tuple(error.details)) for error in errors}) == 1
+
+
+def _refuse_subjects(place: Path, references: Path, found: Mapping[str, Dataset]) -> None:
+    """The folder of one method looks like one of methods: every subject in it would pass for a method of its own."""
+    if all(
+        [loose_key(one.name) for one in dataset.subjects] == [loose_key(name)]
+        for name, dataset in found.items()
+    ):
+        raise InputError(
+            f"{printable(place)} is one method: it holds {count(len(found), 'subject')} of the references, such as "
+            f"{printable(next(iter(found)))}, and no methods; give the folder that holds several methods, or "
+            f"score this one: nearid score {printable(references)} {printable(place)}"
+        )
 
 
 def _from_manifest(
@@ -142,10 +164,13 @@ def _folders_in(place: Path, references: Path) -> dict[str, Path]:
     folders = {
         folder.name: folder
         for folder in _subfolders(place)
-        if not folder.samefile(references)
-        and folder.name.lower() not in REFERENCE_FOLDERS
-        and not folder.name.lower().startswith(_NO_METHODS)
+        if not folder.samefile(references) and folder.name.lower() not in REFERENCE_FOLDERS
     }
+    beside = [name for name in folders if name.lower().startswith(_NO_METHODS)]
+    for name in beside:
+        del folders[name]
+    if beside:
+        logger.info("not taken for methods: %s", ", ".join(map(printable, beside)))
     if not folders:
         raise InputError(
             f"no method folders in {printable(place)}: expected METHOD/SUBJECT/picture in it; "

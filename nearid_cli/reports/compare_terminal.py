@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nearid_cli.reports.columns import Column, pages, table
@@ -99,13 +99,18 @@ def _score_tables(result: CompareResult, methods: Sequence[Method], width: int) 
     names = [printable(method_name(method)) for method in methods]
     first = result.metrics[0].name
     return [
-        table(header, names, page)
+        one
         for header, groups in (
             ("method", _score_columns(result, methods)),
             (f"by {printable(first)}", _context_columns(first, methods)),
         )
-        for page in pages(groups, names, width)
+        for one in _tables(header, names, groups, width)
     ]
+
+
+def _tables(header: str, names: Sequence[str], groups: Iterable[Sequence[Column]], width: int) -> list[Table]:
+    """One row a name; what does not fit a width goes on in further tables. The header needs room like a name."""
+    return [table(header, names, page) for page in pages(groups, [header, *names], width)]
 
 
 def _score_columns(result: CompareResult, methods: Sequence[Method]) -> Iterator[list[Column]]:
@@ -155,10 +160,7 @@ def _difference_tables(result: CompareResult, methods: Sequence[Method], width: 
         rows = [compared[metric.name, name] for name in others]
         said = Column("", [words[metric.name, name] for name in others], room=_WORDS, justify="left")
         groups = _difference_columns(rows, counted=not _alike(result.comparisons))
-        tables += [
-            table(f"by {printable(metric.name)}", names, page)
-            for page in pages([*groups, [said]], names, width)
-        ]
+        tables += _tables(f"by {printable(metric.name)}", names, [*groups, [said]], width)
     return tables
 
 
@@ -195,7 +197,7 @@ def _agreement_tables(result: CompareResult, width: int) -> list[Table]:
         ]
         for level, found in levels.items()
     ]
-    return [table("metrics", names, page) for page in pages(groups, names, width)]
+    return _tables("metrics", names, groups, width)
 
 
 def _disagreement_tables(result: CompareResult, width: int) -> list[Table]:
@@ -216,9 +218,7 @@ def _disagreement_tables(result: CompareResult, width: int) -> list[Table]:
             Column(f"rank by\n{printable(first)}", [figure(one.rank_against) for one in shown]),
             Column("\ndifference", [signed_figure(one.difference) for one in shown]),
         ]
-        tables += [
-            table("most apart (0 lowest, 1 highest)", names, page) for page in pages([columns], names, width)
-        ]
+        tables += _tables("most apart (0 lowest, 1 highest)", names, [columns], width)
     return tables
 
 

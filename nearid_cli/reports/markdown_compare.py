@@ -106,6 +106,7 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
     header = (
         "metric",
         "method",
+        "verdict",
         "difference",
         "p",
         "p (Holm)",
@@ -113,7 +114,6 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
         "ties",
         "losses",
         "subjects",
-        "verdict",
     )
     places = {method.name: i for i, method in enumerate(methods)}
     metrics = [metric.name for metric in result.metrics]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -105,6 +107,7 @@ def _build(kind: Any, value: Any, place: str) -> Any:
         return None if value is None else _build(some, value, place)
     if kind is float:
         _expect(isinstance(value, int | float) and not isinstance(value, bool), "a number", value, place)
+        _expect(abs(value) <= sys.float_info.max, "a finite number", value, place)
         return float(value)
     if kind is int:
         _expect(isinstance(value, int) and not isinstance(value, bool), "a whole number", value, place)
@@ -126,6 +129,11 @@ def _expect(fits: bool, wanted: str, value: Any, place: str) -> None:
         )
 
 
+def _expect_once(names: Sequence[str], place: str, noun: str) -> None:
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise _MisfitError(f"{place} has the {noun} {printable(twice[0])} twice")
+
+
 def _scores(result: ScoreResult | CompareResult) -> list[tuple[str, ScoreResult]]:
     """The score results in a result, with their places."""
     if isinstance(result, ScoreResult):
@@ -138,6 +146,8 @@ def _check_metrics(result: ScoreResult, where: str) -> None:
     names = {metric.name for metric in result.metrics}
     if not names:
         raise _MisfitError(f"{where}metrics is empty")
+    _expect_once([metric.name for metric in result.metrics], f"{where}metrics", "metric")
+    _expect_once([subject.subject for subject in result.subjects], f"{where}subjects", "subject")
     rows: dict[str, list[Mapping[str, Any]]] = {
         "aggregate": [result.aggregate],
         "subjects": [subject.scores for subject in result.subjects],

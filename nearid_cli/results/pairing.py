@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from pathlib import PurePosixPath
 
 from nearid_cli.results.score import Image
 
@@ -63,7 +62,13 @@ def _name_below_subject(image: Image) -> tuple[str, ...]:
     *folders, file = image.path.split("/")
     wanted = _letters(image.subject)
     below = next((i + 1 for i, folder in enumerate(folders) if _letters(folder) == wanted), 0)
-    return (*folders[below:], PurePosixPath(file).stem)
+    return (*folders[below:], _stem(file))
+
+
+def _stem(file: str) -> str:
+    """A file name without its extension: `PurePosixPath(file).stem`, which takes ten times as long."""
+    dot = file.rfind(".")
+    return file[:dot] if 0 < dot < len(file) - 1 else file
 
 
 def _letters(name: str) -> str:

@@ -133,6 +133,14 @@ def test_outputs(nearid: Nearid, runs: Path) -> None:
         assert [row["method"] for row in csv.DictReader(file)] == ["a"] * 40 + ["b"] * 40
 
 
+def test_outputs_have_the_order_of_the_table(nearid: Nearid, runs: Path) -> None:
+    assert nearid("compare", "b.json", "c.json", "a.json", "-o", "r.csv", "-o", "r.tex").code == 0
+    with (runs / "r.csv").open() as file:
+        assert [row["method"] for row in csv.DictReader(file)] == ["a", "c", "b"]
+    rows = [line.split()[0] for line in (runs / "r.tex").read_text().splitlines() if line.endswith(r"\\")]
+    assert rows == ["method", "a", "c", "b"]
+
+
 def test_distractors_and_a_method_that_lacks_a_subject(nearid: Nearid, methods: Path) -> None:
     shutil.copytree(methods / "refs" / "ship", methods / "alike" / "cat")
     shutil.rmtree(methods / "methods" / "good" / "ship")
@@ -143,6 +151,7 @@ def test_distractors_and_a_method_that_lacks_a_subject(nearid: Nearid, methods: 
     found = {one["name"]: one for one in json.loads(finished.out)["methods"]}
     assert found["good"]["lacking"] == ["ship"]
     assert found["same"]["result"]["aggregate"]["hog"]["margin"] is not None
+    assert "2 subjects without distractors, and so without margins: cup, ship" in finished.err
 
 
 @pytest.mark.parametrize("source", ["pictures", "results"])

@@ -96,6 +96,36 @@ def test_every_method_that_cannot_be_found_is_named(plant):
     ]
 
 
+def test_what_all_methods_share_is_wrong_once(plant):
+    place = plant("methods", "refs/cat/1.jpg a/cat/1.png b/cat/1.png")
+    with pytest.raises(InputError, match=r"^no such folder: .*looked for distractors") as caught:
+        find_methods(place, None, {}, distractors=place / "none")
+    assert caught.value.details == ()
+
+
+@pytest.mark.parametrize("subjects", ["cat", "cat dog", "Cat_ dog"])
+def test_one_method_is_not_taken_for_several(plant, subjects):
+    refs = plant("refs", "cat/1.jpg dog/1.jpg")
+    place = plant("method", [f"{subject}/1.png" for subject in subjects.split()])
+    with pytest.raises(
+        InputError, match=r"is one method: it holds \d subjects? of the references.* nearid score "
+    ):
+        find_methods(place, refs, {})
+
+
+def test_methods_may_be_named_like_subjects(plant):
+    refs = plant("refs", "cat/1.jpg dog/1.jpg")
+    place = plant("methods", "cat/cat/1.png cat/dog/1.png dog/cat/1.png dog/dog/1.png")
+    assert list(find_methods(place, refs, {})) == ["cat", "dog"]
+
+
+def test_folders_that_are_no_methods_are_named(plant, caplog):
+    place = plant("methods", "refs/cat/1.jpg a/cat/1.png results-2/cat/1.png distractors/cat/1.png")
+    with caplog.at_level("INFO"):
+        assert list(find_methods(place, None, {})) == ["a"]
+    assert caplog.messages == ["not taken for methods: distractors, results-2"]
+
+
 def test_distractors_of_all_methods(plant):
     place = plant("methods", "refs/cat/1.jpg refs/dog/1.jpg a/cat/1.png a/dog/1.png b/dog/1.png")
     found = find_methods(place, None, {}, distractors=plant("alike", "cat/x.png Dog_1.png"))

@@ -113,6 +113,16 @@ def test_numbers_are_whole_at_any_width(width: int, result: CompareResult, rende
     assert sorted(NUMBER.findall("\n".join(lines))) == sorted(NUMBER.findall(AT_100))
 
 
+@pytest.mark.parametrize("width", range(60, 130, 2))
+def test_the_name_of_a_metric_is_not_cut(width: int, render: Render) -> None:
+    every = scored({subject: [i / 9] for i, subject in enumerate(SUBJECTS)}, ("nearid-mini",))
+    fewer = scored({subject: [i / 9] for i, subject in enumerate(SUBJECTS[1:])}, ("nearid-mini",))
+    lines = render(render_compare, compare({"a": every, "b": fewer, "c": every}), width=width).splitlines()
+    headers = [line for line in lines if line.startswith("by")]
+    assert len(headers) >= 2
+    assert all(line.startswith("by nearid-mini ") for line in headers)
+
+
 def test_sorted_by_another_metric(result: CompareResult, render: Render) -> None:
     printed = render(render_compare, result, sort="hog")
     assert re.findall(r"^(ours|wobbly|dropped|pasted) ", printed, re.MULTILINE)[:4] == [

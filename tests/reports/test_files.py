@@ -276,6 +276,9 @@ def test_what_is_no_result_is_said(tmp_path, text, message):
         (("aggregate", "nearid", "score"), None, r"aggregate\.nearid\.score to be a number but got null"),
         (("metrics", 0), {}, r"metrics\[0\] lacks name, checkpoint"),
         (("metrics",), [], "metrics is empty"),
+        (("aggregate", "nearid", "score"), 10**400, "score to be a finite number but got 1000"),
+        (("subjects", 1, "subject"), "cat", "subjects has the subject cat twice"),
+        (("metrics", 2, "name"), "nearid", "metrics has the metric nearid twice"),
         (("images",), {}, "images to be a list"),
         (("tool",), 3, "tool to be an object but got 3"),
         (("created",), 3, "created to be a text but got 3"),
@@ -292,6 +295,15 @@ def test_a_wrong_value_is_named_by_its_place(result, tmp_path, keys, value, mess
     inner[last] = value
     (tmp_path / "r.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match=message):
+        read_score(tmp_path / "r.json")
+
+
+def test_a_number_beyond_all_floats_is_no_score(result, tmp_path):
+    written = json.dumps(plain(result.to_dict())).replace("0.1234567890123", "1e999")
+    (tmp_path / "r.json").write_text(written)
+    with pytest.raises(
+        InputError, match=r"images\[2\]\.scores\.nearid to be a finite number but got Infinity"
+    ):
         read_score(tmp_path / "r.json")
 
 

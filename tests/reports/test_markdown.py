@@ -235,6 +235,9 @@ def test_a_comparison(compared):
     ]
     assert markdown.count("**0.900 [0.700, 0.900]**") == 1  # the best
     assert markdown.count("<ins>0.800 [0.700, 0.900]</ins> ▼") == 1  # the second
+    assert found.tables[1][0] == [
+        *("metric", "method", "verdict", "difference", "p", "p (Holm)", "wins", "ties", "losses", "subjects"),
+    ]
     assert found.tables[1][1] == [
         *("nearid", "dreambooth", "worse", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2"),
     ]

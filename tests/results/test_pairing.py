@@ -1,5 +1,7 @@
 """Which generations of two runs belong together."""
 
+from pathlib import PurePosixPath
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +67,13 @@ def test_what_is_ambiguous_is_not_paired():
 def test_names_tell_apart_what_prompt_and_seed_do_not():
     a = [image("cat/0.png", "beach", "1"), image("cat/1.png", "beach", "1")]
     assert paths(a, a[::-1]) == [("cat/0.png", "cat/0.png"), ("cat/1.png", "cat/1.png")]
+
+
+@given(st.text("a. é\\", min_size=1, max_size=6).filter(lambda name: name not in (".", "..")))
+def test_the_extension_is_what_a_path_says(name):
+    other = f"cat/{PurePosixPath(name).stem}"
+    assert len(paired_images([image(f"cat/{name}.png")], [image(f"cat/{name}.jpg")])) == 1
+    assert len(paired_images([image(f"cat/{name}")], [image(f"{other}.png")])) == 1
 
 
 generations = st.lists(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from nearid_cli.cli.bench import dreambench
+
 app = typer.Typer(
     help="The three benchmarks of the NearID paper, and its tables.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("dreambench")(dreambench.run)

@@ -1,0 +1,292 @@
+"""DreamBench++: does a metric rate generated pictures as people do?
+
+Scores come from pictures (`samples.py`) or from files (`ratings.py`); people's ratings come from files. They are joined
+by item, and correlated per method and category (`metrics/human.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from nearid_cli import __version__
+from nearid_cli.benchmarks import joining
+from nearid_cli.benchmarks.dreambench_differences import differences
+from nearid_cli.benchmarks.dreambench_result import (
+    CEILING,
+    Alignment,
+    CategoryAlignment,
+    DreamBenchResult,
+    MethodCorrelation,
+    ScoredMethod,
+    Unjoined,
+)
+from nearid_cli.benchmarks.joining import Joined, join
+from nearid_cli.benchmarks.ratings import (
+    CATEGORIES,
+    METHODS,
+    RatingSet,
+    by_item,
+    in_order,
+    item_key,
+    read_humans,
+    read_set,
+)
+from nearid_cli.benchmarks.samples import Scored, find_samples, score_samples
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.evaluate.embedding import Options
+from nearid_cli.metrics.human import (
+    Block,
+    fisher_z_mean,
+    interval,
+    over_categories,
+    pearson,
+    resampled,
+)
+from nearid_cli.results import Tool
+from nearid_cli.text import count, printable, unknown
+
+logger = logging.getLogger(__name__)
+
+_PUBLISHED_DIGITS = 4
+_RATERS, _SCORES = (0, 1), 2  # places in the joined rows: two human groups, then metrics
+
+
+@dataclass(frozen=True)
+class DreamBench:
+    """A result, and all scores behind it.
+
+    Attributes:
+        result: the numbers.
+        sets: the two human groups, if there are ratings, and all metrics, by item.
+    """
+
+    result: DreamBenchResult
+    sets: tuple[RatingSet, ...]
+
+
+def score_dreambench(
+    samples: Path, options: Options, *, skip_bad: bool = False, allow_missing: bool = False
+) -> tuple[Scored, tuple[str, ...]]:
+    """Score the samples of all methods by all metrics.
+
+    Returns:
+        The scores, and the samples without a partner that were left out.
+
+    Raises:
+        InputError: there are no samples, or some have no partner and `allow_missing` is not set.
+        NearIDError: bad pictures, or an unusable metric; see `nearid_cli.errors` for the kinds.
+    """
+    requests = options.requests()
+    found = find_samples(samples)
+    if found.unpaired and not allow_missing:
+        number = count(len(found.unpaired), "picture")
+        raise InputError(
+            f"{number} of the samples without a partner; add it, or go on: --allow-missing", found.unpaired
+        )
+    return score_samples(found, requests, options, skip_bad=skip_bad), tuple(found.unpaired)
+
+
+def evaluate(
+    scored: Scored | None,
+    scores: Sequence[tuple[str, Path]],
+    ratings: Path | None,
+    *,
+    samples: Path | None = None,
+    unpaired: tuple[str, ...] = (),
+    against: str | None = None,
+    published_rounding: bool = False,
+    allow_missing: bool = False,
+) -> DreamBench:
+    """Correlate scores with the ratings of people.
+
+    Args:
+        scored: scores of samples.
+        scores: names and folders of scores in files.
+        ratings: folder of the human ratings; without it nothing is correlated.
+        samples: where the samples are.
+        unpaired: samples that were left out.
+        against: name of the metric that all others are compared with.
+        published_rounding: round each correlation to four decimals first, as the published tables do.
+        allow_missing: go on without what does not join.
+
+    Raises:
+        UsageError: two metrics have one name, or `against` names none.
+        InputError: files are missing or malformed, or do not join.
+    """
+    names = [*(scored.scores if scored else ()), *(name for name, _ in scores)]
+    check_names(names, against)
+    sets = [] if scored is None else _sets(scored, str(samples))
+    sets += [read_set(name, folder) for name, folder in scores]
+    humans = None if ratings is None else read_humans(ratings)
+    unjoined: list[Unjoined] = []
+    result = DreamBenchResult(
+        tool=Tool("nearid-cli", __version__),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        samples=None if samples is None else str(samples),
+        ratings=None if ratings is None else str(ratings),
+        published_rounding=published_rounding,
+        methods=tuple(in_order({method for one in sets for method in one.methods})),
+        metrics=scored.metrics if scored else (),
+        scored=tuple(_means(sets)),
+        human=None,
+        alignments=(),
+        differences=(),
+        unjoined=(),
+        unpaired=unpaired,
+        skipped=scored.skipped if scored else (),
+    )
+    if humans is not None:
+        without = scored.without if scored else {}
+        bad = {method: {item_key(key) for key in keys} for method, keys in without.items()}
+        unjoined = joining.unjoined_humans(*humans)
+        for one in sets:
+            excused = bad if scored and one.name in scored.scores else {}
+            unjoined += joining.unjoined_metric(humans, one, excused)
+        _refuse(unjoined, allow_missing)
+        digits = _PUBLISHED_DIGITS if published_rounding else None
+        people = join(humans)
+        _say_what_is_few(people)
+        human = _alignment(CEILING, humans[0].origin, people, (0,), 1, digits)
+        alignments = tuple(
+            _alignment(one.name, one.origin, join([*humans, one]), _RATERS, _SCORES, digits) for one in sets
+        )
+        for alignment in (human, *alignments):
+            _say_what_is_undefined(alignment)
+        result = replace(
+            result,
+            methods=tuple(people.methods),
+            human=human,
+            alignments=alignments,
+            differences=differences(humans, sets, against),
+            unjoined=tuple(unjoined),
+        )
+    return DreamBench(result, (*(humans or ()), *sets))
+
+
+def check_names(names: Sequence[str], against: str | None) -> None:
+    """Refuse names of metrics that cannot work, before anything is embedded.
+
+    Raises:
+        UsageError: two metrics have one name or the ceiling's, `against` names none of them, or is alone.
+    """
+    taken = [*names, CEILING, "group1", "group2"]
+    twice = [name for i, name in enumerate(taken) if name in taken[:i]]
+    if twice:
+        raise UsageError(
+            f"the name {printable(twice[0])} is taken; give the scores another one: --scores NAME=DIR"
+        )
+    if against is not None and against not in names:
+        raise UsageError(unknown("metric of --against", against, names))
+    if against is not None and len(names) < 2:
+        raise UsageError(f"--against {printable(against)} needs another metric to compare with it")
+
+
+def _sets(scored: Scored, origin: str) -> list[RatingSet]:
+    """The scores of samples by item."""
+    problems: list[str] = []
+    methods = scored.scores.items()
+    sets = [
+        RatingSet(
+            name,
+            {method: by_item(own.items(), problems, method) for method, own in of.items()},
+            origin,
+        )
+        for name, of in methods
+    ]
+    if problems:  # the same for every metric
+        different = list(dict.fromkeys(problems))
+        raise InputError(f"{count(len(different), 'sample')} cannot be matched with ratings", different)
+    return sets
+
+
+def _means(sets: Sequence[RatingSet]) -> list[ScoredMethod]:
+    return [
+        ScoredMethod(one.name, method, len(own), sum(own.values()) / len(own) if own else None)
+        for one in sets
+        for method, own in one.methods.items()
+    ]
+
+
+def _refuse(unjoined: Sequence[Unjoined], allowed: bool) -> None:
+    details = joining.lines(unjoined)
+    if not details:
+        return
+    if not allowed:
+        raise InputError("ratings and scores do not join; mend the files, or go on: --allow-missing", details)
+    for line in details:
+        logger.warning("left out: %s", line)
+
+
+def _say_what_is_few(people: Joined) -> None:
+    if not any(people.methods.values()):
+        raise InputError("the human groups have no item in common, so there is nothing to correlate with")
+    absent = [method for method in METHODS if method not in people.methods]
+    if absent:
+        logger.warning(
+            "people rated %s of the %s methods: no ratings of %s",
+            len(METHODS) - len(absent),
+            len(METHODS),
+            ", ".join(absent),
+        )
+
+
+def _say_what_is_undefined(one: Alignment) -> None:
+    for category in one.categories:
+        undefined = [method.method for method in category.methods if method.r is None]
+        if undefined:
+            logger.warning(
+                "%s, %s: no correlation, because all ratings or all scores are equal (or fewer than two), for %s; "
+                "left out of the mean",
+                printable(one.metric),
+                category.category,
+                ", ".join(map(printable, undefined)),
+            )
+
+
+def _alignment(
+    name: str, origin: str, joined: Joined, raters: Sequence[int], scores: int, digits: int | None
+) -> Alignment:
+    categories = []
+    blocks = []
+    for category in CATEGORIES:
+        methods, block = joined.blocks(category, raters, scores)
+        if methods:
+            categories.append(_category(category, methods, block, digits))
+            blocks.append(block)
+    resamples = resampled(blocks)
+    categories = [replace(one, ci95=interval(row)) for one, row in zip(categories, resamples, strict=True)]
+    defined = [i for i, one in enumerate(categories) if one.mh is not None]
+    return Alignment(
+        metric=name,
+        origin=origin,
+        categories=tuple(categories),
+        mean=fisher_z_mean([one.mh for one in categories]),
+        mean_ci95=interval(over_categories(resamples[defined])) if defined else None,
+        averaged=len(defined),
+    )
+
+
+def _category(category: str, methods: Sequence[str], block: Block, digits: int | None) -> CategoryAlignment:
+    correlations = []
+    for method, rated in zip(methods, block.methods, strict=True):
+        groups = tuple(_rounded(pearson(ratings, rated.scores), digits) for ratings in rated.ratings)
+        existing = [r for r in groups if r is not None]
+        r = sum(existing) / len(existing) if len(existing) == len(groups) else None
+        correlations.append(MethodCorrelation(method, len(rated.scores), r, groups))
+    return CategoryAlignment(
+        category=category,
+        items=sum(one.items for one in correlations),
+        subjects=block.subjects,
+        averaged=sum(one.r is not None for one in correlations),
+        mh=fisher_z_mean([one.r for one in correlations]),
+        ci95=None,
+        methods=tuple(correlations),
+    )
+
+
+def _rounded(r: float | None, digits: int | None) -> float | None:
+    return r if r is None or digits is None else round(r, digits)

@@ -1,0 +1,107 @@
+"""Does one metric agree better with people than another: differences of correlations over the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nearid_cli.benchmarks.dreambench_result import MEAN, Difference
+from nearid_cli.benchmarks.joining import join
+from nearid_cli.benchmarks.ratings import CATEGORIES, RatingSet
+from nearid_cli.metrics.human import (
+    Block,
+    Floats,
+    Rated,
+    fisher_z_mean,
+    interval,
+    over_categories,
+    pearson,
+    resampled,
+    swap_test,
+)
+from nearid_cli.metrics.paired import holm
+
+_RATERS, _ONE, _OTHER = (0, 1), 2, 3  # places in the joined rows
+
+
+def differences(
+    humans: tuple[RatingSet, RatingSet], metrics: Sequence[RatingSet], against: str | None
+) -> tuple[Difference, ...]:
+    """Each metric minus the one that is named `against`, by category and for the mean over categories.
+
+    Only pictures that both score count, and only methods for which both have a correlation.
+    """
+    if against is None:
+        return ()
+    (other,) = (one for one in metrics if one.name == against)
+    rows = [row for one in metrics if one is not other for row in _compared(humans, one, other)]
+    adjusted: dict[int, float] = {}
+    for category in (*CATEGORIES, MEAN):
+        tested = [(i, row.p) for i, row in enumerate(rows) if row.category == category]
+        adjusted |= dict(zip([i for i, _ in tested], holm([p for _, p in tested]), strict=True))
+    return tuple(replace(row, p_holm=adjusted[i]) for i, row in enumerate(rows))
+
+
+def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: RatingSet) -> list[Difference]:
+    joined = join([*humans, one, other])
+    categories, first, second = [], [], []
+    for category in CATEGORIES:
+        a, b = _both_defined(*(joined.blocks(category, _RATERS, place)[1] for place in (_ONE, _OTHER)))
+        if a.methods:
+            categories.append(category)
+            first.append(a)
+            second.append(b)
+    if not categories:
+        return []
+    draws, other_draws = resampled(first), resampled(second)
+
+    def difference(category: str, a: Sequence[Block], b: Sequence[Block], resamples: Floats) -> Difference:
+        test = swap_test(a, b)
+        return Difference(
+            metric=one.name,
+            against=other.name,
+            category=category,
+            items=sum(len(rated.scores) for block in a for rated in block.methods),
+            subjects=sum(block.subjects for block in a),
+            delta=_mean(a) - _mean(b),
+            ci95=interval(resamples),
+            p=test.p,
+            p_holm=test.p,
+            exact=test.exact,
+        )
+
+    return [
+        *(
+            difference(category, [first[i]], [second[i]], draws[i] - other_draws[i])
+            for i, category in enumerate(categories)
+        ),
+        difference(MEAN, first, second, over_categories(draws) - over_categories(other_draws)),
+    ]
+
+
+def _both_defined(first: Block, second: Block) -> tuple[Block, Block]:
+    """Two blocks without the methods for which one of them has no correlation."""
+    pairs = [
+        (a, b)
+        for a, b in zip(first.methods, second.methods, strict=True)
+        if None not in (*_groups(a), *_groups(b))
+    ]
+    return (
+        replace(first, methods=tuple(a for a, _ in pairs)),
+        replace(second, methods=tuple(b for _, b in pairs)),
+    )
+
+
+def _groups(rated: Rated) -> list[float | None]:
+    return [pearson(ratings, rated.scores) for ratings in rated.ratings]
+
+
+def _mean(blocks: Sequence[Block]) -> float:
+    """The Fisher-z mean over categories of those over methods; all correlations exist here."""
+    of_categories = []
+    for block in blocks:
+        means = [[r for r in _groups(rated) if r is not None] for rated in block.methods]
+        of_categories.append(fisher_z_mean([sum(groups) / len(groups) for groups in means]))
+    mean = fisher_z_mean(of_categories)
+    assert mean is not None
+    return mean

@@ -1,0 +1,123 @@
+"""`nearid bench dreambench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.errors import UsageError
+
+
+def run(
+    context: typer.Context,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", help="Folder of samples: METHOD/{src_image,tgt_image}.", metavar="DIR"),
+    ] = None,
+    scores: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scores",
+            help="Scores in files, METHOD.json each, under a name of your choice; repeat for several metrics.",
+            metavar="NAME=DIR",
+        ),
+    ] = None,
+    ratings: Annotated[
+        Path | None,
+        typer.Option(
+            "--ratings",
+            help="Folder of the human ratings: data_human_rating/merged_data/group{1,2}/METHOD-cp.json.",
+            metavar="DIR",
+        ),
+    ] = None,
+    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="Test every other metric against this one.", metavar="METRIC"),
+    ] = None,
+    published_rounding: Annotated[
+        bool,
+        typer.Option(
+            "--published-rounding",
+            help="Round each correlation to four decimals first, as the published tables do.",
+        ),
+    ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Go on without what does not join, and record it."),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for scores, summary and files.", metavar="DIR"),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
+    skip_bad: shared.SkipBad = False,
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """DreamBench++: does a metric rate generated pictures as people do?
+
+    Scores samples, or reads scores from files, and correlates them with human ratings.
+    """
+    from nearid_cli.benchmarks import dreambench_files as files
+    from nearid_cli.benchmarks.dreambench import check_names, evaluate, score_dreambench
+    from nearid_cli.benchmarks.dreambench_tables import render
+    from nearid_cli.benchmarks.ratings import named_folders
+
+    show.check_format(form)
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    if samples is None and not scores:
+        raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
+    if samples is None and _asked_for(context, "metrics"):
+        raise UsageError("--metric scores samples: give --samples DIR too, or leave it out")
+    if samples is None and ratings is None:
+        raise UsageError("--scores needs human ratings to correlate with: --ratings DIR")
+    if ratings is None and against is not None:
+        raise UsageError("--against needs human ratings: --ratings DIR")
+    given = named_folders(scores or [])
+    wanted = [request.name for request in chosen.requests()] if samples else []
+    check_names([*wanted, *(name for name, _ in given)], against)
+    folder = None if output is None else files.make_folder(output)
+    scored = None
+    unpaired: tuple[str, ...] = ()
+    if samples is not None:
+        scored, unpaired = score_dreambench(samples, chosen, skip_bad=skip_bad, allow_missing=allow_missing)
+        if folder is not None:  # before ratings are read: what they lack must not cost the scores
+            files.write_scores(scored, folder)
+    found = evaluate(
+        scored,
+        given,
+        ratings,
+        samples=samples,
+        unpaired=unpaired,
+        against=against,
+        published_rounding=published_rounding,
+        allow_missing=allow_missing,
+    )
+    if folder is not None:
+        files.write(found, folder)
+    if form == "json":
+        show.json_text(files.to_json(found.result))
+    else:
+        render(found.result, show.console())
+
+
+def _asked_for(context: typer.Context, parameter: str) -> bool:
+    """Whether a flag stands on the command line, not just in the environment or the configuration."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"

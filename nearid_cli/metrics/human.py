@@ -1,0 +1,252 @@
+"""How well a metric agrees with people: correlations with human ratings, averaged over methods of generation.
+
+The rated pictures of one method are one `Rated`; a `Block` is the same category of all methods. Subjects are the unit
+of chance: the pictures of a subject, by whichever method, are resampled and swapped together, because they show the
+same object and are no independent evidence. A correlation depends on sums over pictures alone, and a sum over pictures
+is a sum over subjects, so thousands of resamples are one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES
+from nearid_cli.metrics.paired import EXACT_UNITS, SIGN_DRAWS
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+CLIP = 0.9999
+"""Correlations beyond this count as this in a Fisher-z mean; a perfect one would make it infinite."""
+
+_SEED = 20260401
+_SAME = 1e-12  # far above the rounding of the sums below, which are over values of mean 0 and variance 1
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The pictures of one method, rated by K people (or groups of people) and scored by a metric.
+
+    Attributes:
+        subjects: [n], the number of each picture's subject, from 0 to the block's `subjects` - 1.
+        ratings: [K, n], finite.
+        scores: [n], finite.
+    """
+
+    subjects: Integers
+    ratings: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class Block:
+    """The pictures of one category: one `Rated` a method, and how many subjects they number together."""
+
+    methods: tuple[Rated, ...]
+    subjects: int
+
+
+@dataclass(frozen=True)
+class SwapTest:
+    """A swap test: `p`, above 0 and at most 1, and whether it is `exact` (over all swaps)."""
+
+    p: float
+    exact: bool
+
+
+def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float | None:
+    """Pearson's correlation coefficient.
+
+    sum (x_i - mean x)(y_i - mean y) / sqrt(sum (x_i - mean x)^2 sum (y_i - mean y)^2) (Pearson, "Notes on Regression
+    and Inheritance in the Case of Two Parents", 1895).
+
+    Args:
+        x: finite values [n].
+        y: finite values [n] of the same things.
+
+    Returns:
+        From -1 to 1. None when n < 2 or all values of `x` or of `y` are equal.
+
+    Raises:
+        ValueError: an argument is not one-dimensional or not finite, or they differ in length.
+
+    >>> round(pearson([1, 2, 3, 4], [2, 1, 4, 3]), 6)
+    0.6
+    >>> pearson([1, 2, 3], [5, 5, 5]) is None
+    True
+    """
+    a, b = finite_vector("x", x), finite_vector("y", y)
+    if len(a) != len(b):
+        raise ValueError(f"Expected argument `y` to have the length of `x`, {len(a)}, but got {len(b)}")
+    if len(a) < 2 or _constant(a) or _constant(b):
+        return None
+    a, b = _standardised(a), _standardised(b)
+    return min(1.0, max(-1.0, float(a @ b) / len(a)))
+
+
+def fisher_z_mean(correlations: Sequence[float | None]) -> float | None:
+    """The mean of correlations in Fisher's z: tanh(mean(atanh(clip(r, +-0.9999)))), over those that exist.
+
+    Fisher, "On the Probable Error of a Coefficient of Correlation", 1921; Silver and Dunlap, "Averaging Correlation
+    Coefficients: Should Fisher's z Transformation Be Used?", 1987.
+
+    Args:
+        correlations: from -1 to 1; None for one that does not exist.
+
+    Returns:
+        From -0.9999 to 0.9999. None when no correlation exists.
+
+    >>> round(fisher_z_mean([0.1, 0.9, None]), 4)
+    0.6563
+    >>> fisher_z_mean([None]) is None
+    True
+    """
+    existing = np.array([r for r in correlations if r is not None], dtype=np.float64)
+    return float(_fisher(existing)) if len(existing) else None
+
+
+def resampled(blocks: Sequence[Block]) -> Floats:
+    """What a block's Fisher-z mean over methods would be with other subjects of the same kind.
+
+    Subjects are drawn with replacement 2,000 times, all methods and raters with the same draws, categories
+    independently (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993). The draws depend on the numbers of
+    subjects alone, so resamples of two metrics over the same subjects are paired.
+
+    Args:
+        blocks: the categories.
+
+    Returns:
+        Float64 array [categories, 2000]. NaN where no method has a correlation in that resample, or where there are
+        fewer than 3 subjects.
+    """
+    random = np.random.default_rng(_SEED)
+    rows = np.full((len(blocks), RESAMPLES), np.nan)
+    for row, block in zip(rows, blocks, strict=True):
+        if block.subjects >= MIN_UNITS:
+            shares = np.full(block.subjects, 1 / block.subjects)
+            counts = random.multinomial(block.subjects, shares, size=RESAMPLES).astype(np.float64)
+            row[:] = _mean_correlation([counts @ _sums(rated, block.subjects) for rated in block.methods])
+    return rows
+
+
+def over_categories(resamples: Floats) -> Floats:
+    """The Fisher-z mean over categories of each resample, [categories, B] to [B]; NaN where a category has none."""
+    return _fisher(resamples)
+
+
+def interval(resamples: Floats) -> tuple[float, float] | None:
+    """The 95 % percentile interval of resamples [B]; None where none of them has a value."""
+    existing = resamples[np.isfinite(resamples)]
+    if not len(existing):
+        return None
+    low, high = np.percentile(existing, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:
+    """Two-sided test that two metrics agree equally well with people.
+
+    If they do, it does not matter which of the two scored a subject. So the metrics' scores, standardised within each
+    method and category to be on one scale, are swapped subject by subject, and p is the share of swaps whose difference
+    of Fisher-z means is at least as far from 0 as the one found, within 1e-12 (the permutation test over inputs of
+    Deutsch, Dror and Roth, "A Statistical Analysis of Summarization Evaluation Metrics Using Resampling Methods",
+    2021). All 2^n swaps up to 12 subjects; above, 10,000 random ones with a fixed seed, and p = (1 + hits) / (1 +
+    draws). Which metric comes first does not matter.
+
+    Args:
+        first: the categories, with the scores of one metric.
+        second: the same categories, methods, pictures and ratings, with the scores of the other. Both have a
+            correlation for each method, see `pearson`.
+    """
+    subjects = sum(block.subjects for block in first)
+    exact = subjects <= EXACT_UNITS
+    draws = 1 << subjects if exact else SIGN_DRAWS
+    random = np.random.default_rng(_SEED)
+    means = []
+    start = 0
+    for one, other in zip(first, second, strict=True):
+        if exact:
+            bits = np.arange(draws)[:, None] >> np.arange(start, start + one.subjects) & 1
+        else:
+            bits = random.integers(2, size=(draws, one.subjects), dtype=np.uint8)
+        start += one.subjects
+        kept = np.vstack([np.ones((1, one.subjects)), bits])  # the first row is what was found
+        pairs = [
+            (_sums(a, one.subjects), _sums(b, one.subjects))
+            for a, b in zip(one.methods, other.methods, strict=True)
+        ]
+        swapped = [
+            _mean_correlation([side @ a + (1 - side) @ b for a, b in pairs]) for side in (kept, 1 - kept)
+        ]
+        means.append(swapped)
+    differences = np.abs(_fisher(np.array([a for a, _ in means])) - _fisher(np.array([b for _, b in means])))
+    # A swap can leave a metric with equal scores and so without a correlation; nothing says that it is less extreme.
+    hits = int(np.count_nonzero(~(differences[1:] < differences[0] - _SAME)))
+    return SwapTest(hits / draws if exact else (1 + hits) / (1 + draws), exact)
+
+
+def _constant(values: Floats) -> bool:
+    return bool((values == values[0]).all())
+
+
+def _standardised(values: Floats) -> Floats:
+    """Values of mean 0 and variance 1; those that are all equal become 0."""
+    if _constant(values):
+        return np.zeros(len(values))
+    # Scaled before anything is squared, so that neither tiny nor huge values leave the range of float64.
+    centred = values / np.abs(values).max()
+    centred = centred - centred.mean()
+    centred = centred / np.abs(centred).max()
+    centred = centred - centred.mean()
+    deviation: Floats = centred / np.sqrt((centred @ centred) / len(values))
+    return deviation
+
+
+def _sums(rated: Rated, subjects: int) -> Floats:
+    """Sums over the pictures of each subject, [subjects, 3 + 3 K].
+
+    Their number, the scores, their squares; then for each rater the ratings, their squares, and their products with the
+    scores. Ratings and scores are standardised over all subjects first, which changes no correlation.
+    """
+    scores = _standardised(rated.scores)
+    columns = [np.ones(len(scores)), scores, scores**2]
+    for raw in rated.ratings:
+        ratings = _standardised(raw)
+        columns += [ratings, ratings**2, ratings * scores]
+    return np.stack([np.bincount(rated.subjects, column, subjects) for column in columns], axis=1)
+
+
+def _mean_correlation(methods: Sequence[Floats]) -> Floats:
+    """Fisher-z mean over methods of the mean correlation with the raters, [B], from sums [B, 3 + 3 K] of each."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlations = [_correlation(sums) for sums in methods]
+    return _fisher(np.array(correlations), skip=True)
+
+
+def _correlation(sums: Floats) -> Floats:
+    number, scores, squares = sums[:, 0], sums[:, 1], sums[:, 2]
+    of_raters = []
+    for first in range(3, sums.shape[1], 3):
+        ratings, rating_squares, products = sums[:, first : first + 3].T
+        spreads = [squares - scores**2 / number, rating_squares - ratings**2 / number]
+        r = (products - ratings * scores / number) / np.sqrt(spreads[0] * spreads[1])
+        exists = (spreads[0] > _SAME * number) & (spreads[1] > _SAME * number)
+        of_raters.append(np.where(exists, np.clip(r, -1, 1), np.nan))
+    mean: Floats = np.mean(of_raters, axis=0)
+    return mean
+
+
+def _fisher(correlations: Floats, skip: bool = False) -> Floats:
+    """Fisher-z mean over the first axis. NaN spoils it, or with `skip` is left out where something else is there."""
+    z = np.arctanh(np.clip(correlations, -CLIP, CLIP))
+    if not skip:
+        return np.asarray(np.tanh(z.mean(axis=0)))
+    exists = np.isfinite(z)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(exists, z, 0.0).sum(axis=0) / exists.sum(axis=0)
+    return np.asarray(np.tanh(mean))

@@ -69,12 +69,21 @@ def score_methods(
     """
     options = options or Options()
     options.requests()
-    unmatched = []
+    unmatched: dict[str, list[str]] = {}
     for name, dataset in datasets.items():
         _report_found(dataset, f"{name}: ")
         lacking = set(dataset.ungenerated)
-        unmatched += [f"{name}: {line}" for line in dataset.unmatched if line not in lacking]
-    refuse_unmatched(unmatched, allow_unmatched)
+        for line in dataset.unmatched:
+            if line not in lacking:
+                unmatched.setdefault(line, []).append(name)
+    refuse_unmatched(
+        [
+            f"{name}: {line}"
+            for line, names in unmatched.items()
+            for name in (["every method"] if len(names) == len(datasets) > 1 else names)
+        ],
+        allow_unmatched,
+    )
     scorer = Scorer(list(datasets.values()), options, skip_bad)
     return {name: scorer.score(dataset, allow_unmatched=True) for name, dataset in datasets.items()}
 

@@ -67,8 +67,8 @@ def _show(console: Console, tables: Sequence[Table]) -> None:
 
 
 def _legend(result: CompareResult) -> str:
-    copying = any(method.copying for method in result.methods)
-    unranked = "; a method that copies references is not ranked" if copying else ""
+    out = any(rank is None for method in result.methods for rank in method.ranks.values())
+    unranked = "; a method that copies references is not ranked" if out else ""
     own = (
         "; scores are over the subjects that a method has"
         if any(one.lacking for one in result.methods)

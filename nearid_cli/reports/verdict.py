@@ -74,7 +74,8 @@ def _about(method: Method) -> list[str]:
     if method.copying:
         ranked = any(rank is not None for rank in method.ranks.values())
         lines.append(
-            f"{method.copies:,} of {count(len(result.images), 'generation')} copy a reference, which scores high "
+            f"{method.copies:,} of {count(len(result.images), 'generation')} "
+            f"{'copies' if method.copies == 1 else 'copy'} a reference, which scores high "
             f"without skill{'' if ranked else ', so it is not ranked'}"
         )
         result = replace(result, images=())

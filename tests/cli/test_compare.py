@@ -154,6 +154,18 @@ def test_distractors_and_a_method_that_lacks_a_subject(nearid: Nearid, methods: 
     assert "2 subjects without distractors, and so without margins: cup, ship" in finished.err
 
 
+def test_what_no_method_has_a_counterpart_for_is_said_once(nearid: Nearid, methods: Path) -> None:
+    shutil.copytree(methods / "refs" / "ship", methods / "alike" / "zebra")
+    shutil.copytree(methods / "gens" / "ship", methods / "methods" / "good" / "yak")
+    finished = nearid("compare", "methods", "--refs", "refs", "-m", "hog", "--distractors", "alike")
+    assert finished.code == 2
+    assert "error: 2 without a counterpart; " in finished.err
+    assert sorted(finished.err.splitlines()[-2:]) == [
+        "  every method: zebra: 2 distractors, no references",
+        "  good: yak: 3 generations, no references",
+    ]
+
+
 @pytest.mark.parametrize("source", ["pictures", "results"])
 def test_a_wrong_baseline_costs_nothing(nearid: Nearid, methods: Path, runs: Path, source: str) -> None:
     given = (

@@ -229,7 +229,7 @@ def test_findings() -> None:
         "part: lacks 1 subject, so its scores are over fewer: dog",
         "part: 1 picture skipped: gens/cat/broken.png (truncated)",
         "pasted: lacks 1 subject, so its scores are over fewer: cat",
-        "pasted: 1 of 1 generation copy a reference, which scores high without skill, so it is not ranked",
+        "pasted: 1 of 1 generation copies a reference, which scores high without skill, so it is not ranked",
     ]
 
 
@@ -237,9 +237,15 @@ def test_what_is_true_of_every_method_is_said_once() -> None:
     unmatched = ("pen: 2 references, no generations",)
     methods = {name: scored({"cat": [0.5]}, unmatched=unmatched, copied=1) for name in "ab"}
     assert compare_findings(compare(methods)) == [
-        "every method: 1 of 1 generation copy a reference, which scores high without skill",
+        "every method: 1 of 1 generation copies a reference, which scores high without skill",
         "every method: 1 unmatched: pen: 2 references, no generations",
     ]
+
+
+def test_methods_that_all_copy_are_ranked_and_nothing_else_is_said(render: Render) -> None:
+    printed = render(render_compare, compare({name: scored({"cat": [0.5]}, copied=1) for name in "ab"}))
+    assert "a (copies references)" in printed
+    assert "is not ranked" not in printed
 
 
 def test_subjects_are_counted_where_they_differ(render: Render) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nearid_cli.benchmarks.similarities import VARIANTS, SimilarityName, parse_name
-from nearid_cli.encoders.registry import REGISTRY
+from nearid_cli.encoders.registry import REGISTRY, SHIPPED
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import count, did_you_mean, printable, unknown
 
@@ -132,17 +132,15 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _chosen(files: Sequence[SimilarityFile], metrics: Sequence[str]) -> list[SimilarityFile]:
     """The files of some models, all if none is named."""
-    wanted = [name.strip() for value in metrics for name in value.split(",")]
-    if not wanted:
+    if not metrics:
         return list(files)
     chosen: dict[Path, SimilarityFile] = {}
-    for metric in wanted:
-        checkpoint = REGISTRY[metric].checkpoint if metric in REGISTRY else None
+    for metric in metrics:
         own = [
             file
             for file in files
-            if metric in (file.model, file.name.checkpoint, file.name.checkpoint.rpartition("/")[2])
-            or (checkpoint and checkpoint == file.name.checkpoint)
+            if {metric, _tag(metric)}
+            & {file.model, file.name.checkpoint, file.name.checkpoint.rpartition("/")[2]}
         ]
         if not own:
             models = list(dict.fromkeys(file.model for file in files))
@@ -151,6 +149,16 @@ def _chosen(files: Sequence[SimilarityFile], metrics: Sequence[str]) -> list[Sim
             )
         chosen |= {file.path: file for file in own}
     return [file for file in files if file.path in chosen]
+
+
+def _tag(metric: str) -> str:
+    """How `nearid bench nearid` writes the checkpoint of a metric that has a name."""
+    known = REGISTRY.get(metric)
+    if known is None or known.checkpoint in ("", SHIPPED):
+        return metric
+    # Of two metrics of one checkpoint the first has the readout of its architecture, which is not written.
+    first = next(other for other in REGISTRY.values() if other.checkpoint == known.checkpoint)
+    return known.checkpoint if known is first else f"{known.checkpoint}+{known.readout}"
 
 
 def _one_of_each(

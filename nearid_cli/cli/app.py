@@ -18,6 +18,7 @@ import typer.main
 
 from nearid_cli import __version__
 from nearid_cli.cli import (
+    bench,
     cache,
     compare,
     demo,
@@ -62,6 +63,7 @@ app.command("embed")(embed.embed)
 app.command("view")(view.view)
 app.command("train")(train.train)
 app.command("export")(export.export)
+app.add_typer(bench.app, name="bench")
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
 app.command("synth")(synth.synth)

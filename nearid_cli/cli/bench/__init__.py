@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nearid_cli.cli.bench import dreambench
+from nearid_cli.cli.bench import dreambench, tables
 
 app = typer.Typer(
     help="The three benchmarks of the NearID paper, and its tables.",
@@ -12,3 +12,4 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("dreambench")(dreambench.run)
+app.command("tables")(tables.run)

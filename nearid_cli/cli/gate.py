@@ -100,7 +100,7 @@ def check(
     if update_baseline and baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE: where the new baseline goes")
     rules = load_rules(config, Path.cwd())
-    result = reports.read_result(run)
+    result = reports.read_result(run, holes=True)
     if update_baseline and baseline is not None:
         reports.check_outputs([baseline], known=(".json",))
         code = finish(judge(result, result, rules, run_name=str(run), baseline_name=str(run)), form, outputs)
@@ -111,7 +111,7 @@ def check(
     else:
         verdicts = judge(
             result,
-            read_baseline(baseline),
+            read_baseline(baseline, holes=True),
             rules,
             run_name=str(run),
             baseline_name=None if baseline is None else str(baseline),
@@ -150,15 +150,21 @@ def init(
         replace_file(output, text.encode())
 
 
-def read_baseline(path: Path | None) -> ScoreResult | CompareResult | None:
+def read_baseline(path: Path | None, *, holes: bool = False) -> ScoreResult | CompareResult | None:
     """The baseline, or None if none is given or the file does not exist yet: rules that need it fail then.
+
+    Args:
+        path: the file.
+        holes: as for `reports.read_result`.
 
     Raises:
         InputError: the file is there and cannot be read, or is not a result.
     """
     from nearid_cli import reports
 
-    return None if path is None or not (path.exists() or path.is_symlink()) else reports.read_result(path)
+    if path is None or not (path.exists() or path.is_symlink()):
+        return None
+    return reports.read_result(path, holes=holes)
 
 
 def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
@@ -212,7 +218,7 @@ def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> N
     from nearid_cli.reports.files import replace_file
 
     try:
-        old = read_baseline(baseline)
+        old = read_baseline(baseline, holes=True)
     except InputError as error:
         old = None
         logger.warning("the old baseline could not be read: %s", error.message)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nearid_cli.gate.numbers import Numbers
+from nearid_cli.gate.numbers import Numbers, known
 from nearid_cli.metrics.intervals import MIN_UNITS
-from nearid_cli.metrics.paired import mean_interval
+from nearid_cli.metrics.paired import mean_intervals
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import paired_images
 from nearid_cli.text import count, printable
@@ -68,17 +69,32 @@ def drop_of_all(run: Numbers, baseline: Numbers, metric: str, statistic: str, co
     return Drop(math.fsum(drops.values()) / len(drops), ci, moved, no_interval=few)
 
 
-def drop_of_subject(
-    run: Numbers, baseline: Numbers, metric: str, statistic: str, subject: str, coverage: float
-) -> Drop:
-    """The drop of one subject, and its interval over pairs of generations that correspond."""
+def drops_of_subjects(
+    run: Numbers, baseline: Numbers, metric: str, statistic: str, coverage: float
+) -> dict[str, Drop]:
+    """The drop of each subject of either side, and its interval over pairs of generations that correspond."""
+    found, alike = {}, defaultdict(list)
+    for subject in dict.fromkeys((*run.subjects, *baseline.subjects)):
+        found[subject], drops = _drop_of_subject(run, baseline, metric, statistic, subject)
+        if drops:
+            alike[len(drops)].append((subject, drops))
+    for some in alike.values():  # as many intervals at once as there are subjects with so many pairs
+        for (subject, _), ci in zip(some, _intervals([drops for _, drops in some], coverage), strict=True):
+            found[subject] = replace(found[subject], ci=ci)
+    return found
+
+
+def _drop_of_subject(
+    run: Numbers, baseline: Numbers, metric: str, statistic: str, subject: str
+) -> tuple[Drop, list[float]]:
+    """The drop of a subject without its interval, and the drops of its generations if there is to be one."""
     if subject not in run.subjects:
-        return Drop(problems=("the run lacks this subject, which the baseline has",))
+        return Drop(problems=("the run lacks this subject, which the baseline has",)), []
     if subject not in baseline.subjects:
-        return Drop(problems=("the baseline lacks this subject; --update-baseline takes it in",))
+        return Drop(problems=("the baseline lacks this subject; --update-baseline takes it in",)), []
     before, now = baseline.number(metric, statistic, subject), run.number(metric, statistic, subject)
     if before is None or now is None:
-        return Drop()
+        return Drop(), []
     new, old = run.generations(subject), baseline.generations(subject)
     pairs = paired_images(new, old)
     drops = [
@@ -97,28 +113,32 @@ def drop_of_subject(
     elif len(drops) < MIN_UNITS:
         without = f"an interval needs {MIN_UNITS} generations, and there {_are(len(drops))}"
     else:
-        return Drop(before - now, _interval(drops, coverage))
-    return Drop(before - now, no_interval=without)
+        return Drop(before - now), drops
+    return Drop(before - now, no_interval=without), []
 
 
 def _interval(drops: Sequence[float], coverage: float) -> Interval | None:
-    """The interval of a mean drop; its lower end holds with confidence (1 + coverage) / 2.
+    """The interval of one mean drop, as `_intervals`; None where there are too few of them."""
+    return _intervals([drops], coverage)[0] if len(drops) >= MIN_UNITS else None
+
+
+def _intervals(drops: Sequence[Sequence[float]], coverage: float) -> list[Interval]:
+    """The intervals of mean drops over equally many units; a lower end holds with confidence (1 + coverage) / 2.
 
     A single large drop widens an interval, so that it could hide that all others fell, too. But of n drops the smallest
     is a lower bound by itself, with confidence 1 - 2^-n (sign test); where that is enough, the higher of both counts.
     """
-    ends = mean_interval(drops, coverage)
-    if ends is None:
-        return None
-    low, high = ends
-    if 0.5 ** len(drops) <= (1 - coverage) / 2:
-        low = max(low, min(drops))
-    return low, high
+    smallest_counts = 0.5 ** len(drops[0]) <= (1 - coverage) / 2
+    ends = mean_intervals([*zip(*drops, strict=True)], coverage).tolist()
+    return [
+        (max(low, min(one)) if smallest_counts else low, high)
+        for one, (low, high) in zip(drops, ends, strict=True)
+    ]
 
 
 def _of_image(image: Image, metric: str, statistic: str) -> float | None:
     values = {"score": image.scores, "margin": image.margins}.get(statistic)
-    return None if values is None else values.get(metric)
+    return None if values is None else known(values.get(metric))
 
 
 def _unmatched(run: Numbers, baseline: Numbers) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from nearid_cli import __version__
 from nearid_cli.errors import InputError
 from nearid_cli.gate import words
-from nearid_cli.gate.drops import TOLERANCE, Drop, drop_of_all, drop_of_subject
+from nearid_cli.gate.drops import TOLERANCE, Drop, drop_of_all, drops_of_subjects
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import COPIES, EVERY
 from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Tool, Verdict
@@ -64,12 +64,16 @@ def _made_by(result: Result) -> str:
 
 @dataclass(frozen=True)
 class _Unit:
-    """What one verdict is about: a method or the whole run, or one subject of it; None where a side lacks it."""
+    """What one verdict is about: a method or the whole run, or one subject of it; None where a side lacks it.
+
+    `drop` is that of the subject, if it was asked for.
+    """
 
     method: str | None
     subject: str | None
     run: Numbers | None
     baseline: Numbers | None
+    drop: Drop = field(default_factory=Drop)
 
 
 class _Sides:
@@ -140,9 +144,11 @@ class _Sides:
             if bounds.level != "subject" or run is None or (both and baseline is None):
                 yield _Unit(method, None, run, baseline)
                 continue
-            more = baseline.subjects if both and baseline is not None else ()
-            for subject in dict.fromkeys((*run.subjects, *more)):
-                yield _Unit(method, subject, run, baseline)
+            drops = {}
+            if both and baseline is not None:
+                drops = drops_of_subjects(run, baseline, metric, bounds.statistic, _coverage(bounds))
+            for subject in drops or run.subjects:
+                yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()))
 
 
 def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str | None) -> Verdict:
@@ -168,11 +174,9 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
     elif bounds.max_drop is not None and run is not None and baseline is None:
         problems.append("the baseline lacks this method; --update-baseline takes it in")
     elif bounds.max_drop is not None and run is not None and baseline is not None:
-        coverage = 2 * (bounds.confidence or _CONFIDENCE) - 1
+        drop = unit.drop
         if subject is None:
-            drop = drop_of_all(run, baseline, metric, statistic, coverage)
-        else:
-            drop = drop_of_subject(run, baseline, metric, statistic, subject, coverage)
+            drop = drop_of_all(run, baseline, metric, statistic, _coverage(bounds))
         problems += _too_low(bounds, drop, before, found)
     fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
     return Verdict(
@@ -195,6 +199,11 @@ def _number(side: Numbers | None, metric: str, statistic: str, subject: str | No
     if side is None or (subject is not None and subject not in side.subjects):
         return None
     return side.number(metric, statistic, subject)
+
+
+def _coverage(bounds: Rule) -> float:
+    """Of a two-sided interval whose lower end alone holds with the confidence of the rule."""
+    return 2 * (bounds.confidence or _CONFIDENCE) - 1
 
 
 def _too_low(bounds: Rule, drop: Drop, before: float | None, now: float | None) -> list[str]:

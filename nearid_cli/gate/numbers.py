@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import KeysView, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from functools import cached_property
 
 from nearid_cli.gate.rules import COPIES
@@ -22,6 +23,11 @@ def parts(result: Result) -> dict[str | None, Numbers]:
 def metrics(result: Result) -> Mapping[str, Metric]:
     """The metrics of a result by name, in order."""
     return {metric.name: metric for metric in result.metrics}
+
+
+def known(number: float | None) -> float | None:
+    """A number, or None where there is none, be it a hole in the file or unknown on purpose."""
+    return None if number is None or math.isnan(number) else number
 
 
 class Numbers:
@@ -44,9 +50,17 @@ class Numbers:
         """A statistic of a subject, or of all of them together; None where it does not exist."""
         if statistic == COPIES:
             return self._copies(subject)
+        if subject is None and any(math.isnan(one) for one in self._of_subjects(metric, statistic)):
+            return None  # a mean over subjects that lacks one of them
         scores = self._result.aggregate if subject is None else self._subjects[subject].scores
-        number: float | None = getattr(scores.get(metric), statistic, None)
-        return number
+        return known(getattr(scores.get(metric), statistic, None))
+
+    def _of_subjects(self, metric: str, statistic: str) -> Iterator[float]:
+        """What the file says of each subject, without what is unknown on purpose; NaN for a hole."""
+        for subject in self._subjects.values():
+            number = getattr(subject.scores.get(metric), statistic, None)
+            if number is not None:
+                yield number
 
     def _copies(self, subject: str | None) -> int | None:
         """How many generations copy a reference; None where the result does not list all generations."""

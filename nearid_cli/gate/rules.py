@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def _problems(entry: Any) -> list[str]:
     problems = [unknown("key", key, _KEYS) for key in entry if key not in _KEYS]
     for key, value in entry.items():
         if key in _NUMBERS:
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            if not _is_number(value):
                 problems.append(f"{key} must be a number, found {_shown(value)}")
         elif key in _KEYS and not isinstance(value, str):
             problems.append(f"{key} must be a text, found {_shown(value)}")
@@ -84,6 +84,12 @@ def _problems(entry: Any) -> list[str]:
     if entry.get("statistic") != COPIES and "metric" not in entry:
         problems.append(f'metric is missing: name a metric of the run, or "{EVERY}" for all of them')
     return problems
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max  # not infinite, not nan, and no whole number beyond all floats
 
 
 def _shown(value: object) -> str:

@@ -129,16 +129,23 @@ def no_baseline(name: str | None) -> str:
 
 def mismatch(run: Metric, baseline: Metric) -> str:
     """Two runs whose numbers are not on one scale."""
-    what = "another checkpoint" if run.fingerprint != baseline.fingerprint else "another protocol"
+    differ = []
+    if run.fingerprint != baseline.fingerprint:
+        differ.append(f"another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
+    if run.protocol != baseline.protocol:
+        differ.append(
+            f"another protocol: run {printable(run.protocol)}, baseline {printable(baseline.protocol)}"
+        )
     return (
-        f"{printable(run.name)} is of {what}: run {_made_by(run)}, baseline {_made_by(baseline)}; "
+        f"{printable(run.name)} is of {', and of '.join(differ)}; "
         "make the baseline anew with --update-baseline, or compare all the same with --allow-mismatch"
     )
 
 
-def _made_by(metric: Metric) -> str:
-    facts = f"fingerprint {metric.fingerprint[:_SHORT]}, protocol {metric.protocol}"
-    return printable(f"{metric.checkpoint} ({facts})")
+def _checkpoint(metric: Metric) -> str:
+    """What a metric's embeddings were made with; hog has no checkpoint."""
+    fingerprint = f"fingerprint {metric.fingerprint[:_SHORT]}"
+    return printable(f"{metric.checkpoint} ({fingerprint})" if metric.checkpoint else fingerprint)
 
 
 def wrong_level(level: str, compares: bool) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import sys
-import types
-import typing
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from nearid_cli.errors import InputError
+from nearid_cli.reports.building import MisfitError, builder
 from nearid_cli.results import CompareResult, ScoreResult
 from nearid_cli.text import printable
 
@@ -31,16 +27,20 @@ def read_score(path: Path) -> ScoreResult:
     return cast("ScoreResult", _read(path, ["nearid.score/1"]))
 
 
-def read_result(path: Path) -> ScoreResult | CompareResult:
+def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResult:
     """Read what `nearid score` or `nearid compare` wrote with `-o FILE.json`.
+
+    Args:
+        path: the file.
+        holes: read a null as NaN where there must be a number, for the gate, whose verdict says what is missing.
 
     Raises:
         InputError: as for `read_score`.
     """
-    return _read(path, list(_KINDS))
+    return _read(path, list(_KINDS), holes)
 
 
-def _read(path: Path, schemas: Sequence[str]) -> ScoreResult | CompareResult:
+def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResult | CompareResult:
     name = printable(path)
     made_by = " or ".join(_COMMANDS[schema] for schema in schemas)
     try:
@@ -57,81 +57,21 @@ def _read(path: Path, schemas: Sequence[str]) -> ScoreResult | CompareResult:
             f"make it with {made_by} ... -o FILE.json"
         )
     try:
-        result: ScoreResult | CompareResult = _build(_KINDS[schema], document, "")
+        result: ScoreResult | CompareResult = builder(_KINDS[schema], holes)(document)
         for place, one in _scores(result):
             _check_metrics(one, place)
-    except _MisfitError as misfit:
+    except MisfitError as misfit:
         raise InputError(f"{name} is not a valid result of {_COMMANDS[schema]}: {misfit}") from misfit
     return result
-
-
-_NOUNS = {str: "a text", bool: "true or false"}
-
-
-class _MisfitError(Exception):
-    """A value that is not what the schema says."""
 
 
 def _no_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-def _build(kind: Any, value: Any, place: str) -> Any:
-    """A JSON value as the annotated type `kind`: a dataclass, mapping, tuple, optional or plain value."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        _expect(isinstance(value, dict), "an object", value, place)
-        hints = _hints(cast("Any", kind))
-        missing = [key for key in hints if key not in value and not hasattr(kind, key)]  # a default is there
-        if missing:
-            raise _MisfitError(f"{place or 'the document'} lacks {', '.join(missing)}")
-        return cast("Any", kind)(
-            **{
-                key: _build(hint, value[key], f"{place}.{key}".lstrip("."))
-                for key, hint in hints.items()
-                if key in value
-            }
-        )
-    if origin is Mapping:
-        _expect(isinstance(value, dict), "an object", value, place)
-        return {key: _build(arguments[1], item, f"{place}.{printable(key)}") for key, item in value.items()}
-    if origin is tuple:
-        _expect(isinstance(value, list), "a list", value, place)
-        if arguments[-1] is Ellipsis:
-            arguments = (arguments[0],) * len(value)
-        _expect(len(value) == len(arguments), f"{len(arguments)} values", value, place)
-        pairs = zip(arguments, value, strict=True)
-        return tuple(_build(item, element, f"{place}[{i}]") for i, (item, element) in enumerate(pairs))
-    if origin is types.UnionType or origin is typing.Union:
-        (some,) = (argument for argument in arguments if argument is not type(None))
-        return None if value is None else _build(some, value, place)
-    if kind is float:
-        _expect(isinstance(value, int | float) and not isinstance(value, bool), "a number", value, place)
-        _expect(abs(value) <= sys.float_info.max, "a finite number", value, place)
-        return float(value)
-    if kind is int:
-        _expect(isinstance(value, int) and not isinstance(value, bool), "a whole number", value, place)
-        return value
-    _expect(isinstance(value, kind), _NOUNS[kind], value, place)
-    return value
-
-
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)  # slow, and there is a generation a call
-
-
-def _expect(fits: bool, wanted: str, value: Any, place: str) -> None:
-    if not fits:
-        shown = printable(json.dumps(value, ensure_ascii=False))
-        raise _MisfitError(
-            f"expected {place} to be {wanted} but got {shown if len(shown) < 40 else shown[:40] + '...'}"
-        )
-
-
 def _expect_once(names: Sequence[str], place: str, noun: str) -> None:
     if twice := [name for name, times in Counter(names).items() if times > 1]:
-        raise _MisfitError(f"{place} has the {noun} {printable(twice[0])} twice")
+        raise MisfitError("", f" has the {noun} {printable(twice[0])} twice").within(place)
 
 
 def _scores(result: ScoreResult | CompareResult) -> list[tuple[str, ScoreResult]]:
@@ -145,7 +85,7 @@ def _check_metrics(result: ScoreResult, where: str) -> None:
     """Every table reads every metric from every row, so a hole is found here rather than there."""
     names = {metric.name for metric in result.metrics}
     if not names:
-        raise _MisfitError(f"{where}metrics is empty")
+        raise MisfitError("", " is empty").within(f"{where}metrics")
     _expect_once([metric.name for metric in result.metrics], f"{where}metrics", "metric")
     _expect_once([subject.subject for subject in result.subjects], f"{where}subjects", "subject")
     rows: dict[str, list[Mapping[str, Any]]] = {
@@ -156,6 +96,5 @@ def _check_metrics(result: ScoreResult, where: str) -> None:
     for place, every in rows.items():
         for i, scores in enumerate(every):
             if missing := names - scores.keys():
-                raise _MisfitError(
-                    f"{where}{place}[{i}] has no scores of the metric {printable(min(missing))}"
-                )
+                lack = f" has no scores of the metric {printable(min(missing))}"
+                raise MisfitError("", lack).within(f"{where}{place}[{i}]")

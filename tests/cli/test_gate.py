@@ -78,6 +78,31 @@ class TestExitCodes:
         assert finished.code == 1
         assert "FAILED nearid retention, subject s3\n  the run has no retention here" in finished.out
 
+    @pytest.mark.parametrize("side", ["run", "baseline"])
+    @pytest.mark.parametrize("level", ["aggregate", "subject"])
+    def test_null_in_place_of_a_score(self, nearid: Nearid, folder: Path, side: str, level: str) -> None:
+        whole = json.loads((folder / "base.json").read_text())
+        whole["subjects"][3]["scores"]["nearid"]["score"] = None
+        (folder / ("run.json" if side == "run" else "base.json")).write_text(json.dumps(whole))
+        (folder / "nearid.toml").write_text(BY_SUBJECT.replace("subject", level).replace("0.02", "0.5"))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert (finished.code, finished.err) == (1, "")
+        if level == "aggregate":
+            assert "1 subject without score in the run or the baseline: s3" in finished.out
+        else:
+            assert f"FAILED nearid score, subject s3\n  the {side} has no score here" in finished.out
+
+    @pytest.mark.parametrize("where", ["aggregate", "subject"])
+    def test_null_fails_a_minimum_of_the_mean(self, nearid: Nearid, folder: Path, where: str) -> None:
+        whole = json.loads((folder / "run.json").read_text())
+        scores = whole["aggregate"] if where == "aggregate" else whole["subjects"][3]["scores"]
+        scores["nearid"]["score"] = None
+        (folder / "run.json").write_text(json.dumps(whole))
+        (folder / "nearid.toml").write_text('[[gate.rules]]\nmetric = "nearid"\nmin = 0.1\n')
+        finished = nearid("gate", "run.json")
+        assert finished.code == 1
+        assert "the run has no score here" in finished.out
+
     def test_another_checkpoint(self, nearid: Nearid, folder: Path) -> None:
         write(folder / "base.json", change_metric(make_run(), checkpoint="org/v2", fingerprint="0" * 40))
         finished = nearid("gate", "run.json", "--baseline", "base.json")

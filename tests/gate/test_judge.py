@@ -284,12 +284,20 @@ class TestFailsClosed:
         rule = make_rule(level=level, max_drop=0.5)
         found = verdict(BASE, base, rule)
         assert found.status == "failed"
-        assert "run org/nearid (fingerprint ffffffffffff, protocol all pairs)" in found.reason
-        fingerprint, protocol = facts.get("fingerprint", "f" * 12)[:12], facts.get("protocol", "all pairs")
-        assert f"baseline org/other (fingerprint {fingerprint}, protocol {protocol})" in found.reason
+        assert found.reason.startswith(
+            "nearid is of another checkpoint: "
+            "run org/nearid (fingerprint ffffffffffff), baseline org/other (fingerprint 0123456789ab); make"
+            if "fingerprint" in facts
+            else "nearid is of another protocol: run all pairs, baseline best pair; make"
+        )
         assert "--allow-mismatch" in found.reason
         assert gate(BASE, base, rule, allow_mismatch=True).passed
         assert gate(BASE, base, make_rule(level=level, min=0.1)).passed
+
+    def test_a_metric_without_checkpoint_is_named_by_its_fingerprint(self):
+        run = change_metric(BASE, checkpoint="")
+        found = verdict(run, change_metric(run, fingerprint="0" * 40), make_rule(max_drop=0.5))
+        assert "run fingerprint ffffffffffff, baseline fingerprint 000000000000;" in found.reason
 
     @pytest.mark.parametrize("number", [1, 2])
     def test_no_interval_below_three_subjects(self, number):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nearid_cli.benchmarks.dreambench import DreamBench
 from nearid_cli.benchmarks.dreambench_result import DreamBenchResult
-from nearid_cli.benchmarks.dreambench_tables import Table, tables
+from nearid_cli.benchmarks.dreambench_tables import tables
 from nearid_cli.benchmarks.ratings import category_of, in_order, subject_of
 from nearid_cli.benchmarks.samples import Scored
-from nearid_cli.errors import InputError
-from nearid_cli.reports import markdown_text
+from nearid_cli.benchmarks.table import make_folder
+from nearid_cli.benchmarks.table import write as write_table
 from nearid_cli.reports.files import replace_file
-from nearid_cli.reports.latex import escape as latex_escape
 from nearid_cli.reports.sheet import Column, Sheet
 from nearid_cli.reports.tabular import to_csv, to_parquet
-from nearid_cli.text import printable
 
 
 def write(found: DreamBench, folder: Path) -> None:
@@ -43,9 +40,7 @@ def write(found: DreamBench, folder: Path) -> None:
     }
     replace_file(folder / "scores.parquet", to_parquet(sheet, {"nearid": json.dumps(facts)}))
     for table in tables(result):
-        replace_file(folder / f"{table.name}.csv", to_csv(table.sheet).encode())
-        replace_file(folder / f"{table.name}.md", _markdown(table).encode())
-        replace_file(folder / f"{table.name}.tex", _latex(table, result).encode())
+        write_table(table, folder, f"dreambench-{table.name}", _made_by(result))
 
 
 def write_scores(scored: Scored, folder: Path) -> None:
@@ -64,19 +59,6 @@ def write_scores(scored: Scored, folder: Path) -> None:
 def to_json(result: DreamBenchResult) -> str:
     """The result as JSON of ASCII characters alone."""
     return json.dumps(result.to_dict(), indent=2, allow_nan=False)
-
-
-def make_folder(folder: Path) -> Path:
-    """Make a folder for results, or take one that is there.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {printable(folder)}: {error.strerror}") from error
-    return folder
 
 
 def _score_sheet(found: DreamBench) -> Sheet:
@@ -98,38 +80,25 @@ def _score_sheet(found: DreamBench) -> Sheet:
     )
 
 
-def _markdown(table: Table) -> str:
-    rows = ([markdown_text.escape(cell) for cell in row] for row in table.rows)
-    caption = markdown_text.Part(0, before=(markdown_text.escape(table.caption), ""))
-    return markdown_text.document([caption, markdown_text.table(1, table.header, rows, texts=table.texts)])
-
-
-def _latex(table: Table, result: DreamBenchResult) -> str:
-    alignment = "l" * table.texts + "r" * (len(table.header) - table.texts)
-    lines = [
-        f"% {printable(f'{result.tool.name} {result.tool.version}, {result.created}')}",
-        r"\begin{table}",
-        r"  \centering",
-        rf"  \caption{{{latex_escape(table.caption)}}}",
-        rf"  \label{{tab:dreambench-{table.name}}}",
-        rf"  \begin{{tabular}}{{{alignment}}}",
-        r"    \toprule",
-        _latex_row(map(latex_escape, table.header)),
-        r"    \midrule",
-        *(_latex_row(_latex_cells(row, table.texts)) for row in table.rows),
-        r"    \bottomrule",
-        r"  \end{tabular}",
-        r"\end{table}",
+def _made_by(result: DreamBenchResult) -> list[str]:
+    """What made the numbers, a line a fact."""
+    facts = [f"tool: {result.tool.name} {result.tool.version}, {result.created}"]
+    if result.samples is not None:
+        facts.append(f"samples: {result.samples}")
+    if result.ratings is not None:
+        facts.append(f"ratings: {result.ratings}")
+    facts += [
+        f"scores of {one.metric}: {one.origin}" for one in result.alignments if one.origin != result.samples
     ]
-    return "\n".join(lines) + "\n"
-
-
-def _latex_cells(row: Sequence[str], texts: int) -> Iterator[str]:
-    """Names as they are, numbers with a minus that is one."""
-    for place, cell in enumerate(row):
-        safe = latex_escape(cell)
-        yield safe if place < texts or cell == "-" else safe.replace("-", "$-$")
-
-
-def _latex_row(cells: Iterable[str]) -> str:
-    return f"    {' & '.join(cells)} \\\\"
+    facts += [
+        f"metric {one.name}: checkpoint {one.checkpoint}; fingerprint {one.fingerprint}; dtype {one.dtype}"
+        for one in result.metrics
+    ]
+    for number, what in (
+        (sum(len(one.items) or 1 for one in result.unjoined), "did not join"),
+        (len(result.unpaired), "without a partner"),
+        (len(result.skipped), "that cannot be read"),
+    ):
+        if number:
+            facts.append(f"left out: {number:,} {what}; summary.json names them")
+    return facts

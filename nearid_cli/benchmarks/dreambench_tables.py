@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nearid_cli.benchmarks.dreambench_result import (
@@ -14,9 +14,10 @@ from nearid_cli.benchmarks.dreambench_result import (
     DreamBenchResult,
 )
 from nearid_cli.benchmarks.ratings import CATEGORIES
-from nearid_cli.reports import columns
+from nearid_cli.benchmarks.table import Table
+from nearid_cli.benchmarks.table import render as render_table
 from nearid_cli.reports.figures import figure, p_figure, score_figure, signed_figure
-from nearid_cli.reports.sheet import Column, Sheet
+from nearid_cli.reports.sheet import Column
 from nearid_cli.results import Interval
 from nearid_cli.text import count, printable
 
@@ -26,27 +27,6 @@ if TYPE_CHECKING:
 _TITLES = {"live_subject_animal": "animal", "live_subject_human": "human"}
 _MH = CATEGORIES[0]
 _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table in all its forms.
-
-    Attributes:
-        name: of its files.
-        caption: what it shows.
-        header: one title a column.
-        rows: cells for people; the first `texts` of a row hold names.
-        texts: how many columns on the left hold names.
-        sheet: the numbers in full.
-    """
-
-    name: str
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    texts: int
-    sheet: Sheet
 
 
 def tables(result: DreamBenchResult) -> list[Table]:
@@ -62,21 +42,10 @@ def render(result: DreamBenchResult, console: Console) -> None:
     """Print the tables; correlations by method for the category of MH alone."""
     for table in tables(result):
         rows = table.rows
-        if table.name == "methods" and table.texts == 2:
+        if table.name == "methods":
             rows = tuple(row for row in rows if row[1] == _title(_MH))
-        if not rows:
-            continue
-        names = [" ".join(row[: table.texts]) for row in rows]
-        numbers = [
-            columns.Column(title, [row[place] for row in rows])
-            for place, title in enumerate(table.header)
-            if place >= table.texts
-        ]
-        console.print(table.caption, soft_wrap=True, markup=False, highlight=False)
-        console.print()
-        for page in columns.pages([[one] for one in numbers], names, console.width):
-            console.print(columns.table(" ".join(table.header[: table.texts]), names, page))
-            console.print()
+        if rows:
+            render_table(replace(table, rows=rows), console)
 
 
 def _title(category: str) -> str:
@@ -99,7 +68,7 @@ def _by_category(result: DreamBenchResult, every: Sequence[Alignment]) -> Table:
         "table",
         "Agreement with people (DreamBench++): Pearson correlation with human ratings, Fisher-z mean over "
         f"{count(len(result.methods), 'method')}. MH is that of {_title(_MH)}. {_IN_BRACKETS}{rounding}",
-        ("metric", *(f"{_title(name)} (n = {_most(every, name):,})" for name in present), MEAN),
+        ("metric", *(f"{_title(name)} ({_number(every, name)})" for name in present), MEAN),
         tuple(
             (
                 one.metric,
@@ -113,8 +82,10 @@ def _by_category(result: DreamBenchResult, every: Sequence[Alignment]) -> Table:
     )
 
 
-def _most(every: Sequence[Alignment], category: str) -> int:
-    return max(own.items for one in every if (own := _of(one, category)))
+def _number(every: Sequence[Alignment], category: str) -> str:
+    """How many pictures the correlations of a category are over; the most, where metrics differ."""
+    numbers = {own.items for one in every if (own := _of(one, category))}
+    return f"n {'=' if len(numbers) == 1 else '≤'} {max(numbers):,}"
 
 
 def _cell(one: Alignment, category: str) -> str:

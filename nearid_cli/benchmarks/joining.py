@@ -104,11 +104,10 @@ def _lacking(
 
 
 def _line(one: Unjoined) -> str:
-    where = (
-        f"{printable(one.lacking)} lacks {printable(one.method)}"
-        if not one.items
-        else (f"{printable(one.lacking)}, {printable(one.method)}: lacks {count(len(one.items), 'item')}")
-    )
+    where = f"not in {printable(one.lacking)}: {printable(one.method)}"
+    if not one.items:
+        return where
     named = ", ".join(map(printable, one.items[:_NAMED]))
     rest = len(one.items) - _NAMED
-    return where + (f": {named}" if named else "") + (f" and {rest:,} more" if rest > 0 else "")
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return f"{where}, {count(len(one.items), 'item')}: {named}{more}"

@@ -76,6 +76,7 @@ def run(
     from nearid_cli.benchmarks.dreambench import check_names, evaluate, score_dreambench
     from nearid_cli.benchmarks.dreambench_tables import render
     from nearid_cli.benchmarks.ratings import named_folders
+    from nearid_cli.benchmarks.table import make_folder
 
     show.check_format(form)
     chosen = shared.options(
@@ -92,7 +93,7 @@ def run(
     given = named_folders(scores or [])
     wanted = [request.name for request in chosen.requests()] if samples else []
     check_names([*wanted, *(name for name, _ in given)], against)
-    folder = None if output is None else files.make_folder(output)
+    folder = None if output is None else make_folder(output)
     scored = None
     unpaired: tuple[str, ...] = ()
     if samples is not None:

@@ -12,7 +12,7 @@ from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.tables_result import Cell, TablesResult
 from nearid_cli.metrics.trials import Outcome
 from nearid_cli.reports import json_text
-from nearid_cli.reports.figures import figure, score_figure, some
+from nearid_cli.reports.figures import score_figure, some
 from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
 from nearid_cli.results import Interval
@@ -22,18 +22,39 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CAPTION = (
-    "Percent, 95 % intervals over samples in brackets. SSR: samples that win all their trials. PA: trials won; PA "
-    "published counts the mean margin of each sample as one more trial, as Table 1 of the paper does. H: harmonic mean "
-    "of SSR and PA."
+    "NearID-Bench in percent, 95 % intervals over samples in brackets. SSR: samples that win all their trials. PA: "
+    "trials won; PA published counts the mean margin of each sample as one more trial, as Table 1 of the paper does. "
+    "H: harmonic mean of SSR and PA."
 )
-_RATES = {"ssr": "SSR", "pa": "PA", "pa_published": "PA published", "h": "H", "ssr_mean": "SSR mean"}
-_MARGINS = {"mean_margin": "mean margin", "median_margin": "median margin"}
-_MAIN = ("ssr", "pa", "pa_published", "h")
+_COUNTS = ("sources", "samples")
+_NUMBERS = {
+    "ssr": "SSR",
+    "pa": "PA",
+    "pa_published": "PA published",
+    "h": "H",
+    "ssr_mean": "SSR mean",
+    "mean_margin": "mean margin",
+    "median_margin": "median margin",
+}
 
 
 def render(result: TablesResult, console: Console) -> None:
     """Print the main numbers of every group, of the sources that are in none, and what a reader must not miss."""
-    forms.render(_groups(result, _MAIN), console)
+    cells = _grouped(result)
+    width = max(len(cell.name) for cell in cells)
+    rows = tuple(
+        (
+            f"{cell.name:<{width}}  {_title(cell)}",
+            *_counts(cell),
+            _figure(cell.outcome, "ssr"),
+            _figure(cell.outcome, "pa"),
+            _figure(cell.outcome, "pa_published", interval=False),
+            _figure(cell.outcome, "h", interval=False),
+        )
+        for cell in cells
+    )
+    header = (f"{'pool':<{width}}  method", *_COUNTS, "SSR", "PA", "PA published", "H")
+    forms.render(Table("groups", _CAPTION, header, rows, 1, ()), console)
     for line in findings(result):
         console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
@@ -60,11 +81,10 @@ def to_json(result: TablesResult) -> str:
 
 def tables(result: TablesResult) -> list[Table]:
     """Groups, sources, and categories where the samples have some."""
-    every = (*_RATES, *_MARGINS)
     sources = [cell for cell in result.cells if cell.scope == "source" and cell.category is None]
     categories = [cell for cell in result.cells if cell.category is not None]
-    made = [_groups(result, every), _table("sources", sources, every)]
-    return [*made, _table("categories", categories, every)] if categories else made
+    made = [_table("groups", _grouped(result)), _table("sources", sources)]
+    return [*made, _table("categories", categories)] if categories else made
 
 
 def findings(result: TablesResult) -> list[str]:
@@ -89,48 +109,46 @@ def findings(result: TablesResult) -> list[str]:
     return lines
 
 
-def _groups(result: TablesResult, numbers: Sequence[str]) -> Table:
-    grouped = {source for sources in GROUPS.values() for source in sources}
-    cells = [
+def _grouped(result: TablesResult) -> list[Cell]:
+    """Groups, and sources that are in none."""
+    known = {source for sources in GROUPS.values() for source in sources}
+    return [
         cell
         for cell in result.cells
-        if cell.category is None and (cell.scope == "group" or cell.name not in grouped)
+        if cell.category is None and (cell.scope == "group" or cell.name not in known)
     ]
-    return _table("groups", cells, numbers)
 
 
-def _table(name: str, cells: Sequence[Cell], numbers: Sequence[str]) -> Table:
-    several = len({cell.variant for cell in cells}) > 1
-    texts = [
-        "source" if name == "sources" else "pool",
-        *(["category"] if name == "categories" else []),
-        "method",
-    ]
+def _table(name: str, cells: Sequence[Cell]) -> Table:
+    titles = {"groups": ("pool",), "sources": ("source",), "categories": ("pool", "category")}[name]
     rows = tuple(
         (
-            cell.name,
-            *([cell.category or ""] if name == "categories" else []),
-            _title(cell) if several else cell.method,
-            f"{len(cell.sources)} of {len(cell.sources) + len(cell.missing)}",
-            f"{cell.outcome.samples:,}",
-            *(_figure(cell.outcome, number) for number in numbers),
+            *(cell.name, cell.category or "")[: len(titles)],
+            _title(cell),
+            *_counts(cell),
+            *(_figure(cell.outcome, number) for number in _NUMBERS),
         )
         for cell in cells
     )
-    titles = [{**_RATES, **_MARGINS}[number] for number in numbers]
-    header = (*texts, "sources", "samples", *titles)
-    return Table(name, _CAPTION, header, rows, len(texts), _sheet(cells))
+    header = (*titles, "method", *_COUNTS, *_NUMBERS.values())
+    return Table(name, _CAPTION, header, rows, len(titles) + 1, _sheet(cells))
+
+
+def _counts(cell: Cell) -> tuple[str, str]:
+    return f"{len(cell.sources)}/{len(cell.sources) + len(cell.missing)}", f"{cell.outcome.samples:,}"
 
 
 def _title(cell: Cell) -> str:
     return cell.method if cell.variant == "image" else f"{cell.method} ({cell.variant})"
 
 
-def _figure(outcome: Outcome, number: str) -> str:
+def _figure(outcome: Outcome, number: str, interval: bool = True) -> str:
     value: float | None = getattr(outcome, number)
-    ci95: Interval | None = getattr(outcome, f"{number}_ci95")
-    if number in _MARGINS or value is None:
-        return figure(value) if value is None else score_figure(value, ci95)
+    ci95: Interval | None = getattr(outcome, f"{number}_ci95") if interval else None
+    if value is None:
+        return "-"
+    if number.endswith("margin"):
+        return score_figure(value, ci95)
     ends = f" [{100 * ci95[0]:.2f}, {100 * ci95[1]:.2f}]" if ci95 else ""
     return f"{100 * value:.2f}{ends}"
 
@@ -147,7 +165,7 @@ def _sheet(cells: Sequence[Cell]) -> Sheet:
         Column("without_trials", int, [cell.without_trials for cell in cells]),
         Column("trials", int, [cell.outcome.trials for cell in cells]),
     ]
-    for number in (*_RATES, *_MARGINS):
+    for number in _NUMBERS:
         ends: list[Any] = [getattr(cell.outcome, f"{number}_ci95") or (None, None) for cell in cells]
         columns += [
             Column(number, float, [getattr(cell.outcome, number) for cell in cells]),

@@ -76,7 +76,7 @@ def _library() -> Any:
         import datasets
     except ImportError as error:
         raise InputError(
-            'reading data sets needs the datasets library: pip install "nearid-cli[train]"'
+            'reading data sets needs the datasets library: pip install "nearid-cli[bench]", or "nearid-cli[train]"'
         ) from error
     return datasets
 

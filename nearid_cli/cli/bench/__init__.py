@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nearid_cli.cli.bench import dreambench, tables
+from nearid_cli.cli.bench import dreambench, mtg, nearid, tables
 
 app = typer.Typer(
     help="The three benchmarks of the NearID paper, and its tables.",
@@ -12,4 +12,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("dreambench")(dreambench.run)
+app.command("mtg")(mtg.run)
+app.command("nearid")(nearid.run)
 app.command("tables")(tables.run)

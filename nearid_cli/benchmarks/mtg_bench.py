@@ -1,0 +1,216 @@
+"""MTG: does a metric see edits of a part of an object, and how large the part is?
+
+    plan      a file of similarities for each metric, and which of them are there already
+    measure   the masks, for the oracles
+    embed     the pictures, through the cache
+    compute   similarities and oracles, sample by sample, into the files
+    tabulate  MO, MOpair, SSR and PA
+
+A run that finds every file goes from the first step to the last, without torch and without `datasets`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from nearid_cli import __version__
+from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks.mtg_result import MtgInputs, MtgResult
+from nearid_cli.benchmarks.mtg_samples import (
+    PartSimilarities,
+    measure_masks,
+    oracles_of,
+    read_part_similarities,
+    similarities_of,
+    stored_pictures,
+    write_part_similarities,
+)
+from nearid_cli.benchmarks.naming import file_names
+from nearid_cli.benchmarks.table import make_folder
+from nearid_cli.encoders.registry import MetricRequest
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
+from nearid_cli.metrics.part_level import part_level
+from nearid_cli.results import Skipped, Tool
+from nearid_cli.text import count, printable, storable, unknown
+
+logger = logging.getLogger(__name__)
+
+DATA = "abdo-eldesokey/mtg-dataset"
+MASKS = ("none", "object")
+FOLDER = "MTG-Dataset"
+"""Where the published code puts its files of similarities."""
+
+PROTOCOL = "cosine of two embeddings in float64"
+_VARIANTS = {"none": "image", "object": "foreground"}  # as the published files are named
+_VERSION = 1  # of what a request means; raise it when the same request would give other similarities
+
+
+@dataclass(frozen=True)
+class MtgJob:
+    """What to measure.
+
+    Attributes:
+        data: the data set, a source for `nearid_data.open_source`.
+        split: which split of it.
+        rows: a JSON list of the rows to take; None for all.
+        masks: one of `MASKS`.
+        skip_bad: go on without pictures and masks that cannot be read.
+    """
+
+    data: str = DATA
+    split: str = "test"
+    rows: Path | None = None
+    masks: str = "none"
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.masks not in MASKS:
+            raise UsageError(unknown("masks", self.masks, MASKS))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What became of one metric."""
+
+    table: PartSimilarities
+    skipped: tuple[BadImage, ...]
+
+
+def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> MtgResult:
+    """Measure metrics on MTG.
+
+    Args:
+        job: on what.
+        options: which metrics, and how to embed.
+        output: the folder for the files of similarities; what is there of an earlier run is not computed again. None
+            to keep none.
+
+    Raises:
+        BadImagesError: some pictures or masks cannot be read, and the job does not skip such. All others are embedded.
+        NearIDError: the data set, metrics or options cannot be used.
+    """
+    requests = options.requests()
+    folder = None if output is None else make_folder(output / FOLDER)
+    specs, _ = embed_contents({}, requests, options)  # finds the checkpoints, and loads nothing
+    rows = job.split if job.rows is None else job.rows.stem
+    start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
+    names = file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
+    made: dict[str, _Made] = {}
+    if folder is not None:
+        for spec in specs:
+            path = folder / names[spec.name]
+            if record := resume.recorded(path, _request(job, spec, options), job.skip_bad):
+                made[spec.name] = _Made(read_part_similarities(path), record.skipped)
+                logger.info("%s: similarities of an earlier run, %s", spec.name, printable(path))
+    if missing := [request for request in requests if request.name not in made]:
+        made |= _make(job, missing, options)
+        if folder is not None:
+            for spec in specs:
+                if all(spec.name != request.name for request in missing):
+                    continue
+                path, one = folder / names[spec.name], made[spec.name]
+                write_part_similarities(path, one.table)
+                # The request is told again, because the Hub's commit is known only now.
+                request = _request(job, spec, options)
+                resume.write_record(path, resume.Record(request, len(one.table.rows), one.skipped))
+    return _result(job, specs, made, {} if folder is None else names)
+
+
+def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> dict[str, _Made]:
+    """Similarities and oracles by metric."""
+    from nearid_cli.benchmarks.contents import embed_pictures
+    from nearid_cli.embedding.settings import Settings
+    from nearid_cli.nearid_data import PartEdits, read_rows
+
+    edits = PartEdits.open(job.data, job.split, logger.info)
+    if job.masks != "none" and not edits.object_masks.exist:
+        raise InputError(
+            f"{printable(job.data)} has no columns image_1_object_mask and image_2_object_mask, "
+            f"so --masks {job.masks} has nothing to go by"
+        )
+    length = len(edits.dataset)
+    rows = np.arange(length) if job.rows is None else np.array(read_rows(job.rows, length), np.int64)
+    settings = Settings(workers=options.workers, max_pixels=options.max_pixels, progress=options.progress)
+    areas = measure_masks(edits, rows, settings)
+    if areas.uneven.any():
+        logger.warning(
+            "%s with a part mask of another size than the object mask; the oracle compares their pixels as they are",
+            count(int(areas.uneven.sum()), "twin"),
+        )
+    cells = list(stored_pictures(edits, rows, job.masks, areas))
+    embedded = embed_pictures([picture for _, _, picture in cells], requests, options)
+    bad = _in_order(
+        areas.bad
+        | {
+            (picture.row, str(picture.columns.names[picture.slot])): why
+            for picture, why in embedded.bad.items()
+        }
+    )
+    if bad and not job.skip_bad:
+        number = f"{count(len(bad), 'picture')} of {len(cells) + areas.masks:,} cannot be used"
+        raise BadImagesError(f"{number}; {MEND_OR_SKIP}", bad)
+    if not embedded.places:
+        raise InputError(f"{printable(job.data)}: {count(len(rows), 'row')} without any picture to embed")
+    places = np.full((len(rows), 4), -1)
+    for n, place, picture in cells:
+        places[n, place] = embedded.places.get(picture, -1)
+    oracles = oracles_of(edits, rows, areas)
+    return {
+        metric: _Made(PartSimilarities(rows, oracles, similarities_of(embeddings, places)), bad)
+        for metric, embeddings in embedded.embeddings.items()
+    }
+
+
+def _in_order(bad: Mapping[tuple[int, str], BadImage]) -> tuple[BadImage, ...]:
+    """Pictures and masks by row and column."""
+    return tuple(bad[place] for place in sorted(bad))
+
+
+def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request:
+    """What decides the similarities by a metric."""
+    return {
+        "benchmark": "mtg",
+        "version": _VERSION,
+        "metric": spec.fingerprint,
+        "data": [resume.data_identity(job.data)],
+        "split": job.split,
+        "rows": None if job.rows is None else resume.digest_rows(job.rows),
+        "masks": job.masks,
+        "max_pixels": options.max_pixels,
+    }
+
+
+def _result(
+    job: MtgJob, specs: Sequence[EncoderSpec], made: Mapping[str, _Made], names: Mapping[str, str]
+) -> MtgResult:
+    first = made[specs[0].name].table  # rows and oracles are the same for all metrics
+    skipped = dict.fromkeys(bad for spec in specs for bad in made[spec.name].skipped)
+    return MtgResult(
+        tool=Tool("nearid-cli", __version__),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        inputs=MtgInputs(
+            data=storable(job.data),
+            split=storable(job.split),
+            rows=None if job.rows is None else storable(job.rows),
+            masks=job.masks,
+            samples=len(first.rows),
+            skipped=tuple(Skipped(bad.path, bad.reason) for bad in skipped),
+            oracles=int((~np.isnan(first.oracles)).sum()),
+            zero_oracles=int((first.oracles == 0).sum()),
+            negative_oracles=int((first.oracles < 0).sum()),
+        ),
+        metrics=tuple(describe(spec, PROTOCOL) for spec in specs),
+        scores={
+            spec.name: part_level(made[spec.name].table.similarities, made[spec.name].table.oracles)
+            for spec in specs
+        },
+        files={metric: f"{FOLDER}/{storable(name)}" for metric, name in names.items()},
+    )

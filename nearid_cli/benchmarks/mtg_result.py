@@ -1,0 +1,62 @@
+"""What `nearid bench mtg` finds out. Plain frozen dataclasses; a number that does not exist is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nearid_cli.metrics.part_level import PartLevel
+from nearid_cli.results import Metric, Skipped, Tool
+from nearid_cli.results.plain import plain
+
+
+@dataclass(frozen=True)
+class MtgInputs:
+    """What was measured.
+
+    Attributes:
+        data: the data set, as it was named.
+        split: which split of it.
+        rows: the file that lists the rows; None for all of them.
+        masks: what of the pictures was seen: `none` for all, `object`.
+        samples: how many rows these are.
+        skipped: pictures and masks that could not be used, with reasons.
+        oracles: how many twins have an oracle.
+        zero_oracles: how many of these are 0: no mask, an empty object, or all of it edited.
+        negative_oracles: how many are below 0, because the part is larger than the object.
+    """
+
+    data: str
+    split: str
+    rows: str | None
+    masks: str
+    samples: int
+    skipped: tuple[Skipped, ...]
+    oracles: int
+    zero_oracles: int
+    negative_oracles: int
+
+
+@dataclass(frozen=True)
+class MtgResult:
+    """The result of `nearid bench mtg` (schema `nearid.bench.mtg/1`).
+
+    Attributes:
+        tool, created: what made it, and when (ISO 8601, UTC).
+        inputs: of what.
+        metrics: what made the similarities.
+        scores: by metric.
+        files: by metric, the file of similarities, relative to the output folder; empty without one.
+    """
+
+    tool: Tool
+    created: str
+    inputs: MtgInputs
+    metrics: tuple[Metric, ...]
+    scores: Mapping[str, PartLevel]
+    files: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists."""
+        return {"schema": "nearid.bench.mtg/1", **plain(self)}

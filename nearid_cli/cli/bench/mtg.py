@@ -1,0 +1,78 @@
+"""`nearid bench mtg`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.encoders.registry import DEFAULT_METRICS
+
+
+def run(
+    context: typer.Context,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="The data set: a Hub id, a save_to_disk folder, a Parquet file or folder.",
+            metavar="SOURCE",
+        ),
+    ] = "abdo-eldesokey/mtg-dataset",
+    split: Annotated[str, typer.Option("--split", help="Which split of it.", metavar="SPLIT")] = "test",
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", help="JSON list of the rows to take; all by default.", metavar="FILE"),
+    ] = None,
+    masks: Annotated[
+        str,
+        typer.Option(
+            "--masks", help="What of the pictures is seen: none (all of them) or object.", metavar="MASKS"
+        ),
+    ] = "none",
+    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder for similarities, summary and table; resumes.", metavar="DIR"
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
+    skip_bad: shared.SkipBad = False,
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """MTG: does a metric see edits of a part of an object, and how large the part is?"""
+    from nearid_cli.benchmarks import mtg_tables
+    from nearid_cli.benchmarks.mtg_bench import MtgJob, evaluate_mtg
+    from nearid_cli.benchmarks.table import render
+
+    show.check_format(form)
+    job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    result = evaluate_mtg(job, chosen, output)
+    if output is not None:
+        mtg_tables.write_result(result, output)
+    findings = list(mtg_tables.findings(result))
+    if form == "json":
+        show.json_text(mtg_tables.to_json(result))
+        for line in findings:
+            typer.echo(f"warning: {line}", err=True)
+        return
+    terminal = show.console()
+    render(mtg_tables.mtg_table(result), terminal)
+    for line in findings:
+        terminal.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

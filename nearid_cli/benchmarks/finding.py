@@ -46,7 +46,7 @@ def find_similarities(
     """Find the similarity files below some folders. The same file reached twice counts once.
 
     Args:
-        roots: searched in this order, their folders by name.
+        roots: searched in this order, their folders by name; a file is taken as it is.
         variants: take these alone; all of `VARIANTS` if empty.
         metrics: take these models alone: a checkpoint, its last part, or a name of `nearid models list`.
         prefer: which file to take where there are several for one model, source, variant, rows and mode.
@@ -83,7 +83,8 @@ def find_similarities(
 
 def _below(roots: Sequence[Path]) -> tuple[list[SimilarityFile], list[tuple[str, str]]]:
     """The similarity files below all roots, and the files that are named nearly like one."""
-    if missing := [f"{printable(root)}: no folder" for root in roots if not root.is_dir()]:
+    absent = [root for root in roots if not (root.is_dir() or root.is_file())]
+    if missing := [f"{printable(root)}: no folder" for root in absent]:
         raise InputError(f"cannot search {count(len(missing), 'folder')}: {missing[0]}", missing[1:])
     files: list[SimilarityFile] = []
     strange: list[tuple[str, str]] = []
@@ -113,11 +114,14 @@ def _below(roots: Sequence[Path]) -> tuple[list[SimilarityFile], list[tuple[str,
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """The files `sims*.csv` below a folder, sorted. Linked folders are followed, once."""
+    """The files `sims*.csv` below a folder, sorted; a file is itself. Linked folders are followed, once."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"cannot read folder {printable(error.filename)}: {error.strerror}") from error
 
+    if root.is_file():
+        yield root
+        return
     entered: set[str] = set()
     for folder, subfolders, names in os.walk(root, onerror=refuse, followlinks=True):
         if (real := os.path.realpath(folder)) in entered:

@@ -1,0 +1,143 @@
+"""Pictures in data sets, whole or masked, as what the embedding pipeline and its cache take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.embedding.memo import digest_bytes
+from nearid_cli.embedding.settings import Settings
+from nearid_cli.embedding.threads import ahead, progress_bar
+from nearid_cli.encoders.registry import MetricRequest
+from nearid_cli.errors import BadImage
+from nearid_cli.evaluate.embedding import Options, embed_contents
+from nearid_cli.nearid_data import PictureColumns
+from nearid_cli.text import storable
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Part of the digest of a masked picture. Change the number when a change in masks.py changes pixels.
+_MASKED = "masked by nearid bench, 1: "
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A picture in a data set, which is read when it is needed.
+
+    Attributes:
+        columns: where it is stored.
+        row, slot: which of them.
+        masks: where its mask is stored, in the same row and slot.
+        keep: `none` for the whole picture, or what `masks.masked` keeps.
+    """
+
+    columns: PictureColumns
+    row: int
+    slot: int
+    masks: PictureColumns
+    keep: str
+
+    @property
+    def name(self) -> str:
+        """Data set, row and column."""
+        return _place(self.columns, self.row, self.slot)
+
+    def digest(self) -> bytes:
+        """BLAKE3 of the picture's bytes; of a masked one, of its bytes, what is kept, and the mask's bytes."""
+        content = _content(self.columns, self.row, self.slot)
+        if self.keep == "none":
+            return digest_bytes(content)
+        mask = _content(self.masks, self.row, self.slot)
+        return digest_bytes(b"\0".join((content, f"{_MASKED}{self.keep}".encode(), mask)))
+
+    def open(self, max_pixels: int | None) -> Image.Image:
+        """Decode it to RGB, upright, and mask it.
+
+        Raises:
+            UnreadableImage: the picture or its mask cannot be used.
+        """
+        from nearid_cli.benchmarks.masks import masked
+        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+
+        limit = max_pixels or MAX_PIXELS
+        picture = decode(_content(self.columns, self.row, self.slot), limit)
+        if self.keep == "none":
+            return picture
+        try:
+            mask = decode(_content(self.masks, self.row, self.slot), limit)
+        except UnreadableImage as error:
+            place = _place(self.masks, self.row, self.slot)
+            raise UnreadableImage(f"its mask ({place}): {error.reason}") from error
+        return masked(picture, mask, self.keep)
+
+
+@dataclass(frozen=True)
+class EmbeddedPictures:
+    """Embeddings of pictures by several metrics.
+
+    Attributes:
+        embeddings: for each metric float32 [M, D].
+        places: the row there of each picture that can be used; pictures of the same bytes share one.
+        bad: the pictures that cannot be used, in the order given.
+    """
+
+    embeddings: Mapping[str, npt.NDArray[np.float32]]
+    places: Mapping[StoredPicture, int]
+    bad: Mapping[StoredPicture, BadImage]
+
+
+def embed_pictures(
+    pictures: Sequence[StoredPicture], requests: Sequence[MetricRequest], options: Options
+) -> EmbeddedPictures:
+    """Embed pictures with each metric, through the cache.
+
+    Raises:
+        NearIDError: the metrics or options cannot be used.
+    """
+    digests = _digests(pictures, Settings(workers=options.workers, progress=options.progress))
+    # The first of each kind: of pictures that are equal, one is decoded.
+    contents = dict(reversed(list(zip(digests, pictures, strict=True))))
+    specs, embedded = embed_contents(contents, requests, options)
+    good = [digest for digest in contents if digest not in embedded.bad]
+    places = {digest: place for place, digest in enumerate(good)}
+    identified = list(zip(pictures, digests, strict=True))
+    return EmbeddedPictures(
+        {spec.name: np.stack([embedded.rows[spec.name][d] for d in good]) for spec in specs if good},
+        {picture: places[digest] for picture, digest in identified if digest in places},
+        {
+            picture: BadImage(storable(picture.name), embedded.bad[digest].reason)
+            for picture, digest in identified
+            if digest in embedded.bad
+        },
+    )
+
+
+def _digests(pictures: Sequence[StoredPicture], settings: Settings) -> list[bytes]:
+    """The digest of each picture; reads them all, and keeps none in memory."""
+    found = []
+    with (
+        ThreadPoolExecutor(settings.threads) as pool,
+        progress_bar(settings, len(pictures), "reading") as bar,
+    ):
+        jobs = ((picture, picture) for picture in pictures)
+        for _, digest in ahead(pool, jobs, StoredPicture.digest, window=4 * settings.threads):
+            found.append(digest)
+            bar.update()
+    return found
+
+
+def _content(columns: PictureColumns, row: int, slot: int) -> bytes:
+    content = columns.content(row, slot)
+    if content is None:
+        raise ValueError(f"no picture in {_place(columns, row, slot)}")
+    return content
+
+
+def _place(columns: PictureColumns, row: int, slot: int) -> str:
+    return f"{columns.source}, row {row}, column {columns.names[slot]}"

@@ -1,0 +1,208 @@
+"""NearID-Bench: are two views of one object more alike to a metric than a view and a near-identical distractor?
+
+    plan      a file of similarities for each source of distractors and metric, and which of them are there already
+    embed     the pictures that the others need, through the cache
+    compute   their similarities, sample by sample, into the files
+    tabulate  SSR, PA and their relatives from the files, whichever run made them
+
+A run that finds every file goes from the first step to the last, without torch and without `datasets`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli import __version__
+from nearid_cli.benchmarks.groups import source_tag
+from nearid_cli.benchmarks.nearid_job import NearidJob, folder_name, names_of_files, request_of
+from nearid_cli.benchmarks.nearid_result import Inputs, NearidBenchResult, SourceSimilarities
+from nearid_cli.benchmarks.resume import Record, recorded, write_record
+from nearid_cli.benchmarks.similarities import read_similarities, write_similarities
+from nearid_cli.benchmarks.table import make_folder
+from nearid_cli.benchmarks.tables import tabulate
+from nearid_cli.encoders.registry import MetricRequest
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import BadImagesError, InputError
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
+from nearid_cli.results import Skipped, Tool
+from nearid_cli.text import count
+
+if TYPE_CHECKING:
+    from nearid_cli.nearid_data import Identities
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "cosine of two embeddings in float64"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of similarities: one source of distractors, one metric.
+
+    Attributes:
+        source: the data set of the distractors, as it was named; of the positives where there are no distractors.
+        spec: the metric.
+        path: where it lies.
+    """
+
+    source: str
+    spec: EncoderSpec
+    path: Path
+
+
+def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -> NearidBenchResult:
+    """Run or resume NearID-Bench.
+
+    Args:
+        job: what to compute.
+        output: the folder for the similarities; each source has its folder in it.
+        options: which metrics, and how to embed.
+
+    Raises:
+        BadImagesError: some pictures cannot be read, and the job does not skip such. All others are embedded.
+        NearIDError: the data sets, metrics or options cannot be used.
+    """
+    specs, files = similarity_files(job, output, options or Options())
+    tables = None
+    if job.crossed:
+        # Of these files alone: the folder may hold those of other metrics, modes and rows.
+        tables = replace(tabulate([file.path for file in files]), roots=(str(output),))
+    known = {file.source: record.request["data"] for file, record in files.items()}
+    return NearidBenchResult(
+        tool=Tool("nearid-cli", __version__),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        inputs=Inputs(
+            positives=job.positives,
+            distractors=job.distractors,
+            data={job.positives: known[job.sources[0]][0]} | {name: data[-1] for name, data in known.items()},
+            split=job.split,
+            rows=None if job.rows is None else str(job.rows),
+            mode=job.mode,
+            masks=job.masks,
+            max_samples=job.max_samples,
+            compact_slots=job.compact_slots,
+        ),
+        metrics=tuple(describe(spec, PROTOCOL) for spec in specs),
+        skipped=tuple(
+            Skipped(bad.path, bad.reason)
+            for bad in dict.fromkeys(bad for record in files.values() for bad in record.skipped)
+        ),
+        similarities=tuple(_summary(file, record.rows, output) for file, record in files.items()),
+        tables=tables,
+    )
+
+
+def similarity_files(
+    job: NearidJob, output: Path, options: Options
+) -> tuple[list[EncoderSpec], dict[SourceFile, Record]]:
+    """Make the files of similarities that are not there yet.
+
+    Returns:
+        The metrics, and the files by source and metric.
+
+    Raises:
+        NearIDError: as `bench_nearid`.
+    """
+    requests = options.requests()
+    specs, _ = embed_contents({}, requests, options)  # finds the checkpoints, and loads nothing
+    names = names_of_files(job, requests, specs)
+    files = [
+        SourceFile(source, spec, output / folder_name(source) / names[spec.name])
+        for source in job.sources
+        for spec in specs
+    ]
+    records: dict[SourceFile, Record] = {}
+    for file in files:
+        request = request_of(job, file.source, file.spec, options)
+        if (record := recorded(file.path, request, job.skip_bad)) is not None:
+            records[file] = record
+    missing = [file for file in files if file not in records]
+    if missing:
+        metrics = {file.spec.name for file in missing}
+        lacking = [request for request in requests if request.name in metrics]
+        records |= _make(job, missing, lacking, options)
+    return specs, {file: records[file] for file in files}
+
+
+def _make(
+    job: NearidJob, files: Sequence[SourceFile], requests: Sequence[MetricRequest], options: Options
+) -> dict[SourceFile, Record]:
+    """Embed pictures, and write their similarities by source and metric, each with its record."""
+    from nearid_cli.benchmarks.contents import embed_pictures
+    from nearid_cli.benchmarks.nearid_samples import Pictures, similarities
+
+    _need_libraries(job)
+    sources = list(dict.fromkeys(file.source for file in files))
+    pictures = Pictures(_open(job, sources), job.crossed, job.masks)
+    # Told again, because the commit of a data set of the Hub is known only now.
+    asked = {file: request_of(job, file.source, file.spec, options) for file in files}
+    samples = {source: pictures.samples(position) for position, source in enumerate(sources)}
+    every = list(dict.fromkeys(picture for chosen in samples.values() for picture in chosen.pictures()))
+    embedded = embed_pictures(every, requests, options)
+    if embedded.bad and not job.skip_bad:
+        number = f"{count(len(embedded.bad), 'picture')} of {len(every):,} cannot be used"
+        raise BadImagesError(f"{number}; {MEND_OR_SKIP}", list(embedded.bad.values()))
+    records = {}
+    for position, source in enumerate(sources):
+        skipped = [embedded.bad[picture] for picture in samples[source].pictures() if picture in embedded.bad]
+        left = pictures.samples(position, without=embedded.bad)
+        for file in (file for file in files if file.source == source):
+            vectors = embedded.embeddings[file.spec.name]
+            table = similarities(left, vectors, embedded.places, job.mode, job.compact_slots)
+            make_folder(file.path.parent)
+            write_similarities(file.path, table)
+            records[file] = Record(asked[file], pictures.rows, tuple(skipped))
+            write_record(file.path, records[file])
+    return records
+
+
+def _open(job: NearidJob, sources: Sequence[str]) -> Identities:
+    """The rows of the job."""
+    from nearid_cli.nearid_data import Identities
+
+    identities = Identities.open(
+        job.positives, sources if job.distractors else (), job.rows, job.split, logger.info
+    )
+    return identities if job.max_samples is None else identities.subset(identities.numbers[: job.max_samples])
+
+
+def _need_libraries(job: NearidJob) -> None:
+    """Refuse to begin without what the extra [bench] brings.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if importlib.util.find_spec("datasets") is None:
+        raise InputError('reading data sets needs the datasets library: pip install "nearid-cli[bench]"')
+    if job.masks != "none":
+        from nearid_cli.benchmarks.masks import opencv
+
+        opencv()
+
+
+def _summary(file: SourceFile, rows: int, output: Path) -> SourceSimilarities:
+    found = read_similarities(file.path)
+    return SourceSimilarities(
+        metric=file.spec.name,
+        source=source_tag(folder_name(file.source)),
+        path=file.path.relative_to(output).as_posix(),
+        rows=rows,
+        samples=len(found.sample_ids),
+        mean_sim=_mean(found.sim),
+        mean_cross=_mean(np.diagonal(found.cross, axis1=1, axis2=2)),
+        mean_neg_sim=_mean(found.neg_sim),
+    )
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if there.size else None

@@ -1,0 +1,91 @@
+"""What `nearid bench nearid` finds out. Plain frozen dataclasses; a number that does not exist is None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nearid_cli.benchmarks.tables_result import TablesResult
+from nearid_cli.results import Metric, Skipped, Tool
+from nearid_cli.results.plain import plain
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was measured on, and how.
+
+    Attributes:
+        positives, distractors: the data sets, as they were named.
+        data: what each of them is known by: place and state of a folder or file, or the commit of a data set of the
+            Hub; None where that cannot be told.
+        split: of all data sets.
+        rows: the file that lists the rows; None for all.
+        mode, masks, max_samples, compact_slots: as in `NearidJob`.
+    """
+
+    positives: str
+    distractors: tuple[str, ...]
+    data: dict[str, str | None]
+    split: str
+    rows: str | None
+    mode: str
+    masks: str
+    max_samples: int | None
+    compact_slots: bool
+
+
+@dataclass(frozen=True)
+class SourceSimilarities:
+    """The similarities of one source by one metric.
+
+    Attributes:
+        metric: its name.
+        source: tag of the source.
+        path: of the CSV file, relative to the folder of the results.
+        rows: rows of the data set that were asked for.
+        samples: those of them with enough pictures.
+        mean_sim: mean similarity of two views.
+        mean_cross: mean similarity of a view and the distractor of its slot.
+        mean_neg_sim: mean similarity of two distractors.
+    """
+
+    metric: str
+    source: str
+    path: str
+    rows: int
+    samples: int
+    mean_sim: float | None
+    mean_cross: float | None
+    mean_neg_sim: float | None
+
+
+@dataclass(frozen=True)
+class NearidBenchResult:
+    """The result of `nearid bench nearid` (schema `nearid.bench.nearid/1`).
+
+    Attributes:
+        tool: the program that made it.
+        created: ISO 8601, UTC.
+        inputs: what was measured on.
+        metrics: what made the similarities.
+        skipped: pictures that could not be used, and were left out.
+        similarities: one a metric and source.
+        tables: SSR, PA and their relatives; None in mode `positives`.
+    """
+
+    tool: Tool
+    created: str
+    inputs: Inputs
+    metrics: tuple[Metric, ...]
+    skipped: tuple[Skipped, ...]
+    similarities: tuple[SourceSimilarities, ...]
+    tables: TablesResult | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists, keys as in docs/bench-nearid.md."""
+        facts = {name: plain(value) for name, value in vars(self).items() if name != "tables"}
+        found = {} if self.tables is None else self.tables.to_dict()
+        parts = {
+            name: found.get(name, empty) for name, empty in (("groups", {}), ("uneven", []), ("cells", []))
+        }
+        return {"schema": "nearid.bench.nearid/1", **facts, **parts}

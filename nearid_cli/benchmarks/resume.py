@@ -1,0 +1,131 @@
+"""Which similarities need not be computed again: a small record beside each file says what was asked for.
+
+A record is trusted when it was made for exactly the same request and the file is still the one that it describes.
+Reading records needs neither torch nor `datasets`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from nearid_cli.errors import BadImage, InputError
+from nearid_cli.files import digest_file
+from nearid_cli.reports.files import replace_file
+from nearid_cli.text import printable
+
+_SCHEMA = "nearid.bench.nearid.record/1"
+
+Request = dict[str, Any]
+"""What decides the content of a file of similarities, as JSON holds it."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of a request.
+
+    Attributes:
+        request: what was asked for.
+        rows: rows of the data set that were asked for; the file holds those that are samples.
+        skipped: pictures that could not be used.
+    """
+
+    request: Request
+    rows: int
+    skipped: tuple[BadImage, ...]
+
+
+def data_identity(source: str) -> str | None:
+    """What a data set is known by, or None where that cannot be told.
+
+    A folder or file is known by its place and by the name, size and modification time of each of its files; a data set
+    of the Hub by the commit that is in the Hub cache.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        states = [(str(file.relative_to(path)), *_state(file)) for file in files]
+        return f"{path.resolve()}: {_digest(states)}"
+    commit = _hub_commit(source)
+    return None if commit is None else f"{source}@{commit}"
+
+
+def digest_rows(rows: Path) -> str:
+    """The digest of a file that lists rows.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return digest_file(rows)
+    except OSError as error:
+        raise InputError(f"{printable(rows)} cannot be read: {error.strerror or error}") from error
+
+
+def recorded(table: Path, request: Request, skip_bad: bool) -> Record | None:
+    """The record of a file of similarities, or None if the file has to be made (again).
+
+    Args:
+        table: the file.
+        request: what is asked for now.
+        skip_bad: whether the file may lack pictures that could not be used.
+    """
+    try:
+        record = json.loads(_record_path(table).read_bytes())
+        unchanged = (
+            record["schema"] == _SCHEMA
+            and record["request"] == request
+            and None not in request["data"]
+            and record["digest"] == digest_file(table)
+        )
+        skipped = tuple(BadImage(**bad) for bad in record["skipped"])
+        return (
+            Record(request, int(record["rows"]), skipped) if unchanged and (skip_bad or not skipped) else None
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # no record, or not one of ours
+        return None
+
+
+def write_record(table: Path, record: Record) -> None:
+    """Write the record of a file of similarities that has just been written.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    content = {
+        "schema": _SCHEMA,
+        "request": record.request,
+        "digest": digest_file(table),
+        "rows": record.rows,
+        "skipped": [vars(bad) for bad in record.skipped],
+    }
+    replace_file(_record_path(table), (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _record_path(table: Path) -> Path:
+    return table.with_name(f"{table.name}.made.json")
+
+
+def _state(file: Path) -> tuple[int, int]:
+    status = os.stat(file)  # noqa: PTH116 - Path.stat is twice as slow
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(content: object) -> str:
+    return blake3(json.dumps(content).encode()).hexdigest()
+
+
+def _hub_commit(source: str) -> str | None:
+    """The commit of a data set's main branch in the Hub cache, by the cache's documented layout."""
+    from huggingface_hub import constants
+
+    repository = Path(constants.HF_HUB_CACHE) / f"datasets--{source.replace('/', '--')}"
+    try:
+        return (repository / "refs" / "main").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None

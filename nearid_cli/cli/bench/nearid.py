@@ -1,0 +1,126 @@
+"""`nearid bench nearid`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+from nearid_cli.encoders.registry import DEFAULT_METRICS
+
+
+def run(
+    context: typer.Context,
+    positives: Annotated[
+        str,
+        typer.Option(
+            "--positives",
+            help="Views of identities: a Hub id, a save_to_disk folder, a Parquet file or folder.",
+            metavar="SOURCE",
+        ),
+    ],
+    distractors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--distractors",
+            help="Their distractors, row by row; repeat for several sources.",
+            metavar="SOURCE",
+        ),
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", help="JSON list of the rows to take; all by default.", metavar="FILE"),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="Which split of the data sets.", metavar="NAME")
+    ] = "train",
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            help="positives (views alone), full (and views with distractors) or fullneg (and distractors alone).",
+            metavar="MODE",
+        ),
+    ] = "full",
+    masks: Annotated[
+        str,
+        typer.Option(
+            "--masks",
+            help="none, foreground (black around the object) or background (the object black).",
+            metavar="MASKS",
+        ),
+    ] = "none",
+    max_samples: Annotated[
+        int | None,
+        typer.Option("--max-samples", help="Take the first N of the rows.", metavar="N", min=1),
+    ] = None,
+    compact_slots: Annotated[
+        bool,
+        typer.Option(
+            "--compact-slots",
+            help="Number pictures without gaps where a view is missing, as the published code does.",
+        ),
+    ] = False,
+    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for similarities, summary.json and tables; what is there is not computed again.",
+            metavar="DIR",
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
+    skip_bad: shared.SkipBad = False,
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """NearID-Bench: are two views of one object more alike to a metric than a view and a near-identical distractor?
+
+    Reports SSR and PA by source, by category, and pooled as in Table 1 of the paper.
+    """
+    from nearid_cli.benchmarks import nearid_report
+    from nearid_cli.benchmarks.nearid_bench import bench_nearid
+    from nearid_cli.benchmarks.nearid_job import NearidJob
+    from nearid_cli.benchmarks.table import make_folder
+
+    show.check_format(form)
+    job = NearidJob(
+        positives,
+        tuple(distractors or ()),
+        rows,
+        split,
+        mode,
+        masks,
+        max_samples,
+        compact_slots,
+        skip_bad,
+    )
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    with ExitStack() as stack:
+        folder = make_folder(output) if output else Path(stack.enter_context(TemporaryDirectory()))
+        result = bench_nearid(job, folder, chosen)
+        if output:
+            nearid_report.write(result, folder)
+    if form == "json":
+        show.json_text(nearid_report.to_json(result))
+        for line in nearid_report.findings(result):
+            typer.echo(f"warning: {line}", err=True)
+    else:
+        nearid_report.render(result, show.console())

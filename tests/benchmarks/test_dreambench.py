@@ -268,6 +268,23 @@ def test_differences_are_over_the_pictures_that_both_score(ratings: Path) -> Non
     assert result.alignments[1].categories[0].items == 7 * 20
 
 
+def test_a_metric_that_joins_nowhere_has_no_numbers(ratings: Path) -> None:
+    for method in METHODS:
+        save(ratings / f"data_good_rating/{method}.json", {"object_99_spoon-0": 1, "object_99_spoon-1": 2})
+    result = run(ratings, "good", "poor", against="poor", allow_missing=True).result
+    good = result.alignments[0]
+    assert (good.categories, good.mean, good.mean_ci95, good.averaged) == ((), None, None, 0)
+    assert result.differences == ()
+    assert len(result.unjoined) == 14
+
+
+def test_human_groups_without_a_common_item_are_refused(ratings: Path) -> None:
+    for method in METHODS:
+        edit(group_file(ratings, 1, method), lambda r: {f"style_9{key}": value for key, value in r.items()})
+    with pytest.raises(InputError, match="the human groups have no item in common"):
+        run(ratings, allow_missing=True)
+
+
 def test_fewer_methods_than_seven_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     result = run(write_ratings(tmp_path, methods=METHODS[:2])).result
     assert result.methods == METHODS[:2]

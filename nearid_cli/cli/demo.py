@@ -35,7 +35,7 @@ def demo(
 ) -> None:
     """Try it: a small data set, scored and compared, and how to go on.
 
-    The pictures are rendered. Three pretend methods keep the identity of six subjects, swap it for
+    The pictures are rendered. Three pretend methods keep the identity of eight subjects, swap it for
     a look-alike, and copy the references. Nothing is downloaded.
     """
     from nearid_cli import reports

@@ -24,7 +24,8 @@ def compare(
 
     Args:
         results: by method, at least two.
-        baseline: the method that the others are compared with; None for the best by the first metric.
+        baseline: the method that the others are compared with; None for the best by the first metric that
+            has all subjects.
         metrics: names of the metrics to compare by, the first one leading; None for all.
 
     Raises:
@@ -35,10 +36,10 @@ def compare(
     chosen = comparable(results, metrics)
     methods = _methods(chosen)
     first = next(iter(chosen.values())).metrics
-    leading = next(
-        method
-        for method in methods
-        if (method.ranks[first[0].name] == 1 if baseline is None else method.name == storable(baseline))
+    leading = (
+        _best(methods, first[0].name)
+        if baseline is None
+        else next(method for method in methods if method.name == storable(baseline))
     )
     return CompareResult(
         tool=Tool("nearid-cli", __version__),
@@ -51,6 +52,13 @@ def compare(
         agreements=agreements(methods),
         disagreements=disagreements(methods),
     )
+
+
+def _best(methods: Sequence[Method], metric: str) -> Method:
+    """The best ranked method; one that lacks subjects only if all do, because every comparison would lack them."""
+    ranked = [method for method in methods if method.ranks[metric] is not None]
+    whole = [method for method in ranked if not method.lacking]
+    return min(whole or ranked, key=lambda method: method.ranks[metric] or 0)
 
 
 def _methods(results: Mapping[str, ScoreResult]) -> tuple[Method, ...]:

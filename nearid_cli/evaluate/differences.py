@@ -52,17 +52,12 @@ class _Pairs:
 def comparisons(methods: Sequence[Method], baseline: Method) -> tuple[Comparison, ...]:
     """Every other method against the baseline by every metric, metric by metric.
 
-    The p-values of one metric are adjusted together, over the methods that are ranked: one that copies references
-    was ruled out before any test.
+    The p-values of one metric are adjusted together.
     """
     names = [metric.name for metric in baseline.result.metrics]
     others = [method for method in methods if method is not baseline]
     compared = [_compare(method, baseline, names) for method in others]
-    return tuple(
-        one
-        for name in names
-        for one in _adjusted([found[name] for found in compared], [m.ranks[name] is not None for m in others])
-    )
+    return tuple(one for name in names for one in _adjusted([found[name] for found in compared]))
 
 
 def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[str, Comparison]:
@@ -95,13 +90,9 @@ def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[s
     return found
 
 
-def _adjusted(compared: Sequence[Comparison], ranked: Sequence[bool]) -> list[Comparison]:
-    """The comparisons by one metric, with the p-values of the ranked methods adjusted for how many these are."""
-    p_values = {
-        one.method: one.p
-        for one, counts in zip(compared, ranked, strict=True)
-        if counts and one.p is not None
-    }
+def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons by one metric, with the p-values adjusted for how many there are."""
+    p_values = {one.method: one.p for one in compared if one.p is not None}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [replace(one, p_holm=adjusted.get(one.method)) for one in compared]
 

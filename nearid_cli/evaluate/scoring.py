@@ -156,6 +156,8 @@ class Scorer:
             if dataset.repeated_references:
                 first = {digest: (p, digest) for p, digest in reversed(references)}
                 references = tuple(first.values())[::-1]
+            # A look-alike that is given twice, by a manifest and by a folder, say, is one trial and not two.
+            distractors = tuple({digest: (p, digest) for p, digest in reversed(distractors)}.values())[::-1]
             if references and generations:
                 usable.append(_Usable(subject.name, references, generations, distractors))
             else:

@@ -89,7 +89,7 @@ def _score(method: Method, metric: str, comparison: Comparison | None) -> str:
     text = score_figure(scores.score, scores.ci95)
     rank = method.ranks[metric]
     marked = f"**{text}**" if rank == 1 else f"<ins>{text}</ins>" if rank == 2 else text
-    return f"{marked}{_arrow(comparison)}"
+    return marked if rank is None else f"{marked}{_arrow(comparison)}"
 
 
 def _arrow(comparison: Comparison | None) -> str:

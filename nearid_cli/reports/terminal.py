@@ -74,7 +74,7 @@ def _distractor_table(result: ScoreResult) -> Table:
     scores = [result.aggregate[metric.name] for metric in result.metrics]
     columns = [
         Column("margin", [signed_figure(one.margin) for one in scores]),
-        Column("above 0", [figure(one.positive_margins) for one in scores]),
+        Column("positive\nmargins", [figure(one.positive_margins) for one in scores]),
         Column("references' SSR", [_rate(one.ssr, one.ssr_ci95) for one in scores]),
         Column("references' PA", [_rate(one.pa, one.pa_ci95) for one in scores]),
     ]

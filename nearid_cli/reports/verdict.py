@@ -12,16 +12,17 @@ from nearid_cli.results import CompareResult, Comparison, Method
 from nearid_cli.text import count, printable
 
 
-def verdict(comparison: Comparison, tested: int) -> str:
+def verdict(comparison: Comparison, tested: int, copies: bool = False) -> str:
     """Whether a method is better or worse than the baseline, and what speaks against knowing it.
 
     Args:
         comparison: of the method with the baseline.
         tested: how many comparisons by this metric were adjusted together.
+        copies: the method is not ranked, because it copies references.
     """
-    if comparison.delta is None or comparison.p is None:
+    if comparison.delta is None or comparison.p is None or comparison.p_holm is None:
         return "no subject in common"
-    if comparison.p_holm is None:
+    if copies:
         return "not judged: it copies"
     if not comparison.wins and not comparison.losses:
         return "the same on every subject"
@@ -39,10 +40,11 @@ def verdict(comparison: Comparison, tested: int) -> str:
 def verdicts(result: CompareResult) -> Mapping[tuple[str, str], str]:
     """By metric and method."""
     found = {}
+    copying = {method.name for method in result.methods if None in method.ranks.values()}
     for metric in result.metrics:
         compared = [one for one in result.comparisons if one.metric == metric.name]
         tested = sum(one.p_holm is not None for one in compared)
-        found.update({(one.metric, one.method): verdict(one, tested) for one in compared})
+        found.update({(one.metric, one.method): verdict(one, tested, one.method in copying) for one in compared})
     return found
 
 

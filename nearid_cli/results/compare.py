@@ -46,8 +46,7 @@ class Comparison:
         delta: mean over subjects of method minus baseline; None without a common subject.
         ci95: its interval, bootstrap over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
-        p_holm: `p` adjusted by Holm over the ranked methods that are compared with the baseline by this metric; None
-            for a method that is not ranked, which was ruled out before any test.
+        p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric.
         exact: whether `p` is over all sign flips rather than over random ones.
         wins, ties, losses: subjects on which the method is better, equal, worse.
         detectable: the smallest difference that so many subjects would show with 80 % power at 5 %; None where

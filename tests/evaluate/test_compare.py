@@ -200,8 +200,15 @@ def test_a_method_that_copies_is_flagged_and_not_ranked() -> None:
     one = found(result, "copying")
     assert one.p is not None
     assert one.p < 0.01
-    assert one.p_holm is None
-    assert found(result, "b").p_holm == found(result, "b").p, "nothing else was tested"
+    assert (one.p_holm, found(result, "b").p_holm) == pytest.approx(own_holm([one.p, found(result, "b").p]))
+
+
+def test_a_method_that_lacks_subjects_is_no_baseline_of_itself() -> None:
+    whole = random_methods({"a": 0.02, "b": 0.0})
+    easy = scored({f"subject {i}": [0.99] * 4 for i in range(4)})
+    result = compare({"easy": easy, **whole})
+    assert (result.baseline, result.methods[0].ranks["nearid"]) == ("a", 1)
+    assert compare({"easy": easy, **whole}, baseline="easy").baseline == "easy"
 
 
 def test_a_few_copies_do_not_rule_a_method_out() -> None:

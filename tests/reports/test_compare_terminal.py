@@ -62,15 +62,15 @@ by nearid               difference      p  p (Holm)    /losses
 ──────────────────────────────────────────────────────────────────────────────────────────────────
 wobbly     -0.009 [-0.027, +0.009]  0.359     0.359      3/1/4  no difference shown; 8 subjects
                                                                 would show 0.025
-dropped    -0.040 [-0.051, -0.029]  0.008     0.016      0/0/8  worse
-pasted     +0.396 [+0.228, +0.564]  0.008         -      8/0/0  not judged: it copies
+dropped    -0.040 [-0.051, -0.029]  0.008     0.023      0/0/8  worse
+pasted     +0.396 [+0.228, +0.564]  0.008     0.023      8/0/0  not judged: it copies
 
                                                    wins/ties
 by hog                difference      p  p (Holm)    /losses
 ───────────────────────────────────────────────────────────────────────────────────
-wobbly   +0.040 [+0.029, +0.051]  0.008     0.016      8/0/0  better
-dropped  +0.040 [+0.029, +0.051]  0.008     0.016      8/0/0  better
-pasted   +0.436 [+0.267, +0.605]  0.008         -      8/0/0  not judged: it copies
+wobbly   +0.040 [+0.029, +0.051]  0.008     0.023      8/0/0  better
+dropped  +0.040 [+0.029, +0.051]  0.008     0.023      8/0/0  better
+pasted   +0.436 [+0.267, +0.605]  0.008     0.023      8/0/0  not judged: it copies
 
 Do the metrics agree? Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order
 
@@ -197,7 +197,6 @@ def comparison(**changes: object) -> Comparison:
             {"delta": 0.0, "p": 1.0, "p_holm": 1.0, "wins": 0, "ties": 30, "losses": 0},
             "the same on every subject",
         ),
-        ({"p_holm": None}, "not judged: it copies"),
         ({"subjects": 0, "delta": None, "p": None, "p_holm": None}, "no subject in common"),
         # 2 / 2^6 * 3 is above 0.05, 2 / 2^7 * 3 is below.
         (
@@ -209,6 +208,10 @@ def comparison(**changes: object) -> Comparison:
 )
 def test_verdicts(changes: dict[str, object], expected: str) -> None:
     assert verdict(comparison(**changes), tested=3) == expected
+
+
+def test_a_method_that_copies_is_not_judged() -> None:
+    assert verdict(comparison(p=0.001, p_holm=0.003), tested=3, copies=True) == "not judged: it copies"
 
 
 def test_findings() -> None:

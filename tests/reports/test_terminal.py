@@ -82,11 +82,11 @@ def test_one_metric_has_everything_in_one_table(render):
 
 
 AGAINST = """\
-                               positive
-against distractors  margin     margins       references' SSR        references' PA
-───────────────────────────────────────────────────────────────────────────────────
-nearid               +0.120       0.750  0.800 [0.600, 1.000]  0.900 [0.850, 0.950]
-dino                 -0.040       0.250                 0.500                 0.600
+                             positive
+against distractors  margin   margins       references' SSR        references' PA
+─────────────────────────────────────────────────────────────────────────────────
+nearid               +0.120     0.750  0.800 [0.600, 1.000]  0.900 [0.850, 0.950]
+dino                 -0.040     0.250                 0.500                 0.600
 """
 
 

@@ -53,7 +53,7 @@ def find_similarities(
 
     Raises:
         UsageError: an unknown variant, metric or `prefer`, or a variant that no file has.
-        InputError: a root is no folder or holds no similarity file; several files for the same, and no `prefer`.
+        InputError: a root does not exist or holds no similarity file; several files for the same, and no `prefer`.
     """
     for variant in variants:
         if variant not in VARIANTS:
@@ -63,8 +63,8 @@ def find_similarities(
     every, passed_over = _below(roots)
     files = [file for file in every if not variants or file.name.variant in variants]
     if not files:
-        known = [variant for variant in VARIANTS if any(file.name.variant == variant for file in every)]
-        raise UsageError(f"no similarity file of --masks {', '.join(variants)}; found: {', '.join(known)}")
+        there = [variant for variant in VARIANTS if any(file.name.variant == variant for file in every)]
+        raise UsageError(f"no similarity file of --masks {_masks(variants)}; found: {_masks(there)}")
     files = _chosen(files, metrics)
     tried = [file for file in files if file.name.mode != "positives"]
     if not tried:
@@ -81,10 +81,15 @@ def find_similarities(
     return Found(tuple(taken), (*passed_over, *left))
 
 
+def _masks(variants: Sequence[str]) -> str:
+    """Variants as `--masks` calls them."""
+    return ", ".join("none" if variant == "image" else variant for variant in variants)
+
+
 def _below(roots: Sequence[Path]) -> tuple[list[SimilarityFile], list[tuple[str, str]]]:
     """The similarity files below all roots, and the files that are named nearly like one."""
     absent = [root for root in roots if not (root.is_dir() or root.is_file())]
-    if missing := [f"{printable(root)}: no folder" for root in absent]:
+    if missing := [f"{printable(root)}: no such folder" for root in absent]:
         raise InputError(f"cannot search {count(len(missing), 'folder')}: {missing[0]}", missing[1:])
     files: list[SimilarityFile] = []
     strange: list[tuple[str, str]] = []

@@ -121,16 +121,20 @@ def as_published(paths: Mapping[str, Path], vlm: bool = False) -> dict[str, tupl
     found: dict[str, tuple[float, float, float]] = {}
     parts = []
     for source, own in table.groupby("source"):
-        pa = own["won"].sum() / own["tried"].sum()
+        tried_here = own["tried"].sum()
+        pa = own["won"].sum() / tried_here if tried_here else math.nan
         rates = 100 * own["all"].mean(), 100 * own["mean"].mean(), 100 * pa
         found[str(source)] = rates
-        parts.append((rates, own["all"].notna().sum(), own["tried"].sum()))
+        if tried_here:  # a source without a trial has no weight
+            parts.append((rates, own["all"].notna().sum(), tried_here))
+    if not parts:
+        return {**found, "pooled": (math.nan,) * 3}
     samples = np.array([weight for _, weight, _ in parts], dtype=float)
     trials = np.array([weight for _, _, weight in parts], dtype=float)
-    rates = np.array([rates for rates, _, _ in parts])
+    means = np.array([rates for rates, _, _ in parts])
     found["pooled"] = (
-        float(rates[:, 0] @ samples / samples.sum()),
-        float(rates[:, 1] @ samples / samples.sum()),
-        float(rates[:, 2] @ trials / trials.sum()),
+        float(means[:, 0] @ samples / samples.sum()),
+        float(means[:, 1] @ samples / samples.sum()),
+        float(means[:, 2] @ trials / trials.sum()),
     )
     return found

@@ -103,8 +103,8 @@ def test_the_mean_margin_is_one_more_trial_of_its_sample() -> None:
 
 
 def test_margins_are_added_in_the_order_of_the_columns() -> None:
-    # Summed from the left this is 0 (the small one is swallowed), summed otherwise it is not.
-    assert outcome([[1e16, 1.0, -1e16, 0.0, 0.0, 0.0]]).ssr_mean == 0
+    # Summed from the left the 1 is swallowed and 0 is left, summed from the right it is not.
+    assert outcome([[1.0, 1e16, -1e16, 0.0, 0.0, 0.0]]).ssr_mean == 0
 
 
 def test_the_same_as_from_embeddings() -> None:

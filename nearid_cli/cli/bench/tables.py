@@ -14,8 +14,8 @@ def run(
     roots: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of similarity files, searched at any depth: those of `nearid bench nearid` or of the "
-            "published code.",
+            help="Folders of similarity files, searched at any depth, or such files: those of `nearid bench nearid` or "
+            "of the published code.",
             metavar="ROOT...",
         ),
     ],

@@ -90,8 +90,8 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     Args:
         job: on what.
         options: which metrics, and how to embed.
-        output: the folder for the files of similarities; what is there of an earlier run is not computed again. None
-            to keep none.
+        output: the folder for the files of similarities; what is there of an earlier run is not computed again, unless
+            the options say to verify contents. None to keep none.
 
     Raises:
         BadImagesError: some pictures or masks cannot be read, and the job does not skip such. All others are embedded.
@@ -104,7 +104,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
     names = file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
     made: dict[str, _Made] = {}
-    if folder is not None:
+    if folder is not None and not options.verify_content:
         for spec in specs:
             path = folder / names[spec.name]
             if record := resume.recorded(path, _request(job, spec, options), job.skip_bad):

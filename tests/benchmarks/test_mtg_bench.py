@@ -259,6 +259,8 @@ def test_a_finished_metric_is_not_computed_again(
         os.utime(part, (1, 1))
     measure(data, output=tmp_path)
     assert len(opened) == 4
+    evaluate_mtg(MtgJob(data, "train"), Options(metrics=["hog"], verify_content=True), tmp_path)
+    assert len(opened) == 5
 
 
 def test_what_was_skipped_is_kept_with_the_file(damaged: str, tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def run(
         str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
     ] = "table",
 ) -> None:
-    """Make the tables of NearID-Bench from similarity files: SSR, PA and their relatives.
+    """Make the tables of NearID-Bench from similarity files.
 
-    By source, by category, and pooled as in Table 1 of the paper.
+    SSR, PA and their relatives, by source, by category, and pooled as in Table 1 of the paper.
     """
     from nearid_cli.benchmarks import tables_report
     from nearid_cli.benchmarks.table import make_folder

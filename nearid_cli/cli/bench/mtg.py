@@ -53,7 +53,10 @@ def run(
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
 ) -> None:
-    """MTG: does a metric see edits of a part of an object, and how large the part is?"""
+    """MTG: does a metric see edits of parts?
+
+    Every sample has two pictures of an object, and for each a twin in which a part of the object was edited.
+    """
     from nearid_cli.benchmarks import mtg_tables
     from nearid_cli.benchmarks.mtg_bench import MtgJob, evaluate_mtg
     from nearid_cli.benchmarks.table import render

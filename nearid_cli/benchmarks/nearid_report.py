@@ -28,7 +28,7 @@ def render(result: NearidBenchResult, console: Console) -> None:
         forms.render(_similarities(result), console)
     else:
         tables_report.render(result.tables, console)
-    for line in findings(result):
+    for line in (*_skipped(result), "; ".join(_how(result))):
         console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
@@ -52,7 +52,11 @@ def to_json(result: NearidBenchResult) -> str:
 
 
 def findings(result: NearidBenchResult) -> list[str]:
-    """What a reader of the numbers must not miss, besides what the tables themselves say."""
+    """What a reader of the numbers must not miss: a line each."""
+    return [*(tables_report.findings(result.tables) if result.tables else ()), *_skipped(result)]
+
+
+def _skipped(result: NearidBenchResult) -> list[str]:
     if not result.skipped:
         return []
     first = result.skipped[0]
@@ -86,12 +90,17 @@ def _made_by(result: NearidBenchResult) -> Iterator[str]:
     yield f"tool: {result.tool.name} {result.tool.version}, {result.created}"
     for name, known in inputs.data.items():
         yield f"data: {name}" + (f" ({known})" if known else "")
+    yield from _how(result)
+    for metric in result.metrics:
+        facts = {key: value for key, value in vars(metric).items() if key != "name" and value}
+        yield f"metric {metric.name}: " + "; ".join(f"{key} {value}" for key, value in facts.items())
+    yield from findings(result)
+
+
+def _how(result: NearidBenchResult) -> Iterator[str]:
+    """Which rows, and how they were seen."""
+    inputs = result.inputs
     first = f", the first {inputs.max_samples:,} of them" if inputs.max_samples else ""
     yield f"split {inputs.split}, rows {inputs.rows or 'all'}{first}"
     slots = "numbered without gaps" if inputs.compact_slots else "as in the data"
     yield f"mode {inputs.mode}, masks {inputs.masks}, slots {slots}"
-    for metric in result.metrics:
-        facts = {key: value for key, value in vars(metric).items() if key != "name" and value}
-        yield f"metric {metric.name}: " + "; ".join(f"{key} {value}" for key, value in facts.items())
-    yield from (tables_report.findings(result.tables) if result.tables else ())
-    yield from findings(result)

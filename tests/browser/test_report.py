@@ -137,6 +137,12 @@ def test_enlarging_by_keyboard(page: Page) -> None:
     for _ in range(30):
         page.keyboard.press("ArrowRight")
     expect(dialog.locator(".place")).to_have_text("24 of 24")
+    back = dialog.get_by_role("button", name="Previous")
+    back.focus()
+    for place in (23, 22):  # the button keeps the focus
+        page.keyboard.press("Enter")
+        expect(dialog.locator(".place")).to_have_text(f"{place} of 24")
+    expect(back).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert tiles.first.evaluate("tile => tile === document.activeElement")

@@ -545,3 +545,13 @@ def test_shown_without_a_thumbnail(result) -> None:
     files = page_files(result)
     data = page_data(result, Pictures((Shown(None, None),), {files[0]: 0}, ""))
     assert data["thumbnails"] == [None]
+
+
+def test_a_plot_of_one_value_shows_the_value_and_no_spread() -> None:
+    one = plots.Spread("x", "m0", np.array([0.5]), None, None)
+    assert "hill" not in plots.distribution_plot("d", "one", [one])
+    assert 'class="median"' in plots.distribution_plot("d", "one", [one])
+    alike, different = (
+        plots.heatmap("h", "h", ["x"], ["a", "b"], [cells]) for cells in ([0.5, 0.5], [0.5, 0.6])
+    )
+    assert different.count("<rect") - alike.count("<rect") == plots.HEATS  # the scale of colours

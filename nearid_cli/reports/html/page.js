@@ -237,9 +237,15 @@
     close.focus();
   }
 
+  /** The next picture; the button that was pressed keeps the focus, so that Enter goes on. */
+
   function move(by) {
     const place = open.place + by;
-    if (open.items[place]) enlarge(open.items, place, open.metric);
+    if (!open.items[place]) return;
+    const pressed = document.activeElement.getAttribute("aria-label");
+    enlarge(open.items, place, open.metric);
+    const button = dialog.querySelector('button[aria-label="' + pressed + '"]:enabled');
+    if (button) button.focus();
   }
 
   dialog.addEventListener("keydown", (event) => {

@@ -35,6 +35,7 @@ HEATS = 10
 _WIDTH = 560
 _LEFT, _RIGHT = 132, _WIDTH - 62  # between names and numbers
 _NAME = 17  # characters that fit left of the plot
+_COLUMN = 14  # and above a column of the heatmap
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,8 +131,8 @@ def _spoken(row: Row) -> str:
     return "no number" if row.value is None else score_figure(row.value, row.interval)
 
 
-def _tooltip(name: str) -> str:
-    return f"<title>{escaped(name)}</title>" if shortened(name, _NAME) != name else ""
+def _tooltip(name: str, most: int = _NAME) -> str:
+    return f"<title>{escaped(name)}</title>" if shortened(name, most) != name else ""
 
 
 @dataclass(frozen=True)
@@ -187,13 +188,15 @@ def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
 
 
 def _hill(row: Spread, scale: Scale, base: float, height: float) -> str:
+    median = scale(float(np.median(row.values)))
+    if not kernel_width(row.values):  # one value, or several that are equal, are no distribution
+        return f'<g class="{row.colour}">{line(median, base + 6, median, base - height / 2, "median")}</g>'
     points, density = smoothed(row.values, scale.low, scale.high)
     heights = density / density.max() * height
     shown = heights > 0.2  # no flat line to both ends of the axis
     xs = scale.start + (points - scale.low) / (scale.high - scale.low) * (scale.end - scale.start)
     outline = "L".join(f"{x:.1f} {base - h:.1f}" for x, h in zip(xs[shown], heights[shown], strict=True))
     first, last = xs[shown][[0, -1]]
-    median = scale(float(np.median(row.values)))
     at_median = float(np.interp(median, xs, heights))
     parts = [
         f'<g class="{row.colour}"><path class="hill" d="M{first:.1f} {base:.1f}L{outline}L{last:.1f} {base:.1f}Z"/>',
@@ -326,17 +329,18 @@ def heatmap(
     cell = min((width - left) / min(len(columns), most), 155)
     tall = 36 if len(rows) < 12 else 20
     named = max(map(len, columns)) * 6.6 < cell  # names fit side by side; else they stand
-    header = 22 if named else 92
+    header = 22 if named else 118  # of 14 characters in a wide font
     body = []
     y = 0.0
     for start in range(0, len(columns), most):
         band = range(start, min(start + most, len(columns)))
         for place, column in enumerate(band):
             x = left + cell * (place + 0.5)
-            label = text(0, 0, shortened(columns[column], 14), "tick", "middle" if named else "start")
+            label = text(0, 0, shortened(columns[column], _COLUMN), "tick", "middle" if named else "start")
             turn = "" if named else " rotate(-90)"
             body.append(
-                f'<g transform="translate({x + (0 if named else 4):.1f} {y + header - 8:.1f}){turn}">{label}</g>'
+                f'<g transform="translate({x + (0 if named else 4):.1f} {y + header - 8:.1f}){turn}">{label}'
+                f"{_tooltip(columns[column], _COLUMN)}</g>"
             )
         y += header
         for index, name in enumerate(rows):
@@ -357,7 +361,8 @@ def heatmap(
                 )
             y += tall
         y += 16
-    body.append(_legend(left, y, low, high))
+    if high > low:
+        body.append(_legend(left, y, low, high))
     description = f"{len(rows)} rows by {len(columns)} subjects, from {figure(low)} to {figure(high)}."
     return picture(ident, (width, y + 22), title, description, "".join(body), "heatmap")
 

@@ -54,9 +54,12 @@ def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
     if ranked:
         best = ranked[0]
         scores = best.result.aggregate[metric]
-        title = f"{best.name} keeps identity best" if len(ranked) > 1 else f"{best.name} keeps identity"
+        runner_up = _runner_up(result, metric, [method.name for method in ranked])
+        title = _title(best.name, len(ranked), runner_up)
         lines.append(f"By {metric} it scores {score_figure(scores.score, scores.ci95)}.")
-        lines += _runner_up(result, metric, [method.name for method in ranked])
+        if runner_up is not None and runner_up.delta is not None:
+            behind = figure(abs(runner_up.delta))
+            lines.append(f"The next, {ranked[1].name}, is {behind} behind{_chance(runner_up)}.")
     for method in result.methods:
         if method.copying:
             images = count(len(method.result.images), "generation")
@@ -65,15 +68,23 @@ def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
     return title, lines
 
 
-def _runner_up(result: CompareResult, metric: str, ranked: list[str]) -> list[str]:
-    """Whether the first two of the ranking differ, where they were compared with each other."""
+def _title(best: str, ranked: int, runner_up: Comparison | None) -> str:
+    """Who is first, and no more than was shown."""
+    if ranked == 1:
+        return f"{best} keeps identity"
+    if runner_up is None or runner_up.p_holm is None:
+        return f"{best} scores highest"
+    shown = runner_up.p_holm < SIGNIFICANT
+    return f"{best} keeps identity best" if shown else f"{best} leads, but it may be chance"
+
+
+def _runner_up(result: CompareResult, metric: str, ranked: list[str]) -> Comparison | None:
+    """The comparison of the first two of the ranking, where they were compared with each other."""
     if len(ranked) < 2 or result.baseline not in ranked[:2]:
-        return []
+        return None
     other = ranked[1] if result.baseline == ranked[0] else ranked[0]
-    found = next((c for c in result.comparisons if c.metric == metric and c.method == other), None)
-    if found is None or found.delta is None:
-        return []
-    return [f"The next, {ranked[1]}, is {figure(abs(found.delta))} behind{_chance(found)}."]
+    found = (c for c in result.comparisons if c.metric == metric and c.method == other)
+    return next((c for c in found if c.delta is not None), None)
 
 
 def _chance(found: Comparison) -> str:
@@ -86,4 +97,4 @@ def _chance(found: Comparison) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f}%"
+    return f"{share * 100:.0f} %"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nearid_cli.cli.bench import dreambench, mtg, nearid, tables
+from nearid_cli.cli.bench import dreambench, mtg, nearid, table1, tables
 
 app = typer.Typer(
     help="The three benchmarks of the NearID paper, and its tables.",
@@ -14,4 +14,5 @@ app = typer.Typer(
 app.command("dreambench")(dreambench.run)
 app.command("mtg")(mtg.run)
 app.command("nearid")(nearid.run)
+app.command("table1")(table1.run)
 app.command("tables")(tables.run)

@@ -22,7 +22,14 @@ def run(
             metavar="SOURCE",
         ),
     ] = "abdo-eldesokey/mtg-dataset",
-    split: Annotated[str, typer.Option("--split", help="Which split of it.", metavar="SPLIT")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="Which split of it; test by default, or all of what has no splits.",
+            metavar="SPLIT",
+        ),
+    ] = None,
     rows: Annotated[
         Path | None,
         typer.Option("--rows", help="JSON list of the rows to take; all by default.", metavar="FILE"),

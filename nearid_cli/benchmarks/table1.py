@@ -1,0 +1,218 @@
+"""Table 1 of the paper: all three benchmarks for each metric, as far as data and checkpoints can be had.
+
+What is missing (a data set, a checkpoint, ratings) is recorded, and the rest is done. Everything that is computed
+lies in the output folder, so that a second run goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from nearid_cli import __version__
+from nearid_cli.benchmarks import dreambench_files
+from nearid_cli.benchmarks.dreambench import evaluate, score_dreambench
+from nearid_cli.benchmarks.groups import GROUPS
+from nearid_cli.benchmarks.mtg_bench import DATA as MTG_DATA
+from nearid_cli.benchmarks.mtg_bench import MtgJob, evaluate_mtg
+from nearid_cli.benchmarks.nearid_bench import bench_nearid
+from nearid_cli.benchmarks.nearid_job import NearidJob
+from nearid_cli.benchmarks.table import make_folder
+from nearid_cli.benchmarks.table1_result import COLUMNS, Table1Result, Table1Row, published
+from nearid_cli.benchmarks.tables import tabulate
+from nearid_cli.errors import BadImagesError, InputError, ModelError
+from nearid_cli.evaluate.embedding import Options
+from nearid_cli.results import Tool
+
+logger = logging.getLogger(__name__)
+
+POSITIVES = "Aleksandar/NearID"
+DISTRACTORS = tuple(
+    f"Aleksandar/NearID-{name}"
+    for name in ("Flux", "Flux_1024", "PowerPaint", "SDXL", "SDXL_1024", "Qwen", "Qwen_1328")
+)
+METRICS = ("clip-i", "dino", "siglip2", "nearid")
+"""The rows of Table 1 whose checkpoints this tool loads; VSM is no embedding."""
+# Table 1 reads SigLIP2 out by its pooling head for NearID-Bench and MTG, and by the mean over patches for DreamBench++.
+_DREAMBENCH = {"siglip2": "siglip2-mean"}
+
+
+@dataclass(frozen=True)
+class Table1Job:
+    """Where the data are.
+
+    Attributes:
+        positives, distractors, rows, split: of NearID-Bench, as in `NearidJob`.
+        mtg: the data set of MTG, its split `test`.
+        samples, ratings: folders of DreamBench++; None where not given.
+        skip_bad: go on without pictures that cannot be read.
+    """
+
+    positives: str = POSITIVES
+    distractors: tuple[str, ...] = DISTRACTORS
+    rows: Path | None = None
+    split: str = "train"
+    mtg: str = MTG_DATA
+    samples: Path | None = None
+    ratings: Path | None = None
+    skip_bad: bool = False
+
+
+def table1(job: Table1Job, output: Path, options: Options) -> Table1Result:
+    """Run or resume everything, and put it into the form of Table 1.
+
+    Args:
+        job: where the data are.
+        output: the folder for all files.
+        options: which metrics, and how to embed.
+
+    Raises:
+        BadImagesError: some pictures cannot be read, and the job does not skip such.
+        UsageError: an unknown metric or option.
+        InputError: the folder cannot be made.
+    """
+    return _Table1(job, make_folder(output), options).result()
+
+
+class _Table1:
+    def __init__(self, job: Table1Job, output: Path, options: Options) -> None:
+        items = [item.strip() for value in options.metrics for item in value.split(",") if item.strip()]
+        # What was asked for (a name, NAME=PATH, a folder) -> the metric's name, which is its row's.
+        self._metrics = {item: replace(options, metrics=[item]).requests()[0].name for item in items}
+        self._job, self._output, self._options = job, output, options
+        self._missing: dict[str, None] = {}
+        self._numbers: dict[str, dict[str, float | None]] = {
+            name: dict.fromkeys(COLUMNS) for name in self._metrics.values()
+        }
+        self._sources: set[str] = set()
+        self._samples: dict[str, int] = {}
+
+    def result(self) -> Table1Result:
+        for name, run in (
+            ("NearID-Bench", self._nearid),
+            ("MTG", self._mtg),
+            ("DreamBench++", self._dreambench),
+        ):
+            logger.info("%s ...", name)
+            self._attempt(name, run)
+        return Table1Result(
+            tool=Tool("nearid-cli", __version__),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            rows=tuple(_row(metric, ours) for metric, ours in self._numbers.items()),
+            sources=tuple(source for source in GROUPS["all"] if source in self._sources),
+            samples=self._samples,
+            missing=tuple(self._missing),
+        )
+
+    def _attempt(self, name: str, run: Callable[[list[str]], None]) -> None:
+        """Run a benchmark for all metrics at once, or for each by itself where a checkpoint cannot be had or used."""
+        try:
+            run(list(self._metrics))
+        except ModelError:
+            for item in self._metrics:
+                try:
+                    run([item])
+                except ModelError as error:
+                    self._missing[f"{item}: {error.message}"] = None
+
+    def _nearid(self, items: list[str]) -> None:
+        job = NearidJob(
+            self._job.positives,
+            self._job.distractors,
+            self._job.rows,
+            self._job.split,
+            mode="fullneg",
+            skip_bad=self._job.skip_bad,
+        )
+        folder, options = make_folder(self._output / "nearid"), replace(self._options, metrics=items)
+        try:
+            result = bench_nearid(job, folder, options)
+        except BadImagesError:
+            raise
+        except InputError:
+            # Something cannot be opened: go on with the sources that can.
+            there = tuple(one for one in job.distractors if self._is_there(one, job, folder, options))
+            if not there:
+                return
+            result = bench_nearid(replace(job, distractors=there), folder, options)
+        if not set(GROUPS["all"]) & {one.source for one in result.similarities}:
+            sources = ", ".join(dict.fromkeys(one.source for one in result.similarities))
+            self._missing[f"NearID-Bench: Table 1 pools {', '.join(GROUPS['all'])}, and not {sources}"] = None
+            return
+        for metric in [self._metrics[item] for item in items]:
+            tables = tabulate([folder / one.path for one in result.similarities if one.metric == metric])
+            for cell in tables.cells:
+                if (cell.scope, cell.name, cell.category) == ("group", "all", None):
+                    self._numbers[metric] |= {
+                        "ssr": _percent(cell.outcome.ssr),
+                        "pa": _percent(cell.outcome.pa_published),
+                    }
+                    self._sources.update(cell.sources)
+                    self._samples[metric] = cell.outcome.samples
+
+    def _is_there(self, source: str, job: NearidJob, folder: Path, options: Options) -> bool:
+        try:
+            bench_nearid(replace(job, distractors=(source,)), folder, options)
+        except BadImagesError:
+            raise
+        except InputError as error:
+            self._missing[f"NearID-Bench, {source}: {error.message}"] = None
+            return False
+        return True
+
+    def _mtg(self, items: list[str]) -> None:
+        job = MtgJob(data=self._job.mtg, skip_bad=self._job.skip_bad)
+        try:
+            result = evaluate_mtg(
+                job, replace(self._options, metrics=items), make_folder(self._output / "mtg")
+            )
+        except BadImagesError:
+            raise
+        except InputError as error:
+            self._missing[f"MTG: {error.message}"] = None
+            return
+        for metric, one in result.scores.items():
+            self._numbers[metric] |= {
+                "mtg_mo": one.mo,
+                "mtg_mo_pair": one.mo_pair,
+                "mtg_ssr": _percent(one.ssr),
+                "mtg_pa": _percent(one.pa),
+            }
+
+    def _dreambench(self, items: list[str]) -> None:
+        samples, ratings = self._job.samples, self._job.ratings
+        if samples is None or ratings is None:
+            self._missing["DreamBench++: give its pictures and ratings, --samples DIR --ratings DIR"] = None
+            return
+        rows: dict[str, list[str]] = {}
+        for item in items:
+            rows.setdefault(_DREAMBENCH.get(item, item), []).append(self._metrics[item])
+        options = replace(self._options, metrics=list(rows))
+        try:
+            scored, unpaired = score_dreambench(samples, options, skip_bad=self._job.skip_bad)
+            found = evaluate(scored, [], ratings, samples=samples, unpaired=unpaired)
+        except BadImagesError:
+            raise
+        except InputError as error:
+            self._missing[f"DreamBench++: {error.message}"] = None
+            return
+        dreambench_files.write(found, make_folder(self._output / "dreambench"))
+        for alignment, metrics in zip(found.result.alignments, rows.values(), strict=True):
+            for metric in metrics:
+                self._numbers[metric]["mh"] = next(
+                    (one.mh for one in alignment.categories if one.category == "object"), None
+                )
+
+
+def _row(metric: str, ours: dict[str, float | None]) -> Table1Row:
+    known = published()["rows"].get(metric)
+    if known is None:
+        return Table1Row(metric, None, ours, None)
+    return Table1Row(metric, known["name"], ours, {column: known[column] for column in COLUMNS})
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

@@ -1,0 +1,94 @@
+"""`nearid bench table1`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearid_cli.cli import options as shared
+from nearid_cli.cli import show
+
+
+def run(
+    context: typer.Context,
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for everything; a second run resumes.", metavar="DIR")
+    ],
+    positives: Annotated[
+        str, typer.Option("--positives", help="NearID-Bench: views of the objects.", metavar="SOURCE")
+    ] = "Aleksandar/NearID",
+    distractors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--distractors",
+            help="NearID-Bench: distractors; repeat. By default the seven sources of Table 1.",
+            metavar="SOURCE",
+        ),
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows",
+            help="NearID-Bench: JSON list of the rows to take, splits/test.json of the published code; all by default.",
+            metavar="FILE",
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="NearID-Bench: which split.", metavar="SPLIT")
+    ] = "train",
+    mtg: Annotated[
+        str, typer.Option("--mtg", help="MTG: its data set.", metavar="SOURCE")
+    ] = "abdo-eldesokey/mtg-dataset",
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            "--samples", help="DreamBench++: folder of samples, METHOD/{src_image,tgt_image}.", metavar="DIR"
+        ),
+    ] = None,
+    ratings: Annotated[
+        Path | None,
+        typer.Option("--ratings", help="DreamBench++: folder of the human ratings.", metavar="DIR"),
+    ] = None,
+    metrics: shared.Metrics = ["clip-i", "dino", "siglip2", "nearid"],  # noqa: B006 - Typer copies defaults
+    form: Annotated[
+        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
+    ] = "table",
+    skip_bad: shared.SkipBad = False,
+    cache: shared.CacheFolder = None,
+    no_cache: shared.NoCache = False,
+    verify_content: shared.VerifyContent = False,
+    device: shared.Device = "auto",
+    dtype: shared.Dtype = "auto",
+    batch_size: shared.BatchSize = "auto",
+    workers: shared.Workers = None,
+    max_pixels: shared.MaxPixels = None,
+) -> None:
+    """Run or resume all three benchmarks, and print Table 1 beside the published one.
+
+    What is missing, a data set or a checkpoint, is named; the rest is done.
+    """
+    from nearid_cli.benchmarks import table1_report
+    from nearid_cli.benchmarks.table import render
+    from nearid_cli.benchmarks.table1 import DISTRACTORS, Table1Job, table1
+
+    show.check_format(form)
+    job = Table1Job(
+        positives, tuple(distractors or DISTRACTORS), rows, split, mtg, samples, ratings, skip_bad
+    )
+    chosen = shared.options(
+        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+    )
+    result = table1(job, output, chosen)
+    table1_report.write_result(result, output)
+    findings = list(table1_report.findings(result))
+    if form == "json":
+        show.json_text(table1_report.to_json(result))
+        for line in findings:
+            typer.echo(f"warning: {line}", err=True)
+        return
+    terminal = show.console()
+    render(table1_report.table1_table(result), terminal)
+    for line in findings:
+        terminal.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,139 @@
+"""`nearid bench table1`: the numbers of the three benchmarks in one table, and what is missing by name."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nearid_cli.benchmarks.table1_result import COLUMNS, published
+from tests.benchmarks.nearid_sets import made
+from tests.benchmarks.part_edits import Columns, part_edits
+from tests.commandline import Nearid
+from tests.nearid_data.making import table
+from tests.rating import group_file, metric_key, save
+
+ITEMS = [f"object_{subject:02d}_thing{subject}-{prompt}" for subject in range(6) for prompt in range(2)]
+
+
+@pytest.fixture
+def sets(tmp_path: Path, photographs: dict[str, Image.Image]) -> Path:
+    """The data of all three benchmarks, small."""
+    made(photographs).save(tmp_path)
+    write_mtg(tmp_path, part_edits())
+    random = np.random.default_rng(2)
+    for method in ("emu2", "dreambooth_sd"):
+        for number, item in enumerate(ITEMS):
+            subject, _, prompt = metric_key(item).rpartition("-")
+            source = list(photographs.values())[number % 4]
+            for side, shift in (("src_image", 0), ("tgt_image", 7 * number)):
+                path = tmp_path / "samples" / method / side / subject / f"{prompt}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                source.crop((shift, shift, source.width, source.height)).resize((40, 40)).save(path)
+        for group in (1, 2):
+            save(
+                group_file(tmp_path / "ratings", group, method),
+                {i: int(random.integers(0, 5)) for i in ITEMS},
+            )
+    return tmp_path
+
+
+def write_mtg(folder: Path, columns: Columns) -> None:
+    (folder / "mtg").mkdir(exist_ok=True)
+    table(columns).to_parquet(folder / "mtg" / "test-00000-of-00001.parquet")
+
+
+DATA = ("--positives", "NearID", "--distractors", "NearID-Flux_1024", "--distractors", "NearID-Qwen")
+REST = ("--mtg", "mtg", "--samples", "samples", "--ratings", "ratings")
+
+
+def test_all_benchmarks_in_one_table(nearid: Nearid, sets: Path) -> None:
+    finished = nearid("bench", "table1", "-o", "out", *DATA, *REST, "--metric", "hog,nearid-mini")
+    assert finished.code == 0, finished.err
+    result = json.loads((sets / "out/table1.json").read_text())
+    hog, mini = result["rows"]
+    assert (hog["metric"], mini["metric"]) == ("hog", "nearid-mini")
+    assert set(hog["ours"]) == set(COLUMNS)
+    assert result["missing"] == []
+    assert result["sources"] == ["flux_1024", "qwen"]
+
+    # Each number is that of the benchmark by itself.
+    assert nearid("bench", "nearid", *DATA, "--metric", "hog", "--mode", "fullneg", "-o", "alone").code == 0
+    cells = json.loads((sets / "alone/summary.json").read_text())["cells"]
+    (pool,) = [c for c in cells if (c["scope"], c["name"], c["category"]) == ("group", "all", None)]
+    assert hog["ours"]["ssr"] == pytest.approx(100 * pool["ssr"])
+    assert hog["ours"]["pa"] == pytest.approx(100 * pool["pa_published"])
+    mtg = json.loads(nearid("bench", "mtg", "--data", "mtg", "--metric", "hog", "--format", "json").out)
+    assert hog["ours"]["mtg_mo"] == mtg["scores"]["hog"]["mo"]
+    people = nearid("bench", "dreambench", *REST[2:], "--metric", "hog", "--format", "json")
+    (alignment,) = json.loads(people.out)["alignments"]
+    assert hog["ours"]["mh"] == alignment["categories"][0]["mh"]
+    assert f"hog: {pool['samples']} samples of NearID-Bench, Table 1 has 3,500" in finished.out
+    assert "NearID-Bench pools 2 of the 7 sources of Table 1: flux_1024, qwen" in finished.out
+    for ending in ("csv", "md", "tex"):
+        assert "hog" in (sets / f"out/table1.{ending}").read_text()
+
+
+def test_a_second_run_reads_what_the_first_one_made(nearid: Nearid, sets: Path) -> None:
+    command = ("bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "--metric", "hog")
+    first = nearid(*command, "--format", "json")
+    made_at = {path: path.stat().st_mtime_ns for path in (sets / "out").rglob("sims_*.csv")}
+    assert len(made_at) == 3
+    again = nearid(*command, "--format", "json", "--no-cache")
+    assert {path: path.stat().st_mtime_ns for path in made_at} == made_at
+    assert json.loads(again.out)["rows"] == json.loads(first.out)["rows"]
+
+
+def test_what_is_missing_is_named_and_the_rest_is_done(nearid: Nearid, sets: Path) -> None:
+    shutil.rmtree(sets / "NearID-Qwen")
+    finished = nearid("bench", "table1", "-o", "out", *DATA, "--mtg", "nowhere", "--metric", "hog,clip-i")
+    assert finished.code == 0, finished.err
+    missing = [line for line in finished.out.splitlines() if line.startswith("missing: ")]
+    assert [line.split(":")[1].strip() for line in missing] == [
+        "NearID-Bench, NearID-Qwen", "clip-i", "MTG", "DreamBench++",
+    ]  # fmt: skip
+    with (sets / "out/table1.csv").open() as file:
+        hog, clip = csv.DictReader(file)
+    assert hog["ssr"]
+    assert hog["mh"] == clip["ssr"] == clip["ssr_difference"] == ""
+    assert float(clip["ssr_published"]) == 10.31
+
+
+def test_differences_are_ours_minus_published(nearid: Nearid, sets: Path, checkpoint: Path) -> None:
+    finished = nearid("bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "-m", "nearid=checkpoint")
+    assert finished.code == 0, finished.err
+    (row,) = json.loads((sets / "out/table1.json").read_text())["rows"]
+    assert row["name"] == "NearID"
+    with (sets / "out/table1.csv").open() as file:
+        (cells,) = csv.DictReader(file)
+    assert float(cells["ssr_difference"]) == pytest.approx(row["ours"]["ssr"] - 99.17)
+    assert "NearID, published" in finished.out
+
+
+def test_data_of_other_sources_are_not_pooled_in_silence(nearid: Nearid, sets: Path) -> None:
+    (sets / "NearID-Qwen").rename(sets / "mine")
+    finished = nearid(
+        "bench", "table1", "-o", "out", *DATA[:2], "--distractors", "mine", "--mtg", "mtg", "--metric", "hog"
+    )
+    assert "and not mine" in finished.out
+
+
+def test_a_bad_picture_is_no_missing_data(nearid: Nearid, sets: Path) -> None:
+    columns = part_edits()
+    columns["image_1_original"][0] = b"no picture"
+    write_mtg(sets, columns)
+    finished = nearid("bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "--metric", "hog")
+    assert finished.code == 2
+    assert "cannot be used" in finished.error
+
+
+def test_the_published_numbers_are_those_of_the_paper() -> None:
+    rows = published()["rows"]
+    assert list(rows) == ["clip-i", "dino", "siglip2", "vsm", "nearid"]
+    assert all(set(row) == {"name", *COLUMNS} for row in rows.values())
+    assert [row["mh"] for row in rows.values()] == [0.493, 0.492, 0.516, 0.190, 0.545]

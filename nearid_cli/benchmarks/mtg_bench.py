@@ -38,6 +38,7 @@ from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
 from nearid_cli.metrics.part_level import part_level
+from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.results import Skipped, Tool
 from nearid_cli.text import count, printable, storable, unknown
 
@@ -59,14 +60,14 @@ class MtgJob:
 
     Attributes:
         data: the data set, a source for `nearid_data.open_source`.
-        split: which split of it.
+        split: which split of it; None for `test`, or for all of what is not divided into splits.
         rows: a JSON list of the rows to take; None for all.
         masks: one of `MASKS`.
         skip_bad: go on without pictures and masks that cannot be read.
     """
 
     data: str = DATA
-    split: str = "test"
+    split: str | None = None
     rows: Path | None = None
     masks: str = "none"
     skip_bad: bool = False
@@ -74,6 +75,11 @@ class MtgJob:
     def __post_init__(self) -> None:
         if self.masks not in MASKS:
             raise UsageError(unknown("masks", self.masks, MASKS))
+
+    @property
+    def chosen_split(self) -> str:
+        """The split that is taken."""
+        return self.split or default_split(self.data, "test")
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     requests = options.requests()
     folder = None if output is None else make_folder(output / FOLDER)
     specs, _ = embed_contents({}, requests, options)  # finds the checkpoints, and loads nothing
-    rows = job.split if job.rows is None else job.rows.stem
+    rows = job.chosen_split if job.rows is None else job.rows.stem
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
     names = file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
     made: dict[str, _Made] = {}
@@ -130,7 +136,7 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
     from nearid_cli.embedding.settings import Settings
     from nearid_cli.nearid_data import PartEdits, read_rows
 
-    edits = PartEdits.open(job.data, job.split, logger.info)
+    edits = PartEdits.open(job.data, job.chosen_split, logger.info)
     if job.masks != "none" and not edits.object_masks.exist:
         raise InputError(
             f"{printable(job.data)} has no columns image_1_object_mask and image_2_object_mask, "
@@ -181,7 +187,7 @@ def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request
         "version": _VERSION,
         "metric": spec.fingerprint,
         "data": [resume.data_identity(job.data)],
-        "split": job.split,
+        "split": job.chosen_split,
         "rows": None if job.rows is None else resume.digest_rows(job.rows),
         "masks": job.masks,
         "max_pixels": options.max_pixels,
@@ -198,7 +204,7 @@ def _result(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         inputs=MtgInputs(
             data=storable(job.data),
-            split=storable(job.split),
+            split=storable(job.chosen_split),
             rows=None if job.rows is None else storable(job.rows),
             masks=job.masks,
             samples=len(first.rows),

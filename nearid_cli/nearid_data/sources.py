@@ -67,6 +67,23 @@ def open_source(source: str, split: str = "train", notify: Notify = lambda line:
     return dataset
 
 
+def default_split(source: str, preferred: str) -> str:
+    """The split to take when nobody says which: `train`, which is all, of what is not divided into splits.
+
+    Looks at names of files alone. A data set of the Hub counts as divided.
+
+    Args:
+        source: as for `open_source`.
+        preferred: which split of what is divided.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        undivided = not (path / "dataset_dict.json").exists() and not any(map(_shard, _parquet_files(path)))
+    else:
+        undivided = path.exists() and not _shard(path)
+    return "train" if undivided else preferred
+
+
 def _no_rows(source: str) -> InputError:
     return InputError(f"{printable(source)} has no rows")
 
@@ -88,10 +105,21 @@ def _open_folder(datasets: Any, folder: Path, split: str) -> Dataset:
     if (folder / "state.json").exists():
         _known(split, ["train"], str(folder))
         return datasets.load_from_disk(str(folder))
+    if files := _parquet_files(folder):
+        return _open_parquet(datasets, files, str(folder), split)
+    raise InputError(f"{printable(folder)} is no data set: expected {_FORMS}, found a folder of other things")
+
+
+def _parquet_files(folder: Path) -> list[Path]:
     for place in (folder, folder / "data"):
         if files := sorted(place.glob("[!.]*.parquet")):
-            return _open_parquet(datasets, files, str(folder), split)
-    raise InputError(f"{printable(folder)} is no data set: expected {_FORMS}, found a folder of other things")
+            return files
+    return []
+
+
+def _shard(file: Path) -> re.Match[str] | None:
+    """What the name of a Parquet file says: the split, where it is a part of one."""
+    return _SHARD.fullmatch(file.name)
 
 
 def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str) -> Dataset:
@@ -104,7 +132,7 @@ def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str)
             rows += pyarrow.parquet.read_metadata(file).num_rows
         except (pyarrow.ArrowException, OSError) as error:
             unreadable.append(f"{printable(file.name)}: {_reason(error)}")
-        named = _SHARD.fullmatch(file.name)
+        named = _shard(file)
         splits.setdefault(named[1] if named else "train", []).append(str(file))
     if unreadable:
         raise InputError(

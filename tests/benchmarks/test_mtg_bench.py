@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from nearid_cli.benchmarks.mtg_tables import findings
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import Options
 from tests.benchmarks.part_edits import SIMILARITIES, Columns, by_hand, mask, part_edits, written
+from tests.nearid_data.making import table
 
 TOLERANCE = 1e-6
 
@@ -224,8 +226,29 @@ def test_another_kind_of_data_set(columns: Columns, tmp_path: Path) -> None:
 def test_wrong_options(data: str) -> None:
     with pytest.raises(UsageError, match='unknown masks "objects": did you mean object'):
         measure(data, masks="objects")
-    with pytest.raises(InputError, match='has no split "test"'):
-        evaluate_mtg(MtgJob(data), Options(metrics=["hog"]))
+    with pytest.raises(InputError, match='has no split "test"; it has train'):
+        evaluate_mtg(MtgJob(data, "test"), Options(metrics=["hog"]))
+
+
+@pytest.mark.parametrize("form", ["folder", "divided", "Parquet file", "Parquet folder", "divided Parquet"])
+def test_the_split_is_test_where_there_are_splits(tmp_path: Path, form: str) -> None:
+    whole, part = table(part_edits(4)), table(part_edits(3, seed=1))
+    data = tmp_path / ("edits.parquet" if form == "Parquet file" else "edits")
+    if form == "folder":
+        whole.save_to_disk(str(data))
+    elif form == "divided":
+        datasets.DatasetDict({"train": part, "test": whole}).save_to_disk(str(data))
+    elif form == "Parquet file":
+        whole.to_parquet(str(data))
+    elif form == "Parquet folder":
+        data.mkdir()
+        whole.to_parquet(str(data / "all.parquet"))
+    else:
+        (data / "data").mkdir(parents=True)
+        whole.to_parquet(str(data / "data/test-00000-of-00001.parquet"))
+        part.to_parquet(str(data / "data/train-00000-of-00001.parquet"))
+    inputs = evaluate_mtg(MtgJob(str(data)), Options(metrics=["hog"])).inputs
+    assert (inputs.samples, inputs.split) == (4, "test" if "divided" in form else "train")
 
 
 def test_a_finished_metric_is_not_computed_again(

@@ -178,7 +178,7 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delitem(sys.modules, "datasets")
     monkeypatch.setattr(builtins, "__import__", importing)
-    with pytest.raises(InputError, match=r'needs the datasets library: pip install "nearid-cli\[train\]"'):
+    with pytest.raises(InputError, match=r'pip install "nearid-cli\[bench\]", or "nearid-cli\[train\]"'):
         open_source("any/thing")
 
 

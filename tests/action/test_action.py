@@ -113,6 +113,14 @@ def test_the_exit_code_of_a_job_that_cannot_be_done_comes_through(runner: Runner
     assert runner.run(**SCORE | {"references": "nowhere"}).returncode == 2
 
 
+def test_an_earlier_summary_is_not_that_of_a_failed_run(runner: Runner) -> None:
+    assert runner.run(**SCORE).returncode == 0
+    runner.summary.write_text("")
+    assert runner.run(**SCORE | {"references": "nowhere"}).returncode == 2
+    assert runner.summary.read_text() == ""
+    assert not runner.output("report").exists()
+
+
 def test_inputs_are_never_code(runner: Runner) -> None:
     (runner.folder / "refs").rename(runner.folder / 'r"; touch pwned; echo "$(touch pwned)')
     assert runner.run(**SCORE | {"references": 'r"; touch pwned; echo "$(touch pwned)'}).returncode == 0
@@ -124,6 +132,7 @@ def test_further_arguments_are_lines(runner: Runner) -> None:
     (runner.folder / "gens/cat/0.png").rename(runner.folder / "gens/bird/0.png")
     assert runner.run(**SCORE).returncode == 2
     assert runner.run(**SCORE | {"arguments": "--allow-unmatched\n--thumbnails\nnone\n"}).returncode == 0
+    assert runner.run(**SCORE | {"arguments": "--allow-unmatched\r\n  --thumbnails \r\nnone"}).returncode == 0
 
 
 def test_the_installation(tmp_path: Path) -> None:

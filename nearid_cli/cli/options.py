@@ -144,6 +144,7 @@ def default_map(configuration: Configuration) -> dict[str, Any]:
     return {
         **dict.fromkeys(("score", "compare", "embed", "pair"), values),
         **dict.fromkeys(("demo", "doctor"), place),
+        "bench": dict.fromkeys(("nearid", "mtg", "dreambench", "table1"), values),
         "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
     }
 

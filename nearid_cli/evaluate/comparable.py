@@ -53,7 +53,7 @@ def check_names(results: Mapping[str, Sequence[str]], metrics: Sequence[str] | N
     if lacks:
         shared = [name for name in every if all(name in names for names in results.values())]
         advice = (
-            f"compare by those that all have: --metric {','.join(shared)}"
+            f"compare by those that all have: nearid compare --metric {','.join(shared)}"
             if shared
             else "score all of them with the same --metric"
         )

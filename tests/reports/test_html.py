@@ -246,14 +246,14 @@ def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult)
 def test_one_method(tmp_path: Path) -> None:
     one = with_pictures(tmp_path)["lora"]
     page = Page(to_html(one, embed(page_files(one))))
-    assert page.texts["h1"] == ["method 0 keeps 50 % of the identity"]
+    assert page.texts["h1"] == ["method 0 scores 0.644 by nearid"]
     assert not any("Differences" in text for text in page.texts["h2"])
     assert "Do the metrics agree?" in page.texts["h2"]
 
 
 def test_a_result_in_which_hardly_anything_exists(make) -> None:
     page = Page(to_html(make({"cat": 0.5}, metrics=("hog",), full=False), NONE))
-    assert page.texts["h1"] == ["gens scores 0.500"]
+    assert page.texts["h1"] == ["gens scores 0.500 by hog"]
     assert page.texts["h2"] == ["Scores", "Subjects", "Pictures", "What made it"]
 
 
@@ -307,19 +307,6 @@ def test_the_answer_admits_what_cannot_be_told() -> None:
         "Not to be trusted: x, 2 of whose 2 generations copy a reference."
         in answer(copies, copies.methods)[1]
     )
-
-
-@pytest.mark.parametrize(
-    ("retention", "words"),
-    [(1.2, "keeps the identity"), (-0.3, "does not keep the identity"), (None, "scores 0.500")],
-)
-def test_retention_beyond_its_scale(retention, words) -> None:
-    one = scored({"a": [0.5], "b": [0.5]})
-    aggregate = {
-        name: dataclasses.replace(scores, retention=retention) for name, scores in one.aggregate.items()
-    }
-    one = dataclasses.replace(one, aggregate=aggregate)
-    assert f"<h1>gens {words}</h1>" in to_html(one, NONE)
 
 
 # Pictures and data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nearid_cli.reports.figures import SIGNIFICANT, figure, p_figure, score_figure
-from nearid_cli.results import AggregateScores, CompareResult, Comparison, Method, ScoreResult
+from nearid_cli.results import CompareResult, Comparison, Method, ScoreResult
 from nearid_cli.text import count
 
 
@@ -17,7 +17,9 @@ def answer(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) -> 
 def _answer_score(result: ScoreResult, method: Method) -> tuple[str, list[str]]:
     metric = result.metrics[0].name
     scores = result.aggregate[metric]
-    lines = [f"The score by {metric} is {score_figure(scores.score, scores.ci95)}."]
+    lines = []
+    if scores.ci95 is not None:
+        lines.append(f"The 95 % interval is {figure(scores.ci95[0])} to {figure(scores.ci95[1])}.")
     if scores.ceiling is not None and scores.floor is not None:
         among = f"References of one subject reach {figure(scores.ceiling)} among themselves"
         lines.append(f"{among}, strangers {figure(scores.floor)}.")
@@ -30,20 +32,8 @@ def _answer_score(result: ScoreResult, method: Method) -> tuple[str, list[str]]:
         lines.append(
             f"{copies} {'copies' if method.copies == 1 else 'copy'} a reference and are scored too high."
         )
-    return f"{method.name} {_kept(scores)}", lines
-
-
-def _kept(scores: AggregateScores) -> str:
-    """How much of the way from a stranger to the references themselves.
-
-    A retention above 1 is no better than 1: the generations repeat the references.
-    """
-    share = scores.retention
-    if share is None:
-        return f"scores {figure(scores.score)}"
-    if share < 0.005:
-        return "does not keep the identity"
-    return "keeps the identity" if share >= 0.995 else f"keeps {_percent(share)} of the identity"
+    # No share of identity kept: the mean of retentions may hide a subject whose ceiling is near its floor.
+    return f"{method.name} scores {figure(scores.score)} by {metric}", lines
 
 
 def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
@@ -71,7 +61,7 @@ def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
 def _title(best: str, ranked: int, runner_up: Comparison | None) -> str:
     """Who is first, and no more than was shown."""
     if ranked == 1:
-        return f"{best} keeps identity"
+        return f"{best} alone can be ranked"
     if runner_up is None or runner_up.p_holm is None:
         return f"{best} scores highest"
     shown = runner_up.p_holm < SIGNIFICANT

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_NAME = 40  # names of pools and methods, side by side, fold only beyond this
+
+
 @dataclass(frozen=True)
 class Table:
     """Cells for people, and the numbers behind them.
@@ -50,7 +53,7 @@ def render(table: Table, console: Console) -> None:
     ]
     console.print(table.caption, soft_wrap=True, markup=False, highlight=False, emoji=False)
     console.print()
-    for page in columns.pages([[one] for one in numbers], names, console.width):
+    for page in columns.pages([[one] for one in numbers], names, console.width, fold=_NAME):
         console.print(columns.table(" ".join(table.header[: table.texts]), names, page))
         console.print()
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _GAP = 2  # spaces between columns
-_FOLD = 14  # names and headers longer than this may fold to make room
+FOLD = 14  # names and headers longer than this may fold to make room
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,23 @@ class Column:
 
         lines = self.header.split("\n")
         cells = max(map(cell_len, map(str, [*self.cells, self.foot])))
-        return max(min(cells, self.room or cells), min(max(map(cell_len, lines)), _FOLD))
+        return max(min(cells, self.room or cells), min(max(map(cell_len, lines)), FOLD))
 
 
-def pages(groups: Iterable[Sequence[Column]], names: Sequence[str], width: int) -> list[list[Column]]:
-    """Columns dealt out to tables of a width that all begin with the names, groups whole."""
+def pages(
+    groups: Iterable[Sequence[Column]], names: Sequence[str], width: int, fold: int = FOLD
+) -> list[list[Column]]:
+    """Columns dealt out to tables of a width that all begin with the names, groups whole.
+
+    Args:
+        groups: of columns that stay together.
+        names: of the rows.
+        width: of the terminal.
+        fold: names that are longer may fold to make room.
+    """
     from rich.cells import cell_len
 
-    room = width - min(max(map(cell_len, names), default=0), _FOLD)
+    room = width - min(max(map(cell_len, names), default=0), fold)
     dealt: list[list[Column]] = []
     left = 0
     for group in groups:

@@ -44,7 +44,9 @@ def verdicts(result: CompareResult) -> Mapping[tuple[str, str], str]:
     for metric in result.metrics:
         compared = [one for one in result.comparisons if one.metric == metric.name]
         tested = sum(one.p_holm is not None for one in compared)
-        found.update({(one.metric, one.method): verdict(one, tested, one.method in copying) for one in compared})
+        found.update(
+            {(one.metric, one.method): verdict(one, tested, one.method in copying) for one in compared}
+        )
     return found
 
 

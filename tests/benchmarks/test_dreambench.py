@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nearid_cli.benchmarks.dreambench import DreamBench, evaluate
-from nearid_cli.benchmarks.dreambench_result import Alignment, DreamBenchResult
-from nearid_cli.benchmarks.ratings import item_key, named_folders
+from nearid_cli.benchmarks.dreambench.bench import DreamBench, evaluate
+from nearid_cli.benchmarks.dreambench.ratings import item_key, named_folders
+from nearid_cli.benchmarks.dreambench.result import Alignment, DreamBenchResult
 from nearid_cli.errors import InputError, UsageError
 from tests.rating import KEYS, METHODS, group_file, metric_key, save, write_ratings
 
@@ -411,7 +411,7 @@ def test_names_that_cannot_work_are_refused(ratings: Path) -> None:
 
 def test_nothing_heavy_is_imported_for_scores_in_files(ratings: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from nearid_cli.benchmarks.dreambench import evaluate;"
+        "import sys; from pathlib import Path; from nearid_cli.benchmarks.dreambench.bench import evaluate;"
         "root = Path(sys.argv[1]); evaluate(None, [('good', root / 'data_good_rating')], root);"
         "print(sorted({'torch', 'transformers', 'pandas', 'scipy', 'skimage', 'datasets', 'cv2'} & set(sys.modules)))"
     )

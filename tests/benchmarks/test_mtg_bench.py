@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 import nearid_cli
-from nearid_cli.benchmarks.mtg_bench import MtgJob, evaluate_mtg
-from nearid_cli.benchmarks.mtg_result import MtgResult
-from nearid_cli.benchmarks.mtg_tables import findings
+from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
+from nearid_cli.benchmarks.mtg.report import findings
+from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import Options
 from tests.benchmarks.part_edits import SIMILARITIES, Columns, by_hand, mask, part_edits, written

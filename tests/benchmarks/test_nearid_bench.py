@@ -16,10 +16,11 @@ import pytest
 from PIL import Image
 
 import nearid_cli
-from nearid_cli.benchmarks import contents, nearid_bench
-from nearid_cli.benchmarks.nearid_bench import bench_nearid
-from nearid_cli.benchmarks.nearid_job import NearidJob
-from nearid_cli.benchmarks.nearid_result import NearidBenchResult
+from nearid_cli.benchmarks import contents
+from nearid_cli.benchmarks.nearid import bench as nearid_bench
+from nearid_cli.benchmarks.nearid.bench import bench_nearid
+from nearid_cli.benchmarks.nearid.job import NearidJob
+from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import Options
 from tests.benchmarks.nearid_sets import IDS, Sets, by_hand, made, margins

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.benchmarks.groups import GROUPS, source_tag
-from nearid_cli.benchmarks.similarities import (
+from nearid_cli.benchmarks.tables.groups import GROUPS, source_tag
+from nearid_cli.benchmarks.tables.similarities import (
     MODES,
     VARIANTS,
     Similarities,

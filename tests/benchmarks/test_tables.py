@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.benchmarks.groups import GROUPS
-from nearid_cli.benchmarks.tables import tabulate
-from nearid_cli.benchmarks.tables_report import findings, tables, to_json, write
-from nearid_cli.benchmarks.tables_result import Cell, TablesResult
+from nearid_cli.benchmarks.tables.groups import GROUPS
+from nearid_cli.benchmarks.tables.report import findings, tables, to_json, write
+from nearid_cli.benchmarks.tables.result import Cell, TablesResult
+from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import InputError, UsageError
 from tests.benchmarks.similarity_files import (
     Row,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nearid_cli.benchmarks.table1_result import COLUMNS, published
+from nearid_cli.benchmarks.table1.result import COLUMNS, published
 from tests.benchmarks.nearid_sets import made
 from tests.benchmarks.part_edits import Columns, part_edits
 from tests.commandline import Nearid

@@ -173,7 +173,9 @@ def test_the_help_names_every_layout() -> None:
     from nearid_cli.layouts.detect import LAYOUTS
 
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    (row,) = {line for line in text.splitlines() if line.startswith("| `--layout`")}  # score and compare say the same
+    (row,) = {
+        line for line in text.splitlines() if line.startswith("| `--layout`")
+    }  # score and compare say the same
     assert [name for name in LAYOUTS if name not in re.split(r"[ ,.|]+", row)] == []
 
 

@@ -72,10 +72,10 @@ def run(
 
     Scores samples, or reads scores from files, and correlates them with human ratings.
     """
-    from nearid_cli.benchmarks import dreambench_files as files
-    from nearid_cli.benchmarks.dreambench import check_names, evaluate, score_dreambench
-    from nearid_cli.benchmarks.dreambench_tables import render
-    from nearid_cli.benchmarks.ratings import named_folders
+    from nearid_cli.benchmarks.dreambench import files
+    from nearid_cli.benchmarks.dreambench.bench import check_names, evaluate, score_dreambench
+    from nearid_cli.benchmarks.dreambench.ratings import named_folders
+    from nearid_cli.benchmarks.dreambench.report import render
     from nearid_cli.benchmarks.table import make_folder
 
     show.check_format(form)

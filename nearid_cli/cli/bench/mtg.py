@@ -64,8 +64,8 @@ def run(
 
     Every sample has two pictures of an object, and for each a twin in which a part of the object was edited.
     """
-    from nearid_cli.benchmarks import mtg_tables
-    from nearid_cli.benchmarks.mtg_bench import MtgJob, evaluate_mtg
+    from nearid_cli.benchmarks.mtg import report
+    from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
     from nearid_cli.benchmarks.table import render
 
     show.check_format(form)
@@ -75,14 +75,14 @@ def run(
     )
     result = evaluate_mtg(job, chosen, output)
     if output is not None:
-        mtg_tables.write_result(result, output)
-    findings = list(mtg_tables.findings(result))
+        report.write_result(result, output)
+    findings = list(report.findings(result))
     if form == "json":
-        show.json_text(mtg_tables.to_json(result))
+        show.json_text(report.to_json(result))
         for line in findings:
             typer.echo(f"warning: {line}", err=True)
         return
     terminal = show.console()
-    render(mtg_tables.mtg_table(result), terminal)
+    render(report.mtg_table(result), terminal)
     for line in findings:
         terminal.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

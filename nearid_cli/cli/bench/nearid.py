@@ -93,9 +93,9 @@ def run(
 
     Reports SSR and PA by source, by category, and pooled as in Table 1 of the paper.
     """
-    from nearid_cli.benchmarks import nearid_report
-    from nearid_cli.benchmarks.nearid_bench import bench_nearid
-    from nearid_cli.benchmarks.nearid_job import NearidJob
+    from nearid_cli.benchmarks.nearid import report
+    from nearid_cli.benchmarks.nearid.bench import bench_nearid
+    from nearid_cli.benchmarks.nearid.job import NearidJob
     from nearid_cli.benchmarks.table import make_folder
 
     show.check_format(form)
@@ -117,10 +117,10 @@ def run(
         folder = make_folder(output) if output else Path(stack.enter_context(TemporaryDirectory()))
         result = bench_nearid(job, folder, chosen)
         if output:
-            nearid_report.write(result, folder)
+            report.write(result, folder)
     if form == "json":
-        show.json_text(nearid_report.to_json(result))
-        for line in nearid_report.findings(result):
+        show.json_text(report.to_json(result))
+        for line in report.findings(result):
             typer.echo(f"warning: {line}", err=True)
     else:
-        nearid_report.render(result, show.console())
+        report.render(result, show.console())

@@ -69,9 +69,9 @@ def run(
 
     What is missing, a data set or a checkpoint, is named; the rest is done.
     """
-    from nearid_cli.benchmarks import table1_report
     from nearid_cli.benchmarks.table import render
-    from nearid_cli.benchmarks.table1 import DISTRACTORS, Table1Job, table1
+    from nearid_cli.benchmarks.table1 import report
+    from nearid_cli.benchmarks.table1.bench import DISTRACTORS, Table1Job, table1
 
     show.check_format(form)
     job = Table1Job(
@@ -81,14 +81,14 @@ def run(
         context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
     )
     result = table1(job, output, chosen)
-    table1_report.write_result(result, output)
-    findings = list(table1_report.findings(result))
+    report.write_result(result, output)
+    findings = list(report.findings(result))
     if form == "json":
-        show.json_text(table1_report.to_json(result))
+        show.json_text(report.to_json(result))
         for line in findings:
             typer.echo(f"warning: {line}", err=True)
         return
     terminal = show.console()
-    render(table1_report.table1_table(result), terminal)
+    render(report.table1_table(result), terminal)
     for line in findings:
         terminal.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

@@ -67,9 +67,9 @@ def run(
 
     SSR, PA and their relatives, by source, by category, and pooled as in Table 1 of the paper.
     """
-    from nearid_cli.benchmarks import tables_report
     from nearid_cli.benchmarks.table import make_folder
-    from nearid_cli.benchmarks.tables import tabulate
+    from nearid_cli.benchmarks.tables import report
+    from nearid_cli.benchmarks.tables.tabulate import tabulate
 
     show.check_format(form)
     result = tabulate(
@@ -80,13 +80,13 @@ def run(
         prefer=prefer and prefer.lower(),
     )
     if output is not None:
-        tables_report.write(result, make_folder(output))
+        report.write(result, make_folder(output))
     if form == "json":
-        show.json_text(tables_report.to_json(result))
-        for line in tables_report.findings(result):
+        show.json_text(report.to_json(result))
+        for line in report.findings(result):
             typer.echo(f"warning: {line}", err=True)
     else:
-        tables_report.render(result, show.console())
+        report.render(result, show.console())
 
 
 def _each(values: list[str] | None) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nearid_cli.benchmarks import table as forms
-from nearid_cli.benchmarks.groups import GROUPS
 from nearid_cli.benchmarks.table import Table
-from nearid_cli.benchmarks.tables_result import Cell, TablesResult
+from nearid_cli.benchmarks.tables.groups import GROUPS
+from nearid_cli.benchmarks.tables.result import Cell, TablesResult
 from nearid_cli.metrics.trials import Outcome
 from nearid_cli.reports import json_text
 from nearid_cli.reports.figures import score_figure, some

@@ -13,16 +13,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from nearid_cli import __version__
-from nearid_cli.benchmarks import dreambench_files
-from nearid_cli.benchmarks.dreambench import evaluate, score_dreambench
-from nearid_cli.benchmarks.groups import GROUPS
-from nearid_cli.benchmarks.mtg_bench import DATA as MTG_DATA
-from nearid_cli.benchmarks.mtg_bench import MtgJob, evaluate_mtg
-from nearid_cli.benchmarks.nearid_bench import bench_nearid
-from nearid_cli.benchmarks.nearid_job import NearidJob
+from nearid_cli.benchmarks.dreambench import files as dreambench_files
+from nearid_cli.benchmarks.dreambench.bench import evaluate, score_dreambench
+from nearid_cli.benchmarks.mtg.bench import DATA as MTG_DATA
+from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
+from nearid_cli.benchmarks.nearid.bench import bench_nearid
+from nearid_cli.benchmarks.nearid.job import NearidJob
 from nearid_cli.benchmarks.table import make_folder
-from nearid_cli.benchmarks.table1_result import COLUMNS, Table1Result, Table1Row, published
-from nearid_cli.benchmarks.tables import tabulate
+from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
+from nearid_cli.benchmarks.tables.groups import GROUPS
+from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.results import Tool

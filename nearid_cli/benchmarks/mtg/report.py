@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from nearid_cli.benchmarks.mtg_result import MtgResult
+from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.table import Table, write
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.figures import score_figure, some

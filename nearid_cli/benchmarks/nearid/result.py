@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nearid_cli.benchmarks.tables_result import TablesResult
+from nearid_cli.benchmarks.tables.result import TablesResult
 from nearid_cli.results import Metric, Skipped, Tool
 from nearid_cli.results.plain import plain
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from nearid_cli import __version__
 from nearid_cli.benchmarks import resume
-from nearid_cli.benchmarks.mtg_result import MtgInputs, MtgResult
-from nearid_cli.benchmarks.mtg_samples import (
+from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
+from nearid_cli.benchmarks.mtg.samples import (
     PartSimilarities,
     measure_masks,
     oracles_of,

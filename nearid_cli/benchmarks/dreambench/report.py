@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nearid_cli.benchmarks.dreambench_result import (
+from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES
+from nearid_cli.benchmarks.dreambench.result import (
     CEILING,
     MEAN,
     Alignment,
     CategoryAlignment,
     DreamBenchResult,
 )
-from nearid_cli.benchmarks.ratings import CATEGORIES
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.table import render as render_table
 from nearid_cli.reports.figures import figure, p_figure, score_figure, signed_figure

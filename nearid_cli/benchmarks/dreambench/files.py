@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nearid_cli.benchmarks.dreambench import DreamBench
-from nearid_cli.benchmarks.dreambench_result import DreamBenchResult
-from nearid_cli.benchmarks.dreambench_tables import tables
-from nearid_cli.benchmarks.ratings import category_of, in_order, subject_of
-from nearid_cli.benchmarks.samples import Scored
+from nearid_cli.benchmarks.dreambench.bench import DreamBench
+from nearid_cli.benchmarks.dreambench.ratings import category_of, in_order, subject_of
+from nearid_cli.benchmarks.dreambench.report import tables
+from nearid_cli.benchmarks.dreambench.result import DreamBenchResult
+from nearid_cli.benchmarks.dreambench.samples import Scored
 from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.benchmarks.table import write as write_table
 from nearid_cli.reports.files import replace_file

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nearid_cli.benchmarks.dreambench_result import Unjoined
-from nearid_cli.benchmarks.ratings import RatingSet, category_of, in_order, subject_of
+from nearid_cli.benchmarks.dreambench.ratings import RatingSet, category_of, in_order, subject_of
+from nearid_cli.benchmarks.dreambench.result import Unjoined
 from nearid_cli.metrics.human import Block, Rated
 from nearid_cli.text import count, printable
 

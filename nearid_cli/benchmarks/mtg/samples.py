@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.benchmarks.contents import StoredPicture
-from nearid_cli.benchmarks.slots import Places, between, within
+from nearid_cli.benchmarks.nearid.slots import Places, between, within
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.errors import BadImage, InputError

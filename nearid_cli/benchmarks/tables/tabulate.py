@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli import __version__
-from nearid_cli.benchmarks.finding import SimilarityFile, find_similarities
-from nearid_cli.benchmarks.groups import GROUPS
-from nearid_cli.benchmarks.similarities import VARIANTS, Similarities, read_similarities
-from nearid_cli.benchmarks.tables_result import Cell, TablesResult, Uneven
+from nearid_cli.benchmarks.tables.finding import SimilarityFile, find_similarities
+from nearid_cli.benchmarks.tables.groups import GROUPS
+from nearid_cli.benchmarks.tables.result import Cell, TablesResult, Uneven
+from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, read_similarities
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.metrics.trials import outcome, trial_margins
 from nearid_cli.results import Tool

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.benchmarks.groups import source_tag
+from nearid_cli.benchmarks.tables.groups import source_tag
 from nearid_cli.errors import InputError
 from nearid_cli.metrics.margins import PAIRS
 from nearid_cli.reports.files import replace_file

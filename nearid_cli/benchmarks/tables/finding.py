@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nearid_cli.benchmarks.similarities import VARIANTS, SimilarityName, parse_name
+from nearid_cli.benchmarks.tables.similarities import VARIANTS, SimilarityName, parse_name
 from nearid_cli.encoders.registry import REGISTRY, SHIPPED
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import count, did_you_mean, printable, unknown

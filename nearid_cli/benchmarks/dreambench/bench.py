@@ -13,19 +13,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from nearid_cli import __version__
-from nearid_cli.benchmarks import joining
-from nearid_cli.benchmarks.dreambench_differences import differences
-from nearid_cli.benchmarks.dreambench_result import (
-    CEILING,
-    Alignment,
-    CategoryAlignment,
-    DreamBenchResult,
-    MethodCorrelation,
-    ScoredMethod,
-    Unjoined,
-)
-from nearid_cli.benchmarks.joining import Joined, join
-from nearid_cli.benchmarks.ratings import (
+from nearid_cli.benchmarks.dreambench import joining
+from nearid_cli.benchmarks.dreambench.differences import differences
+from nearid_cli.benchmarks.dreambench.joining import Joined, join
+from nearid_cli.benchmarks.dreambench.ratings import (
     CATEGORIES,
     METHODS,
     RatingSet,
@@ -35,7 +26,16 @@ from nearid_cli.benchmarks.ratings import (
     read_humans,
     read_set,
 )
-from nearid_cli.benchmarks.samples import Scored, find_samples, score_samples
+from nearid_cli.benchmarks.dreambench.result import (
+    CEILING,
+    Alignment,
+    CategoryAlignment,
+    DreamBenchResult,
+    MethodCorrelation,
+    ScoredMethod,
+    Unjoined,
+)
+from nearid_cli.benchmarks.dreambench.samples import Scored, find_samples, score_samples
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.metrics.human import (

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nearid_cli.benchmarks import table as forms
-from nearid_cli.benchmarks import tables_report
-from nearid_cli.benchmarks.nearid_result import NearidBenchResult
+from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.table import Table
+from nearid_cli.benchmarks.tables import report as tables_report
 from nearid_cli.reports import json_text
 from nearid_cli.reports.figures import figure
 from nearid_cli.reports.files import replace_file

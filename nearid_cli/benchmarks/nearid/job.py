@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nearid_cli.benchmarks import resume
-from nearid_cli.benchmarks.groups import source_tag
 from nearid_cli.benchmarks.masks import MASKS
 from nearid_cli.benchmarks.naming import file_names
-from nearid_cli.benchmarks.similarities import MODES, file_name
+from nearid_cli.benchmarks.tables.groups import source_tag
+from nearid_cli.benchmarks.tables.similarities import MODES, file_name
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import UsageError

@@ -22,13 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli import __version__
-from nearid_cli.benchmarks.groups import source_tag
-from nearid_cli.benchmarks.nearid_job import NearidJob, folder_name, names_of_files, request_of
-from nearid_cli.benchmarks.nearid_result import Inputs, NearidBenchResult, SourceSimilarities
+from nearid_cli.benchmarks.nearid.job import NearidJob, folder_name, names_of_files, request_of
+from nearid_cli.benchmarks.nearid.result import Inputs, NearidBenchResult, SourceSimilarities
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
-from nearid_cli.benchmarks.similarities import read_similarities, write_similarities
 from nearid_cli.benchmarks.table import make_folder
-from nearid_cli.benchmarks.tables import tabulate
+from nearid_cli.benchmarks.tables.groups import source_tag
+from nearid_cli.benchmarks.tables.similarities import read_similarities, write_similarities
+from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImagesError, InputError
@@ -138,7 +138,7 @@ def _make(
 ) -> dict[SourceFile, Record]:
     """Embed pictures, and write their similarities by source and metric, each with its record."""
     from nearid_cli.benchmarks.contents import embed_pictures
-    from nearid_cli.benchmarks.nearid_samples import Pictures, similarities
+    from nearid_cli.benchmarks.nearid.samples import Pictures, similarities
 
     _need_libraries(job)
     sources = list(dict.fromkeys(file.source for file in files))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nearid_cli.benchmarks.dreambench_result import MEAN, Difference
-from nearid_cli.benchmarks.joining import join
-from nearid_cli.benchmarks.ratings import CATEGORIES, RatingSet
+from nearid_cli.benchmarks.dreambench.joining import join
+from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, RatingSet
+from nearid_cli.benchmarks.dreambench.result import MEAN, Difference
 from nearid_cli.metrics.human import (
     Block,
     Floats,

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from nearid_cli.benchmarks.groups import GROUPS
 from nearid_cli.benchmarks.table import Table, write
-from nearid_cli.benchmarks.table1_result import COLUMNS, Table1Result, Table1Row, published
+from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
+from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
 

@@ -1,0 +1,1 @@
+"""DreamBench++: agreement with people."""

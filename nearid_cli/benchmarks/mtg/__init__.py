@@ -1,0 +1,1 @@
+"""MTG: edits of a part of an object."""

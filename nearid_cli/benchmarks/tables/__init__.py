@@ -1,0 +1,1 @@
+"""Similarity files, and the tables of NearID-Bench from them."""

@@ -57,15 +57,8 @@ def compare(
             metavar="FILE",
         ),
     ] = None,
-    images: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"
-        ),
-    ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    images: shared.Images = None,
+    form: shared.Format = "table",
     sort: Annotated[
         str | None,
         typer.Option(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import printable
@@ -81,9 +82,7 @@ def check(
             metavar="FILE",
         ),
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    form: shared.Format = "table",
 ) -> None:
     """Judge a run by the rules of the configuration.
 

@@ -97,6 +97,11 @@ SkipBad = Annotated[
         envvar="NEARID_SKIP_BAD",
     ),
 ]
+Format = Annotated[str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option("--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"),
+]
 Layout = Annotated[
     str,
     typer.Option(

@@ -17,9 +17,7 @@ def pair(
     a: Annotated[Path, typer.Argument(help="A picture.", metavar="A")],
     b: Annotated[Path, typer.Argument(help="Another picture.", metavar="B")],
     metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    form: shared.Format = "table",
     cache: shared.CacheFolder = None,
     no_cache: shared.NoCache = False,
     verify_content: shared.VerifyContent = False,

@@ -55,9 +55,7 @@ def run(
         Path | None,
         typer.Option("--output", "-o", help="Folder for scores, summary and files.", metavar="DIR"),
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    form: shared.Format = "table",
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
     no_cache: shared.NoCache = False,

@@ -47,9 +47,7 @@ def run(
             "--output", "-o", help="Folder for similarities, summary and table; resumes.", metavar="DIR"
         ),
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    form: shared.Format = "table",
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
     no_cache: shared.NoCache = False,

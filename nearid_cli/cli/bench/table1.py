@@ -52,9 +52,7 @@ def run(
         typer.Option("--ratings", help="DreamBench++: folder of the human ratings.", metavar="DIR"),
     ] = None,
     metrics: shared.Metrics = ["clip-i", "dino", "siglip2", "nearid"],  # noqa: B006 - Typer copies defaults
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    form: shared.Format = "table",
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
     no_cache: shared.NoCache = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 
 
@@ -59,9 +60,7 @@ def run(
         Path | None,
         typer.Option("--output", "-o", help="Folder for summary.json and the tables.", metavar="DIR"),
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")
-    ] = "table",
+    form: shared.Format = "table",
 ) -> None:
     """Make the tables of NearID-Bench from similarity files.
 

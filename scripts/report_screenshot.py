@@ -1,0 +1,46 @@
+"""Make docs/images/report.png again: the report of the demo, its answer in light and its disagreements in dark.
+
+    python scripts/report_screenshot.py report.html
+
+Needs chromium and playwright (extra `test`).
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+SIZE = {"width": 1180, "height": 935}
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SETTLED = 800  # milliseconds until the pictures that came into view are there
+
+
+def main(report: Path) -> None:
+    """Take both pictures and put them side by side."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        halves = []
+        for scheme in ("light", "dark"):
+            page = browser.new_page(color_scheme=scheme, viewport=SIZE)
+            page.goto(report.resolve().as_uri())
+            if scheme == "dark":
+                page.get_by_role("heading", name="Do the metrics agree?").evaluate(
+                    "heading => window.scrollTo(0, heading.getBoundingClientRect().top - 80)"
+                )
+            page.wait_for_timeout(SETTLED)
+            halves.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        browser.close()
+    both = Image.new("RGB", (2 * SIZE["width"], SIZE["height"]))
+    for place, half in enumerate(halves):
+        both.paste(half, (place * SIZE["width"], 0))
+    both.save(ROOT / "docs" / "images" / "report.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

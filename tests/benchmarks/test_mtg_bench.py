@@ -226,8 +226,33 @@ def test_another_kind_of_data_set(columns: Columns, tmp_path: Path) -> None:
 def test_wrong_options(data: str) -> None:
     with pytest.raises(UsageError, match='unknown masks "objects": did you mean object'):
         measure(data, masks="objects")
-    with pytest.raises(InputError, match='has no split "test"; it has train'):
-        evaluate_mtg(MtgJob(data, "test"), Options(metrics=["hog"]))
+
+
+def test_data_without_splits_pass_for_any(
+    data: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = evaluate_mtg(MtgJob(data, "test"), Options(metrics=["hog"]), tmp_path)
+    assert (result.inputs.samples, result.inputs.split) == (8, "test")
+    assert result.files == {"hog": "MTG-Dataset/sims_image_test_mtg_hog.csv"}
+    assert f"{data} is not divided into splits; all of it is taken as test" in caplog.messages
+
+
+def test_a_split_that_is_not_there(tmp_path: Path) -> None:
+    datasets.DatasetDict({"test": table(part_edits(2))}).save_to_disk(str(tmp_path / "mtg"))
+    with pytest.raises(InputError, match='has no split "val"; it has test'):
+        evaluate_mtg(MtgJob(str(tmp_path / "mtg"), "val"), Options(metrics=["hog"]))
+
+
+def test_without_any_twin_there_is_no_correlation(tmp_path: Path) -> None:
+    columns = part_edits(4)
+    for k in (1, 2):
+        columns[f"image_{k}_inpainted"] = [None] * 4
+    result = measure(written(columns, tmp_path / "mtg"))
+    assert result.scores["hog"].mo is None
+    assert list(findings(result)) == [
+        "hog: no MO, because no sample has both an oracle and a similarity with a twin",
+        "hog: 4 of 4 samples without a trial",
+    ]
 
 
 @pytest.mark.parametrize("form", ["folder", "divided", "Parquet file", "Parquet folder", "divided Parquet"])

@@ -60,7 +60,8 @@ class MtgJob:
 
     Attributes:
         data: the data set, a source for `nearid_data.open_source`.
-        split: which split of it; None for `test`, or for all of what is not divided into splits.
+        split: which split of it; None for `test`. What is not divided into splits is taken whole: as `train`, or under
+            the name that is given.
         rows: a JSON list of the rows to take; None for all.
         masks: one of `MASKS`.
         skip_bad: go on without pictures and masks that cannot be read.
@@ -136,7 +137,14 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
     from nearid_cli.embedding.settings import Settings
     from nearid_cli.nearid_data import PartEdits, read_rows
 
-    edits = PartEdits.open(job.data, job.chosen_split, logger.info)
+    split = default_split(job.data, job.chosen_split)
+    if split != job.chosen_split:
+        logger.warning(
+            "%s is not divided into splits; all of it is taken as %s",
+            printable(job.data),
+            printable(job.chosen_split),
+        )
+    edits = PartEdits.open(job.data, split, logger.info)
     if job.masks != "none" and not edits.object_masks.exist:
         raise InputError(
             f"{printable(job.data)} has no columns image_1_object_mask and image_2_object_mask, "

@@ -65,7 +65,9 @@ def findings(result: MtgResult) -> Iterator[str]:
             f"oracles below 0: {inputs.negative_oracles:,} of {inputs.oracles:,} (the part is larger than the object)"
         )
     for metric, one in result.scores.items():
-        if flat := [f"r({own.similarity}, {own.oracle})" for own in one.correlations if not own.varies]:
+        if one.mo is None:
+            yield f"{printable(metric)}: no MO, because no sample has both an oracle and a similarity with a twin"
+        elif flat := [f"r({own.similarity}, {own.oracle})" for own in one.correlations if not own.varies]:
             verb = "does not exist and counts" if len(flat) == 1 else "do not exist and count"
             yield f"{printable(metric)}: {', '.join(flat)} {verb} 0, for lack of variance"
         if one.samples < inputs.samples:

@@ -26,7 +26,7 @@ def run(
         str | None,
         typer.Option(
             "--split",
-            help="Which split of it; test by default, or all of what has no splits.",
+            help="Which split of it; test by default. What has no splits is taken whole.",
             metavar="SPLIT",
         ),
     ] = None,

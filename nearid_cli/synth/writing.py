@@ -211,12 +211,13 @@ def next_command(options: SynthOptions, folder: Path, form: str) -> list[str] | 
     """The command that uses what was written; None where there is nothing to learn from.
 
     >>> " ".join(next_command(SynthOptions(), Path("out"), "folders"))
-    'nearid score out/references out/generations'
+    'nearid score out/references out/generations --distractors out/distractors'
     """
-    if form == "folders":
-        return ["nearid", "score", str(folder / "references"), str(folder / "generations")]
-    if not options.distractors:
-        return None
     sets = [("--distractors", str(folder / name)) for name in distractor_sets(options.distractors)]
+    if form == "folders":
+        alike = sets[0] if sets else ()
+        return ["nearid", "score", str(folder / "references"), str(folder / "generations"), *alike]
+    if not sets:
+        return None
     data = ["--positives", str(folder / "positives"), *itertools.chain(*sets)]
     return ["nearid", "train", *data, "--backbone", BACKBONE, "--output", "run"]

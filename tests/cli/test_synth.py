@@ -66,10 +66,11 @@ def test_folders_are_scored_by_the_command_that_it_names(nearid: Nearid, tmp_pat
     assert line.startswith("20 identities, 120 pictures at ")
     assert " a second in my data; next: nearid score " in line
     command = shlex.split(line.partition("next: ")[2])
-    assert command == ["nearid", "score", "my data/references", "my data/generations"]
+    places = [f"my data/{name}" for name in ("references", "generations", "distractors")]
+    assert command == ["nearid", "score", *places[:2], "--distractors", places[2]]
     scored = nearid(*command[1:], "--metric", "hog")
     assert scored.code == 0
-    assert scored.err == "layout folders: 20 subjects, 40 references, 20 generations\n"
+    assert scored.err == "layout folders: 20 subjects, 40 references, 20 generations, 60 distractors\n"
     assert nearid("score", "my data/manifest.csv", "--metric", "hog").out == scored.out
     # Look-alikes are scored as a method too.
     assert nearid("score", "my data/references", "my data/distractors", "--metric", "hog").code == 0

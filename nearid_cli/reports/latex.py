@@ -27,6 +27,7 @@ _ESCAPES = str.maketrans(
         "[": "{[}",
         "]": "{]}",
         "*": "{*}",
+        "≤": r"$\leq$",
     }
 )
 _LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")

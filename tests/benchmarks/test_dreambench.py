@@ -234,6 +234,14 @@ def test_what_does_not_join_stops_the_run(ratings: Path, spoil: Spoil, lines: li
     assert list(caught.value.details) == lines
 
 
+def test_what_people_did_not_rate_is_said_once(ratings: Path) -> None:
+    for group in (1, 2):
+        group_file(ratings, group, "emu2").unlink()
+    with pytest.raises(InputError) as caught:
+        run(ratings, "good", "poor")
+    assert list(caught.value.details) == ["not in the human ratings: emu2"]
+
+
 @pytest.mark.parametrize(("spoil", "lines"), UNJOINED[:3], ids=lambda value: getattr(value, "__name__", ""))
 def test_missing_items_may_be_left_out(
     ratings: Path, spoil: Spoil, lines: list[str], caplog: pytest.LogCaptureFixture

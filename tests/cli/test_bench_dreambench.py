@@ -91,7 +91,7 @@ def test_samples_become_scores_as_published(
                 for side, ending in (("src_image", "png"), ("tgt_image", "jpg"))
             )
             cosine = source @ target / np.linalg.norm(source) / np.linalg.norm(target)
-            assert scores[key] == pytest.approx(100 * cosine, abs=1e-4)
+            assert scores[key] == pytest.approx(100 * cosine, abs=1e-9)
 
 
 def _embedding(path: Path) -> np.ndarray:
@@ -204,6 +204,9 @@ def test_bad_pictures_are_listed_or_skipped(
     assert finished.code == 0, finished.err
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert [one["path"] for one in summary["skipped"]] == [str(bad)]
+    assert f'warning: 1 picture skipped: {bad} (not an image (starts with "no picture"))' in finished.err
+    assert "style (n" in finished.out
+    assert r"object (n $\leq$ 12)" in (tmp_path / "out/table.tex").read_text()
     assert summary["unjoined"] == []
     scored = {one["method"]: one["items"] for one in summary["scored"]}
     assert scored == {"emu2": 9, "ip_adapter_vit_g_sdxl": 10}
@@ -224,6 +227,8 @@ def test_samples_without_a_partner(bench: Nearid, samples: Path, ratings: Path, 
     assert finished.code == 0, finished.err
     assert "left out: not in hog: emu2, 2 items: object_21_mug-1, style_00_ukiyo-e-0" in finished.err
     summary = json.loads((tmp_path / "out/summary.json").read_text())
+    left_out = "emu2: no source for object_21_mug/1_0, emu2: no target for style_00_ukiyo-e/0_0"
+    assert f"warning: 2 pictures left out, without a partner: {left_out}" in finished.err
     assert len(summary["unpaired"]) == 2
     assert summary["unjoined"] == [
         {"lacking": "hog", "method": "emu2", "items": ["object_21_mug-1", "style_00_ukiyo-e-0"]}
@@ -244,6 +249,17 @@ def test_one_method_may_be_given_itself(bench: Nearid, samples: Path, tmp_path: 
     finished = bench("--samples", samples / "emu2_gs3_0_step_50_seed_42", "-m", "hog", "-o", "out")
     assert finished.code == 0, finished.err
     assert [path.name for path in (tmp_path / "out/scores/hog").iterdir()] == ["emu2.json"]
+
+
+def test_folders_that_are_no_methods_are_said(bench: Nearid, samples: Path) -> None:
+    whole = samples / "emu2_gs3_0_step_50_seed_42"
+    (whole / "tgt_image").rename(whole / "generated")
+    finished = bench("--samples", samples, "-m", "hog")
+    assert finished.code == 0, finished.err
+    expected = (
+        "1 folder of the samples left out, without src_image and tgt_image in it: emu2_gs3_0_step_50_seed_42"
+    )
+    assert f"warning: {expected}" in finished.err
 
 
 def test_samples_that_stand_for_two_things(bench: Nearid, samples: Path) -> None:

@@ -46,6 +46,7 @@ from nearid_cli.metrics.human import (
     pearson,
     resampled,
 )
+from nearid_cli.reports.figures import some
 from nearid_cli.results import Tool
 from nearid_cli.text import count, printable, unknown
 
@@ -87,7 +88,12 @@ def score_dreambench(
         raise InputError(
             f"{number} of the samples without a partner; add it, or go on: --allow-missing", found.unpaired
         )
-    return score_samples(found, requests, options, skip_bad=skip_bad), tuple(found.unpaired)
+    scored = score_samples(found, requests, options, skip_bad=skip_bad)
+    if found.unpaired:
+        logger.warning(
+            "%s left out, without a partner: %s", count(len(found.unpaired), "picture"), some(found.unpaired)
+        )
+    return scored, tuple(found.unpaired)
 
 
 def evaluate(
@@ -146,6 +152,7 @@ def evaluate(
         for one in sets:
             excused = bad if scored and one.name in scored.scores else {}
             unjoined += joining.unjoined_metric(humans, one, excused)
+        unjoined = list(dict.fromkeys(unjoined))  # what people did not rate is the same for several metrics
         _refuse(unjoined, allow_missing)
         digits = _PUBLISHED_DIGITS if published_rounding else None
         people = join(humans)

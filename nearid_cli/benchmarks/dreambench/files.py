@@ -91,7 +91,8 @@ def _made_by(result: DreamBenchResult) -> list[str]:
         f"scores of {one.metric}: {one.origin}" for one in result.alignments if one.origin != result.samples
     ]
     facts += [
-        f"metric {one.name}: checkpoint {one.checkpoint}; fingerprint {one.fingerprint}; dtype {one.dtype}"
+        f"metric {one.name}: "
+        + "; ".join(f"{key} {value}" for key, value in vars(one).items() if key != "name" and value)
         for one in result.metrics
     ]
     for number, what in (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError
@@ -20,6 +21,7 @@ from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed
 from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.found import own_name
 from nearid_cli.layouts.walk import walk
+from nearid_cli.reports.figures import some
 from nearid_cli.results import Metric, Skipped
 from nearid_cli.text import count, printable
 
@@ -95,7 +97,14 @@ def find_samples(root: Path) -> Samples:
     if is_method(root):
         folders = [root]
     elif root.is_dir():
-        folders = sorted(folder for folder in root.iterdir() if is_method(folder))
+        every = sorted(folder for folder in root.iterdir() if folder.is_dir() and folder.name[0] != ".")
+        folders = [folder for folder in every if is_method(folder)]
+        if folders and (others := [own_name(folder) for folder in every if folder not in folders]):
+            logger.warning(
+                "%s of the samples left out, without src_image and tgt_image in it: %s",
+                count(len(others), "folder"),
+                some(others),
+            )
     else:
         raise InputError(f"no samples: {printable(root)} is no folder")
     if not folders:
@@ -144,6 +153,9 @@ def score_samples(
     specs, embedded = embed_files(paths, requests, options)
     if not skip_bad:
         refuse_bad(embedded, MEND_OR_SKIP)
+    if embedded.bad:
+        bad = [f"{image.path} ({image.reason})" for image in embedded.bad]
+        logger.warning("%s skipped: %s", count(len(bad), "picture"), some(bad))
     usable, sources, targets = [], [], []
     without: dict[str, set[str]] = {method: set() for method in samples.methods}
     for (method, pair), source, target in zip(
@@ -159,12 +171,7 @@ def score_samples(
         raise InputError("no pair of pictures is left that can be read")
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for spec in specs:
-        similarities = np.einsum(
-            "nd,nd->n",
-            embedded.matrix(spec.name, sources),
-            embedded.matrix(spec.name, targets),
-            dtype=np.float64,
-        )
+        similarities = _cosines(embedded.matrix(spec.name, sources), embedded.matrix(spec.name, targets))
         own = scores[spec.name] = {method: {} for method in samples.methods}
         for (method, key), similarity in zip(usable, similarities.tolist(), strict=True):
             own[method][key] = 100 * similarity
@@ -174,6 +181,16 @@ def score_samples(
         skipped=tuple(Skipped(image.path, image.reason) for image in embedded.bad),
         without={method: frozenset(keys) for method, keys in without.items()},
     )
+
+
+def _cosines(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Cosines row by row in float64: embeddings in float32 have a length of 1 to seven digits only."""
+    products, left_squares, right_squares = (
+        np.einsum("nd,nd->n", a, b, dtype=np.float64)
+        for a, b in ((left, right), (left, left), (right, right))
+    )
+    cosines: npt.NDArray[np.float64] = products / np.sqrt(left_squares * right_squares)
+    return cosines
 
 
 def _pictures(folder: Path, side: str, twice: list[str]) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """Which similarities need not be computed again: a small record beside each file says what was asked for.
 
-A record is trusted when it was made for exactly the same request and the file is still the one that it describes.
+A record is trusted when it was made for exactly the same request, the file is still the one that it describes, and its
+twin in Parquet is there.
 Reading records needs neither torch nor `datasets`.
 """
 
@@ -82,6 +83,7 @@ def recorded(table: Path, request: Request, skip_bad: bool) -> Record | None:
             and record["request"] == request
             and None not in request["data"]
             and record["digest"] == digest_file(table)
+            and table.with_suffix(".parquet").exists()
         )
         skipped = tuple(BadImage(**bad) for bad in record["skipped"])
         return (

@@ -14,6 +14,7 @@ from nearid_cli.errors import BadImage
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "sims_image_trainall_full_hog.csv"
     path.write_text("sample_id\n1\n")
+    path.with_suffix(".parquet").write_bytes(b"twin")
     return path
 
 
@@ -85,3 +86,11 @@ def test_data_that_nobody_can_name_are_never_the_same(table: Path) -> None:
 def test_what_is_no_record(table: Path, content: str) -> None:
     table.with_name(f"{table.name}.made.json").write_text(content)
     assert recorded(table, {"data": []}, skip_bad=False) is None
+
+
+def test_a_file_without_its_twin_is_made_again(table: Path) -> None:
+    request = {"version": 1, "data": ["a: 1"]}
+    write_record(table, Record(request, 5, ()))
+    assert recorded(table, request, skip_bad=False) is not None
+    table.with_suffix(".parquet").unlink()
+    assert recorded(table, request, skip_bad=False) is None

@@ -140,7 +140,7 @@ def test_scores_of_vlms_are_on_0_to_10_and_have_words_beside_them(tmp_path: Path
     )
 
 
-@pytest.mark.parametrize("cell", ["", "nan", "NaN", "NA", "None"])
+@pytest.mark.parametrize("cell", ["", "nan", "NaN", "NA", "None", "-nan", "n/a", "#N/A"])
 def test_cells_that_are_empty(tmp_path: Path, cell: str) -> None:
     (tmp_path / NAME).write_text(f"sample_id,category,n_pos,n_neg,sim_01,cross_00\n1,x,2,1,{cell},0.5\n")
     found = read_similarities(tmp_path / NAME)

@@ -104,6 +104,28 @@ def test_what_is_missing_is_named_and_the_rest_is_done(nearid: Nearid, sets: Pat
     assert float(clip["ssr_published"]) == 10.31
 
 
+def test_a_missing_checkpoint_is_named_with_its_reason(nearid: Nearid, sets: Path) -> None:
+    finished = nearid(
+        "bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "-m", "hog,clip-i,mine=/no/where"
+    )
+    missing = [line for line in finished.out.splitlines() if line.startswith("missing: ")]
+    assert missing[0].startswith("missing: clip-i: openai/clip-vit-large-patch14 is no folder here")
+    assert missing[1].startswith("missing: mine: expected a folder with config.json")
+
+
+def test_data_sets_are_named_even_where_no_checkpoint_is_here(nearid: Nearid, sets: Path) -> None:
+    finished = nearid("bench", "table1", "-o", "out", *DATA, "--distractors", "o/NearID-SDXL", "-m", "clip-i")
+    assert finished.code == 0, finished.err
+    assert "missing: NearID-Bench: not here either: o/NearID-SDXL\n" in finished.out
+    assert "missing: MTG: not here either: abdo-eldesokey/mtg-dataset\n" in finished.out
+
+
+def test_what_stops_every_source_is_said_once(nearid: Nearid, sets: Path) -> None:
+    finished = nearid("bench", "table1", "-o", "out", "--positives", "nowhere", *DATA[2:], "-m", "hog")
+    assert finished.out.count("nowhere") == 1
+    assert "missing: NearID-Bench: no data set nowhere" in finished.out
+
+
 def test_differences_are_ours_minus_published(nearid: Nearid, sets: Path, checkpoint: Path) -> None:
     finished = nearid("bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "-m", "nearid=checkpoint")
     assert finished.code == 0, finished.err

@@ -19,6 +19,7 @@ from nearid_cli.benchmarks.mtg.bench import DATA as MTG_DATA
 from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
 from nearid_cli.benchmarks.nearid.bench import bench_nearid
 from nearid_cli.benchmarks.nearid.job import NearidJob
+from nearid_cli.benchmarks.resume import data_identity
 from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
 from nearid_cli.benchmarks.tables.groups import GROUPS
@@ -26,6 +27,7 @@ from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.results import Tool
+from nearid_cli.text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -91,13 +93,15 @@ class _Table1:
         self._samples: dict[str, int] = {}
 
     def result(self) -> Table1Result:
-        for name, run in (
-            ("NearID-Bench", self._nearid),
-            ("MTG", self._mtg),
-            ("DreamBench++", self._dreambench),
+        for name, run, data in (
+            ("NearID-Bench", self._nearid, (self._job.positives, *self._job.distractors)),
+            ("MTG", self._mtg, (self._job.mtg,)),
+            ("DreamBench++", self._dreambench, ()),
         ):
             logger.info("%s ...", name)
-            self._attempt(name, run)
+            if not self._attempt(run) and (absent := [one for one in data if data_identity(one) is None]):
+                # Nothing was run that could have said so.
+                self._missing[f"{name}: not here either: {', '.join(map(printable, absent))}"] = None
         return Table1Result(
             tool=Tool("nearid-cli", __version__),
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -107,8 +111,13 @@ class _Table1:
             missing=tuple(self._missing),
         )
 
-    def _attempt(self, name: str, run: Callable[[list[str]], None]) -> None:
-        """Run a benchmark for all metrics at once, or for each by itself where a checkpoint cannot be had or used."""
+    def _attempt(self, run: Callable[[list[str]], None]) -> bool:
+        """Run a benchmark for all metrics at once, or for each by itself where a checkpoint cannot be had or used.
+
+        Returns:
+            Whether it was run for any.
+        """
+        lacking = 0
         try:
             run(list(self._metrics))
         except ModelError:
@@ -116,7 +125,10 @@ class _Table1:
                 try:
                     run([item])
                 except ModelError as error:
-                    self._missing[f"{item}: {error.message}"] = None
+                    lacking += 1
+                    # Of one checkpoint the first detail says which it is and why; the message only counts.
+                    self._missing[(*error.details, f"{printable(item)}: {error.message}")[0]] = None
+        return lacking < len(self._metrics)
 
     def _nearid(self, items: list[str]) -> None:
         job = NearidJob(
@@ -134,7 +146,7 @@ class _Table1:
             raise
         except InputError:
             # Something cannot be opened: go on with the sources that can.
-            there = tuple(one for one in job.distractors if self._is_there(one, job, folder, options))
+            there = self._usable_sources(job, folder, options)
             if not there:
                 return
             result = bench_nearid(replace(job, distractors=there), folder, options)
@@ -153,15 +165,24 @@ class _Table1:
                     self._sources.update(cell.sources)
                     self._samples[metric] = cell.outcome.samples
 
-    def _is_there(self, source: str, job: NearidJob, folder: Path, options: Options) -> bool:
-        try:
-            bench_nearid(replace(job, distractors=(source,)), folder, options)
-        except BadImagesError:
-            raise
-        except InputError as error:
-            self._missing[f"NearID-Bench, {source}: {error.message}"] = None
-            return False
-        return True
+    def _usable_sources(self, job: NearidJob, folder: Path, options: Options) -> tuple[str, ...]:
+        """The sources that can be run, each tried by itself; what stops the others is recorded."""
+        reasons: dict[str, str] = {}
+        for source in job.distractors:
+            try:
+                bench_nearid(replace(job, distractors=(source,)), folder, options)
+            except BadImagesError:
+                raise
+            except InputError as error:
+                reasons[source] = error.message
+        if set(reasons) == set(job.distractors) and len(set(reasons.values())) == 1:
+            # The positives or the rows: not said again for every source.
+            self._missing[f"NearID-Bench: {next(iter(reasons.values()))}"] = None
+        else:
+            self._missing |= {
+                f"NearID-Bench, {printable(name)}: {reason}": None for name, reason in reasons.items()
+            }
+        return tuple(source for source in job.distractors if source not in reasons)
 
     def _mtg(self, items: list[str]) -> None:
         job = MtgJob(data=self._job.mtg, skip_bad=self._job.skip_bad)

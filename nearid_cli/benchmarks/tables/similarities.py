@@ -48,7 +48,13 @@ _CROSS = tuple(f"cross_{i}{j}" for i in range(3) for j in range(3))
 _NEG_SIM = tuple(f"neg_{name}" for name in _SIM)
 _FACTS = ("sample_id", "category", "n_pos", "n_neg")
 _VLM = "vlm"  # the family whose scores are on 0-10
-_NOTHING = frozenset({"", "nan", "NaN", "NA", "N/A", "<NA>", "None", "null", "NULL"})  # as pandas reads them
+# As pandas, which the published tables are made with, reads them.
+_NOTHING = frozenset(
+    {
+        *("", "nan", "NaN", "-nan", "-NaN", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "<NA>"),
+        *("None", "null", "NULL", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    }
+)
 _SHOWN = 3  # so many bad cells of a column are named
 
 

@@ -259,6 +259,14 @@ def test_what_has_changed_is_computed_again(
     assert run(both) == set()
 
 
+def test_verify_content_trusts_no_record(
+    job: NearidJob, tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench_nearid(job, tmp_path, options)
+    assert recomputed(job, tmp_path, options, monkeypatch) == set()
+    assert recomputed(job, tmp_path, replace(options, verify_content=True), monkeypatch) == {FLUX, QWEN}
+
+
 def test_a_run_that_is_stopped_goes_on(
     job: NearidJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,8 @@ def _section(name: str, command: Any) -> Iterator[str]:
     yield f"{_paragraphs(command.help)}\n"
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
-    children = getattr(command, "commands", {})
+    names = command.list_commands(None) if hasattr(command, "list_commands") else []
+    children = {child: command.get_command(None, child) for child in names}
     yield "```text"
     pieces = [name, "[OPTIONS]", *map(_usage, arguments), *(["COMMAND"] if children else [])]
     yield f"{' '.join(pieces)}\n```\n"

@@ -18,7 +18,9 @@ from nearid_cli.text import count, file_size, printable
 if TYPE_CHECKING:
     from nearid_cli.embedding.cache import Cache
 
-app = typer.Typer(no_args_is_help=True, help="Look after the embedding cache.", rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look after the embedding cache.", rich_markup_mode=None
+)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

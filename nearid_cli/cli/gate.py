@@ -39,6 +39,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     cls=_Group,
+    add_completion=False,
     help="Judge a finished run by rules, for CI. `nearid gate RUN` is short for `nearid gate check RUN`.",
     rich_markup_mode=None,
 )

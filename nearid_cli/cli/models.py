@@ -15,7 +15,12 @@ from nearid_cli.text import file_size, printable
 if TYPE_CHECKING:
     from nearid_cli.encoders.models import ModelRow
 
-app = typer.Typer(no_args_is_help=True, help="See, fetch and check checkpoints.", rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="See, fetch and check checkpoints.",
+    rich_markup_mode=None,
+)
 
 Name = Annotated[str, typer.Argument(help="A metric, as for --metric.", metavar="NAME")]
 

@@ -10,7 +10,6 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.encoders.registry import DEFAULT_METRICS
-from nearid_cli.results import ScoreResult
 
 
 def score(
@@ -83,6 +82,7 @@ def score(
     from nearid_cli.evaluate.score import score as run
     from nearid_cli.gate.judge import judge
     from nearid_cli.gate.rules import load_rules
+    from nearid_cli.results import ScoreResult
 
     show.check_format(form)
     with_gate = {} if gate is None else {"known": reports.SCORE_EXTENSIONS}

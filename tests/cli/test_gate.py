@@ -11,7 +11,6 @@ from pathlib import Path
 import junitparser
 import pytest
 
-from nearid_cli.cli.app import app
 from nearid_cli.reports import to_json
 from tests.commandline import Nearid
 from tests.gating import SUBJECTS, change_metric, change_subject, make_comparison, make_run
@@ -395,11 +394,3 @@ def test_it_imports_nothing_heavy(folder: Path) -> None:
             [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True
         )
         assert finished.stderr == "heavy: []\n", finished.stderr
-
-
-def test_it_is_registered_with_its_two_commands() -> None:
-    (group,) = [group for group in app.registered_groups if group.name == "gate"]
-    assert [command.callback.__name__ for command in group.typer_instance.registered_commands] == [
-        "check",
-        "init",
-    ]

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import typer
 
-from nearid_cli.cli.bench import dreambench, mtg, nearid, table1, tables
+from nearid_cli.cli.lazy import LazyGroup
+
+
+class _Benchmarks(LazyGroup):
+    """The commands of `nearid bench`."""
+
+    entries: ClassVar[Mapping[str, str]] = {
+        name: f"nearid_cli.cli.bench.{name}:run"
+        for name in ("nearid", "mtg", "dreambench", "table1", "tables")
+    }
+
 
 app = typer.Typer(
+    cls=_Benchmarks,
     help="The three benchmarks of the NearID paper, and its tables.",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command("dreambench")(dreambench.run)
-app.command("mtg")(mtg.run)
-app.command("nearid")(nearid.run)
-app.command("table1")(table1.run)
-app.command("tables")(tables.run)
+
+
+@app.callback()
+def _bench() -> None:
+    """The three benchmarks of the NearID paper, and its tables."""

@@ -66,7 +66,7 @@ def run(
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
 ) -> None:
-    """DreamBench++: does a metric rate generated pictures as people do?
+    """DreamBench++: does a metric rate pictures as people do?
 
     Scores samples, or reads scores from files, and correlates them with human ratings.
     """

@@ -87,7 +87,9 @@ def run(
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
 ) -> None:
-    """NearID-Bench: are two views of one object more alike to a metric than a view and a near-identical distractor?
+    """NearID-Bench: are objects told from look-alikes?
+
+    Are two views of one object more alike to a metric than a view and a near-identical distractor?
 
     Reports SSR and PA by source, by category, and pooled as in Table 1 of the paper.
     """

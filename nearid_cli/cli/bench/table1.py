@@ -63,7 +63,7 @@ def run(
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
 ) -> None:
-    """Run or resume all three benchmarks, and print Table 1 beside the published one.
+    """Run or resume all three, and print Table 1 of the paper.
 
     What is missing, a data set or a checkpoint, is named; the rest is done.
     """

@@ -45,7 +45,7 @@ class Table:
 
 def render(table: Table, console: Console) -> None:
     """Print a table under its caption; what does not fit the width goes into a further table below."""
-    names = [" ".join(map(printable, row[: table.texts])) for row in table.rows]
+    names = _beside([table.header, *table.rows], table.texts)
     numbers = [
         columns.Column(title, [row[place] for row in table.rows])
         for place, title in enumerate(table.header)
@@ -53,9 +53,23 @@ def render(table: Table, console: Console) -> None:
     ]
     console.print(table.caption, soft_wrap=True, markup=False, highlight=False, emoji=False)
     console.print()
-    for page in columns.pages([[one] for one in numbers], names, console.width, fold=_NAME):
-        console.print(columns.table(" ".join(table.header[: table.texts]), names, page))
+    for page in columns.pages([[one] for one in numbers], names[1:], console.width, fold=_NAME):
+        console.print(columns.table(names[0], names[1:], page))
         console.print()
+
+
+def _beside(rows: Sequence[Sequence[str]], texts: int) -> list[str]:
+    """The names of each row as one text, each under the one above."""
+    from rich.cells import cell_len
+
+    cells = [[printable(cell) for cell in row[:texts]] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
 
 
 def write(table: Table, folder: Path, label: str, made_by: Sequence[str]) -> None:

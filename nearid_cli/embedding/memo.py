@@ -91,17 +91,21 @@ class FileMemo:
         if not self._unwritten:
             return
         new, self._unwritten = self._unwritten, {}
-        self.parts.write(
-            pa.table(
-                {
-                    "path": pa.array([file.path for file in new], pa.binary()),
-                    "size": pa.array([file.size for file in new], pa.int64()),
-                    "mtime_ns": pa.array([file.mtime_ns for file in new], pa.int64()),
-                    "inode": pa.array([file.inode for file in new], pa.uint64()),
-                    "digest": pa.array(list(new.values()), pa.binary(32)),
-                }
-            )
-        )
+        paths = [file.path for file in new]
+        ends = np.cumsum([0, *map(len, paths)], dtype=np.int32)
+        columns = {
+            "path": (pa.binary(), ends, b"".join(paths)),
+            "size": (pa.int64(), np.array([file.size for file in new], np.int64)),
+            "mtime_ns": (pa.int64(), np.array([file.mtime_ns for file in new], np.int64)),
+            "inode": (pa.uint64(), np.array([file.inode for file in new], np.uint64)),
+            "digest": (pa.binary(32), b"".join(new.values())),
+        }
+        # Of buffers, because `pa.array` and `pa.table` import pandas, and a warm run may have a file to note.
+        arrays = [
+            pa.Array.from_buffers(kind, len(new), [None, *map(pa.py_buffer, buffers)])
+            for kind, *buffers in columns.values()
+        ]
+        self.parts.write(pa.Table.from_arrays(arrays, list(columns)))
 
     def digest_file(self, path: Path) -> str:
         """The hex digest of a file of any size (a checkpoint's weights), from the memo when it has not changed."""

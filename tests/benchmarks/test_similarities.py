@@ -173,7 +173,6 @@ HEADER = "sample_id,category,n_pos,n_neg,sim_01,cross_00"
             'n_pos: expected 0 to 3, found ""; n_neg: expected 0 to 3, found "4"',
         ),
         (f"{HEADER}\n" + "1,x,2,1,0.5,0.4\n" * 2, '1 sample_id twice: "1"'),
-        (f"{HEADER}\n,x,2,1,0.5,0.4\n", "1 sample without sample_id"),
         (f"{HEADER},sim_01\n1,x,2,1,0.5,0.4,0.3\n", "column sim_01 twice"),
         (
             f"{HEADER}\n1,x,2,1,0.5,0.4\n2,x,2,1,0.",

@@ -128,7 +128,6 @@ def test_bad_pictures(tmp_path: Path, nearid: Nearid) -> None:
     ("arguments", "message"),
     [
         (["--masks", "foreground"], 'unknown masks "foreground": known: none, object'),
-        (["--split", "test"], 'mtg has no split "test"; it has train'),
         (["--data", "nowhere/to-be-found"], "no data set nowhere/to-be-found: no such folder here"),
         (["--rows", "rows.json"], "rows.json cannot be read: No such file or directory"),
         (["--format", "yaml"], 'unknown format "yaml"'),

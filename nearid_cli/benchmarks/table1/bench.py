@@ -74,8 +74,11 @@ def table1(job: Table1Job, output: Path, options: Options) -> Table1Result:
     Raises:
         BadImagesError: some pictures cannot be read, and the job does not skip such.
         UsageError: an unknown metric or option.
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be made, or a file or folder that was named is not there.
     """
+    named = (job.rows, job.samples, job.ratings)
+    if absent := [printable(path) for path in named if path is not None and not path.exists()]:
+        raise InputError("no such file or folder", absent)
     return _Table1(job, make_folder(output), options).result()
 
 

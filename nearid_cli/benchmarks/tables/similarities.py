@@ -233,10 +233,12 @@ class _Table:
         """The similarities; of any use only where there are no problems."""
         n_pos, n_neg = self._counts("n_pos"), self._counts("n_neg")
         self._require(n_pos, n_neg)
-        ids = self._columns.get("sample_id", ())
+        # A data set may hold a null for an id. The sample counts, under the number of its line.
+        cells = self._columns.get("sample_id", ())
+        ids = tuple(name or f"line {number}" for number, name in enumerate(cells, 2))
         self._check_ids(ids)
         return Similarities(
-            sample_ids=tuple(ids),
+            sample_ids=ids,
             categories=tuple(self._columns.get("category", ())),
             n_pos=n_pos,
             n_neg=n_neg,
@@ -258,9 +260,7 @@ class _Table:
             self.problems.insert(0, f"no {_columns(missing)}")
 
     def _check_ids(self, ids: Sequence[str]) -> None:
-        if nameless := sum(not name for name in ids):
-            self.problems.append(f"{count(nameless, 'sample')} without sample_id")
-        if twice := _repeated(filter(None, ids)):
+        if twice := _repeated(ids):
             self.problems.append(f"{count(len(twice), 'sample_id')} twice: {_some(twice)}")
 
     def _counts(self, name: str) -> npt.NDArray[np.int64]:

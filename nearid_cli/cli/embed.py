@@ -34,13 +34,14 @@ def embed(
     """
     from nearid_cli import reports
     from nearid_cli.evaluate.embed import embed_pictures
+    from nearid_cli.reports.embeddings import write_embeddings
 
     reports.check_outputs([output], known=(".parquet",))
     chosen = shared.options(
         context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
     )
     result = embed_pictures(paths, chosen, skip_bad=skip_bad)
-    reports.write_embeddings(result, output)
+    write_embeddings(result, output)
     typer.echo(
         f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {printable(output)}",
         err=True,

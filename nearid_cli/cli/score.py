@@ -80,8 +80,6 @@ def score(
     from nearid_cli import reports
     from nearid_cli.cli.gate import finish, read_baseline
     from nearid_cli.evaluate.score import score as run
-    from nearid_cli.gate.judge import judge
-    from nearid_cli.gate.rules import load_rules
     from nearid_cli.results import ScoreResult
 
     show.check_format(form)
@@ -92,7 +90,11 @@ def score(
         context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
     )
     reports.check_sort(sort, [request.name for request in chosen.requests()])
-    rules = None if gate is None else load_rules(gate, Path.cwd())
+    rules = None
+    if gate is not None:
+        from nearid_cli.gate.rules import load_rules
+
+        rules = load_rules(gate, Path.cwd())
     before = (
         read_baseline(baseline) if rules is not None or baseline is None else reports.read_score(baseline)
     )
@@ -107,6 +109,8 @@ def score(
     )
     verdicts = None
     if rules is not None:
+        from nearid_cli.gate.judge import judge
+
         verdicts = judge(
             result,
             before,

@@ -4,7 +4,6 @@ Everything here reads result objects and changes none. What a format needs (rich
 that format is written, so that JSON costs nothing but itself.
 """
 
-from nearid_cli.reports.embeddings import write_embeddings
 from nearid_cli.reports.files import (
     COMPARE_EXTENSIONS,
     DEFAULT_THUMBNAILS,
@@ -15,8 +14,6 @@ from nearid_cli.reports.files import (
     write_images,
 )
 from nearid_cli.reports.json_text import to_json
-from nearid_cli.reports.latex import to_latex
-from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.order import check_sort, sorted_methods, sorted_subjects, worst_images
 from nearid_cli.reports.reading import read_result, read_score
 from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
@@ -37,11 +34,8 @@ __all__ = [
     "sorted_methods",
     "sorted_subjects",
     "to_json",
-    "to_latex",
-    "to_markdown",
     "worst_images",
     "worst_tables",
     "write",
-    "write_embeddings",
     "write_images",
 ]

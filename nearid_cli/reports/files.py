@@ -10,11 +10,7 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
-from nearid_cli.reports.gate_markdown import gate_markdown
 from nearid_cli.reports.json_text import image_lines, to_json
-from nearid_cli.reports.junit import to_junit
-from nearid_cli.reports.latex import to_latex
-from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.sheet import image_sheet, method_images, method_sheet, subject_sheet
 from nearid_cli.reports.tabular import to_csv, to_parquet
 from nearid_cli.results import CompareResult, GateResult, ScoreResult
@@ -105,8 +101,12 @@ def write(
         if extension == ".json":
             data = to_json(result) + "\n"
         elif extension == ".md":
+            from nearid_cli.reports.markdown import to_markdown
+
             data = to_markdown(result, sort, baseline, gate)
         elif extension == ".tex":
+            from nearid_cli.reports.latex import to_latex
+
             data = to_latex(result, sort)
         elif extension == ".html":
             data = _page(result, gate, thumbnails, progress)
@@ -172,7 +172,11 @@ def _gate_form(gate: GateResult, extension: str) -> str:
     if extension == ".json":
         return to_json(gate) + "\n"
     if extension == ".md":
+        from nearid_cli.reports.gate_markdown import gate_markdown
+
         return gate_markdown(gate)
+    from nearid_cli.reports.junit import to_junit
+
     return to_junit(gate)
 
 

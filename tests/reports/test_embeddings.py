@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import check_outputs, write_embeddings
+from nearid_cli.reports import check_outputs
+from nearid_cli.reports.embeddings import write_embeddings
 
 
 def test_embeddings_of_several_metrics(result, tmp_path):

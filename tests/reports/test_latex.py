@@ -15,8 +15,7 @@ from pylatexenc.latexwalker import (
 )
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import to_latex
-from nearid_cli.reports.latex import escape
+from nearid_cli.reports.latex import escape, to_latex
 from nearid_cli.text import printable
 
 AWKWARD = [

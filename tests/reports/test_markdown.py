@@ -6,7 +6,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import to_markdown, write
+from nearid_cli.reports import write
+from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.results import Image, Skipped
 
 AWKWARD = [

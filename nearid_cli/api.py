@@ -21,6 +21,7 @@ from nearid_cli.evaluate.score import score as _score
 from nearid_cli.evaluate.score import score_methods
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.reports import findings
+from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 from nearid_cli.text import count, storable, unknown
 
@@ -130,7 +131,10 @@ def compare(
     )
     check_methods(list(datasets), baseline)
     results = score_methods(datasets, chosen, allow_unmatched=allow_unmatched, skip_bad=skip_bad)
-    return _compare(results, baseline)
+    result = _compare(results, baseline)
+    for line in compare_findings(result):
+        logger.warning(line)
+    return result
 
 
 def pair(

@@ -80,7 +80,7 @@ def score(
     from nearid_cli import reports
     from nearid_cli.cli.gate import finish, read_baseline
     from nearid_cli.evaluate.score import score as run
-    from nearid_cli.results import ScoreResult
+    from nearid_cli.results import CompareResult, ScoreResult
 
     show.check_format(form)
     with_gate = {} if gate is None else {"known": reports.SCORE_EXTENSIONS}
@@ -95,9 +95,11 @@ def score(
         from nearid_cli.gate.rules import load_rules
 
         rules = load_rules(gate, Path.cwd())
-    before = (
-        read_baseline(baseline) if rules is not None or baseline is None else reports.read_score(baseline)
-    )
+    before: ScoreResult | CompareResult | None = None
+    if rules is not None:
+        before = read_baseline(baseline, holes=True)
+    elif baseline is not None:
+        before = reports.read_score(baseline)
     result = run(
         references,
         generations,

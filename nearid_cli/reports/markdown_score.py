@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from nearid_cli.reports.figures import CONTEXT, change_figure, figure, score_figure
@@ -123,7 +124,10 @@ def _changes(result: ScoreResult, baseline: ScoreResult, metric: Metric) -> dict
     """Run minus baseline by subject, for those that both have; none where the metrics are not comparable."""
     if not _comparable(metric, baseline):
         return {}
-    before = {subject.subject: subject.scores[metric.name].score for subject in baseline.subjects}
+    scores = {subject.subject: subject.scores[metric.name].score for subject in baseline.subjects}
+    before = {
+        name: score for name, score in scores.items() if not math.isnan(score)
+    }  # a null, which the gate reports
     return {
         subject.subject: subject.scores[metric.name].score - before[subject.subject]
         for subject in result.subjects

@@ -254,7 +254,9 @@ def test_the_policy_stops_what_would_get_through(browser: Browser, report: Path,
 def test_choosing_a_metric(page: Page) -> None:
     panels = page.locator("[data-panel=heat]")
     assert [panel.is_visible() for panel in panels.all()] == [True, False]
-    page.get_by_role("radio", name="hog").check(force=True)
+    # The button itself is hidden; what people click is its label, once it has stopped moving.
+    page.locator("label:has(input[name=heat])", has_text="hog").click()
+    expect(page.locator("input[name=heat][value='1']")).to_be_checked()
     assert [panel.is_visible() for panel in panels.all()] == [False, True]
 
 

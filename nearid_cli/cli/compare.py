@@ -96,10 +96,7 @@ def compare(
     chosen = shared.options(
         context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
     )
-    source = context.get_parameter_source("metrics")
-    asked = metrics_asked_for(
-        places, named, chosen, given=source is not None and source.name == "COMMANDLINE"
-    )
+    asked = metrics_asked_for(places, named, chosen, given=shared.on_command_line(context, "metrics"))
     if asked is not None:
         reports.check_sort(sort, asked, "method")
     results = score_or_read(
@@ -122,9 +119,7 @@ def compare(
     for path in images or []:
         reports.write_images(result, path)
     if form == "json":
-        show.json_text(reports.to_json(result))
-        for line in compare_findings(result):
-            typer.echo(f"warning: {line}", err=True)
+        show.json_result(reports.to_json(result), compare_findings(result))
     else:
         render_compare(result, show.console(), sort=order)
 

@@ -189,6 +189,12 @@ def options(
     )
 
 
+def on_command_line(context: typer.Context, parameter: str) -> bool:
+    """Whether a flag stands on the command line, not just in the environment or the configuration."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def thumbnails(value: str) -> int | None:
     """What `--thumbnails` says, None for none.
 

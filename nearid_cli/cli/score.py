@@ -134,9 +134,7 @@ def score(
     for path in images or []:
         reports.write_images(result, path)
     if form == "json":
-        show.json_text(reports.to_json(result))
-        for line in reports.findings(result):
-            typer.echo(f"warning: {line}", err=True)
+        show.json_result(reports.to_json(result), reports.findings(result))
     else:
         reports.render_score(result, show.console(), sort=sort, worst=worst)
     if verdicts is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from nearid_cli.errors import UsageError
 from nearid_cli.text import unknown
@@ -39,6 +41,13 @@ def json_text(text: str) -> None:
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text), indent=2)
     print(text)
+
+
+def json_result(text: str, findings: Iterable[str]) -> None:
+    """Print a result as JSON, and on stderr what a reader of its numbers must not miss."""
+    json_text(text)
+    for line in findings:
+        typer.echo(f"warning: {line}", err=True)
 
 
 def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:

@@ -87,7 +87,7 @@ def comparable(
         f"{printable(method)}: {printable(mine.name)} has another {_unlike(mine, theirs)}"
         for method, one in others
         for mine, theirs in zip(one.metrics, reference.metrics, strict=True)
-        if (mine.fingerprint, mine.protocol) != (theirs.fingerprint, theirs.protocol)
+        if not mine.comparable_with(theirs)
     ]
     if differences:
         raise InputError(

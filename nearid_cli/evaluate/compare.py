@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 
-from nearid_cli import __version__
 from nearid_cli.evaluate.agreement import agreements, disagreements
 from nearid_cli.evaluate.comparable import check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.results import CompareResult, Method, ScoreResult, Tool
+from nearid_cli.results import CompareResult, Method, ScoreResult
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import storable
 
 COPYING_SHARE = 0.05
@@ -42,8 +41,8 @@ def compare(
         else next(method for method in methods if method.name == storable(baseline))
     )
     return CompareResult(
-        tool=Tool("nearid-cli", __version__),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tool=this_tool(),
+        created=timestamp(),
         baseline=leading.name,
         baseline_named=baseline is not None,
         metrics=first,

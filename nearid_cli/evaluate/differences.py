@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from nearid_cli.metrics.paired import (
     wins_ties_losses,
 )
 from nearid_cli.results import Comparison, Image, Method, ScoreResult, Subject
-from nearid_cli.results.pairing import paired_images
+from nearid_cli.results.pairing import by_subject, paired_images
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,17 +100,10 @@ def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
 def _pair(method: ScoreResult, baseline: ScoreResult) -> _Pairs:
     theirs = {subject.subject: subject for subject in baseline.subjects}
     subjects = [(one, theirs[one.subject]) for one in method.subjects if one.subject in theirs]
-    mine, others = _by_subject(method.images), _by_subject(baseline.images)
+    mine, others = by_subject(method.images), by_subject(baseline.images)
     images = [paired_images(mine.get(one.subject, []), others.get(one.subject, [])) for one, _ in subjects]
     return _Pairs(
         subjects=tuple(subjects),
         images=tuple(pair for pairs in images for pair in pairs),
         owners=np.repeat(np.arange(len(images)), [len(pairs) for pairs in images]),
     )
-
-
-def _by_subject(images: Sequence[Image]) -> Mapping[str, list[Image]]:
-    found: dict[str, list[Image]] = {}
-    for image in images:
-        found.setdefault(image.subject, []).append(image)
-    return found

@@ -6,12 +6,10 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearid_cli import __version__
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
@@ -27,8 +25,8 @@ from nearid_cli.results import (
     Skipped,
     Subject,
     SubjectScores,
-    Tool,
 )
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
@@ -111,8 +109,8 @@ class Scorer:
         copies = _copies(subjects, self._embedded, self._hashes.name)
         own = {storable(picture.path) for subject in dataset.subjects for picture in subject.pictures()}
         return ScoreResult(
-            tool=Tool("nearid-cli", __version__),
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            tool=this_tool(),
+            created=timestamp(),
             inputs=Inputs(
                 references=storable(dataset.references),
                 generations=storable(dataset.generations),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 
-from nearid_cli import __version__
 from nearid_cli.errors import InputError
 from nearid_cli.gate import words
 from nearid_cli.gate.drops import TOLERANCE, Drop, drop_of_all, drops_of_subjects
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import COPIES, EVERY
-from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Tool, Verdict
+from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Verdict
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95  # of the interval of a drop where the rule says none
@@ -49,8 +48,8 @@ def judge(
     sides = _Sides(run, baseline, baseline_name, allow_mismatch)
     verdicts = tuple(verdict for rule in rules for verdict in sides.verdicts(rule))
     return GateResult(
-        tool=Tool("nearid-cli", __version__),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tool=this_tool(),
+        created=timestamp(),
         run=run_name,
         baseline=baseline_name,
         passed=all(verdict.status != "failed" for verdict in verdicts),
@@ -128,10 +127,7 @@ class _Sides:
         if metric not in self._baseline_metrics:
             return words.no_metric("baseline", metric, self._baseline_metrics)
         now, before = self._metrics[metric], self._baseline_metrics[metric]
-        if (now.fingerprint, now.protocol) != (
-            before.fingerprint,
-            before.protocol,
-        ) and not self._allow_mismatch:
+        if not (now.comparable_with(before) or self._allow_mismatch):
             return words.mismatch(now, before)
         return None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, KeysView, Mapping
 from functools import cached_property
 
 from nearid_cli.gate.rules import COPIES
 from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
+from nearid_cli.results.pairing import by_subject
 
 Result = ScoreResult | CompareResult
 
@@ -44,7 +44,7 @@ class Numbers:
 
     def generations(self, subject: str | None = None) -> list[Image]:
         """The generations of a subject, or of all."""
-        return list(self._result.images) if subject is None else self._images[subject]
+        return list(self._result.images) if subject is None else self._images.get(subject, [])
 
     def number(self, metric: str, statistic: str, subject: str | None = None) -> float | None:
         """A statistic of a subject, or of all of them together; None where it does not exist."""
@@ -72,7 +72,4 @@ class Numbers:
 
     @cached_property
     def _images(self) -> Mapping[str, list[Image]]:
-        images = defaultdict(list)
-        for image in self._result.images:
-            images[image.subject].append(image)
-        return images
+        return by_subject(self._result.images)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES
+from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
 from nearid_cli.metrics.paired import EXACT_UNITS, SIGN_DRAWS
 
 Floats = npt.NDArray[np.float64]
@@ -142,10 +142,7 @@ def over_categories(resamples: Floats) -> Floats:
 def interval(resamples: Floats) -> tuple[float, float] | None:
     """The 95 % percentile interval of resamples [B]; None where none of them has a value."""
     existing = resamples[np.isfinite(resamples)]
-    if not len(existing):
-        return None
-    low, high = np.percentile(existing, [2.5, 97.5])
-    return float(low), float(high)
+    return percentile_ci95(existing) if len(existing) else None
 
 
 def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:

@@ -62,6 +62,16 @@ def mean_ci95(values: npt.ArrayLike) -> Floats:
     return clipped
 
 
+def percentile_ci95(resamples: Floats) -> tuple[float, float]:
+    """The 2.5th and the 97.5th percentile of a number's resamples [B], all finite.
+
+    >>> percentile_ci95(np.arange(101.0))
+    (2.5, 97.5)
+    """
+    low, high = np.percentile(resamples, [2.5, 97.5])
+    return float(low), float(high)
+
+
 @lru_cache(maxsize=256)  # RESAMPLES * n bytes each, and a run's different n add up to its generations at most
 def _resample_counts(n: int) -> npt.NDArray[np.uint8]:
     """How often each of n values occurs in each resample, [RESAMPLES, n]; every row sums to n.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES
+from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -146,7 +146,7 @@ def success_of_counts(
     ssr_ci95 = pa_ci95 = None
     if samples >= MIN_UNITS:
         drawn = np.random.default_rng(seed).multinomial(samples, counts / samples, size=RESAMPLES)
-        ssr_ci95, pa_ci95 = (_ci95(rate) for rate in rates(drawn))
+        ssr_ci95, pa_ci95 = (percentile_ci95(rate) for rate in rates(drawn))
     return Success(
         samples=samples,
         trials=int(counts @ trials),
@@ -156,11 +156,6 @@ def success_of_counts(
         pa_ci95=pa_ci95,
         mean_margin=mean_margin,
     )
-
-
-def _ci95(rates: Floats) -> tuple[float, float]:
-    low, high = np.percentile(rates, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _units(name: str, embeddings: npt.NDArray[np.floating], there: Booleans) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES
+from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
 from nearid_cli.metrics.margins import success
 
 Floats = npt.NDArray[np.float64]
@@ -179,7 +179,7 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike, seed: int = 
         enough = there[:, :first].any(axis=1).sum() >= MIN_UNITS
         return (
             float(fisher_mean(r[0, :first])),
-            _ci95(fisher_mean(drawn[:, :first])) if enough else None,
+            percentile_ci95(fisher_mean(drawn[:, :first])) if enough else None,
             pairs,
         )
 
@@ -206,7 +206,7 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike, seed: int = 
                 n=int(counts[k]),
                 r=float(r[0, k]),
                 varies=bool(varies[0, k]),
-                ci95=_ci95(drawn[:, k]) if varies[0, k] and counts[k] >= MIN_UNITS else None,
+                ci95=percentile_ci95(drawn[:, k]) if varies[0, k] and counts[k] >= MIN_UNITS else None,
             )
             for k, (similarity, name) in enumerate(CORRELATIONS)
         ),
@@ -247,11 +247,6 @@ def _resampled(x: Floats, y: Floats, there: npt.NDArray[np.bool_], seed: int) ->
         draws = random.integers(n, size=(len(block), n))
         block[:] = _pearson(x[draws], y[draws], there[draws])[0]
     return found
-
-
-def _ci95(values: Floats) -> Interval:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _table(name: str, values: npt.ArrayLike, columns: int) -> Floats:

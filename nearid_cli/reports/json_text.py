@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
-from nearid_cli.results import CompareResult, GateResult, Image, PairResult, ScoreResult
+from nearid_cli.results import Image
 from nearid_cli.results.plain import plain
 from nearid_cli.text import storable
 
 
-def to_json(result: ScoreResult | CompareResult | GateResult | PairResult) -> str:
+class Result(Protocol):
+    """A result that JSON can hold."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Itself as JSON-ready dictionaries and lists."""
+
+
+def to_json(result: Result) -> str:
     r"""The result as JSON that any UTF-8 file holds; keys as in DESIGN section 5.
 
     One line a member, and one an item of a list: as readable as fully indented JSON, and several

@@ -137,7 +137,4 @@ def _changes(result: ScoreResult, baseline: ScoreResult, metric: Metric) -> dict
 
 def _comparable(metric: Metric, baseline: ScoreResult) -> bool:
     """Whether the baseline's numbers of this metric mean the same."""
-    return any(
-        (metric.name, metric.fingerprint, metric.protocol) == (other.name, other.fingerprint, other.protocol)
-        for other in baseline.metrics
-    )
+    return any(metric.name == other.name and metric.comparable_with(other) for other in baseline.metrics)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from nearid_cli.results.score import Image
 
@@ -40,6 +40,14 @@ def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, I
         if None in known or known[0] == known[1]:
             pairs[i] = j
     return [(a[i], b[j]) for i, j in sorted(pairs.items())]
+
+
+def by_subject(images: Iterable[Image]) -> dict[str, list[Image]]:
+    """The generations of each subject, in their order."""
+    found: dict[str, list[Image]] = {}
+    for image in images:
+        found.setdefault(image.subject, []).append(image)
+    return found
 
 
 def _matches(

@@ -66,6 +66,10 @@ class Metric:
     preprocessing: str
     protocol: str
 
+    def comparable_with(self, other: Metric) -> bool:
+        """Whether numbers of both mean the same: one encoder, and one way of scoring with it."""
+        return (self.fingerprint, self.protocol) == (other.fingerprint, other.protocol)
+
 
 @dataclass(frozen=True)
 class SubjectScores:

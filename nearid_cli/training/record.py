@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
-from datetime import datetime, timezone
 from importlib import metadata
 
 import torch
 
 from nearid_cli import __version__
 from nearid_cli.files import write_whole
+from nearid_cli.results.stamp import timestamp
 from nearid_cli.training.disk import disk_errors
 from nearid_cli.training.setup import Setup
 
@@ -29,7 +29,7 @@ def write(setup: Setup, steps: int) -> None:
     content = {
         "schema": "nearid.training/1",
         "tool": {"name": "nearid-cli", "version": __version__},
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": timestamp(),
         "versions": versions,
         "device": str(setup.accelerator.device),
         "processes": setup.accelerator.num_processes,

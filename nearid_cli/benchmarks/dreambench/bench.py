@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
-from nearid_cli import __version__
 from nearid_cli.benchmarks.dreambench import joining
 from nearid_cli.benchmarks.dreambench.differences import differences
 from nearid_cli.benchmarks.dreambench.joining import Joined, join
@@ -47,7 +45,7 @@ from nearid_cli.metrics.human import (
     resampled,
 )
 from nearid_cli.reports.figures import some
-from nearid_cli.results import Tool
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, printable, unknown
 
 logger = logging.getLogger(__name__)
@@ -130,8 +128,8 @@ def evaluate(
     humans = None if ratings is None else read_humans(ratings)
     unjoined: list[Unjoined] = []
     result = DreamBenchResult(
-        tool=Tool("nearid-cli", __version__),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tool=this_tool(),
+        created=timestamp(),
         samples=None if samples is None else str(samples),
         ratings=None if ratings is None else str(ratings),
         published_rounding=published_rounding,

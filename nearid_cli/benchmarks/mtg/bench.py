@@ -14,12 +14,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 
-from nearid_cli import __version__
 from nearid_cli.benchmarks import resume
 from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
 from nearid_cli.benchmarks.mtg.samples import (
@@ -39,7 +37,8 @@ from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
 from nearid_cli.metrics.part_level import part_level
 from nearid_cli.nearid_data.sources import default_split
-from nearid_cli.results import Skipped, Tool
+from nearid_cli.results import Skipped
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, printable, storable, unknown
 
 logger = logging.getLogger(__name__)
@@ -208,8 +207,8 @@ def _result(
     first = made[specs[0].name].table  # rows and oracles are the same for all metrics
     skipped = dict.fromkeys(bad for spec in specs for bad in made[spec.name].skipped)
     return MtgResult(
-        tool=Tool("nearid-cli", __version__),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tool=this_tool(),
+        created=timestamp(),
         inputs=MtgInputs(
             data=storable(job.data),
             split=storable(job.chosen_split),

@@ -14,14 +14,12 @@ import importlib.util
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli import __version__
 from nearid_cli.benchmarks.nearid.job import NearidJob, folder_name, names_of_files, request_of
 from nearid_cli.benchmarks.nearid.result import Inputs, NearidBenchResult, SourceSimilarities
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
@@ -33,7 +31,8 @@ from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImagesError, InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
-from nearid_cli.results import Skipped, Tool
+from nearid_cli.results import Skipped
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
         tables = replace(tabulate([file.path for file in files]), roots=(str(output),))
     known = {file.source: record.request["data"] for file, record in files.items()}
     return NearidBenchResult(
-        tool=Tool("nearid-cli", __version__),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tool=this_tool(),
+        created=timestamp(),
         inputs=Inputs(
             positives=job.positives,
             distractors=job.distractors,

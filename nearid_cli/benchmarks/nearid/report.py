@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from nearid_cli.benchmarks import table as forms
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
@@ -48,7 +48,7 @@ def write(result: NearidBenchResult, folder: Path) -> None:
 
 def to_json(result: NearidBenchResult) -> str:
     """The result as JSON, one line a file and one a cell."""
-    return json_text.to_json(cast("Any", result))
+    return json_text.to_json(result)
 
 
 def findings(result: NearidBenchResult) -> list[str]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
-from nearid_cli import __version__
 from nearid_cli.benchmarks.dreambench import files as dreambench_files
 from nearid_cli.benchmarks.dreambench.bench import evaluate, score_dreambench
 from nearid_cli.benchmarks.mtg.bench import DATA as MTG_DATA
@@ -26,7 +24,7 @@ from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import Options
-from nearid_cli.results import Tool
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import printable
 
 logger = logging.getLogger(__name__)
@@ -106,8 +104,8 @@ class _Table1:
                 # Nothing was run that could have said so.
                 self._missing[f"{name}: not here either: {', '.join(map(printable, absent))}"] = None
         return Table1Result(
-            tool=Tool("nearid-cli", __version__),
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            tool=this_tool(),
+            created=timestamp(),
             rows=tuple(_row(metric, ours) for metric, ours in self._numbers.items()),
             sources=tuple(source for source in GROUPS["all"] if source in self._sources),
             samples=self._samples,

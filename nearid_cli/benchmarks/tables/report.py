@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from nearid_cli.benchmarks import table as forms
 from nearid_cli.benchmarks.table import Table
@@ -76,7 +76,7 @@ def write(result: TablesResult, folder: Path) -> None:
 
 def to_json(result: TablesResult) -> str:
     """The result as JSON, one line a cell."""
-    return json_text.to_json(cast("Any", result))
+    return json_text.to_json(result)
 
 
 def tables(result: TablesResult) -> list[Table]:

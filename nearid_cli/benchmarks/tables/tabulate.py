@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli import __version__
 from nearid_cli.benchmarks.tables.finding import SimilarityFile, find_similarities
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult, Uneven
 from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, read_similarities
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.metrics.trials import outcome, trial_margins
-from nearid_cli.results import Tool
+from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, unknown
 
 _POOL = "all"  # whose categories are told apart unless groups are asked for
@@ -72,8 +70,8 @@ def tabulate(
         *(cell for scope in by_category for method in methods for cell in method.categories(*scope)),
     ]
     return TablesResult(
-        tool=Tool("nearid-cli", __version__),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tool=this_tool(),
+        created=timestamp(),
         roots=tuple(map(str, roots)),
         files=len(found.files),
         prefer=prefer,

@@ -82,7 +82,7 @@ def run(
     )
     if samples is None and not scores:
         raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
-    if samples is None and _asked_for(context, "metrics"):
+    if samples is None and shared.on_command_line(context, "metrics"):
         raise UsageError("--metric scores samples: give --samples DIR too, or leave it out")
     if samples is None and ratings is None:
         raise UsageError("--scores needs human ratings to correlate with: --ratings DIR")
@@ -114,9 +114,3 @@ def run(
         show.json_text(files.to_json(found.result))
     else:
         render(found.result, show.console())
-
-
-def _asked_for(context: typer.Context, parameter: str) -> bool:
-    """Whether a flag stands on the command line, not just in the environment or the configuration."""
-    source = context.get_parameter_source(parameter)
-    return source is not None and source.name == "COMMANDLINE"

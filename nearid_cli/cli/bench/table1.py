@@ -82,9 +82,7 @@ def run(
     report.write_result(result, output)
     findings = list(report.findings(result))
     if form == "json":
-        show.json_text(report.to_json(result))
-        for line in findings:
-            typer.echo(f"warning: {line}", err=True)
+        show.json_result(report.to_json(result), findings)
         return
     terminal = show.console()
     render(report.table1_table(result), terminal)

@@ -81,9 +81,7 @@ def run(
     if output is not None:
         report.write(result, make_folder(output))
     if form == "json":
-        show.json_text(report.to_json(result))
-        for line in report.findings(result):
-            typer.echo(f"warning: {line}", err=True)
+        show.json_result(report.to_json(result), report.findings(result))
     else:
         report.render(result, show.console())
 

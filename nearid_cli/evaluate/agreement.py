@@ -8,14 +8,11 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.agreement import MIN_RANKED, kendall, rank_shares, spearman
+from nearid_cli.metrics.agreement import MIN_RANKED, kendall, most_apart, rank_shares, spearman
 from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.results import Agreement, Disagreement, Image, Method
 
 Floats = npt.NDArray[np.float64]
-
-WORST = 20
-"""So many generations are kept that a metric rates higher than the first one does, and as many that it rates lower."""
 
 
 def agreements(methods: Sequence[Method]) -> tuple[Agreement, ...]:
@@ -50,12 +47,9 @@ def _methods_apart(methods: Sequence[Method], metric: str, first: str) -> Iterat
 def _images_apart(methods: Sequence[Method], metric: str, first: str) -> Iterator[Disagreement]:
     owned = [(method, image) for method in methods for image in method.result.images]
     ranks, against = _shares(methods, "images", metric, first)
-    for direction in (1, -1):
-        gaps = direction * (ranks - against)
-        worst = np.argsort(-gaps, kind="stable")[:WORST]
-        for i in worst[gaps[worst] > RESOLUTION].tolist():
-            method, image = owned[i]
-            yield _disagreement(metric, first, method, image, ranks[i], against[i])
+    for i in np.concatenate(most_apart(ranks, against)).tolist():
+        method, image = owned[i]
+        yield _disagreement(metric, first, method, image, ranks[i], against[i])
 
 
 def _disagreement(

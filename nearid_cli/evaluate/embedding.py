@@ -99,6 +99,15 @@ def embed_files(
     return job.specs, embed(paths, [*job.specs, *extra], job.load, job.cache, job.settings)
 
 
+def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[EncoderSpec]:
+    """What each metric's encoder is, without loading it.
+
+    Raises:
+        NearIDError: wrong options, missing checkpoints, an unusable cache.
+    """
+    return _Job(requests, options).specs
+
+
 def embed_contents(
     contents: Mapping[bytes, Content], requests: Sequence[MetricRequest], options: Options
 ) -> tuple[list[EncoderSpec], EmbeddedContents]:

@@ -11,7 +11,7 @@ from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.score import score_methods
 from nearid_cli.layouts.methods import find_methods
-from nearid_cli.reports.html.locations import anchored
+from nearid_cli.reports.locations import anchored
 from nearid_cli.reports.reading import read_score
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import printable

@@ -107,7 +107,6 @@ class Scorer:
         scores = {spec.name: _identity(spec.name, subjects, self._embedded) for spec in self._specs}
         margins = _margins(subjects, self._embedded, scores)
         copies = _copies(subjects, self._embedded, self._hashes.name)
-        own = {storable(picture.path) for subject in dataset.subjects for picture in subject.pictures()}
         return ScoreResult(
             tool=this_tool(),
             created=timestamp(),
@@ -118,9 +117,7 @@ class Scorer:
                 subjects=len(subjects),
                 reference_images=sum(len(subject.references) for subject in subjects),
                 generation_images=sum(len(subject.generations) for subject in subjects),
-                skipped=tuple(
-                    Skipped(image.path, image.reason) for image in self._embedded.bad if image.path in own
-                ),
+                skipped=self._skipped(dataset),
                 unmatched=tuple(storable(line) for line in (*dataset.unmatched, *emptied)),
                 distractors=None if dataset.distractors is None else storable(dataset.distractors),
                 distractor_images=sum(len(subject.distractors) for subject in subjects),
@@ -142,6 +139,13 @@ class Scorer:
             aggregate={name: _of_all(numbers, margins.get(name)) for name, numbers in scores.items()},
             images=_images(subjects, scores, margins, copies),
         )
+
+    def _skipped(self, dataset: Dataset) -> tuple[Skipped, ...]:
+        """The bad pictures of the data set, in the order in which they were found."""
+        if not self._embedded.bad:
+            return ()  # nearly always, and paths are many
+        own = {storable(picture.path) for subject in dataset.subjects for picture in subject.pictures()}
+        return tuple(Skipped(bad.path, bad.reason) for bad in self._embedded.bad if bad.path in own)
 
     def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[str]]:
         """The subjects with what could be read of them, and a line for each that has nothing left."""

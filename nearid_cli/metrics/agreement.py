@@ -8,9 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.identity import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
+
+MOST_APART = 20
+"""So many things are named that one ranking places higher than the other, and as many that it places lower."""
 
 MIN_RANKED = 3
 """Two things are always in the same order or in the opposite one, so a correlation says nothing."""
@@ -98,6 +102,30 @@ def rank_shares(values: npt.ArrayLike) -> Floats:
     if len(vector) == 1:
         return np.array([0.5])
     return _average_ranks(vector) / (len(vector) - 1)
+
+
+def most_apart(shares: Floats, against: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """What two rankings place very differently, worst first, at most 20 in each direction.
+
+    Args:
+        shares: [n], from `rank_shares`.
+        against: [n], from `rank_shares` of the same things.
+
+    Returns:
+        Positions of what `shares` places higher than `against` by more than 1e-9, and of what it places lower. Equal
+        gaps stay in their order.
+
+    >>> higher, lower = most_apart(np.array([0.0, 0.5, 1.0]), np.array([0.5, 0.5, 0.0]))
+    >>> higher.tolist(), lower.tolist()
+    ([2], [0])
+    """
+    higher, lower = (_largest(sign * (shares - against)) for sign in (1, -1))
+    return higher, lower
+
+
+def _largest(gaps: Floats) -> npt.NDArray[np.intp]:
+    worst = np.argsort(-gaps, kind="stable")[:MOST_APART]
+    return worst[gaps[worst] > RESOLUTION]
 
 
 def _pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Floats, Floats]:

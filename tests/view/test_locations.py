@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.reports import read_result
-from nearid_cli.reports.html.locations import anchored, generation_file, reference_file
+from nearid_cli.reports.locations import anchored, generation_file, reference_file
 from tests.commandline import Nearid
 
 

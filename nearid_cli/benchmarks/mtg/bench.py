@@ -34,7 +34,7 @@ from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, find_encoders
 from nearid_cli.metrics.part_level import part_level
 from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.results import Skipped
@@ -105,7 +105,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     """
     requests = options.requests()
     folder = None if output is None else make_folder(output / FOLDER)
-    specs, _ = embed_contents({}, requests, options)  # finds the checkpoints, and loads nothing
+    specs = find_encoders(requests, options)
     rows = job.chosen_split if job.rows is None else job.rows.stem
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
     names = file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")

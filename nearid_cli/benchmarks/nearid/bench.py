@@ -30,7 +30,7 @@ from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImagesError, InputError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_contents
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, find_encoders
 from nearid_cli.results import Skipped
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count
@@ -112,7 +112,7 @@ def similarity_files(
         NearIDError: as `bench_nearid`.
     """
     requests = options.requests()
-    specs, _ = embed_contents({}, requests, options)  # finds the checkpoints, and loads nothing
+    specs = find_encoders(requests, options)
     names = names_of_files(job, requests, specs)
     files = [
         SourceFile(source, spec, output / folder_name(source) / names[spec.name])

@@ -8,19 +8,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nearid_cli.metrics.agreement import rank_shares
-from nearid_cli.reports.html.locations import generation_file, reference_file
+from nearid_cli.metrics.agreement import most_apart, rank_shares
 from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
 from nearid_cli.text import printable
 
 STRIP = 24
 """So many pictures a strip of the page shows before one asks for more."""
-
-MOST = 20
-"""So many disagreements in each direction, as many as `nearid compare` keeps."""
 
 _DIGITS = 6  # of a score; three are shown
 
@@ -188,9 +183,4 @@ def _disagreements(
 def _by_rank(result: ScoreResult, first: str, name: str) -> list[list[int]]:
     """The same from scores alone, by difference of ranks, as `nearid compare` does it."""
     against, by = (rank_shares([image.scores[m] for image in result.images]) for m in (first, name))
-    difference = by - against
-    worst = np.argsort(-difference, kind="stable")[:MOST], np.argsort(difference, kind="stable")[:MOST]
-    return [
-        [int(row) for row in rows if sign * difference[row] > 0]
-        for rows, sign in zip(worst, (1, -1), strict=True)
-    ]
+    return [rows.tolist() for rows in most_apart(by, against)]

@@ -12,7 +12,8 @@ class Picture:
     """One picture file of a data set.
 
     `name` is its path relative to the root that it was found under, with `/`; it names the
-    picture in results. `method`, `prompt` and `seed` are None where the layout does not say.
+    picture in results. `method`, `prompt` and `seed` are None where the layout does not say. `labels` is
+    whatever else it says: step, category, any further column of a manifest.
     """
 
     path: Path
@@ -20,6 +21,7 @@ class Picture:
     method: str | None = None
     prompt: str | None = None
     seed: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def with_pictures(root: Path, **changes: object) -> dict[str, ScoreResult]:
                 "prompt": f"a photo of a {subject} & <i>prompt {i}</i>",
                 "seed": str(i),
                 "margins": dict.fromkeys(METRICS, 0.1 * i - 0.05),
+                "labels": {"step": "500", "<i>note</i>": f"no. {i} & <b>more</b>"},
             },
             copied=1 if number else 0,
             references=2,

@@ -243,9 +243,14 @@ def _images(
             margins={name: column[position] for name, column in beside.items()}
             if subject.distractors
             else None,
+            labels=generation.labels and _storable(generation.labels),
         )
         for position, (subject, generation) in enumerate(owned)
     )
+
+
+def _storable(labels: Mapping[str, str]) -> dict[str, str]:
+    return {storable(name): storable(value) for name, value in labels.items()}
 
 
 def _of_subject(numbers: IdentityScores, margins: DistractorScores | None, index: int) -> SubjectScores:

@@ -64,7 +64,11 @@ def builder(kind: Any, holes: bool = False) -> Builder:
 
 def _dataclass(kind: Any, holes: bool) -> Builder:
     parts = {key: builder(hint, holes) for key, hint in typing.get_type_hints(kind).items()}
-    required = {key for key in parts if not hasattr(kind, key)}  # the others have a default
+    required = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
 
     def build(value: Any) -> Any:
         if not isinstance(value, dict):

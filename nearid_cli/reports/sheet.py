@@ -12,6 +12,8 @@ from nearid_cli.results.plain import plain
 
 Cell = str | int | float | None
 
+_OWN_COLUMNS = ("method", "path", "subject", "copy_of", "prompt", "seed")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -68,9 +70,10 @@ def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
 
 
 def image_sheet(result: ScoreResult | CompareResult) -> Sheet:
-    """One row a generation: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, then one column a metric.
+    """One row a generation: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, labels, then the metrics.
 
-    With distractors `<metric>_margin` follows. A comparison has `method` as its first column.
+    Each label is a column of its name, each metric as well. With distractors `<metric>_margin` follows. A comparison
+    has `method` as its first column.
     """
     images = method_images(result)
     known = [
@@ -86,6 +89,7 @@ def image_sheet(result: ScoreResult | CompareResult) -> Sheet:
         Column("subject", str, [image.subject for _, image in images]),
         Column("copy_of", str, [image.copy_of for _, image in images]),
         *(Column(name, str, [getattr(image, name) for _, image in images]) for name in known),
+        *_labels([image for _, image in images], [metric.name for metric in result.metrics]),
         *(
             Column(metric.name, float, [image.scores[metric.name] for _, image in images])
             for metric in result.metrics
@@ -100,6 +104,22 @@ def image_sheet(result: ScoreResult | CompareResult) -> Sheet:
             if margins
         ),
     )
+
+
+def _labels(images: Sequence[Image], metrics: Sequence[str]) -> list[Column]:
+    """A column for every label that some generation has; one that is called like another column is `label_<name>`.
+
+    Names that differ in case only are alike to many readers of tables, and so here.
+    """
+    taken = {*_OWN_COLUMNS, *(name.casefold() for metric in metrics for name in (metric, f"{metric}_margin"))}
+    columns = []
+    for label in {name: None for image in images for name in image.labels}:
+        name = label
+        while name.casefold() in taken:
+            name = f"label_{name}"
+        taken.add(name.casefold())
+        columns.append(Column(name, str, [image.labels.get(label) for image in images]))
+    return columns
 
 
 def method_images(result: ScoreResult | CompareResult) -> list[tuple[str | None, Image]]:

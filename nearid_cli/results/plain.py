@@ -12,7 +12,7 @@ def plain(value: Any) -> Any:
     """Dataclasses, mappings and tuples as dictionaries and lists; `asdict` takes four times as long.
 
     A field that has a default is left out where it holds just that: it belongs to a part of the job that was not
-    asked for, such as margins without distractors.
+    asked for, such as margins without distractors, or says nothing, such as no labels.
     """
     if value is None or isinstance(value, (str, int, float)):
         return value
@@ -30,8 +30,10 @@ def plain(value: Any) -> Any:
 
 @cache
 def _defaults(kind: Any) -> dict[str, Any]:
-    return {
-        field.name: field.default
-        for field in dataclasses.fields(kind)
-        if field.default is not dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    made = {
+        field.name: field.default_factory()
+        for field in fields
+        if field.default_factory is not dataclasses.MISSING
     }
+    return made | {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}

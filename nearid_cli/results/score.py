@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.results.plain import plain
@@ -131,7 +131,8 @@ class Image:
     """One generation with its scores by metric; `copy_of` is the reference that it copies.
 
     `prompt` and `seed` are None where the layout does not say. `margins` holds, by metric, the score minus the
-    largest similarity to a distractor of the subject; None where the subject has none.
+    largest similarity to a distractor of the subject; None where the subject has none. `labels` is whatever else the
+    layout or manifest says about it, by name: step, category, any further column.
     """
 
     path: str
@@ -141,6 +142,7 @@ class Image:
     prompt: str | None = None
     seed: str | None = None
     margins: Mapping[str, float] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,8 @@ def test_enlarging_by_mouse(page: Page) -> None:
     assert facts["copy of"] == "mug/1.jpg"
     assert facts["prompt"] == "a photo of a mug & <i>prompt 0</i>"
     assert facts["seed"] == "0"
+    assert facts["step"] == "500"
+    assert facts["<i>note</i>"] == "no. 0 & <b>more</b>"
     assert re.fullmatch(r"0\.\d{3}, margin -0\.050", facts["nearid"])
     assert re.fullmatch(r"0\.\d{3}, margin -0\.050", facts["hog"])
     assert dialog.locator(".strip img").count() == 2  # the references, to compare with

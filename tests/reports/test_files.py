@@ -137,6 +137,42 @@ def test_images(result, tmp_path, extension):
     assert frame["copy_of"].isna().tolist() == [True, False, True]
 
 
+def test_labels_in_every_format(make, replace, tmp_path):
+    scores = {"nearid": 0.5, "dino": 0.25}
+    labels = (
+        {"step": "0500", "Nearid": "x", "note": "a, b"},
+        {},
+        {"step": "7", "path": "/", "label_path": "-"},
+    )
+    images = tuple(
+        Image(f"{i}.png", "cat", None, scores, seed="1", labels=one) for i, one in enumerate(labels)
+    )
+    result = make({"cat": 0.5}, metrics=("nearid", "dino"), images=images)
+    write(result, tmp_path / "r.json")
+    assert read_score(tmp_path / "r.json") == result
+    rows = json.loads((tmp_path / "r.json").read_text())["images"]
+    assert [row.get("labels") for row in rows] == [labels[0], None, labels[2]]
+    for extension in ("csv", "parquet"):
+        path = tmp_path / f"i.{extension}"
+        write_images(result, path)
+        frame = pd.read_csv(path, dtype=str) if extension == "csv" else pd.read_parquet(path)
+        columns = ["path", "subject", "copy_of", "seed", "step", "label_Nearid", "note", "label_path"]
+        assert list(frame.columns) == [*columns, "label_label_path", "nearid", "dino"]
+        cells = frame.astype(object).where(frame.notna(), None)
+        assert cells["step"].tolist() == ["0500", None, "7"]
+        assert cells["label_Nearid"].tolist() == ["x", None, None]
+        assert cells["note"].tolist() == ["a, b", None, None]
+        assert cells["label_path"].tolist() == [None, None, "/"]
+        assert cells["label_label_path"].tolist() == [None, None, "-" if extension == "parquet" else "'-"]
+        assert cells["path"].tolist() == ["0.png", "1.png", "2.png"]
+
+
+def test_results_from_before_there_were_labels_read(result, tmp_path):
+    write(result, tmp_path / "r.json")
+    assert "labels" not in (tmp_path / "r.json").read_text()
+    assert all(image.labels == {} for image in read_score(tmp_path / "r.json").images)
+
+
 def test_formulas_are_defused_and_negative_numbers_are_not(make, tmp_path):
     images = tuple(Image(name, name, None, {"=m": -0.5}) for name in FORMULAS)
     result = make(dict.fromkeys(FORMULAS, -0.5), metrics=("=m",), images=images)

@@ -354,7 +354,7 @@ def test_rows_hold_the_result(result) -> None:
     data = page_data(result, NONE)
     images = [image for method in result.methods for image in method.result.images]
     for row, image in zip(data["generations"], images, strict=True):
-        method, subject, name, picture, copied, prompt, seed, scores, margins = row
+        method, subject, name, picture, copied, prompt, seed, scores, margins, labels = row
         assert (name, copied, prompt, seed, picture) == (
             image.path,
             image.copy_of,
@@ -365,8 +365,23 @@ def test_rows_hold_the_result(result) -> None:
         assert data["subjects"][subject]["name"] == image.subject
         assert scores == pytest.approx([image.scores[m] for m in data["metrics"]], abs=1e-6)
         assert margins == pytest.approx([image.margins[m] for m in data["metrics"]], abs=1e-6)
+        assert labels == [["step", "500"], ["<i>note</i>", image.labels["<i>note</i>"]]]
         assert data["methods"][method] in METHODS
     assert [len(subject["references"]) for subject in data["subjects"]] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ({}, []),
+        ({"labels": {"a\n": "b\t"}}, [None, [[r"a\n", r"b\t"]]]),
+        ({"margins": {"hog": 0.5}}, [[0.5]]),
+    ],
+)
+def test_rows_end_early_where_there_is_no_more(more, end) -> None:
+    image = {"path": "1.png", **more}
+    data = page_data(scored({"cat": np.array([[0.5]])}, ("hog",), image=lambda *_: image), NONE)
+    assert data["generations"] == [[0, 0, "1.png", -1, None, None, None, [0.5], *end]]
 
 
 def test_disagreements_are_those_of_the_comparison() -> None:

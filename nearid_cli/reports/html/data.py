@@ -78,8 +78,9 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
 def page_data(result: ScoreResult | CompareResult, pictures: Pictures) -> dict[str, Any]:
     """All that page.js shows, JSON-ready.
 
-    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins]`, in the order of
-    the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not have.
+    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels]`, in the
+    order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not have.
+    A row without labels ends before them, and before the margins where it has none either.
     """
     methods = methods_of(result)
     subjects = subjects_of(methods)
@@ -150,7 +151,12 @@ def _row(method: int, subject: int, image: Image, picture: int, metrics: list[st
         prompt,
         seed,
         _rounded(image.scores, metrics),
-        *([margins] if margins else []),
+        *([margins or None] if margins or image.labels else []),
+        *(
+            [[[printable(name), printable(value)] for name, value in image.labels.items()]]
+            if image.labels
+            else []
+        ),
     ]
 
 

@@ -8,8 +8,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const generations = data.generations.map(
-    ([method, subject, name, picture, copyOf, prompt, seed, scores, margins], row) => ({
-      row, method, subject, name, picture, copyOf, prompt, seed, scores, margins,
+    ([method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels], row) => ({
+      row, method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels,
       path: data.roots[method] + name,
     }));
   const natural = new Intl.Collator("en", { numeric: true }).compare;
@@ -203,6 +203,7 @@
     if (item.copyOf) rows.push(["copy of", item.copyOf]);
     if (item.prompt) rows.push(["prompt", item.prompt]);
     if (item.seed) rows.push(["seed", item.seed]);
+    rows.push(...(item.labels || []));
     (item.scores || []).forEach((score, metric) => {
       const margin = item.margins ? item.margins[metric] : null;
       rows.push([data.metrics[metric], figure(score) + (margin === null ? "" : ", margin " + figure(margin))]);

@@ -5,7 +5,6 @@ Every choice made here (which formats, what becomes of alpha, 16 bits, CMYK, ...
 
 from __future__ import annotations
 
-import re
 import stat
 import struct
 import threading
@@ -29,6 +28,7 @@ from PIL import (
 )
 
 from nearid_cli.errors import UsageError
+from nearid_cli.images.formats import sniff
 from nearid_cli.text import printable
 
 MAX_PIXELS = 178_000_000
@@ -36,16 +36,15 @@ MAX_PIXELS = 178_000_000
 
 # Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
 # one that starts Ghostscript; none of them is worth its attack surface here.
-_FORMATS = (
-    (rb"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (rb"RIFF....WEBP", WebPImagePlugin.WebPImageFile),
-    (rb"GIF8[79]a", GifImagePlugin.GifImageFile),
-    (rb"BM", BmpImagePlugin.BmpImageFile),
-    (rb"II[*+]\0|MM\0[*+]", TiffImagePlugin.TiffImageFile),
-    (rb"....ftypavi[fs]", AvifImagePlugin.AvifImageFile),
-)
-_HEIF = rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)"
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
 
 
 class _Silence(threading.local):
@@ -160,7 +159,7 @@ def read_picture_file(path: Path) -> bytes:
 
 
 def picture_format(start: bytes) -> str:
-    """Pillow's name of a picture's format, told by the first bytes of the file, 256 or more.
+    """Pillow's name of a picture's format, told by the first bytes of the file, `formats.SNIFF_BYTES` of them.
 
     Raises:
         UnreadableImage: no picture begins like this.
@@ -190,14 +189,13 @@ def _identify(content: bytes) -> type[ImageFile.ImageFile]:
     `PIL.Image.open` is not used: it holds the size against the global `MAX_IMAGE_PIXELS` whatever our
     `max_pixels` is, and changing that global would change it for every other thread of the host.
     """
-    for pattern, plugin in _FORMATS:
-        if re.match(pattern, content, re.DOTALL):
-            return plugin
-    if re.match(_HEIF, content, re.DOTALL):
-        brands = content[8 : int.from_bytes(content[:4], "big")]
-        return AvifImagePlugin.AvifImageFile if b"avif" in brands else _heif_plugin()
-    start = content[:16].decode("ascii", "backslashreplace")
-    raise UnreadableImage(f'not an image (starts with "{printable(start)}")')
+    found = sniff(content)
+    if found is None:
+        start = content[:16].decode("ascii", "backslashreplace")
+        raise UnreadableImage(f'not an image (starts with "{printable(start)}")')
+    if not found.decodable:
+        raise UnreadableImage(found.why)
+    return _heif_plugin() if found.name == "HEIF" else _PLUGINS[found.name]
 
 
 def _heif_plugin() -> type[ImageFile.ImageFile]:

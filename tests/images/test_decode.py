@@ -280,9 +280,9 @@ def test_a_huge_webp_is_pillows_to_refuse(monkeypatch):
     ("content", "expected"),
     [
         (b"", "empty file"),
-        (b"<!DOCTYPE html><html>", 'not an image (starts with "<!DOCTYPE html><")'),
+        (b"<!DOCTYPE html><html>", "not an image: an HTML page"),
         (b"\x00\xff\n\x1b[31m", r'not an image (starts with "\x00\xff\n\x1b[31m")'),
-        (b"%!PS-Adobe-3.0 EPSF-3.0", 'not an image (starts with "%!PS-Adobe-3.0 E")'),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "unsupported: EPS; convert it to PNG"),
         (FILES["jpeg"][:600], "truncated JPEG"),
         (FILES["png"][:600], "truncated PNG"),
         (FILES["gif"][:900], "truncated GIF"),

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint types check perf clean
+.PHONY: demo test torture lint types check perf clean
 
 # The constraints file pins torch: any other request for it can pull gigabytes of CUDA packages.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -22,6 +22,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Long attacks by generated input, which `make test` leaves out.
+torture: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto -m torture
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

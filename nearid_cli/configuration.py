@@ -17,7 +17,6 @@ The nearest file counts, looking in the current folder and then in its parents. 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,10 +102,8 @@ def _read(path: Path, prefix: tuple[str, ...]) -> dict[str, Any] | None:
     # Most pyproject.toml files are other people's: parse only those that speak of us.
     if prefix and b"nearid" not in text:
         return None
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    import tomllib
+
     try:
         table: Any = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ def backgrounds(random: np.random.Generator, count: int, height: int, width: int
     Returns:
         uint8 [count, 3, height, width].
     """
-    levels = random.random((count, 3, 1, 1), np.float32)
+    levels: NDArray[np.floating[Any]] = random.random((count, 3, 1, 1), np.float32)
     for cells in (2, 5, 16):
         strength = random.random((count, 1, 1, 1), np.float32)
         grey, colour = (random.random((count, n, cells, cells), np.float32) - 0.5 for n in (1, 3))

@@ -21,7 +21,7 @@ FLOORS = {
     "configuration": 0,
     "metrics": 0,
     "images": 1,
-    "layouts": 1,
+    "layouts": 2,
     "encoders": 2,
     "nearid_data": 2,
     "embedding": 3,

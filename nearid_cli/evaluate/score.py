@@ -92,7 +92,6 @@ def _report_found(dataset: Dataset, start: str = "") -> None:
     references = sum(len(subject.references) for subject in dataset.subjects)
     generations = sum(len(subject.generations) for subject in dataset.subjects)
     distractors = sum(len(subject.distractors) for subject in dataset.subjects)
-    left_out = ", ".join(f"{reason} ({number:,})" for reason, number in dataset.left_out.items())
     logger.info(
         "%slayout %s: %s, %s, %s%s%s",
         start,
@@ -101,5 +100,5 @@ def _report_found(dataset: Dataset, start: str = "") -> None:
         count(references, "reference"),
         count(generations, "generation"),
         f", {count(distractors, 'distractor')}" if distractors else "",
-        f"; left out: {left_out}" if left_out else "",
+        f"; left out: {dataset.left_out.summary()}" if dataset.left_out else "",
     )

@@ -49,7 +49,7 @@ def find_concepts(root: Path) -> Found | None:
         if name not in found.subjects and (root / folder).is_dir():
             walked = walk(root, folder)
             found.subjects[name] = [picture(root, one) for one in walked.names]
-            found.left_out.update(walked.left_out)
+            found.left_out.extend(walked.left_out)
     if not found.subjects:
         raise InputError(
             f"{printable(file)} names {count(len(taken), 'folder')} of concepts and none is there: "
@@ -79,7 +79,7 @@ def find_samples(root: Path, walked: Walk) -> Found | None:
     for name in walked.names:
         folder = name.rpartition("/")[0]
         if folder not in sample_folders:
-            found.left_out["pictures outside samples/"] += 1
+            found.left_out.add("pictures outside samples/", name)
             continue
         prompt = prompts.get(folder, {}).get(stem(name))
         one = picture(root, name, prompt=prompt if isinstance(prompt, str) else None)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nearid_cli.layouts.left_out import LeftOut
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -52,7 +54,7 @@ class Dataset:
         unmatched: names of subjects with only generations or only references, with their lack
             (`"cat: 3 generations, no references"`), and generations that no subject claims.
         ungenerated: those of `unmatched` that have references and no generations.
-        left_out: how many files were not taken, by reason (`{"masks": 3, "hidden files": 1}`).
+        left_out: files that were not taken, by reason.
         repeated_references: the layout repeats references by design (DreamBench++ `src_image`), so
             byte-identical references of a subject count once.
     """
@@ -64,5 +66,5 @@ class Dataset:
     distractors: str | None = None
     unmatched: tuple[str, ...] = ()
     ungenerated: tuple[str, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
     repeated_references: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 from nearid_cli.errors import InputError
@@ -124,7 +125,7 @@ def from_manifest(manifest: Manifest, role: str) -> Found:
             "a score is of one method, so give a manifest with only its rows, or all of them to nearid compare"
         )
     return Found(
-        manifest.path, "manifest", subjects, [], manifest.left_out.copy(), manifest.roles["distractor"]
+        manifest.path, "manifest", subjects, [], deepcopy(manifest.left_out), manifest.roles["distractor"]
     )
 
 
@@ -159,7 +160,7 @@ def _not_empty(found: Found, side: str) -> Found:
 
 
 def _empty(found: Found, side: str) -> InputError:
-    others = ", ".join(f"{number:,} {reason}" for reason, number in found.left_out.most_common())
+    others = ", ".join(f"{number:,} {reason}" for reason, number in found.left_out.counts().items())
     return InputError(
         f"no pictures in {side} folder {printable(found.root)}: found {others or 'nothing'} "
         f"(looked at any depth for jpg, png, webp and other picture files)"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from nearid_cli.layouts.detect import (
 from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.found import Found
 from nearid_cli.layouts.join import join
+from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest, is_manifest, read_manifest
 from nearid_cli.layouts.walk import walk
 from nearid_cli.text import printable, unknown
@@ -80,7 +80,7 @@ def find(
     )
     if reference_manifest and reference_manifest is generation_manifest:
         # One manifest is both sides: what it left out and its distractors count once.
-        generation_side.left_out, generation_side.distractors = Counter(), {}
+        generation_side.left_out, generation_side.distractors = LeftOut(), {}
     else:
         # Rows of a role that the other side provides.
         _count_unused(reference_manifest, "generation", "references", reference_side)
@@ -102,10 +102,10 @@ def distractor_side(distractors: Path | None) -> Found | None:
     if manifest is None:
         return find_distractors(distractors)
     side = from_manifest(manifest, "distractor")
-    return replace(side, distractors=side.subjects, subjects={}, left_out=Counter())
+    return replace(side, distractors=side.subjects, subjects={}, left_out=LeftOut())
 
 
-def find_images(paths: Sequence[Path]) -> tuple[list[Picture], Mapping[str, int]]:
+def find_images(paths: Sequence[Path]) -> tuple[list[Picture], LeftOut]:
     """All pictures in files and folders, folders at any depth; each path once.
 
     A file given by name is taken whatever its extension. A picture's name is its path as given.
@@ -119,21 +119,23 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Picture], Mapping[str, int]
     if missing := [path for path in paths if not os.path.lexists(path)]:
         raise InputError("no such file or folder", [printable(path) for path in missing])
     pictures: dict[Path, Picture] = {}
-    left_out: Counter[str] = Counter()
+    left_out = LeftOut()
     for path in paths:
         found = [path]
         if path.is_dir():
             walked = walk(path)
-            left_out.update(walked.left_out)
+            for reason, names in walked.left_out.by_reason.items():
+                for name in names:
+                    left_out.add(reason, f"{path}/{name}")
             found = [Path(f"{path}/{name}") for name in walked.names]
         for one in found:
             pictures.setdefault(one, Picture(one, one.as_posix()))
     if not pictures:
-        others = ", ".join(f"{number:,} {reason}" for reason, number in left_out.most_common())
+        others = ", ".join(f"{number:,} {reason}" for reason, number in left_out.counts().items())
         raise InputError(
             f"no pictures in {', '.join(map(printable, paths)) or 'no paths'}: found {others or 'nothing'}"
         )
-    return list(pictures.values()), dict(left_out)
+    return list(pictures.values()), left_out
 
 
 def manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
@@ -157,5 +159,6 @@ def manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
 
 def _count_unused(manifest: Manifest | None, role: str, side: str, found: Found) -> None:
     if manifest and manifest.roles[role]:
-        rows = sum(map(len, manifest.roles[role].values()))
-        found.left_out[f"{role} rows of the {side} manifest"] += rows
+        for pictures in manifest.roles[role].values():
+            for one in pictures:
+                found.left_out.add(f"{role} rows of the {side} manifest", one.name)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.left_out import LeftOut
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Found:
         layout: how they were found.
         subjects: pictures by the subject's name on this side.
         loose: pictures that no folder assigns to a subject.
-        left_out: how many files were not taken, by reason.
+        left_out: files that were not taken, by reason.
         distractors: distractors by subject; manifests of references or generations may have them.
     """
 
@@ -28,7 +28,7 @@ class Found:
     layout: str
     subjects: dict[str, list[Picture]] = field(default_factory=dict)
     loose: list[Picture] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
     distractors: dict[str, list[Picture]] = field(default_factory=dict)
 
     def pictures(self) -> Iterable[Picture]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from nearid_cli.layouts.dataset import Dataset, Picture, Subject
 from nearid_cli.layouts.dreambench import entry_key
 from nearid_cli.layouts.folders import as_one
 from nearid_cli.layouts.found import Found, own_name, stem
+from nearid_cli.layouts.left_out import together
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, match_beginnings, match_subjects
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
@@ -97,7 +97,7 @@ def join(
                 for one in side.loose
             ),
         ),
-        left_out=dict(sum((side.left_out for side in sides), Counter[str]()).most_common()),
+        left_out=together(side.left_out for side in sides),
         repeated_references=references.layout == "dreambench++-samples",
     )
 

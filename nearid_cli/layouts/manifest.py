@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable, unknown
 
@@ -26,11 +26,11 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Manifest:
-    """The pictures of a manifest by role and subject, and how many rows were not taken, by reason."""
+    """The pictures of a manifest by role and subject, and rows that were not taken, by reason."""
 
     path: Path
     roles: dict[str, dict[str, list[Picture]]]
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def is_manifest(path: Path) -> bool:
@@ -85,7 +85,7 @@ def _add(manifest: Manifest, row: Row, seen: set[tuple[str, ...]]) -> str | None
     if wrong:
         return "; ".join(wrong)
     if (path, subject, role, method) in seen:
-        manifest.left_out["repeated manifest rows"] += 1
+        manifest.left_out.add("repeated manifest rows", path)
         return None
     seen.add((path, subject, role, method))
     one = Picture(full_path, path.replace(os.sep, "/"), method or None, prompt or None, seed or None)

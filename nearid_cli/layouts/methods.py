@@ -13,6 +13,7 @@ from nearid_cli.layouts.detect import find_references, from_manifest
 from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.find import distractor_side, find, manifest_at
 from nearid_cli.layouts.join import join
+from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest
 from nearid_cli.layouts.matching import loose_key
 from nearid_cli.layouts.walk import natural_key
@@ -131,7 +132,7 @@ def _from_manifest(
         )
         generated = from_manifest(own, "generation")
         if other is manifest:
-            generated.left_out.clear()  # one manifest is both sides: what it left out counts once
+            generated.left_out = LeftOut()  # one manifest is both sides: what it left out counts once
         found[method] = join(side, generated, layout, distractor_side(distractors))
     return found
 

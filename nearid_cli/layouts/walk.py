@@ -3,34 +3,126 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import os
 import re
-from collections import Counter
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearid_cli.errors import InputError
+from nearid_cli.images.formats import sniff
+from nearid_cli.layouts.byproducts import find_byproducts
+from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.text import printable
 
-EXTENSIONS = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif"})
-HEIF_EXTENSIONS = frozenset({"heic", "heif"})
-
-_SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-# Whole names only: a subject called `class_ring`, `world_class`, `gas_mask` or `griddle` must stay.
-_LEFT_OUT_FOLDERS = {
-    "mask": "masks",
-    "masks": "masks",
-    "grids": "grids",
-    "class_image": "class images",
-    "class_images": "class images",
-    "class_data": "class images",
-    "class_samples": "class images",
-    "regularization": "class images",
-    "regularization_images": "class images",
-}
-_GRID = re.compile(r"grid(?![a-z])|.*[_-]grid(?:[_-]?[0-9]+)*(?:\.|$)", re.DOTALL)
+# Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
+# them says why not, and stops, where leaving them out would score what is left.
+EXTENSIONS = frozenset(
+    {
+        "jpg",
+        "jpeg",
+        "jpe",
+        "jfif",
+        "jif",
+        "jfi",
+        "pjpeg",
+        "pjp",
+        "png",
+        "apng",
+        "webp",
+        "bmp",
+        "dib",
+        "tif",
+        "tiff",
+    }
+    | {"gif", "avif", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx"}
+)
+# Never looked into: what lies beside pictures everywhere. Any other file may be a picture under an odd name.
+_NO_PICTURES = frozenset(
+    {
+        "txt",
+        "md",
+        "rst",
+        "json",
+        "jsonl",
+        "yaml",
+        "yml",
+        "toml",
+        "ini",
+        "cfg",
+        "csv",
+        "tsv",
+        "parquet",
+        "arrow",
+        "xml",
+    }
+    | {
+        "html",
+        "htm",
+        "css",
+        "js",
+        "ts",
+        "py",
+        "pyc",
+        "ipynb",
+        "sh",
+        "log",
+        "lock",
+        "caption",
+        "captions",
+        "tfevents",
+    }
+    | {
+        "safetensors",
+        "bin",
+        "pt",
+        "pth",
+        "ckpt",
+        "pkl",
+        "pickle",
+        "npy",
+        "npz",
+        "h5",
+        "msgpack",
+        "onnx",
+        "gguf",
+    }
+    | {
+        "zip",
+        "tar",
+        "gz",
+        "tgz",
+        "bz2",
+        "xz",
+        "7z",
+        "rar",
+        "mp4",
+        "mov",
+        "avi",
+        "mkv",
+        "webm",
+        "mp3",
+        "wav",
+        "db",
+    }
+)
+_SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
+# Thumbnails, bins, snapshots and the like of macOS, Windows, Linux and the usual network storage.
+_SYSTEM_FOLDERS = frozenset(
+    {"__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"}
+    | {
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "@recently-snapshot",
+        "#snapshot",
+        "~snapshot",
+        "@__thumb",
+        "@sharebin",
+    }
+    | {"@tmp", "$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "lost+found"}
+)
+_PREVIOUS_VERSION = re.compile(r"@gmt-[0-9.]+-[0-9.]+")  # a snapshot, as Samba names it
+_SNIFFED = 64  # bytes; enough for every format's first words
 # At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
 _NUMBER = re.compile(r"([0-9]{1,18})")
 
@@ -48,47 +140,62 @@ def natural_key(name: str) -> NaturalKey:
     return pieces, name
 
 
-@cache
-def extensions() -> frozenset[str]:
-    """The extensions of pictures, in lower case; HEIC only where pillow-heif is installed."""
-    return EXTENSIONS | HEIF_EXTENSIONS if importlib.util.find_spec("pillow_heif") else EXTENSIONS
-
-
-@dataclass(frozen=True)
+@dataclass
 class Walk:
-    """The pictures below a folder, as names relative to it with `/`, and what was left out by reason."""
+    """The pictures below a folder, as names relative to it with `/`, and what was left out."""
 
-    names: list[str]
-    left_out: Counter[str]
+    names: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
-def walk(root: Path, below: str = "") -> Walk:
-    """All pictures in a folder, at any depth.
+def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) -> Walk:
+    """All pictures in a folder, at any depth, without masks, grids and class images.
 
     Natural order; the pictures of a folder come before those of its subfolders. Symlinked folders
     are followed unless they lead back to a folder that they are in. A symlink with a picture's
-    extension whose target is gone counts as a picture: who reads it reports it.
+    extension whose target is gone counts as a picture: who reads it reports it. So does a file with
+    a strange extension, or none, that begins as a picture does.
 
     Args:
         root: the folder that names are relative to.
         below: the subfolder of `root` to walk, with `/`; empty for all of it.
+        subjects: names, without case, that are subjects even where they sound like masks or grids.
 
     Raises:
         InputError: a folder cannot be read.
     """
-    names: list[str] = []
-    left_out: Counter[str] = Counter()
-    known = extensions()
+    walked = scan(root, below)
+    leave_out_byproducts(walked, subjects)
+    return walked
+
+
+def leave_out_byproducts(walked: Walk, subjects: frozenset[str] = frozenset()) -> None:
+    """Take masks, grids and class images out of the pictures of a walk; see `find_byproducts`."""
+    byproducts = find_byproducts(walked.names, subjects)
+    if byproducts:
+        for name, reason in byproducts.items():
+            walked.left_out.add(reason, name)
+        walked.names = [name for name in walked.names if name not in byproducts]
+
+
+def scan(root: Path, below: str = "") -> Walk:
+    """As `walk`, with masks, grids and class images among the pictures.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
+    walked = Walk()
+    names, left_out = walked.names, walked.left_out
     top = os.path.join(root, below) if below else os.fspath(root)  # noqa: PTH118 - raw strings are fast
-    # Each with: the start of its pictures' names, the reason to leave out all of it, the folders it is in.
-    folders: list[tuple[str, str, str | None, frozenset[tuple[int, int]]]] = [
-        (top, f"{below}/" if below else "", None, frozenset())
+    # Each with: the start of its pictures' names, and the folders it is in.
+    folders: list[tuple[str, str, frozenset[tuple[int, int]]]] = [
+        (top, f"{below}/" if below else "", frozenset())
     ]
     while folders:
-        folder, prefix, reason, above = folders.pop()
+        folder, prefix, above = folders.pop()
         entries, identity = _read(folder)
         if identity in above:
-            left_out["folders that lead back to themselves"] += 1
+            left_out.add("folders that lead back to themselves", prefix)
             continue
         pictures: list[str] = []
         subfolders: list[str] = []
@@ -100,20 +207,26 @@ def walk(root: Path, below: str = "") -> Walk:
                 if skip is None:
                     subfolders.append(name)
                 else:
-                    left_out[skip] += 1
-            elif why := reason or _why_left_out(name, kind, known):
-                left_out[why] += 1
+                    left_out.add(skip, f"{prefix}{name}/")
+            elif why := _why_left_out(entry, kind):
+                left_out.add(why, prefix + name)
             else:
                 pictures.append(name)
         pictures.sort(key=natural_key)
         names.extend([prefix + name for name in pictures])
         subfolders.sort(key=natural_key, reverse=True)
         inside = above | {identity}
-        folders.extend(
-            (f"{folder}{os.sep}{name}", f"{prefix}{name}/", reason or _reason_for_folder(name), inside)
-            for name in subfolders
-        )
-    return Walk(names, left_out)
+        folders.extend((f"{folder}{os.sep}{name}", f"{prefix}{name}/", inside) for name in subfolders)
+    return walked
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder is hidden, or an operating system's own: no subject and no method.
+
+    >>> is_system_folder("@eaDir"), is_system_folder(".git"), is_system_folder("@anna")
+    (True, True, False)
+    """
+    return _why_skip_folder(name) is not None
 
 
 def _read(folder: str) -> tuple[list[os.DirEntry[str]], tuple[int, int]]:
@@ -134,40 +247,41 @@ def _kind(entry: os.DirEntry[str]) -> str:
             return "file"
         return "special"
     except OSError as error:
-        if error.errno == errno.ELOOP or _extension(entry.name) in extensions():
+        if error.errno == errno.ELOOP or _extension(entry.name) in EXTENSIONS:
             return "file"
         raise InputError(f"cannot read {printable(entry.path)}: {error.strerror}") from error
 
 
 def _extension(name: str) -> str:
-    return name.rpartition(".")[2].lower()
+    return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def _why_skip_folder(name: str) -> str | None:
     """Why a folder is not entered at all."""
     if name.startswith("."):
         return "hidden folders"
-    return "system files" if name.lower() in _SYSTEM_NAMES else None
+    lower = name.lower()
+    return "system files" if lower in _SYSTEM_FOLDERS or _PREVIOUS_VERSION.fullmatch(lower) else None
 
 
-def _reason_for_folder(name: str) -> str | None:
-    """Why every file in a folder is left out; such folders are entered only to count."""
-    return _LEFT_OUT_FOLDERS.get(name.lower().replace("-", "_").replace(" ", "_"))
-
-
-def _why_left_out(name: str, kind: str, known: frozenset[str]) -> str | None:
+def _why_left_out(entry: os.DirEntry[str], kind: str) -> str | None:
+    name = entry.name
     if name.startswith("."):
         return "hidden files"
     if kind == "special":
         return "not regular files"
-    lower = name.lower()
-    extension = _extension(lower)
-    if extension not in known or "." not in name:
-        if lower in _SYSTEM_NAMES:
-            return "system files"
-        return "HEIC files (pillow-heif is not installed)" if extension in HEIF_EXTENSIONS else "other files"
-    if "_mask." in lower or "-mask." in lower:
-        return "masks"
-    if "grid" in lower and _GRID.match(lower):
-        return "grids"
-    return None
+    extension = _extension(name)
+    if extension in EXTENSIONS:
+        return None
+    if name.lower() in _SYSTEM_FILES:
+        return "system files"
+    return None if extension not in _NO_PICTURES and _begins_as_a_picture(entry.path) else "other files"
+
+
+def _begins_as_a_picture(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            found = sniff(file.read(_SNIFFED))
+    except OSError:
+        return False  # it is named among the other files
+    return found is not None and found.decodable

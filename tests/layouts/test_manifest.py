@@ -80,7 +80,7 @@ def test_a_manifest_and_a_folder(root, plant):
     dataset = find(manifest, gens)
     assert dataset.layout == "manifest + folders"
     assert [one.name for one in dataset.subjects[0].generations] == ["cat/0.png", "cat/1.png"]
-    assert dataset.left_out == {"generation rows of the references manifest": 2}
+    assert dataset.left_out.counts() == {"generation rows of the references manifest": 2}
     dataset = find(plant("refs", "CAT/0.jpg"), manifest, "manifest")
     assert dataset.layout == "folders + manifest"
     subject = dataset.subjects[0]
@@ -92,7 +92,7 @@ def test_two_manifests(root):
     dataset = find(references, generations)
     assert len(dataset.subjects[0].generations) == 2
     assert len(dataset.subjects[0].distractors) == 1
-    assert dataset.left_out == {}
+    assert dataset.left_out.counts() == {}
 
 
 def test_unmatched_rows_are_listed(root):
@@ -182,7 +182,7 @@ def test_several_methods(root):
 def test_rows_that_say_the_same_count_once(root):
     dataset = find(write(root / "m.csv", [*ROWS, *ROWS]), None)
     assert len(dataset.subjects[0].generations) == 2
-    assert dataset.left_out == {"repeated manifest rows": 4}
+    assert dataset.left_out.counts() == {"repeated manifest rows": 4}
 
 
 def test_odd_paths(plant):

@@ -65,7 +65,7 @@ def test_a_manifest_with_methods(plant):
     assert summary(found) == {"ours": {"cat": ["a.png"]}, "theirs": {"cat": ["b.png"]}}
     for dataset in found.values():
         assert [one.name for one in dataset.subjects[0].distractors] == ["d.png"]
-        assert dataset.left_out == {"repeated manifest rows": 1}
+        assert dataset.left_out.counts() == {"repeated manifest rows": 1}
         assert dataset.distractors == str(manifest)
     manifest.write_text("path,subject,role,method\n" + rows + "a.png,cat,generation,\n")
     with pytest.raises(InputError, match="has 1 generation without a method"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts import find_images
-from nearid_cli.layouts.walk import EXTENSIONS, extensions, natural_key, walk
+from nearid_cli.layouts.walk import EXTENSIONS, natural_key, walk
 
 
 def test_natural_order_at_every_level(plant):
@@ -36,18 +36,31 @@ def test_extensions_in_any_case(plant, extension):
     assert walk(plant("d", [f"a.{extension}"])).names == [f"a.{extension}"]
 
 
-def test_heic_needs_its_library(plant, tmp_path, monkeypatch):
-    root = plant("d", "a.heic b.HEIF c.png")
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    extensions.cache_clear()
+@pytest.mark.parametrize("name", ["a.heic", "b.HEIF", "c.jxl", "d.jp2"])
+def test_photographs_that_may_not_decode_are_pictures_all_the_same(plant, name):
+    """Leaving them out would score what is left; who decodes them says why not."""
+    assert walk(plant("d", [name])).names == [name]
+
+
+def test_pictures_under_odd_names_are_told_by_their_beginning(plant, photographs):
+    root = plant("d", ["a.txt"])
+    odd = ["photo.jpg_large", "photo.jpg.1", "photo", "photo.png ", "photo.JPE", "photo.jfif", "photo."]
+    for name in odd:
+        photographs["coffee"].resize((8, 8)).save(root / name, "JPEG")
+    (root / "a.psd").write_bytes(b"8BPS\0\1" + bytes(40))
+    (root / "page").write_bytes(b"<!DOCTYPE html><html>")
+    (root / "empty").touch()
+    (root / "caption.txt").write_bytes((root / "photo").read_bytes())  # never looked into
     walked = walk(root)
-    assert walked.names == ["c.png"]
-    assert walked.left_out == {"HEIC files (pillow-heif is not installed)": 2}
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    extensions.cache_clear()
-    assert walk(root).names == ["a.heic", "b.HEIF", "c.png"]
-    extensions.cache_clear()
+    assert sorted(walked.names) == sorted(odd)
+    assert walked.left_out.by_reason.keys() == {"other files"}
+    assert sorted(walked.left_out.by_reason["other files"]) == [
+        "a.psd",
+        "a.txt",
+        "caption.txt",
+        "empty",
+        "page",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -59,15 +72,23 @@ def test_heic_needs_its_library(plant, tmp_path, monkeypatch):
         ("Thumbs.db", "system files"),
         ("desktop.ini", "system files"),
         ("__MACOSX/a.png", "system files"),
-        ("dog_mask.png", "masks"),
-        ("dog-mask.PNG", "masks"),
         ("masks/dog.png", "masks"),
-        ("Mask/deep/dog.png", "masks"),
+        ("@eaDir/0.jpg/SYNOPHOTO_THUMB_M.jpg", "system files"),
+        ("#recycle/a.png", "system files"),
+        ("@Recycle/a.png", "system files"),
+        ("$RECYCLE.BIN/S-1-5/a.png", "system files"),
+        ("lost+found/a.png", "system files"),
+        ("#snapshot/a.png", "system files"),
+        ("@tmp/a.png", "system files"),
+        ("System Volume Information/a.png", "system files"),
+        ("@GMT-2024.01.01-00.00.00/a.png", "system files"),
+        ("cat_mask.png", "masks"),
+        ("cat-mask.PNG", "masks"),
+        ("mask/cat.png", "masks"),
+        ("masks/cat_mask.png", "masks"),
         ("grid.png", "grids"),
         ("grid-0001.png", "grids"),
-        ("grid_all.jpg", "grids"),
         ("grid01.png", "grids"),
-        ("dog_grid.jpg", "grids"),
         ("xyz_grid-0001-42.png", "grids"),
         ("class_images/1.png", "class images"),
         ("class-data/1.png", "class images"),
@@ -81,7 +102,7 @@ def test_heic_needs_its_library(plant, tmp_path, monkeypatch):
 def test_left_out_and_counted(plant, name, reason):
     walked = walk(plant("d", [name, "cat.png"]))
     assert walked.names == ["cat.png"]
-    assert walked.left_out == {reason: 1}
+    assert walked.left_out.counts() == {reason: 1}
 
 
 @pytest.mark.parametrize(
@@ -89,12 +110,43 @@ def test_left_out_and_counted(plant, name, reason):
     [
         "class_ring/1.png", "world_class/1.png", "gas_mask/1.png", "griddle.png", "gridiron_01.png",
         "unmask.png", "masked_singer/1.png", "class/1.png", "hybrid_grids_toy/1.png", "folder.png/1.png",
+        "cup_on_a_grid_0.png", "mask/1.png", "a mask.png", "dog_mask.png", "a cat with a mask/0.png", "dog_grid.jpg",
+        "mask_0.png", "cat/mask/0.png", "@anna/1.png", "#1/a.png",
     ],
 )  # fmt: skip
 def test_names_that_only_resemble_are_pictures(plant, name):
     walked = walk(plant("d", [name]))
     assert walked.names == [name]
     assert not walked.left_out
+
+
+@pytest.mark.parametrize(
+    ("tree", "masks"),
+    [
+        ("cat/images/0.png cat/masks/0.png dog/images/0.png", ["cat/masks/0.png"]),
+        ("cat/0.png dog/1.png masks/cat/0.png", ["masks/cat/0.png"]),
+        ("cat/0.png mask/0.png mask/1.png", []),  # a subject called mask
+        ("cat/hat/0.png cat/mask/0.png", []),  # a prompt
+        ("cat/hat/0.png cat/masks/0.png", ["cat/masks/0.png"]),
+        ("gas.png gas_mask.png", ["gas_mask.png"]),
+    ],
+)
+def test_masks_are_told_by_what_lies_beside_them(plant, tree, masks):
+    walked = walk(plant("d", tree))
+    assert walked.left_out.by_reason.get("masks", []) == masks
+    assert sorted([*walked.names, *masks]) == sorted(tree.split())
+
+
+def test_grids_are_told_by_what_lies_beside_them(plant):
+    tree = "cat/x_0.png cat/x_1.png cat/x_grid.png cat/y_grid.png txt2img-grids/a/grid-0000.png"
+    walked = walk(plant("d", tree))
+    assert walked.left_out.by_reason == {"grids": ["cat/x_grid.png", "txt2img-grids/a/grid-0000.png"]}
+
+
+def test_names_of_subjects_are_no_byproducts(plant):
+    root = plant("d", "gas.png gas_mask.png grid_0.png class_data/1.png grids/0.png")
+    known = frozenset({"gas_mask", "grid", "class_data", "grids"})
+    assert not walk(root, subjects=known).left_out
 
 
 def test_the_given_folder_itself_is_never_left_out(plant):
@@ -110,8 +162,8 @@ def test_symlink_loops_end(plant):
     (root / "mirror").symlink_to("mirror")
     walked = walk(root)
     assert walked.names == ["cat/a.png", "cat/other/b.png", "dog/b.png", "dog/other/a.png"]
-    assert walked.left_out["folders that lead back to themselves"] >= 4
-    assert walked.left_out["other files"] == 1  # the link to itself
+    assert walked.left_out.counts()["folders that lead back to themselves"] >= 4
+    assert walked.left_out.counts()["other files"] == 1  # the link to itself
 
 
 def test_one_folder_linked_twice_counts_twice(plant):
@@ -127,7 +179,7 @@ def test_dead_links_are_pictures_if_they_are_called_so(plant):
     (root / "gone").symlink_to("nowhere")
     walked = walk(root)
     assert walked.names == ["a.png", "gone.jpg", "ring.png"]
-    assert walked.left_out == {"other files": 1}
+    assert walked.left_out.counts() == {"other files": 1}
 
 
 def test_pipes_and_sockets_are_not_pictures(plant, tmp_path, monkeypatch):
@@ -139,7 +191,7 @@ def test_pipes_and_sockets_are_not_pictures(plant, tmp_path, monkeypatch):
         server.bind("socket.png")
         walked = walk(root)
     assert walked.names == ["a.png"]
-    assert walked.left_out == {"not regular files": 3}
+    assert walked.left_out.counts() == {"not regular files": 3}
 
 
 ODD_NAMES = [
@@ -206,7 +258,7 @@ def test_find_images_takes_files_and_folders_once(plant, monkeypatch):
         "d/a.png",
         "d/notes.txt",
     ]
-    assert left_out == {"other files": 1}
+    assert left_out.by_reason == {"other files": ["d/notes.txt"]}
 
 
 def test_find_images_lists_all_missing(plant):

@@ -203,6 +203,5 @@ def _pictures(folder: Path, side: str, twice: list[str]) -> dict[str, Path]:
         if other != path:
             twice.append(f"{printable(other)} and {printable(path)}")
     if walked.left_out:
-        left_out = ", ".join(f"{reason} ({number:,})" for reason, number in walked.left_out.items())
-        logger.info("%s/%s: left out: %s", own_name(folder), side, left_out)
+        logger.info("%s/%s: left out: %s", own_name(folder), side, walked.left_out.summary())
     return found

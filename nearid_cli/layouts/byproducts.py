@@ -1,0 +1,127 @@
+"""Masks, grids and class images that lie among pictures: left out where the tree shows what they are.
+
+A name that merely contains *mask* or *grid* is no reason: a subject may be a mask, a prompt may have one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+_MASK_SUFFIX = re.compile(r"[_. -]masks?$", re.IGNORECASE)
+_MASK_FOLDERS = frozenset({"mask", "masks"})
+_PICTURE_FOLDERS = frozenset(
+    {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "rgb"}
+)
+_GRID = re.compile(r"(?:(.+)[_-])?grids?(?:[_-]?[0-9]+)*", re.IGNORECASE | re.DOTALL)
+_PLOT_GRIDS = frozenset({"xyz", "xy"})  # what scripts of Stable Diffusion web UIs call theirs
+_WHOLE_FOLDERS = {
+    "grids": "grids",
+    "txt2img_grids": "grids",
+    "img2img_grids": "grids",
+    "class_image": "class images",
+    "class_images": "class images",
+    "class_data": "class images",
+    "class_samples": "class images",
+    "regularization": "class images",
+    "regularization_images": "class images",
+}
+
+Folder = tuple[str, ...]
+
+
+def find_byproducts(names: Sequence[str], subjects: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Which of the pictures of a tree are no pictures of a subject, and why.
+
+    * masks: `x_mask.png` beside `x.png`; a folder `mask` or `masks` whose pictures are called as those beside it, or
+      whose folders are called as those beside it; a folder `masks` that is not at the top.
+    * grids: `grid.png`, `grid-0001.png`, `xyz_grid-0.png`; `x_grid.png` beside `x_0.png`; a folder `grids`.
+    * class images: a folder `class_images`, `class_data`, `class_samples` or `regularization`.
+
+    Args:
+        names: of pictures, relative to the root, with `/`.
+        subjects: names, without case, that are subjects even where they sound like one of these.
+
+    Returns:
+        name -> reason.
+
+    >>> find_byproducts(["cat/0.png", "cat/0_mask.png", "cat/a mask_0.png", "grid.png", "cup_on_a_grid_0.png"])
+    {'cat/0_mask.png': 'masks', 'grid.png': 'grids'}
+    """
+    suspects = [name for name in names if _may_be_one(name)]
+    if not suspects:
+        return {}
+    stems: dict[Folder, set[str]] = defaultdict(set)
+    folders: dict[Folder, set[str]] = defaultdict(set)
+    for name in names:
+        *parts, file = name.split("/")
+        stems[tuple(parts)].add(_stem(file))
+        for depth, part in enumerate(parts):
+            folders[tuple(parts[:depth])].add(part)
+    found = {}
+    for name in suspects:
+        *parts, file = name.split("/")
+        reason = _of_folders(parts, stems, folders, subjects) or _of_file(
+            _stem(file), stems[tuple(parts)], subjects
+        )
+        if reason:
+            found[name] = reason
+    return found
+
+
+def _may_be_one(name: str) -> bool:
+    lower = name.lower()
+    return "mask" in lower or "grid" in lower or "class" in lower or "regularization" in lower
+
+
+def _stem(file: str) -> str:
+    return file.rpartition(".")[0] or file
+
+
+def _of_folders(
+    parts: Sequence[str],
+    stems: Mapping[Folder, set[str]],
+    folders: Mapping[Folder, set[str]],
+    subjects: frozenset[str],
+) -> str | None:
+    """Why all that lies in these folders is left out."""
+    for depth, part in enumerate(parts):
+        lower = part.lower()
+        key = lower.replace("-", "_").replace(" ", "_")
+        if key in _WHOLE_FOLDERS and lower not in subjects:
+            return _WHOLE_FOLDERS[key]
+        if lower in _MASK_FOLDERS and _holds_masks(tuple(parts[:depth]), part, stems, folders):
+            return "masks"
+    return None
+
+
+def _holds_masks(
+    parent: Folder, name: str, stems: Mapping[Folder, set[str]], folders: Mapping[Folder, set[str]]
+) -> bool:
+    """Whether a folder called mask or masks is that of the pictures beside it, and no subject of this name."""
+    beside = stems.get(parent, set())
+    if name.lower() == "masks" and (parent or beside):
+        return True
+    own = {_MASK_SUFFIX.sub("", stem) for stem in stems.get((*parent, name), ())}
+    for sibling in folders[parent]:
+        if sibling.lower() in _PICTURE_FOLDERS:
+            beside = beside | stems.get((*parent, sibling), set())
+    inner = folders.get((*parent, name), set())
+    return bool(own & beside) or bool(inner & (folders[parent] - {name}))
+
+
+def _of_file(stem: str, beside: set[str], subjects: frozenset[str]) -> str | None:
+    if (of := _MASK_SUFFIX.sub("", stem)) != stem:
+        return "masks" if of in beside and stem.lower() not in subjects else None
+    match = _GRID.fullmatch(stem)
+    if match is None:
+        return None
+    start = match[1]
+    if start is None:
+        return None if {"grid", "grids"} & subjects else "grids"
+    if start.lower() in _PLOT_GRIDS:
+        return "grids"
+    numbered = re.compile(rf"{re.escape(start)}[_-]?[0-9]+", re.DOTALL)
+    is_subject = f"{start}_grid".lower() in subjects or f"{start} grid".lower() in subjects
+    return "grids" if not is_subject and any(map(numbered.fullmatch, beside)) else None

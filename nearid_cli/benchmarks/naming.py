@@ -54,6 +54,6 @@ def checkpoint_tag(request: MetricRequest, spec: EncoderSpec) -> str:
     from nearid_cli.encoders.files import read_files
 
     revision = f"@{request.revision}" if request.revision else ""
-    own = read_files(spec.folder, weights=False).architecture.readouts[0]
+    own = read_files(spec.folder, weights=False).readouts[0]
     readout = "" if spec.readout == own else f"+{spec.readout}"
-    return f"{request.checkpoint}{revision}{readout}"
+    return f"{request.place}{revision}{readout}"

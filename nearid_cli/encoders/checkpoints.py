@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.encoders import hub
@@ -36,6 +37,7 @@ def resolve(
     dtype: str,
     hash_file: HashFile | None = None,
     notify: hub.Notify = lambda line: None,
+    safetensors_only: bool = False,
 ) -> list[EncoderSpec]:
     """Find the checkpoints of all metrics; fetch those that are neither local nor in the Hub cache.
 
@@ -45,6 +47,7 @@ def resolve(
         hash_file: digest of a local weight file; give one that remembers, weights are large.
             Files of the Hub cache are named by their commit and not hashed.
         notify: called with one line before something is downloaded.
+        safetensors_only: neither fetch nor use weights in torch's pickle format.
 
     Returns:
         One spec a request, in the same order.
@@ -55,10 +58,10 @@ def resolve(
     """
     specs: list[EncoderSpec] = []
     problems: list[tuple[MetricRequest, ModelError]] = []
-    fetch = Fetcher(notify)
+    fetch = Fetcher(notify, safetensors_only)
     for request in requests:
         try:
-            specs.append(_resolve(request, dtype, hash_file or digest_file, fetch))
+            specs.append(_resolve(request, dtype, hash_file or digest_file, fetch, safetensors_only))
         except ModelError as error:
             problems.append((request, error))
     if problems:
@@ -70,7 +73,8 @@ def locate(request: MetricRequest) -> Path | None:
     """The folder of a checkpoint that is on this machine and complete, or None. Never asks the network."""
     folder = local_folder(request)
     if folder is None:
-        folder = hub.cached_snapshot(request.checkpoint, request.revision)
+        snapshot = hub.cached_snapshot(request.checkpoint, request.revision)
+        folder = None if snapshot is None else snapshot / request.subfolder
     return folder if folder is not None and is_complete(folder) else None
 
 
@@ -89,35 +93,42 @@ def local_folder(request: MetricRequest) -> Path | None:
 
 
 class Fetcher:
-    """Fetches Hub repositories: each at most once, and none after the Hub could not be reached."""
+    """Fetches Hub repositories: each at most once, and none after the Hub could not be reached.
 
-    def __init__(self, notify: hub.Notify = lambda line: None) -> None:
+    Args:
+        notify: called with one line before something is downloaded.
+        safetensors_only: never fetch weights in torch's pickle format.
+    """
+
+    def __init__(self, notify: hub.Notify = lambda line: None, safetensors_only: bool = False) -> None:
         self._notify = notify
+        self._safetensors_only = safetensors_only
         self._offline: hub.OfflineError | None = None
-        self._outcomes: dict[tuple[str, str | None], Path | hub.HubError] = {}
+        self._outcomes: dict[tuple[str, str | None, str], Path | hub.HubError] = {}
 
     def __call__(self, request: MetricRequest) -> Path:
-        """The snapshot's folder, downloaded if need be.
+        """The checkpoint's folder in the snapshot, downloaded if need be.
 
         Raises:
             MissingCheckpointError: with the reason.
+            ModelError: the repository holds no checkpoint of ours.
         """
-        key = (request.checkpoint, request.revision)
+        key = (request.checkpoint, request.revision, request.subfolder)
         if key not in self._outcomes:
             self._outcomes[key] = self._offline or self._download(*key)
         outcome = self._outcomes[key]
         if isinstance(outcome, Path):
-            return outcome
+            return outcome / request.subfolder
         where = f"{request.checkpoint}@{request.revision}" if request.revision else request.checkpoint
-        partly = hub.cached_snapshot(*key) is not None
+        partly = hub.cached_snapshot(request.checkpoint, request.revision) is not None
         raise MissingCheckpointError(
             f"{printable(where)} is no folder here, is {'only partly' if partly else 'not'} in the Hub cache "
             f"and cannot be fetched: {outcome}"
         ) from outcome
 
-    def _download(self, checkpoint: str, revision: str | None) -> Path | hub.HubError:
+    def _download(self, checkpoint: str, revision: str | None, subfolder: str) -> Path | hub.HubError:
         try:
-            return hub.download(checkpoint, revision, self._notify)
+            return hub.download(checkpoint, revision, self._notify, subfolder, self._safetensors_only)
         except hub.OfflineError as error:
             self._offline = error
             return error
@@ -125,27 +136,33 @@ class Fetcher:
             return error
 
 
-def _resolve(request: MetricRequest, dtype: str, hash_file: HashFile, fetch: Fetcher) -> EncoderSpec:
+def _resolve(
+    request: MetricRequest, dtype: str, hash_file: HashFile, fetch: Fetcher, safetensors_only: bool
+) -> EncoderSpec:
     """One metric's spec."""
     if not request.checkpoint:
         from nearid_cli.encoders.hog import hog_spec
 
         return hog_spec()
     local = local_folder(request)
+    folder = local or locate(request) or fetch(request)
+    files = read_files(folder, safetensors_only=safetensors_only)
+    if request.image_processor is not None:
+        files = replace(files, image_processor=dict(request.image_processor))
     if local is not None:
-        files = read_files(local)
-        content = _content(files, hash_file)
+        revision = content = _content(files, hash_file)
     else:
-        files = read_files(locate(request) or fetch(request))
-        content = files.folder.name  # snapshots/<commit>
+        revision = hub.commit_of(folder)
+        # The commit names the files, but not which of two forms of the weights was read.
+        content = "//".join(filter(None, (revision, request.subfolder, "pickled" if files.pickled else "")))
     readout = _readout(request, files)
     preprocessing = Preprocessing.from_config(files.image_processor, files.model_type)
     return EncoderSpec(
         name=request.name,
-        checkpoint=request.checkpoint,
+        checkpoint=request.place,
         folder=files.folder.absolute(),
         # What ships with this program has the program's version, which every result names.
-        revision=None if request.checkpoint == SHIPPED else content,
+        revision=None if request.checkpoint == SHIPPED else revision,
         readout=readout,
         dtype=dtype,
         preprocessing=describe(preprocessing, files),
@@ -158,6 +175,7 @@ def _resolve(request: MetricRequest, dtype: str, hash_file: HashFile, fetch: Fet
                 "version": EMBEDDING_VERSION,
             }
         ),
+        image_processor=request.image_processor,
     )
 
 
@@ -171,7 +189,7 @@ def describe(preprocessing: Preprocessing | None, files: CheckpointFiles) -> str
 
 def _readout(request: MetricRequest, files: CheckpointFiles) -> str:
     """The readout that was asked for, or the architecture's first."""
-    readouts = files.architecture.readouts
+    readouts = files.readouts
     readout = request.readout or readouts[0]
     if readout not in readouts:
         raise UsageError(

@@ -9,19 +9,32 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture
+from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture, picture_size, readouts
+from nearid_cli.encoders.kinds import check_config, kind_of
+from nearid_cli.encoders.number_formats import check_formats, read_formats
 from nearid_cli.errors import ModelError
-from nearid_cli.text import did_you_mean, printable
+from nearid_cli.text import count, printable
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"  # transformers 5 may keep the image processor's settings in here
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+SAFETENSORS = ".safetensors"
 
-WANTED = (CONFIG, PREPROCESSOR, PROCESSOR, WEIGHTS, WEIGHTS_INDEX, "model-*-of-*.safetensors")
-_OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.pkl")
+_SETTINGS = (CONFIG, PREPROCESSOR, PROCESSOR)
+# The forms that weights come in, the preferred first: the file that must be there, and what belongs to it.
+_FORMS = (
+    (WEIGHTS, ""),
+    (WEIGHTS_INDEX, "model-*-of-*.safetensors"),
+    ("pytorch_model.bin", ""),
+    ("pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"),
+    ("pytorch_model.pt", ""),
+    ("model.pt", ""),
+    ("model.bin", ""),
+)
 _LFS_POINTER = b"version https://git-lfs"
+_EXPECTED = f"{WEIGHTS} or pytorch_model.bin"
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class CheckpointFiles:
         folder: where it lies.
         config: `config.json`.
         image_processor: the image processor's settings.
-        weights: the safetensors files, all of which exist; none where they were not asked for.
+        weights: the weight files, all of which exist; none where they were not asked for.
     """
 
     folder: Path
@@ -50,13 +63,29 @@ class CheckpointFiles:
         """What is known about the architecture."""
         return ARCHITECTURES[self.model_type]
 
+    @property
+    def readouts(self) -> tuple[str, ...]:
+        """The readouts that this checkpoint has, the suggested one first."""
+        return readouts(self.config)
 
-def read_files(folder: Path, weights: bool = True) -> CheckpointFiles:
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Height and width of the only pictures that the model takes; None where it takes many sizes."""
+        return picture_size(self.config)
+
+    @property
+    def pickled(self) -> bool:
+        """Whether the weights are in torch's pickle format."""
+        return any(file.suffix != SAFETENSORS for file in self.weights)
+
+
+def read_files(folder: Path, weights: bool = True, safetensors_only: bool = False) -> CheckpointFiles:
     """Read and check the files of a checkpoint, all but the weights themselves.
 
     Args:
         folder: where they lie.
         weights: whether there must be weights; without, none are looked for.
+        safetensors_only: refuse weights in torch's pickle format.
 
     Raises:
         ModelError: a file is absent, damaged, of an unknown architecture or of a format that is
@@ -64,54 +93,99 @@ def read_files(folder: Path, weights: bool = True) -> CheckpointFiles:
     """
     if not folder.is_dir():
         raise ModelError(f"expected a folder with {CONFIG}, found no folder {printable(folder)}")
+    if not (folder / CONFIG).exists():
+        raise ModelError(_no_checkpoint(_names(folder), folder, CONFIG))
     config = _read_json(folder / CONFIG)
-    model_type = config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        found = f'"{printable(str(model_type))}"' if model_type else "none"
-        raise ModelError(
-            f"expected a known model_type in {printable(folder / CONFIG)}, found {found}: "
-            f"{did_you_mean(str(model_type or ''), ARCHITECTURES)}"
-        )
-    if config.get("quantization_config"):
-        raise ModelError(f"expected plain weights, found a quantised model in {printable(folder)}")
-    return CheckpointFiles(
-        folder, config, _read_image_processor(folder), _find_weights(folder) if weights else ()
-    )
+    check_config(config, printable(folder / CONFIG))
+    found = _find_weights(folder, safetensors_only) if weights else ()
+    _refuse_unreadable_formats(found, ARCHITECTURES[config["model_type"]])
+    return CheckpointFiles(folder, config, _read_image_processor(folder), found)
 
 
 def is_complete(folder: Path) -> bool:
     """Whether no file that an encoder reads is absent (as after an interrupted download)."""
-    if not (folder / CONFIG).is_file() or not any(
-        (folder / name).is_file() for name in (PREPROCESSOR, PROCESSOR)
-    ):
-        return False
-    if (folder / WEIGHTS).is_file():
-        return True
-    if not (folder / WEIGHTS_INDEX).is_file():
+    names = _names(folder)
+    form = _form(names)
+    if CONFIG not in names or not names & {PREPROCESSOR, PROCESSOR} or form is None:
         return False
     try:
-        return all(shard.is_file() for shard in _shards(folder))
+        return all(file.is_file() for file in _weight_files(folder, form))
     except ModelError:  # damaged, not absent: `read_files` says how
         return True
 
 
-def wanted(names: Iterable[str]) -> list[str]:
-    """Of a repository's files, those that an encoder reads."""
-    return [name for name in names if any(fnmatch(name, pattern) for pattern in WANTED)]
+def select(names: Iterable[str], safetensors_only: bool = False) -> list[str]:
+    """Of the files of a checkpoint's folder, those that an encoder reads: the settings, and one form of the weights.
+
+    Pickled weights are among them only where there are no safetensors.
+
+    Args:
+        names: file names relative to the folder, further folders' files too.
+        safetensors_only: never choose pickled weights.
+
+    >>> select(["config.json", "pytorch_model.bin", "tf_model.h5", "README.md"])
+    ['config.json', 'pytorch_model.bin']
+    >>> select(["config.json", "pytorch_model.bin", "model.safetensors"])
+    ['config.json', 'model.safetensors']
+    """
+    found = set(names)
+    form = _form(found, safetensors_only)
+    main, parts = form or ("", "")
+    return sorted(name for name in found if name in (*_SETTINGS, main) or (parts and fnmatch(name, parts)))
 
 
-def other_format(names: Iterable[str]) -> str | None:
-    """Why a set of files holds weights that are not read; None when it holds safetensors or no weights."""
-    names = sorted(names)
-    if any(fnmatch(name, "model*.safetensors") for name in names):
+def no_checkpoint(names: Iterable[str], where: str, safetensors_only: bool = False) -> str | None:
+    """Why the files of a folder or repository are no checkpoint, as far as their names tell; None if they are one.
+
+    Args:
+        names: file names relative to the folder.
+        where: what to call the folder.
+        safetensors_only: pickled weights do not count.
+    """
+    found = set(names)
+    if CONFIG not in found:
+        return _no_checkpoint(found, where, CONFIG)
+    if _form(found, safetensors_only) is not None:
         return None
-    found = next((name for pattern in _OTHER_FORMATS for name in names if fnmatch(name, pattern)), None)
-    if found is None:
-        return None
-    return (
-        f"only safetensors weights are read, and it has {printable(found)}, which can run code when it is "
-        "loaded; convert it where you trust it (docs/offline.md), or look for a converted copy among the "
-        "repository's pull requests: ID@refs/pr/N"
+    if form := _form(found):
+        return (
+            f"{where} has its weights in {form[0]} only, which --safetensors-only refuses (docs/offline.md)"
+        )
+    return _no_checkpoint(found, where, _EXPECTED)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds weights, in whatever format."""
+    names = _names(folder) - set(_SETTINGS)
+    return _form(names) is not None or kind_of(names) is not None
+
+
+def _no_checkpoint(names: Iterable[str], where: object, expected: str) -> str:
+    """How a folder that lacks a file is refused: by the name of what it is, if that is known."""
+    place = printable(str(where))
+    known = {main for main, _ in _FORMS}  # tell nothing
+    if kind := kind_of(name for name in names if name not in known):
+        return f"expected a checkpoint of transformers in {place}, found {kind}"
+    hint = ""
+    if isinstance(where, Path) and ((inner := where / "model") / expected).is_file():
+        hint = f"; did you mean {printable(inner)}?"  # where nearid train keeps the model of a checkpoint
+    return f"expected {expected} in {place}, found none{hint}"
+
+
+def _names(folder: Path) -> set[str]:
+    """The names of the files in a folder."""
+    return {file.name for file in folder.iterdir() if file.is_file()} if folder.is_dir() else set()
+
+
+def _form(names: set[str], safetensors_only: bool = False) -> tuple[str, str] | None:
+    """The preferred form of weights among files: its main file, and the pattern of the files that belong to it."""
+    return next(
+        (
+            (main, parts)
+            for main, parts in _FORMS
+            if main in names and (SAFETENSORS in main or not safetensors_only)
+        ),
+        None,
     )
 
 
@@ -120,9 +194,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError as error:
-        inner = file.parent / "model"  # where nearid train keeps the model of a checkpoint
-        hint = f"; did you mean {printable(inner)}?" if (inner / file.name).is_file() else ""
-        raise ModelError(f"expected {file.name} in {printable(file.parent)}, found none{hint}") from error
+        raise ModelError(f"expected {file.name} in {printable(file.parent)}, found none") from error
     except OSError as error:
         raise ModelError(f"cannot read {printable(file)}: {error.strerror}") from error
     except ValueError as error:
@@ -141,40 +213,43 @@ def _read_image_processor(folder: Path) -> dict[str, Any]:
     return _read_json(folder / PREPROCESSOR)
 
 
-def _find_weights(folder: Path) -> tuple[Path, ...]:
-    """The safetensors files of a folder."""
-    if (folder / WEIGHTS).is_file():
-        files: tuple[Path, ...] = (folder / WEIGHTS,)
-    elif (folder / WEIGHTS_INDEX).is_file():
-        files = _shards(folder)
-        absent = [file.name for file in files if not file.is_file()]
-        if absent:
-            raise ModelError(
-                f"{WEIGHTS_INDEX} names {len(absent)} weight files that are not in {printable(folder)}: "
-                f"{', '.join(map(printable, absent[:3]))}"
-            )
-    else:
-        reason = other_format(file.name for file in folder.iterdir())
+def _find_weights(folder: Path, safetensors_only: bool) -> tuple[Path, ...]:
+    """The weight files of a folder."""
+    names = _names(folder)
+    form = _form(names, safetensors_only)
+    if form is None:
         raise ModelError(
-            f"{printable(folder)}: {reason}"
-            if reason
-            else f"expected {WEIGHTS} in {printable(folder)}, found none"
+            no_checkpoint(names, printable(folder), safetensors_only) or f"expected {_EXPECTED} in {folder}"
+        )
+    files = _weight_files(folder, form)
+    absent = [file.name for file in files if not file.is_file()]
+    if absent:
+        raise ModelError(
+            f"{form[0]} names {count(len(absent), 'weight file')} not in {printable(folder)}: "
+            f"{', '.join(map(printable, absent[:3]))}"
         )
     for file in files:
         _refuse_pointer(file)
     return files
 
 
-def _shards(folder: Path) -> tuple[Path, ...]:
-    """The files that a weight index names."""
-    index = folder / WEIGHTS_INDEX
-    weight_map = _read_json(index).get("weight_map")
+def _weight_files(folder: Path, form: tuple[str, str]) -> tuple[Path, ...]:
+    """The files that hold the weights of a form: its main file, or those that it names."""
+    main = folder / form[0]
+    if main.suffix != ".json":
+        return (main,)
+    weight_map = _read_json(main).get("weight_map")
     names = set(weight_map.values()) if isinstance(weight_map, dict) else set()
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise ModelError(
-            f"expected a weight_map from weights to file names in {printable(index)}, found none"
-        )
+        raise ModelError(f"expected a weight_map from weights to file names in {printable(main)}, found none")
     return tuple(folder / name for name in sorted(names))
+
+
+def _refuse_unreadable_formats(files: Iterable[Path], architecture: Architecture) -> None:
+    """Refuse quantised weights, as far as a look at the head of safetensors files tells."""
+    for file in files:
+        if file.suffix == SAFETENSORS:
+            check_formats(read_formats(file), architecture.unused_weights(), printable(file))
 
 
 def _refuse_pointer(file: Path) -> None:

@@ -10,13 +10,16 @@ huggingface_hub's own look-up costs a quarter of a second, which is most of a wa
 from __future__ import annotations
 
 import errno
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.encoders.files import WANTED, other_format, wanted
+from nearid_cli.encoders.files import CONFIG, no_checkpoint, select
+from nearid_cli.encoders.kinds import check_config
 from nearid_cli.encoders.quiet import quiet_hub
+from nearid_cli.errors import ModelError
 from nearid_cli.text import file_size, printable
 
 Notify = Callable[[str], None]
@@ -58,30 +61,49 @@ def cache_folder() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def download(repo_id: str, revision: str | None, notify: Notify) -> Path:
+def commit_of(folder: Path) -> str:
+    """The commit of a snapshot, from the path of the snapshot's folder or of a folder in it."""
+    for place in (folder, *folder.parents):
+        if place.parent.name == "snapshots":
+            return place.name
+    raise ValueError(f"{folder} is in no snapshot of the Hub cache")
+
+
+def download(
+    repo_id: str,
+    revision: str | None,
+    notify: Notify,
+    subfolder: str = "",
+    safetensors_only: bool = False,
+) -> Path:
     """Fetch the wanted files of a repository into the Hub cache; files that are there are not fetched again.
 
     Args:
         repo_id: `organisation/model`.
         revision: branch, tag or commit; None is the main branch.
         notify: called with one line before something is downloaded.
+        subfolder: the folder of the repository whose files are fetched; `""` for the repository's own.
+        safetensors_only: never fetch weights in torch's pickle format.
 
     Returns:
         The snapshot's folder.
 
     Raises:
         HubError: with the reason.
+        ModelError: the repository holds no checkpoint that is read; none of its weights were fetched.
     """
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         raise OfflineError("HF_HUB_OFFLINE is set")
     with quiet_hub():
-        return _download(repo_id, revision, notify)
+        return _download(repo_id, revision, notify, subfolder, safetensors_only)
 
 
-def _download(repo_id: str, revision: str | None, notify: Notify) -> Path:
-    from huggingface_hub import HfApi, constants, errors, snapshot_download, utils
+def _download(
+    repo_id: str, revision: str | None, notify: Notify, subfolder: str, safetensors_only: bool
+) -> Path:
+    from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_download, utils
 
     httpx: Any = utils.httpx  # type: ignore[attr-defined]  # of the generation that it runs on
 
@@ -92,14 +114,19 @@ def _download(repo_id: str, revision: str | None, notify: Notify) -> Path:
             repo_id, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT, files_metadata=True
         )
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-        if reason := other_format(sizes):
-            raise HubError(reason)
-        size = file_size(sum(sizes[name] for name in wanted(sizes)))
+        prefix = f"{subfolder}/" if subfolder else ""
+        names = [name.removeprefix(prefix) for name in sizes if name.startswith(prefix)]
+        if reason := no_checkpoint(names, printable(prefix + where), safetensors_only):
+            raise ModelError(reason)
+        wanted = [prefix + name for name in select(names, safetensors_only)]
+        config = Path(hf_hub_download(repo_id, prefix + CONFIG, revision=info.sha, tqdm_class=_no_bar()))
+        check_config(json.loads(config.read_bytes()), f"{CONFIG} of {printable(where)}")
+        size = file_size(sum(sizes[name] for name in wanted))
         notify(f"downloading {printable(where)} ({size}) into {printable(constants.HF_HUB_CACHE)}")
         folder = snapshot_download(
             repo_id,
             revision=revision,
-            allow_patterns=list(WANTED),
+            allow_patterns=wanted,
             tqdm_class=_no_bar(),
         )
     except errors.GatedRepoError as error:

@@ -17,7 +17,7 @@ from nearid_cli.encoders.checkpoints import (
     locate,
     resolve,
 )
-from nearid_cli.encoders.files import read_files, wanted
+from nearid_cli.encoders.files import read_files, select
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
@@ -209,7 +209,7 @@ def _row(request: MetricRequest) -> ModelRow:
 def _read(folder: Path) -> list[Path]:
     """The files of a checkpoint that an encoder reads."""
     names = sorted(file.name for file in folder.iterdir() if file.is_file())
-    return [folder / name for name in wanted(names)]
+    return [folder / name for name in select(names)]
 
 
 def _check_blob(file: Path) -> FileCheck:

@@ -4,6 +4,7 @@
     --metric nearid=./my-checkpoint    a name for a local folder or a Hub id
     --metric facebook/dinov2-base      a Hub id or a local folder, named as it is written
     --metric clip-i@refs/pr/3          a revision of a Hub repository: branch, tag, commit
+    --metric org/model//image_encoder  a subfolder of a Hub repository; org/model@v2//image_encoder with a revision
     --metric siglip2::mean             another readout: projected, pooled, cls, mean
 
 A metric without `NAME=` is named exactly as it was written, so that two readouts or revisions of
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from nearid_cli.encoders.architectures import READOUTS
 from nearid_cli.errors import UsageError
@@ -29,6 +31,7 @@ SHIPPED = "nearid-cli:nearid-mini"
 _NAME = re.compile(r"\w[\w.+-]*")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"(?!.*\.\.)[\w][\w./-]*")
+_SUBFOLDER = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class MetricRequest:
         readout: one of `READOUTS`, or None for what the architecture suggests.
         revision: branch, tag or commit of a Hub repository, or None for its main branch.
         note: one line about it for `nearid models list`.
+        subfolder: of a Hub repository, where the checkpoint lies; `""` for the repository's own files.
+        image_processor: settings in the form of `preprocessor_config.json` that count in place of the
+            checkpoint's own, or None.
     """
 
     name: str
@@ -48,6 +54,29 @@ class MetricRequest:
     readout: str | None = None
     revision: str | None = None
     note: str = ""
+    subfolder: str = ""
+    image_processor: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    @property
+    def place(self) -> str:
+        """Where the checkpoint is, without its revision: as one would write it after `NAME=`."""
+        return f"{self.checkpoint}//{self.subfolder}" if self.subfolder else self.checkpoint
+
+
+_DREAMBOOTH_DINO = {
+    "image_processor_type": "BitImageProcessor",
+    "do_resize": True,
+    "size": {"shortest_edge": 256},
+    "resample": 3,
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 224},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+}
+"""DINO's own evaluation transform, with which the figure in the DreamBooth paper is had again."""
 
 
 REGISTRY = {
@@ -63,7 +92,16 @@ REGISTRY = {
         MetricRequest(
             "clip-i-b32", "openai/clip-vit-base-patch32", "projected", note="CLIP-I of the DreamBooth paper"
         ),
-        MetricRequest("dino-s16", "facebook/dino-vits16", "cls", note="DINO of the DreamBooth paper"),
+        MetricRequest(
+            "dino-s16",
+            "facebook/dino-vits16",
+            "cls",
+            note="DINO of the DreamBooth paper: resize 256, crop 224",
+            image_processor=_DREAMBOOTH_DINO,
+        ),
+        MetricRequest(
+            "dino-s16-hf", "facebook/dino-vits16", "cls", note="the same, prepared as its Hub config says"
+        ),
         MetricRequest(
             "nearid-mini",
             SHIPPED,
@@ -135,21 +173,29 @@ def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:
     elif not _NAME.fullmatch(name):
         raise UsageError(f'expected NAME=PATH_OR_ID, found "{printable(text)}"')
 
-    target, revision = _split_revision(rest, known)
+    target, revision, subfolder = _split(rest, known)
     entry = known.get(target)
     if entry is not None and not name:
-        if not entry.checkpoint and (readout or revision):
+        if not entry.checkpoint and (readout or revision or subfolder):
             raise UsageError(f'metric "{entry.name}" has no checkpoint, so no readout or revision to choose')
-        return MetricRequest(
-            text, entry.checkpoint, readout or entry.readout, revision or entry.revision, entry.note
+        return replace(
+            entry,
+            name=text,
+            readout=readout or entry.readout,
+            revision=revision or entry.revision,
+            subfolder=subfolder or entry.subfolder,
         )
     if name and name in known and not known[name].checkpoint:
         raise UsageError(f'metric "{name}" has no checkpoint that could be replaced; choose another name')
     _check_target(target, name, known)
-    if name in known and readout is None and rest:
-        # The name promises its readout: siglip2-mean=./mine is the mean of ./mine.
-        readout = known[name].readout
-    return MetricRequest(name or printable(text), target, readout, revision)
+    processor = None
+    if name in known and rest:
+        # The name promises its readout and preparation: siglip2-mean=./mine is the mean of ./mine.
+        readout = readout or known[name].readout
+        processor = known[name].image_processor
+    return MetricRequest(
+        name or printable(text), target, readout, revision, subfolder=subfolder, image_processor=processor
+    )
 
 
 def _check_target(target: str, name: str, known: Mapping[str, MetricRequest]) -> None:
@@ -167,14 +213,25 @@ def _check_target(target: str, name: str, known: Mapping[str, MetricRequest]) ->
         )
 
 
-def _split_revision(text: str, known: Mapping[str, MetricRequest]) -> tuple[str, str | None]:
-    """Take `@revision` off a known name or a Hub id; in a path, `@` is a character like any other."""
-    target, at, revision = text.rpartition("@")
-    if not at or _is_folder(text) or not (target in known or HUB_ID.fullmatch(target)):
-        return text, None
-    if not _REVISION.fullmatch(revision):
+def _split(text: str, known: Mapping[str, MetricRequest]) -> tuple[str, str | None, str]:
+    """Take `@revision` and `//subfolder` off a known name or a Hub id, in either order.
+
+    In a path, `@` and `//` are characters like any others.
+
+    >>> _split("org/model@v2//vision", {}), _split("org/model//vision@v2", {})
+    (('org/model', 'v2', 'vision'), ('org/model', 'v2', 'vision'))
+    """
+    before, slashes, subfolder = text.partition("//")
+    target, at, revision = before.partition("@")
+    if slashes and not at:
+        subfolder, at, revision = subfolder.partition("@")
+    if not (at or slashes) or _is_folder(text) or not (target in known or HUB_ID.fullmatch(target)):
+        return text, None, ""
+    if at and not _REVISION.fullmatch(revision):
         raise UsageError(f'"{printable(text)}": expected a branch, tag or commit after @')
-    return target, revision
+    if slashes and not _SUBFOLDER.fullmatch(subfolder):
+        raise UsageError(f'"{printable(text)}": expected a folder of the repository after //')
+    return target, revision or None, subfolder
 
 
 def _readout(readout: str, text: str) -> str:
@@ -202,12 +259,16 @@ def _configured(name: str, table: object) -> MetricRequest:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{where}: a name has letters, digits, dots, dashes and underscores only")
     readout = table.get("readout")
+    checkpoint, revision, subfolder = _split(table["checkpoint"], {})
+    if revision and "revision" in table:
+        raise UsageError(f"{where}: two revisions, {printable(revision)} and {printable(table['revision'])}")
     return MetricRequest(
         name,
-        table["checkpoint"],
+        checkpoint,
         None if readout is None else _readout(readout, name),
-        table.get("revision"),
+        revision or table.get("revision"),
         "from the configuration",
+        subfolder,
     )
 
 
@@ -219,4 +280,4 @@ def _written(metric: MetricRequest) -> str:
     """A metric as one would write it out in full."""
     revision = f"@{metric.revision}" if metric.revision else ""
     readout = f"::{metric.readout}" if metric.readout else ""
-    return printable(f"{metric.name}={metric.checkpoint}{revision}{readout}")
+    return printable(f"{metric.name}={metric.place}{revision}{readout}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,7 @@ class EncoderSpec:
         preprocessing: the preprocessing in one line.
         fingerprint: hex digest of everything that decides an embedding besides the picture:
             checkpoint content or revision, readout, preprocessing, dtype. The cache's key.
+        image_processor: settings that count in place of the checkpoint's `preprocessor_config.json`, or None.
     """
 
     name: str
@@ -41,6 +42,7 @@ class EncoderSpec:
     dtype: str
     preprocessing: str
     fingerprint: str
+    image_processor: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 class Encoder(Protocol):

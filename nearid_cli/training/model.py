@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.encoders.checkpoints import Fetcher, local_folder, locate
-from nearid_cli.encoders.files import (
-    CONFIG,
-    WEIGHTS,
-    WEIGHTS_INDEX,
-    CheckpointFiles,
-    other_format,
-    read_files,
-)
+from nearid_cli.encoders.files import CONFIG, WEIGHTS, CheckpointFiles, has_weights, read_files
 from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY, SHIPPED, MetricRequest
 from nearid_cli.errors import ModelError, UsageError
@@ -136,18 +129,12 @@ def _files(backbone: str, weights: bool) -> CheckpointFiles:
     if folder is None:
         fetch = Fetcher(logging.getLogger(__name__).info)
         return read_files(locate(request) or fetch(request), weights)
-    if weights and (folder / CONFIG).is_file() and not _has_weights(folder):
+    if weights and (folder / CONFIG).is_file() and not has_weights(folder):
         raise ModelError(
             f"expected weights in {printable(folder)}, found no {WEIGHTS}; "
             "to start from random weights, add --from-scratch --unfreeze"
         )
     return read_files(folder, weights)
-
-
-def _has_weights(folder: Path) -> bool:
-    """Whether a folder holds weights, if only in a format that is not read."""
-    names = {file.name for file in folder.iterdir()}
-    return bool(names & {WEIGHTS, WEIGHTS_INDEX}) or other_format(names) is not None
 
 
 def _request(backbone: str) -> MetricRequest:

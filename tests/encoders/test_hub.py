@@ -219,9 +219,6 @@ def test_every_refusal_has_its_own_reason(hub: FakeHub, tmp_path: Path, checkpoi
     hub.repositories["org/private"] = Repository(refusal=(401, ""))
     hub.repositories["org/forbidden"] = Repository(refusal=(403, ""))
     hub.repositories["org/broken"] = Repository(refusal=(500, ""))
-    pickled = checkpoint("clip")
-    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    hub.add("org/pickled", pickled)
     metrics = [
         "org/gated",
         "org/typo",
@@ -229,11 +226,10 @@ def test_every_refusal_has_its_own_reason(hub: FakeHub, tmp_path: Path, checkpoi
         "org/private",
         "org/forbidden",
         "org/broken",
-        "org/pickled",
     ]
     lines = reasons(hub, tmp_path, *metrics)
-    assert lines[:2] == ["MissingCheckpointError", f"7 checkpoints are not here: {', '.join(metrics)}"]
-    found = dict(line.split(": ", 1) for line in lines[2:9])
+    assert lines[:2] == ["MissingCheckpointError", f"6 checkpoints are not here: {', '.join(metrics)}"]
+    found = dict(line.split(": ", 1) for line in lines[2:8])
     for metric, part in {
         "org/gated": "it is gated: accept its terms on https://huggingface.co/org/gated",
         "org/typo": "the Hub has no such model: check the spelling",
@@ -241,9 +237,25 @@ def test_every_refusal_has_its_own_reason(hub: FakeHub, tmp_path: Path, checkpoi
         "org/private": "hf auth login",
         "org/forbidden": "the Hub refused access (403)",
         "org/broken": "the Hub answered with an error (500)",
-        "org/pickled": "only safetensors weights are read, and it has pytorch_model.bin",
     }.items():
         assert part in found[metric], found[metric]
+
+
+def test_what_is_no_checkpoint_is_refused_before_its_weights_are_fetched(
+    hub: FakeHub, tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    other = checkpoint("vit")
+    config = json.loads((other / "config.json").read_bytes())
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "siglip2"}))
+    hub.add("org/naflex", other)
+    (other / "config.json").unlink()
+    (other / "open_clip_config.json").write_text("{}")
+    hub.add("org/open-clip", other)
+    lines = reasons(hub, tmp_path, "org/naflex", "org/open-clip")
+    assert lines[1] == "2 checkpoints are not usable: org/naflex, org/open-clip"
+    assert 'found "siglip2", a NaFlex model' in lines[2]
+    assert "in org/open-clip, found an open_clip model" in lines[3]
+    assert not [request for request in hub.requests if "safetensors" in str(request)]
 
 
 def test_no_network_fails_fast_and_for_all_at_once(tmp_path: Path) -> None:

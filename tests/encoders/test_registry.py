@@ -34,6 +34,7 @@ def test_registry_is_the_table_of_the_design() -> None:
         "siglip2-mean": ("google/siglip2-so400m-patch14-384", "mean"),
         "clip-i-b32": ("openai/clip-vit-base-patch32", "projected"),
         "dino-s16": ("facebook/dino-vits16", "cls"),
+        "dino-s16-hf": ("facebook/dino-vits16", "cls"),
         "nearid-mini": (SHIPPED, "pooled"),
         "hog": ("", None),
     }

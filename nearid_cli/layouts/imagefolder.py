@@ -1,0 +1,232 @@
+"""Imagefolders of Hugging Face datasets: pictures, and a `metadata` table in their folder or above that describes them.
+
+How a layout uses it, with a walk of the folder:
+
+    files = metadata_files(walked.left_out.by_reason.get("other files", ()))
+    if files:
+        rows = read_metadata(root, walked.names, files)     # every picture has its row, or this raises
+        meaning = meanings(rows)
+        subjects = subjects_of(rows, meaning)               # name -> subject; None: the metadata says nothing of them
+        one = meaning.described(picture(root, name), rows[name])
+
+Where there are no `subjects`, folders or file names must say whose a picture is. A caption never does.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.locate import Locator, NoPictureError
+from nearid_cli.layouts.spelling import Spellings, look_alike
+from nearid_cli.layouts.table import Row, Table, is_utf8, read_table
+from nearid_cli.text import count, printable
+
+FILE_NAME = "file_name"
+_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+# By meaning the names of its column, those that say it plainly first. Of the last ones, several may be there at once.
+_PLAIN = {
+    "subject": ("subject", "subject_name", "subject_id", "identity", "instance", "concept"),
+    "prompt": ("prompt",),
+    "seed": ("seed",),
+    "method": ("method",),
+}
+_LIKELY = {
+    "subject": ("label", "class", "class_name", "name", "object"),
+    "prompt": ("text", "caption"),
+    "seed": (),
+    "method": ("model",),
+}
+
+
+def metadata_files(names: Iterable[str]) -> list[str]:
+    """Those files of a tree that are metadata of an imagefolder; they may lie in any folder of it.
+
+    >>> metadata_files(["train/metadata.csv", "metadata.txt", "my_metadata.csv"])
+    ['train/metadata.csv']
+    """
+    return [name for name in names if posixpath.basename(name) in _FILES]
+
+
+def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What the metadata of a folder says of its pictures.
+
+    Args:
+        root: the folder.
+        names: of its pictures, relative to it.
+        files: its metadata, as `metadata_files` finds it. Paths in one count from its own folder.
+
+    Returns:
+        For every picture its cells by column without `file_name`, trimmed, without the empty ones.
+
+    Raises:
+        InputError: a file cannot be read, a row names a file that is not there, rows of one picture differ, or
+            pictures have no row; all of them are listed.
+    """
+    _one_a_folder(root, files)
+    rows: dict[str, dict[str, str]] = {}
+    said: dict[str, str] = {}
+    problems: list[str] = []
+    wanted = set(names)
+    for file in files:
+        table = _read(root / file)
+        locator = Locator(table.path.parent)
+        own = posixpath.dirname(file)
+        for row in table.rows:
+            where = f"{printable(file)} {row.where}"
+            try:
+                name = _named(row, own, locator, root, table)
+            except NoPictureError as error:
+                problems.append(f"{where}: {error}")
+                continue
+            cells = {
+                column: cell for column in row.cells if column != FILE_NAME and (cell := row.text(column))
+            }
+            if any(not is_utf8(cell) for cell in cells.values()):
+                raise table.not_utf8(row.where, next(cell for cell in cells.values() if not is_utf8(cell)))
+            if name not in wanted:
+                continue  # no picture, or one that the walk left out and named
+            if rows.setdefault(name, cells) != cells:
+                problems.append(f"{where}: says of {printable(name)} something else than {said[name]}")
+            said.setdefault(name, where)
+        problems += [f"{printable(file)} {problem}" for problem in table.problems]
+    bare = [name for name in names if name not in rows]
+    problems += [f"{printable(name)}: no row of {printable(_nearest(name, files))} names it" for name in bare]
+    if problems:
+        raise InputError(
+            f"the metadata of imagefolder {printable(root)} and its pictures do not fit: "
+            f"{count(len(problems), 'problem')}; mend the rows, or move pictures that are none of it elsewhere",
+            problems,
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Which column of an imagefolder's metadata says what; None for what no column says.
+
+    All other columns are labels.
+    """
+
+    subject: str | None = None
+    prompt: str | None = None
+    seed: str | None = None
+    method: str | None = None
+
+    def described(self, picture: Picture, row: Mapping[str, str]) -> Picture:
+        """The picture with what its row says of it."""
+        said = {
+            meaning: row[column]
+            for meaning, column in (("prompt", self.prompt), ("seed", self.seed), ("method", self.method))
+            if column in row
+        }
+        used = {self.subject, self.prompt, self.seed, self.method}
+        labels = {**picture.labels, **{name: cell for name, cell in row.items() if name not in used}}
+        return replace(picture, labels=labels, **said)
+
+
+def meanings(rows: Mapping[str, Mapping[str, str]]) -> Meaning:
+    """What the columns mean, by their names alone; in any case.
+
+    Args:
+        rows: as `read_metadata` gives them.
+
+    Raises:
+        InputError: several columns may be the subject, or the prompt, and none is called so.
+
+    >>> meanings({"0.png": {"Label": "cat", "text": "a cat", "source": "web"}})
+    Meaning(subject='Label', prompt='text', seed=None, method=None)
+    """
+    columns = {look_alike(column): column for row in rows.values() for column in row}
+    return Meaning(**{meaning: _column(meaning, columns) for meaning in _PLAIN})
+
+
+def subjects_of(rows: Mapping[str, Mapping[str, str]], meaning: Meaning) -> dict[str, str] | None:
+    """Whose each picture is; None where no column says so.
+
+    Raises:
+        InputError: some rows do not say, or two subjects differ in case only; lists all of them.
+    """
+    column = meaning.subject
+    if column is None:
+        return None
+    spellings = Spellings("subject")
+    problems = []
+    for name, row in rows.items():
+        if column in row:
+            spellings.add(row[column], printable(name))
+        else:
+            problems.append(f"{printable(name)}: its {printable(column)} is empty")
+    problems = [*spellings.clashes(), *problems]
+    if problems:
+        raise InputError(
+            f"the metadata does not say whose each picture is (column {printable(column)}); fill in, and write "
+            "each name in one way",
+            problems,
+        )
+    return {name: spellings.chosen(row[column]) for name, row in rows.items()}
+
+
+def _column(meaning: str, columns: Mapping[str, str]) -> str | None:
+    if meaning in columns:
+        return columns[meaning]
+    for names in (_PLAIN[meaning], _LIKELY[meaning]):
+        found = [columns[name] for name in names if name in columns]
+        if len(found) > 1:
+            raise InputError(
+                f"the metadata has several columns that may be the {meaning}: "
+                f"{', '.join(map(printable, found))}; rename the one that is to {meaning}"
+            )
+        if found:
+            return found[0]
+    return None
+
+
+def _one_a_folder(root: Path, files: Sequence[str]) -> None:
+    folders: dict[str, list[str]] = {}
+    for file in files:
+        folders.setdefault(posixpath.dirname(file), []).append(file)
+    if several := [" and ".join(map(printable, own)) for own in folders.values() if len(own) > 1]:
+        raise InputError(
+            f"imagefolder {printable(root)} has several metadata files in one folder: {'; '.join(several)}; keep one"
+        )
+
+
+def _read(path: Path) -> Table:
+    try:
+        return read_table(path, "metadata", [FILE_NAME], [FILE_NAME])
+    except InputError as error:
+        if "missing file_name" in error.message and "_file_name" in error.message:
+            raise InputError(
+                f"{error.message}; rows of several pictures are not read: give one picture a row, or a manifest"
+            ) from error
+        raise
+
+
+def _named(row: Row, own: str, locator: Locator, root: Path, table: Table) -> str:
+    """The name of a row's picture, relative to the root."""
+    written = row.cells.get(FILE_NAME, "")
+    if not written.strip():
+        raise NoPictureError("the file_name is empty")
+    try:
+        place = locator.find(written)
+    except NoPictureError:
+        if not is_utf8(written):
+            raise table.not_utf8(row.where, written) from None
+        raise
+    name = posixpath.normpath(posixpath.join(own, place.name))
+    return posixpath.relpath(name, Path(root).absolute().as_posix()) if name.startswith("/") else name
+
+
+def _nearest(name: str, files: Sequence[str]) -> str:
+    """The metadata that should describe a picture: that of its folder or of the nearest above."""
+    by_folder = {posixpath.dirname(file): file for file in files}
+    folder = posixpath.dirname(name)
+    while folder and folder not in by_folder:
+        folder = posixpath.dirname(folder)
+    return by_folder.get(folder, files[0])

@@ -1,0 +1,154 @@
+"""Finding the files that a table names: one file, however its path is spelled."""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from nearid_cli.text import printable
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file that was found.
+
+    Attributes:
+        name: its path relative to the folder where it is written so, else absolute; with `/`.
+        key: the same for every spelling of its path. A link is a file of its own, as a copy would be.
+    """
+
+    name: str
+    key: str
+
+
+class NoPictureError(Exception):
+    """A path that leads to no picture, and why."""
+
+
+class Locator:
+    """Finds the files that a table names.
+
+    Args:
+        folder: that of the table, from which its paths count.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._top = os.fspath(folder)
+        self._real = cache(os.path.realpath)
+        self._entries: dict[str, list[str]] = {}
+        self._seen: dict[str, tuple[str, int, int]] = {}
+
+    def find(self, written: str) -> Place:
+        r"""The file at a path.
+
+        It is looked for exactly as written first; then without white space around it, as a `file:` address, with
+        `~` for the home folder, with `/` for `\`; and then each of these in other Unicode forms. A dead link is a
+        file: who reads it reports it.
+
+        Raises:
+            NoPictureError: nothing is there, or it is no file.
+        """
+        status = self._status(written)
+        name = written
+        if status is None:
+            name = self._spelled(written)
+            status = self._status(name)
+        if status is None:
+            raise NoPictureError(f"{printable(written.strip())} {self._why_not(written.strip())}")
+        full = self._full(name)
+        mode = status.st_mode
+        if stat.S_ISLNK(mode) and os.path.exists(full):  # noqa: PTH110 - raw strings are fast
+            mode = os.stat(full).st_mode  # noqa: PTH116
+        if stat.S_ISDIR(mode):
+            raise NoPictureError(f"{printable(name)} is a folder")
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise NoPictureError(f"{printable(name)} is not a regular file")
+        if "//" in name or "./" in name:
+            name = PurePosixPath(name).as_posix()
+        return Place(name.replace(os.sep, "/"), self._key(full, status))
+
+    def exists_here(self, written: str) -> bool:
+        """Whether a path that is not found would be, counted from the current folder."""
+        return os.path.lexists(written.strip())
+
+    def _full(self, name: str) -> str:
+        return os.path.join(self._top, name)  # noqa: PTH118
+
+    def _status(self, name: str) -> os.stat_result | None:
+        """What is at a path; None for nothing."""
+        try:
+            return os.lstat(self._full(name)) if name else None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+            why = getattr(error, "strerror", None) or error
+            raise NoPictureError(f"{printable(name)} cannot be read ({why})") from error
+
+    def _spelled(self, written: str) -> str:
+        """Another spelling of a path under which something is there; nothing where there is none."""
+        spellings = list(dict.fromkeys(_spellings(written)))
+        for name in spellings:
+            if name != written and self._status(name) is not None:
+                return name
+        for name in spellings:
+            if not name.isascii() and (found := self._in_other_form(name)):
+                return found
+        return ""
+
+    def _in_other_form(self, name: str) -> str | None:
+        """The path on disk that differs in its Unicode form only; None where there is none, or several."""
+        root, parts = ("/", name[1:]) if name.startswith("/") else ("", name)
+        found = root
+        for part in parts.split("/"):
+            if self._status(found + part) is None and part:
+                form = unicodedata.normalize("NFC", part)
+                same = [one for one in self._listed(found) if unicodedata.normalize("NFC", one) == form]
+                if len(same) != 1:
+                    return None
+                part = same[0]
+            found += part + "/"
+        return found[:-1]
+
+    def _listed(self, folder: str) -> list[str]:
+        if folder not in self._entries:
+            try:
+                self._entries[folder] = os.listdir(self._full(folder) or ".")  # noqa: PTH208
+            except OSError:
+                self._entries[folder] = []
+        return self._entries[folder]
+
+    def _why_not(self, name: str) -> str:
+        if "://" in name and not name.lower().startswith("file:"):
+            return "is an address: download it first, and write the file's path"
+        head, slash, tail = name.rpartition("/")
+        near = [one for one in self._listed(head + slash) if one.casefold() == tail.casefold()]
+        return f"does not exist; did you mean {printable(near[0])}?" if near else "does not exist"
+
+    def _key(self, full: str, status: os.stat_result) -> str:
+        head, name = os.path.split(full)
+        key = os.path.join(self._real(head or "."), name)  # noqa: PTH118
+        # Two spellings that differ in case or Unicode form are one file where the disk takes them for one: a file
+        # with one name has a number of its own.
+        folded = unicodedata.normalize("NFC", key).casefold()
+        first, device, number = self._seen.setdefault(folded, (key, status.st_dev, status.st_ino))
+        if first != key and status.st_nlink == 1 and (device, number) == (status.st_dev, status.st_ino):
+            return first
+        return key
+
+
+def _spellings(written: str) -> Iterator[str]:
+    name = written.strip()
+    yield name
+    if name.lower().startswith("file:"):
+        yield unquote(urlsplit(name).path, errors="surrogateescape")
+    if name.startswith("~"):
+        yield os.path.expanduser(name)  # noqa: PTH111
+    if "\\" in name:
+        yield name.replace("\\", "/")

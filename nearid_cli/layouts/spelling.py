@@ -1,0 +1,91 @@
+"""When two names of a table are one: the rule for subjects, methods and columns.
+
+Names that differ only in their Unicode form, or in how much white space parts their words, are one. Names that differ
+only in case, or in characters that nobody sees, may be one or two: nobody but their author can tell, so they clash.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from nearid_cli.text import printable
+
+_SHOWN = 3
+
+
+@lru_cache(2**16)
+def same_name(name: str) -> str:
+    r"""What all spellings of one name have in common.
+
+    >>> same_name(" cafe\u0301\u00a0 noir") == "café noir"
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+@lru_cache(2**16)
+def look_alike(name: str) -> str:
+    r"""What names that clash have in common.
+
+    >>> look_alike("CAT\u200b") == look_alike("cat")
+    True
+    """
+    folded = unicodedata.normalize("NFC", same_name(name).casefold())
+    if folded.isascii():
+        return folded
+    return "".join(c for c in folded if unicodedata.category(c) != "Cf")
+
+
+class Spellings:
+    """The names of one kind in a table, with the rows that they stand in.
+
+    >>> names = Spellings("subject")
+    >>> for row, name in enumerate(["cat", "CAT", "dog", "CAT "], 2):
+    ...     names.add(name, f"line {row}")
+    >>> names.clashes()
+    ['the subjects cat (line 2) and CAT (line 3, line 5) differ only in case']
+    """
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._chosen: dict[str, tuple[bool, str]] = {}
+        self._rows: dict[str, list[str]] = {}
+
+    def add(self, name: str, where: str, leading: bool = False) -> None:
+        """Take note of a name; the first `leading` one, else the first one, is how it will be spelled."""
+        form = same_name(name)
+        rows = self._rows.setdefault(form, [])
+        if not rows or (leading and not self._chosen[form][0]):
+            self._chosen[form] = leading, name.strip()
+        rows.append(where)
+
+    def chosen(self, name: str) -> str:
+        """The spelling of a name that was added."""
+        return self._chosen[same_name(name)][1]
+
+    def clashes(self) -> list[str]:
+        """A line for all names that may be one or two."""
+        alike: dict[str, list[str]] = {}
+        for form in self._rows:
+            alike.setdefault(look_alike(form), []).append(form)
+        return [self._clash(forms) for forms in alike.values() if len(forms) > 1]
+
+    def _clash(self, forms: list[str]) -> str:
+        case = len({form.casefold() for form in forms}) == 1
+        shown = [f"{_revealed(self._chosen[form][1])} ({_few(self._rows[form])})" for form in forms]
+        how = "in case" if case else "in characters that do not show"
+        return f"the {self._noun}s {' and '.join(shown)} differ only {how}"
+
+
+def _revealed(name: str) -> str:
+    """A name with what does not show as escapes."""
+    shown = printable(name)
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) == "Cf" else c for c in shown
+    )
+
+
+def _few(rows: list[str]) -> str:
+    more = len(rows) - _SHOWN
+    return ", ".join(rows[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

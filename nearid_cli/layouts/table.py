@@ -1,0 +1,303 @@
+"""Tables that say something of pictures, as people have them: CSV, JSON lines or Parquet, read as rows of text."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.delimited import read_delimited
+from nearid_cli.layouts.encoding import decode, western
+from nearid_cli.layouts.spelling import look_alike
+from nearid_cli.text import printable
+
+_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: where it stands (`line 3`, or `row 3` in Parquet), and its cells by column, as written.
+
+    >>> row = Row("line 3", {"subject": " red cat "})
+    >>> row.text("subject"), row.text("seed")
+    ('red cat', '')
+    """
+
+    where: str
+    cells: Mapping[str, str]
+
+    def text(self, column: str) -> str:
+        """A cell without white space around it; nothing where there is none."""
+        return self.cells.get(column, "").strip()
+
+
+@dataclass
+class Table:
+    """The rows of a table.
+
+    Attributes:
+        kind: what it is to people: `manifest` or `metadata`.
+        path: its file.
+        columns: their names; known ones as the reader spells them.
+        rows: but for those in `problems`.
+        problems: rows that are none, each with its place.
+        notes: how it was read, where that is not plain.
+    """
+
+    kind: str
+    path: Path
+    columns: tuple[str, ...] = ()
+    rows: list[Row] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def error(self, what: str, details: Iterable[str] = ()) -> InputError:
+        """What is wrong with the whole of it."""
+        return InputError(f"{self.kind} {printable(self.path)} {what}", tuple(details))
+
+    def not_utf8(self, where: str, cell: str) -> InputError:
+        """A cell holds bytes that are not UTF-8: the file is in an encoding of old, and nothing says which."""
+        return self.error(
+            f"is not UTF-8: {where} holds {printable(cell)}, which may be {printable(western(cell))} in Windows-1252 "
+            "(Latin-1); save it as UTF-8: in a spreadsheet as CSV UTF-8, or with "
+            f"iconv -f WINDOWS-1252 -t UTF-8 {printable(self.path)} > utf8{printable(self.path.suffix)}"
+        )
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file has the extension of a table."""
+    return path.suffix.lower() in _READERS
+
+
+def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str]) -> Table:
+    """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
+
+    Args:
+        path: a file for which `is_table`.
+        kind: what it is to people.
+        needed: columns that must be there; all of them are among the known ones.
+        known: columns that hold text and nothing nested.
+
+    Raises:
+        InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
+    """
+    table = Table(kind, path)
+    try:
+        _READERS[path.suffix.lower()](table, needed, _Columns(known))
+    except OSError as error:
+        raise InputError(f"cannot read {kind} {printable(path)}: {error.strerror or error}") from error
+    return table
+
+
+def is_utf8(text: str) -> bool:
+    r"""Whether a text holds no bytes that were not UTF-8.
+
+    >>> is_utf8("café"), is_utf8("caf\udce9")
+    (True, False)
+    """
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+class _Columns:
+    """Names of columns as the reader spells them, whatever their case and the spaces around them."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known = frozenset(known)
+        self._by_key = {look_alike(name): name for name in known}
+        self.names: dict[str, str] = {}
+
+    def name(self, written: str) -> str:
+        if written not in self.names:
+            self.names[written] = self._by_key.get(look_alike(written), written.strip())
+        return self.names[written]
+
+
+def _check_columns(table: Table, written: Sequence[str], needed: Sequence[str], columns: _Columns) -> None:
+    """Set the table's columns, or refuse them."""
+    names = [columns.name(name) for name in written]
+    if damaged := [name for name in names if not is_utf8(name)]:
+        raise table.not_utf8("a column's name", damaged[0])
+    places: dict[str, list[str]] = {}
+    for place, name in enumerate(written, 1):
+        if name.strip():
+            places.setdefault(look_alike(name), []).append(f"{printable(name.strip())} (column {place})")
+    if twice := [" and ".join(spelled) for spelled in places.values() if len(spelled) > 1]:
+        raise table.error(f"has columns of one name: {'; '.join(twice)}; keep one of each")
+    missing = [name for name in needed if name not in names]
+    if missing:
+        hint = ""
+        if "file_name" in names and "file_name" not in needed:
+            hint = f"; if this is the metadata of an imagefolder, give its folder: {printable(table.path.parent)}"
+        raise table.error(
+            f"needs the columns {', '.join(needed)}: missing {', '.join(missing)}, "
+            f"found {', '.join(printable(name) for name in names if name) or 'none'}{hint}"
+        )
+    table.columns = tuple(name for name in names if name)
+
+
+def _text_of(table: Table) -> str:
+    try:
+        return decode(table.path.read_bytes())
+    except ValueError as error:
+        raise table.error(f"is {error}") from error
+
+
+def _read_csv(table: Table, needed: Sequence[str], columns: _Columns) -> None:
+    try:
+        found = read_delimited(_text_of(table), lambda header: set(needed) <= set(map(columns.name, header)))
+        header = found.header
+        _check_columns(table, header, needed, columns)
+        names = [columns.name(name) for name in header]
+        nameless = [place for place, name in enumerate(names) if not name]
+        passed_over = False
+        for line, cells in found.rows:
+            if any(cell.strip() for cell in cells[len(names) :]):
+                table.problems.append(
+                    f"line {line}: {len(cells)} cells in {len(names)} columns; "
+                    f"quote cells that hold {_SEPARATOR_NAMES.get(found.separator, found.separator)}"
+                )
+                continue
+            passed_over = passed_over or any(cells[place].strip() for place in nameless if place < len(cells))
+            table.rows.append(Row(f"line {line}", dict(zip(names, cells, strict=False))))
+    except ValueError as error:
+        raise table.error(f"is not valid CSV: {error}") from error
+    if found.separator != ",":
+        table.notes.append(f"cells are separated by {_SEPARATOR_NAMES.get(found.separator, found.separator)}")
+    if passed_over:
+        table.notes.append("a column without a name is passed over")
+
+
+class _TwiceError(ValueError):
+    """A key that a JSON object has twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(f"the key {printable(next(k for k in keys if keys.count(k) > 1))} is there twice")
+    return made
+
+
+def _read_jsonl(table: Table, needed: Sequence[str], columns: _Columns) -> None:
+    text = _text_of(table)
+    if text.lstrip().startswith("["):
+        raise table.error("is one JSON list: expected one object a line, for example from jq -c '.[]'")
+    written: dict[str, None] = {}
+    objects: list[tuple[str, dict[str, Any]]] = []
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        if not line.strip():
+            continue
+        where = f"line {number}"
+        try:
+            value = json.loads(line, object_pairs_hook=_once)
+        except _TwiceError as error:
+            table.problems.append(f"{where}: {error}")
+        except (ValueError, RecursionError) as error:
+            table.problems.append(f"{where}: not valid JSON: {error}")
+        else:
+            if isinstance(value, dict):
+                written.update(dict.fromkeys(value))
+                objects.append((where, value))
+            else:
+                table.problems.append(f"{where}: expected a JSON object")
+    # A key that some lines lack is an empty cell there; one that all lack is a missing column.
+    if written or not table.problems:
+        _check_columns(table, list(written), needed, columns)
+    for where, value in objects:
+        _add_values(table, columns, where, value)
+
+
+def _read_parquet(table: Table, needed: Sequence[str], columns: _Columns) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(table.path) as file:
+            schema = file.schema_arrow
+            pictures = [
+                one.name for one in schema if pa.types.is_struct(one.type) and "bytes" in one.type.names
+            ]
+            if pictures and not set(needed) <= set(map(columns.name, schema.names)):
+                raise table.error(
+                    f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(needed)}: "
+                    "write them into files first"
+                )
+            _check_columns(table, schema.names, needed, columns)
+            kept = [
+                one.name
+                for one in schema
+                if columns.name(one.name) in columns.known
+                or not (
+                    one.name in pictures or pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type)
+                )
+            ]
+            kept = [name for name in kept if not name.startswith("__index_level_")]  # pandas' own numbers
+            read = file.read(kept)
+    except pa.ArrowInvalid as error:
+        raise table.error(f"is not valid Parquet: {error}") from error
+    if passed_over := [name for name in schema.names if name not in kept]:
+        shown = ", ".join(map(printable, passed_over))
+        table.notes.append(f"passed over, as no text: {shown}")
+    cells = [_values(read.column(name)) for name in kept]
+    for number, row in enumerate(zip(*cells, strict=True), 1):
+        _add_values(table, columns, f"row {number}", dict(zip(kept, row, strict=True)))
+
+
+def _values(column: Any) -> list[Any]:
+    """The values of an Arrow column. Short floats as they are written, not as the long ones nearest to them."""
+    import pyarrow as pa
+
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+        short = column.type.to_pandas_dtype()
+        return [None if value is None else float(str(short(value))) for value in values]
+    return values
+
+
+def _add_values(table: Table, columns: _Columns, where: str, values: Mapping[str, Any]) -> None:
+    cells = {}
+    for written, value in values.items():
+        name = columns.name(written)
+        if name in columns.known and isinstance(value, (dict, list)):
+            shown = printable(json.dumps(value, ensure_ascii=False, default=str))
+            table.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
+            return
+        if name:
+            cells[name] = _text(value)
+    if any(cell.strip() for cell in cells.values()):
+        table.rows.append(Row(where, cells))
+
+
+def _text(value: Any) -> str:
+    """A value as text; whole numbers without the `.0` that data frames give columns with gaps.
+
+    >>> [_text(value) for value in (None, float("nan"), 7.0, 0.5, True, [1, "é"])]
+    ['', '', '7', '0.5', 'true', '[1, "é"]']
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:  # NaN marks a gap too
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+_READERS = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+}

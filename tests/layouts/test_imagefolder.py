@@ -1,0 +1,186 @@
+"""Imagefolders as the datasets library writes and reads them."""
+
+import json
+import os
+import unicodedata
+
+import pandas as pd
+import pytest
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.imagefolder import Meaning, meanings, metadata_files, read_metadata, subjects_of
+
+ROWS = [
+    {"file_name": "0.png", "subject": "cat", "text": "a cat, sitting", "step": 500, "score": 0.25},
+    {"file_name": "1.png", "subject": "cat", "text": None, "step": 1000, "score": None},
+]
+CELLS = {
+    "0.png": {"subject": "cat", "text": "a cat, sitting", "step": "500", "score": "0.25"},
+    "1.png": {"subject": "cat", "step": "1000"},
+}
+
+
+def write(path, rows):
+    if path.suffix == ".csv":
+        pd.DataFrame(rows).to_csv(path, index=False)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pd.DataFrame(rows).to_parquet(path)
+
+
+def read(root, *names):
+    files = sorted(
+        path.relative_to(root).as_posix() for path in root.rglob("metadata.*") if path.name != "metadata.txt"
+    )
+    return read_metadata(root, names, files)
+
+
+@pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet"])
+def test_each_format_says_the_same(plant, extension):
+    root = plant("data", "0.png 1.png")
+    write(root / f"metadata.{extension}", ROWS)
+    assert read(root, "0.png", "1.png") == CELLS
+
+
+def test_nested_values_are_kept_as_json(plant):
+    root = plant("data", "0.png")
+    write(root / "metadata.jsonl", [{"file_name": "0.png", "objects": {"bbox": [[1.5, 2]]}}])
+    assert read(root, "0.png") == {"0.png": {"objects": '{"bbox": [[1.5, 2]]}'}}
+
+
+def test_metadata_of_splits_and_of_subfolders(plant):
+    root = plant("data", "train/a/0.png train/1.png test/b/0.png")
+    write(
+        root / "train/metadata.csv", [{"file_name": "a/0.png", "x": "1"}, {"file_name": "./1.png", "x": "2"}]
+    )
+    write(root / "test/b/metadata.csv", [{"file_name": "0.png", "x": "3"}])
+    found = read(root, "train/a/0.png", "train/1.png", "test/b/0.png")
+    assert found == {"train/a/0.png": {"x": "1"}, "train/1.png": {"x": "2"}, "test/b/0.png": {"x": "3"}}
+
+
+def test_only_these_files_are_metadata():
+    names = ["metadata.csv", "train/metadata.jsonl", "a/b/metadata.parquet", "metadata.tsv", "x_metadata.csv"]
+    assert metadata_files(names) == names[:3]
+
+
+def test_rows_and_pictures_that_do_not_fit_are_all_listed(plant):
+    root = plant("data", "a/0.png a/1.png a/2.png b/0.png")
+    rows = [
+        {"file_name": "0.png", "x": "1"},
+        {"file_name": "gone.png", "x": "2"},
+        {"file_name": "", "x": "3"},
+    ]
+    write(root / "a/metadata.csv", [*rows, {"file_name": "a/../1.png", "x": "4"}])
+    write(root / "b/metadata.csv", [{"file_name": "0.png", "x": "5"}, {"file_name": "./0.png", "x": "6"}])
+    with pytest.raises(
+        InputError, match=r"imagefolder .*/data and its pictures do not fit: 6 problems"
+    ) as caught:
+        read(root, "a/0.png", "a/1.png", "a/2.png", "b/0.png")
+    assert caught.value.details == (
+        "a/metadata.csv line 3: gone.png does not exist",
+        "a/metadata.csv line 4: the file_name is empty",
+        "a/metadata.csv line 5: a/../1.png does not exist",
+        "b/metadata.csv line 3: says of b/0.png something else than b/metadata.csv line 2",
+        "a/1.png: no row of a/metadata.csv names it",
+        "a/2.png: no row of a/metadata.csv names it",
+    )
+
+
+def test_rows_that_say_the_same_again_and_rows_of_what_is_no_picture_pass(plant):
+    root = plant("data", "0.png 0_mask.png")
+    write(
+        root / "metadata.csv", [{"file_name": name, "x": "1"} for name in ("0.png", "./0.png", "0_mask.png")]
+    )
+    assert read(root, "0.png") == {"0.png": {"x": "1"}}
+
+
+def test_names_in_another_unicode_form(plant):
+    composed, apart = (unicodedata.normalize(form, "café/é.png") for form in ("NFC", "NFD"))
+    root = plant("data", [apart])
+    write(root / "metadata.csv", [{"file_name": composed, "x": "1"}])
+    assert read(root, apart) == {apart: {"x": "1"}}
+
+
+def test_an_absolute_name(plant):
+    root = plant("data", "a/0.png")
+    write(root / "metadata.csv", [{"file_name": str(root / "a/0.png"), "x": "1"}])
+    assert read(root, "a/0.png") == {"a/0.png": {"x": "1"}}
+    os.chdir(root)
+    assert read(root.relative_to(root), "a/0.png") == {"a/0.png": {"x": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "name,text\n0.png,x\n",
+            "metadata .*metadata.csv needs the columns file_name: missing file_name, found name",
+        ),
+        ("a_file_name,b_file_name\n0.png,0.png\n", "rows of several pictures are not read"),
+        ("file_name,Text,text\n", "columns of one name: Text .column 2. and text .column 3."),
+        (
+            b"file_name,text\n0.png,caf\xe9\n",
+            "is not UTF-8: line 2 holds caf.xe9, which may be café in Windows-1252",
+        ),
+        (b"file_name,text\ncaf\xe9.png,x\n", "is not UTF-8: line 2 holds caf.xe9.png"),
+    ],
+)
+def test_metadata_that_cannot_be_read(plant, content, message):
+    root = plant("data", "0.png")
+    (root / "metadata.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=message):
+        read(root, "0.png")
+
+
+def test_two_metadata_files_in_one_folder(plant):
+    root = plant("data", "a/0.png")
+    write(root / "a/metadata.csv", ROWS)
+    write(root / "a/metadata.jsonl", ROWS)
+    with pytest.raises(InputError, match=r"in one folder: a/metadata.csv and a/metadata.jsonl; keep one"):
+        read(root, "a/0.png")
+
+
+@pytest.mark.parametrize(
+    ("columns", "meaning"),
+    [
+        (["text"], Meaning(prompt="text")),  # a caption does not say whose picture it is
+        (["Subject", "class", "caption", "Seed"], Meaning("Subject", "caption", "Seed")),
+        (["label", "prompt", "text", "step"], Meaning("label", "prompt")),
+        (["identity", "label", "name"], Meaning("identity")),
+        (["name", "model"], Meaning("name", method="model")),
+        ([], Meaning()),
+    ],
+)
+def test_what_columns_mean(columns, meaning):
+    assert meanings({"0.png": dict.fromkeys(columns, "x")}) == meaning
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [("label name", "subject: label, name; "), ("identity instance", "subject"), ("text caption", "prompt")],
+)
+def test_columns_that_may_mean_the_same(columns, what):
+    with pytest.raises(InputError, match=f"several columns that may be the {what}"):
+        meanings({"0.png": dict.fromkeys(columns.split(), "x")})
+
+
+def test_a_picture_with_what_its_row_says(tmp_path):
+    one = Picture(tmp_path / "0.png", "0.png", seed="7", labels={"category": "pet"})
+    found = meanings(CELLS).described(one, CELLS["0.png"])
+    labels = {"category": "pet", "step": "500", "score": "0.25"}
+    assert found == Picture(one.path, one.name, prompt="a cat, sitting", seed="7", labels=labels)
+
+
+def test_subjects_of_rows():
+    rows = {"0.png": {"label": "café"}, "1.png": {"label": unicodedata.normalize("NFD", "café")}}
+    assert subjects_of(rows, meanings(rows)) == {"0.png": "café", "1.png": "café"}
+    assert subjects_of(rows, Meaning(prompt="label")) is None
+    rows |= {"2.png": {"text": "x"}, "3.png": {"label": "Café"}}
+    with pytest.raises(InputError, match=r"does not say whose each picture is \(column label\)") as caught:
+        subjects_of(rows, Meaning("label"))
+    assert caught.value.details == (
+        "the subjects café (0.png, 1.png) and Café (3.png) differ only in case",
+        "2.png: its label is empty",
+    )

@@ -7,6 +7,9 @@
     checkpoint = "checkpoints/step-9000"
     readout = "pooled"
 
+    [gate]
+    baseline = "nearid-baseline.json"  # what the rules with max_drop compare with
+
     [[gate.rules]]                     # rules of `nearid gate`; checked by the gate when it reads them
     metric = "nearid"
     min = 0.6

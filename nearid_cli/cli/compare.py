@@ -122,6 +122,7 @@ def compare(
         show.json_result(reports.to_json(result), compare_findings(result))
     else:
         render_compare(result, show.console(), sort=order)
+    show.wrote(*(output or []), *(images or []))
 
 
 def _named(methods: list[str]) -> dict[str, Path]:

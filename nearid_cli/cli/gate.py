@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer.core import TyperGroup
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import printable
 
@@ -53,7 +55,9 @@ def check(
     baseline: Annotated[
         Path | None,
         typer.Option(
-            "--baseline", help="An accepted result (.json), for rules with max_drop.", metavar="FILE"
+            "--baseline",
+            help="An accepted result (.json), for rules with max_drop; by default the one that [gate] names.",
+            metavar="FILE",
         ),
     ] = None,
     config: Annotated[
@@ -91,15 +95,19 @@ def check(
     """
     from nearid_cli import reports
     from nearid_cli.gate.judge import judge
-    from nearid_cli.gate.rules import load_rules
+    from nearid_cli.gate.rules import load_rules, named_baseline
 
     show.check_format(form)
     outputs = output or []
     reports.check_outputs(outputs, known=reports.GATE_EXTENSIONS)
+    rules = load_rules(config, Path.cwd())
+    if baseline is None:
+        baseline = named_baseline(config, Path.cwd())
     _keep_inputs(outputs, run, baseline)
     if update_baseline and baseline is None:
-        raise UsageError("--update-baseline needs --baseline FILE: where the new baseline goes")
-    rules = load_rules(config, Path.cwd())
+        raise UsageError(
+            '--update-baseline needs --baseline FILE, or baseline = "FILE" in [gate]: where the new baseline goes'
+        )
     result = reports.read_result(run, holes=True)
     if update_baseline and baseline is not None:
         reports.check_outputs([baseline], known=(".json",))
@@ -109,6 +117,8 @@ def check(
         else:
             logger.warning("%s stays as it was", printable(baseline))
     else:
+        if baseline is not None and baseline.exists() and run.samefile(baseline):
+            logger.warning("%s is its own baseline, so no drop can show", printable(run))
         verdicts = judge(
             result,
             read_baseline(baseline, holes=True),
@@ -129,25 +139,62 @@ def init(
         typer.Option("--output", "-o", help="Write to this file, which must not exist yet.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Make rules to start from, with bounds that the run passes."""
+    """Make rules to start from, with bounds that the run passes.
+
+    With -o, a copy of the run is written beside the rules as their baseline, NAME-baseline.json.
+    """
     from nearid_cli import reports
     from nearid_cli.gate.starter import starter
     from nearid_cli.reports.files import replace_file
 
-    if output is not None:
-        reports.check_outputs([output], known=(".toml",))
-        if output.name == "pyproject.toml":
-            raise UsageError(
-                "rules in pyproject.toml stand below your own tables: print them without -o, and paste them in "
-                "with [[tool.nearid.gate.rules]] in the place of [[gate.rules]]"
-            )
-        if output.exists():
-            raise UsageError(f"{printable(output)} exists; print the rules without -o and paste them in")
-    text = starter(reports.read_result(run), str(run))
     if output is None:
-        print(text, end="")
-    else:
-        replace_file(output, text.encode())
+        print(starter(reports.read_result(run), str(run), run.as_posix()), end="")
+        sys.stdout.flush()
+        logger.info("save this as nearid.toml; then: %s", shlex.join(["nearid", "gate", str(run)]))
+        return
+    reports.check_outputs([output], known=(".toml",))
+    if output.name == "pyproject.toml":
+        raise UsageError(
+            "rules in pyproject.toml stand below your own tables: print them without -o, and paste them in "
+            "with [tool.nearid.gate] and [[tool.nearid.gate.rules]] in the place of [gate] and [[gate.rules]]"
+        )
+    if output.exists():
+        raise UsageError(f"{printable(output)} exists; print the rules without -o and paste them in")
+    baseline = output.with_name(f"{output.stem}-baseline.json")
+    text = starter(reports.read_result(run), str(run), baseline.name)
+    _hides(output)
+    _store(run, baseline)
+    replace_file(output, text.encode())
+    show.wrote(output, baseline)
+    logger.info("next: %s", shlex.join(["nearid", "gate", str(run), *_found_by(output)]))
+
+
+def _hides(output: Path) -> None:
+    """Warn where a new configuration takes the place of one that is in force there."""
+    hidden = load_configuration(output.resolve().parent).path
+    if output.name == "nearid.toml" and hidden is not None:
+        logger.warning("from now on %s hides the settings in %s", printable(output), printable(hidden))
+
+
+def _store(run: Path, baseline: Path) -> None:
+    """Copy the run, so that the next one may have its name without becoming its own baseline."""
+    from nearid_cli.reports.files import replace_file
+
+    content = _read_bytes(run)
+    if not baseline.exists():
+        replace_file(baseline, content)
+    elif _read_bytes(baseline) != content:
+        raise UsageError(
+            f"{printable(baseline)} exists and is another result; give the rules another name than "
+            f"{printable(baseline.name.replace('-baseline.json', '.toml'))}, or remove it"
+        )
+
+
+def _found_by(output: Path) -> list[str]:
+    """What `nearid gate` needs to be told to find the configuration from here."""
+    nearest = load_configuration(Path.cwd()).path
+    found = nearest is not None and nearest.resolve() == output.resolve()
+    return [] if found else ["--config", str(output)]
 
 
 def read_baseline(path: Path | None, *, holes: bool = False) -> ScoreResult | CompareResult | None:
@@ -192,6 +239,7 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
         else:
             render_gate(gate, show.console(stderr=form == "none"))
         sys.stdout.flush()  # or annotations would come before what they are about
+    show.wrote(*outputs)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(gate):
             print(line, file=sys.stderr)
@@ -222,11 +270,14 @@ def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> N
     except InputError as error:
         old = None
         logger.warning("the old baseline could not be read: %s", error.message)
-    try:
-        content = run.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {printable(run)}: {error.strerror}") from error
-    replace_file(baseline, content)
+    replace_file(baseline, _read_bytes(run))
     logger.info("%s is now the baseline %s", printable(run), printable(baseline))
     for line in changes(result, old) if old is not None else ():
         logger.info("%s", line)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error

@@ -92,9 +92,11 @@ def score(
     reports.check_sort(sort, [request.name for request in chosen.requests()])
     rules = None
     if gate is not None:
-        from nearid_cli.gate.rules import load_rules
+        from nearid_cli.gate.rules import load_rules, named_baseline
 
         rules = load_rules(gate, Path.cwd())
+        if baseline is None:
+            baseline = named_baseline(gate, Path.cwd())
     before: ScoreResult | CompareResult | None = None
     if rules is not None:
         before = read_baseline(baseline, holes=True)
@@ -137,5 +139,6 @@ def score(
         show.json_result(reports.to_json(result), reports.findings(result))
     else:
         reports.render_score(result, show.console(), sort=sort, worst=worst)
+    show.wrote(*(output or []), *(images or []))
     if verdicts is not None:
         raise typer.Exit(finish(verdicts, "none" if form == "json" else "table"))

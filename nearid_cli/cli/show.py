@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import unknown
+from nearid_cli.text import printable, unknown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 FORMATS = ("table", "json")
@@ -32,6 +34,13 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return Output(stderr=stderr, width=width, highlight=False, emoji=False)
+
+
+def wrote(*paths: Path) -> None:
+    """Say on stderr which files were written."""
+    if paths:
+        sys.stdout.flush()  # where both are one terminal or file, what was printed comes first
+        typer.echo(f"wrote {', '.join(map(printable, paths))}", err=True)
 
 
 def json_text(text: str) -> None:

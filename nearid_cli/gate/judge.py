@@ -45,7 +45,7 @@ def judge(
             f"{printable(run_name)} is a result of {_made_by(run)} and the baseline "
             f"{printable(baseline_name or '')} one of {_made_by(baseline)}; give a baseline of the same kind"
         )
-    sides = _Sides(run, baseline, baseline_name, allow_mismatch)
+    sides = _Sides(run, baseline, run_name, baseline_name, allow_mismatch)
     verdicts = tuple(verdict for rule in rules for verdict in sides.verdicts(rule))
     return GateResult(
         tool=this_tool(),
@@ -79,10 +79,15 @@ class _Sides:
     """A run and its baseline."""
 
     def __init__(
-        self, run: Result, baseline: Result | None, baseline_name: str | None, allow_mismatch: bool
+        self,
+        run: Result,
+        baseline: Result | None,
+        run_name: str,
+        baseline_name: str | None,
+        allow_mismatch: bool,
     ) -> None:
         self._compares = isinstance(run, CompareResult)
-        self._baseline_name = baseline_name
+        self._names_of_sides = run_name, baseline_name
         self._allow_mismatch = allow_mismatch
         self._runs = parts(run)
         self._baselines = parts(baseline) if baseline is not None else None
@@ -123,7 +128,8 @@ class _Sides:
     def _obstacle(self, metric: str) -> str | None:
         """Why the numbers of a metric cannot be compared with the baseline's, or None."""
         if self._baselines is None:
-            return words.no_baseline(self._baseline_name)
+            run, baseline = self._names_of_sides
+            return words.no_baseline(baseline, run)
         if metric not in self._baseline_metrics:
             return words.no_metric("baseline", metric, self._baseline_metrics)
         now, before = self._metrics[metric], self._baseline_metrics[metric]

@@ -20,6 +20,7 @@ STATISTICS = ("score", "retention", "identification", "pair_mean", COPIES, "marg
 LEVELS = ("aggregate", "subject", "method")
 _CHOICES = {"statistic": STATISTICS, "level": LEVELS, "on_fail": ("error", "warn")}
 _NUMBERS = ("min", "max", "max_drop", "confidence")
+_TABLE = ("rules", "baseline")
 _KEYS = ("metric", "statistic", "level", *_NUMBERS, "on_fail")
 _DEFAULTS = {"metric": EVERY, "statistic": "score", "level": "aggregate", "on_fail": "error"}
 
@@ -34,14 +35,39 @@ def load_rules(path: Path | None, folder: Path) -> tuple[Rule, ...]:
     Raises:
         UsageError: there is no rule, or something is wrong; every problem of every rule is listed.
     """
-    configuration = load_configuration(folder) if path is None else read_configuration(path)
-    return _checked(configuration)
+    return _checked(_configuration(path, folder))
+
+
+def named_baseline(path: Path | None, folder: Path) -> Path | None:
+    """The baseline that a configuration names, which counts from the configuration's own folder; None for none.
+
+    Args:
+        path: as for `load_rules`.
+        folder: likewise. A configuration that was found from here names its baseline as seen from here.
+
+    Raises:
+        UsageError: as for `load_rules`.
+    """
+    configuration = _configuration(path, folder)
+    _checked(configuration)
+    name = configuration.gate.get("baseline")
+    if name is None or configuration.path is None:
+        return None
+    baseline = configuration.path.parent / Path(name).expanduser()
+    return baseline.relative_to(folder) if baseline.is_relative_to(folder) else baseline
+
+
+def _configuration(path: Path | None, folder: Path) -> Configuration:
+    return load_configuration(folder) if path is None else read_configuration(path)
 
 
 def _checked(configuration: Configuration) -> tuple[Rule, ...]:
     file = "no configuration" if configuration.path is None else printable(configuration.path)
     gate = configuration.gate
-    problems = [f"gate: {unknown('key', key, ['rules'])}" for key in gate if key != "rules"]
+    problems = [f"gate: {unknown('key', key, _TABLE)}" for key in gate if key not in _TABLE]
+    baseline = gate.get("baseline", "FILE")
+    if not (isinstance(baseline, str) and baseline):
+        problems.append(f"gate.baseline must be the path of a result (.json), found {_shown(baseline)}")
     entries = gate.get("rules", [])
     if not isinstance(entries, list):
         problems.append(f"gate.rules must be tables such as [[gate.rules]], found {entries!r}")

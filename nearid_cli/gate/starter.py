@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from nearid_cli.gate.numbers import Result, parts
+from nearid_cli.gate.rules import COPIES
 from nearid_cli.metrics.intervals import MIN_UNITS
 from nearid_cli.results import CompareResult, ScoreResult
 from nearid_cli.text import printable
@@ -24,6 +25,11 @@ _HEAD = """\
 # max_drop    fail when the number fell by more than this since the baseline, counted subject by subject
 # confidence  fail on max_drop only when the drop is larger than that for sure, and not by chance
 # on_fail     "error", or "warn" to be told without failing
+"""
+
+_BASELINE = """
+[gate]
+baseline = {baseline}
 """
 
 _COPIES = """
@@ -57,7 +63,7 @@ _SUBJECTS = """
 """
 
 
-def starter(run: Result, name: str) -> str:
+def starter(run: Result, name: str, baseline: str | None = None) -> str:
     """A commented configuration, as the text of a `nearid.toml`, that `run` passes as its own baseline.
 
     The minimum of each metric lies a little below the lower end of its interval; with several methods, below that of
@@ -67,12 +73,18 @@ def starter(run: Result, name: str) -> str:
     Args:
         run: the run to make rules for.
         name: what it is called, such as its file.
+        baseline: the file that `[gate]` names as the baseline, from where the configuration will be; None for none.
     """
     level = "method" if isinstance(run, CompareResult) else "aggregate"
     results = [method.result for method in run.methods] if isinstance(run, CompareResult) else [run]
-    most = max(int(numbers.number("", "copies") or 0) for numbers in parts(run).values())
-    found = "  # what this run has; 0 is what it should be" if most else ""
-    blocks = [_HEAD.format(run=printable(name)), _COPIES.format(level=level, most=most, found=found)]
+    blocks = [_HEAD.format(run=printable(name))]
+    if baseline is not None:
+        blocks.append(_BASELINE.format(baseline=_text(baseline)))
+    copies = [numbers.number("", COPIES) for numbers in parts(run).values()]
+    known = [int(number) for number in copies if number is not None]
+    if len(known) == len(copies):  # a result that does not list its generations would fail the rule
+        found = "  # what this run has; 0 is what it should be" if any(known) else ""
+        blocks.append(_COPIES.format(level=level, most=max(known), found=found))
     for metric in (metric.name for metric in run.metrics):
         blocks.append(_metric(metric, level, results))
     first = run.metrics[0].name

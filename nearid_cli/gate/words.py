@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from nearid_cli.results import Interval, Metric, Rule
@@ -119,9 +120,15 @@ def no_metric(side: str, metric: str, known: Iterable[str]) -> str:
     return f"the {side} has no metric {printable(metric)}: {printable(did_you_mean(metric, known))}"
 
 
-def no_baseline(name: str | None) -> str:
-    """There is nothing to compare with."""
-    make = "make it from a good run: nearid gate GOOD.json --baseline FILE --update-baseline"
+def no_baseline(name: str | None, run: str) -> str:
+    """There is nothing to compare with, and how to come by it: from the run itself, where it is a file.
+
+    >>> no_baseline("base.json", "run.json").partition("; ")[2]
+    'make it from a good run: nearid gate run.json --baseline base.json --update-baseline'
+    """
+    good = shlex.quote(run) if run.endswith(".json") else "GOOD.json"
+    file = shlex.quote(name or "nearid-baseline.json")
+    make = printable(f"make it from a good run: nearid gate {good} --baseline {file} --update-baseline")
     if name is None:
         return f"max_drop needs a baseline, and none was given: --baseline FILE; {make}"
     return f"the baseline {printable(name)} does not exist; {make}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nearid_cli.reports.columns import Column, pages, table
@@ -16,7 +17,7 @@ from nearid_cli.reports.gate_text import (
     outcome,
     with_status,
 )
-from nearid_cli.results import GateResult
+from nearid_cli.results import GateResult, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,19 +36,27 @@ def render_gate(gate: GateResult, console: Console) -> None:
     from rich.text import Text
 
     for status in ("failed", "warned"):
-        for verdict in with_status(gate, status):
-            lines = [
-                verdict.reason,
-                numbers(verdict),
-                f"fell most: {moved(verdict)}" if verdict.moved else "",
-            ]
-            text = Text(f"{status.upper()} {check_title(verdict)}\n", style=_STYLES[status])
+        for reason, verdicts in _by_reason(with_status(gate, status)).items():
+            first, *more = verdicts
+            lines = [reason]
+            if not more:
+                lines += [numbers(first), f"fell most: {moved(first)}" if first.moved else ""]
+            titles = "; ".join(map(check_title, verdicts))
+            text = Text(f"{status.upper()} {titles}\n", style=_STYLES[status])
             text.append("".join(f"  {line}\n" for line in lines if line), style="default not bold")
             console.print(text, soft_wrap=True)
     if len(gate.verdicts) <= _FEW:
         _table(gate, console)
     style = _STYLES["passed" if gate.passed else "failed"]
     console.print(Text(outcome(gate), style=style), soft_wrap=True)
+
+
+def _by_reason(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    """What several checks failed for alike, such as a baseline that is not there, is said once."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.reason, []).append(verdict)
+    return found
 
 
 def _table(gate: GateResult, console: Console) -> None:

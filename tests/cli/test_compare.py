@@ -124,7 +124,7 @@ def test_the_table(nearid: Nearid, runs: Path) -> None:
 def test_outputs(nearid: Nearid, runs: Path) -> None:
     outputs = [argument for name in ("r.json", "r.csv", "r.md", "r.tex") for argument in ("-o", name)]
     finished = nearid("compare", "a.json", "b.json", *outputs, "--images", "images.csv")
-    assert (finished.code, finished.err) == (0, "")
+    assert (finished.code, finished.err) == (0, "wrote r.json, r.csv, r.md, r.tex, images.csv\n")
     result = read_result(runs / "r.json")
     assert isinstance(result, CompareResult)
     assert [method.name for method in result.methods] == ["a", "b"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +117,22 @@ class TestExitCodes:
         finished = nearid("gate", "run.json", *baseline)
         assert finished.code == 1
         assert "--update-baseline" in finished.out
+
+    def test_a_baseline_that_is_not_there_is_said_once_with_a_command_that_makes_it(
+        self, nearid: Nearid, folder: Path
+    ) -> None:
+        (folder / "nearid.toml").write_text(
+            '[gate]\nbaseline = "kept/it.json"\n' + RULES + BY_SUBJECT + RULES.replace("score", "pair_mean")
+        )
+        (folder / "kept").mkdir()
+        finished = nearid("gate", "run.json")
+        assert finished.code == 1
+        (line,) = [line for line in finished.out.splitlines() if "kept/it.json" in line]
+        message, _, command = line.strip().partition("; make it from a good run: ")
+        assert message == "the baseline kept/it.json does not exist"
+        assert nearid(*shlex.split(command)[1:]).code == 0
+        assert (folder / "kept" / "it.json").read_bytes() == (folder / "run.json").read_bytes()
+        assert nearid("gate", "run.json").code == 0
 
     def test_a_warning_passes(self, nearid: Nearid, folder: Path) -> None:
         (folder / "nearid.toml").write_text(BY_SUBJECT + 'on_fail = "warn"\n')
@@ -333,7 +351,7 @@ class TestUpdateBaseline:
             "gate", "run.json", "--baseline", "base.json", "--update-baseline", "-o", "gate.json"
         )
         assert finished.code == 1
-        assert finished.err == "warning: base.json stays as it was\n"
+        assert finished.err == "wrote gate.json\nwarning: base.json stays as it was\n"
         assert (folder / "base.json").read_bytes() == before
         assert (folder / "gate.json").exists()
 
@@ -359,16 +377,126 @@ class TestUpdateBaseline:
         assert "make it first" in finished.error
 
 
+class TestNamedBaseline:
+    @pytest.fixture(autouse=True)
+    def named(self, folder: Path) -> None:
+        (folder / "nearid.toml").write_text('[gate]\nbaseline = "base.json"\n' + BY_SUBJECT)
+
+    def test_it_counts_from_the_configuration(self, nearid: Nearid, folder: Path) -> None:
+        here = nearid("gate", "run.json", "--format", "json")
+        assert here.code == 1
+        assert json.loads(here.out)["baseline"] == "base.json"
+        (folder / "below").mkdir()
+        os.chdir(folder / "below")
+        assert (
+            nearid("gate", "../run.json").out
+            == nearid("gate", "../run.json", "--config", "../nearid.toml").out
+        )
+        assert nearid("gate", "../run.json").code == 1
+        assert nearid("gate", "../base.json", "--format", "json").code == 0
+
+    def test_the_flag_wins(self, nearid: Nearid, folder: Path) -> None:
+        write(folder / "low.json", make_run(drops=HALF))
+        assert nearid("gate", "run.json", "--baseline", "low.json").code == 0
+
+    def test_it_is_what_update_baseline_replaces(self, nearid: Nearid, folder: Path) -> None:
+        assert nearid("gate", "run.json", "--update-baseline").code == 0
+        assert (folder / "base.json").read_bytes() == (folder / "run.json").read_bytes()
+
+    def test_verdicts_do_not_replace_it(self, nearid: Nearid, folder: Path) -> None:
+        assert "is an input, too" in nearid("gate", "run.json", "-o", "base.json").error
+
+    def test_a_run_that_is_its_own_baseline_is_told(self, nearid: Nearid, folder: Path) -> None:
+        finished = nearid("gate", "./base.json")
+        assert finished.err == "warning: base.json is its own baseline, so no drop can show\n"
+        assert finished.code == 0
+
+    @pytest.mark.parametrize("value", ["true", '""', '["base.json"]'])
+    def test_it_must_be_a_path(self, nearid: Nearid, folder: Path, value: str) -> None:
+        (folder / "nearid.toml").write_text(f"[gate]\nbaseline = {value}\n{BY_SUBJECT}")
+        (problem,) = nearid("gate", "run.json").details
+        assert problem.startswith("gate.baseline must be the path of a result (.json), found ")
+
+
 class TestInit:
-    def test_what_it_prints_passes(self, nearid: Nearid, folder: Path) -> None:
+    @pytest.fixture(autouse=True)
+    def no_rules(self, folder: Path) -> None:
         (folder / "nearid.toml").unlink()
+
+    def test_what_it_writes_passes_by_the_command_that_it_names(self, nearid: Nearid, folder: Path) -> None:
+        finished = nearid("gate", "init", "run.json", "-o", "nearid.toml")
+        assert (finished.code, finished.out) == (0, "")
+        assert finished.err == "wrote nearid.toml, nearid-baseline.json\nnext: nearid gate run.json\n"
+        judged = nearid("gate", "run.json")
+        assert (judged.code, judged.err) == (0, "")
+        assert judged.out.splitlines()[-1] == "gate passed: 2 checks, 2 passed"
+        assert (folder / "nearid-baseline.json").read_bytes() == (folder / "run.json").read_bytes()
+        write(folder / "run.json", make_run(drops=dict.fromkeys(SUBJECTS, 0.1)))
+        assert nearid("gate", "run.json").code == 1, "the next run of this name is not its own baseline"
+
+    def test_what_it_prints_passes(self, nearid: Nearid, folder: Path) -> None:
         printed = nearid("gate", "init", "base.json")
-        assert (printed.code, printed.err) == (0, "")
+        assert printed.code == 0
+        assert printed.err == "save this as nearid.toml; then: nearid gate base.json\n"
+        (folder / "nearid.toml").write_text(printed.out)
+        assert nearid("gate", "base.json").code == 0
+
+    @pytest.mark.parametrize("name", ["rules.toml", "a b/nearid.toml", "a b/it's.toml"])
+    def test_rules_at_another_place(self, nearid: Nearid, folder: Path, name: str) -> None:
+        (folder / "a b").mkdir()
+        finished = nearid("gate", "init", "run.json", "-o", name)
+        command = shlex.split(finished.err.partition("next: ")[2])
+        assert command == ["nearid", "gate", "run.json", "--config", name]
+        assert nearid(*command[1:]).code == 0
+
+    def test_another_baseline_is_kept(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid-baseline.json").write_bytes((folder / "base.json").read_bytes())
+        error = nearid("gate", "init", "run.json", "-o", "nearid.toml").error
+        assert error.startswith("nearid-baseline.json exists and is another result; ")
+        assert not (folder / "nearid.toml").exists()
         assert nearid("gate", "init", "base.json", "-o", "nearid.toml").code == 0
-        assert (folder / "nearid.toml").read_text() == printed.out
-        assert nearid("gate", "base.json", "--baseline", "base.json").code == 0
+
+    def test_settings_that_are_hidden_are_named(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "pyproject.toml").write_text('[tool.nearid]\nmetric = "hog"\n')
+        finished = nearid("gate", "init", "run.json", "-o", "nearid.toml")
+        assert finished.code == 0
+        hidden = folder / "pyproject.toml"
+        assert f"warning: from now on nearid.toml hides the settings in {hidden}\n" in finished.err
+
+    @pytest.mark.parametrize("kind", ["hog of one subject", "one reference", "copies", "comparison"])
+    def test_runs_as_they_really_are(self, nearid: Nearid, data: Path, kind: str) -> None:
+        """One subject, one reference, nulls, copies, several metrics, methods that lack subjects."""
+        metrics = ("-m", "hog,nearid-mini")
+        if kind == "hog of one subject":
+            command = ["score", "refs/cat", "gens/cat", "-m", "hog"]
+        elif kind == "one reference":
+            for path in (data / "refs").glob("*/1.jpg"):
+                path.unlink()
+            (data / "gens/cat/1.png").unlink()
+            (data / "gens/cat/2.png").unlink()
+            command = ["score", "refs", "gens", *metrics]
+        elif kind == "copies":
+            shutil.copytree(data / "refs", data / "same")
+            command = ["score", "refs", "same", *metrics]
+        else:
+            shutil.copytree(data / "gens", data / "methods" / "whole")
+            shutil.copytree(data / "gens" / "cat", data / "methods" / "part" / "cat")
+            shutil.copytree(data / "refs", data / "methods" / "copied")
+            command = ["compare", "methods", "--refs", "refs", *metrics]
+        assert nearid(*command, "-o", "real.json").code == 0
+        assert nearid("gate", "init", "real.json", "-o", "nearid.toml").code == 0
+        judged = nearid("gate", "real.json")
+        assert (judged.code, judged.err) == (0, ""), judged.out
+
+    def test_a_result_without_its_generations(self, nearid: Nearid, folder: Path) -> None:
+        document = json.loads((folder / "run.json").read_text()) | {"images": []}
+        (folder / "run.json").write_text(json.dumps(document))
+        assert nearid("gate", "init", "run.json", "-o", "nearid.toml").code == 0
+        assert "copies" not in (folder / "nearid.toml").read_text()
+        assert nearid("gate", "run.json").code == 0
 
     def test_nothing_is_overwritten(self, nearid: Nearid, folder: Path) -> None:
+        (folder / "nearid.toml").write_text(RULES)
         assert "nearid.toml exists" in nearid("gate", "init", "base.json", "-o", "nearid.toml").error
         assert (folder / "nearid.toml").read_text() == RULES
 
@@ -393,4 +521,4 @@ def test_it_imports_nothing_heavy(folder: Path) -> None:
         finished = subprocess.run(
             [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True
         )
-        assert finished.stderr == "heavy: []\n", finished.stderr
+        assert finished.stderr.splitlines()[-1] == "heavy: []", finished.stderr

@@ -40,6 +40,7 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "batch-size": (int, str),
     "workers": (int,),
     "max-pixels": (int,),
+    "safetensors-only": (bool,),
     "layout": (str,),
     "allow-unmatched": (bool,),
     "skip-bad": (bool,),

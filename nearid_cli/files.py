@@ -1,4 +1,4 @@
-"""Files and folders: writing them whole or not at all, and their digests."""
+"""Files and folders: writing them whole or not at all, their digests, and where the cache is."""
 
 from __future__ import annotations
 
@@ -49,6 +49,14 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def default_cache_folder() -> Path:
+    """Where embeddings and converted weights are kept unless `--cache` or NEARID_CACHE says otherwise."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("NEARID_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("nearid", appauthor=False)
 
 
 def digest_file(path: Path) -> str:

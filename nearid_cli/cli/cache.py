@@ -26,7 +26,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def _open(folder: Path | None) -> Cache:
-    from nearid_cli.embedding.cache import Cache, default_cache_folder
+    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.files import default_cache_folder
 
     return Cache(folder or default_cache_folder())
 

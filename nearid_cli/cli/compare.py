@@ -78,6 +78,7 @@ def compare(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Compare methods: which one is best, and is the difference real.
 
@@ -94,7 +95,17 @@ def compare(
     shown = shared.thumbnails(thumbnails)
     places, named = paths or [], _named(method or [])
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     asked = metrics_asked_for(places, named, chosen, given=shared.on_command_line(context, "metrics"))
     if asked is not None:

@@ -66,7 +66,8 @@ def _devices() -> str:
 
 
 def _cache(folder: Path | None) -> str:
-    from nearid_cli.embedding.cache import Cache, default_cache_folder
+    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.files import default_cache_folder
 
     opened = Cache(folder or default_cache_folder())
     rows = opened.info()

@@ -27,6 +27,7 @@ def embed(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Write the embeddings of pictures to a Parquet file.
 
@@ -38,7 +39,17 @@ def embed(
 
     reports.check_outputs([output], known=(".parquet",))
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     result = embed_pictures(paths, chosen, skip_bad=skip_bad)
     write_embeddings(result, output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearid_cli.cli import options as shared
 from nearid_cli.cli.show import rows
 from nearid_cli.configuration import Configuration
 from nearid_cli.errors import ModelError
@@ -89,11 +90,13 @@ def info(context: typer.Context, name: Name) -> None:
 def pull(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAMES")],
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Fetch checkpoints, for use without network."""
     from nearid_cli.encoders import models
 
-    for row in models.pull(names, _configuration(context).metrics, logging.getLogger("nearid_cli").info):
+    notify = logging.getLogger("nearid_cli").info
+    for row in models.pull(names, _configuration(context).metrics, notify, safetensors_only):
         place = f"{printable(row.folder)} ({file_size(row.size or 0)})" if row.folder else "needs no weights"
         typer.echo(f"{row.metric}: {place}" + (", part of nearid-cli" if row.is_shipped else ""))
 

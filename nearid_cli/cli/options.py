@@ -89,6 +89,14 @@ MaxPixels = Annotated[
         metavar="N",
     ),
 ]
+SafetensorsOnly = Annotated[
+    bool,
+    typer.Option(
+        "--safetensors-only",
+        help="Refuse checkpoints that hold their weights as a pickle only (pytorch_model.bin).",
+        envvar="NEARID_SAFETENSORS_ONLY",
+    ),
+]
 SkipBad = Annotated[
     bool,
     typer.Option(
@@ -151,6 +159,7 @@ def default_map(configuration: Configuration) -> dict[str, Any]:
         **dict.fromkeys(("demo", "doctor"), place),
         "bench": dict.fromkeys(("nearid", "mtg", "dreambench", "table1"), values),
         "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
+        "models": {"pull": {name: values[name] for name in ("safetensors_only",) if name in values}},
     }
 
 
@@ -165,6 +174,7 @@ def options(
     batch_size: str,
     workers: int | None,
     max_pixels: int | None,
+    safetensors_only: bool,
 ) -> Options:
     """The flags that several commands share, as one object.
 
@@ -185,6 +195,7 @@ def options(
         batch_size=_batch_size(batch_size),
         workers=workers,
         max_pixels=max_pixels,
+        safetensors_only=safetensors_only,
         progress=sys.stderr.isatty(),
     )
 

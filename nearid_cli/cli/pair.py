@@ -26,6 +26,7 @@ def pair(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Show how alike two pictures are, by each metric."""
     from nearid_cli import reports
@@ -33,7 +34,17 @@ def pair(
 
     show.check_format(form)
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     result = run(a, b, chosen)
     if form == "json":

@@ -75,6 +75,7 @@ def score(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Score the generations of each subject against its references."""
     from nearid_cli import reports
@@ -87,7 +88,17 @@ def score(
     reports.check_outputs(output or [], images or [], **with_gate)
     shown = shared.thumbnails(thumbnails)
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     reports.check_sort(sort, [request.name for request in chosen.requests()])
     rules = None

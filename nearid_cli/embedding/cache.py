@@ -6,6 +6,7 @@ On disk, under one folder that any number of processes may use at once:
     format                            the number of this layout
     embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (list of float32)
     files/*.parquet                   the memo from files to digests (see memo.py)
+    weights/*.safetensors             pickled weights as safetensors (see encoders/pickled.py)
 
 Each part's Parquet metadata says which metric and checkpoint it belongs to.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -41,14 +41,6 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 _METADATA = b"nearid"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache made by nearid. It can be deleted.\n"
-
-
-def default_cache_folder() -> Path:
-    """Where embeddings are kept unless `--cache` or NEARID_CACHE says otherwise."""
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("NEARID_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("nearid", appauthor=False)
 
 
 @dataclass(frozen=True)
@@ -238,6 +230,9 @@ class Cache:
             freed += sum(self.memo.parts.sizes().values())
             shutil.rmtree(self.folder / "files", ignore_errors=True)
             shutil.rmtree(self.folder / "embeddings", ignore_errors=True)
+            weights = self.folder / "weights"
+            freed += sum(file.stat().st_size for file in weights.glob("*.safetensors"))
+            shutil.rmtree(weights, ignore_errors=True)
         return freed
 
     def _fingerprints(self) -> Iterable[str]:

@@ -1,16 +1,20 @@
-"""Loading a checkpoint as an encoder: strictly, from safetensors only, and running no code of it."""
+"""Loading a checkpoint as an encoder: strictly, and running no code of it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nearid_cli.encoders.files import CheckpointFiles, read_files
+from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, read_files
+from nearid_cli.encoders.number_formats import check_formats, read_formats
+from nearid_cli.encoders.pickled import converted
 from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.spec import Encoder, EncoderSpec
 from nearid_cli.errors import ModelError
+from nearid_cli.files import default_cache_folder
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -18,12 +22,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def load_encoder(spec: EncoderSpec, device: str = "cpu") -> Encoder:
+def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = None) -> Encoder:
     """Load an encoder.
 
     Args:
         spec: from `resolve`.
         device: a torch device (`cpu`, `cuda`, `cuda:1`, `mps`).
+        cache: the cache's folder, in which pickled weights are kept as safetensors; None for the default one.
 
     Raises:
         ModelError: a weight is missing, unexpected, mis-shaped or not finite, a file is damaged, or
@@ -37,19 +42,29 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu") -> Encoder:
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
     files = read_files(spec.folder)
-    model = load_model(files, spec.readout, spec.dtype)
+    if spec.image_processor is not None:
+        files = replace(files, image_processor=dict(spec.image_processor))
+    model = load_model(files, spec.readout, spec.dtype, cache)
     return TorchEncoder(spec, files, model, device)
 
 
-def load_model(files: CheckpointFiles, readout: str, dtype: str) -> PreTrainedModel:
+def load_model(
+    files: CheckpointFiles, readout: str, dtype: str, cache: Path | None = None
+) -> PreTrainedModel:
     """The part of a checkpoint's model that `readout` needs, in evaluation mode, on the CPU.
+
+    Args:
+        files: the checkpoint.
+        readout: one of its readouts.
+        dtype: `float32`, `float16` or `bfloat16`.
+        cache: see `load_encoder`.
 
     Raises:
         ModelError: see `load_encoder`.
     """
     import torch
 
-    weights = _read_weights(files, readout)
+    weights = _read_weights(files, readout, (cache or default_cache_folder()) / "weights")
     with quiet_transformers():
         try:
             model_class, config, options = _choose_class(files, readout)
@@ -99,26 +114,46 @@ def _choose_class(files: CheckpointFiles, readout: str) -> tuple[Any, Any, dict[
         return transformers.SiglipVisionModel, getattr(config, "vision_config", config), {}
     if model_type == "vit":
         return transformers.ViTModel, config, {"add_pooling_layer": readout == "pooled"}
-    names = {"dinov2": "Dinov2Model", "dinov3_vit": "DINOv3ViTModel"}
+    names = {
+        "dinov2": "Dinov2Model",
+        "dinov2_with_registers": "Dinov2WithRegistersModel",
+        "dinov3_vit": "DINOv3ViTModel",
+    }
     return getattr(transformers, names[model_type]), config, {}
 
 
-def _read_weights(files: CheckpointFiles, readout: str) -> dict[str, torch.Tensor]:
+def _read_weights(files: CheckpointFiles, readout: str, copies: Path) -> dict[str, torch.Tensor]:
     """The weights that the readout needs, all finite. The text half of CLIP and SigLIP is not even read."""
-    from safetensors import SafetensorError, safe_open
-
-    unused = re.compile(files.architecture.unused_weights(readout))
+    unused = files.architecture.unused_weights(readout)
     weights: dict[str, torch.Tensor] = {}
     for file in files.weights:
-        try:
-            with safe_open(file, framework="pt") as reader:
-                weights |= {name: reader.get_tensor(name) for name in reader.keys() if not unused.match(name)}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"expected safetensors weights in {printable(file)}, found a damaged file ({error})"
-            ) from error
+        weights |= _read_file(file, unused, copies)
     _refuse_non_finite(weights.items(), files.folder, "in the checkpoint")
     return weights
+
+
+def _read_file(file: Path, unused: str, copies: Path) -> dict[str, torch.Tensor]:
+    """The weights of one file, without those that the regular expression `unused` matches."""
+    from safetensors import SafetensorError, safe_open
+
+    readable = file
+    if file.suffix != SAFETENSORS:
+        try:
+            readable = converted(file, copies)
+        except OSError as error:
+            raise ModelError(
+                f"cannot keep {printable(file)} as safetensors in {printable(copies)}: {error.strerror}; "
+                "name a cache folder that can be written with --cache or NEARID_CACHE"
+            ) from error
+        check_formats(read_formats(readable), unused, printable(file))
+    ignored = re.compile(unused)
+    try:
+        with safe_open(readable, framework="pt") as reader:
+            return {name: reader.get_tensor(name) for name in reader.keys() if not ignored.match(name)}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"expected safetensors weights in {printable(readable)}, found a damaged file ({error})"
+        ) from error
 
 
 def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path, when: str) -> None:

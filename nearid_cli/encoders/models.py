@@ -116,6 +116,7 @@ def pull(
     names: Sequence[str],
     configured: Mapping[str, object] | None = None,
     notify: hub.Notify = lambda line: None,
+    safetensors_only: bool = False,
 ) -> list[ModelRow]:
     """Fetch the checkpoints of metrics into the Hub cache. A branch is brought up to date.
 
@@ -123,6 +124,7 @@ def pull(
         names: as for `--metric`.
         configured: metrics of the configuration.
         notify: called with one line before each download.
+        safetensors_only: refuse weights in torch's pickle format.
 
     Returns:
         One row a metric, all of them here now.
@@ -131,13 +133,16 @@ def pull(
         UsageError: an unknown metric.
         ModelError: naming all that failed. Those that could be fetched are here nevertheless.
     """
-    fetch = Fetcher(notify)
+    fetch = Fetcher(notify, safetensors_only)
     requests = parse_metrics(names, configured)
     failures: list[str] = []
     for request in requests:
         try:
             if request.checkpoint:
-                read_files(local_folder(request) or _newest(request, fetch, notify))
+                read_files(
+                    local_folder(request) or _newest(request, fetch, notify),
+                    safetensors_only=safetensors_only,
+                )
         except ModelError as error:
             failures.append(f"{printable(request.name)}: {error.message}")
     if failures:

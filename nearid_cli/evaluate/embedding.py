@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nearid_cli.embedding import pipeline
-from nearid_cli.embedding.cache import Cache, default_cache_folder
+from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.devices import choose_device, choose_dtype
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
@@ -18,6 +18,7 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import DEFAULT_METRICS, MetricRequest, parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError
 from nearid_cli.evaluate.interrupts import interrupts_held
+from nearid_cli.files import default_cache_folder
 from nearid_cli.results import Metric
 from nearid_cli.text import count, storable
 
@@ -47,6 +48,7 @@ class Options:
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
+        safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
         progress: show progress bars on stderr.
     """
 
@@ -60,6 +62,7 @@ class Options:
     batch_size: int | None = None
     workers: int | None = None
     max_pixels: int | None = None
+    safetensors_only: bool = False
     progress: bool = False
 
     def requests(self) -> list[MetricRequest]:
@@ -133,10 +136,14 @@ class _Job:
     def __init__(self, requests: Sequence[MetricRequest], options: Options) -> None:
         device = choose_device(options.device)
         dtype = choose_dtype(options.dtype, device)
-        folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
-        self.cache = Cache(folder) if options.use_cache else None
+        self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
+        self.cache = Cache(self._folder) if options.use_cache else None
         self.specs = resolve(
-            requests, dtype, self.cache.memo.digest_file if self.cache else None, logger.info
+            requests,
+            dtype,
+            self.cache.memo.digest_file if self.cache else None,
+            logger.info,
+            options.safetensors_only,
         )
         self.settings = Settings(
             device=device,
@@ -155,7 +162,7 @@ class _Job:
             with interrupts_held():
                 import torch  # noqa: F401
 
-        return load_encoder(spec, self.settings.device)
+        return load_encoder(spec, self.settings.device, self._folder)
 
 
 def refuse_bad(embedded: Embedded, advice: str) -> None:

@@ -65,6 +65,7 @@ def run(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """DreamBench++: does a metric rate pictures as people do?
 
@@ -78,7 +79,17 @@ def run(
 
     show.check_format(form)
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     if samples is None and not scores:
         raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")

@@ -57,6 +57,7 @@ def run(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """MTG: does a metric see edits of parts?
 
@@ -69,7 +70,17 @@ def run(
     show.check_format(form)
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     result = evaluate_mtg(job, chosen, output)
     if output is not None:

@@ -86,6 +86,7 @@ def run(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """NearID-Bench: are objects told from look-alikes?
 
@@ -111,7 +112,17 @@ def run(
         skip_bad,
     )
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     with ExitStack() as stack:
         folder = make_folder(output) if output else Path(stack.enter_context(TemporaryDirectory()))

@@ -62,6 +62,7 @@ def run(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Run or resume all three, and print Table 1 of the paper.
 
@@ -76,7 +77,17 @@ def run(
         positives, tuple(distractors or DISTRACTORS), rows, split, mtg, samples, ratings, skip_bad
     )
     chosen = shared.options(
-        context, metrics, cache, no_cache, verify_content, device, dtype, batch_size, workers, max_pixels
+        context,
+        metrics,
+        cache,
+        no_cache,
+        verify_content,
+        device,
+        dtype,
+        batch_size,
+        workers,
+        max_pixels,
+        safetensors_only,
     )
     result = table1(job, output, chosen)
     report.write_result(result, output)

@@ -138,8 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
         return code
-    except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted; what is embedded is kept")
+    except (KeyboardInterrupt, typer.Abort) as interrupt:
+        # What was at work says what is kept of it; mostly pictures are being embedded.
+        _say(f"interrupted; {str(interrupt) or 'what is embedded is kept'}")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`nearid ... | head`): nothing is wrong with the job, and what it came

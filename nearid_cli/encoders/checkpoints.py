@@ -69,13 +69,23 @@ def resolve(
     return specs
 
 
-def locate(request: MetricRequest) -> Path | None:
-    """The folder of a checkpoint that is on this machine and complete, or None. Never asks the network."""
+def locate(request: MetricRequest, notify: hub.Notify = lambda line: None) -> Path | None:
+    """The folder of a checkpoint that is on this machine and complete, or None. Never asks the network.
+
+    Args:
+        request: the metric.
+        notify: called with a line when the Hub cache says another revision than the one that is used.
+    """
     folder = local_folder(request)
     if folder is None:
-        snapshot = hub.cached_snapshot(request.checkpoint, request.revision)
-        folder = None if snapshot is None else snapshot / request.subfolder
-    return folder if folder is not None and is_complete(folder) else None
+        snapshot = hub.find_snapshot(
+            request.checkpoint,
+            request.revision,
+            lambda snapshot: is_complete(snapshot / request.subfolder),
+            notify,
+        )
+        return None if snapshot is None else snapshot / request.subfolder
+    return folder if is_complete(folder) else None
 
 
 def local_folder(request: MetricRequest) -> Path | None:
@@ -101,7 +111,7 @@ class Fetcher:
     """
 
     def __init__(self, notify: hub.Notify = lambda line: None, safetensors_only: bool = False) -> None:
-        self._notify = notify
+        self.notify = notify
         self._safetensors_only = safetensors_only
         self._offline: hub.OfflineError | None = None
         self._outcomes: dict[tuple[str, str | None, str], Path | hub.HubError] = {}
@@ -128,7 +138,7 @@ class Fetcher:
 
     def _download(self, checkpoint: str, revision: str | None, subfolder: str) -> Path | hub.HubError:
         try:
-            return hub.download(checkpoint, revision, self._notify, subfolder, self._safetensors_only)
+            return hub.download(checkpoint, revision, self.notify, subfolder, self._safetensors_only)
         except hub.OfflineError as error:
             self._offline = error
             return error
@@ -145,7 +155,7 @@ def _resolve(
 
         return hog_spec()
     local = local_folder(request)
-    folder = local or locate(request) or fetch(request)
+    folder = local or locate(request, fetch.notify) or fetch(request)
     files = read_files(folder, safetensors_only=safetensors_only)
     if request.image_processor is not None:
         files = replace(files, image_processor=dict(request.image_processor))
@@ -155,6 +165,7 @@ def _resolve(
         revision = hub.commit_of(folder)
         # The commit names the files, but not which of two forms of the weights was read.
         content = "//".join(filter(None, (revision, request.subfolder, "pickled" if files.pickled else "")))
+        hub.keep_revision(request.checkpoint, request.revision, revision)
     readout = _readout(request, files)
     preprocessing = Preprocessing.from_config(files.image_processor, files.model_type)
     return EncoderSpec(

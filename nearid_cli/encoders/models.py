@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,12 +218,6 @@ def _read(folder: Path) -> list[Path]:
 def _check_blob(file: Path) -> FileCheck:
     """Hash a file of the Hub cache as the Hub does: SHA-256 for large files, git's blob SHA-1 for others."""
     blob = file.resolve()
-    known = blob.name if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name) else None
-    git = known is not None and len(known) == 40
-    digest = hashlib.sha1(usedforsecurity=False) if git else hashlib.sha256()
-    if git:
-        digest.update(b"blob %d\0" % blob.stat().st_size)
-    with blob.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return FileCheck(file.name, "git-sha1" if git else "sha256", digest.hexdigest(), known)
+    known = blob.name if hub.is_digest(blob.name) else None
+    algorithm = "git-sha1" if known and len(known) == 40 else "sha256"
+    return FileCheck(file.name, algorithm, hub.digest_as_hub(blob, blob.name), known)

@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LIBRARIES = ("transformers", "huggingface_hub")
+_LIBRARIES = ("transformers", "huggingface_hub", "httpx", "httpx2", "filelock")
 _SILENT = logging.CRITICAL + 1
 
 
 @contextmanager
 def quiet_hub() -> Iterator[None]:
-    """Silence warnings and log lines of both libraries inside the block, and restore them after it."""
+    """Silence warnings and log lines of these libraries inside the block, and restore them after it."""
     loggers = [logging.getLogger(name) for name in _LIBRARIES]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -82,7 +82,7 @@ def workshop(tmp_path: Path, _hub: Path, _pictures: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     # `models pull` asks the Hub even for what is here; this Hub answers that nothing is newer.
     monkeypatch.setattr(
-        hub, "download", lambda repository, revision, _: hub.cached_snapshot(repository, revision)
+        hub, "download", lambda repository, revision, *_: hub.cached_snapshot(repository, revision)
     )
     monkeypatch.setenv("NEARID_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")

@@ -2,6 +2,7 @@
 
     NearIDError
     ├── UsageError          an option, metric, layout or configuration value is wrong
+    │   └── UnknownParameterError  a keyword of the Python API that does not exist; a TypeError too
     ├── InputError          folders, manifests or pictures are not what the job needs
     │   └── BadImagesError  some pictures cannot be read; carries every one of them
     ├── ModelError          a checkpoint is missing, damaged or of an unknown architecture
@@ -33,6 +34,10 @@ class NearIDError(Exception):
 
 class UsageError(NearIDError):
     """An option, metric name, layout or configuration value is wrong."""
+
+
+class UnknownParameterError(UsageError, TypeError):
+    """A function of the Python API has no parameter of this name; a TypeError too, as Python's own would be."""
 
 
 class InputError(NearIDError):

@@ -1,36 +1,40 @@
-"""Identifying files: each by the digest of its bytes, from the memo where it knows the file."""
+"""Identifying pictures: a file by the digest of its bytes, from the memo where it knows the file; else by pixels."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from nearid_cli.embedding.memo import FileMemo, FileState
-from nearid_cli.embedding.reading import read_digest, why_unreadable
+from nearid_cli.embedding.reading import identify_in_memory, read_digest, why_unreadable
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.threads import ahead, progress_bar
+from nearid_cli.layouts.dataset import InMemory, Source
 
 
 def identify(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     memo: FileMemo | None,
     settings: Settings,
     reasons: dict[int, str],
 ) -> list[bytes | None]:
-    """The digest of each file's bytes; None, with a reason, for a file that cannot be read.
+    """The digest of each picture; None, with a reason, for one that cannot be read.
 
     Args:
-        paths: files.
+        sources: files and pictures in memory.
         memo: what it knows is not read again, unless the settings say so; None for none.
         settings: how.
         reasons: filled with position -> why the file there cannot be used.
     """
-    digests: list[bytes | None] = [None] * len(paths)
+    digests: list[bytes | None] = [None] * len(sources)
+    paths = {position: source for position, source in enumerate(sources) if not isinstance(source, InMemory)}
+    held = {position: source for position, source in enumerate(sources) if isinstance(source, InMemory)}
+    if held:
+        _identify_held(held, digests, settings, reasons)
     states: dict[int, FileState] = {}
-    for position, path in enumerate(paths):
+    for position, path in paths.items():
         try:
             status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
             if stat.S_ISREG(status.st_mode):
@@ -58,3 +62,22 @@ def identify(
             if memo is not None:
                 memo.remember(state, digest)
     return digests
+
+
+def _identify_held(
+    pictures: Mapping[int, InMemory],
+    digests: list[bytes | None],
+    settings: Settings,
+    reasons: dict[int, str],
+) -> None:
+    """Fill in the digests of pictures in memory, or the reasons, by their positions."""
+
+    def work(picture: InMemory) -> bytes | Exception:
+        return identify_in_memory(picture, settings.max_pixels)
+
+    with ThreadPoolExecutor(settings.threads) as pool:
+        for position, outcome in ahead(pool, pictures.items(), work, window=2 * settings.threads):
+            if isinstance(outcome, Exception):
+                reasons[position] = str(outcome)
+            else:
+                digests[position] = outcome

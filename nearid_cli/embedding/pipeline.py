@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearid_cli.embedding.batches import Batches
 from nearid_cli.embedding.identify import identify
-from nearid_cli.embedding.reading import Content, FileContent
+from nearid_cli.embedding.reading import Content, content_of
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
+from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What came of a list of files.
+    """What came of a list of pictures.
 
     Attributes:
-        digests: for each file the digest of its bytes, or None where the file is bad.
-        bad: the files that cannot be used, with reasons, in the order given.
+        digests: for each file the digest of its bytes, for a picture in memory that of its pixels; None for bad ones.
+        bad: those that cannot be used, with reasons, in the order given.
         rows: for each encoder (by name) the embedding [D] of each digest.
     """
 
@@ -58,18 +58,18 @@ class Embedded:
 
 
 def embed(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     specs: Sequence[EncoderSpec],
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
 ) -> Embedded:
-    """Embed files with each encoder, through the cache.
+    """Embed pictures with each encoder, through the cache.
 
     Every good picture is embedded and cached before this returns or raises.
 
     Args:
-        paths: files; the same picture may come several times.
+        sources: files and pictures in memory; the same one may come several times.
         specs: encoders with distinct names.
         load: makes an encoder from its spec; called only for those with work to do.
         cache: None to neither read nor keep anything.
@@ -81,23 +81,27 @@ def embed(
     """
     reasons: dict[int, str] = {}
     try:
-        digests = identify(paths, cache.memo if cache else None, settings, reasons)
+        digests = identify(sources, cache.memo if cache else None, settings, reasons)
     finally:  # on an interrupt too: what is read need not be read again
         if cache:
             cache.memo.flush()
     contents: dict[bytes, Content] = {}
-    for path, digest in zip(paths, digests, strict=True):
+    for source, digest in zip(sources, digests, strict=True):
         if digest is not None and digest not in contents:
-            contents[digest] = FileContent(path, digest)
+            contents[digest] = content_of(source, digest)
     rows, unusable = embed_contents(contents, specs, load, cache, settings)
     for position, digest in enumerate(digests):
         if digest in unusable:
             reasons[position] = unusable[digest]
     return Embedded(
         digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
-        bad=tuple(BadImage(storable(paths[position]), reasons[position]) for position in sorted(reasons)),
+        bad=tuple(BadImage(_place(sources[position]), reasons[position]) for position in sorted(reasons)),
         rows=rows,
     )
+
+
+def _place(source: Source) -> str:
+    return storable(source.place if isinstance(source, InMemory) else source)
 
 
 def embed_contents(

@@ -1,4 +1,4 @@
-"""Reading picture files, which may be anything or nothing by the time they are read."""
+"""Reading pictures: files, which may be anything or nothing by the time they are read, and pictures in memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nearid_cli.embedding.memo import FileState, digest_bytes
+from nearid_cli.embedding.memo import FileState, digest_bytes, digest_pixels
+from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from nearid_cli.images.decode import UnreadableImage
 
 
 def read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
@@ -77,3 +80,51 @@ class FileContent:
         if digest_bytes(content) != self.digest:
             raise UnreadableImage("the file changed during the run; run again")
         return decode(content, max_pixels or MAX_PIXELS)
+
+
+@dataclass(frozen=True)
+class MemoryContent:
+    """A picture in memory, which must still have the pixels that were identified."""
+
+    picture: InMemory
+    digest: bytes
+
+    @property
+    def name(self) -> str:
+        """The place where it was given."""
+        return self.picture.place
+
+    def open(self, max_pixels: int | None) -> Image.Image:
+        """A copy of it in RGB.
+
+        Raises:
+            UnreadableImage: with the reason.
+        """
+        from nearid_cli.images.decode import UnreadableImage
+
+        rgb = _rgb(self.picture, max_pixels)
+        if digest_pixels(rgb) != self.digest:
+            raise UnreadableImage("the picture changed during the run; run again")
+        return rgb
+
+
+def identify_in_memory(picture: InMemory, max_pixels: int | None) -> bytes | UnreadableImage:
+    """The digest of a picture's pixels, or what kept them from being read."""
+    from nearid_cli.images.decode import UnreadableImage
+
+    try:
+        return digest_pixels(_rgb(picture, max_pixels))
+    except UnreadableImage as error:
+        return error
+
+
+def content_of(source: Source, digest: bytes) -> Content:
+    """What was identified, to be decoded when it is needed."""
+    return MemoryContent(source, digest) if isinstance(source, InMemory) else FileContent(source, digest)
+
+
+def _rgb(picture: InMemory, max_pixels: int | None) -> Image.Image:
+    from nearid_cli.images.decode import MAX_PIXELS
+    from nearid_cli.images.memory import rgb_of
+
+    return rgb_of(picture.image, max_pixels or MAX_PIXELS)

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.results import Metric, ScoreResult, Subject
+from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable, unknown
 
 logger = logging.getLogger(__name__)
@@ -157,5 +158,8 @@ def _warn_of_other_references(results: Mapping[str, ScoreResult]) -> None:
 
 def _differ(a: Iterable[str], b: Iterable[str]) -> bool:
     """Whether known file names differ; their folders may, since a manifest may lie elsewhere."""
+    a, b = list(a), list(b)
+    if any(map(is_in_memory, (*a, *b))):
+        return False  # these have no file names
     mine, theirs = (sorted(path.rpartition("/")[2] for path in paths) for paths in (a, b))
     return bool(mine and theirs and mine != theirs)

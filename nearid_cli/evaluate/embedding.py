@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from nearid_cli.encoders.registry import DEFAULT_METRICS, MetricRequest, parse_m
 from nearid_cli.errors import BadImage, BadImagesError
 from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.files import default_cache_folder
+from nearid_cli.layouts import Source
 from nearid_cli.results import Metric
 from nearid_cli.text import count, storable
 
@@ -54,7 +56,7 @@ class Options:
 
     metrics: Sequence[str] = DEFAULT_METRICS
     configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    cache: str | Path | None = None
+    cache: str | os.PathLike[str] | None = None
     use_cache: bool = True
     verify_content: bool = False
     device: str = "auto"
@@ -88,18 +90,18 @@ class EmbeddedContents:
 
 
 def embed_files(
-    paths: Sequence[Path],
+    sources: Sequence[Source],
     requests: Sequence[MetricRequest],
     options: Options,
     extra: Sequence[EncoderSpec] = (),
 ) -> tuple[list[EncoderSpec], Embedded]:
-    """Embed files with each metric (and each extra encoder), through the cache.
+    """Embed files, and pictures in memory, with each metric (and each extra encoder), through the cache.
 
     Raises:
         NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
     """
     job = _Job(requests, options)
-    return job.specs, embed(paths, [*job.specs, *extra], job.load, job.cache, job.settings)
+    return job.specs, embed(sources, [*job.specs, *extra], job.load, job.cache, job.settings)
 
 
 def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[EncoderSpec]:

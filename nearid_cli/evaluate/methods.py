@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.score import score_methods
 from nearid_cli.layouts.methods import find_methods
+from nearid_cli.layouts.sides import Side
 from nearid_cli.reports.locations import anchored
 from nearid_cli.reports.reading import read_score
 from nearid_cli.results import ScoreResult
@@ -19,13 +21,19 @@ from nearid_cli.text import printable
 logger = logging.getLogger(__name__)
 
 
-def is_result(path: Path) -> bool:
-    """Whether a file is named like a finished result; no manifest is."""
-    return path.suffix.lower() == ".json"
+Method = Side | ScoreResult
+"""What a method may be given as: pictures to score, or what came of scoring them."""
+
+
+def is_result(method: Method) -> TypeGuard[Path | ScoreResult]:
+    """Whether a method is a finished result, or a file that is named like one; no manifest is."""
+    if isinstance(method, Path):
+        return method.suffix.lower() == ".json"
+    return isinstance(method, ScoreResult)
 
 
 def metrics_asked_for(
-    paths: Sequence[Path], named: Mapping[str, Path], options: Options, given: bool
+    paths: Sequence[Path], named: Mapping[str, Method], options: Options, given: bool
 ) -> list[str] | None:
     """The names of the metrics to compare by; None where finished results alone decide.
 
@@ -48,11 +56,11 @@ def metrics_asked_for(
 
 def score_or_read(
     paths: Sequence[Path],
-    named: Mapping[str, Path],
+    named: Mapping[str, Method],
     options: Options,
     *,
-    references: Path | None = None,
-    distractors: Path | None = None,
+    references: Side | None = None,
+    distractors: Side | None = None,
     layout: str = "auto",
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
@@ -65,7 +73,7 @@ def score_or_read(
 
     Args:
         paths: one folder of methods or manifest, finished results, or both. A result is named after its file.
-        named: further methods, name -> folder, manifest or finished result.
+        named: further methods, name -> folder, manifest, what `read_side` made of pictures, or finished result.
         options: metrics, device, cache, ...
         references: of all methods that are folders, as for `find_methods`.
         distractors: likewise.
@@ -85,9 +93,10 @@ def score_or_read(
             f"expected one folder of methods or manifest, found {len(folders)}: "
             f"{', '.join(map(printable, folders))}; name methods one by one with --method NAME=DIR"
         )
-    to_score = {name: path for name, path in named.items() if not is_result(path)}
-    # Relative roots may count from the folder of the result rather than from here; the report wants the pictures.
-    results = {name: anchored(read_score(path), path.parent) for name, path in finished.items()}
+    to_score = {
+        name: one for name, one in named.items() if not isinstance(one, ScoreResult) and not is_result(one)
+    }
+    results = {name: read_finished(one) for name, one in finished.items()}
     if not folders and not to_score and results:
         check_methods(list(results), baseline)
         if references or distractors:
@@ -107,12 +116,26 @@ def score_or_read(
         },
         metrics,
     )
-    return score_methods(datasets, options, allow_unmatched=allow_unmatched, skip_bad=skip_bad) | results
+    scored = score_methods(datasets, options, allow_unmatched=allow_unmatched, skip_bad=skip_bad) | results
+    order = [*(name for name in scored if name not in named), *named]
+    return {name: scored[name] for name in order}
 
 
-def _finished(paths: Sequence[Path], named: Mapping[str, Path]) -> dict[str, Path]:
+def read_finished(finished: Path | ScoreResult) -> ScoreResult:
+    """A finished result, read if it is a file.
+
+    Raises:
+        InputError: it is no result of `nearid score`.
+    """
+    if isinstance(finished, ScoreResult):
+        return finished
+    # Relative roots may count from the folder of the result rather than from here; the report wants the pictures.
+    return anchored(read_score(finished), finished.parent)
+
+
+def _finished(paths: Sequence[Path], named: Mapping[str, Method]) -> dict[str, Path | ScoreResult]:
     """The finished results by the names of their methods."""
-    finished = {name: path for name, path in named.items() if is_result(path)}
+    finished = {name: one for name, one in named.items() if is_result(one)}
     for path in paths:
         if not is_result(path):
             continue

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
+from nearid_cli.layouts import InMemory, Source
 from nearid_cli.results import PairResult
+from nearid_cli.results.score import memory_root
 from nearid_cli.text import storable
 
 
-def pair(a: Path, b: Path, options: Options | None = None) -> PairResult:
-    """The cosine similarity of two pictures by each metric.
+def pair(a: Source, b: Source, options: Options | None = None) -> PairResult:
+    """The cosine similarity of two pictures, files or in memory, by each metric.
 
     Raises:
         NearIDError: a picture or a metric cannot be used.
@@ -23,4 +23,8 @@ def pair(a: Path, b: Path, options: Options | None = None) -> PairResult:
         first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])
         similarity[spec.name] = float(first.astype(float) @ second.astype(float))
     metrics = tuple(describe(spec, "cosine similarity of the two embeddings") for spec in specs)
-    return PairResult(storable(a), storable(b), metrics, similarity)
+    return PairResult(_name(a), _name(b), metrics, similarity)
+
+
+def _name(picture: Source) -> str:
+    return storable(memory_root(picture.place) if isinstance(picture, InMemory) else picture)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
-from nearid_cli.layouts import Dataset, find
+from nearid_cli.layouts import Dataset
+from nearid_cli.layouts.sides import Side, find_sides
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import count
 
@@ -16,32 +16,32 @@ logger = logging.getLogger(__name__)
 
 
 def score(
-    references: Path,
-    generations: Path | None = None,
+    references: Side,
+    generations: Side | None = None,
     options: Options | None = None,
     *,
     layout: str = "auto",
     allow_unmatched: bool = False,
     skip_bad: bool = False,
-    distractors: Path | None = None,
+    distractors: Side | None = None,
 ) -> ScoreResult:
     """Score the generations of each subject against its references.
 
     Args:
-        references: folder of references, or a manifest of everything.
-        generations: folder of generations, or a manifest; None when `references` is a manifest of both.
+        references: folder of references, or a manifest of everything, or what `read_side` made of pictures.
+        generations: folder of generations, or a manifest, or likewise; None when `references` is a manifest of both.
         options: metrics, device, cache, ...
         layout: how the folders are laid out; see docs/layouts.md.
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
-        distractors: folder or manifest of each subject's look-alikes.
+        distractors: folder or manifest of each subject's look-alikes, or likewise.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
     """
     options = options or Options()
     options.requests()  # a wrong metric is said before any folder is walked
-    dataset = find(references, generations, layout, distractors)
+    dataset = find_sides(references, generations, layout, distractors)
     _report_found(dataset)
     refuse_unmatched(dataset.unmatched, allow_unmatched)
     return Scorer([dataset], options, skip_bad).score(dataset, allow_unmatched)

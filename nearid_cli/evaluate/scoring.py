@@ -76,19 +76,19 @@ class Scorer:
     """
 
     def __init__(self, datasets: Sequence[Dataset], options: Options, skip_bad: bool) -> None:
-        paths = list(
+        sources = list(
             dict.fromkeys(
-                picture.path
+                picture.source
                 for dataset in datasets
                 for subject in dataset.subjects
                 for picture in subject.pictures()
             )
         )
         self._hashes = perceptual_hash_spec()
-        self._specs, self._embedded = embed_files(paths, options.requests(), options, extra=[self._hashes])
+        self._specs, self._embedded = embed_files(sources, options.requests(), options, extra=[self._hashes])
         if not skip_bad:
             refuse_bad(self._embedded, MEND_OR_SKIP)
-        self._digests = dict(zip(paths, self._embedded.digests, strict=True))
+        self._digests = dict(zip(sources, self._embedded.digests, strict=True))
 
     def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
         """Score one of the data sets.
@@ -144,7 +144,7 @@ class Scorer:
         """The bad pictures of the data set, in the order in which they were found."""
         if not self._embedded.bad:
             return ()  # nearly always, and paths are many
-        own = {storable(picture.path) for subject in dataset.subjects for picture in subject.pictures()}
+        own = {storable(picture.place) for subject in dataset.subjects for picture in subject.pictures()}
         return tuple(Skipped(bad.path, bad.reason) for bad in self._embedded.bad if bad.path in own)
 
     def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[str]]:
@@ -152,7 +152,7 @@ class Scorer:
         usable, emptied = [], []
         for subject in dataset.subjects:
             references, generations, distractors = (
-                tuple((p, digest) for p in pictures if (digest := self._digests[p.path]) is not None)
+                tuple((p, digest) for p in pictures if (digest := self._digests[p.source]) is not None)
                 for pictures in (subject.references, subject.generations, subject.distractors)
             )
             if dataset.repeated_references:

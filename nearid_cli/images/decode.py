@@ -123,7 +123,7 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
             width, height = opened.size
             if width * height > max_pixels:
                 raise UnreadableImage(
-                    f"{_megapixels(width * height)} is over the limit of {_megapixels(max_pixels)}; "
+                    f"{megapixels(width * height)} is over the limit of {megapixels(max_pixels)}; "
                     "raise it with --max-pixels"
                 )
             if at_least is not None:
@@ -235,10 +235,10 @@ def _reason(error: Exception, kind: str | None) -> str:
     return f"damaged {kind}: {message[:100]}"
 
 
-def _megapixels(pixels: int) -> str:
+def megapixels(pixels: int) -> str:
     """Megapixels, rounded up so that what is over a limit also reads so; pixels where there is less than one.
 
-    >>> _megapixels(178_000_001), _megapixels(1500)
+    >>> megapixels(178_000_001), megapixels(1500)
     ('178.1 Mpx', '1,500 px')
     """
     if pixels < 1_000_000:

@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """A picture that a Python program holds, and the place where it gave it, such as `references["cat"][0]`."""
+
+    place: str
+    image: Image.Image
+
+
+Source = Path | InMemory
+"""Where the pixels of a picture are."""
 
 from nearid_cli.layouts.left_out import LeftOut
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture file of a data set.
+    """One picture of a data set.
 
     `name` is its path relative to the root that it was found under, with `/`; it names the
     picture in results. `method`, `prompt` and `seed` are None where the layout does not say. `labels` is
-    whatever else it says: step, category, any further column of a manifest.
+    whatever else it says: step, category, any further column of a manifest. A picture in memory is no file, and
+    its `path` leads nowhere.
     """
 
     path: Path
@@ -24,6 +41,17 @@ class Picture:
     prompt: str | None = None
     seed: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    in_memory: InMemory | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where its pixels are."""
+        return self.in_memory or self.path
+
+    @property
+    def place(self) -> str:
+        """What it is called where something is wrong with it: its path, or where the program gave it."""
+        return self.in_memory.place if self.in_memory else str(self.path)
 
 
 @dataclass(frozen=True)

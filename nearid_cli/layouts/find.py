@@ -28,7 +28,10 @@ from nearid_cli.text import printable, unknown
 
 
 def find(
-    references: Path, generations: Path | None, layout: str = "auto", distractors: Path | None = None
+    references: Path,
+    generations: Path | None,
+    layout: str = "auto",
+    distractors: Path | Found | None = None,
 ) -> Dataset:
     """Find the subjects of a data set with their references and generations.
 
@@ -36,7 +39,7 @@ def find(
         references: a folder, or a manifest (.csv, .jsonl, .parquet).
         generations: a folder or a manifest; None when `references` is a manifest of both.
         layout: one of `LAYOUTS`; `auto` detects each side by itself.
-        distractors: a folder or a manifest of distractors.
+        distractors: a folder or a manifest of distractors, or what `read_side` made of pictures.
 
     Raises:
         UsageError: `layout` is none of `LAYOUTS`.
@@ -90,14 +93,16 @@ def find(
     return join(reference_side, generation_side, layout, distractor_side(distractors))
 
 
-def distractor_side(distractors: Path | None) -> Found | None:
-    """What a folder or manifest of distractors holds; None for None.
+def distractor_side(distractors: Path | Found | None) -> Found | None:
+    """What a folder or manifest of distractors holds, or what a program gives as these; None for None.
 
     Raises:
         InputError: it is missing or holds none.
     """
     if distractors is None:
         return None
+    if isinstance(distractors, Found):
+        return replace(distractors, distractors=distractors.subjects, subjects={})
     manifest = manifest_at(distractors, "distractors", "auto")
     if manifest is None:
         return find_distractors(distractors)

@@ -16,7 +16,7 @@ from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
 
 # Folder names that say what the pictures are for and not whose they are.
-_GENERIC_NAMES = frozenset(
+GENERIC_NAMES = frozenset(
     {"ref", "refs", "reference", "references", "real", "src", "source", "sources", "src_image"}
     | {"input", "inputs", "instance", "instance_images", "train", "target", "targets", "tgt_image"}
     | {"data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"}
@@ -109,7 +109,7 @@ def _name_the_one(references: Found, generations: Found, forced: bool) -> None:
     lie among them.
     """
     names = [own_name(references.root), own_name(generations.root)]
-    name = next((name for name in names if name.lower() not in _GENERIC_NAMES), names[0])
+    name = next((name for name in names if name.lower() not in GENERIC_NAMES), names[0])
     references.subjects, references.loose = {name: references.loose}, []
     if not generations.subjects:
         index = SubjectIndex([name])

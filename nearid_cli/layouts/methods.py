@@ -11,11 +11,13 @@ from nearid_cli.errors import InputError, NearIDError, UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture
 from nearid_cli.layouts.detect import find_references, from_manifest
 from nearid_cli.layouts.dreambench import is_method
-from nearid_cli.layouts.find import distractor_side, find, manifest_at
+from nearid_cli.layouts.find import distractor_side, manifest_at
+from nearid_cli.layouts.found import Found
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest
 from nearid_cli.layouts.matching import loose_key
+from nearid_cli.layouts.sides import Side, find_sides
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
 
@@ -29,12 +31,14 @@ _DEPTH = 3  # how deep the samples of a DreamBench++ method may lie: <method>/<v
 
 def find_methods(
     place: Path | None,
-    references: Path | None,
-    named: Mapping[str, Path],
+    references: Side | None,
+    named: Mapping[str, Side],
     layout: str = "auto",
-    distractors: Path | None = None,
+    distractors: Side | None = None,
 ) -> dict[str, Dataset]:
     """The data set of each method, all with the same references.
+
+    References, distractors and named methods may be what `read_side` made of pictures, too.
 
     Args:
         place: a folder of method folders, with the references in one of `REFERENCE_FOLDERS` unless `references` is
@@ -70,16 +74,17 @@ def find_methods(
 
 
 def _each(
-    folders: Mapping[str, Path], references: Path | None, layout: str, distractors: Path | None
+    folders: Mapping[str, Side], references: Side | None, layout: str, distractors: Side | None
 ) -> dict[str, Dataset]:
     found: dict[str, Dataset] = {}
     problems: list[str] = []
     errors: list[NearIDError] = []
     for name, folder in folders.items():
         try:
-            if references is None and not is_method(folder):
-                raise InputError(f"no references for {printable(folder)}; give them with --refs DIR")
-            found[name] = find(references or folder, folder, layout, distractors)
+            if references is None and (isinstance(folder, Found) or not is_method(folder)):
+                shown = printable(folder.root if isinstance(folder, Found) else folder)
+                raise InputError(f"no references for {shown}; give them with --refs DIR")
+            found[name] = find_sides(references or folder, folder, layout, distractors)
         except InputError as error:
             errors.append(error)
             problems += [f"{printable(name)}: {error.message}", *(f"  {line}" for line in error.details)]
@@ -94,21 +99,22 @@ def _all_alike(errors: Sequence[NearIDError]) -> bool:
     return len({(error.message, tuple(error.details)) for error in errors}) == 1
 
 
-def _refuse_subjects(place: Path, references: Path, found: Mapping[str, Dataset]) -> None:
+def _refuse_subjects(place: Path, references: Side, found: Mapping[str, Dataset]) -> None:
     """The folder of one method looks like one of methods: every subject in it would pass for a method of its own."""
     if all(
         [loose_key(one.name) for one in dataset.subjects] == [loose_key(name)]
         for name, dataset in found.items()
     ):
+        root = references.root if isinstance(references, Found) else references
         raise InputError(
             f"{printable(place)} is one method: it holds {count(len(found), 'subject')} of the references, such as "
             f"{printable(next(iter(found)))}, and no methods; give the folder that holds several methods, or "
-            f"score this one: nearid score {printable(references)} {printable(place)}"
+            f"score this one: nearid score {printable(root)} {printable(place)}"
         )
 
 
 def _from_manifest(
-    manifest: Manifest, references: Path | None, layout: str, distractors: Path | None
+    manifest: Manifest, references: Side | None, layout: str, distractors: Side | None
 ) -> dict[str, Dataset]:
     """One data set a method; references and distractors of the manifest are everyone's."""
     rows = [(subject, one) for subject, pictures in manifest.roles["generation"].items() for one in pictures]
@@ -117,7 +123,9 @@ def _from_manifest(
             f"manifest {printable(manifest.path)} has {count(unnamed, 'generation')} without a method; "
             "fill in the column `method`"
         )
-    other = manifest_at(references, "references", layout) if references else manifest
+    other: Manifest | None = manifest
+    if references and not isinstance(references, Found):
+        other = manifest_at(references, "references", layout)
     found = {}
     for method in sorted({str(one.method) for _, one in rows}, key=natural_key):
         subjects: dict[str, list[Picture]] = {}
@@ -125,12 +133,15 @@ def _from_manifest(
             if one.method == method:
                 subjects.setdefault(subject, []).append(one)
         own = replace(manifest, roles={**manifest.roles, "generation": subjects, "distractor": {}})
+        generated = from_manifest(own, "generation")
+        if isinstance(references, Found):
+            found[method] = find_sides(references, generated, layout, distractors)
+            continue
         side = (
             from_manifest(other, "reference")
             if other
             else find_references(references or manifest.path, "auto" if layout == "manifest" else layout)
         )
-        generated = from_manifest(own, "generation")
         if other is manifest:
             generated.left_out = LeftOut()  # one manifest is both sides: what it left out counts once
         found[method] = join(side, generated, layout, distractor_side(distractors))
@@ -161,11 +172,12 @@ def _references_in(place: Path) -> Path:
     )
 
 
-def _folders_in(place: Path, references: Path) -> dict[str, Path]:
+def _folders_in(place: Path, references: Side) -> dict[str, Path]:
     folders = {
         folder.name: folder
         for folder in _subfolders(place)
-        if not folder.samefile(references) and folder.name.lower() not in REFERENCE_FOLDERS
+        if not (isinstance(references, Path) and folder.samefile(references))
+        and folder.name.lower() not in REFERENCE_FOLDERS
     }
     beside = [name for name in folders if name.lower().startswith(_NO_METHODS)]
     for name in beside:

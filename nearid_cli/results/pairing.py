@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-from nearid_cli.results.score import Image
+from nearid_cli.results.score import Image, is_in_memory
 
 
 def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, Image]]:
@@ -66,7 +66,9 @@ def _prompt_and_seed(image: Image) -> tuple[str, str] | None:
     return None if image.prompt is None or image.seed is None else (image.prompt, image.seed)
 
 
-def _name_below_subject(image: Image) -> tuple[str, ...]:
+def _name_below_subject(image: Image) -> tuple[str, ...] | None:
+    if is_in_memory(image.path):
+        return None  # a place in a list is no name: pairing by it would pair by accident
     *folders, file = image.path.split("/")
     wanted = _letters(image.subject)
     below = next((i + 1 for i, folder in enumerate(folders) if _letters(folder) == wanted), 0)

@@ -18,6 +18,27 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 
 
+def memory_root(side: str) -> str:
+    """What stands where the folder of a side would, for pictures that a program gave from its memory.
+
+    >>> memory_root("generations")
+    '<generations>'
+    """
+    return f"<{side}>"
+
+
+_MEMORY_ROOTS = tuple(f"{memory_root(side)}/" for side in ("references", "generations", "distractors"))
+
+
+def is_in_memory(name: str) -> bool:
+    """Whether a picture's name in a result says that it was never a file.
+
+    >>> is_in_memory("<generations>/cat/0"), is_in_memory("cat/0.png")
+    (True, False)
+    """
+    return name.startswith(_MEMORY_ROOTS)
+
+
 @dataclass(frozen=True)
 class Tool:
     """The program that made a result."""

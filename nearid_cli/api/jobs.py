@@ -1,0 +1,156 @@
+"""`score`, `compare` and `pair`: the jobs of the commands of these names, on what a Python program has in its hands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Unpack
+
+from nearid_cli.api.arguments import (
+    Metrics,
+    OptionArguments,
+    check_text,
+    read_methods,
+    read_options,
+)
+from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.evaluate.compare import compare as _compare
+from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
+from nearid_cli.evaluate.pair import pair as _pair
+from nearid_cli.evaluate.score import score as _score
+from nearid_cli.layouts.given import read_picture, read_side
+from nearid_cli.reports import findings
+from nearid_cli.reports.verdict import compare_findings
+from nearid_cli.results import CompareResult, PairResult, ScoreResult
+
+if TYPE_CHECKING:
+    from nearid_cli.layouts.given import OnePicture, PathLike, Side
+
+logger = logging.getLogger(__name__)
+
+
+def score(
+    references: Side,
+    generations: Side | None = None,
+    metrics: Metrics = DEFAULT_METRICS,
+    *,
+    layout: str = "auto",
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+    distractors: Side | None = None,
+    **options: Unpack[OptionArguments],
+) -> ScoreResult:
+    """Score the generations of each subject against its references, as `nearid score` does.
+
+    References, generations and distractors are each a folder or manifest; or a list of the pictures of one subject;
+    or a dict of such lists (or folders) by subject. A picture is a path, a PIL image or a uint8 array
+    [height, width, 3]. The same pixels give the same numbers, wherever they come from.
+
+    Args:
+        references: the real pictures; or a manifest of everything.
+        generations: the generated ones; None when `references` is a manifest of both.
+        metrics: as in `--metric`.
+        layout: how the folders are laid out; see docs/layouts.md.
+        allow_unmatched: go on without the subjects that lack references or generations.
+        skip_bad: go on without pictures that cannot be read.
+        distractors: each subject's look-alikes.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Returns:
+        The result: `.subjects`, `.aggregate`, `.images`, `.to_pandas()`, `.save()`, `.to_dict()`.
+
+    Raises:
+        NearIDError: the job cannot be done; the message says what to do.
+    """
+    chosen = read_options(score, metrics, options)
+    check_text("layout", layout)
+    result = _score(
+        read_side(references, "references"),
+        None if generations is None else read_side(generations, "generations"),
+        chosen,
+        layout=layout,
+        allow_unmatched=allow_unmatched,
+        skip_bad=skip_bad,
+        distractors=None if distractors is None else read_side(distractors, "distractors"),
+    )
+    for line in findings(result):
+        logger.warning(line)
+    return result
+
+
+def compare(
+    methods: PathLike | Iterable[PathLike] | Mapping[str, Side | ScoreResult],
+    references: Side | None = None,
+    metrics: Metrics | None = None,
+    *,
+    baseline: str | None = None,
+    layout: str = "auto",
+    distractors: Side | None = None,
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+    **options: Unpack[OptionArguments],
+) -> CompareResult:
+    """Compare methods, as `nearid compare` does.
+
+    Args:
+        methods: generations by the names of the methods, each as for `score`, or what `score` returned for them, or
+            both together; or what the command takes: a folder of method folders, a manifest, files that
+            `nearid score` wrote.
+        references: as for `score`, unless they lie among the methods.
+        metrics: as in `--metric`; None for those of the finished results, or the default ones without any.
+        baseline: the method that the others are compared with; None for the best by the first metric.
+        layout: how the folders are laid out; see docs/layouts.md.
+        distractors: each subject's look-alikes, as for `score`.
+        allow_unmatched: go on without generations that have no references.
+        skip_bad: go on without pictures that cannot be read.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Returns:
+        The result: `.methods`, `.comparisons`, `.agreements`, `.disagreements`, `.to_pandas()`, `.save()`,
+        `.to_dict()`.
+
+    Raises:
+        NearIDError: the job cannot be done; the message says what to do.
+    """
+    paths, named = read_methods(methods)
+    scored = [one for one in named.values() if isinstance(one, ScoreResult)]
+    default = [metric.name for metric in scored[0].metrics] if scored else DEFAULT_METRICS
+    chosen = read_options(compare, default if metrics is None else metrics, options)
+    check_text("layout", layout)
+    if baseline is not None:
+        check_text("baseline", baseline)
+    asked = metrics_asked_for(paths, named, chosen, given=metrics is not None)
+    results = score_or_read(
+        paths,
+        named,
+        chosen,
+        references=None if references is None else read_side(references, "references"),
+        distractors=None if distractors is None else read_side(distractors, "distractors"),
+        layout=layout,
+        baseline=baseline,
+        metrics=asked,
+        allow_unmatched=allow_unmatched,
+        skip_bad=skip_bad,
+    )
+    result = _compare(results, baseline, asked)
+    for line in compare_findings(result):
+        logger.warning(line)
+    return result
+
+
+def pair(
+    a: OnePicture, b: OnePicture, metrics: Metrics = DEFAULT_METRICS, **options: Unpack[OptionArguments]
+) -> PairResult:
+    """How alike two pictures are by each metric, as `nearid pair` says.
+
+    Args:
+        a: a picture: a path, a PIL image or a uint8 array [height, width, 3].
+        b: another one.
+        metrics: as in `--metric`.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Raises:
+        NearIDError: a picture or a metric cannot be used.
+    """
+    chosen = read_options(pair, metrics, options)
+    return _pair(read_picture(a, "a"), read_picture(b, "b"), chosen)

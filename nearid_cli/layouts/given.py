@@ -1,0 +1,255 @@
+"""What a Python program gives as one side of a data set: lists and dicts of paths, PIL images and arrays.
+
+A list is the pictures of one subject, a dict has them by subject. Both become a `Found`, as a folder does, so that
+subjects are matched by the same rules whatever they came from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts.dataset import InMemory, Picture
+from nearid_cli.layouts.folders import as_one
+from nearid_cli.layouts.found import Found
+from nearid_cli.layouts.manifest import is_manifest
+from nearid_cli.layouts.walk import extensions, walk
+from nearid_cli.results.score import memory_root
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    PathLike = str | os.PathLike[str]
+    OnePicture = PathLike | Image.Image | npt.NDArray[np.uint8]
+    Pictures = OnePicture | Iterable[OnePicture]
+    Side = Pictures | Mapping[str, Pictures]
+
+LAYOUT = "given"
+"""The layout of a side that was not found but given."""
+
+_EXPECTED = "a path, a PIL image or a uint8 array [height, width, 3]"
+_SHOWN = 20  # so many wrong places of one call are listed
+
+
+def read_side(value: Side, side: str, parameter: str | None = None) -> Path | Found:
+    """One side of a data set as a program gives it.
+
+    Args:
+        value: a folder or manifest; a picture, or an iterable of pictures, of one subject; or such by subject.
+        side: which one, `references`, `generations` or `distractors`.
+        parameter: what the program calls it, for messages; None for the same.
+
+    Returns:
+        The path of a folder or manifest, for `find` to read; else the pictures, `loose` where no subject was named.
+
+    Raises:
+        UsageError: something is no picture; every such place is named.
+        InputError: there are no pictures, or files that do not exist; every such place is named.
+
+    >>> read_side({"cat": []}, "references")
+    Traceback (most recent call last):
+    nearid_cli.errors.InputError: references["cat"]: no pictures
+    """
+    if is_path(value) and not _is_picture_file(path := Path(value)):
+        return path
+    reader = _Reader(memory_root(side), parameter or side)
+    reader.side(value)
+    return reader.found()
+
+
+def read_picture(value: OnePicture, parameter: str) -> Path | InMemory:
+    """One picture, a file or in memory.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    reader = _Reader(memory_root(parameter), parameter)
+    reader.picture(value, parameter, None, 0)
+    reader.refuse()
+    ((_, one),) = reader.taken
+    return one.source
+
+
+class _Reader:
+    """Reads the pictures of one side in the order given, and gathers all that is wrong with them.
+
+    Args:
+        root: what stands before the names of pictures in memory.
+        parameter: what the program calls the side.
+    """
+
+    def __init__(self, root: str, parameter: str) -> None:
+        self._root = root
+        self._parameter = parameter
+        self._left_out: Counter[str] = Counter()
+        self._files: set[tuple[str | None, str]] = set()
+        self._wrong: list[str] = []
+        self._lacking: list[str] = []
+        self.taken: list[tuple[str | None, Picture]] = []
+
+    def side(self, value: object) -> None:
+        """Take all pictures of the side."""
+        if not isinstance(value, Mapping):
+            self._pictures(value, self._parameter, None)
+            return
+        for name, pictures in value.items():
+            self._subject(name, pictures)
+        if not value:
+            self._lacking.append(f"{self._parameter}: no pictures, the dict is empty")
+
+    def _subject(self, name: object, value: object) -> None:
+        """Take what a dict has: a subject's name, and its pictures or their folder."""
+        if not isinstance(name, str) or not name.strip():
+            found = "an empty one" if isinstance(name, str) else f"{_described(name)} {printable(repr(name))}"
+            self._wrong.append(f"{self._parameter}: expected names of subjects as keys, found {found}")
+            return
+        place = f'{self._parameter}["{printable(name)}"]'
+        if not is_path(value) or not Path(value).is_dir():
+            self._pictures(value, place, name)
+            return
+        walked = walk(Path(value))
+        self._left_out.update(walked.left_out)
+        for one in as_one(Path(value), walked.names):
+            self._take(name, one)
+        if not walked.names:
+            self._lacking.append(f"{place}: no pictures in the folder {printable(value)}")
+
+    def _pictures(self, value: object, place: str, subject: str | None) -> None:
+        """Take the pictures of one subject: one or an iterable of them."""
+        if is_one(value):
+            self.picture(value, place, subject, 0)
+            return
+        items = _items(value)
+        if items is None:
+            self._wrong.append(f"{place}: expected pictures, found {_described(value)}")
+            return
+        if not items:
+            self._lacking.append(f"{place}: no pictures")
+        for number, item in enumerate(items):
+            self.picture(item, f"{place}[{number}]", subject, number)
+
+    def picture(self, value: Any, place: str, subject: str | None, number: int) -> None:
+        """Take one picture, which is named after its subject and number if it is in memory."""
+        if is_path(value):
+            path = Path(value)
+            if not os.fspath(value):
+                self._wrong.append(f"{place}: expected {_EXPECTED}, found an empty path")
+            elif path.is_dir():
+                self._wrong.append(f"{place}: expected a picture, found the folder {printable(path)}")
+            elif not os.path.lexists(path):
+                self._lacking.append(f"{place}: no such file: {printable(path)}")
+            else:
+                self._take(subject, Picture(path, ""))
+        elif _is_image(value):
+            self._hold(subject, number, InMemory(place, value))
+        elif _is_rgb_array(value):
+            from PIL import Image
+
+            self._hold(subject, number, InMemory(place, Image.fromarray(value)))
+        else:
+            self._wrong.append(f"{place}: expected {_EXPECTED}, found {_described(value)}")
+
+    def refuse(self) -> None:
+        """Raise what is wrong with the pictures, if anything is."""
+        for kind, problems in ((UsageError, self._wrong), (InputError, self._lacking)):
+            if problems:
+                more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+                raise kind(problems[0], [*problems[1:_SHOWN], *more])
+
+    def found(self) -> Found:
+        """The side that all pictures come to; files are named by their paths below the folder that they share."""
+        self.refuse()
+        root = _shared_folder([one.path for _, one in self.taken if one.in_memory is None])
+        side = Found(root or Path(self._root), LAYOUT, left_out=self._left_out)
+        for subject, one in self.taken:
+            named = one if one.in_memory else replace(one, name=_below(root, one.path))
+            pictures = side.loose if subject is None else side.subjects.setdefault(subject, [])
+            pictures.append(named)
+        return side
+
+    def _take(self, subject: str | None, picture: Picture) -> None:
+        file = os.path.abspath(picture.path)  # noqa: PTH100 - textual, as the memo does it
+        if (subject, file) in self._files:
+            self._left_out["repeated paths"] += 1
+            return
+        self._files.add((subject, file))
+        self.taken.append((subject, picture))
+
+    def _hold(self, subject: str | None, number: int, picture: InMemory) -> None:
+        name = "/".join((self._root, *([] if subject is None else [subject]), str(number)))
+        self.taken.append((subject, Picture(Path(name), name, in_memory=picture)))
+
+
+def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether a value is a path of text; one of bytes is none."""
+    return isinstance(value, str) or (isinstance(value, os.PathLike) and isinstance(os.fspath(value), str))
+
+
+def _is_picture_file(path: Path) -> bool:
+    return path.suffix.lower().lstrip(".") in extensions() and not is_manifest(path) and path.is_file()
+
+
+def _is_image(value: object) -> bool:
+    module = sys.modules.get("PIL.Image")  # whoever has an image has imported it
+    return module is not None and isinstance(value, module.Image)
+
+
+def _is_array(value: object) -> bool:
+    module = sys.modules.get("numpy")
+    return module is not None and isinstance(value, module.ndarray)
+
+
+def _is_rgb_array(value: Any) -> bool:
+    return _is_array(value) and value.dtype == "uint8" and value.ndim == 3 and value.shape[2] == 3
+
+
+def is_one(value: Any) -> bool:
+    """Whether a value stands for one picture, if for any: arrays of four dimensions hold several."""
+    return is_path(value) or _is_image(value) or (_is_array(value) and value.ndim in (2, 3))
+
+
+def _items(value: object) -> list[object] | None:
+    """What is in a list or another iterable; None for what holds no pictures in an order."""
+    if isinstance(value, (Mapping, AbstractSet, bytes, bytearray)) or not isinstance(value, Iterable):
+        return None
+    try:
+        return list(value)
+    except TypeError:  # an array without dimensions, say
+        return None
+
+
+def _described(value: Any) -> str:
+    """The type of a value in words, with what matters of an array."""
+    if value is None:
+        return "None"
+    if isinstance(value, AbstractSet):
+        return "a set, which has no order"
+    kind = type(value)
+    if _is_array(value):
+        return f"a NumPy array of {value.dtype} {list(value.shape)}"
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    shape = getattr(value, "shape", None)
+    return f"{name} {list(shape)}" if isinstance(shape, tuple) else name
+
+
+def _shared_folder(paths: Iterable[Path]) -> Path | None:
+    """The deepest folder that all files are in; the current one where they have none, None without files."""
+    folders = {str(path.parent) for path in paths}
+    try:
+        return Path(os.path.commonpath(folders)) if folders else None
+    except ValueError:  # absolute and relative paths, or those of several disks
+        return Path()
+
+
+def _below(root: Path | None, path: Path) -> str:
+    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.as_posix()

@@ -1,0 +1,80 @@
+"""What is wrong with a call is said in one line, which names the parameter."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import nearid_cli
+from nearid_cli.api.arguments import OptionArguments
+from nearid_cli.errors import UnknownParameterError, UsageError
+
+
+def test_every_option_is_a_keyword_of_the_same_type() -> None:
+    options = typing.get_type_hints(nearid_cli.Options)
+    del options["metrics"]
+    assert typing.get_type_hints(OptionArguments) == options
+    assert [field.name for field in fields(nearid_cli.Options)][1:] == list(OptionArguments.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("function", "keyword", "meant"),
+    [
+        (nearid_cli.score, "metric", "metrics"),
+        (nearid_cli.score, "reference", "references"),
+        (nearid_cli.score, "skipbad", "skip_bad"),
+        (nearid_cli.compare, "refs", None),
+        (nearid_cli.compare, "base_line", "baseline"),
+        (nearid_cli.pair, "batchsize", "batch_size"),
+    ],
+)
+def test_an_unknown_keyword_is_answered_with_the_nearest(function, keyword: str, meant: str | None) -> None:
+    with pytest.raises(UnknownParameterError) as caught:
+        function("a", "b", **{keyword: "dino"})
+    answer = f"did you mean {meant}?" if meant else "known: "
+    assert str(caught.value).startswith(f'unknown parameter "{keyword}": {answer}')
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, nearid_cli.NearIDError)
+
+
+def test_all_unknown_keywords_are_said_before_anything_is_read() -> None:
+    with pytest.raises(TypeError, match=r'unknown parameter "metric": .*\n  unknown parameter "devise": '):
+        nearid_cli.score("nowhere", metric="dino", devise="cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metrics": None}, "metrics: expected a name or a list of names, found None"),
+        ({"metrics": ["hog", 3]}, "metrics: expected a name or a list of names, found 3"),
+        ({"layout": Path("flat")}, "layout: expected a text, found PosixPath"),
+        ({"batch_size": "auto"}, "batch_size: expected a whole number or None, found 'auto'"),
+        ({"batch_size": 0}, "batch_size: expected a number of 1 or more, found 0"),
+        ({"workers": True}, "workers: expected a whole number or None, found True"),
+        ({"device": None}, "device: expected a text, found None"),
+        ({"use_cache": "no"}, "use_cache: expected True or False, found 'no'"),
+        ({"cache": 3}, "cache: expected a text or a path or None, found 3"),
+        ({"configured": []}, r"configured: expected a dict, found \[\]"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(arguments, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        nearid_cli.score("refs", "gens", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        (3, "methods: expected a path, paths, or a dict of methods by name, found 3"),
+        ([3], "methods: expected a path, paths, or a dict of methods by name, found 3"),
+        ({3: "gens"}, "methods: expected names of methods as keys, found 3"),
+        ({"ours": [None]}, r'methods\["ours"\]\[0\]: expected a path, a PIL image or'),
+        ({"ours": None}, r'methods\["ours"\]: expected pictures, found None'),
+    ],
+)
+def test_methods_that_are_none_are_named(methods, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        nearid_cli.compare(methods, "refs", "hog")

@@ -69,17 +69,12 @@ def read_metrics(metrics: object) -> list[str]:
     Raises:
         UsageError: neither a text nor an iterable of texts.
     """
-    found = (
-        [metrics]
-        if isinstance(metrics, str)
-        else list(metrics)
-        if isinstance(metrics, Iterable)
-        else [metrics]
-    )
-    for one in found:
+    given = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else list(metrics)
+    names = [one for one in given if isinstance(one, str)]
+    for one in given:
         if not isinstance(one, str):
             raise UsageError(f"metrics: expected a name or a list of names, found {_shown(one)}")
-    return found
+    return names
 
 
 def read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
@@ -90,13 +85,13 @@ def read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
     """
     if isinstance(methods, Mapping):
         return [], {_method_name(name): _method(f'methods["{name}"]', one) for name, one in methods.items()}
-    every = [methods] if is_path(methods) or not isinstance(methods, Iterable) else list(methods)
-    for one in every:
+    given = [methods] if is_path(methods) or not isinstance(methods, Iterable) else list(methods)
+    for one in given:
         if not is_path(one):
             raise UsageError(
                 f"methods: expected a path, paths, or a dict of methods by name, found {_shown(one)}"
             )
-    return [Path(one) for one in every], {}
+    return [Path(one) for one in given if is_path(one)], {}
 
 
 def _method_name(name: object) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nearid_cli.layouts.left_out import LeftOut
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -21,8 +23,6 @@ class InMemory:
 
 Source = Path | InMemory
 """Where the pixels of a picture are."""
-
-from nearid_cli.layouts.left_out import LeftOut
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -19,8 +18,9 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import InMemory, Picture
 from nearid_cli.layouts.folders import as_one
 from nearid_cli.layouts.found import Found
+from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import is_manifest
-from nearid_cli.layouts.walk import extensions, walk
+from nearid_cli.layouts.walk import EXTENSIONS, walk
 from nearid_cli.results.score import memory_root
 from nearid_cli.text import printable
 
@@ -91,7 +91,7 @@ class _Reader:
     def __init__(self, root: str, parameter: str) -> None:
         self._root = root
         self._parameter = parameter
-        self._left_out: Counter[str] = Counter()
+        self._left_out = LeftOut()
         self._files: set[tuple[str | None, str]] = set()
         self._wrong: list[str] = []
         self._lacking: list[str] = []
@@ -118,7 +118,7 @@ class _Reader:
             self._pictures(value, place, name)
             return
         walked = walk(Path(value))
-        self._left_out.update(walked.left_out)
+        self._left_out.extend(walked.left_out)
         for one in as_one(Path(value), walked.names):
             self._take(name, one)
         if not walked.names:
@@ -180,7 +180,7 @@ class _Reader:
     def _take(self, subject: str | None, picture: Picture) -> None:
         file = os.path.abspath(picture.path)  # noqa: PTH100 - textual, as the memo does it
         if (subject, file) in self._files:
-            self._left_out["repeated paths"] += 1
+            self._left_out.add("repeated paths", str(picture.path))
             return
         self._files.add((subject, file))
         self.taken.append((subject, picture))
@@ -196,7 +196,7 @@ def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
 
 
 def _is_picture_file(path: Path) -> bool:
-    return path.suffix.lower().lstrip(".") in extensions() and not is_manifest(path) and path.is_file()
+    return path.suffix.lower().lstrip(".") in EXTENSIONS and not is_manifest(path) and path.is_file()
 
 
 def _is_image(value: object) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _SEPARATORS = (",", ";", "\t")
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
 _SPACED_QUOTE = re.compile(r'(?:^|[,;\t]) +"', re.MULTILINE)
+_QUOTED_CELL = re.compile(r'(?:^|(?<=[,;\t\r]))"(?:[^"]|"")*"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def read_delimited(text: str, fits: Callable[[Sequence[str]], bool]) -> Delimite
     declared = _DECLARED.fullmatch(first_line)
     start = len(first_line) if declared else 0
     separators = [declared[1]] if declared else _SEPARATORS
-    spaced = ' "' in text and _SPACED_QUOTE.search(text) is not None
+    spaced = ' "' in text and _SPACED_QUOTE.search(_QUOTED_CELL.sub("", text)) is not None
     first: Delimited | None = None
     for separator in separators:
         rows = _rows(text, start, separator, spaced)

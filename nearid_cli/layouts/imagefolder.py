@@ -120,14 +120,17 @@ class Meaning:
 
     def described(self, picture: Picture, row: Mapping[str, str]) -> Picture:
         """The picture with what its row says of it."""
-        said = {
-            meaning: row[column]
-            for meaning, column in (("prompt", self.prompt), ("seed", self.seed), ("method", self.method))
-            if column in row
-        }
+        prompt, seed, method = (
+            column and row.get(column) for column in (self.prompt, self.seed, self.method)
+        )
         used = {self.subject, self.prompt, self.seed, self.method}
-        labels = {**picture.labels, **{name: cell for name, cell in row.items() if name not in used}}
-        return replace(picture, labels=labels, **said)
+        return replace(
+            picture,
+            prompt=prompt or picture.prompt,
+            seed=seed or picture.seed,
+            method=method or picture.method,
+            labels={**picture.labels, **{name: cell for name, cell in row.items() if name not in used}},
+        )
 
 
 def meanings(rows: Mapping[str, Mapping[str, str]]) -> Meaning:

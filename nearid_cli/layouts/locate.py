@@ -74,10 +74,6 @@ class Locator:
             name = PurePosixPath(name).as_posix()
         return Place(name.replace(os.sep, "/"), self._key(full, status))
 
-    def exists_here(self, written: str) -> bool:
-        """Whether a path that is not found would be, counted from the current folder."""
-        return os.path.lexists(written.strip())
-
     def _full(self, name: str) -> str:
         return os.path.join(self._top, name)  # noqa: PTH118
 

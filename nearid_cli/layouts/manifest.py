@@ -1,27 +1,30 @@
-"""Manifests: CSV, JSONL or Parquet files that say of each picture whose it is and in which role."""
+"""Manifests: tables that say of each picture whose it is and in which role."""
 
 from __future__ import annotations
 
-import csv
-import json
+import logging
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.left_out import LeftOut
+from nearid_cli.layouts.locate import Locator, NoPictureError, Place
+from nearid_cli.layouts.spelling import Spellings
+from nearid_cli.layouts.table import Row, Table, is_table, is_utf8, read_table
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable, unknown
+
+logger = logging.getLogger(__name__)
 
 REQUIRED = ("path", "subject", "role")
 OPTIONAL = ("method", "prompt", "seed")
 ROLES = ("reference", "generation", "distractor")
+_LABELS = ("step", "category")  # labels that have one spelling, whatever that of their column
 
-Row = Mapping[str, Any]
+is_manifest = is_table
 
 
 @dataclass
@@ -33,152 +36,168 @@ class Manifest:
     left_out: LeftOut = field(default_factory=LeftOut)
 
 
-def is_manifest(path: Path) -> bool:
-    """Whether a file has the extension of a manifest."""
-    return path.suffix.lower() in _READERS
+@dataclass
+class _Entry:
+    """What a row says, once its cells are known to be in order."""
+
+    where: str
+    place: Place
+    role: str
+    subject: str
+    method: str
+    rest: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {printable(self.subject)}"
 
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest; its paths are relative to its folder.
 
-    Columns `path`, `subject` and `role` are required, `method`, `prompt` and `seed` optional, others
-    ignored. Rows that say the same again (path, subject, role, method) count once.
+    Columns `path`, `subject` and `role` are required, `method`, `prompt` and `seed` optional; all others are labels of
+    their pictures. Cells are trimmed and empty rows passed over. Names of subjects and methods are one by the rule of
+    `spelling`. A picture that is given again, under whatever spelling of its path, counts once if the rows agree.
 
     Raises:
-        InputError: the file cannot be read, or rows are wrong; lists every wrong row with its line.
+        InputError: the file cannot be read, rows are wrong, or contradict each other; lists every such row with its
+            line.
     """
+    table = read_table(path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS))
+    for note in table.notes:
+        logger.info("manifest %s: %s", printable(path), note)
+    locator = Locator(path.parent)
+    missing: list[str] = []
+    wrong = list(table.problems)
+    entries: list[_Entry] = []
+    for row in table.rows:
+        found = _entry(table, row, locator, missing)
+        if isinstance(found, _Entry):
+            entries.append(found)
+        else:
+            wrong.append(f"{row.where}: {found}")
+    clashes = _one_name_each(entries)
     manifest = Manifest(path, {role: {} for role in ROLES})
-    problems: list[str] = []
-    seen: set[tuple[str, ...]] = set()
-    try:
-        for where, row in _READERS[path.suffix.lower()](path):
-            wrong = row if isinstance(row, str) else _add(manifest, row, seen)
-            if wrong:
-                problems.append(f"{where}: {wrong}")
-    except OSError as error:
-        raise InputError(f"cannot read manifest {printable(path)}: {error.strerror or error}") from error
-    if problems:
-        raise InputError(
-            f"manifest {printable(path)} has {count(len(problems), 'wrong row')}; correct or remove them",
-            problems,
-        )
+    for entry in _once_each(entries, manifest.left_out, wrong):
+        pictures = manifest.roles[entry.role].setdefault(entry.subject, [])
+        pictures.append(_picture(entry, locator))
+    if clashes or wrong:
+        raise _problems(table, clashes, sorted(wrong, key=natural_key), missing)
     for subjects in manifest.roles.values():
         for pictures in subjects.values():
             pictures.sort(key=lambda one: natural_key(one.name))
     return manifest
 
 
-def _add(manifest: Manifest, row: Row, seen: set[tuple[str, ...]]) -> str | None:
-    """Take one row, or say what is wrong with it."""
-    path, subject, role, method, prompt, seed = (_text(row.get(name)) for name in (*REQUIRED, *OPTIONAL))
-    subject, role = subject.strip(), role.strip().lower()
-    full_path = manifest.path.parent / path
+def _entry(table: Table, row: Row, locator: Locator, missing: list[str]) -> _Entry | str:
+    """What a row says, or all that is wrong with it."""
+    written = row.cells.get("path", "")
+    subject, role = row.text("subject"), row.text("role").lower()
     wrong = []
-    if not path:
+    place = Place("", "")
+    if not written.strip():
         wrong.append("the path is empty")
-    elif why := _why_no_picture(full_path):
-        wrong.append(f"{printable(path)} {why}")
+    else:
+        try:
+            place = locator.find(written)
+        except NoPictureError as error:
+            if not is_utf8(written):
+                raise table.not_utf8(row.where, written) from None
+            wrong.append(str(error))
+            missing.append(written.strip())
     if not subject:
         wrong.append("the subject is empty")
     if role not in ROLES:
         wrong.append(unknown("role", role, ROLES))
+    for cell in row.cells.values():
+        # Bytes that are not UTF-8 are those of a file's name, or the whole manifest is in another encoding.
+        if not cell.isascii() and not is_utf8(cell) and cell.strip() not in written:
+            raise table.not_utf8(row.where, cell)
     if wrong:
         return "; ".join(wrong)
-    if (path, subject, role, method) in seen:
-        manifest.left_out.add("repeated manifest rows", path)
-        return None
-    seen.add((path, subject, role, method))
-    one = Picture(full_path, path.replace(os.sep, "/"), method or None, prompt or None, seed or None)
-    manifest.roles[role].setdefault(subject, []).append(one)
+    rest = {
+        column: cell
+        for column in row.cells
+        if column not in REQUIRED and column != "method" and (cell := row.text(column))
+    }
+    return _Entry(row.where, place, role, subject, row.text("method"), rest)
+
+
+def _one_name_each(entries: Iterable[_Entry]) -> list[str]:
+    """Give subjects and methods one spelling each, the references' where there are any; returns what clashes."""
+    subjects, methods = Spellings("subject"), Spellings("method")
+    for entry in entries:
+        subjects.add(entry.subject, entry.where, leading=entry.role == "reference")
+        if entry.method:
+            methods.add(entry.method, entry.where)
+    for entry in entries:
+        entry.subject = subjects.chosen(entry.subject)
+        entry.method = entry.method and methods.chosen(entry.method)
+    return subjects.clashes() + methods.clashes()
+
+
+def _once_each(entries: Iterable[_Entry], left_out: LeftOut, wrong: list[str]) -> Iterator[_Entry]:
+    """The entries without those that only repeat an earlier one; adds those that contradict one to `wrong`."""
+    by_picture: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        earlier = by_picture.setdefault(entry.place.key, [])
+        for other in earlier:
+            if why := _contradiction(entry, other):
+                wrong.append(f"{entry.where}: {printable(entry.place.name)} is {why} in {other.where}")
+                break
+            if _repeats(entry, other):
+                left_out.add("repeated manifest rows", entry.place.name)
+                break
+        else:
+            earlier.append(entry)
+            yield entry
+
+
+def _contradiction(entry: _Entry, other: _Entry) -> str | None:
+    """How two rows of one picture exclude each other.
+
+    A picture is a reference or a generation, of one subject; besides, it may be a distractor of others. A generation
+    may be of several methods, which chose from the same pictures.
+    """
+    distractors = (entry.role == "distractor") + (other.role == "distractor")
+    if distractors == 0 and str(entry) != str(other):
+        return f"a {entry}, and a {other}"
+    if distractors == 1 and entry.subject == other.subject:
+        return f"a {entry}, and a {other}"
+    if distractors == 0 and entry.role == "generation" and entry.method == other.method:
+        columns = entry.rest.keys() | other.rest.keys()
+        differing = sorted(name for name in columns if entry.rest.get(name) != other.rest.get(name))
+        if differing:
+            return f"given again, with another {printable(differing[0])} than"
     return None
 
 
-def _text(value: Any) -> str:
-    """A cell as text; whole numbers without the `.0` that data frames give columns with gaps."""
-    if value is None or value != value:  # NaN marks a gap too
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _repeats(entry: _Entry, other: _Entry) -> bool:
+    return (entry.role, entry.subject) == (other.role, other.subject) and (
+        entry.role != "generation" or entry.method == other.method
+    )
 
 
-def _why_no_picture(path: Path) -> str | None:
-    """Why a path cannot be a picture. A dead link can: who reads it reports it."""
-    try:
-        mode = os.lstat(path).st_mode
-        if stat.S_ISLNK(mode) and path.exists():
-            mode = path.stat().st_mode
-    except FileNotFoundError:
-        return "does not exist"
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-    if stat.S_ISDIR(mode):
-        return "is a folder"
-    return None if stat.S_ISREG(mode) or stat.S_ISLNK(mode) else "is not a regular file"
+def _picture(entry: _Entry, locator: Locator) -> Picture:
+    labels = dict(entry.rest)
+    prompt, seed = labels.pop("prompt", None), labels.pop("seed", None)
+    return Picture(
+        Path(os.path.join(locator.folder, entry.place.name)),  # noqa: PTH118 - raw strings are fast
+        entry.place.name,
+        entry.method or None,
+        prompt,
+        seed,
+        labels,
+    )
 
 
-def _check_columns(path: Path, columns: list[str]) -> None:
-    missing = [name for name in REQUIRED if name not in columns]
+def _problems(table: Table, clashes: list[str], wrong: list[str], missing: list[str]) -> InputError:
+    """All that is wrong, what concerns most rows first."""
+    found = [count(len(wrong), "wrong row")] if wrong else []
+    found += [count(len(clashes), "name") + " in several spellings"] if clashes else []
+    remedy = ["correct or remove them"] if wrong else []
+    remedy += ["write each name in one way, or give names that differ in more than that"] if clashes else []
     if missing:
-        raise InputError(
-            f"manifest {printable(path)} needs the columns {', '.join(REQUIRED)}: missing "
-            f"{', '.join(missing)}, found {', '.join(map(printable, columns)) or 'none'}"
-        )
-
-
-def _read_csv(path: Path) -> Iterator[tuple[str, Row | str]]:
-    # surrogateescape: paths are bytes, not always UTF-8. utf-8-sig: spreadsheets write a byte order mark.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file)
-        try:
-            header = [name.strip().lower() for name in next(reader, [])]
-            _check_columns(path, header)
-            for cells in reader:
-                if len(cells) > len(header):
-                    wrong = f"{len(cells)} cells in {len(header)} columns; quote cells that hold commas"
-                    yield f"line {reader.line_num}", wrong
-                elif cells:
-                    yield f"line {reader.line_num}", dict(zip(header, cells, strict=False))
-        except csv.Error as error:
-            raise InputError(
-                f"manifest {printable(path)} is not valid CSV at line {reader.line_num}: {error}"
-            ) from error
-
-
-def _read_jsonl(path: Path) -> Iterator[tuple[str, Row | str]]:
-    columns: dict[str, None] = {}
-    rows: list[tuple[str, Row | str]] = []
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except ValueError as error:
-                rows.append((f"line {number}", f"not valid JSON: {error}"))
-                continue
-            if isinstance(value, dict):
-                columns.update(dict.fromkeys(value))
-                rows.append((f"line {number}", value))
-            else:
-                rows.append((f"line {number}", "expected a JSON object"))
-    # A key that some lines lack is an empty cell there; one that all lack is a missing column.
-    if columns or not rows:
-        _check_columns(path, list(columns))
-    yield from rows
-
-
-def _read_parquet(path: Path) -> Iterator[tuple[str, Row | str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = file.schema_arrow.names
-            _check_columns(path, columns)
-            table = file.read([name for name in columns if name in (*REQUIRED, *OPTIONAL)])
-    except pa.ArrowInvalid as error:
-        raise InputError(f"manifest {printable(path)} is not valid Parquet: {error}") from error
-    for number, row in enumerate(table.to_pylist(), 1):
-        yield f"row {number}", row
-
-
-_READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+        remedy.append(f"paths count from the manifest's folder, {printable(table.path.parent.absolute())}")
+        if all(map(os.path.lexists, missing)):
+            remedy.append("from the current folder they are there: move the manifest here, or mend the paths")
+    return table.error(f"has {' and '.join(found)}; {'; '.join(remedy)}", [*clashes, *wrong])

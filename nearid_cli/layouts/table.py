@@ -149,24 +149,25 @@ def _text_of(table: Table) -> str:
 def _read_csv(table: Table, needed: Sequence[str], columns: _Columns) -> None:
     try:
         found = read_delimited(_text_of(table), lambda header: set(needed) <= set(map(columns.name, header)))
-        header = found.header
-        _check_columns(table, header, needed, columns)
-        names = [columns.name(name) for name in header]
+        _check_columns(table, found.header, needed, columns)
+        names = [columns.name(name) for name in found.header]
+        separator = _SEPARATOR_NAMES.get(found.separator, found.separator)
         nameless = [place for place, name in enumerate(names) if not name]
         passed_over = False
         for line, cells in found.rows:
             if any(cell.strip() for cell in cells[len(names) :]):
                 table.problems.append(
-                    f"line {line}: {len(cells)} cells in {len(names)} columns; "
-                    f"quote cells that hold {_SEPARATOR_NAMES.get(found.separator, found.separator)}"
+                    f"line {line}: {len(cells)} cells in {len(names)} columns; quote cells that hold {separator}"
                 )
                 continue
-            passed_over = passed_over or any(cells[place].strip() for place in nameless if place < len(cells))
-            table.rows.append(Row(f"line {line}", dict(zip(names, cells, strict=False))))
+            passed_over = passed_over or any("".join(cells[place : place + 1]).strip() for place in nameless)
+            table.rows.append(
+                Row(f"line {line}", {name: cell for name, cell in zip(names, cells, strict=False) if name})
+            )
     except ValueError as error:
         raise table.error(f"is not valid CSV: {error}") from error
-    if found.separator != ",":
-        table.notes.append(f"cells are separated by {_SEPARATOR_NAMES.get(found.separator, found.separator)}")
+    if separator != "commas" and (separator, table.path.suffix.lower()) != ("tabs", ".tsv"):
+        table.notes.append(f"cells are separated by {separator}")
     if passed_over:
         table.notes.append("a column without a name is passed over")
 

@@ -19,7 +19,7 @@ ROWS = [
         "seed": "10",
     },
     {"path": "g/2.png", "subject": "cat", "role": "Generation", "method": "ours", "prompt": "", "seed": "2"},
-    {"path": "d/x.png", "subject": "Cat", "role": "distractor"},
+    {"path": "d/x.png", "subject": "cat", "role": "distractor"},
 ]
 COLUMNS = ["path", "subject", "role", "method", "prompt", "seed", "remark"]
 
@@ -96,7 +96,8 @@ def test_two_manifests(root):
 
 
 def test_unmatched_rows_are_listed(root):
-    strangers = [{**row, "subject": "dog"} for row in ROWS[1:]]
+    (root / "g/3.png").touch()
+    strangers = [{**row, "subject": "dog"} for row in (ROWS[2], {**ROWS[2], "path": "g/3.png"}, ROWS[3])]
     dataset = find(write(root / "m.csv", [*ROWS[:2], *strangers]), None)
     assert dataset.unmatched == ("dog: 2 generations, no references", "dog: 1 distractor, no references")
 
@@ -150,9 +151,7 @@ def test_commas_that_were_not_quoted(root):
     assert caught.value.details == ("line 4: 5 cells in 4 columns; quote cells that hold commas",)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\n", b"path;subject;role\n", "path,subject,role\n".encode("utf-16")]
-)
+@pytest.mark.parametrize("content", [b"", b"\n", b"path|subject|role\n", "path,subject\n".encode("utf-16")])
 def test_csv_that_is_not_ours(root, content):
     (root / "m.csv").write_bytes(content)
     with pytest.raises(InputError, match="needs the columns path, subject, role"):

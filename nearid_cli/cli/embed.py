@@ -36,6 +36,7 @@ def embed(
     from nearid_cli import reports
     from nearid_cli.evaluate.embed import embed_pictures
     from nearid_cli.reports.embeddings import write_embeddings
+    from nearid_cli.reports.figures import some
 
     reports.check_outputs([output], known=(".parquet",))
     chosen = shared.options(
@@ -53,6 +54,9 @@ def embed(
     )
     result = embed_pictures(paths, chosen, skip_bad=skip_bad)
     write_embeddings(result, output)
+    if result.skipped:
+        skipped = [f"{picture.path} ({picture.reason})" for picture in result.skipped]
+        typer.echo(f"{count(len(skipped), 'picture')} skipped: {some(skipped)}", err=True)
     typer.echo(
         f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {printable(output)}",
         err=True,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
 from nearid_cli.layouts import find_images
-from nearid_cli.results import EmbedResult
+from nearid_cli.results import EmbedResult, Skipped
+from nearid_cli.text import count
+
+logger = logging.getLogger(__name__)
 
 
 def embed_pictures(
@@ -16,12 +20,19 @@ def embed_pictures(
 ) -> EmbedResult:
     """Embed files, and all pictures in folders.
 
+    Args:
+        paths: files and folders.
+        options: metrics, device, cache, ...
+        skip_bad: go on without pictures that cannot be read.
+
     Raises:
         NearIDError: no pictures, bad pictures, or an unusable metric.
     """
     options = options or Options()
     requests = options.requests()
-    pictures, _ = find_images(paths)
+    pictures, left_out = find_images(paths)
+    if left_out:
+        logger.info("found %s; left out: %s", count(len(pictures), "picture"), left_out.summary())
     specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
     if not skip_bad:
         refuse_bad(embedded, MEND_OR_SKIP)
@@ -38,4 +49,5 @@ def embed_pictures(
         digests=digests,
         metrics=tuple(describe(spec, "embedding") for spec in specs),
         embeddings={spec.name: embedded.matrix(spec.name, digests) for spec in specs},
+        skipped=tuple(Skipped(bad.path, bad.reason) for bad in embedded.bad),
     )

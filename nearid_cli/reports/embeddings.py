@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.reports.files import replace_file
-from nearid_cli.results import Metric
+from nearid_cli.results import Metric, Skipped
 from nearid_cli.text import storable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddedPictures(Protocol):
-    """What `nearid embed` makes: N pictures, the digests of their bytes, and embeddings [N, D] by metric."""
+    """What `nearid embed` makes: N pictures, digests of their bytes, embeddings [N, D] by metric, what was skipped."""
 
     @property
     def paths(self) -> Sequence[os.PathLike[str]]: ...  # noqa: D102
@@ -32,14 +32,18 @@ class EmbeddedPictures(Protocol):
     def metrics(self) -> Sequence[Metric]: ...  # noqa: D102
 
     @property
+    def skipped(self) -> Sequence[Skipped]: ...  # noqa: D102
+
+    @property
     def embeddings(self) -> Mapping[str, npt.NDArray[np.float32]]: ...  # noqa: D102
 
 
 def write_embeddings(result: EmbeddedPictures, path: Path) -> None:
     """Write one row a picture and metric: `path`, `digest` (hex), `metric`, `embedding` (list of float32).
 
-    Rows of a metric stand together, pictures in their own order. What made them is in the schema's metadata,
-    key `nearid`. In pandas: `np.stack(frame.loc[frame.metric == "nearid", "embedding"])` is [N, D].
+    Rows of a metric stand together, pictures in their own order. What made them is in the schema's metadata, key
+    `nearid`; key `nearid.skipped` lists the pictures that have no row, each with `path` and `reason`. In pandas:
+    `np.stack(frame.loc[frame.metric == "nearid", "embedding"])` is [N, D].
 
     Raises:
         InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
@@ -55,7 +59,10 @@ def write_embeddings(result: EmbeddedPictures, path: Path) -> None:
             "metric": pa.string(),
             "embedding": pa.list_(pa.float32()),
         },
-        metadata={"nearid": json.dumps(facts, allow_nan=False)},
+        metadata={
+            "nearid": json.dumps(facts, allow_nan=False),
+            "nearid.skipped": json.dumps([asdict(picture) for picture in result.skipped]),
+        },
     )
     paths = [storable(picture) for picture in result.paths]
     digests = [digest.hex() for digest in result.digests]

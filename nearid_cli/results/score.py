@@ -229,9 +229,11 @@ class EmbedResult:
         digests: BLAKE3 of each file's bytes, 32 bytes.
         metrics: what made the embeddings.
         embeddings: metric -> float32 [N, D], rows of length 1.
+        skipped: pictures that cannot be used.
     """
 
     paths: tuple[Path, ...]
     digests: tuple[bytes, ...]
     metrics: tuple[Metric, ...]
     embeddings: Mapping[str, npt.NDArray[np.float32]]
+    skipped: tuple[Skipped, ...] = ()

@@ -282,3 +282,16 @@ def test_nothing_is_written_beside_the_inputs(nearid: Nearid, data: Path) -> Non
     before = sorted(os.walk(data))
     assert nearid("score", "refs", "gens", "-m", "hog").code == 0
     assert sorted(os.walk(data)) == before
+
+
+def test_labels_of_a_manifest_reach_every_output(nearid: Nearid, data: Path) -> None:
+    rows = [f"refs/{s}/{i}.jpg,{s},reference,,,x\n" for s in SUBJECTS for i in range(2)]
+    rows += [f"gens/{s}/{i}.png,{s},generation,{i}00,,{s} no. {i}\n" for s in SUBJECTS for i in range(3)]
+    (data / "m.csv").write_text("path,subject,role,Step,empty,my note\n" + "".join(rows))
+    outputs = ("-o", "r.json", "--images", "i.csv", "--images", "i.parquet")
+    assert nearid("score", "m.csv", "-m", "hog", *outputs).code == 0
+    expected = [{"step": f"{i}00", "my note": f"{s} no. {i}"} for s in SUBJECTS for i in range(3)]
+    assert [image["labels"] for image in json.loads((data / "r.json").read_text())["images"]] == expected
+    for frame in (pd.read_csv(data / "i.csv", dtype={"step": str}), pd.read_parquet(data / "i.parquet")):
+        assert list(frame.columns) == ["path", "subject", "copy_of", "step", "my note", "hog"]
+        assert frame[["step", "my note"]].to_dict("records") == expected

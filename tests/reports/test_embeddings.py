@@ -12,6 +12,7 @@ import pytest
 from nearid_cli.errors import UsageError
 from nearid_cli.reports import check_outputs
 from nearid_cli.reports.embeddings import write_embeddings
+from nearid_cli.results import Skipped
 
 
 def test_embeddings_of_several_metrics(result, tmp_path):
@@ -22,7 +23,11 @@ def test_embeddings_of_several_metrics(result, tmp_path):
     }
     paths = (Path("a\n.png"), Path("\udcff.png"))
     made = SimpleNamespace(
-        paths=paths, digests=(b"\x00" * 32, b"\xff" * 32), metrics=result.metrics, embeddings=embeddings
+        paths=paths,
+        digests=(b"\x00" * 32, b"\xff" * 32),
+        metrics=result.metrics,
+        embeddings=embeddings,
+        skipped=(Skipped("b.png", "truncated"),),
     )
     write_embeddings(made, tmp_path / "e.parquet")
     frame = pd.read_parquet(tmp_path / "e.parquet")
@@ -34,7 +39,9 @@ def test_embeddings_of_several_metrics(result, tmp_path):
         stacked = np.stack(rows["embedding"])
         assert stacked.dtype == np.float32
         np.testing.assert_array_equal(stacked, expected)
-    facts = json.loads(pq.read_schema(tmp_path / "e.parquet").metadata[b"nearid"])
+    metadata = pq.read_schema(tmp_path / "e.parquet").metadata
+    assert json.loads(metadata[b"nearid.skipped"]) == [{"path": "b.png", "reason": "truncated"}]
+    facts = json.loads(metadata[b"nearid"])
     assert [metric["name"] for metric in facts["metrics"]] == ["nearid", "clip-i", "dino"]
 
 

@@ -12,11 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.encoders import hub
-from nearid_cli.encoders.files import CONFIG, CheckpointFiles, is_complete, read_files
+from nearid_cli.encoders.files import (
+    CONFIG,
+    PREPROCESSOR,
+    PROCESSOR,
+    CheckpointFiles,
+    is_complete,
+    read_files,
+)
 from nearid_cli.encoders.registry import HUB_ID, SHIPPED, MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.images.float_resize import FloatPreprocessing
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import count, did_you_mean, printable
 
@@ -167,7 +175,9 @@ def _resolve(
         content = "//".join(filter(None, (revision, request.subfolder, "pickled" if files.pickled else "")))
         hub.keep_revision(request.checkpoint, request.revision, revision)
     readout = _readout(request, files)
-    preprocessing = Preprocessing.from_config(files.image_processor, files.model_type)
+    preprocessing = find_preprocessing(files)
+    if preprocessing is not None:
+        _check_size(request, files, preprocessing)
     return EncoderSpec(
         name=request.name,
         checkpoint=request.place,
@@ -190,7 +200,37 @@ def _resolve(
     )
 
 
-def describe(preprocessing: Preprocessing | None, files: CheckpointFiles) -> str:
+def find_preprocessing(files: CheckpointFiles) -> Preprocessing | FloatPreprocessing | None:
+    """What prepares pictures for a checkpoint; None for transformers' own image processor."""
+    return Preprocessing.from_config(
+        files.image_processor, files.model_type
+    ) or FloatPreprocessing.from_config(files.image_processor, files.model_type)
+
+
+def _check_size(
+    request: MetricRequest, files: CheckpointFiles, preprocessing: Preprocessing | FloatPreprocessing
+) -> None:
+    """Refuse preprocessing that does not end in pictures of the size that the model takes."""
+    found, wanted = preprocessing.picture_size, files.picture_size
+    if wanted is None or (found is not None and files.takes(found)):
+        return
+    if request.image_processor is not None:
+        source = f"metric {printable(request.name)}"
+    else:
+        name = next(name for name in (PREPROCESSOR, PROCESSOR) if (files.folder / name).is_file())
+        source = printable(files.folder / name)
+    left = f"pictures of {_size(found)}" if found else f"pictures of many sizes ({preprocessing.describe()})"
+    raise ModelError(
+        f"{source} makes {left}, and the model takes {_size(wanted)} only (image_size in {CONFIG}): "
+        "give it the preprocessor_config.json of the model that it was made from"
+    )
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]} px"
+
+
+def describe(preprocessing: Preprocessing | FloatPreprocessing | None, files: CheckpointFiles) -> str:
     """The preprocessing in one line; None is transformers' own."""
     if preprocessing is not None:
         return preprocessing.describe()

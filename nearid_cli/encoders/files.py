@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture, picture_size, readouts
+from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture, picture_size, readouts, takes
 from nearid_cli.encoders.kinds import check_config, kind_of
 from nearid_cli.encoders.number_formats import check_formats, read_formats
 from nearid_cli.errors import ModelError
@@ -72,6 +72,10 @@ class CheckpointFiles:
     def picture_size(self) -> tuple[int, int] | None:
         """Height and width of the only pictures that the model takes; None where it takes many sizes."""
         return picture_size(self.config)
+
+    def takes(self, size: tuple[int, int]) -> bool:
+        """Whether the model takes pictures of this height and width."""
+        return takes(self.config, size)
 
     @property
     def pickled(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles
 from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.spec import EncoderSpec
@@ -42,7 +43,8 @@ class TorchEncoder:
         self._prefix_tokens = files.architecture.prefix_tokens + getattr(
             model.config, "num_register_tokens", 0
         )
-        self._preprocessing = Preprocessing.from_config(files.image_processor, files.model_type)
+        self._files = files
+        self._preprocessing = find_preprocessing(files)
         self._processor = _stock_processor(files) if self._preprocessing is None else None
 
     @property
@@ -56,9 +58,11 @@ class TorchEncoder:
         return self._preprocessing or ("transformers", self._spec.folder)
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """An RGB picture as uint8 [H, W, 3], or as float32 [3, H, W] by transformers' own image processor."""
-        if self._preprocessing is not None:
+        """An RGB picture as uint8 [H, W, 3]; as float32 [3, H, W] where the preprocessing works on floats."""
+        if isinstance(self._preprocessing, Preprocessing):
             return self._preprocessing.to_uint8(image)
+        if self._preprocessing is not None:
+            return self._preprocessing.to_float(image)
         assert self._processor is not None
         pixels: Pixels = np.asarray(
             self._processor(image, return_tensors="np")["pixel_values"][0], np.float32
@@ -88,15 +92,25 @@ class TorchEncoder:
 
     def _embed_alike(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed pictures of one shape."""
-        if self._preprocessing is not None:
+        if isinstance(self._preprocessing, Preprocessing):
             values = self._preprocessing.normalise(batch, self._device)
         else:
             values = torch.from_numpy(np.stack(batch)).to(self._device)
+        self._check_size(values.shape)
         with _exact_float32(self._device):
             outputs = self._model(pixel_values=values.to(self._model.dtype))
         features = self._read_out(outputs).float()
         rows: Embeddings = (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
         return rows
+
+    def _check_size(self, shape: Sequence[int]) -> None:
+        """Refuse pictures that the model does not take, which another image processor may have made."""
+        if not self._files.takes((shape[-2], shape[-1])):
+            wanted = self._files.picture_size or (0, 0)
+            raise ModelError(
+                f'metric "{printable(self._spec.name)}": the image processor of {printable(self._files.folder)} makes '
+                f"pictures of {shape[-2]}x{shape[-1]} px, and the model takes {wanted[0]}x{wanted[1]} px only"
+            )
 
     def _read_out(self, outputs: Any) -> torch.Tensor:
         """The features of the spec's readout, [B, D], not normalised."""

@@ -67,6 +67,7 @@ _PROCESSOR_OF_MODEL = {
     "siglip": "siglip",
     "siglip_vision_model": "siglip",
     "nearid": "siglip",
+    "clip_vision_model": "clip",
     "dinov2": "bit",
     "vit": "vit",
 }
@@ -122,8 +123,13 @@ class Preprocessing:
         processor = _processor(config, model_type)
         if processor is None:
             return None
+        return cls.resolve({**_DEFAULTS[processor], **config})
+
+    @classmethod
+    def resolve(cls, settings: Mapping[str, Any]) -> Preprocessing | None:
+        """The steps of settings that lack no key; None where they ask for what is not done here."""
         try:
-            return cls._resolve({**_DEFAULTS[processor], **config})
+            return cls._resolve(settings)
         except _UnsupportedError:
             return None
 
@@ -159,22 +165,38 @@ class Preprocessing:
             UnreadableImage: a picture so elongated that resizing would leave nothing of its short edge,
                 or blow its long edge up beyond `MAX_PIXELS`.
         """
-        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage
-
         if self.size is not None:
-            width, height = _resized(image.size, dict(self.size))
-            if not 0 < width * height <= MAX_PIXELS:
-                raise UnreadableImage(
-                    f"{image.width}x{image.height} px is too elongated, "
-                    f"it would be resized to {width}x{height} px"
-                )
-            image = image.resize((width, height), cast("Image.Resampling", self.resample))
+            image = image.resize(self.resized(image.size), cast("Image.Resampling", self.resample))
         if self.crop is not None:
             height, width = self.crop
             # Floors, so that an odd margin is cut at the bottom and right, and padded at the top and left.
             left, top = (image.width - width) // 2, (image.height - height) // 2
             image = image.crop((left, top, left + width, top + height))
         return np.asarray(image)
+
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that a picture of width and height `size` has after the resize.
+
+        Raises:
+            UnreadableImage: a picture so elongated that resizing would leave nothing of its short edge,
+                or blow its long edge up beyond `MAX_PIXELS`.
+        """
+        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage
+
+        if self.size is None:
+            return size
+        width, height = _resized(size, dict(self.size))
+        if not 0 < width * height <= MAX_PIXELS:
+            raise UnreadableImage(
+                f"{size[0]}x{size[1]} px is too elongated, it would be resized to {width}x{height} px"
+            )
+        return width, height
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Height and width of every prepared picture; None where they depend on the picture."""
+        edges = dict(self.size or ())
+        return self.crop or ((edges["height"], edges["width"]) if "height" in edges else None)
 
     def lookup(self) -> npt.NDArray[np.float32]:
         """What rescaling and normalising make of each level: shape [256, 3], level by channel.
@@ -219,7 +241,12 @@ class Preprocessing:
 
     def describe(self) -> str:
         """The steps in one line that tells any two preprocessings apart."""
-        steps = []
+        rescale, resize, crop, normalise = self.described()
+        return ", ".join(filter(None, (resize, crop, rescale, normalise))) or "none"
+
+    def described(self) -> tuple[str, str, str, str]:
+        """What rescaling, resize, crop and normalising do, each in a few words; `""` for a step that is left out."""
+        rescale = resize = crop = normalise = ""
         if self.size is not None:
             edges = dict(self.size)
             fixed = edges.keys() == {"height", "width"}
@@ -228,14 +255,14 @@ class Preprocessing:
                 if fixed
                 else " ".join(f"{key.replace('_', ' ')} {value}" for key, value in edges.items())
             )
-            steps.append(f"resize {target} {self.resample.name.lower()}")
+            resize = f"resize {target} {self.resample.name.lower()}"
         if self.crop is not None:
-            steps.append(f"centre crop {self.crop[0]}x{self.crop[1]}")
+            crop = f"centre crop {self.crop[0]}x{self.crop[1]}"
         if self.rescale is not None:
-            steps.append(f"rescale {'1/255' if self.rescale == 1 / 255 else repr(self.rescale)}")
+            rescale = f"rescale {'1/255' if self.rescale == 1 / 255 else repr(self.rescale)}"
         if self.mean is not None and self.std is not None:
-            steps.append(f"normalise mean {_listed(self.mean)} std {_listed(self.std)}")
-        return ", ".join(steps) or "none"
+            normalise = f"normalise mean {_listed(self.mean)} std {_listed(self.std)}"
+        return rescale, resize, crop, normalise
 
 
 def gather(table: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
@@ -249,12 +276,18 @@ def gather(table: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
     return torch.stack(channels, dim=1)
 
 
+def named_processor(config: Mapping[str, Any]) -> str | None:
+    """The image processor that a `preprocessor_config.json` names, or None."""
+    named = config.get("image_processor_type") or config.get("feature_extractor_type")
+    return None if named is None else str(named)
+
+
 def _processor(config: Mapping[str, Any], model_type: str | None) -> str | None:
     """The key into `_DEFAULTS`, or None for an unknown processor."""
-    named = config.get("image_processor_type") or config.get("feature_extractor_type")
+    named = named_processor(config)
     if named is None:
         return _PROCESSOR_OF_MODEL.get(model_type or "")
-    match = re.fullmatch(r"(CLIP|Bit|Siglip|ViT)(ImageProcessor(Fast|Pil)?|FeatureExtractor)", str(named))
+    match = re.fullmatch(r"(CLIP|Bit|Siglip|ViT)(ImageProcessor(Fast|Pil)?|FeatureExtractor)", named)
     return match[1].lower() if match else None
 
 

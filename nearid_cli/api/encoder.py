@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nearid_cli.api.arguments import check_text
 from nearid_cli.embedding.devices import choose_device, choose_dtype
+from nearid_cli.embedding.forward import NOT_FINITE, Forward, sound
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import parse_metrics
-from nearid_cli.errors import BadImage, BadImagesError, UsageError
+from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.layouts.dataset import InMemory
 from nearid_cli.layouts.given import is_one, is_path, read_picture
-from nearid_cli.text import count, storable
+from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ class ImageEncoder:
 
     def __init__(self, encoder: Encoder, batch_size: int) -> None:
         self._encoder = encoder
-        self._batch_size = batch_size
+        self._forward = Forward(encoder, batch_size)
 
     @property
     def spec(self) -> EncoderSpec:
@@ -48,6 +49,7 @@ class ImageEncoder:
 
         Raises:
             BadImagesError: naming every picture that cannot be read.
+            ModelError: embeddings that are not finite, naming their pictures; or memory does not hold one picture.
             UsageError: no pictures, or something that is none.
         """
         import numpy as np
@@ -56,21 +58,30 @@ class ImageEncoder:
             raise UsageError("expected several pictures, found one; write embed([picture])")
         prepared: list[Any] = []
         rows: list[Any] = []
+        names: list[str] = []
         bad: list[BadImage] = []
         for number, image in enumerate(images):
-            opened = _open(image, f"images[{number}]", bad)
+            place = storable(image) if is_path(image) else f"images[{number}]"
+            opened = _open(image, place, bad)
             if opened is not None:
+                names.append(place)
                 prepared.append(self._encoder.prepare(opened))
-            if len(prepared) == self._batch_size:
-                rows.append(self._encoder.embed(prepared))
+            if len(prepared) >= self._forward.batch_size:
+                rows.append(self._forward(prepared))
                 prepared = []
         if bad:
             raise BadImagesError(f"{count(len(bad), 'picture')} cannot be read", bad)
         if prepared:
-            rows.append(self._encoder.embed(prepared))
+            rows.append(self._forward(prepared))
         if not rows:
             raise UsageError("expected at least one picture, found none")
         embedded: npt.NDArray[np.float32] = np.concatenate(rows)
+        unsound = [name for name, usable in zip(names, sound(embedded), strict=True) if not usable]
+        if unsound:
+            raise ModelError(
+                f"embeddings that are not finite numbers, from {self.spec.name}; {NOT_FINITE}",
+                [printable(name) for name in unsound],
+            )
         return embedded
 
 
@@ -80,7 +91,6 @@ def _open(image: OnePicture, place: str, bad: list[BadImage]) -> Image.Image | N
 
     try:
         if is_path(image):
-            place = storable(image)
             return decode(Path(image))
         held = read_picture(image, place)
         return rgb_of(held.image) if isinstance(held, InMemory) else None

@@ -38,6 +38,7 @@ def doctor(context: typer.Context, cache: shared.CacheFolder = None) -> None:
     """
     rows = [("python", f"{platform.python_version()} ({sys.executable})"), ("system", platform.platform())]
     rows += [(package, _version(package)) for package in _PACKAGES]
+    rows.append(("torchvision", _torchvision()))
     rows += [("devices", _devices()), ("cores", str(os.cpu_count())), ("cache", _cache(cache))]
     rows += _checkpoints(context.obj.metrics)
     rows.append(("hub", _hub()))
@@ -51,6 +52,14 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _torchvision() -> str:
+    """Not needed, but one that does not go with torch is in the way."""
+    from nearid_cli.encoders.torchvision import torchvision_problem
+
+    version = _version("torchvision")
+    return torchvision_problem() or (version if version != "not installed" else "not installed, not needed")
 
 
 def _devices() -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from nearid_cli.embedding.forward import Forward, sound
 
+if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.embedding.cache import Cache
@@ -26,13 +25,13 @@ class Batches:
 
     Args:
         encoder: embeds.
-        batch_size: pictures a forward pass; halved for good whenever the GPU runs out of memory.
+        batch_size: pictures a forward pass, at most.
         rows: gets the embedding [D] of each digest.
         cache: gets them too, every few seconds; may be None.
 
     Attributes:
-        not_finite: digests of pictures whose embedding is not finite. They get neither a row nor a
-            place in the cache.
+        not_finite: digests of pictures whose embedding is not finite, or zero. They get neither a row nor
+            a place in the cache.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Batches:
     ) -> None:
         self.encoder = encoder
         self.not_finite: list[bytes] = []
-        self._batch_size = batch_size
+        self._forward = Forward(encoder, batch_size)
         self._rows = rows
         self._cache = cache
         self._waiting: list[tuple[bytes, Pixels]] = []
@@ -54,18 +53,20 @@ class Batches:
     def add(self, digest: bytes, pixels: Pixels) -> None:
         """Take a prepared picture, and embed when a batch is full."""
         self._waiting.append((digest, pixels))
-        if len(self._waiting) >= self._batch_size:
+        if len(self._waiting) >= self._forward.batch_size:
             self.embed()
 
     def embed(self) -> None:
         """Embed what waits."""
         waiting, self._waiting = self._waiting, []
-        for digest, row in self._forward(waiting):
-            if np.isfinite(row).all():
-                self._rows[digest] = row
-                self._unwritten.append(digest)
-            else:
-                self.not_finite.append(digest)
+        if waiting:
+            rows = self._forward([pixels for _, pixels in waiting])
+            for (digest, _), row, usable in zip(waiting, rows, sound(rows), strict=True):
+                if usable:
+                    self._rows[digest] = row
+                    self._unwritten.append(digest)
+                else:
+                    self.not_finite.append(digest)
         if len(self._unwritten) >= FLUSH_ROWS or time.monotonic() - self._written > FLUSH_SECONDS:
             self.write()
 
@@ -76,24 +77,3 @@ class Batches:
             self._cache.add(self.encoder.spec, self._unwritten, rows)
         self._unwritten = []
         self._written = time.monotonic()
-
-    def _forward(
-        self, waiting: list[tuple[bytes, Pixels]]
-    ) -> Iterator[tuple[bytes, npt.NDArray[np.float32]]]:
-        start = 0
-        while start < len(waiting):
-            batch = waiting[start : start + self._batch_size]
-            try:
-                embeddings = self.encoder.embed([pixels for _, pixels in batch])
-            except RuntimeError as error:
-                if not _out_of_memory(error) or len(batch) == 1:
-                    raise
-                self._batch_size = len(batch) // 2
-                continue
-            yield from zip([digest for digest, _ in batch], embeddings, strict=True)
-            start += len(batch)
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.embedding.batches import Batches
+from nearid_cli.embedding.forward import NOT_FINITE
 from nearid_cli.embedding.identify import identify
 from nearid_cli.embedding.reading import Content, content_of
 from nearid_cli.embedding.settings import Settings
@@ -248,8 +249,7 @@ def _embed_missing(
     not_finite = {name: gathered.not_finite for name, gathered in batches.items() if gathered.not_finite}
     if not_finite:
         raise ModelError(
-            f"embeddings that are not finite numbers, from {', '.join(not_finite)}; "
-            "the checkpoint or the dtype is at fault: try --dtype float32",
+            f"embeddings that are not finite numbers, from {', '.join(not_finite)}; " + NOT_FINITE,
             [
                 f"{name}: {printable(contents[d].name)}"
                 for name, digests in not_finite.items()

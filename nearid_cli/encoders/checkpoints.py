@@ -219,7 +219,11 @@ def _check_size(
     else:
         name = next(name for name in (PREPROCESSOR, PROCESSOR) if (files.folder / name).is_file())
         source = printable(files.folder / name)
-    left = f"pictures of {_size(found)}" if found else f"pictures of many sizes ({preprocessing.describe()})"
+    if found is None:
+        width, height = preprocessing.resized((640, 480))
+        left = f"pictures of many sizes, such as {_size((height, width))} of one with 640x480 px"
+    else:
+        left = f"pictures of {_size(found)}"
     raise ModelError(
         f"{source} makes {left}, and the model takes {_size(wanted)} only (image_size in {CONFIG}): "
         "give it the preprocessor_config.json of the model that it was made from"
@@ -227,7 +231,12 @@ def _check_size(
 
 
 def _size(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]} px"
+    """Height and width as people say a picture's size: width first.
+
+    >>> _size((480, 640))
+    '640x480 px'
+    """
+    return f"{size[1]}x{size[0]} px"
 
 
 def describe(preprocessing: Preprocessing | FloatPreprocessing | None, files: CheckpointFiles) -> str:

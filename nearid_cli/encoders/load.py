@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, read_files
+from nearid_cli.encoders.memory import out_of_memory
 from nearid_cli.encoders.number_formats import check_formats, read_formats
 from nearid_cli.encoders.pickled import converted
 from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.spec import Encoder, EncoderSpec
+from nearid_cli.encoders.torchvision import torchvision_problem
 from nearid_cli.errors import ModelError
 from nearid_cli.files import default_cache_folder
 from nearid_cli.text import count, printable
+
+# What programs that wrap a model put before the names of its weights.
+_WRAPPERS = {
+    "_orig_mod.": "torch.compile",
+    "module.": "DataParallel",
+    "_forward_module.": "Lightning",
+    "_fsdp_wrapped_module.": "FSDP",
+}
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +54,16 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
     files = read_files(spec.folder)
     if spec.image_processor is not None:
         files = replace(files, image_processor=dict(spec.image_processor))
-    model = load_model(files, spec.readout, spec.dtype, cache)
-    return TorchEncoder(spec, files, model, device)
+    try:
+        model = load_model(files, spec.readout, spec.dtype, cache)
+        return TorchEncoder(spec, files, model, device)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ModelError(
+            f"{printable(spec.folder)}: out of memory on {device} while the model was loaded; free some, or choose "
+            "another --device or a smaller --dtype"
+        ) from error
 
 
 def load_model(
@@ -64,8 +82,10 @@ def load_model(
     """
     import torch
 
+    from nearid_cli.encoders.numerics import own_numerics
+
     weights = _read_weights(files, readout, (cache or default_cache_folder()) / "weights")
-    with quiet_transformers():
+    with quiet_transformers(), own_numerics(torch.device("cpu")):
         try:
             model_class, config, options = _choose_class(files, readout)
             # With a state dict in place of a path, transformers reads no file by itself: no adapter,
@@ -81,7 +101,11 @@ def load_model(
             )
         except ModelError:
             raise
+        except MemoryError:
+            raise
         except Exception as error:  # whatever transformers says about settings that make no model
+            if problem := torchvision_problem():
+                raise ModelError(problem) from error
             raise ModelError(
                 f"cannot make a {files.model_type} model of {printable(files.folder / 'config.json')}: "
                 f"{' '.join(str(error).split()) or type(error).__name__}"
@@ -181,11 +205,25 @@ def _refuse_misfits(files: CheckpointFiles, report: dict[str, Any]) -> None:
         f"{count(len(names), 'weight')} {kind}: {_few(names)}" for kind, names in problems.items() if names
     ]
     if found:
+        if hint := _hint(problems["missing"], problems["unexpected"]):
+            found.append(hint)
         raise ModelError(
             f"{printable(files.folder)}: the weights are not those of the {files.model_type} model "
             f"that its config.json describes",
             found,
         )
+
+
+def _hint(missing: Sequence[str], unexpected: Sequence[str]) -> str | None:
+    """What weights that do not fit suggest."""
+    if missing == ["visual_projection.weight"]:
+        return "the tower was saved without its projection: ::pooled, ::cls and ::mean do without"
+    for prefix, saved in _WRAPPERS.items():
+        if unexpected and all(name.startswith(prefix) for name in unexpected):
+            return f"all of them begin with {prefix}, as {saved} saves them: save the model inside it"
+    if any(re.search(r"\.lora_[AB]\.|\.base_layer\.", name) for name in unexpected):
+        return "they hold a LoRA that was not merged: merge_and_unload() and save again"
+    return None
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:

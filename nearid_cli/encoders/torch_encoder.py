@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +10,10 @@ import torch
 
 from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles
+from nearid_cli.encoders.numerics import own_numerics
 from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.encoders.torchvision import torchvision_problem
 from nearid_cli.errors import ModelError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import printable
@@ -97,10 +98,10 @@ class TorchEncoder:
         else:
             values = torch.from_numpy(np.stack(batch)).to(self._device)
         self._check_size(values.shape)
-        with _exact_float32(self._device):
+        with own_numerics(self._device):
             outputs = self._model(pixel_values=values.to(self._model.dtype))
-        features = self._read_out(outputs).float()
-        rows: Embeddings = (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
+            features = self._read_out(outputs).float()
+            rows: Embeddings = (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
         return rows
 
     def _check_size(self, shape: Sequence[int]) -> None:
@@ -109,7 +110,7 @@ class TorchEncoder:
             wanted = self._files.picture_size or (0, 0)
             raise ModelError(
                 f'metric "{printable(self._spec.name)}": the image processor of {printable(self._files.folder)} makes '
-                f"pictures of {shape[-2]}x{shape[-1]} px, and the model takes {wanted[0]}x{wanted[1]} px only"
+                f"pictures of {shape[-1]}x{shape[-2]} px, and the model takes {wanted[1]}x{wanted[0]} px only"
             )
 
     def _read_out(self, outputs: Any) -> torch.Tensor:
@@ -127,14 +128,6 @@ class TorchEncoder:
         return features
 
 
-def _exact_float32(device: torch.device) -> AbstractContextManager[None]:
-    """Full float32 precision in convolutions on CUDA, where torch's default is TF32 with 10 bits."""
-    if device.type != "cuda":
-        return nullcontext()
-    context: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    return context
-
-
 def _stock_processor(files: CheckpointFiles) -> Any:
     """Transformers' own image processor, for one that `Preprocessing` does not know."""
     from transformers import AutoImageProcessor
@@ -144,7 +137,9 @@ def _stock_processor(files: CheckpointFiles) -> Any:
             return AutoImageProcessor.from_pretrained(
                 files.folder, backend="pil", local_files_only=True, trust_remote_code=False
             )
-        except (ImportError, ValueError, OSError, KeyError, TypeError) as error:
+        except (ImportError, ValueError, OSError, KeyError, TypeError, RuntimeError) as error:
+            if problem := torchvision_problem():
+                raise ModelError(problem) from error
             kind = printable(str(files.image_processor.get("image_processor_type")))
             needs = "; it needs `pip install torchvision`" if "torchvision" in str(error).lower() else ""
             raise ModelError(

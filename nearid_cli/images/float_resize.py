@@ -66,6 +66,10 @@ class FloatPreprocessing:
         """Height and width of every prepared picture; None where they depend on the picture."""
         return self.steps.picture_size
 
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that a picture of width and height `size` has after the resize; see `Preprocessing`."""
+        return self.steps.resized(size)
+
     def to_float(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """Prepare an RGB picture: float32 [3, H, W], contiguous.
 
@@ -74,7 +78,7 @@ class FloatPreprocessing:
         """
         import torch
 
-        target = self.steps.resized(image.size)
+        target = self.resized(image.size)
         levels = np.asarray(image)
         mean, std = self.steps.mean or (0.0,) * 3, self.steps.std or (1.0,) * 3
         planes = []

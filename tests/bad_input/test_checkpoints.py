@@ -110,7 +110,7 @@ def test_files_that_are_damaged_or_of_another_format(nearid: Nearid, data: Path,
     weights.unlink()
     (checkpoint / "pytorch_model.bin").write_bytes(b"a pickle")
     message = " ".join([*(finished := nearid(*SCORE)).details, finished.error])
-    assert "only safetensors weights are read, and it has pytorch_model.bin" in message
+    assert "expected a file of tensors only, found a damaged or foreign file" in message
     (checkpoint / "pytorch_model.bin").rename(weights)
     (checkpoint / "config.json").write_text("{")
     message = " ".join([*(finished := nearid(*SCORE)).details, finished.error])

@@ -46,8 +46,8 @@ def test_the_fingerprint_changes_with_all_that_decides_an_embedding(checkpoint: 
     metric = f"x={folder}"
     prints = [spec(metric).fingerprint]
     prints += [spec(metric, "float16").fingerprint, spec(f"{metric}::mean").fingerprint]
-    settings = {"image_processor_type": "SiglipImageProcessor", "size": {"height": 32, "width": 40}}
-    write_json(folder, "preprocessor_config.json", settings)
+    settings = {"image_processor_type": "SiglipImageProcessor", "size": {"height": 32, "width": 32}}
+    write_json(folder, "preprocessor_config.json", settings | {"resample": 3})
     prints.append(spec(metric).fingerprint)
     change_weights(folder, lambda weights: weights["logit_bias"].add_(1))
     prints.append(spec(metric).fingerprint)

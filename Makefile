@@ -1,31 +1,54 @@
 # Two commands do all the set-up on a bare machine: `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test torture lint types check perf clean
+# pip says nothing but errors. The constraints file pins torch: any other can pull gigabytes of CUDA packages.
+INSTALL := -m pip install -qq --disable-pip-version-check
+RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
-# The constraints file pins torch: any other request for it can pull gigabytes of CUDA packages.
+.PHONY: demo test torture test-oldest lint types check perf clean
+
+# An environment of an older Python, or a half-made one, is made anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	touch $@
+	@$(PYTHON) -c '$(RECENT)' 2>/dev/null || { \
+		found=$$($(PYTHON) --version 2>&1) || found="not there"; \
+		echo "nearid needs Python 3.11 or newer; $(PYTHON) is $$found. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -c 'import pip; $(RECENT)' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing nearid into $(VENV), with torch: a few minutes, once"
+	@$(BIN)/python $(INSTALL) -c constraints.txt torch
+	@$(BIN)/python $(INSTALL) -c constraints.txt -e .
+	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
-	touch $@
+	@echo "Installing what the tests need into $(VENV)"
+	@$(BIN)/python $(INSTALL) -c constraints.txt -e ".[test]"
+	@touch $@
 
 demo: $(VENV)/.installed
 	$(BIN)/nearid demo $(DEMO)
 
 test: $(VENV)/.installed-test
+	@$(BIN)/python scripts/browser.py
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Long attacks by generated input, which `make test` leaves out.
 torture: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto -m torture
+
+# All tests with the oldest version of each package that pyproject.toml allows. Its torch brings gigabytes of CUDA packages.
+test-oldest: PYTHON := python3.11
+test-oldest:
+	@echo "Installing the oldest packages that are allowed into $(OLDEST)"
+	@$(PYTHON) -m venv --clear $(OLDEST)
+	@$(OLDEST)/bin/python $(INSTALL) uv
+	$(OLDEST)/bin/uv pip compile -q --no-header --no-annotate --resolution lowest-direct --extra test \
+		--python $(OLDEST)/bin/python pyproject.toml -o $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/uv pip install -q --python $(OLDEST)/bin/python -r $(OLDEST)/oldest.txt -e .
+	@$(OLDEST)/bin/python scripts/browser.py
+	$(OLDEST)/bin/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -40,4 +63,4 @@ perf: $(VENV)/.installed-test
 	$(BIN)/python -m perf
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(OLDEST) $(DEMO)

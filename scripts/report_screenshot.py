@@ -2,29 +2,28 @@
 
     python scripts/report_screenshot.py report.html
 
-Needs chromium and playwright (extra `test`).
+Needs a browser and playwright (`make test` sees to both).
 """
 
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from pathlib import Path
 
+from browser import launch
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
 SIZE = {"width": 1180, "height": 935}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SETTLED = 800  # milliseconds until the pictures that came into view are there
 
 
 def main(report: Path) -> None:
     """Take both pictures and put them side by side."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = launch(playwright)
         halves = []
         for scheme in ("light", "dark"):
             page = browser.new_page(color_scheme=scheme, viewport=SIZE)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from nearid_cli.cli.app import main
+from nearid_cli.text import count
 from tests.commandline import Finished, Nearid
 from tests.tiny import tiny_nearid
 
@@ -33,6 +34,16 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line which tests were skipped for want of a browser: a bare machine passes, but not in silence."""
+    skipped = [
+        report for report in terminalreporter.getreports("skipped") if "tests/browser/" in report.nodeid
+    ]
+    if skipped:
+        reason = skipped[0].longrepr[2].removeprefix("Skipped: ")
+        terminalreporter.write_line(f"{count(len(skipped), 'test')} of the HTML report skipped: {reason}")
 
 
 @pytest.fixture(scope="session")

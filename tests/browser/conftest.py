@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,33 +9,26 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from scripts.browser import REQUIRED, NoBrowserError, launch
 from tests.viewing import run_json, view
 
 __all__ = ["allowed", "browser", "open_page", "run_json", "view"]
 
-REQUIRED = os.environ.get("NEARID_BROWSER") == "required"
 REBOUND = "rebound.example"
 """A name of somebody else that leads the browser to this machine."""
 
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
-]
 OpenPage = Callable[..., Page]
 
 
 # Of a module, not of the session: other tests of this process should not meet Playwright's event loop.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window. Without one the tests are skipped, or fail where they must not be."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        reason = "needs chromium (apt-get install chromium)"
-        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
+    """A browser without a window. Without one the tests are skipped, or fail where they must not be."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=OPTIONS)
+        try:
+            chromium = launch(playwright, f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
+        except NoBrowserError as error:
+            pytest.fail(str(error)) if REQUIRED else pytest.skip(str(error))
         yield chromium
         chromium.close()
 

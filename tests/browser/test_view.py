@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.viewing import Viewing
@@ -36,6 +37,7 @@ COMPLAINTS = {
 }
 
 
+@pytest.mark.usefixtures("browser")
 def test_a_page_that_complains_or_asks_around_fails(tmp_path: Path) -> None:
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     tests = []

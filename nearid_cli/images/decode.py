@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -20,15 +21,16 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageFile,
-    ImageOps,
-    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images.formats import sniff
+from nearid_cli.images import jpeg, png, tags, tiff
+from nearid_cli.images.errors import UnreadableImage as UnreadableImage
+from nearid_cli.images.formats import Format, sniff
+from nearid_cli.images.jpeg_decoder import Watched
 from nearid_cli.text import printable
 
 MAX_PIXELS = 178_000_000
@@ -37,13 +39,9 @@ MAX_PIXELS = 178_000_000
 # Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
 # one that starts Ghostscript; none of them is worth its attack surface here.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "AVIF": AvifImagePlugin.AvifImageFile,
 }
 
 
@@ -65,18 +63,6 @@ class _SilencedHere(type):
 
 class _PillowWarning(Warning, metaclass=_SilencedHere):
     """Stands in the list of warning filters for "whatever Pillow says while we decode"."""
-
-
-class UnreadableImage(Exception):  # noqa: N818 - a finding about a file, which the pipeline collects
-    """A picture that cannot be used.
-
-    Attributes:
-        reason: why, in one short line for people, without the file's name.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int | None = None) -> Image.Image:
@@ -107,7 +93,7 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
     ('RGB', (3, 2), (128, 128, 128))
     >>> decode(file.getvalue()[:-30])
     Traceback (most recent call last):
-    nearid_cli.images.decode.UnreadableImage: truncated PNG
+    nearid_cli.images.errors.UnreadableImage: truncated PNG
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UsageError(
@@ -117,24 +103,33 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
     content = source if isinstance(source, bytes) else read_picture_file(source)
     if not content:
         raise UnreadableImage("empty file")
-    plugin = _identify(content)
+    found = _identify(content)
     try:
-        with _pillow_silenced(), plugin(BytesIO(content)) as opened:
-            width, height = opened.size
-            if width * height > max_pixels:
-                raise UnreadableImage(
-                    f"{megapixels(width * height)} is over the limit of {megapixels(max_pixels)}; "
-                    "raise it with --max-pixels"
-                )
-            if at_least is not None:
-                opened.draft("RGB", (at_least, at_least))
-            opened.load()
-            # A copy of what is RGB already would cost as much as decoding: all its memory is new to the process.
-            return _upright(opened if opened.mode == "RGB" else opened.convert("RGB"))
+        with _pillow_silenced():
+            opened = _open(content, found.name)
+            with opened.file as picture:
+                return _loaded(picture, opened.orientation, max_pixels, at_least)
     except UnreadableImage:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
-        raise UnreadableImage(_reason(error, plugin.format)) from error
+        raise UnreadableImage(_reason(error, found.name)) from error
+
+
+def _loaded(
+    picture: ImageFile.ImageFile, orientation: int, max_pixels: int, at_least: int | None
+) -> Image.Image:
+    """Load a picture whose header is read; the arguments are those of `decode`."""
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise UnreadableImage(
+            f"{megapixels(width * height)} is over the limit of {megapixels(max_pixels)}; "
+            "raise it with --max-pixels"
+        )
+    if at_least is not None:
+        picture.draft("RGB", (at_least, at_least))
+    picture.load()
+    # A copy of what is RGB already would cost as much as decoding: all its memory is new to the process.
+    return _upright(picture if picture.mode == "RGB" else picture.convert("RGB"), orientation)
 
 
 def read_picture_file(path: Path) -> bytes:
@@ -167,27 +162,121 @@ def picture_format(start: bytes) -> str:
     >>> picture_format(b"GIF89a...")
     'GIF'
     """
-    return str(_identify(start).format)
+    return _identify(start).name
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
     """A new picture of mode RGB, upright by its EXIF orientation, with empty `info`."""
-    return _upright(picture.convert("RGB"))
+    return _upright(picture.convert("RGB"), _orientation(picture))
 
 
-def _upright(rgb: Image.Image) -> Image.Image:
-    """The same picture turned in place, with empty `info`."""
-    ImageOps.exif_transpose(rgb, in_place=True)
+@dataclass(frozen=True)
+class _Opened:
+    """A picture whose header is read.
+
+    Attributes:
+        file: for Pillow to load.
+        orientation: how it is to be turned when it is loaded, as EXIF numbers it.
+    """
+
+    file: ImageFile.ImageFile
+    orientation: int
+
+
+def _open(content: bytes, name: str) -> _Opened:
+    """Read a file's header with the plugin for its format.
+
+    `PIL.Image.open` is not used: it holds the size against the global `MAX_IMAGE_PIXELS` whatever our
+    `max_pixels` is, and changing that global would change it for every other thread of the host.
+    """
+    if name == "JPEG":
+        parts = jpeg.take_apart(content)
+        return _Opened(Watched(parts), tags.orientation(parts.exif, parts.xmp))
+    if name == "PNG":
+        chunks = png.take_apart(content)
+        return _Opened(
+            PngImagePlugin.PngImageFile(BytesIO(chunks.pixels)), tags.orientation(chunks.exif, chunks.xmp)
+        )
+    if name == "TIFF":
+        directory = tiff.directory_of(content)
+        upright = tags.orientation(content, directory.data(tags.XMP))
+        return _Opened(_tiff(directory), upright)
+    if name == "AVIF":
+        avif = _Avif(BytesIO(content))
+        return _Opened(avif, avif.orientation)
+    if name == "HEIF":  # libheif has turned it already
+        return _Opened(_heif_plugin()(BytesIO(content)), 1)
+    file = _PLUGINS[name](BytesIO(content))
+    return _Opened(file, _orientation(file))
+
+
+def _tiff(directory: tags.Directory) -> ImageFile.ImageFile:
+    """A TIFF's first page, for Pillow to load.
+
+    Raises:
+        UnreadableImage: Pillow does not know this variant.
+    """
+    try:
+        return TiffImagePlugin.TiffImageFile(BytesIO(tiff.pixels_of(directory)))
+    except (SyntaxError, KeyError) as error:
+        # Neither says anything about damage: the tags are readable, and no such layout or compression is known.
+        if isinstance(error, KeyError) or "unknown" in str(error):
+            raise UnreadableImage(f"unsupported: {tiff.variant(directory)}; convert it to PNG") from error
+        raise
+
+
+class _Avif(AvifImagePlugin.AvifImageFile):
+    """An AVIF picture that is turned as its container says; EXIF may say anything.
+
+    Attributes:
+        orientation: as EXIF numbers it.
+    """
+
+    def _open(self) -> None:
+        try:
+            super()._open()
+        except Exception:
+            if getattr(self, "_decoder", None) is None:
+                raise
+            # The picture was opened; merging what its EXIF says about orientation went wrong.
+            self.seek(0)
+        self.orientation = int(self._decoder.get_info()[5])
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How a picture is to be turned by what Pillow found in its file."""
+    exif = picture.info.get("exif")
+    xmp = picture.info.get("XML:com.adobe.xmp") or picture.info.get("xmp")
+    return tags.orientation(
+        exif if isinstance(exif, bytes) else b"", xmp if isinstance(xmp, (bytes, str)) else b""
+    )
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(rgb: Image.Image, orientation: int) -> Image.Image:
+    """The same picture, or a turned one, with empty `info`."""
+    if orientation in _TURNS:
+        rgb = rgb.transpose(_TURNS[orientation])
     # A left-over "transparency" would make image processors blend the picture with white.
     rgb.info.clear()
     return rgb
 
 
-def _identify(content: bytes) -> type[ImageFile.ImageFile]:
-    """The Pillow class that reads this content, by its first bytes.
+def _identify(content: bytes) -> Format:
+    """The format of this content, by its first bytes.
 
-    `PIL.Image.open` is not used: it holds the size against the global `MAX_IMAGE_PIXELS` whatever our
-    `max_pixels` is, and changing that global would change it for every other thread of the host.
+    Raises:
+        UnreadableImage: none, or one that is not read.
     """
     found = sniff(content)
     if found is None:
@@ -195,7 +284,7 @@ def _identify(content: bytes) -> type[ImageFile.ImageFile]:
         raise UnreadableImage(f'not an image (starts with "{printable(start)}")')
     if not found.decodable:
         raise UnreadableImage(found.why)
-    return _heif_plugin() if found.name == "HEIF" else _PLUGINS[found.name]
+    return found
 
 
 def _heif_plugin() -> type[ImageFile.ImageFile]:

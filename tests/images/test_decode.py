@@ -171,14 +171,22 @@ def test_modes_in_tiff():
         assert Image.open(BytesIO(content)).mode == image.mode
         return np.asarray(decode(content))[0].tolist()
 
-    wide = levels(Image.fromarray(np.array([[-5, 0, 100, 256, 70_000]], np.int32)))
-    assert wide == [[0] * 3, [0] * 3, [100] * 3, [255] * 3, [255] * 3]
-    real = levels(Image.fromarray(np.array([[-5, 0.6, 100.7, 256, np.nan]], np.float32)))
-    assert real == [[0] * 3, [0] * 3, [100] * 3, [255] * 3, [0] * 3]
     ink = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [100, 50, 20, 60]]], np.uint8)
     assert levels(Image.fromarray(ink, "CMYK")) == [[255] * 3, [0, 255, 255], [0] * 3, [119, 157, 180]]
     bits = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1", dither=Image.Dither.NONE)
     assert levels(bits) == [[0] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize(
+    ("levels", "wanted"),
+    [
+        (np.array([[-5, 0, 100, 256, 70_000]], np.int32), "signed 32-bit TIFF"),
+        (np.array([[-5, 0.6, 100.7, 256, np.nan]], np.float32), "floating-point TIFF"),
+    ],
+)
+def test_levels_that_eight_bits_cannot_hold_are_refused_by_name(levels, wanted):
+    content = encoded(Image.fromarray(levels), "TIFF")
+    assert reason(content) == f"unsupported: {wanted}; convert it to PNG"
 
 
 def test_sixteen_bit_colour_keeps_the_high_byte():

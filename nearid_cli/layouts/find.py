@@ -22,7 +22,13 @@ from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.found import Found
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
-from nearid_cli.layouts.manifest import Manifest, is_manifest, read_manifest
+from nearid_cli.layouts.manifest import (
+    MANIFESTS,
+    Manifest,
+    instead_of_a_manifest,
+    is_manifest,
+    read_manifest,
+)
 from nearid_cli.layouts.walk import walk
 from nearid_cli.text import printable, unknown
 
@@ -155,7 +161,8 @@ def manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
         return None
     if not (is_manifest(path) and stat.S_ISREG(mode)):
         raise InputError(
-            f"{side} {printable(path)} is a file: expected a folder or a manifest (.csv, .jsonl, .parquet)"
+            f"{side} {printable(path)} is a file: expected a folder or a manifest "
+            f"({', '.join(MANIFESTS)}){instead_of_a_manifest(path)}"
         )
     if layout not in ("auto", "manifest"):
         raise InputError(f"--layout {layout} needs folders, and {side} {printable(path)} is a manifest")

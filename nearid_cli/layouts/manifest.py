@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.locate import Locator, NoPictureError, Place
 from nearid_cli.layouts.spelling import Spellings
-from nearid_cli.layouts.table import Row, Table, is_table, is_utf8, read_table
+from nearid_cli.layouts.table import EXTENSIONS, Row, Table, is_table, is_utf8, read_table
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable, unknown
 
@@ -23,6 +24,9 @@ REQUIRED = ("path", "subject", "role")
 OPTIONAL = ("method", "prompt", "seed")
 ROLES = ("reference", "generation", "distractor")
 _LABELS = ("step", "category")  # labels that have one spelling, whatever that of their column
+
+MANIFESTS = EXTENSIONS
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 
 is_manifest = is_table
 
@@ -49,6 +53,23 @@ class _Entry:
 
     def __str__(self) -> str:
         return f"{self.role} of {printable(self.subject)}"
+
+
+def instead_of_a_manifest(path: Path) -> str:
+    """What to do with a file that looks like a manifest in another form; nothing for all else.
+
+    >>> instead_of_a_manifest(Path("m.xlsx")), instead_of_a_manifest(Path("cat.png"))
+    ('; save the spreadsheet as CSV UTF-8', '')
+    """
+    extension = path.suffix.lower()
+    if extension in _SPREADSHEETS:
+        return "; save the spreadsheet as CSV UTF-8"
+    if extension == ".json":
+        name = printable(path)
+        return (
+            f"; a list in JSON becomes one with jq -c '.[]' {shlex.quote(name)} > {shlex.quote(name + 'l')}"
+        )
+    return ""
 
 
 def read_manifest(path: Path) -> Manifest:

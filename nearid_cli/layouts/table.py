@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,7 @@ class Table:
         return self.error(
             f"is not UTF-8: {where} holds {printable(cell)}, which may be {printable(western(cell))} in Windows-1252 "
             "(Latin-1); save it as UTF-8: in a spreadsheet as CSV UTF-8, or with "
-            f"iconv -f WINDOWS-1252 -t UTF-8 {printable(self.path)} > utf8{printable(self.path.suffix)}"
+            f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(printable(self.path))} > utf8{printable(self.path.suffix)}"
         )
 
 
@@ -302,3 +303,5 @@ _READERS = {
     ".ndjson": _read_jsonl,
     ".parquet": _read_parquet,
 }
+EXTENSIONS = tuple(_READERS)
+"""Those of tables."""

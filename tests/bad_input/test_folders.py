@@ -63,7 +63,7 @@ def test_a_manifest_of_one_side_only(nearid: Nearid, data: Path) -> None:
 
 def test_a_file_in_place_of_a_folder(nearid: Nearid, data: Path) -> None:
     assert nearid("score", "refs/cat/0.jpg", "gens", "-m", "hog").error == (
-        "references refs/cat/0.jpg is a file: expected a folder or a manifest (.csv, .jsonl, .parquet)"
+        "references refs/cat/0.jpg is a file: expected a folder or a manifest (.csv, .tsv, .jsonl, .ndjson, .parquet)"
     )
     assert (
         "generations gens/cat/0.png is a file"

@@ -144,7 +144,7 @@ def test_pipes_and_folders_named_like_pictures(
     shutil.copy2(data / "gens/cat/0.png", data / "gens/cat/folder.png/deeper.png")
     finished = run([*COMMAND, *SCORE])  # a process: one that opened the pipe would wait for ever
     assert finished.code == 0, finished.err
-    assert "left out: not regular files (1)" in finished.err
+    assert "left out: not regular files (1: cat/pipe.png)" in finished.err
     assert "cat/folder.png/deeper.png" in [image["path"] for image in json.loads(finished.out)["images"]]
     # Given by name they are bad pictures, as they are in a manifest.
     finished = run([*COMMAND, "pair", "gens/cat/pipe.png", "gens/cat/folder.png", "-m", "hog"])

@@ -204,3 +204,20 @@ def test_odd_paths(plant):
 def test_other_layouts_need_folders(root):
     with pytest.raises(InputError, match="--layout flat needs folders"):
         find(write(root / "m.csv", ROWS), None, "flat")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        (
+            "my list.json",
+            r"; a list in JSON becomes one with jq -c '\.\[\]' '.*/my list\.json' > '.*/my list\.jsonl'$",
+        ),
+        ("m.XLSX", "; save the spreadsheet as CSV UTF-8$"),
+        ("cat.png", r"\(\.csv, \.tsv, \.jsonl, \.ndjson, \.parquet\)$"),
+    ],
+)
+def test_files_that_are_no_manifest(root, name, hint):
+    (root / name).touch()
+    with pytest.raises(InputError, match=f"is a file: expected a folder or a manifest .*{hint}"):
+        find(root / name, root)

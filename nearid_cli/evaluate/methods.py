@@ -11,8 +11,9 @@ from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.score import score_methods
+from nearid_cli.layouts.find import How
+from nearid_cli.layouts.found import Side
 from nearid_cli.layouts.methods import find_methods
-from nearid_cli.layouts.sides import Side
 from nearid_cli.reports.locations import anchored
 from nearid_cli.reports.reading import read_score
 from nearid_cli.results import ScoreResult
@@ -61,7 +62,7 @@ def score_or_read(
     *,
     references: Side | None = None,
     distractors: Side | None = None,
-    layout: str = "auto",
+    layout: str | How = "auto",
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     allow_unmatched: bool = False,
@@ -72,7 +73,8 @@ def score_or_read(
     What can be wrong with methods, baseline and metrics is checked before any picture is embedded.
 
     Args:
-        paths: one folder of methods or manifest, finished results, or both. A result is named after its file.
+        paths: one folder of methods or manifest, or the folders of several methods, and finished results, each named
+            after its file.
         named: further methods, name -> folder, manifest, what `read_side` made of pictures, or finished result.
         options: metrics, device, cache, ...
         references: of all methods that are folders, as for `find_methods`.
@@ -88,11 +90,6 @@ def score_or_read(
     """
     finished = _finished(paths, named)
     folders = [path for path in paths if not is_result(path)]
-    if len(folders) > 1:
-        raise UsageError(
-            f"expected one folder of methods or manifest, found {len(folders)}: "
-            f"{', '.join(map(printable, folders))}; name methods one by one with --method NAME=DIR"
-        )
     to_score = {
         name: one for name, one in named.items() if not isinstance(one, ScoreResult) and not is_result(one)
     }
@@ -102,9 +99,7 @@ def score_or_read(
         if references or distractors:
             logger.warning("--refs and --distractors are for pictures; finished results have theirs")
         return results
-    datasets = find_methods(
-        folders[0] if folders else None, references, to_score, layout=layout, distractors=distractors
-    )
+    datasets = find_methods(folders, references, to_score, layout=layout, distractors=distractors)
     if twice := [name for name in datasets if name in results]:
         raise _same_name(twice[0])
     check_methods([*datasets, *results], baseline)

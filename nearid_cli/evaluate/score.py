@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
-from nearid_cli.layouts import Dataset
-from nearid_cli.layouts.sides import Side, find_sides
+from nearid_cli.layouts import Dataset, How, find
+from nearid_cli.layouts.found import Side
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import count
 
@@ -20,7 +20,7 @@ def score(
     generations: Side | None = None,
     options: Options | None = None,
     *,
-    layout: str = "auto",
+    layout: str | How = "auto",
     allow_unmatched: bool = False,
     skip_bad: bool = False,
     distractors: Side | None = None,
@@ -41,7 +41,7 @@ def score(
     """
     options = options or Options()
     options.requests()  # a wrong metric is said before any folder is walked
-    dataset = find_sides(references, generations, layout, distractors)
+    dataset = find(references, generations, layout, distractors)
     _report_found(dataset)
     refuse_unmatched(dataset.unmatched, allow_unmatched)
     return Scorer([dataset], options, skip_bad).score(dataset, allow_unmatched)

@@ -27,7 +27,7 @@ from nearid_cli.results import (
     SubjectScores,
 )
 from nearid_cli.results.stamp import this_tool, timestamp
-from nearid_cli.text import count, printable, storable
+from nearid_cli.text import count, few, printable, storable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -98,10 +98,6 @@ class Scorer:
         """
         subjects, emptied = self._usable(dataset)
         refuse_unmatched(emptied, allow_unmatched)
-        if dataset.repeated_references:
-            logger.info(
-                "%s once repeats are left out", count(sum(len(s.references) for s in subjects), "reference")
-            )
         if not subjects:
             raise InputError("no subject is left with a readable reference and a readable generation")
         scores = {spec.name: _identity(spec.name, subjects, self._embedded) for spec in self._specs}
@@ -149,23 +145,42 @@ class Scorer:
 
     def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[str]]:
         """The subjects with what could be read of them, and a line for each that has nothing left."""
-        usable, emptied = [], []
+        usable: list[_Usable] = []
+        emptied: list[str] = []
+        repeated: list[str] = []
         for subject in dataset.subjects:
             references, generations, distractors = (
                 tuple((p, digest) for p in pictures if (digest := self._digests[p.source]) is not None)
                 for pictures in (subject.references, subject.generations, subject.distractors)
             )
-            if dataset.repeated_references:
-                first = {digest: (p, digest) for p, digest in reversed(references)}
-                references = tuple(first.values())[::-1]
+            references, again = _once(references)
+            repeated += again
             # A look-alike that is given twice, by a manifest and by a folder, say, is one trial and not two.
-            distractors = tuple({digest: (p, digest) for p, digest in reversed(distractors)}.values())[::-1]
+            distractors, _ = _once(distractors)
             if references and generations:
                 usable.append(_Usable(subject.name, references, generations, distractors))
             else:
                 lack = "references" if not references else "generations"
                 emptied.append(f"{subject.name}: none of its {lack} can be read")
+        if repeated:
+            logger.info(
+                "%s byte for byte another of the same subject, and counted once: %s",
+                f"{len(repeated):,} references are" if len(repeated) > 1 else "1 reference is",
+                few(repeated),
+            )
         return usable, emptied
+
+
+def _once(pictures: tuple[tuple[Picture, bytes], ...]) -> tuple[tuple[tuple[Picture, bytes], ...], list[str]]:
+    """Each content once, under its shortest name, and the names of the others."""
+    by_digest: dict[bytes, list[tuple[Picture, bytes]]] = {}
+    for picture, digest in pictures:
+        by_digest.setdefault(digest, []).append((picture, digest))
+    if len(by_digest) == len(pictures):
+        return pictures, []
+    kept = [min(same, key=lambda one: len(one[0].name)) for same in by_digest.values()]
+    names = {picture.name for picture, _ in kept}
+    return tuple(kept), [picture.name for picture, _ in pictures if picture.name not in names]
 
 
 def _identity(metric: str, subjects: Sequence[_Usable], embedded: Embedded) -> IdentityScores:

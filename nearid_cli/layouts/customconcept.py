@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import Found, picture, stem
-from nearid_cli.layouts.walk import Walk, walk
+from nearid_cli.layouts.walk import Walk, leave_out_byproducts, walk
 from nearid_cli.text import count, printable
 
 LAYOUT = "customconcept101"
 
 
-def find_concepts(root: Path) -> Found | None:
+def find_concepts(root: Path, _: Callable[[], Walk]) -> Found | None:
     """The concepts of `dataset.json` whose folders are there, each named after its folder.
 
     A `dataset.json` that lists no `instance_data_dir` is something else: None.
@@ -58,11 +59,12 @@ def find_concepts(root: Path) -> Found | None:
     return found
 
 
-def find_samples(root: Path, walked: Walk) -> Found | None:
+def find_samples(root: Path, look: Callable[[], Walk]) -> Found | None:
     """Generations in `<subject>/samples/` next to a `prompts.json` of prompts by file stem.
 
     With `samples/` right in `root`, all are loose: they belong to one subject that `root` does not name.
     """
+    walked = look()
     parents = {name.rpartition("/")[0] for name in walked.names}
     sample_folders = [parent for parent in parents if posixpath.basename(parent) == "samples"]
     prompts: dict[str, dict[str, Any]] = {}
@@ -75,6 +77,7 @@ def find_samples(root: Path, walked: Walk) -> Found | None:
             prompts[folder] = content
     if not prompts:
         return None
+    leave_out_byproducts(walked)
     found = Found(root, LAYOUT, left_out=walked.left_out)
     for name in walked.names:
         folder = name.rpartition("/")[0]

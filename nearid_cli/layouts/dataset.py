@@ -83,8 +83,7 @@ class Dataset:
             (`"cat: 3 generations, no references"`), and generations that no subject claims.
         ungenerated: those of `unmatched` that have references and no generations.
         left_out: files that were not taken, by reason.
-        repeated_references: the layout repeats references by design (DreamBench++ `src_image`), so
-            byte-identical references of a subject count once.
+        how: in words, how the names of references were read; empty where files say it.
     """
 
     layout: str
@@ -95,4 +94,4 @@ class Dataset:
     unmatched: tuple[str, ...] = ()
     ungenerated: tuple[str, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
-    repeated_references: bool = False
+    how: str = ""

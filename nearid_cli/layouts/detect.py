@@ -1,165 +1,184 @@
-"""Deciding how one side of a data set is laid out: by its marker files first, then by its shape."""
+"""The layouts by name, and which of them a folder has: by its marker files first, then by its shape."""
 
 from __future__ import annotations
 
-from copy import deepcopy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from nearid_cli.errors import InputError
-from nearid_cli.layouts.customconcept import find_concepts, find_samples
-from nearid_cli.layouts.dreambench import (
-    find_dreambench_data,
-    find_dreambench_samples,
-    find_dreambooth,
-)
-from nearid_cli.layouts.folders import by_folder, in_one
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts import customconcept, dreambench, imagefolder
+from nearid_cli.layouts.choosing import choose, subject_name
 from nearid_cli.layouts.found import Found
-from nearid_cli.layouts.manifest import Manifest
-from nearid_cli.layouts.walk import Walk, walk
-from nearid_cli.text import count, printable
+from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Reading
+from nearid_cli.layouts.tree import Directory, Tree
+from nearid_cli.layouts.walk import Walk, scan
+from nearid_cli.text import count, printable, unknown
 
-LAYOUTS = (
-    "auto",
-    "folders",
-    "flat",
-    "prefix",
-    "dreambooth",
-    "dreambench++",
-    "dreambench++-samples",
-    "customconcept101",
-    "manifest",
-)
-
-# What a forced layout must find, by the side that it describes.
-_EXPECTED = {
-    "dreambooth": "prompts_and_classes.txt in it or in its dataset/",
-    "dreambench++": "images/<category>/<NN>.jpg and captions/ in it",
-    "dreambench++-samples": "src_image/ and tgt_image/ in it",
-    "customconcept101": "a dataset.json in the references, or samples/ and prompts.json in the generations",
-}
+Look = Callable[[], Walk]
+Recognise = Callable[[Path, Look], Found | Tree | None]
+Read = Callable[[Tree, Sequence[Directory], Sequence[Directory]], Reading]
 
 
-def find_references(root: Path, layout: str) -> Found:
-    """The reference side of a folder.
+@dataclass(frozen=True)
+class Layout:
+    """How folders may be laid out.
 
-    Raises:
-        InputError: the folder is not laid out as `layout` says, or holds no pictures.
+    Attributes:
+        name: as `--layout` takes it.
+        summary: what it is, in a few words.
+        references: recognises folders of references by their marker files.
+        generations: likewise of generations.
+        expected: what a folder must have, where the layout is asked for by name.
+        needs_both: whether both sides that it can recognise must be so laid out, or one is enough.
+        read: how references without marker files are read.
+        by_file_name: whether generations go by the names of their files and never by their folders.
+        one_subject: whether everything is of one subject, whatever names say.
     """
-    found = None
-    if layout in ("auto", "dreambench++-samples"):
-        found = find_dreambench_samples(root, "src_image")
-    if found is None and layout in ("auto", "dreambench++"):
-        found = find_dreambench_data(root)
-    if found is None and layout in ("auto", "dreambooth"):
-        found = find_dreambooth(root)
-    if found is None and layout in ("auto", "customconcept101"):
-        found = find_concepts(root)
-    if found is None and layout in ("dreambooth", "dreambench++"):
-        raise _unlike(root, layout, "references")
-    if found is None:
-        walked = walk(root)
-        _refuse_methods(root, walked, "references")
-        found = _by_shape(root, walked, layout)
-    return _not_empty(found, "references")
+
+    name: str
+    summary: str
+    references: Recognise | None = None
+    generations: Recognise | None = None
+    expected: str = ""
+    needs_both: bool = True
+    read: Read = choose
+    by_file_name: bool = False
+    one_subject: bool = False
 
 
-def find_generations(root: Path, layout: str) -> Found:
-    """The generation side of a folder.
-
-    Raises:
-        InputError: the folder is not laid out as `layout` says, or holds no pictures.
-    """
-    found = None
-    if layout in ("auto", "dreambench++-samples"):
-        found = find_dreambench_samples(root, "tgt_image")
-    if found is None:
-        walked = walk(root)
-        _refuse_methods(root, walked, "generations")
-        if layout == "dreambench++-samples":
-            raise _unlike(root, layout, "generations")
-        if layout in ("auto", "customconcept101"):
-            found = find_samples(root, walked)
-        if found is None:
-            found = _by_shape(root, walked, layout)
-    return _not_empty(found, "generations")
-
-
-def find_distractors(root: Path) -> Found:
-    """The distractors in a folder: of each subject in a folder of its name, or loose.
-
-    Raises:
-        InputError: the folder holds no pictures.
-    """
-    found = by_folder(root, walk(root))
-    found.distractors, found.subjects = found.subjects, {}
-    if not found.distractors and not found.loose:
-        raise _empty(found, "distractors")
-    return found
-
-
-def check_customconcept(references: Found, generations: Found) -> None:
-    """Raise InputError unless one side is a CustomConcept101 folder, which `--layout` asked for."""
-    if "customconcept101" not in (references.layout, generations.layout):
-        raise _unlike(references.root, "customconcept101", "references or generations")
-
-
-def from_manifest(manifest: Manifest, role: str) -> Found:
-    """The side of a manifest that `role` names, with its distractors.
-
-    Raises:
-        InputError: the manifest has no row with this role, or generations of several methods.
-    """
-    subjects = manifest.roles[role]
-    if not subjects:
-        held = ", ".join(
-            count(sum(map(len, found.values())), name) for name, found in manifest.roles.items() if found
-        )
+def _by_top_folder(tree: Tree, references: Sequence[Directory], _: Sequence[Directory]) -> Reading:
+    if not any(directory.folders for directory in references):
         raise InputError(
-            f"no rows with role {role} in manifest {printable(manifest.path)}: found {held or 'no rows'}"
-        )
-    methods = sorted({one.method or "" for pictures in subjects.values() for one in pictures})
-    if role == "generation" and len(methods) > 1:
-        named = ", ".join(printable(name) or "(none)" for name in methods)
-        raise InputError(
-            f"manifest {printable(manifest.path)} has generations of several methods: {named}; "
-            "a score is of one method, so give a manifest with only its rows, or all of them to nearid compare"
-        )
-    return Found(
-        manifest.path, "manifest", subjects, [], deepcopy(manifest.left_out), manifest.roles["distractor"]
-    )
-
-
-def _by_shape(root: Path, walked: Walk, layout: str) -> Found:
-    if layout == "flat" or (layout != "folders" and not any("/" in name for name in walked.names)):
-        return in_one(root, walked)
-    found = by_folder(root, walked)
-    if layout == "folders" and found.loose and not found.subjects:
-        raise InputError(
-            f"no subject folders in {printable(root)}: {count(len(found.loose), 'picture')} right in it; "
+            f"no subject folders in {printable(tree.root)}: {count(len(tree.names), 'picture')} right in it; "
             "leave out --layout folders, or give --layout flat if all are of one subject"
         )
-    return found
+    return ByFolder(0)
 
 
-def _refuse_methods(root: Path, walked: Walk, side: str) -> None:
-    """DreamBench++ writes `samples/<method>/tgt_image/...`: one of the methods must be given."""
-    methods = {name.partition("/tgt_image/")[0] for name in walked.names if "/tgt_image/" in name}
-    if methods:
-        shown = sorted(methods)
-        raise InputError(
-            f"{side} folder {printable(root)} holds the DreamBench++ samples of "
-            f"{count(len(shown), 'method')}: {', '.join(map(printable, shown))}; "
-            f"give one of them, for example {printable(root / shown[0])}; for all: nearid compare {printable(root)}"
-        )
+def _by_file_name(_: Tree, references: Sequence[Directory], __: Sequence[Directory]) -> Reading:
+    return ByFolder(0) if any(directory.folders for directory in references) else ByFileName()
 
 
-def _not_empty(found: Found, side: str) -> Found:
+def _all_one(tree: Tree, references: Sequence[Directory], _: Sequence[Directory]) -> Reading:
+    return AllOne(subject_name(tree, references))
+
+
+AUTO = Layout("auto", "recognised")
+SAMPLES = Layout(
+    "dreambench++-samples",
+    "the samples of DreamBench++",
+    references=dreambench.find_sources,
+    generations=dreambench.find_targets,
+    expected="src_image/ and tgt_image/ in it",
+)
+CUSTOMCONCEPT = Layout(
+    "customconcept101",
+    "CustomConcept101",
+    references=customconcept.find_concepts,
+    generations=customconcept.find_samples,
+    expected="a dataset.json in the references, or samples/ and prompts.json in the generations",
+    needs_both=False,
+)
+IMAGEFOLDER = Layout(
+    "imagefolder",
+    "a Hugging Face imagefolder: metadata.csv, .jsonl or .parquet beside the pictures",
+    references=imagefolder.find_described,
+    generations=imagefolder.find_described,
+    expected="a metadata.csv, .jsonl or .parquet with a column file_name",
+    needs_both=False,
+)
+# Those with marker files, in the order in which they are looked for.
+_MARKED = (
+    SAMPLES,
+    Layout(
+        "dreambench++",
+        "the data of DreamBench++",
+        references=dreambench.find_dreambench_data,
+        expected="images/<category>/<NN>.jpg and captions/ in it",
+    ),
+    Layout(
+        "dreambooth",
+        "the data set of google/dreambooth",
+        references=dreambench.find_dreambooth,
+        expected="prompts_and_classes.txt in it or in its dataset/",
+    ),
+    CUSTOMCONCEPT,
+    IMAGEFOLDER,
+)
+MANIFEST = Layout("manifest", "a .csv, .jsonl or .parquet file says it")
+_ALL = (
+    AUTO,
+    Layout("folders", "one folder a subject", read=_by_top_folder),
+    Layout("flat", "all pictures are of one subject", read=_all_one, one_subject=True),
+    Layout("prefix", "file names begin with the subject", read=_by_file_name, by_file_name=True),
+    *_MARKED,
+    MANIFEST,
+)
+LAYOUTS = tuple(layout.name for layout in _ALL)
+
+
+def layout_named(name: str) -> Layout:
+    """The layout of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for layout in _ALL:
+        if layout.name == name:
+            return layout
+    raise UsageError(unknown("layout", name, LAYOUTS))
+
+
+def look_at(root: Path, side: str, layout: Layout) -> Found | Tree:
+    """What lies in a folder: assigned to subjects where marker files say how, else as a tree.
+
+    Args:
+        root: the folder.
+        side: `references` or `generations`.
+        layout: as asked for.
+
+    Raises:
+        InputError: the folder is not laid out as `layout` says, or holds no pictures.
+    """
+    look = cache(lambda: scan(root))
+    candidates = _MARKED if layout in (AUTO, MANIFEST) else (layout,)
+    for candidate in candidates:
+        recognise = candidate.references if side == "references" else candidate.generations
+        found = recognise(root, look) if recognise else None
+        if isinstance(found, Found):
+            return not_empty(found, side)
+        if found is not None:
+            return found
+        if recognise and candidate is layout and layout.needs_both and not _plain_sources(layout, side):
+            dreambench.refuse_methods(root, look(), side)
+            raise unlike(root, layout, side)
+    walked = look()
+    dreambench.refuse_methods(root, walked, side)
+    if not walked.names:
+        raise empty(Found(root, "", left_out=walked.left_out), side)
+    return Tree(root, walked.names, walked.left_out)
+
+
+def _plain_sources(layout: Layout, side: str) -> bool:
+    """Samples of DreamBench++ may be compared with any references."""
+    return layout is SAMPLES and side == "references"
+
+
+def not_empty(found: Found, side: str) -> Found:
+    """The same, if it has pictures.
+
+    Raises:
+        InputError: it has none.
+    """
     if any(True for _ in found.pictures()):
         return found
-    raise _empty(found, side)
+    raise empty(found, side)
 
 
-def _empty(found: Found, side: str) -> InputError:
+def empty(found: Found, side: str) -> InputError:
+    """There is no picture."""
     others = ", ".join(f"{number:,} {reason}" for reason, number in found.left_out.counts().items())
     return InputError(
         f"no pictures in {side} folder {printable(found.root)}: found {others or 'nothing'} "
@@ -167,8 +186,9 @@ def _empty(found: Found, side: str) -> InputError:
     )
 
 
-def _unlike(root: Path, layout: str, side: str) -> InputError:
+def unlike(root: Path, layout: Layout, side: str) -> InputError:
+    """A layout was asked for by name, and is not there."""
     return InputError(
-        f"{side} folder {printable(root)} is not laid out as {layout}: expected {_EXPECTED[layout]}; "
+        f"{side} folder {printable(root)} is not laid out as {layout.name}: expected {layout.expected}; "
         "leave out --layout to detect it"
     )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+from nearid_cli.errors import InputError
 from nearid_cli.layouts.folders import by_folder
 from nearid_cli.layouts.found import Found, own_name, picture, stem
 from nearid_cli.layouts.matching import loose_key
-from nearid_cli.layouts.walk import walk
+from nearid_cli.layouts.walk import Walk, walk
+from nearid_cli.text import count, printable
 
 _ENTRY = re.compile(r"(.*?[_-][0-9]+)(?:[_-].*)?", re.DOTALL)
 
 
-def find_dreambooth(root: Path) -> Found | None:
+def find_dreambooth(root: Path, _: Callable[[], Walk]) -> Found | None:
     """The subjects of google/dreambooth, given the repository or its `dataset` folder."""
     for below in ("", "dataset"):
         if (root / below / "prompts_and_classes.txt").is_file():
@@ -22,7 +25,7 @@ def find_dreambooth(root: Path) -> Found | None:
     return None
 
 
-def find_dreambench_data(root: Path) -> Found | None:
+def find_dreambench_data(root: Path, _: Callable[[], Walk]) -> Found | None:
     """The subjects of DreamBench++, one a picture, given its `data` folder or the `images` in it.
 
     A subject is named as in the benchmark's samples: `<category>_<NN>_<subject>`, where the subject
@@ -35,7 +38,7 @@ def find_dreambench_data(root: Path) -> Found | None:
     else:
         return None
     walked = walk(root, below)
-    found = Found(root, "dreambench++", left_out=walked.left_out)
+    found = Found(root, "dreambench++", left_out=walked.left_out, keys=(loose_key, entry_key))
     for name in walked.names:
         inner = name[len(below) + 1 :] if below else name
         categories, number = inner.split("/")[:-1], stem(inner)
@@ -68,7 +71,33 @@ def entry_key(name: str) -> str:
     return loose_key(match[1] if match else name)
 
 
-def find_dreambench_samples(root: Path, side: str) -> Found | None:
+def find_sources(root: Path, _: Callable[[], Walk]) -> Found | None:
+    """The references among the samples that DreamBench++ writes for one method."""
+    return _find_samples(root, "src_image")
+
+
+def find_targets(root: Path, _: Callable[[], Walk]) -> Found | None:
+    """The generations among the samples that DreamBench++ writes for one method."""
+    return _find_samples(root, "tgt_image")
+
+
+def refuse_methods(root: Path, walked: Walk, side: str) -> None:
+    """DreamBench++ writes `samples/<method>/tgt_image/...`: one of the methods must be given.
+
+    Raises:
+        InputError: `root` holds such methods.
+    """
+    methods = {name.partition("/tgt_image/")[0] for name in walked.names if "/tgt_image/" in name}
+    if methods:
+        shown = sorted(methods)
+        raise InputError(
+            f"{side} folder {printable(root)} holds the DreamBench++ samples of "
+            f"{count(len(shown), 'method')}: {', '.join(map(printable, shown))}; "
+            f"give one of them, for example {printable(root / shown[0])}; for all: nearid compare {printable(root)}"
+        )
+
+
+def _find_samples(root: Path, side: str) -> Found | None:
     """One side of the samples that DreamBench++ writes for one method.
 
     Args:

@@ -5,21 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture
-from nearid_cli.layouts.detect import (
-    LAYOUTS,
-    check_customconcept,
-    find_distractors,
-    find_generations,
-    find_references,
-    from_manifest,
-)
+from nearid_cli.layouts.detect import AUTO, MANIFEST, SAMPLES, Layout, empty, layout_named, look_at
 from nearid_cli.layouts.dreambench import is_method
-from nearid_cli.layouts.found import Found
+from nearid_cli.layouts.folders import find_distractors
+from nearid_cli.layouts.found import Found, Side, from_manifest
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import (
@@ -29,77 +23,141 @@ from nearid_cli.layouts.manifest import (
     is_manifest,
     read_manifest,
 )
-from nearid_cli.layouts.walk import walk
-from nearid_cli.text import printable, unknown
+from nearid_cli.layouts.pattern import Pattern
+from nearid_cli.layouts.resolve import resolve
+from nearid_cli.layouts.roles import by_role
+from nearid_cli.layouts.sides import name_lists, own_copy
+from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.walk import scan, walk
+from nearid_cli.text import printable
+
+
+@dataclass(frozen=True)
+class How:
+    """How the user says that folders are laid out.
+
+    Attributes:
+        layout: one of `LAYOUTS`; `auto` recognises each side by itself.
+        pattern: what the paths of generations are; see `Pattern`.
+        references_pattern: likewise of references.
+    """
+
+    layout: str = "auto"
+    pattern: str | None = None
+    references_pattern: str | None = None
 
 
 def find(
-    references: Path,
-    generations: Path | None,
-    layout: str = "auto",
-    distractors: Path | Found | None = None,
+    references: Side,
+    generations: Side | None,
+    layout: str | How = "auto",
+    distractors: Side | None = None,
 ) -> Dataset:
     """Find the subjects of a data set with their references and generations.
 
     Args:
-        references: a folder, or a manifest (.csv, .jsonl, .parquet).
-        generations: a folder or a manifest; None when `references` is a manifest of both.
-        layout: one of `LAYOUTS`; `auto` detects each side by itself.
-        distractors: a folder or a manifest of distractors, or what `read_side` made of pictures.
+        references: a folder, or a manifest (.csv, .jsonl, .parquet), or what `read_side` made of pictures.
+        generations: likewise; None when `references` holds both.
+        layout: of the folders: one of `LAYOUTS`, or with patterns.
+        distractors: as `references`; None for none.
 
     Raises:
-        UsageError: `layout` is none of `LAYOUTS`.
+        UsageError: the layout is none of `LAYOUTS`, a pattern is none, or it does not follow whose the pictures of a
+            list are.
         InputError: a side is missing or empty, names are ambiguous, or not one subject matches.
     """
-    if layout not in LAYOUTS:
-        raise UsageError(unknown("layout", layout, LAYOUTS))
+    how = layout if isinstance(layout, How) else How(layout)
+    chosen = layout_named(how.layout)
+    patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
+    found = resolve(*_sides(references, generations, chosen), chosen, *patterns)
+    return join(*found, distractor_side(distractors))
+
+
+def look_at_side(side: Side, role: str, layout: Layout) -> Found | Tree:
+    """One side: as subjects where it says so itself, else as a tree.
+
+    Args:
+        side: as for `find`.
+        role: `reference` or `generation`.
+        layout: as asked for.
+
+    Raises:
+        InputError: it is missing, empty or not laid out as asked for.
+    """
+    if isinstance(side, Found):
+        return own_copy(side)
+    return _side(side, manifest_at(side, f"{role}s", layout), f"{role}s", layout)
+
+
+def _sides(references: Side, generations: Side | None, layout: Layout) -> tuple[Found | Tree, Found | Tree]:
+    """What was given, each side as subjects where it says so itself, else as a tree."""
+    if isinstance(references, Found) or isinstance(generations, Found):
+        if generations is None:
+            raise UsageError("generations: expected pictures, found None; only a manifest holds both sides")
+        given = (
+            look_at_side(references, "reference", layout),
+            look_at_side(generations, "generation", layout),
+        )
+        name_lists(*given)
+        return given
     reference_manifest = manifest_at(references, "references", layout)
-    generation_manifest = (
-        manifest_at(generations, "generations", layout) if generations else reference_manifest
-    )
-    if generations is None:
-        if reference_manifest is None:
+    if generations is not None and not (
+        os.path.exists(generations) and references.samefile(generations)  # noqa: PTH110
+    ):
+        generation_manifest = manifest_at(generations, "generations", layout)
+        if layout is MANIFEST and reference_manifest is None and generation_manifest is None:
+            raise InputError(f"--layout manifest, but {printable(references)} is a folder and no manifest")
+        sides = (
+            _side(references, reference_manifest, "references", layout),
+            _side(generations, generation_manifest, "generations", layout),
+        )
+        # Rows of a role that the other side provides.
+        _count_unused(reference_manifest, "generation", "references", sides[0])
+        _count_unused(generation_manifest, "reference", "generations", sides[1])
+        return sides
+    if reference_manifest is not None:
+        # One manifest is both sides: what it left out and its distractors count once.
+        both = from_manifest(reference_manifest, "reference"), from_manifest(reference_manifest, "generation")
+        both[1].left_out, both[1].distractors = LeftOut(), {}
+        return both
+    if layout in (AUTO, SAMPLES) and is_method(references):
+        return tuple(look_at(references, side, layout) for side in ("references", "generations"))  # type: ignore[return-value]
+    return _both_roles(references, same=generations is not None)
+
+
+def _both_roles(root: Path, same: bool) -> tuple[Tree, Tree]:
+    walked = scan(root)
+    split = by_role(walked.names)
+    if split is None:
+        if same:
             raise InputError(
-                f"references {printable(references)} is a folder, so generations are needed too: "
-                "give their folder, or one manifest of both"
-            )
-        generations = references
-    elif references.samefile(generations):
-        if reference_manifest is None and not (
-            layout in ("auto", "dreambench++-samples") and is_method(references)
-        ):
-            raise InputError(
-                f"references and generations are the same folder, {printable(references)}: "
+                f"references and generations are the same folder, {printable(root)}: "
                 "give the folder of the real pictures and the folder of the generated ones"
             )
-        generation_manifest = reference_manifest
-    if layout == "manifest" and reference_manifest is None and generation_manifest is None:
-        raise InputError(f"--layout manifest, but {printable(references)} is a folder and no manifest")
-    side = "auto" if layout == "manifest" else layout
-
-    reference_side = (
-        from_manifest(reference_manifest, "reference")
-        if reference_manifest
-        else find_references(references, side)
-    )
-    generation_side = (
-        from_manifest(generation_manifest, "generation")
-        if generation_manifest
-        else find_generations(generations, side)
-    )
-    if reference_manifest and reference_manifest is generation_manifest:
-        # One manifest is both sides: what it left out and its distractors count once.
-        generation_side.left_out, generation_side.distractors = LeftOut(), {}
-    else:
-        # Rows of a role that the other side provides.
-        _count_unused(reference_manifest, "generation", "references", reference_side)
-        _count_unused(generation_manifest, "reference", "generations", generation_side)
-    if layout == "customconcept101":
-        check_customconcept(reference_side, generation_side)
-    return join(reference_side, generation_side, layout, distractor_side(distractors))
+        raise InputError(
+            f"references {printable(root)} is a folder, so generations are needed too: give their folder, or one "
+            "manifest of both (nearid layout shows how folders are read)"
+        )
+    for name in split["neither"]:
+        walked.left_out.add("neither among references nor among generations", name)
+    return Tree(root, split["reference"], walked.left_out), Tree(root, split["generation"])
 
 
-def distractor_side(distractors: Path | Found | None) -> Found | None:
+def _side(root: Path, manifest: Manifest | None, side: str, layout: Layout) -> Found | Tree:
+    if manifest is not None:
+        return from_manifest(manifest, side.removesuffix("s"))
+    found = look_at(root, side, layout)
+    if isinstance(found, Tree) and (split := by_role(found.names)):
+        # Pictures of the other role among them must not count as this one's.
+        own, other = side.removesuffix("s"), "generation" if side == "references" else "reference"
+        if split[own]:
+            for name in split[other]:
+                found.left_out.add(f"{other}s among the {side}", name)
+            found.names = [name for name in found.names if name not in set(split[other])]
+    return found
+
+
+def distractor_side(distractors: Side | None) -> Found | None:
     """What a folder or manifest of distractors holds, or what a program gives as these; None for None.
 
     Raises:
@@ -109,9 +167,12 @@ def distractor_side(distractors: Path | Found | None) -> Found | None:
         return None
     if isinstance(distractors, Found):
         return replace(distractors, distractors=distractors.subjects, subjects={})
-    manifest = manifest_at(distractors, "distractors", "auto")
+    manifest = manifest_at(distractors, "distractors", AUTO)
     if manifest is None:
-        return find_distractors(distractors)
+        found = find_distractors(distractors)
+        if not found.distractors and not found.loose:
+            raise empty(found, "distractors")
+        return found
     side = from_manifest(manifest, "distractor")
     return replace(side, distractors=side.subjects, subjects={}, left_out=LeftOut())
 
@@ -149,7 +210,7 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Picture], LeftOut]:
     return list(pictures.values()), left_out
 
 
-def manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
+def manifest_at(path: Path, side: str, layout: Layout) -> Manifest | None:
     """The manifest at `path`, or None for a folder."""
     try:
         mode = path.stat().st_mode
@@ -164,12 +225,12 @@ def manifest_at(path: Path, side: str, layout: str) -> Manifest | None:
             f"{side} {printable(path)} is a file: expected a folder or a manifest "
             f"({', '.join(MANIFESTS)}){instead_of_a_manifest(path)}"
         )
-    if layout not in ("auto", "manifest"):
-        raise InputError(f"--layout {layout} needs folders, and {side} {printable(path)} is a manifest")
+    if layout not in (AUTO, MANIFEST):
+        raise InputError(f"--layout {layout.name} needs folders, and {side} {printable(path)} is a manifest")
     return read_manifest(path)
 
 
-def _count_unused(manifest: Manifest | None, role: str, side: str, found: Found) -> None:
+def _count_unused(manifest: Manifest | None, role: str, side: str, found: Found | Tree) -> None:
     if manifest and manifest.roles[role]:
         for pictures in manifest.roles[role].values():
             for one in pictures:

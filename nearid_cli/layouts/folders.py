@@ -1,4 +1,4 @@
-"""Plain folders: one for each subject, or all pictures of one subject in one."""
+"""Plain folders, one for each subject."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.found import Found, picture, stem
-from nearid_cli.layouts.walk import Walk
+from nearid_cli.layouts.walk import Walk, walk
 
 
 def by_folder(root: Path, walked: Walk, layout: str = "folders", below: str = "") -> Found:
@@ -30,14 +30,16 @@ def by_folder(root: Path, walked: Walk, layout: str = "folders", below: str = ""
     return found
 
 
-def in_one(root: Path, walked: Walk, layout: str = "flat") -> Found:
-    """All pictures are loose, however deep they lie."""
-    return Found(root, layout, loose=as_one(root, walked.names), left_out=walked.left_out)
-
-
 def as_one(root: Path, names: Iterable[str]) -> list[Picture]:
     """The pictures of one subject whose folder is `root`."""
     return [picture(root, name, None, *_prompt_and_seed(name)) for name in names]
+
+
+def find_distractors(root: Path) -> Found:
+    """The distractors in a folder: of each subject in a folder of its name, or loose."""
+    found = by_folder(root, walk(root))
+    found.distractors, found.subjects = found.subjects, {}
+    return found
 
 
 def _prompt_and_seed(rest: str) -> tuple[str | None, str | None]:

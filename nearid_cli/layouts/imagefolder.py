@@ -1,29 +1,25 @@
 """Imagefolders of Hugging Face datasets: pictures, and a `metadata` table in their folder or above that describes them.
 
-How a layout uses it, with a walk of the folder:
-
-    files = metadata_files(walked.left_out.by_reason.get("other files", ()))
-    if files:
-        rows = read_metadata(root, walked.names, files)     # every picture has its row, or this raises
-        meaning = meanings(rows)
-        subjects = subjects_of(rows, meaning)               # name -> subject; None: the metadata says nothing of them
-        one = meaning.described(picture(root, name), rows[name])
-
-Where there are no `subjects`, folders or file names must say whose a picture is. A caption never does.
+Where no column says whose a picture is, folders or file names must. A caption never does.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.found import Found, picture
+from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.locate import Locator, NoPictureError
+from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.spelling import Spellings, look_alike
 from nearid_cli.layouts.table import Row, Table, is_utf8, read_table
+from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.walk import Walk, leave_out_byproducts
 from nearid_cli.text import count, printable
 
 FILE_NAME = "file_name"
@@ -42,6 +38,45 @@ _LIKELY = {
     "seed": (),
     "method": ("model",),
 }
+
+
+def find_described(root: Path, look: Callable[[], Walk]) -> Found | Tree | None:
+    """The pictures of an imagefolder: by subject where a column says it, else as a tree whose pictures have captions.
+
+    None for a folder without metadata that names files.
+
+    Raises:
+        InputError: the metadata and the pictures do not fit.
+    """
+    walked = look()
+    tables = metadata_files(walked.left_out.by_reason.get("other files", ()))
+    files = [file for file in tables if names_files(root / file)]
+    if not files or not walked.names:
+        return None
+    leave_out_byproducts(walked)
+    left_out = _without(walked.left_out, files)
+    rows = read_metadata(root, walked.names, files)
+    meaning = meanings(rows)
+    subjects = subjects_of(rows, meaning)
+    if subjects is None:
+        return Tree(
+            root, walked.names, left_out, described=lambda one: meaning.described(one, rows[one.name])
+        )
+    found = Found(root, "imagefolder", left_out=left_out)
+    for name in walked.names:
+        one = meaning.described(picture(root, name), rows[name])
+        found.subjects.setdefault(composed(subjects[name]), []).append(one)
+    return found
+
+
+def _without(left_out: LeftOut, files: Sequence[str]) -> LeftOut:
+    """What was left out but for the metadata, which was read."""
+    kept = LeftOut()
+    for reason, names in left_out.by_reason.items():
+        for name in names:
+            if name not in files:
+                kept.add(reason, name)
+    return kept
 
 
 def metadata_files(names: Iterable[str]) -> list[str]:
@@ -198,6 +233,21 @@ def _one_a_folder(root: Path, files: Sequence[str]) -> None:
         raise InputError(
             f"imagefolder {printable(root)} has several metadata files in one folder: {'; '.join(several)}; keep one"
         )
+
+
+def names_files(path: Path) -> bool:
+    """Whether a table has a column `file_name`, or one for several files: others are called metadata, too.
+
+    A table that cannot be read is taken for one that has, so that reading it says what is wrong.
+    """
+    try:
+        table = read_table(path, "metadata", (), (FILE_NAME,))
+    except InputError:
+        return True
+    return any(
+        column.lower().endswith(FILE_NAME) or column.lower().endswith("file_names")
+        for column in table.columns
+    )
 
 
 def _read(path: Path) -> Table:

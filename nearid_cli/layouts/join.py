@@ -7,55 +7,33 @@ from dataclasses import replace
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Dataset, Picture, Subject
-from nearid_cli.layouts.dreambench import entry_key
-from nearid_cli.layouts.folders import as_one
-from nearid_cli.layouts.found import Found, own_name, stem
+from nearid_cli.layouts.found import Found, check_one_method, stem
 from nearid_cli.layouts.left_out import together
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, match_beginnings, match_subjects
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
 
-# Folder names that say what the pictures are for and not whose they are.
-GENERIC_NAMES = frozenset(
-    {"ref", "refs", "reference", "references", "real", "src", "source", "sources", "src_image"}
-    | {"input", "inputs", "instance", "instance_images", "train", "target", "targets", "tgt_image"}
-    | {"data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"}
-    | {"gen", "gens", "generated", "generation", "generations", "fake", "sample", "samples"}
-    | {"out", "output", "outputs", "result", "results"}
-)
 _SHOWN_NAMES = 8
 
 
-def join(
-    references: Found, generations: Found, layout: str = "auto", distractors: Found | None = None
-) -> Dataset:
+def join(references: Found, generations: Found, distractors: Found | None = None) -> Dataset:
     """Match the generations of each subject to its references.
 
     Args:
         references: what the reference side holds.
         generations: what the generation side holds.
-        layout: what `--layout` says: `flat` takes all pictures for one subject, `prefix` goes by the
-            beginnings of generations' file names and not by their folders.
         distractors: what the folder or manifest of distractors holds; both sides may have some as well.
 
     Raises:
-        InputError: names are ambiguous, or not one subject matches.
+        InputError: names are ambiguous, generations are of several methods, or not one subject matches.
     """
-    if not references.subjects:
-        _name_the_one(references, generations, forced=layout == "flat")
-    keys = (loose_key, entry_key) if references.layout == "dreambench++" else (loose_key,)
-    index = SubjectIndex(references.subjects, keys)
-    if layout == "prefix":
-        generations.loose = sorted(generations.pictures(), key=lambda one: natural_key(one.name))
-        generations.subjects, generations.layout = {}, "prefix"
+    index = SubjectIndex(references.subjects, (loose_key, *references.keys))
     matched = match_subjects(index, generations.subjects)
     claims = match_beginnings(index, {stem(one.name) for one in generations.loose})
     if claims and not generations.subjects:
         generations.layout = "prefix"
-    if not matched and not claims and not _holders(index, generations):
-        matched = _match_whole_folder(index, generations)
     if not matched and not claims:
-        raise _nothing_matches(references, generations, index)
+        raise _nothing_matches(references, generations)
 
     by_subject: dict[str, list[Picture]] = {}
     unclaimed: list[Picture] = []
@@ -63,10 +41,13 @@ def join(
         if name in matched:
             by_subject.setdefault(matched[name], []).extend(pictures)
     for one in generations.loose:
-        if subject := claims.get(stem(one.name)):
-            by_subject.setdefault(subject, []).append(one)
+        if beginning := claims.get(stem(one.name)):
+            if beginning.rest and one.prompt is None:
+                one = replace(one, prompt=beginning.rest)
+            by_subject.setdefault(beginning.subjects[0], []).append(one)
         else:
             unclaimed.append(one)
+    check_one_method(f"generations {printable(generations.root)}", by_subject)
 
     sides = [references, generations]
     if distractors:
@@ -96,49 +77,21 @@ def join(
                 for side in sides[2:]
                 for one in side.loose
             ),
+            *(f"{printable(name)}: does not fit --refs-pattern" for name in references.unfit),
+            *(f"{printable(name)}: does not fit --pattern" for name in generations.unfit),
         ),
         left_out=together(side.left_out for side in sides),
-        repeated_references=references.layout == "dreambench++-samples",
+        how=references.how,
     )
-
-
-def _name_the_one(references: Found, generations: Found, forced: bool) -> None:
-    """Flat references are one subject, named after their folder, or the generations' if that says nothing.
-
-    So are flat generations, unless only some of them begin with its name: those of other subjects may
-    lie among them.
-    """
-    names = [own_name(references.root), own_name(generations.root)]
-    name = next((name for name in names if name.lower() not in GENERIC_NAMES), names[0])
-    references.subjects, references.loose = {name: references.loose}, []
-    if not generations.subjects:
-        index = SubjectIndex([name])
-        claimed = sum(bool(index.beginning(stem(one.name))) for one in generations.loose)
-        if forced or claimed in (0, len(generations.loose)) or index.alike(names[1]):
-            generations.subjects, generations.loose = {name: generations.loose}, []
-
-
-def _match_whole_folder(index: SubjectIndex, generations: Found) -> dict[str, str]:
-    """The generations of one subject may be given by that subject's own folder."""
-    if generations.layout == "manifest":
-        return {}
-    own = own_name(generations.root)
-    matched = match_subjects(index, [own])
-    if matched and generations.subjects:
-        generations.loose = as_one(
-            generations.root, sorted((one.name for one in generations.pictures()), key=natural_key)
-        )
-    if matched:
-        generations.subjects, generations.loose = {own: generations.loose}, []
-    return matched
 
 
 def _claimed(index: SubjectIndex, distractors: Found) -> Found:
     """Distractors with each loose one given to the subject that its name begins with, or to the only one."""
-    claims = match_beginnings(index, {stem(one.name) for one in distractors.loose})
+    stems = {stem(one.name) for one in distractors.loose}
+    claims = {own: beginning.subjects[0] for own, beginning in match_beginnings(index, stems).items()}
     if len(index.names) == 1:
         (only,) = index.names
-        claims = {stem(one.name): only for one in distractors.loose}
+        claims = dict.fromkeys(stems, only)
     by_subject = {name: list(pictures) for name, pictures in distractors.distractors.items()}
     for one in distractors.loose:
         if subject := claims.get(stem(one.name)):
@@ -171,48 +124,20 @@ def _lacking(
     ]
 
 
-def _nothing_matches(references: Found, generations: Found, index: SubjectIndex) -> InputError:
-    """Say what was found on both sides, and which folder was probably meant."""
-    root = generations.root
-    if holders := _holders(index, generations):
-        message = (
-            f"generations folder {printable(root)} holds {count(len(holders), 'method')} "
-            f"rather than subjects: {', '.join(map(printable, holders))}; a score is of one method, so give one, "
-            f"for example {printable(root / holders[0])}"
-        )
-        if len(holders) > 1:
-            message += f"; for all: nearid compare {printable(root)} --refs {printable(references.root)}"
-        return InputError(message)
-    if holders := _holders(SubjectIndex(generations.subjects), references):
-        return InputError(
-            f"references folder {printable(references.root)} holds no subject of the generations, but "
-            f"{printable(holders[0])} in it does; give {printable(references.root / holders[0])}"
-        )
+def _nothing_matches(references: Found, generations: Found) -> InputError:
     return InputError(
         f"not one subject of the references {printable(references.root)} matches one of the generations "
-        f"{printable(root)}: give folders with the same subject names, begin the names of flat generations "
-        "with the subject, or use --layout flat if all pictures are of one subject",
+        f"{printable(generations.root)}: give folders with the same subject names, begin the names of flat "
+        "generations with the subject, or use --layout flat if all pictures are of one subject",
         [
             f"references ({references.layout}): {_names(references)}",
             f"generations ({generations.layout}): {_names(generations)}",
+            f"nearid layout {printable(references.root)} {printable(generations.root)} shows how both are read",
         ],
     )
 
 
-def _holders(index: SubjectIndex, side: Found) -> list[str]:
-    """The folders directly in a root that hold subjects of the other side: methods, most likely."""
-    holders: dict[str, None] = {}
-    if side.layout in ("folders", "customconcept101"):
-        for one in side.pictures():
-            folder, slash, rest = one.name.partition("/")
-            if slash and folder not in holders:
-                inner, deeper, _ = rest.partition("/")
-                if index.alike(inner) if deeper else index.beginning(stem(inner)):
-                    holders[folder] = None
-    return list(holders)
-
-
 def _names(side: Found) -> str:
-    names = sorted(side.subjects, key=natural_key) or [one.name for one in side.loose]
+    names = sorted(side.subjects, key=natural_key) or [one.name for one in side.loose] or side.unfit
     more = len(names) - _SHOWN_NAMES
     return ", ".join(map(printable, names[:_SHOWN_NAMES])) + (f" and {more:,} more" if more > 0 else "")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nearid_cli.text import printable
-
-_SHOWN = 3
+from nearid_cli.text import few, printable
 
 
 @dataclass
@@ -49,7 +47,7 @@ class LeftOut:
         'other files (4: a, b, c and 1 more), grids (1: grid.png)'
         """
         return ", ".join(
-            f"{reason} ({number:,}: {_few(self.by_reason[reason])})"
+            f"{reason} ({number:,}: {few(self.by_reason[reason])})"
             for reason, number in self.counts().items()
         )
 
@@ -68,8 +66,3 @@ def together(parts: Iterable[LeftOut]) -> LeftOut:
     for part in parts:
         whole.extend(part)
     return whole
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(map(printable, names[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")

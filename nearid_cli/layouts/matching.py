@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from nearid_cli.errors import InputError
+from nearid_cli.layouts.names import (
+    composed,
+    folded,
+    is_generic,
+    spellings,
+    without_counters,
+    without_leading,
+)
 from nearid_cli.text import printable
 
-_JOINERS = re.compile(r"[\s_-]+")
+# Between two digits a separator means something: 12_3 and 1_23 are two names.
+_JOINERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s_-]+(?=\d)")
 _SEPARATORS = re.compile(r"[\s_.-]+")
 Key = Callable[[str], str]
 
 
-def _folded(name: str) -> str:
-    # Twice: case folding can leave a composed form decomposed.
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
 def loose_key(name: str) -> str:
-    """A name without case, spaces, `_` and `-`, in Unicode's composed form.
+    """A name without case, spaces, `_` and `-`, in Unicode's composed form. Between digits a separator stays.
 
     >>> loose_key("Red-Cat 2") == loose_key("red_cat2")
     True
+    >>> loose_key("12_3") == loose_key("1_23"), loose_key("2024-11-1") == loose_key("2024_11_1")
+    (False, True)
     """
-    folded = _folded(name)
-    return _JOINERS.sub("", folded) or folded
+    bare = folded(name)
+    return _BETWEEN_DIGITS.sub("_", _JOINERS.sub("", bare)) or bare
 
 
 def _words(name: str) -> str:
-    folded = _folded(name)
-    return _SEPARATORS.sub("_", folded).strip("_") or folded
+    bare = folded(name)
+    return _SEPARATORS.sub("_", bare).strip("_") or bare
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The subjects that a file's name may begin with, and what follows in it, without counters."""
+
+    subjects: tuple[str, ...]
+    rest: str
 
 
 class SubjectIndex:
@@ -45,44 +60,63 @@ class SubjectIndex:
 
     def __init__(self, names: Iterable[str], keys: Iterable[Key] = (loose_key,)) -> None:
         self.names = frozenset(names)
-        self._by_key: list[tuple[Key, dict[str, list[str]]]] = []
-        for key in keys:
-            by_key = defaultdict(list)
-            for name in sorted(self.names):
-                by_key[key(name)].append(name)
-            self._by_key.append((key, dict(by_key)))
-        self._by_words: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(self.names):
-            self._by_words[_words(name)].append(name)
+        ordered = sorted(self.names)
+        self._composed = {composed(name): name for name in reversed(ordered)}
+        self._by_key = [(key, _grouped((key(name), name) for name in ordered)) for key in keys]
+        # As trainers write them: `10_sks cat`. On one side only: 10_cat and 20_cat are two names.
+        self._by_spelling = _grouped(
+            (loose_key(form), name) for name in ordered for form in spellings(name)[1:]
+        )
+        self._by_words = _grouped((_words(form), name) for name in ordered for form in spellings(name))
 
     def alike(self, name: str) -> list[str]:
         """The subjects that `name` may mean: one when it is clear, several when it is not."""
         if name in self.names:
             return [name]
+        if same := self._composed.get(composed(name)):
+            return [same]
         for key, by_key in self._by_key:
             if found := by_key.get(key(name)):
                 return found
+        if found := self._by_spelling.get(loose_key(name)):
+            return found
+        _, by_key = self._by_key[0]
+        for form in spellings(name)[1:]:
+            if found := by_key.get(loose_key(form)):
+                return found
         return []
 
-    def beginning(self, stem: str) -> list[str]:
-        """The subjects with the longest name that `stem` begins with, up to a separator.
+    def is_exact(self, name: str) -> bool:
+        """Whether `name` is a subject's, but for its Unicode form."""
+        return composed(name) in self._composed
 
-        >>> SubjectIndex(["cat", "cat2", "red cat"]).beginning("Red-cat.004")
-        ['red cat']
-        >>> SubjectIndex(["cat", "cat2"]).beginning("cat_2")
-        ['cat']
+    def beginning(self, stem: str) -> Beginning | None:
+        """The subjects with the longest name that `stem` begins with, up to a separator; None without any.
+
+        Counters and a trainer's word in front of the name do not matter.
+
+        >>> SubjectIndex(["cat", "cat2", "red cat"]).beginning("Red-cat on a beach.004")
+        Beginning(subjects=('red cat',), rest='on a beach')
+        >>> SubjectIndex(["cat", "cat2"]).beginning("cat_2"), SubjectIndex(["cat"]).beginning("0003_cat")
+        (Beginning(subjects=('cat',), rest=''), Beginning(subjects=('cat',), rest=''))
         """
-        words = _words(stem)
-        while words:
-            if found := self._by_words.get(words):
-                exact = [name for name in found if stem.startswith(name)]
-                return exact if len(exact) == 1 else found
-            words = words.rpartition("_")[0]
-        return []
+        for start in dict.fromkeys((stem, *spellings(without_leading(stem)))):
+            words = _words(start)
+            while words:
+                if found := self._by_words.get(words):
+                    exact = [name for name in found if start.startswith(name)]
+                    rest = _SEPARATORS.split(without_counters(start).strip(" _.-"))[words.count("_") + 1 :]
+                    after = " ".join(rest)
+                    means = any(map(str.isalpha, after)) and not is_generic(after)
+                    return Beginning(tuple(exact if len(exact) == 1 else found), after if means else "")
+                words = words.rpartition("_")[0]
+        return None
 
 
 def match_subjects(index: SubjectIndex, names: Iterable[str]) -> dict[str, str]:
     """The subject with references that each name means; names without one are missing from the answer.
+
+    An exact name wins: where `cat` is there, `Cat` means none.
 
     Raises:
         InputError: a name may mean several subjects, or several names mean one; lists every clash.
@@ -93,35 +127,76 @@ def match_subjects(index: SubjectIndex, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         candidates = index.alike(name)
         if len(candidates) > 1:
-            shown = ", ".join(map(printable, candidates))
-            clashes.append(f"{printable(name)} may mean any of the references {shown}")
+            clashes.append(f"{told_apart(name)} may mean any of the references {_listed(candidates)}")
         elif candidates:
-            matched[name] = candidates[0]
             claims[candidates[0]].append(name)
     for subject, claimants in claims.items():
-        if len(claimants) > 1:
-            shown = ", ".join(map(printable, claimants))
-            clashes.append(f"{shown} all look like the reference {printable(subject)}")
+        exact = [name for name in claimants if index.is_exact(name)]
+        chosen = exact or claimants
+        if len(chosen) > 1:
+            clashes.append(f"{_listed(chosen)} all look like the reference {told_apart(subject)}")
+        matched.update(dict.fromkeys(chosen, subject))
     if clashes:
-        raise InputError("subject names are ambiguous; rename so that each matches exactly one", clashes)
+        raise _ambiguous(clashes)
     return matched
 
 
-def match_beginnings(index: SubjectIndex, stems: Iterable[str]) -> dict[str, str]:
-    """The subject that each file stem begins with; stems that begin with none are missing from the answer.
+def match_beginnings(index: SubjectIndex, stems: Iterable[str]) -> dict[str, Beginning]:
+    """What each file stem begins with, one subject each; stems that begin with none are missing from the answer.
 
     Raises:
-        InputError: a stem begins with a name that several subjects share; lists every clash.
+        InputError: a stem begins with a name that several subjects share, or goes on with the name of another
+            subject (`backpack_dog_0`, where `backpack` and `dog` have references); lists every clash.
     """
-    matched: dict[str, str] = {}
+    matched: dict[str, Beginning] = {}
     clashes: list[str] = []
     for stem in stems:
-        candidates = index.beginning(stem)
-        if len(candidates) > 1:
-            shown = ", ".join(map(printable, candidates))
-            clashes.append(f"{printable(stem)} may belong to any of the references {shown}")
-        elif candidates:
-            matched[stem] = candidates[0]
+        found = index.beginning(stem)
+        if found is None:
+            continue
+        if len(found.subjects) > 1:
+            clashes.append(
+                f"{told_apart(stem)} may belong to any of the references {_listed(found.subjects)}"
+            )
+        elif found.rest and (other := index.alike(found.rest)) and other != list(found.subjects):
+            clashes.append(
+                f"{told_apart(stem)} may belong to the references {_listed((*found.subjects, *other))} or to neither"
+            )
+        else:
+            matched[stem] = found
     if clashes:
-        raise InputError("subject names are ambiguous; rename so that each matches exactly one", clashes)
+        raise _ambiguous(clashes)
     return matched
+
+
+def told_apart(name: str) -> str:
+    r"""A name as it is shown where it must be told from others: with its code points where the eye may be deceived.
+
+    >>> told_apart("cat"), told_apart("cat ")
+    ('cat', "cat  ('cat ')")
+    >>> told_apart("c\u0430t").isascii(), "(c\\u0430t)" in told_apart("c\u0430t")
+    (False, True)
+    """
+    shown = printable(name)
+    if not name.isascii():
+        return f"{shown} ({name.encode('ascii', 'backslashreplace').decode()})"
+    return f"{shown} ({name!r})" if name != name.strip() else shown
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, dict[str, None]] = defaultdict(dict)
+    for key, name in pairs:
+        groups[key][name] = None
+    return {key: list(names) for key, names in groups.items()}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(told_apart, names))
+
+
+def _ambiguous(clashes: list[str]) -> InputError:
+    return InputError(
+        "subject names are ambiguous; rename so that each matches exactly one, or say which part of a path is the "
+        "subject with --pattern (nearid layout REFS GENS shows how they are read)",
+        clashes,
+    )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import glob
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, NearIDError, UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture
-from nearid_cli.layouts.detect import find_references, from_manifest
+from nearid_cli.layouts.detect import Layout, layout_named
 from nearid_cli.layouts.dreambench import is_method
-from nearid_cli.layouts.find import distractor_side, manifest_at
-from nearid_cli.layouts.found import Found
+from nearid_cli.layouts.find import How, distractor_side, find, look_at_side, manifest_at
+from nearid_cli.layouts.found import Found, Side, from_manifest, own_name
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest
-from nearid_cli.layouts.matching import loose_key
-from nearid_cli.layouts.sides import Side, find_sides
-from nearid_cli.layouts.walk import natural_key
+from nearid_cli.layouts.matching import SubjectIndex, loose_key
+from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase
+from nearid_cli.layouts.pattern import Pattern
+from nearid_cli.layouts.resolve import names_of, resolve
+from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.walk import is_system_folder, natural_key, scan
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
@@ -30,73 +35,239 @@ _DEPTH = 3  # how deep the samples of a DreamBench++ method may lie: <method>/<v
 
 
 def find_methods(
-    place: Path | None,
+    places: Sequence[Path],
     references: Side | None,
     named: Mapping[str, Side],
-    layout: str = "auto",
+    layout: str | How = "auto",
     distractors: Side | None = None,
 ) -> dict[str, Dataset]:
     """The data set of each method, all with the same references.
 
-    References, distractors and named methods may be what `read_side` made of pictures, too.
-
     Args:
-        place: a folder of method folders, with the references in one of `REFERENCE_FOLDERS` unless `references` is
-            given; the samples of DreamBench++; or a manifest with a column `method`. None when all are `named`.
-        references: a folder or manifest of references.
-        named: further methods, name -> folder or manifest of its generations.
+        places: one folder of method folders, with the references in one of `REFERENCE_FOLDERS` unless `references` is
+            given; or the samples of DreamBench++; or a manifest with a column `method`. Several are the folders of a
+            method each, called by the part of their paths that tells them apart. Patterns as `runs/*` are expanded.
+        references: of all methods, as for `find`.
+        named: further methods, name -> what `find` takes as generations.
         layout: as for `find`.
-        distractors: a folder or manifest of distractors.
+        distractors: likewise.
 
     Raises:
         UsageError: nothing is given, or two methods have one name.
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
-    if place is None and not named:
+    how = layout if isinstance(layout, How) else How(layout)
+    places = expanded(places)
+    if not places and not named:
         raise UsageError(
-            "nothing to compare: give a folder of method folders, a manifest, finished results, or --method NAME=DIR"
+            "nothing to compare: give a folder of method folders, the folders of methods, a manifest, finished "
+            "results, or --method NAME=DIR"
         )
-    if place is None:
-        return _each(named, references, layout, distractors)
-    manifest = manifest_at(place, "methods", layout)
-    if manifest is not None:
-        found = _from_manifest(manifest, references, layout, distractors)
-    elif samples := _samples(place):
-        found = _each(samples, references, layout, distractors)
-    else:
-        references = references or _references_in(place)
-        found = _each(_folders_in(place, references), references, layout, distractors)
-        _refuse_subjects(place, references, found)
+    found: dict[str, Dataset] = {}
+    if len(places) == 1:
+        found = _in_one_place(places[0], references, how, distractors)
+    elif places:
+        if references is None:
+            raise InputError(
+                f"no references for {count(len(places), 'folder')} of methods; give them with --refs DIR"
+            )
+        kept = [place for place in places if not _is_references(place, references)]
+        found = _each(dict(zip(names_apart(kept), kept, strict=True)), references, how, distractors)
     if twice := [name for name in named if name in found]:
         raise UsageError(f"two methods are called {printable(twice[0])}; give --method another name")
-    return found | _each(named, references, layout, distractors)
+    found |= _each(named, references, how, distractors)
+    if len({dataset.how for dataset in found.values()}) > 1:
+        raise InputError(
+            "the references are read in several ways, depending on the method; say how with --refs-pattern or --layout",
+            [f"{printable(name)}: {dataset.how or dataset.layout}" for name, dataset in found.items()],
+        )
+    return found
+
+
+def expanded(places: Iterable[Path]) -> list[Path]:
+    """Paths with patterns such as `runs/*`, which a shell did not expand, replaced by the folders that match.
+
+    Raises:
+        InputError: nothing matches.
+    """
+    found: list[Path] = []
+    for place in places:
+        text = str(place)
+        if place.exists() or not glob.has_magic(text):
+            found.append(place)
+            continue
+        matches = [Path(one) for one in glob.glob(text) if Path(one).is_dir()]  # noqa: PTH207
+        if not matches:
+            raise InputError(f"no folder matches {printable(text)}")
+        found += sorted(matches, key=lambda path: natural_key(path.name))
+    return found
+
+
+def names_apart(places: Sequence[Path]) -> list[str]:
+    """What tells paths apart: the parts that not all of them begin or end with.
+
+    >>> names_apart([Path("runs/lora/out"), Path("runs/ip/out")]), names_apart([Path("a"), Path("b/a")])
+    (['lora', 'ip'], ['a', 'b/a'])
+    """
+    parts = [Path(own_name(place) if str(place) in (".", "..") else place).parts for place in places]
+    start = end = 0
+    shortest = min(map(len, parts), default=0)
+    while start < shortest - 1 and len({own[start] for own in parts}) == 1:
+        start += 1
+    while end < shortest - start - 1 and len({own[-1 - end] for own in parts}) == 1:
+        end += 1
+    return ["/".join(own[start : len(own) - end]) for own in parts]
+
+
+def _is_references(place: Path, references: Side) -> bool:
+    """`nearid compare runs/* --refs runs/refs` names the references among the methods."""
+    return (
+        isinstance(references, Path) and place.exists() and references.exists() and place.samefile(references)
+    )
+
+
+def _in_one_place(
+    place: Path, references: Side | None, how: How, distractors: Side | None
+) -> dict[str, Dataset]:
+    layout = layout_named(how.layout)
+    manifest = manifest_at(place, "methods", layout)
+    if manifest is not None:
+        return _from_manifest(manifest, references, how, distractors)
+    if samples := _samples(place):
+        return _each(samples, references, how, distractors)
+    references = references or _references_in(place)
+    if how.pattern is not None and "method" in Pattern(how.pattern).names:
+        return _by_pattern(place, references, how, distractors)
+    folders = _folders_in(place, references)
+    if below := _below_subjects(place, folders, references, layout):
+        return _subject_first(place, folders, below, references, how, distractors)
+    found = _each(folders, references, how, distractors, skip_empty=True)
+    _refuse_subjects(place, references, found)
+    return found
+
+
+class _NoPicturesError(InputError):
+    """A folder that would be a method has none."""
 
 
 def _each(
-    folders: Mapping[str, Side], references: Side | None, layout: str, distractors: Side | None
+    folders: Mapping[str, Side],
+    references: Side | None,
+    how: How,
+    distractors: Side | None,
+    skip_empty: bool = False,
 ) -> dict[str, Dataset]:
+    def one(name: str) -> Dataset:
+        folder = folders[name]
+        if references is None and (isinstance(folder, Found) or not is_method(folder)):
+            raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
+        if skip_empty and isinstance(folder, Path) and not scan(folder).names:
+            raise _NoPicturesError(f"no pictures in {printable(folder)}")
+        return find(references or folder, folder, how, distractors)
+
+    return _all(folders, one)
+
+
+def _all(names: Iterable[str], find_one: Callable[[str], Dataset]) -> dict[str, Dataset]:
+    """Each method's data set; everything that is wrong with any of them at once."""
     found: dict[str, Dataset] = {}
     problems: list[str] = []
     errors: list[NearIDError] = []
-    for name, folder in folders.items():
+    empty: list[str] = []
+    names = list(names)
+    for name in names:
         try:
-            if references is None and (isinstance(folder, Found) or not is_method(folder)):
-                shown = printable(folder.root if isinstance(folder, Found) else folder)
-                raise InputError(f"no references for {shown}; give them with --refs DIR")
-            found[name] = find_sides(references or folder, folder, layout, distractors)
+            found[name] = find_one(name)
+        except _NoPicturesError:
+            empty.append(name)
         except InputError as error:
             errors.append(error)
             problems += [f"{printable(name)}: {error.message}", *(f"  {line}" for line in error.details)]
-    if errors and (len(errors) == 1 or (_all_alike(errors) and len(errors) == len(folders))):
+    if empty:
+        logger.info(
+            "not taken for methods, since they hold no pictures: %s", ", ".join(map(printable, empty))
+        )
+    if not found and not errors and empty:
+        raise InputError(f"no method has pictures: looked in {', '.join(map(printable, empty))}")
+    tried = len(names) - len(empty)
+    if errors and (len(errors) == 1 or (_all_alike(errors) and len(errors) == tried)):
         raise errors[0]  # what all of them share, such as the references, is at fault
     if errors:
-        raise InputError(f"{count(len(errors), 'method')} of {len(folders)} cannot be compared", problems)
+        raise InputError(f"{count(len(errors), 'method')} of {tried} cannot be compared", problems)
     return found
 
 
 def _all_alike(errors: Sequence[NearIDError]) -> bool:
     return len({(error.message, tuple(error.details)) for error in errors}) == 1
+
+
+def _below_subjects(
+    place: Path, folders: Mapping[str, Path], references: Side, layout: Layout
+) -> dict[str, list[str]] | None:
+    """The folders of methods below those of subjects, `cat/lora/0.png`: method -> subjects; None for other trees.
+
+    All top folders must be called like subjects, and the folders in them like neither subjects nor prompts.
+    """
+    side = look_at_side(references, "reference", layout)
+    index = SubjectIndex(names_of(side), (loose_key, *(side.keys if isinstance(side, Found) else ())))
+    if not all(index.alike(name) for name in folders):
+        return None
+    methods: dict[str, list[str]] = defaultdict(list)
+    for subject, folder in folders.items():
+        for inner in _subfolders(folder):
+            methods[inner.name].append(subject)
+    if not methods or any(
+        index.alike(name)
+        or is_phrase(name)
+        or name.isdecimal()
+        or is_generic(name)
+        or folder_labels(name) is not None
+        for name in methods
+    ):
+        return None
+    often = sum(map(len, methods.values())) / len(methods)
+    return dict(methods) if often > len(folders) / 2 else None
+
+
+def _subject_first(
+    place: Path,
+    folders: Mapping[str, Path],
+    methods: Mapping[str, Sequence[str]],
+    references: Side,
+    how: How,
+    distractors: Side | None,
+) -> dict[str, Dataset]:
+    layout = layout_named(how.layout)
+    logger.info("methods are the folders below subjects: %s", ", ".join(map(printable, methods)))
+    names = [name for name in scan(place).names if name.partition("/")[0] in folders]
+    patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
+    strays = [name for name in names if name.count("/") < 2]
+
+    def one(method: str) -> Dataset:
+        own = [name for name in names if name.split("/")[1:2] == [method]]
+        containers: dict[tuple[str, ...], dict[str, str]] = {
+            (subject, method): {"method": method} for subject in folders
+        }
+        left_out = LeftOut({"outside a method's folder": strays} if strays else {})
+        tree = Tree(place, own, left_out, containers)
+        side = look_at_side(references, "reference", layout)
+        return join(*resolve(side, tree, layout, *patterns), distractor_side(distractors))
+
+    return _all(sorted(methods, key=natural_key), one)
+
+
+def _by_pattern(place: Path, references: Side, how: How, distractors: Side | None) -> dict[str, Dataset]:
+    """The methods that a pattern with `{method}` finds."""
+    layout = layout_named(how.layout)
+    walked = scan(place)
+    inside = _below(place, references)
+    names = [name for name in walked.names if inside is None or not name.startswith(f"{inside}/")]
+    patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
+    side = look_at_side(references, "reference", layout)
+    referenced, generated = resolve(side, Tree(place, names, walked.left_out), layout, *patterns)
+    rows = [(subject, one) for subject, own in generated.subjects.items() for one in own]
+    return _by_method(referenced, generated, rows, distractors)
 
 
 def _refuse_subjects(place: Path, references: Side, found: Mapping[str, Dataset]) -> None:
@@ -105,16 +276,15 @@ def _refuse_subjects(place: Path, references: Side, found: Mapping[str, Dataset]
         [loose_key(one.name) for one in dataset.subjects] == [loose_key(name)]
         for name, dataset in found.items()
     ):
-        root = references.root if isinstance(references, Found) else references
         raise InputError(
             f"{printable(place)} is one method: it holds {count(len(found), 'subject')} of the references, such as "
             f"{printable(next(iter(found)))}, and no methods; give the folder that holds several methods, or "
-            f"score this one: nearid score {printable(root)} {printable(place)}"
+            f"score this one: nearid score {printable(_root(references))} {printable(place)}"
         )
 
 
 def _from_manifest(
-    manifest: Manifest, references: Side | None, layout: str, distractors: Side | None
+    manifest: Manifest, references: Side | None, how: How, distractors: Side | None
 ) -> dict[str, Dataset]:
     """One data set a method; references and distractors of the manifest are everyone's."""
     rows = [(subject, one) for subject, pictures in manifest.roles["generation"].items() for one in pictures]
@@ -123,29 +293,34 @@ def _from_manifest(
             f"manifest {printable(manifest.path)} has {count(unnamed, 'generation')} without a method; "
             "fill in the column `method`"
         )
-    other: Manifest | None = manifest
-    if references and not isinstance(references, Found):
-        other = manifest_at(references, "references", layout)
-    found = {}
-    for method in sorted({str(one.method) for _, one in rows}, key=natural_key):
-        subjects: dict[str, list[Picture]] = {}
-        for subject, one in rows:
-            if one.method == method:
-                subjects.setdefault(subject, []).append(one)
-        own = replace(manifest, roles={**manifest.roles, "generation": subjects, "distractor": {}})
-        generated = from_manifest(own, "generation")
-        if isinstance(references, Found):
-            found[method] = find_sides(references, generated, layout, distractors)
-            continue
-        side = (
-            from_manifest(other, "reference")
-            if other
-            else find_references(references or manifest.path, "auto" if layout == "manifest" else layout)
-        )
-        if other is manifest:
-            generated.left_out = LeftOut()  # one manifest is both sides: what it left out counts once
-        found[method] = join(side, generated, layout, distractor_side(distractors))
-    return found
+    layout = layout_named(how.layout)
+    side = (
+        from_manifest(manifest, "reference")
+        if references is None
+        else look_at_side(references, "reference", layout)
+    )
+    # One manifest is both sides: what it left out counts once.
+    left_out = LeftOut() if references is None else manifest.left_out
+    generated = Found(manifest.path, "manifest", left_out=left_out)
+    generated.subjects = {subject: [] for subject, _ in rows}
+    referenced, _ = resolve(side, generated, layout)
+    return _by_method(referenced, generated, rows, distractors)
+
+
+def _by_method(
+    references: Found,
+    generated: Found,
+    rows: Sequence[tuple[str, Picture]],
+    distractors: Side | None,
+) -> dict[str, Dataset]:
+    """One data set a method of generations whose method is known."""
+    methods: dict[str, dict[str, list[Picture]]] = defaultdict(dict)
+    for subject, one in rows:
+        methods[one.method or ""].setdefault(subject, []).append(one)
+    return {
+        method: join(references, replace(generated, subjects=methods[method]), distractor_side(distractors))
+        for method in sorted(methods, key=natural_key)
+    }
 
 
 def _samples(place: Path) -> dict[str, Path]:
@@ -192,9 +367,20 @@ def _folders_in(place: Path, references: Side) -> dict[str, Path]:
     return folders
 
 
+def _below(place: Path, references: Side) -> str | None:
+    """The path of the references below a place; None where they lie elsewhere."""
+    if isinstance(references, Found) or place.resolve() not in references.resolve().parents:
+        return None
+    return references.resolve().relative_to(place.resolve()).as_posix()
+
+
+def _root(side: Side) -> Path:
+    return side.root if isinstance(side, Found) else side
+
+
 def _subfolders(place: Path) -> list[Path]:
     try:
-        folders = [entry for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        folders = [entry for entry in place.iterdir() if entry.is_dir() and not is_system_folder(entry.name)]
     except OSError as error:
         raise InputError(f"cannot read folder {printable(place)}: {error.strerror}") from error
     return sorted(folders, key=lambda folder: natural_key(folder.name))

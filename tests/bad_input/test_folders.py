@@ -108,4 +108,5 @@ def test_not_one_subject_matches(nearid: Nearid, data: Path) -> None:
     assert finished.details == [
         "references (folders): cat, cup, ship",
         "generations (folders): other cat, other cup, other ship",
+        "nearid layout refs gens shows how both are read",
     ]

@@ -200,7 +200,7 @@ def test_a_wrong_baseline_costs_nothing(nearid: Nearid, methods: Path, runs: Pat
         (["a.json", "none.json"], "cannot read none.json: No such file or directory"),
         (
             ["one", "two"],
-            "expected one folder of methods or manifest, found 2: one, two; name methods one by one",
+            "no references for 2 folders of methods; give them with --refs DIR",
         ),
         (
             ["a.json", "other.json"],

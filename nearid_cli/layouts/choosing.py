@@ -1,0 +1,156 @@
+"""Choosing how the references are read: the one way that the generations bear out, or a stop that shows both."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.found import own_name, stem
+from nearid_cli.layouts.matching import told_apart
+from nearid_cli.layouts.names import is_category, is_generic, without_counters
+from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Fit, Reading, fit, groups_of
+from nearid_cli.layouts.tree import Directory, Tree
+from nearid_cli.layouts.walk import natural_key
+from nearid_cli.text import count, printable
+
+_SHOWN_NAMES = 4
+
+
+def choose(tree: Tree, references: Sequence[Directory], generations: Sequence[Directory]) -> Reading:
+    """How to read the references of a tree.
+
+    Folders count for more than file names, and a reading that all generations fit for more than one that some do.
+
+    Args:
+        tree: of the references.
+        references: its folders.
+        generations: those of the other side.
+
+    Raises:
+        InputError: two readings are possible that differ in whose picture is whose; names both and how to choose.
+    """
+    depth = max((len(directory.folders) for directory in references), default=0)
+    levels = [fit(_by_folder(level, references), references, generations) for level in range(depth)]
+    matched = [one for one in levels if one and one.claimed]
+    names = fit(ByFileName(), references, generations)
+    if matched:
+        chosen = _among_levels(tree, matched)
+        if names and names.complete and _splits(names, chosen) and _categories_only(chosen):
+            return names.reading
+        return chosen.reading
+    whole = AllOne(subject_name(tree, references))
+    if depth:
+        if names and names.complete and len(names.subjects) > 1:
+            return names.reading
+        return _by_folder(0, references)
+    if names and names.claimed:
+        return _by_names(tree, names, whole, references, generations)
+    if ids := _by_ids(references, generations):
+        raise doubt(tree, [ids, _sure(fit(whole, references, generations))])
+    return whole
+
+
+def subject_name(tree: Tree, references: Iterable[Directory]) -> str:
+    """What the only subject of a folder of references is called: as the folder, or as all files begin, or `subject`."""
+    name = own_name(tree.root)
+    if not is_generic(name):
+        return name
+    heads = groups_of(ByFileName(), list(references))
+    named = sum(map(len, heads.values()))
+    return next(iter(heads)) if len(heads) == 1 and named == len(tree.names) else "subject"
+
+
+def doubt(tree: Tree, fits: Sequence[Fit]) -> InputError:
+    """The stop where references can be read in two ways."""
+    return InputError(
+        f"the references {printable(tree.root)} can be read in two ways; choose one",
+        [
+            *(
+                f"{count(len(one.groups), 'subject')} ({_few(one.groups)}): {one.reading.how()}: {one.reading.choice}"
+                for one in fits
+            ),
+            f"nearid layout {printable(tree.root)} GENS with one of these options shows what it gives",
+        ],
+    )
+
+
+def _by_folder(level: int, references: Sequence[Directory]) -> ByFolder:
+    """The folders at a level; by their whole paths where a name stands below two parents."""
+    parents: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for directory in references:
+        if len(directory.folders) > level:
+            parents[directory.folders[level]].add(directory.folders[:level])
+    return ByFolder(level, any(len(own) > 1 for own in parents.values()))
+
+
+def _among_levels(tree: Tree, matched: Sequence[Fit]) -> Fit:
+    """Of the levels at which folders of both sides have names in common, the one that names the subjects."""
+    chosen = matched[0]
+    for deeper in matched[1:]:
+        if deeper.parts_alike(chosen):
+            if _categories_only(chosen):
+                chosen = deeper
+        elif deeper.complete and (not deeper.reading.qualified or _categories_only(chosen)):
+            chosen = deeper  # subjects nested by class
+        elif (deeper.complete and not any(map(_has_letters, deeper.groups))) or (
+            not deeper.complete and 2 * deeper.claimed >= deeper.total and not deeper.reading.qualified
+        ):
+            raise doubt(tree, [chosen, deeper])
+    return chosen
+
+
+def _by_names(
+    tree: Tree,
+    names: Fit,
+    whole: AllOne,
+    references: Sequence[Directory],
+    generations: Sequence[Directory],
+) -> Reading:
+    """Flat references with names that generations share: several subjects, if all generations say so."""
+    one = _sure(fit(whole, references, generations))
+    unnamed = sum(len(directory.names) for directory in references) - sum(map(len, names.groups.values()))
+    if len(names.groups) == 1 and not unnamed:
+        return whole
+    if not names.complete or unnamed or len(names.subjects) == 1:
+        raise doubt(tree, [names, one])
+    finer = _sure(fit(ByFileName(whole=True), references, generations))
+    if finer.complete and len(finer.groups) > len(names.groups) and not _same_files(finer, generations):
+        raise doubt(tree, [names, finer])
+    return names.reading
+
+
+def _by_ids(references: Sequence[Directory], generations: Sequence[Directory]) -> Fit | None:
+    """Whether numbers may be subjects: each generation begins with that of a reference, and goes on."""
+    finer = fit(ByFileName(whole=True), references, generations)
+    if finer and finer.complete and len(finer.subjects) > 1 and not _same_files(finer, generations):
+        return finer
+    return None
+
+
+def _same_files(finer: Fit, generations: Sequence[Directory]) -> bool:
+    """Whether generations are called exactly as references: outputs named as their inputs are."""
+    return any(stem(name) in finer.groups for directory in generations for name in directory.names)
+
+
+def _splits(names: Fit, chosen: Fit) -> bool:
+    return len(names.groups) > len(chosen.groups) and len(names.subjects) > 1
+
+
+def _categories_only(chosen: Fit) -> bool:
+    return all(is_category(name.rpartition("/")[2]) for name in chosen.groups)
+
+
+def _has_letters(name: str) -> bool:
+    return any(map(str.isalpha, without_counters(name.rpartition("/")[2])))
+
+
+def _sure(found: Fit | None) -> Fit:
+    assert found is not None  # there are references, and these readings leave none of them out
+    return found
+
+
+def _few(names: Iterable[str]) -> str:
+    ordered = sorted(names, key=natural_key)
+    more = len(ordered) - _SHOWN_NAMES
+    return ", ".join(map(told_apart, ordered[:_SHOWN_NAMES])) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,267 @@
+"""What the name of a folder or a file says: a step, a seed, a date, a phrase, or whose picture it is."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+# Folder names that say what pictures are for, or where a program puts them, and not whose they are.
+GENERIC = frozenset(
+    {"ref", "refs", "reference", "references", "real", "src", "source", "sources", "src_image"}
+    | {"original", "originals", "input", "inputs", "instance", "instances", "instance_images"}
+    | {"instance_data", "target", "targets", "tgt_image", "data", "dataset", "datasets", "image"}
+    | {"images", "img", "imgs", "picture", "pictures", "photo", "photos", "train", "training", "test"}
+    | {"val", "valid", "validation", "eval", "evaluation", "split", "subject", "subjects", "gen"}
+    | {"gens", "generated", "generation", "generations", "fake", "fakes", "sample", "samples"}
+    | {"synthetic", "out", "output", "outputs", "result", "results", "validation_images"}
+    | {"validation_image", "validation_samples", "txt2img_images", "img2img_images", "txt2img"}
+    | {"img2img", "wandb", "media", "files", "comfyui", "edited", "checkpoint", "checkpoints", "run"}
+    | {"runs", "log", "logs", "tensorboard", "latest_run", "inference"}
+)
+# Words that file names begin with and that are nobody's name: cameras, trainers, user interfaces.
+_GENERIC_HEADS = GENERIC | frozenset(
+    {"dsc", "dscn", "dscf", "pic", "pxl", "mvimg", "dji", "gopr", "screenshot", "frame", "frames"}
+    | {"comfyui_temp", "untitled", "unnamed", "new", "final", "default", "class", "view", "crop"}
+    | {"seed", "step", "epoch", "iter", "tmp", "temp", "whatsapp image", "grid", "page", "scan", "sd"}
+    | {"sdxl", "flux", "prompt", "no", "nr", "number"}
+)
+# Words that make a generic name no less so: `single_refs`, `my_images`.
+_FILLERS = frozenset(
+    {
+        "my",
+        "the",
+        "all",
+        "new",
+        "old",
+        "final",
+        "raw",
+        "flat",
+        "single",
+        "multi",
+        "text",
+        "cropped",
+        "resized",
+        "real",
+    }
+    | {"png", "jpg", "jpeg", "a", "b", "c", "v1", "v2", "0", "1", "2", "3", "copy", "and", "of", "for"}
+)
+# Folders of kinds of subjects. Only a hint: a subject may be called person.
+CATEGORIES = frozenset(
+    {"animal", "animals", "object", "objects", "person", "persons", "people", "human", "humans"}
+    | {"live_subject", "live", "live_subjects", "pet", "pets", "toy", "toys", "style", "styles"}
+    | {"scene", "scenes", "vehicle", "vehicles", "plant", "plants", "food", "furniture", "clothing"}
+    | {"wearable", "wearables", "character", "characters", "face", "faces", "building", "buildings"}
+    | {"luxury", "decoritems", "instrument", "transport", "rigid", "deformable"}
+)
+# The rare words that trainers bind a subject to, in front of its class.
+_TOKENS = r"(?:sks|ohwx|zwx|zkz|zxc|hta|ktn|shs|olis|bnha|txcl|<[^<>]{1,20}>|\[[^\[\]]{1,20}\]|[vs]\*)"
+
+_JOINERS = re.compile(r"[\s_-]+")
+_STEP = re.compile(
+    r"(?:checkpoint|ckpt|global[_-]?step|steps?|iters?|iterations?)[-_= ]?([0-9]+)|([0-9]+)[-_ ]?(?:steps?|iters?)",
+    re.IGNORECASE,
+)
+_EPOCH = re.compile(r"epochs?[-_= ]?([0-9]+)(?:[-_ ,]+(?:steps?)[-_=]?([0-9]+))?", re.IGNORECASE)
+_SEED = re.compile(r"seeds?[-_= ]?([0-9]+)", re.IGNORECASE)
+_DATE = re.compile(
+    r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{8})(?:[T_ -][0-9]{2}[-_:.]?[0-9]{2}(?:[-_:.]?[0-9]{2})?)?"
+)
+_RUN = re.compile(r"(?:offline-)?run-[0-9]{8}_[0-9]{6}-\w+|latest-run", re.IGNORECASE)
+_SMALL_WORD = re.compile(
+    r"(?:^|[\s_-])(?:a|an|the|on|in|at|with|of|under|over|near|by|wearing|to|and|as|for)(?=[\s_-]|$)",
+    re.IGNORECASE,
+)
+
+_KOHYA = re.compile(r"(.+)_(e)?([0-9]{6,8})_([0-9]{2})_[0-9]{14}(?:_([0-9]+))?", re.DOTALL)
+# What names with labels in them have; told at once, since there may be a hundred thousand names.
+_MAY_HAVE_LABELS = re.compile(
+    r"seed|step|iter|epoch|ckpt|checkpoint|_e?[0-9]{6,8}_|_[0-9]+_[0-9a-f]{8}|^[0-9]{5}-[0-9]", re.IGNORECASE
+)
+_WANDB = re.compile(r"(.+)_([0-9]+)_(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{8,20}", re.DOTALL)
+_A1111 = re.compile(r"[0-9]{5}-([0-9]+)(?:-.*)?", re.DOTALL)
+_INSIDE = re.compile(
+    r"(?:^|(?<=[\s_.-]))(?:(?P<seed>seed)|(?P<step>steps?|iters?|iteration|ckpt|checkpoint)|(?P<epoch>epoch))"
+    r"[_= -]?(?P<number>[0-9]+)(?=$|[\s_.-])",
+    re.IGNORECASE,
+)
+# A counter, a copy's mark or a hash at the end of a file name; taken off again and again.
+_ENDING = re.compile(
+    r"(?:[\s_.-]*\([0-9]+\)|[\s_.-]+copy(?:[\s_-]*[0-9]+)?|[\s_.-]+[0-9]+|[\s_.-]+"
+    r"(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{8,40}"
+    r"|[\s_.-]+(?:seed|steps?|iter|epoch|frame|img|image|sample|gen|photo|e)[_=-]?[0-9]+|[\s_.-]+)$",
+    re.IGNORECASE,
+)
+_LEADING = re.compile(r"^(?:[0-9]+|(?:seed|steps?|iter|epoch)[_=-]?[0-9]+)[\s_.-]+", re.IGNORECASE)
+_REPEAT = re.compile(r"^[0-9]{1,3}_(?=.*[^\W\d_])", re.DOTALL)
+_TOKEN = re.compile(rf"^{_TOKENS}[\s_-]+(?=.)", re.IGNORECASE | re.DOTALL)
+
+
+def composed(name: str) -> str:
+    r"""A name in Unicode's composed form: names that look the same on the screen are then one.
+
+    >>> composed("cafe\u0301") == "caf\u00e9"
+    True
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """A name without case, in one Unicode form."""
+    # Twice: case folding can leave a composed form decomposed.
+    return composed(composed(name).casefold())
+
+
+def word_of(name: str) -> str:
+    """A name as the tables of words here spell it: lower case, joined by `_`.
+
+    >>> word_of("TXT2IMG-images")
+    'txt2img_images'
+    """
+    return _JOINERS.sub("_", folded(name)).strip("_")
+
+
+def is_generic(name: str) -> bool:
+    """Whether a folder's name says nothing about whose pictures are in it.
+
+    >>> is_generic("Refs"), is_generic("validation_images"), is_generic("single_refs"), is_generic("dog_data")
+    (True, True, True, False)
+    """
+    words = word_of(name).split("_")
+    return "_".join(words) in GENERIC or (
+        any(word in GENERIC for word in words) and all(word in GENERIC or word in _FILLERS for word in words)
+    )
+
+
+def is_category(name: str) -> bool:
+    """Whether a name is that of a kind of subjects: `animal`, `object`."""
+    return word_of(name) in CATEGORIES
+
+
+def is_phrase(name: str) -> bool:
+    """Whether a name reads like a prompt and not like a name: words with one such as *on* or *the* among them.
+
+    >>> is_phrase("on the beach"), is_phrase("in_snow"), is_phrase("grey_sloth_plushie"), is_phrase("lora")
+    (True, True, False, False)
+    """
+    return bool(_SMALL_WORD.search(name)) and bool(_JOINERS.search(name.strip(" _-")))
+
+
+def folder_labels(name: str) -> Mapping[str, str] | None:
+    """What a folder that trainers and their trackers make says; None for any other folder.
+
+    >>> folder_labels("checkpoint-500"), folder_labels("epoch=3"), folder_labels("seed_7")
+    ({'step': '500'}, {'step': 'epoch 3'}, {'seed': '7'})
+    >>> folder_labels("run-20240501_120000-abc123"), folder_labels("cat")
+    ({}, None)
+    """
+    if match := _STEP.fullmatch(name):
+        return {"step": _number(match[1] or match[2])}
+    if match := _EPOCH.fullmatch(name):
+        return {"step": _number(match[2]) if match[2] else f"epoch {_number(match[1])}"}
+    if match := _SEED.fullmatch(name):
+        return {"seed": match[1]}
+    if _DATE.fullmatch(name):
+        return {"date": name}
+    return {} if _RUN.fullmatch(name) else None
+
+
+@dataclass(frozen=True)
+class FileName:
+    """What a file's name says: the name that it begins with, None where that is nobody's, and labels."""
+
+    head: str | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_file_name(stem: str) -> FileName:
+    """Take the name of a file, without its extension, apart.
+
+    >>> read_file_name("red cat_on_0003").head, read_file_name("IMG_2041").head, read_file_name("0003_cat").head
+    ('red cat_on', None, 'cat')
+    >>> read_file_name("mylora_e000002_00_20240101120000")
+    FileName(head='mylora', labels={'step': 'epoch 2'})
+    >>> read_file_name("mylora_00000500_00_20240101120000_42").labels
+    {'step': '500', 'seed': '42'}
+    >>> read_file_name("samples_100_0f9e8d7c6b").labels, read_file_name("00001-123456").labels
+    ({'step': '100'}, {'seed': '123456'})
+    >>> read_file_name("cat-seed3")
+    FileName(head='cat', labels={'seed': '3'})
+    """
+    if match := _KOHYA.fullmatch(stem):
+        labels = {"step": ("epoch " if match[2] else "") + _number(match[3])}
+        return FileName(_head(match[1]), labels | ({"seed": match[5]} if match[5] else {}))
+    if match := _WANDB.fullmatch(stem):
+        return FileName(_head(match[1]), {"step": match[2]})
+    if match := _A1111.fullmatch(stem):
+        return FileName(None, {"seed": match[1]})
+    return FileName(_head(stem), dict(_labels_inside(stem)))
+
+
+def file_labels(stem: str) -> Mapping[str, str]:
+    """The labels of `read_file_name` alone: step and seed.
+
+    >>> file_labels("cat_step500_seed3"), file_labels("cat_0")
+    ({'step': '500', 'seed': '3'}, {})
+    """
+    return read_file_name(stem).labels if _MAY_HAVE_LABELS.search(stem) else {}
+
+
+def without_counters(stem: str) -> str:
+    """A file's name without the counters, seeds and copies' marks that it ends with.
+
+    >>> without_counters("cat_0 (1)"), without_counters("dog2_03"), without_counters("red cat - Copy")
+    ('cat', 'dog2', 'red cat')
+    """
+    while (shorter := _ENDING.sub("", stem, count=1)) and shorter != stem:
+        stem = shorter
+    return stem
+
+
+def without_leading(stem: str) -> str:
+    """A file's name without the counters and seeds that it begins with.
+
+    >>> without_leading("0003_cat"), without_leading("seed3-cat_1"), without_leading("12_3")
+    ('cat', 'cat_1', '3')
+    """
+    while (shorter := _LEADING.sub("", stem, count=1)) != stem:
+        stem = shorter
+    return stem
+
+
+def spellings(name: str) -> list[str]:
+    """A subject's name as trainers write it and without what they add: `10_sks cat`, `sks cat`, `cat`.
+
+    >>> spellings("10_sks cat"), spellings("sks_cat"), spellings("cat"), spellings("12_3")
+    (['10_sks cat', 'sks cat', 'cat'], ['sks_cat', 'cat'], ['cat'], ['12_3'])
+    """
+    forms = [name]
+    for pattern in (_REPEAT, _TOKEN):
+        shorter = pattern.sub("", forms[-1], count=1)
+        if shorter != forms[-1]:
+            forms.append(shorter)
+    return forms
+
+
+def _head(stem: str) -> str | None:
+    """The name that a file's name begins with, or None where that is a counter or a camera's word."""
+    head = without_counters(stem)
+    head = without_leading(head)
+    bare = head.rstrip("0123456789 _.-")
+    if not bare or word_of(bare) in _GENERIC_HEADS or not any(map(str.isalpha, bare)):
+        return None
+    return head
+
+
+def _labels_inside(stem: str) -> Iterator[tuple[str, str]]:
+    for match in _INSIDE.finditer(stem):
+        kind = match.lastgroup and next(name for name in ("seed", "step", "epoch") if match[name])
+        if kind == "seed":
+            yield "seed", match["number"]
+        else:
+            yield "step", ("epoch " if kind == "epoch" else "") + _number(match["number"])
+
+
+def _number(digits: str) -> str:
+    return digits.lstrip("0") or "0"

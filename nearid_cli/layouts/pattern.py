@@ -1,0 +1,198 @@
+"""`--pattern '{prompt}/{subject}/{seed}.png'`: what each part of a path is, said by the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.found import Found, archived
+from nearid_cli.layouts.matching import told_apart
+from nearid_cli.layouts.names import composed
+from nearid_cli.layouts.tree import Tree
+from nearid_cli.text import did_you_mean, printable
+
+PLACEHOLDERS = ("subject", "method", "prompt", "seed", "step", "category")
+_NUMBERS = frozenset({"seed", "step"})  # so that {subject}_{seed} can be told apart in one way
+_TAKEN = frozenset({"path", "role"})  # columns of a manifest that say something else
+_TOKEN = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
+
+Values = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Any:
+    """`*`: anything within one part of a path."""
+
+
+@dataclass(frozen=True)
+class _Placeholder:
+    name: str
+
+
+_Token = str | _Any | _Placeholder
+
+
+class Pattern:
+    """A pattern for the paths below a folder.
+
+    `{subject}`, `{method}`, `{prompt}`, `{seed}`, `{step}` and `{category}` take a part of a path, or a part of one;
+    seeds and steps are numbers. Any other `{name}` becomes a label. `*` matches what does not matter within a part,
+    `**` any number of parts. A name that stands twice must say the same twice.
+
+    >>> Pattern("{prompt}/{subject}/{seed}.png").readings("on a beach/cat/7.png")
+    [{'prompt': 'on a beach', 'seed': '7', 'subject': 'cat'}]
+    >>> Pattern("{subject}_{prompt}.*").readings("red_cat_asleep.png")
+    [{'prompt': 'asleep', 'subject': 'red_cat'}, {'prompt': 'cat_asleep', 'subject': 'red'}]
+    >>> Pattern("{subject}/**").readings("cat.png")
+    []
+
+    Raises:
+        UsageError: braces do not match, or a name cannot be a label.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts = [_tokens(part, text) for part in composed(text).strip("/").split("/")]
+        self.names = {
+            token.name for part in self._parts if part for token in part if isinstance(token, _Placeholder)
+        }
+        if not text.strip("/"):
+            raise UsageError("the pattern is empty; write it like '{subject}/{prompt}/{seed}.png'")
+        near = [name for name in self.names - {*PLACEHOLDERS} if "did you" in did_you_mean(name, ["subject"])]
+        if "subject" not in self.names and near:
+            raise UsageError(f"the pattern {printable(text)!r} has {{{near[0]}}}: did you mean {{subject}}?")
+
+    def readings(self, name: str) -> list[dict[str, str]]:
+        """Every way in which a path fits, each with its values by placeholder."""
+        *folders, file = composed(name).split("/")
+        found = {tuple(sorted(values)) for values in self._match(0, (*folders, *archived(file)))}
+        return [dict(values) for values in sorted(found)]
+
+    def _match(self, position: int, parts: tuple[str, ...]) -> Iterator[Values]:
+        if position == len(self._parts):
+            if not parts:
+                yield ()
+            return
+        tokens = self._parts[position]
+        if tokens is None:  # **
+            rest = range(len(parts) + 1) if position < len(self._parts) - 1 else (len(parts),)
+            for taken in rest:
+                if taken or position < len(self._parts) - 1:
+                    yield from self._match(position + 1, parts[taken:])
+            return
+        if not parts:
+            return
+        for values in _within(tokens, parts[0]):
+            for others in self._match(position + 1, parts[1:]):
+                if (together := _joined(values, others)) is not None:
+                    yield together
+
+
+@lru_cache(maxsize=10_000)
+def _within(tokens: tuple[_Token, ...], text: str) -> tuple[Values, ...]:
+    """Every way in which the tokens of one part match all of a text."""
+    if not tokens:
+        return () if text else ((),)
+    first, rest = tokens[0], tokens[1:]
+    if isinstance(first, str):
+        return _within(rest, text[len(first) :]) if text[: len(first)].casefold() == first.casefold() else ()
+    found: dict[Values, None] = {}
+    for end in range(isinstance(first, _Placeholder), len(text) + 1):
+        taken = text[:end]
+        if isinstance(first, _Placeholder) and first.name in _NUMBERS and not taken.isdecimal():
+            continue
+        own = ((first.name, taken),) if isinstance(first, _Placeholder) else ()
+        for values in _within(rest, text[end:]):
+            if (together := _joined(own, values)) is not None:
+                found[together] = None
+    return tuple(found)
+
+
+def _joined(a: Values, b: Values) -> Values | None:
+    """The values of both, or None where one name has two."""
+    values = dict(a)
+    for name, value in b:
+        if values.setdefault(name, value) != value:
+            return None
+    return tuple(sorted(values.items()))
+
+
+def _tokens(part: str, pattern: str) -> tuple[_Token, ...] | None:
+    if part == "**":
+        return None
+    tokens: list[_Token] = []
+    for name, stars, literal, stray in _TOKEN.findall(part):
+        if stray:
+            raise UsageError(f"the pattern {printable(pattern)!r} has a {stray} without its counterpart")
+        if stars:
+            if len(stars) > 1:
+                raise UsageError(f"the pattern {printable(pattern)!r}: ** stands alone between two /")
+            tokens.append(_Any())
+        elif literal:
+            tokens.append(literal)
+        elif not name.isidentifier() or name in _TAKEN:
+            raise UsageError(
+                f"the pattern {printable(pattern)!r} has {{{printable(name)}}}; placeholders are "
+                f"{', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}, or a word of your own as a label"
+            )
+        else:
+            tokens.append(_Placeholder(name))
+    return tuple(tokens)
+
+
+def read_by_pattern(
+    tree: Tree, pattern: Pattern, only: str | None, prefer: Callable[[str], bool] = lambda _: False
+) -> Found:
+    """The pictures of a tree by the subjects that a pattern finds in their paths.
+
+    Args:
+        tree: the pictures.
+        pattern: what their paths are.
+        only: whose pictures are all, where the pattern has no `{subject}`.
+        prefer: whether a name is that of a subject with references; it decides where a path fits in several ways.
+
+    Returns:
+        With what does not fit in `unfit`.
+
+    Raises:
+        UsageError: the pattern has no `{subject}` and there are several.
+        InputError: paths fit in several ways; lists them all.
+    """
+    if "subject" not in pattern.names and only is None:
+        raise UsageError(
+            f"the pattern {printable(pattern.text)!r} has no {{subject}}, and there are several subjects"
+        )
+    found = Found(tree.root, "pattern", left_out=tree.left_out)
+    doubts = []
+    for name in tree.names:
+        readings = pattern.readings(name)
+        if len(readings) > 1:
+            readings = [one for one in readings if prefer(one.get("subject", ""))] or readings
+        if not readings:
+            found.unfit.append(name)
+        elif len(readings) > 1:
+            doubts.append(f"{printable(name)}: {' or '.join(map(_shown, readings[:2]))}")
+        else:
+            subject, picture = _picture(tree.root, name, readings[0])
+            found.subjects.setdefault(subject or only or "", []).append(picture)
+    if doubts:
+        raise InputError(
+            f"{len(doubts):,} paths fit the pattern {printable(pattern.text)!r} in several ways; make it say more",
+            doubts,
+        )
+    return found
+
+
+def _picture(root: Path, name: str, values: Mapping[str, str]) -> tuple[str | None, Picture]:
+    labels = dict(values)
+    subject, method, prompt, seed = (labels.pop(known, None) for known in PLACEHOLDERS[:4])
+    return subject, Picture(Path(f"{root}/{name}"), name, method, prompt, seed, labels)
+
+
+def _shown(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {told_apart(value)}" for name, value in values.items())

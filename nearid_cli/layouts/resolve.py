@@ -1,0 +1,179 @@
+"""Reading the trees of both sides together: each side's names say what the other's mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.choosing import subject_name
+from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.detect import CUSTOMCONCEPT, Layout, unlike
+from nearid_cli.layouts.found import Found, own_name, stem
+from nearid_cli.layouts.generations import all_of_one, read_generations
+from nearid_cli.layouts.matching import SubjectIndex, loose_key
+from nearid_cli.layouts.names import folded, is_generic, read_file_name, spellings, without_counters
+from nearid_cli.layouts.pattern import Pattern, read_by_pattern
+from nearid_cli.layouts.reading import Reading
+from nearid_cli.layouts.sides import is_list, several_subjects
+from nearid_cli.layouts.tree import Directory, Tree, directories, pictures
+from nearid_cli.layouts.walk import Walk, leave_out_byproducts, natural_key
+from nearid_cli.text import printable
+
+_NUMBERS = re.compile(r"\d+")
+
+
+def resolve(
+    references: Found | Tree,
+    generations: Found | Tree,
+    layout: Layout,
+    references_pattern: Pattern | None = None,
+    pattern: Pattern | None = None,
+) -> tuple[Found, Found]:
+    """Both sides by subject.
+
+    Args:
+        references: by subject already, or a tree.
+        generations: likewise.
+        layout: as asked for.
+        references_pattern: what the paths of references are.
+        pattern: what the paths of generations are.
+
+    Raises:
+        UsageError: a pattern does not go with what is there.
+        InputError: a tree can be read in two ways, or is not laid out as was asked.
+    """
+    for tree, other in ((references, generations), (generations, references)):
+        if isinstance(tree, Tree):
+            _leave_out_byproducts(tree, other)
+    if layout is CUSTOMCONCEPT and layout.name not in _layouts(references, generations):
+        raise unlike(references.root, layout, "references or generations")
+    qualified = False
+    listed = is_list(references)
+    if isinstance(references, Tree):
+        folders = directories(references, keep=lambda _: False, labels=False)
+        if references_pattern is not None:
+            references = read_by_pattern(references, references_pattern, subject_name(references, folders))
+        else:
+            reading = layout.read(references, folders, _folders(generations, _names(folders)))
+            qualified = reading.qualified
+            references = _by_reading(references, folders, reading)
+    elif not references.subjects and references.loose:
+        own = own_name(references.root)
+        name = "subject" if is_generic(own) else own
+        references = replace(references, subjects={name: references.loose}, loose=[])
+    index = SubjectIndex(references.subjects, (loose_key, *references.keys))
+    if isinstance(generations, Found):
+        if is_list(generations) and len(index.names) > 1:
+            raise several_subjects("generations", sorted(index.names, key=natural_key))
+        return references, _loose_to_one(generations, index)
+    if pattern is not None:
+        only = next(iter(index.names)) if len(index.names) == 1 else None
+        return references, read_by_pattern(generations, pattern, only, index.is_exact)
+    folders = _folders(generations, references.subjects)
+    if layout.one_subject:
+        (only,) = index.names
+        return references, all_of_one(generations, folders, only)
+    if layout.by_file_name:
+        loose = [one for folder in folders for one in pictures(generations, folder, None)]
+        return references, Found(generations.root, "prefix", loose=loose, left_out=generations.left_out)
+    called = None if listed else _called(references)
+    found = read_generations(generations, folders, index, qualified, called, references.root)
+    if listed and len(found.subjects) > 1:
+        raise several_subjects("references", list(found.subjects))
+    return references, found
+
+
+def _called(references: Found) -> frozenset[str] | None:
+    """How the files of references begin; None where neither they nor a folder name their subject."""
+    heads = {head for one in references.pictures() if (head := read_file_name(stem(one.name)).head)}
+    return (
+        None if not heads and list(references.subjects) == ["subject"] else frozenset(map(loose_key, heads))
+    )
+
+
+def _by_reading(tree: Tree, folders: Sequence[Directory], reading: Reading) -> Found:
+    found = Found(tree.root, reading.layout, left_out=tree.left_out, how=reading.how())
+    for folder in folders:
+        for one in pictures(tree, folder, None):
+            subject = reading.subject_of(folder, stem(one.name) if reading.by_file else "")
+            if subject is None:
+                found.loose.append(one)
+            else:
+                found.subjects.setdefault(subject, []).append(one)
+    found.subjects = _as_people_say(found.subjects)
+    captions = {one.prompt for own in found.subjects.values() for one in own if one.prompt is not None}
+    if len(found.subjects) == 1 and len(captions) > 1 and reading.layout == "flat":
+        raise InputError(
+            f"the metadata of {printable(tree.root)} has {len(captions):,} captions and no column subject: whose "
+            "picture is whose?",
+            ["add a column subject; or, if all are of one subject: --layout flat"],
+        )
+    return found
+
+
+def _as_people_say(subjects: dict[str, list[Picture]]) -> dict[str, list[Picture]]:
+    """`10_sks cat` is how a trainer wants a folder named, with its repeats and its token; the subject is `cat`."""
+    names = {name: forms[-1] if len(forms := spellings(name)) == 3 else name for name in subjects}
+    if len(set(map(loose_key, names.values()))) < len(names):
+        return subjects
+    return {names[name]: own for name, own in subjects.items()}
+
+
+def _loose_to_one(found: Found, index: SubjectIndex) -> Found:
+    """Loose generations of somebody's layout belong to the only subject, or to that which their folder names."""
+    if found.subjects or not found.loose:
+        return found
+    if len(index.names) == 1:
+        return replace(found, subjects={next(iter(index.names)): found.loose}, loose=[])
+    own = own_name(found.root)
+    return replace(found, subjects={own: found.loose}, loose=[]) if index.alike(own) else found
+
+
+def _folders(side: Found | Tree, known: Iterable[str]) -> list[Directory]:
+    """The folders of generations, in which names of references mean something whatever they look like."""
+    if isinstance(side, Found):
+        own = [Directory((name,), {}, [one.name for one in own]) for name, own in side.subjects.items()]
+        return own + ([Directory((), {}, [one.name for one in side.loose])] if side.loose else [])
+    keys = {loose_key(name) for name in known}
+    shapes = {_NUMBERS.sub("0", key) for key in keys if _NUMBERS.search(key)}
+
+    def keep(name: str) -> bool:
+        key = loose_key(name)
+        return key in keys or (_NUMBERS.sub("0", key) in shapes and _NUMBERS.search(key) is not None)
+
+    return directories(side, keep, labels=True)
+
+
+def names_of(side: Found | Tree) -> list[str]:
+    """The names of a side's subjects, or whatever in a tree may be one."""
+    return (
+        list(side.subjects)
+        if isinstance(side, Found)
+        else _names(directories(side, lambda _: False, labels=False))
+    )
+
+
+def _names(folders: Sequence[Directory]) -> list[str]:
+    names = {name: None for folder in folders for name in folder.folders}
+    heads = (read_file_name(stem(name)).head for folder in folders for name in folder.names)
+    return [*names, *dict.fromkeys(head for head in heads if head)]
+
+
+def _leave_out_byproducts(tree: Tree, other: Found | Tree) -> None:
+    names = [one.name for one in other.pictures()] if isinstance(other, Found) else other.names
+    subjects = set(other.subjects) if isinstance(other, Found) else set()
+    suspicious = [
+        name for name in names if "mask" in name.lower() or "grid" in name.lower() or "class" in name.lower()
+    ]
+    for name in suspicious:
+        *folders, _ = name.split("/")
+        subjects.update((*folders, without_counters(stem(name))))
+    walked = Walk(tree.names, tree.left_out)
+    leave_out_byproducts(walked, frozenset(map(folded, subjects)))
+    tree.names = walked.names
+
+
+def _layouts(*sides: Found | Tree) -> list[str]:
+    return [side.layout for side in sides if isinstance(side, Found)]

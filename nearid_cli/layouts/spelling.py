@@ -1,17 +1,20 @@
 """When two names of a table are one: the rule for subjects, methods and columns.
 
 Names that differ only in their Unicode form, or in how much white space parts their words, are one. Names that differ
-only in case, or in characters that nobody sees, may be one or two: nobody but their author can tell, so they clash.
+only in case, in the signs between words, or in characters that nobody sees, may be one or two: nobody but their author
+can tell, so they clash.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
 from nearid_cli.text import printable
 
 _SHOWN = 3
+_BETWEEN_WORDS = re.compile(r"[ _-]+")
 
 
 @lru_cache(2**16)
@@ -43,8 +46,12 @@ class Spellings:
     >>> names = Spellings("subject")
     >>> for row, name in enumerate(["cat", "CAT", "dog", "CAT "], 2):
     ...     names.add(name, f"line {row}")
-    >>> names.clashes()
-    ['the subjects cat (line 2) and CAT (line 3, line 5) differ only in case']
+    >>> names.add("hot dog", "line 6")
+    >>> names.add("hot_dog", "line 7")
+    >>> for line in names.clashes():
+    ...     print(line)
+    the subjects cat (line 2) and CAT (line 3, line 5) differ only in case
+    the subjects hot dog (line 6) and hot_dog (line 7) differ only in the signs between words
     """
 
     def __init__(self, noun: str) -> None:
@@ -68,13 +75,25 @@ class Spellings:
         """A line for all names that may be one or two."""
         alike: dict[str, list[str]] = {}
         for form in self._rows:
-            alike.setdefault(look_alike(form), []).append(form)
+            alike.setdefault(_BETWEEN_WORDS.sub(" ", look_alike(form)), []).append(form)
         return [self._clash(forms) for forms in alike.values() if len(forms) > 1]
 
     def _clash(self, forms: list[str]) -> str:
         case = len({form.casefold() for form in forms}) == 1
+        signs = len({_BETWEEN_WORDS.sub(" ", form) for form in forms}) == 1
+        seen = len({_BETWEEN_WORDS.sub(" ", form.casefold()) for form in forms}) == 1
         shown = [f"{_revealed(self._chosen[form][1])} ({_few(self._rows[form])})" for form in forms]
-        how = "in case" if case else "in characters that do not show"
+        how = (
+            (
+                "in case"
+                if case
+                else "in the signs between words"
+                if signs
+                else "in case and signs between words"
+            )
+            if seen
+            else "in characters that do not show"
+        )
         return f"the {self._noun}s {' and '.join(shown)} differ only {how}"
 
 

@@ -233,21 +233,36 @@ def _read_parquet(table: Table, needed: Sequence[str], columns: _Columns) -> Non
             kept = [
                 one.name
                 for one in schema
-                if columns.name(one.name) in columns.known
-                or not (
-                    one.name in pictures or pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type)
-                )
+                if columns.name(one.name) in columns.known or _may_be_label(one.name, one.type)
             ]
-            kept = [name for name in kept if not name.startswith("__index_level_")]  # pandas' own numbers
             read = file.read(kept)
     except pa.ArrowInvalid as error:
         raise table.error(f"is not valid Parquet: {error}") from error
     if passed_over := [name for name in schema.names if name not in kept]:
         shown = ", ".join(map(printable, passed_over))
         table.notes.append(f"passed over, as no text: {shown}")
-    cells = [_values(read.column(name)) for name in kept]
+    try:
+        cells = [_values(read.column(name)) for name in kept]
+    except UnicodeDecodeError as error:
+        raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object))}") from error
     for number, row in enumerate(zip(*cells, strict=True), 1):
         _add_values(table, columns, f"row {number}", dict(zip(kept, row, strict=True)))
+
+
+def _may_be_label(name: str, kind: Any) -> bool:
+    """Whether a column of an Arrow type says something in words: not bytes, pictures, vectors or row numbers."""
+    import pyarrow as pa
+
+    types = pa.types
+    a_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return not (
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or (types.is_struct(kind) and "bytes" in kind.names)
+        or (a_list and types.is_floating(kind.value_type))
+        or name.startswith("__index_level_")
+    )
 
 
 def _values(column: Any) -> list[Any]:
@@ -271,8 +286,18 @@ def _add_values(table: Table, columns: _Columns, where: str, values: Mapping[str
             return
         if name:
             cells[name] = _text(value)
+            if any(map(_is_half_a_character, cells[name] if not cells[name].isascii() else "")):
+                table.problems.append(
+                    f"{where}: {printable(name)} holds half a character: {printable(cells[name])}"
+                )
+                return
     if any(cell.strip() for cell in cells.values()):
         table.rows.append(Row(where, cells))
+
+
+def _is_half_a_character(c: str) -> bool:
+    """A lone surrogate that is no byte of a file's name; JSON may hold one as an escape."""
+    return "\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff"
 
 
 def _text(value: Any) -> str:

@@ -63,7 +63,7 @@ def _root(root: str, folder: Path) -> str:
 def _file(root: str, name: str) -> Path:
     # The real path, so that one folder given in two ways does not show its pictures twice. Of the root only:
     # a link to a picture is a picture of its own.
-    path = Path(os.path.realpath(root))
+    path = Path(root)
     if is_manifest(path) and not path.is_dir():
         path = path.parent
-    return path / name
+    return Path(os.path.realpath(path)) / name

@@ -222,9 +222,10 @@ def test_json_that_is_no_row(root):
         '{"path": "r/0.jpg", "subject": "cat", "subject": "dog", "role": "reference"}',
         '{"path": ["r/0.jpg"], "subject": "cat", "role": "reference"}',
         "[" * 100_000,
+        '{"path": "r/\\ud800.jpg", "subject": "cat", "role": "reference"}',
     ]
     (root / "m.jsonl").write_text("\n".join([good, "", *bad]))
-    with pytest.raises(InputError, match="3 wrong rows") as caught:
+    with pytest.raises(InputError, match="4 wrong rows") as caught:
         read_manifest(root / "m.jsonl")
     details = caught.value.details
     assert details[:2] == (
@@ -232,6 +233,7 @@ def test_json_that_is_no_row(root):
         'line 4: expected path to be text but got ["r/0.jpg"]',
     )
     assert details[2].startswith("line 5: not valid JSON: ")
+    assert details[3] == r"line 6: path holds half a character: r/\ud800.jpg"
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -253,6 +255,7 @@ def test_parquet_types(root):
         "when": pa.array([None, 0], pa.timestamp("s")),
         "box": pa.array([None, [1, 2]]),
         "ok": pa.array([True, None]),
+        "vector": pa.array([[0.5, 1.0], [0.5, 1.0]], pa.list_(pa.float32(), 2)),
         "raw": pa.array([b"\xff\xd8", b"\xff\xd8"]),
         "image": pa.array([{"bytes": b"\xff", "path": "0.png"}] * 2),
         "__index_level_0__": pa.array([0, 1]),
@@ -273,6 +276,16 @@ def test_columns_of_parquet_that_are_no_text_are_said(root, caplog):
     assert "passed over" not in caplog.text
     assert read(root / "m.parquet") == READ
     assert "m.parquet: passed over, as no text: raw" in caplog.text
+
+
+def test_parquet_of_text_that_is_not_utf8(root):
+    path = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\4\0\0\0"), pa.py_buffer(b"a\xe9b.")]
+    )
+    columns = {"path": path, "subject": pa.array(["cat"]), "role": pa.array(["reference"])}
+    pq.write_table(pa.table(columns), root / "m.parquet")
+    with pytest.raises(InputError, match=r"m.parquet holds text that is not UTF-8: b'a.xe9b\.'"):
+        read_manifest(root / "m.parquet")
 
 
 def test_parquet_that_holds_the_pictures_is_named(root):

@@ -219,6 +219,25 @@ def test_names_that_differ_in_case_or_in_what_does_not_show_are_refused(root):
     )
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("hot dog", "hot_dog", "the signs between words"),
+        ("hot-dog", "Hot dog", "case and signs between words"),
+        ("straße", "STRASSE", "case"),
+        ("hot\u00addog", "hotdog", "characters that do not show"),
+    ],
+)
+def test_how_names_clash_is_said(root, one, other, how):
+    error = problems(write(root, ["r/cat/0.jpg", one, "reference"], ["g/cat/0.png", other, "generation"]))
+    assert error.details[0].endswith(f"(line 3) differ only in {how}")
+
+
+def test_digits_that_are_parted_otherwise_are_other_names(root):
+    rows = [["r/cat/0.jpg", "12_3", "reference"], ["r/dog/0.jpg", "1_23", "reference"]]
+    assert set(read_manifest(write(root, *rows)).roles["reference"]) == {"12_3", "1_23"}
+
+
 def test_bytes_that_are_not_utf8_are_taken_where_the_disk_has_them(plant):
     odd = os.fsdecode(b"caf\xe9")
     root = plant("data", [f"{odd}/0.png"])

@@ -96,3 +96,19 @@ def test_one_folder_given_in_two_ways_is_one_place(run_json: Path, tmp_path: Pat
         run_json.write_text(json.dumps(document))
         places.add(generation_file(read_result(run_json), "cat/0.png"))
     assert len(places) == 1
+
+
+def test_pictures_of_a_manifest_lie_below_the_folder_in_which_it_was_named(
+    nearid: Nearid, data: Path
+) -> None:
+    (data / "kept").mkdir()
+    (data / "kept/all.csv").write_text(
+        "path,subject,role\nrefs\\cat\\0.jpg,cat,reference\n./gens//cat/0.png,cat,generation\n"
+        f"{data}/gens/cat/1.png,cat,generation\n"
+    )
+    (data / "m.csv").symlink_to("kept/all.csv")
+    assert nearid("score", "m.csv", "-m", "hog", "-o", "run.json").code == 0
+    result = read_result(data / "run.json")
+    found = {generation_file(result, image.path).relative_to(data).as_posix() for image in result.images}
+    assert found == {"gens/cat/0.png", "gens/cat/1.png"}
+    assert reference_file(result, result.subjects[0].reference_paths[0]).samefile(data / "refs/cat/0.jpg")

@@ -24,7 +24,10 @@ _PIPE_WIDTH = 160
 
 
 def console(stderr: bool = False) -> Console:
-    """Stdout for tables, or stderr: no colour in a pipe or with NO_COLOR, and room enough when nobody limits it."""
+    """Stdout for tables, or stderr: no colour in a pipe or with NO_COLOR, and room enough when nobody limits it.
+
+    Sentences are whole lines then, for programs that look for them.
+    """
     from rich.console import Console
 
     class Output(Console):
@@ -32,8 +35,9 @@ def console(stderr: bool = False) -> Console:
             raise  # Rich would exit with code 1, which is a failed gate's
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Output(stderr=stderr, width=width, highlight=False, emoji=False)
+    limited = stream.isatty() or "COLUMNS" in os.environ
+    width = None if limited else _PIPE_WIDTH
+    return Output(stderr=stderr, width=width, soft_wrap=not limited, highlight=False, emoji=False)
 
 
 def wrote(*paths: Path) -> None:

@@ -1,16 +1,22 @@
-"""Tables that fit a terminal: numbers are never cut, and what does not fit beside goes into a table below."""
+"""Tables and sentences that fit a terminal.
+
+Numbers are never cut, and what does not fit beside goes into a table below. Sentences break at spaces; where nobody
+limits the width, as in a pipe, each is one line.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-_GAP = 2  # spaces between columns
+GAP = 2  # spaces between columns
 FOLD = 14  # names and headers longer than this may fold to make room
 
 
@@ -48,24 +54,63 @@ def pages(
     """Columns dealt out to tables of a width that all begin with the names, groups whole.
 
     Args:
-        groups: of columns that stay together.
+        groups: of columns that stay together, if the width holds them at all.
         names: of the rows.
         width: of the terminal.
         fold: names that are longer may fold to make room.
     """
-    from rich.cells import cell_len
-
-    room = width - min(max(map(cell_len, names), default=0), fold)
+    room = room_beside(names, width, fold)
     dealt: list[list[Column]] = []
     left = 0
     for group in groups:
-        needed = sum(column.width + _GAP for column in group)
-        if not dealt or needed > left:
-            dealt.append([])
-            left = room
-        dealt[-1] += group
-        left -= needed
+        for part in [group] if _needed(group) <= room else [[column] for column in group]:
+            if not dealt or _needed(part) > left:
+                dealt.append([])
+                left = room
+            dealt[-1] += part
+            left -= _needed(part)
     return dealt
+
+
+def room_beside(names: Sequence[str], width: int, fold: int = FOLD) -> int:
+    """How many columns of a width are left beside names, of which longer ones may fold or be shortened."""
+    from rich.cells import cell_len
+
+    return width - min(max(map(cell_len, names), default=0), fold)
+
+
+def _needed(group: Sequence[Column]) -> int:
+    return sum(column.width + GAP for column in group)
+
+
+def show(console: Console, tables: Iterable[Table]) -> None:
+    """Print tables, an empty line below each."""
+    for one in tables:
+        console.print(one, soft_wrap=False)
+        console.print()
+
+
+def say(console: Console, *lines: str | Text, indent: int = 0) -> None:
+    """Print sentences, broken at spaces where the console has a width of its own. Markup is shown, not obeyed.
+
+    A command at the end of one is never broken, so that it can be copied: it goes below where it does not fit beside.
+    """
+    from rich.text import Text
+
+    for line in lines:
+        text = Text(line) if isinstance(line, str) else line
+        for piece in [text] if console.soft_wrap else _broken(text, console, console.width - indent):
+            console.print(Text(" " * indent) + piece, soft_wrap=True)
+
+
+def _broken(text: Text, console: Console, width: int) -> list[Text]:
+    if text.cell_len <= width:
+        return [text]
+    found = re.fullmatch(r"(.*:) (nearid .*)", text.plain)
+    pieces = [*(text[: found.end(1)] if found else text).wrap(console, width, overflow="fold")]
+    for piece in pieces:
+        piece.rstrip()
+    return [*pieces, text[found.start(2) :]] if found else pieces
 
 
 def table(header: str, names: Sequence[str], columns: Sequence[Column], foot: str = "") -> Table:
@@ -78,7 +123,7 @@ def table(header: str, names: Sequence[str], columns: Sequence[Column], foot: st
         box=box.SIMPLE,
         show_edge=False,
         pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),  # the box's own divider is the other space
+        padding=(0, GAP - 1, 0, 0),  # the box's own divider is the other space
         show_footer=bool(foot),
         footer_style="bold",
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nearid_cli.reports.columns import Column, pages, table
+from nearid_cli.reports.columns import GAP, Column, pages, room_beside, say, show, table
+from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.figures import (
     CONTEXT,
     DISTRACTORS,
@@ -15,6 +17,7 @@ from nearid_cli.reports.figures import (
     score_figure,
     signed_figure,
 )
+from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
 from nearid_cli.reports.order import sorted_methods
 from nearid_cli.reports.verdict import compare_findings, verdicts
 from nearid_cli.results import Agreement, CompareResult, Comparison, Disagreement, Method
@@ -25,12 +28,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MARKS = {1: ("*", "bold"), 2: ("+", "underline")}
-_WORDS = 34  # the verdict folds beyond this
+_WORDS = 34  # the verdict folds beyond this,
+_FEW_WORDS = 16  # and has no column of its own below this
+_AGREEMENT = (
+    "Do the metrics agree? Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
+)
 _SHOWN = 3  # disagreements of a metric shown in each direction
 
 
 def render_compare(result: CompareResult, console: Console, sort: str | None = None) -> None:
-    """Print the methods by metrics, their differences from the baseline, and how far the metrics agree.
+    """Print the methods by metrics, their differences from the baseline, how far the metrics agree, and who won.
 
     Args:
         result: what to show.
@@ -41,29 +48,24 @@ def render_compare(result: CompareResult, console: Console, sort: str | None = N
         UsageError: `sort` names neither `method` nor a metric.
     """
     methods = sorted_methods(result, sort or result.metrics[0].name)
-    _show(console, _score_tables(result, methods, console.width))
+    show(console, _score_tables(result, methods, console.width))
+    _say(console, *missing_of_methods(result))
     _say(console, _legend(result))
-    _say(console, _against(result))
-    _show(console, _difference_tables(result, methods, console.width))
+    _say(console, *_against(result))
+    show(console, _difference_tables(result, methods, console.width))
+    _say(console, *missing_differences(result))
     if len(result.metrics) > 1:
-        _say(
-            console,
-            "Do the metrics agree? Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order",
-        )
-        _show(console, _agreement_tables(result, console.width))
-        _show(console, _disagreement_tables(result, console.width))
-    for line in compare_findings(result):
-        _say(console, line, end="\n")
+        _say(console, _AGREEMENT)
+        show(console, _agreement_tables(result, console.width))
+        _say(console, *missing_agreements(result))
+        show(console, _disagreement_tables(result, console.width))
+    say(console, *compare_findings(result), conclusion_line(result))
 
 
-def _say(console: Console, line: str, end: str = "\n\n") -> None:
-    console.print(line, end=end, soft_wrap=True, markup=False, highlight=False, emoji=False)
-
-
-def _show(console: Console, tables: Sequence[Table]) -> None:
-    for one in tables:
-        console.print(one)
-        console.print()
+def _say(console: Console, *lines: str) -> None:
+    """A paragraph of its own."""
+    if lines:
+        say(console, *lines, "")
 
 
 def _legend(result: CompareResult) -> str:
@@ -77,7 +79,7 @@ def _legend(result: CompareResult) -> str:
     return f"* best, + second{unranked}{own}. In brackets: 95 % intervals over subjects."
 
 
-def _against(result: CompareResult) -> str:
+def _against(result: CompareResult) -> tuple[str, str]:
     """What the differences are differences from, and over what."""
     why = "" if result.baseline_named else f" (best by {printable(result.metrics[0].name)})"
     over = ""
@@ -86,8 +88,8 @@ def _against(result: CompareResult) -> str:
         pairs = f", {count(one.pairs, 'pair')} of generations" if one.pairs else ""
         over = f", paired: {count(one.subjects, 'subject')}{pairs}"
     return (
-        f"Is the difference real? Each method minus {printable(result.baseline)}{why}{over}\n"
-        "p: how often chance alone would differ as much; (Holm): adjusted for comparing several methods"
+        f"Is the difference real? Each method minus {printable(result.baseline)}{why}{over}",
+        "p: how often chance alone would differ as much; (Holm): adjusted for comparing several methods",
     )
 
 
@@ -158,10 +160,27 @@ def _difference_tables(result: CompareResult, methods: Sequence[Method], width: 
     tables = []
     for metric in result.metrics:
         rows = [compared[metric.name, name] for name in others]
-        said = Column("", [words[metric.name, name] for name in others], room=_WORDS, justify="left")
+        header = f"by {printable(metric.name)}"
         groups = _difference_columns(rows, counted=not _alike(result.comparisons))
-        tables += _tables(f"by {printable(metric.name)}", names, [*groups, [said]], width)
+        said = [words[metric.name, name] for name in others]
+        tables += _tables(header, names, _with_verdicts(groups, said, [header, *names], width), width)
     return tables
+
+
+def _with_verdicts(
+    groups: list[list[Column]], said: Sequence[str], names: Sequence[str], width: int
+) -> list[list[Column]]:
+    """The verdicts at the end of the rows, or as near to the differences as the width allows."""
+    verdicts = Column("", said, room=_WORDS, justify="left")
+    if len(pages([*groups, [verdicts]], names, width)) == 1:
+        return [*groups, [verdicts]]
+    (difference,), *more = groups
+    rest = [column for group in more for column in group]
+    room = room_beside(names, width) - difference.width - 2 * GAP
+    if room >= _FEW_WORDS:
+        return [[difference, replace(verdicts, room=min(room, _WORDS))], rest]
+    below = [f"{cell}\n{verdict}" for cell, verdict in zip(difference.cells, said, strict=True)]
+    return [[replace(difference, cells=below, room=difference.width)], rest]
 
 
 def _difference_columns(rows: Sequence[Comparison], counted: bool) -> list[list[Column]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nearid_cli.reports.columns import Column, pages, table
+from nearid_cli.reports.columns import GAP, Column, pages, room_beside, say, show, table
 from nearid_cli.reports.gate_text import (
     STATUSES,
     baseline_figure,
@@ -42,13 +43,13 @@ def render_gate(gate: GateResult, console: Console) -> None:
             if not more:
                 lines += [numbers(first), f"fell most: {moved(first)}" if first.moved else ""]
             titles = "; ".join(map(check_title, verdicts))
-            text = Text(f"{status.upper()} {titles}\n", style=_STYLES[status])
-            text.append("".join(f"  {line}\n" for line in lines if line), style="default not bold")
-            console.print(text, soft_wrap=True)
+            say(console, Text(f"{status.upper()} {titles}", style=_STYLES[status]))
+            say(console, *filter(None, lines), indent=2)
+            say(console, "")
     if len(gate.verdicts) <= _FEW:
         _table(gate, console)
     style = _STYLES["passed" if gate.passed else "failed"]
-    console.print(Text(outcome(gate), style=style), soft_wrap=True)
+    say(console, Text(outcome(gate), style=style))
 
 
 def _by_reason(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
@@ -70,8 +71,14 @@ def _table(gate: GateResult, console: Console) -> None:
     if any(verdict.baseline is not None for verdict in verdicts):
         figures.append(Column("baseline", [baseline_figure(verdict) for verdict in verdicts]))
     if any(verdict.drop is not None for verdict in verdicts):
-        figures.append(Column("drop", [drop_figure(verdict) for verdict in verdicts]))
+        figures.append(Column("drop", [_drop(verdict) for verdict in verdicts]))
     bounds = Column("expected", [verdict.expected for verdict in verdicts], justify="left")
-    for page in pages([figures, [bounds]], names, console.width):
-        console.print(table("check", names, page))
-        console.print()
+    if len(found := pages([figures, [bounds]], names, console.width)) > 1:
+        room = room_beside(names, console.width) - GAP
+        found = pages([figures, [replace(bounds, room=room)]], names, console.width)
+    show(console, [table("check", names, page) for page in found])
+
+
+def _drop(verdict: Verdict) -> str:
+    """The drop; nothing where the rule asks for none."""
+    return "" if verdict.rule.max_drop is None else drop_figure(verdict)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nearid_cli.reports.columns import Column, pages, table
+from nearid_cli.reports.columns import Column, pages, say, show, table
 from nearid_cli.reports.figures import CONTEXT, figure, score_figure, signed_figure, some
+from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
 from nearid_cli.results import AggregateScores, Interval, PairResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, printable
@@ -28,16 +29,15 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
     Raises:
         UsageError: `sort` names neither `subject` nor a metric, or `worst` is negative.
     """
-    tables = score_tables(result, sort, console.width)
+    show(console, score_tables(result, sort, console.width))
+    if missing := missing_scores(result):
+        say(console, *missing, "")
     if any(scores.pa is not None for scores in result.aggregate.values()):
-        tables.append(_distractor_table(result))
+        show(console, _distractor_tables(result, console.width))
     if worst:
-        tables += worst_tables(result, worst, console.width)
-    for one in tables:
-        console.print(one)
-        console.print()
+        show(console, worst_tables(result, worst, console.width))
     for line in findings(result):
-        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        say(console, line)
 
 
 def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100) -> list[Table]:
@@ -69,7 +69,7 @@ def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100)
     ]
 
 
-def _distractor_table(result: ScoreResult) -> Table:
+def _distractor_tables(result: ScoreResult, width: int) -> list[Table]:
     """Each metric against the distractors: margins of the generations, and how far it tells the references apart."""
     scores = [result.aggregate[metric.name] for metric in result.metrics]
     columns = [
@@ -78,7 +78,8 @@ def _distractor_table(result: ScoreResult) -> Table:
         Column("references' SSR", [_rate(one.ssr, one.ssr_ci95) for one in scores]),
         Column("references' PA", [_rate(one.pa, one.pa_ci95) for one in scores]),
     ]
-    return table("against distractors", [printable(metric.name) for metric in result.metrics], columns)
+    names = [printable(metric.name) for metric in result.metrics]
+    return [table("against distractors", names, page) for page in pages([columns], names, width)]
 
 
 def _rate(rate: float | None, ci95: Interval | None) -> str:
@@ -107,10 +108,10 @@ def render_pair(result: PairResult, console: Console) -> None:
     """Print how alike two pictures are, one row a metric."""
     from rich.text import Text
 
-    console.print(Text(f"a: {printable(result.a)}\nb: {printable(result.b)}\n"))
+    say(console, Text(f"a: {printable(result.a)}\nb: {printable(result.b)}\n"))
     similarities = [f"{result.similarity[metric.name]:.4f}" for metric in result.metrics]
     names = [printable(metric.name) for metric in result.metrics]
-    console.print(table("metric", names, [Column("similarity", similarities)]))
+    console.print(table("metric", names, [Column("similarity", similarities)]), soft_wrap=False)
 
 
 def _score_columns(result: ScoreResult, sort: str | None) -> Iterator[list[Column]]:

@@ -52,9 +52,11 @@ wobbly                      0.100    0.900      0.500           1.000
 dropped                     0.100    0.900      0.500           1.000
 pasted (copies references)  0.100    0.900      0.500           1.000
 
-* best, + second; a method that copies references is not ranked. In brackets: 95 % intervals over subjects.
+* best, + second; a method that copies references is not ranked. In brackets: 95 % intervals over
+subjects.
 
-Is the difference real? Each method minus ours (best by nearid), paired: 8 subjects, 16 pairs of generations
+Is the difference real? Each method minus ours (best by nearid), paired: 8 subjects, 16 pairs of
+generations
 p: how often chance alone would differ as much; (Holm): adjusted for comparing several methods
 
                                                      wins/ties
@@ -93,6 +95,8 @@ ours: hat/1.png                     0.325    0.452      -0.127
 ours: mug/0.png                     0.198    0.262      -0.063
 
 pasted: 3 of 16 generations copy a reference, which scores high without skill, so it is not ranked
+By nearid: ours leads, but it may be chance; the next, wobbly, is 0.009 behind, which 8 subjects
+cannot tell from chance (p = 0.359); not ranked, because of copies: pasted
 """
 
 
@@ -103,13 +107,10 @@ def test_at_100_columns(result: CompareResult, render: Render) -> None:
 NUMBER = re.compile(r"[+-]?\d\.\d{3}")
 
 
-@pytest.mark.parametrize("width", [60, 72, 80, 160])
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 160])
 def test_numbers_are_whole_at_any_width(width: int, result: CompareResult, render: Render) -> None:
     lines = render(render_compare, result, width=width).splitlines()
-    tables = [
-        line for line in lines if not line.startswith(("* best", "Is the", "p: how", "Do the", "pasted: 3"))
-    ]
-    assert max(map(len, tables)) <= width
+    assert max(map(len, lines)) <= width
     assert sorted(NUMBER.findall("\n".join(lines))) == sorted(NUMBER.findall(AT_100))
 
 

@@ -300,7 +300,10 @@ def test_the_answer_admits_what_cannot_be_told() -> None:
     against_the_last = compare(three, baseline="z")
     assert answer(against_the_last, against_the_last.methods) == (
         "x scores highest",
-        ["By nearid it scores 0.600 [0.500, 0.700]."],
+        [
+            "By nearid it scores 0.600 [0.500, 0.700].",
+            "It was not compared with y, because the baseline is z.",
+        ],
     )
     copies = compare({name: scored({"a": [0.5], "b": [0.6]}, copied=2) for name in ("x", "y")})
     assert (

@@ -1,0 +1,126 @@
+"""Who won a comparison, and whether that is certain: no more than was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nearid_cli.reports.figures import SIGNIFICANT, figure, p_figure
+from nearid_cli.results import CompareResult, Comparison
+from nearid_cli.text import count, printable
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The answer of a comparison by its first metric.
+
+    Attributes:
+        title: who is first, in a few words.
+        reason: what makes that certain or uncertain, as the rest of a sentence; empty where nothing does.
+    """
+
+    title: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Duel:
+    """The best method against another one; `ahead` is by how much, None where that is not known."""
+
+    other: str
+    ahead: float | None
+    comparison: Comparison | None
+
+    @property
+    def tied(self) -> bool:
+        found = self.comparison
+        return found is not None and self.ahead is not None and not (found.wins or found.losses)
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference, in whichever direction, is more than chance."""
+        found = self.comparison
+        return found is not None and found.p_holm is not None and found.p_holm < SIGNIFICANT
+
+    def behind(self, who: str) -> str:
+        """How far the other one is behind, and how sure that is."""
+        return f"{who} is {figure(self.ahead)} behind, {self._chance}"
+
+    @property
+    def _chance(self) -> str:
+        if self.comparison is None:
+            return ""
+        subjects, p = count(self.comparison.subjects, "subject"), p_figure(self.comparison.p_holm)
+        if self.shown:
+            return f"more than chance would do over {subjects} (p = {p})"
+        return f"which {subjects} cannot tell from chance (p = {p})"
+
+
+def conclude(result: CompareResult) -> Conclusion:
+    """Say who keeps identity best by the first metric.
+
+    "Best" is said only where every other ranked method was shown to be behind; a difference by chance, one that was
+    not tested, and a mean over other subjects are named as what they are.
+    """
+    metric = result.metrics[0].name
+    ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
+    names = [printable(method.name) for method in ranked]
+    if not names:
+        return Conclusion("No method can be ranked")
+    best, *others = names
+    if not others:
+        return Conclusion(f"{best} alone can be ranked")
+    duels = [_duel(result, metric, ranked[0].name, method.name) for method in ranked[1:]]
+    if duels[0].tied:
+        alike = [best, *(duel.other for duel in duels if duel.tied)]
+        return Conclusion(f"{_all(alike)} are the same on every subject")
+    if apart := [duel.other for duel in duels if duel.comparison is not None and duel.ahead is None]:
+        return Conclusion(f"{best} scores highest", f"it has no subject in common with {_all(apart)}")
+    for duel in duels:
+        if duel.shown and duel.ahead is not None and duel.ahead < 0:
+            subjects = count(duel.comparison.subjects if duel.comparison else 0, "subject")
+            return Conclusion(
+                f"{best} scores highest, but over other subjects",
+                f"on the {subjects} that both have, {duel.other} is {figure(-duel.ahead)} better",
+            )
+    if untested := [duel.other for duel in duels if duel.comparison is None]:
+        return Conclusion(
+            f"{best} scores highest",
+            f"it was not compared with {_all(untested)}, because the baseline is {printable(result.baseline)}",
+        )
+    doubtful = [duel for duel in duels if not duel.shown]
+    if not doubtful:
+        return Conclusion(f"{best} keeps identity best", duels[0].behind(f"the next, {others[0]},"))
+    who = f"the next, {others[0]}," if doubtful[0] is duels[0] else f"of the others, {doubtful[0].other}"
+    return Conclusion(f"{best} leads, but it may be chance", doubtful[0].behind(who))
+
+
+def conclusion_line(result: CompareResult) -> str:
+    """The answer in one line, with the metric that gave it."""
+    found = conclude(result)
+    unranked = [printable(method.name) for method in result.methods if None in method.ranks.values()]
+    return "; ".join(
+        [
+            f"By {printable(result.metrics[0].name)}: {found.title}",
+            *([found.reason] if found.reason else []),
+            *([f"not ranked, because of copies: {', '.join(unranked)}"] if unranked else []),
+        ]
+    )
+
+
+def _duel(result: CompareResult, metric: str, best: str, other: str) -> _Duel:
+    """The comparison of two methods, one of which must be the baseline for there to be one."""
+    compared = {one.method: one for one in result.comparisons if one.metric == metric}
+    sign, found = (-1, compared.get(other)) if result.baseline == best else (1, None)
+    if result.baseline == other:
+        found = compared.get(best)
+    ahead = None if found is None or found.delta is None else sign * found.delta
+    return _Duel(printable(other), ahead, found)
+
+
+def _all(names: Sequence[str]) -> str:
+    """
+    >>> _all(["a"]), _all(["a", "b"]), _all(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

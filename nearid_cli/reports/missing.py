@@ -1,0 +1,72 @@
+"""Why a number does not exist: what each `-` in a table stands for, each reason once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nearid_cli.reports.figures import some
+from nearid_cli.results import AggregateScores, CompareResult, ScoreResult, SubjectScores
+
+_Scores = SubjectScores | AggregateScores
+
+_ONE_SUBJECT = "floor, retention and identification need a second subject"
+_ONE_REFERENCE = "a ceiling, and with it a retention, needs a second reference"
+_NO_ROOM = "no retention where the ceiling is not clearly above the floor"
+_NO_DISTRACTORS = "no margin without distractors"
+_NOTHING_IN_COMMON = "no subject in common with the baseline"
+_NO_ORDER = "a rank correlation needs three of a kind, not all rated alike"
+
+
+def missing_scores(result: ScoreResult) -> list[str]:
+    """A line for each reason why a subject lacks a number by the first metric."""
+    first = result.metrics[0].name
+    scores = {subject.subject: subject.scores[first] for subject in result.subjects}
+    single = [subject.subject for subject in result.subjects if subject.references == 1]
+    return _lines(scores, single, list(scores) if len(scores) == 1 else [])
+
+
+def missing_of_methods(result: CompareResult) -> list[str]:
+    """The same for methods; one whose aggregate lacks a number."""
+    first = result.metrics[0].name
+    scores = {method.name: method.result.aggregate[first] for method in result.methods}
+    subjects = {method.name: method.result.subjects for method in result.methods}
+    return _lines(
+        scores,
+        [name for name, own in subjects.items() if all(subject.references == 1 for subject in own)],
+        [name for name, own in subjects.items() if len(own) == 1],
+    )
+
+
+def missing_differences(result: CompareResult) -> list[str]:
+    """Why a difference does not exist."""
+    apart = dict.fromkeys(one.method for one in result.comparisons if one.delta is None)
+    return [f"-: {_NOTHING_IN_COMMON}: {some(list(apart))}"] if apart else []
+
+
+def missing_agreements(result: CompareResult) -> list[str]:
+    """Why a rank correlation does not exist."""
+    return [f"-: {_NO_ORDER}"] if any(one.kendall is None for one in result.agreements) else []
+
+
+def _lines(scores: Mapping[str, _Scores], single_reference: Sequence[str], alone: Sequence[str]) -> list[str]:
+    """What lacks in rows of scores, by what it takes; a column that no row has is not shown and has no `-`."""
+    no_room = [
+        name
+        for name, row in scores.items()
+        if row.retention is None and row.ceiling is not None and row.floor is not None
+    ]
+    margins = [name for name, row in scores.items() if row.margin is None]
+    found = [
+        (_ONE_SUBJECT, alone, "floor"),
+        (_ONE_REFERENCE, single_reference, "ceiling"),
+        (_NO_ROOM, no_room, "retention"),
+        (_NO_DISTRACTORS, margins if len(margins) < len(scores) else [], "margin"),
+    ]
+    lines = []
+    for reason, names, column in found:
+        if not names:
+            continue
+        shown = any(getattr(row, column) is not None for row in scores.values())
+        whose = f": {some(names)}" if len(names) < len(scores) else ""
+        lines.append(f"-: {reason}{whose}" if shown else f"{reason[0].upper()}{reason[1:]}{whose}.")
+    return lines

@@ -1,0 +1,91 @@
+"""Who won, in one line, and that it says no more than was shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from nearid_cli.evaluate.compare import compare
+from nearid_cli.reports.conclusion import conclusion_line
+from nearid_cli.results import ScoreResult
+from tests.comparing import scored
+
+SUBJECTS = "abcdefgh"
+
+
+def method(shift: float = 0.0, subjects: str = SUBJECTS, wobble: float = 0.0, **how: int) -> ScoreResult:
+    """Subjects from 0.4 on in steps of 0.05, two generations each; `wobble` goes up on one and down on the next."""
+    return scored(
+        {
+            name: [0.4 + 0.05 * SUBJECTS.index(name) + shift + wobble * (-1) ** i] * 2
+            for i, name in enumerate(subjects)
+        },
+        **how,
+    )
+
+
+SAID = {
+    "certain": (
+        {"good": method(0.1), "bad": method()},
+        "By nearid: good keeps identity best; the next, bad, is 0.100 behind, more than chance would do over "
+        "8 subjects (p = 0.008)",
+    ),
+    "chance": (
+        {"x": method(0.01, wobble=0.1), "y": method()},
+        "By nearid: x leads, but it may be chance; the next, y, is 0.010 behind, which 8 subjects cannot tell from "
+        "chance (p = 0.734)",
+    ),
+    "too few subjects": (
+        {"x": method(0.1, "ab"), "y": method(0.0, "ab")},
+        "By nearid: x leads, but it may be chance; the next, y, is 0.100 behind, which 2 subjects cannot tell from "
+        "chance (p = 0.500)",
+    ),
+    "tie": ({"x": method(), "y": method(), "z": method(-0.1)}, "By nearid: x and y are the same on every subject"),
+    "tie of all": (
+        {name: method() for name in "xyz"},
+        "By nearid: x, y and z are the same on every subject",
+    ),
+    "the second is certainly behind, and the third may not be": (
+        {"x": method(0.1), "y": method(0.08), "z": method(0.06, wobble=0.3)},
+        "By nearid: x leads, but it may be chance; of the others, z is 0.040 behind, which 8 subjects cannot tell from "
+        "chance (p = 0.734)",
+    ),
+    "copies": (
+        {"good": method(0.1), "bad": method(), "pasted": method(0.3, copied=16)},
+        "By nearid: good keeps identity best; the next, bad, is 0.100 behind, more than chance would do over "
+        "8 subjects (p = 0.016); not ranked, because of copies: pasted",
+    ),
+    "one that does not copy": (
+        {"honest": method(), "pasted": method(0.3, copied=16)},
+        "By nearid: honest alone can be ranked; not ranked, because of copies: pasted",
+    ),
+    "nothing in common": (
+        {"x": method(0.1, "abcd"), "y": method(-0.2, "efgh")},
+        "By nearid: x scores highest; it has no subject in common with y",
+    ),
+    "a higher mean over easier subjects": (
+        {"easy": method(-0.05, "cdefgh"), "whole": method()},
+        "By nearid: easy scores highest, but over other subjects; on the 6 subjects that both have, whole is "
+        "0.050 better",
+    ),
+    "names": (
+        {"a\n\x1b[31m": method(0.1), "[red]b": method()},
+        "By nearid: a\\n\\x1b[31m keeps identity best; the next, [red]b, is 0.100 behind, more than chance would do "
+        "over 8 subjects (p = 0.008)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_what_it_says(case: str) -> None:
+    methods, line = SAID[case]
+    assert conclusion_line(compare(methods)) == line
+
+
+def test_a_baseline_of_ones_own() -> None:
+    methods = {"x": method(0.1), "y": method(0.05), "z": method()}
+    assert conclusion_line(compare(methods, "z")) == (
+        "By nearid: x scores highest; it was not compared with y, because the baseline is z"
+    )
+    del methods["z"]
+    assert conclusion_line(compare(methods, "y")) == conclusion_line(compare(methods, "x"))
+    assert "x keeps identity best; the next, y, is 0.050 behind" in conclusion_line(compare(methods, "y"))

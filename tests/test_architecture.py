@@ -17,6 +17,7 @@ FLOORS = {
     "errors": -1,
     "text": -1,
     "files": -1,
+    "activity": -1,
     "results": 0,
     "configuration": 0,
     "metrics": 0,

@@ -11,21 +11,29 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 import typer.main
 
 from nearid_cli import __version__
+from nearid_cli.activity import shown_on
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.lazy import LazyGroup
 from nearid_cli.errors import NearIDError
 from nearid_cli.text import printable
 
+if TYPE_CHECKING:
+    from nearid_cli.cli.spinner import Spinner
+
 INTERRUPTED = 130
 FAILED = 2
+_NAME = "nearid"
 _HELP = "help"
+_COMPLETE = "_NEARID_COMPLETE"
+_COMPLETIONS = {"--install-completion", "--show-completion"}
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
 
 # Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
@@ -51,14 +59,14 @@ class _Commands(LazyGroup):
         "cache": "nearid_cli.cli.cache:app",
         "demo": "nearid_cli.cli.demo:demo",
         "doctor": "nearid_cli.cli.doctor:doctor",
+        "help": "nearid_cli.cli.help:show_help",
     }
 
 
 app = typer.Typer(
-    name="nearid",
+    name=_NAME,
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     # Plain help: it starts three times faster than panels, and reads the same in a pipe.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -76,7 +84,8 @@ def _print_version(wanted: bool) -> None:
 def nearid(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option("--version", "-V", help="Show the version.", callback=_print_version, is_eager=True),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", envvar="NEARID_DEBUG")] = False,
 ) -> None:
@@ -96,8 +105,9 @@ def nearid(
 class _Messages(logging.Handler):
     """Log records of nearid as lines on stderr, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, spinner: Spinner | None) -> None:
         super().__init__()
+        self._spinner = spinner
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -105,7 +115,8 @@ class _Messages(logging.Handler):
         if message in self._said:
             return
         self._said.add(message)
-        _say(f"{record.levelname.lower()}: {message}" if record.levelno > logging.INFO else message)
+        with self._spinner.away() if self._spinner else nullcontext():
+            _say(f"{record.levelname.lower()}: {message}" if record.levelno > logging.INFO else message)
 
 
 def _say(line: str) -> None:
@@ -129,13 +140,15 @@ def main(arguments: list[str] | None = None) -> int:
     # Read by torch when it is imported: its threads sleep when they wait, and leave the cores to the decoders.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logger = logging.getLogger("nearid_cli")
-    handler = _Messages()
+    spinner = _spinner()
+    handler = _Messages(spinner)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     arguments = sys.argv[1:] if arguments is None else arguments
     code = 0
     try:
-        code = _run(arguments)
+        with shown_on(spinner) if spinner else nullcontext():
+            code = _run(arguments)
         sys.stdout.flush()
         return code
     except (KeyboardInterrupt, typer.Abort) as interrupt:
@@ -163,13 +176,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Run the command that the arguments name. Exceptions pass: Typer's own `main` hides some of them."""
     command: Any = typer.main.get_command(app)
+    # Typer does not show the group's own function what the command's arguments are.
+    wanted = _HELP if {"-h", "--help"} & set(arguments) or arguments[:1] == [_HELP] else None
     try:
-        # Typer does not show the group's own function what the command's arguments are.
-        wanted = _HELP if {"-h", "--help"} & set(arguments) else None
-        with command.make_context("nearid", list(arguments), obj=wanted) as context:
+        if _COMPLETE in os.environ:  # the shell asks what may come next
+            command.main(prog_name=_NAME)
+        with command.make_context(_NAME, list(arguments), obj=wanted) as context:
             command.invoke(context)
     except typer.Exit as end:
-        return end.exit_code
+        # Typer gives 1 to a shell that it does not know, and that is a failed gate's.
+        return FAILED if end.exit_code and set(arguments) & _COMPLETIONS else end.exit_code
+    except SystemExit as end:  # how Typer ends after it has shown or installed a completion
+        return end.code if isinstance(end.code, int) else 0
     return 0
 
 
@@ -189,6 +207,15 @@ def _let_go_of_output() -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _spinner() -> Spinner | None:
+    """What shows on a terminal that a job goes on; None in a pipe, and where a line cannot be taken back."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    from nearid_cli.cli.spinner import Spinner
+
+    return Spinner(sys.stderr)
 
 
 def _wants_traceback(arguments: list[str]) -> bool:

@@ -33,7 +33,12 @@ class _Group(TyperGroup):
     """A group of commands that takes anything but the name of one for arguments of `check`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `check` in front where no command is named. Only the group itself is asked for help by `--help`."""
+        """Put `check` in front where no command is named. Only the group itself is asked for help by `--help`.
+
+        A shell that asks what may come next gets the commands; for anything else it offers files.
+        """
+        if not args and ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
             args = ["check", *args]
         return super().parse_args(ctx, args)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nearid_cli.cli import completing
 from nearid_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Metrics = Annotated[
         "a folder or a Hub id; ::mean, ::cls, ::pooled, ::projected choose a readout.",
         envvar="NEARID_METRIC",
         metavar="METRIC",
+        autocompletion=completing.metrics,
     ),
 ]
 CacheFolder = Annotated[
@@ -48,7 +50,11 @@ VerifyContent = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE", envvar="NEARID_DEVICE"
+        "--device",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        metavar="DEVICE",
+        envvar="NEARID_DEVICE",
+        autocompletion=completing.devices,
     ),
 ]
 Dtype = Annotated[
@@ -58,6 +64,7 @@ Dtype = Annotated[
         help="auto (float16 on CUDA, else float32), float32, float16 or bfloat16.",
         envvar="NEARID_DTYPE",
         metavar="DTYPE",
+        autocompletion=completing.dtypes,
     ),
 ]
 BatchSize = Annotated[
@@ -105,7 +112,15 @@ SkipBad = Annotated[
         envvar="NEARID_SKIP_BAD",
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help="What stdout gets: table or json.", metavar="FORMAT")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="What stdout gets: table or json.",
+        metavar="FORMAT",
+        autocompletion=completing.formats,
+    ),
+]
 Images = Annotated[
     list[Path] | None,
     typer.Option("--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"),
@@ -118,6 +133,7 @@ Layout = Annotated[
         "dreambench++-samples, customconcept101 or manifest.",
         envvar="NEARID_LAYOUT",
         metavar="LAYOUT",
+        autocompletion=completing.layouts,
     ),
 ]
 Distractors = Annotated[

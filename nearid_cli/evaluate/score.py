@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from nearid_cli.activity import doing
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
 from nearid_cli.layouts import Dataset, How, find
@@ -41,7 +42,8 @@ def score(
     """
     options = options or Options()
     options.requests()  # a wrong metric is said before any folder is walked
-    dataset = find(references, generations, layout, distractors)
+    with doing("looking for pictures"):
+        dataset = find(references, generations, layout, distractors)
     _report_found(dataset)
     refuse_unmatched(dataset.unmatched, allow_unmatched)
     return Scorer([dataset], options, skip_bad).score(dataset, allow_unmatched)

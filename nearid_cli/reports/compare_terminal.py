@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 _MARKS = {1: ("*", "bold"), 2: ("+", "underline")}
 _WORDS = 34  # the verdict folds beyond this,
 _FEW_WORDS = 16  # and has no column of its own below this
-_AGREEMENT = (
-    "Do the metrics agree? Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
-)
+_AGREEMENT = "Do the metrics agree? Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
 _SHOWN = 3  # disagreements of a metric shown in each direction
 
 

@@ -39,7 +39,10 @@ SAID = {
         "By nearid: x leads, but it may be chance; the next, y, is 0.100 behind, which 2 subjects cannot tell from "
         "chance (p = 0.500)",
     ),
-    "tie": ({"x": method(), "y": method(), "z": method(-0.1)}, "By nearid: x and y are the same on every subject"),
+    "tie": (
+        {"x": method(), "y": method(), "z": method(-0.1)},
+        "By nearid: x and y are the same on every subject",
+    ),
     "tie of all": (
         {name: method() for name in "xyz"},
         "By nearid: x, y and z are the same on every subject",

@@ -119,7 +119,8 @@ def _duel(result: CompareResult, metric: str, best: str, other: str) -> _Duel:
 
 
 def _all(names: Sequence[str]) -> str:
-    """
+    """Names as a list in a sentence.
+
     >>> _all(["a"]), _all(["a", "b"]), _all(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nearid_cli.errors import UsageError
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult, Subject
@@ -45,6 +47,32 @@ def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Meth
         return method.ranks[key] is None, -method.result.aggregate[key].score
 
     return tuple(sorted(result.methods, key=place, reverse=reverse))
+
+
+def best_first(result: CompareResult) -> CompareResult:
+    """The comparison with its methods best first, and what was compared with the baseline in the same order.
+
+    By the first metric, as `sorted_methods` does it: methods that copy references last, equal ones in the order given.
+    """
+    methods = sorted_methods(result, result.metrics[0].name)
+    places = {method.name: place for place, method in enumerate(methods)}
+    comparisons = sorted(result.comparisons, key=lambda one: places[one.method])
+    return replace(result, methods=methods, comparisons=tuple(comparisons))
+
+
+def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metric: str) -> list[str]:
+    """Subjects by their mean score over the methods that have them, highest first.
+
+    Methods that copy references do not count, unless all do; a subject that only these have comes last. Equal subjects
+    keep their order.
+    """
+    trusted = [method for method in methods if not method.copying] or methods
+    scores: dict[str, list[float]] = {}
+    for method in trusted:
+        for subject in method.result.subjects:
+            scores.setdefault(subject.subject, []).append(subject.scores[metric].score)
+    means = {subject: sum(values) / len(values) for subject, values in scores.items()}
+    return sorted(subjects, key=lambda subject: -means.get(subject, -math.inf))
 
 
 def check_sort(sort: str | None, metrics: Sequence[str], rows: str = "subject") -> tuple[str, bool]:

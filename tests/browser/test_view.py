@@ -65,9 +65,9 @@ def test_a_picture_in_full_size(run_json: Path, view: Callable[..., Viewing], op
         "#gallery"
     ).scroll_into_view_if_needed()  # its strips are made when they come near the window
     page.locator("#gallery button.tile").first.click()
-    large = page.locator("dialog .large img")
+    large = page.locator("dialog .look:first-child img")
     large.wait_for()
-    page.wait_for_function("document.querySelector('dialog .large img').naturalWidth > 0")
+    page.wait_for_function("document.querySelector('dialog .look:first-child img').naturalWidth > 0")
     address, width = large.evaluate("image => [image.src, image.naturalWidth]")
     assert re.fullmatch(re.escape(viewing.url) + r"picture/\d+", address)
     assert width == 120

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.metrics.agreement import most_apart, rank_shares
+from nearid_cli.reports.html.labels import apart
 from nearid_cli.reports.html.pictures import Pictures
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
 from nearid_cli.text import printable
+
+LABEL = 32
+"""So many characters of a method's name stand in a line with those of all others."""
 
 STRIP = 24
 """So many pictures a strip of the page shows before one asks for more."""
@@ -105,6 +109,7 @@ def page_data(result: ScoreResult | CompareResult, pictures: Pictures) -> dict[s
     return {
         "metrics": [printable(name) for name in metrics],
         "methods": [printable(method.name) for method in methods],
+        "labels": apart([method.name for method in methods], LABEL),
         "roots": [_folder(root) for root in roots],
         "subjects": [
             {

@@ -1,10 +1,9 @@
-// The pictures of the report: strips that filter, sort and enlarge. Plots and tables are there without this script.
-//
-// Names come from disk and may hold anything, so text is only ever set as textContent. Strips are filled when
-// they come near the window: a page of thousands of pictures opens at once.
-"use strict";
+  // The pictures of the report: strips that filter and sort. Plots and tables are there without any script.
+  //
+  // Names come from disk and may hold anything, so text is only ever set as textContent. Strips are filled when
+  // they come near the window: a page of thousands of pictures opens at once. page.py puts this file, enlarge.js,
+  // plots.js and paper.js into one function.
 
-(() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const generations = data.generations.map(
@@ -44,6 +43,15 @@
       && data.subjects[generation.subject].name.toLowerCase().includes(wanted);
   }
 
+  /** What the controls say, for paper, where they are not. */
+  function stated() {
+    const chosen = (control) => control.selectedOptions[0].textContent;
+    const parts = [byId("shown").textContent];
+    if (controls.method.value !== "") parts.push("of method " + chosen(controls.method));
+    if (controls.subject.value.trim()) parts.push("of subjects with “" + controls.subject.value.trim() + "” in their name");
+    return parts.join(", ") + ", by " + chosen(controls.sort) + ", " + (descending ? "descending." : "ascending.");
+  }
+
   const sortMetric = () => (controls.sort.value === "name" ? 0 : Number(controls.sort.value));
 
   function inOrder(list) {
@@ -63,7 +71,7 @@
     if (item.picture < 0) return missing();
     const source = (large && data.full[item.picture]) || data.thumbnails[item.picture];
     if (!source) return missing();
-    const element = make("img", { alt: item.alt, decoding: "async", loading: source.startsWith("data:") ? "eager" : "lazy" });
+    const element = make("img", { alt: item.alt, decoding: "async", loading: large || source.startsWith("data:") ? "eager" : "lazy" });
     element.addEventListener("error", () => element.replaceWith(missing()));
     element.src = source;
     return element;
@@ -83,7 +91,9 @@
 
   function tile(items, place, metric) {
     const item = items[place];
-    const button = make("button", { type: "button", className: "tile", title: item.name });
+    const whose = data.methods.length > 1 && item.method >= 0 ? [data.methods[item.method]] : [];
+    const button = make("button", {
+      type: "button", className: "tile", title: item.name, "data-paper": [...whose, item.name].join(" · ") });
     button.append(make("span", { className: item.method < 0 ? "frame" : "frame own " + colour(item.method) }, image(item, false)));
     if (item.method >= 0) {
       const number = make("span", { className: "number", "aria-hidden": "true" }, make("span", {}, figure(item.scores[metric])));
@@ -94,6 +104,9 @@
     return make("li", {}, button);
   }
 
+  /** By the entry that holds the button for the rest of a strip: what makes that rest. */
+  const rests = new WeakMap();
+
   /** A list of pictures; the first `most` of them, and a button for the rest. */
   function strip(items, metric, most) {
     const small = items.length && items[0].method < 0; // references
@@ -102,9 +115,10 @@
     if (items.length > most) {
       const more = make("button", { type: "button" }, (items.length - most).toLocaleString("en") + " more");
       const entry = make("li", { className: "more" }, more);
+      const rest = () => items.slice(most).map((_, index) => tile(items, most + index, metric));
+      rests.set(entry, rest);
       more.addEventListener("click", () => {
-        entry.remove();
-        list.append(...items.slice(most).map((_, index) => tile(items, most + index, metric)));
+        entry.replaceWith(...rest());
         list.children[most].firstChild.focus();
       });
       list.append(entry);
@@ -139,6 +153,14 @@
     one.body.replaceChildren(...one.fill(one));
   }
 
+  /** Back to waiting until it comes near. */
+  function emptyCard(one) {
+    one.filled = false;
+    one.section.tabIndex = 0;
+    near.unobserve(one.section);
+    near.observe(one.section); // reports at once whether it is near, and then fills it
+  }
+
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (entry.isIntersecting) fillCard(cards.find((one) => one.section === entry.target));
@@ -159,7 +181,7 @@
   function means(number) {
     const metric = sortMetric();
     const known = data.subjects[number].scores
-      .map((scores, method) => (scores ? data.methods[method] + " " + figure(scores[metric]) : null))
+      .map((scores, method) => (scores ? data.labels[method] + " " + figure(scores[metric]) : null))
       .filter((text) => text !== null);
     return data.metrics[metric] + ": " + known.join(", ");
   }
@@ -180,11 +202,10 @@
     near.disconnect();
     for (const one of cards) {
       one.section.hidden = one.items.length === 0;
-      one.filled = false;
-      one.section.tabIndex = 0;
-      near.observe(one.section); // reports at once whether it is near, and then fills it
+      emptyCard(one);
     }
     byId("shown").textContent = shown.length.toLocaleString("en") + " of " + count(generations.length, "generation");
+    byId("filter").textContent = stated();
     controls.order.textContent = descending ? "Descending" : "Ascending";
     controls.order.setAttribute("aria-pressed", String(descending));
   }
@@ -192,143 +213,3 @@
   for (const control of [controls.method, controls.subject, controls.sort]) control.addEventListener("input", render);
   controls.order.addEventListener("click", () => { descending = !descending; render(); });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
-
-  // Enlarging --------------------------------------------------------------------------------------------------
-
-  const dialog = byId("enlarged");
-  let open = { items: [], place: 0, metric: 0 };
-
-  function facts(item) {
-    const rows = [["file", item.path]];
-    if (item.copyOf) rows.push(["copy of", item.copyOf]);
-    if (item.prompt) rows.push(["prompt", item.prompt]);
-    if (item.seed) rows.push(["seed", item.seed]);
-    rows.push(...(item.labels || []));
-    (item.scores || []).forEach((score, metric) => {
-      const margin = item.margins ? item.margins[metric] : null;
-      rows.push([data.metrics[metric], figure(score) + (margin === null ? "" : ", margin " + figure(margin))]);
-    });
-    return make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
-  }
-
-  function enlarge(items, place, metric) {
-    open = { items, place, metric };
-    const item = items[place];
-    const step = (by, name, text) => {
-      const button = make("button", { type: "button", "aria-label": name, disabled: !items[place + by] }, text);
-      button.addEventListener("click", () => move(by));
-      return button;
-    };
-    const close = make("button", { type: "button", "aria-label": "Close" }, "✕");
-    close.addEventListener("click", () => dialog.close());
-    const subject = data.subjects[item.subject].name;
-    const title = subject + " · " + (item.method < 0 ? "reference" : data.methods[item.method]);
-    const beside = item.method < 0 ? [] : references(item.subject);
-    const list = make("ul", { className: "strip small", role: "list" });
-    list.append(...beside.slice(0, 8).map((reference) => (
-      make("li", {}, make("span", { className: "frame" }, image(reference, false))))));
-    dialog.replaceChildren(
-      make("div", { className: "top" }, make("h2", { id: "enlarged-title" }, title),
-        make("span", { className: "place" }, (place + 1) + " of " + items.length),
-        step(-1, "Previous", "←"), step(1, "Next", "→"), close),
-      make("div", { className: "looks" },
-        make("div", { className: "large" }, image(item, true)),
-        make("div", {}, facts(item), ...(beside.length ? [make("h3", {}, "References"), list] : []))));
-    if (!dialog.open) dialog.showModal();
-    close.focus();
-  }
-
-  /** The next picture; the button that was pressed keeps the focus, so that Enter goes on. */
-
-  function move(by) {
-    const place = open.place + by;
-    if (!open.items[place]) return;
-    const pressed = document.activeElement.getAttribute("aria-label");
-    enlarge(open.items, place, open.metric);
-    const button = dialog.querySelector('button[aria-label="' + pressed + '"]:enabled');
-    if (button) button.focus();
-  }
-
-  dialog.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by) { event.preventDefault(); move(by); }
-  });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-
-  // Plots ------------------------------------------------------------------------------------------------------
-
-  for (const radio of document.querySelectorAll(".choice input")) {
-    radio.addEventListener("change", () => {
-      document.querySelectorAll('[data-panel="' + radio.name + '"]').forEach((panel, place) => {
-        panel.hidden = place !== Number(radio.value);
-      });
-    });
-  }
-
-  for (const place of document.querySelectorAll("[data-disagreement]")) {
-    const rows = data.disagreements[Number(place.dataset.disagreement)][Number(place.dataset.way)];
-    const items = rows.map((row) => described(generations[row], 0));
-    place.append(items.length ? strip(items, 0, 8) : make("p", { className: "empty" }, "None."));
-  }
-
-  /** A click on a scatter opens the nearest point; the dots of a method are one path, for speed. */
-  function explore(figureElement) {
-    const svg = figureElement.querySelector("svg");
-    const metric = Number(figureElement.dataset.metric);
-    const scale = (text) => {
-      const [low, high, start, end] = text.split(" ").map(Number);
-      return (value) => start + ((value - low) / (high - low)) * (end - start);
-    };
-    const x = scale(svg.dataset.x);
-    const y = scale(svg.dataset.y);
-    const points = generations.map((one) => ({ one, x: x(one.scores[metric]), y: y(one.scores[0]) }));
-    const probe = svg.querySelector(".probe");
-    const readout = figureElement.querySelector(".readout");
-
-    function nearest(event) {
-      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      let best = null;
-      let least = 15 ** 2; // farther than this is no point at all
-      for (const point of points) {
-        const distance = (point.x - at.x) ** 2 + (point.y - at.y) ** 2;
-        if (distance < least) { least = distance; best = point; }
-      }
-      return best;
-    }
-
-    svg.addEventListener("mousemove", (event) => {
-      const point = nearest(event);
-      probe.setAttribute("cx", point ? point.x : -20);
-      probe.setAttribute("cy", point ? point.y : -20);
-      if (!point) return;
-      const scores = data.metrics.map((name, number) => name + " " + figure(point.one.scores[number]));
-      readout.textContent = [data.methods[point.one.method], point.one.name, ...scores].join(" · ");
-    });
-    svg.addEventListener("click", (event) => {
-      const point = nearest(event);
-      if (point) enlarge([described(point.one, 0)], 0, 0);
-    });
-  }
-  document.querySelectorAll("[data-metric]").forEach(explore);
-
-  // Theme and paper --------------------------------------------------------------------------------------------
-
-  const theme = byId("theme");
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const dark = () => (document.documentElement.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
-  const showTheme = () => theme.setAttribute("aria-pressed", String(dark()));
-  theme.addEventListener("click", () => {
-    document.documentElement.dataset.theme = dark() ? "light" : "dark";
-    showTheme();
-  });
-  system.addEventListener("change", showTheme);
-  matchMedia("print").addEventListener("change", (event) => {
-    if (!event.matches) return;
-    cards.forEach(fillCard);
-    for (const details of document.querySelectorAll("details")) details.open = true;
-  });
-
-  byId("unscripted").remove();
-  showTheme();
-  render();
-})();

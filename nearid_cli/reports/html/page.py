@@ -13,15 +13,21 @@ from importlib import resources
 from string import Template
 
 from nearid_cli.reports import gate_text
-from nearid_cli.reports.html import sections
+from nearid_cli.reports.html import sections, tables
 from nearid_cli.reports.html.data import json_in_html, methods_of, page_data, subjects_of
+from nearid_cli.reports.html.labels import cut
 from nearid_cli.reports.html.pictures import Pictures
-from nearid_cli.reports.html.svg import escaped
+from nearid_cli.reports.html.svg import LEAST_SPAN, escaped
 from nearid_cli.reports.html.words import answer
+from nearid_cli.reports.order import best_first
 from nearid_cli.reports.terminal import findings
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, GateResult, Method, ScoreResult
 from nearid_cli.text import count
+
+_SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
+_LINK = 36  # so many characters of a section's title its link shows
+_LONG = 70  # a title of more characters is set smaller
 
 
 def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateResult | None = None) -> str:
@@ -32,10 +38,13 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
         pictures: of the files that `page_files` named, embedded or served.
         gate: verdicts to show near the top.
     """
+    if isinstance(result, CompareResult):
+        result = best_first(result)
     methods = methods_of(result)
     heading, lines = answer(result, methods)
     parts = _sections(result, methods, gate)
-    style, script = _text("style.css"), _text("page.js")
+    style = _text("style.css") + _text("print.css")
+    script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
     links = [(name, title) for name, title, _, _ in parts] + [
         ("pictures", "Pictures"),
         ("made", "What made it"),
@@ -44,13 +53,14 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
         policy=_policy(style, script),
         title=escaped(f"{heading} - nearid"),
         style=style,
-        links="".join(f'<a href="#{name}">{escaped(title)}</a>' for name, title in links),
+        links="".join(f'<a href="#{name}">{escaped(cut(title, _LINK))}</a>' for name, title in links),
         kicker=escaped(_kicker(result, methods)),
         heading=escaped(heading),
+        size=' class="long"' if len(heading) > _LONG else "",
         lead=f'<p class="lead">{" ".join(map(escaped, lines))}</p>{_gate_line(gate)}',
         sections="".join(_section(*part) for part in parts),
         legend=sections.legend(methods),
-        note=escaped(f"{pictures.note}."),
+        note=escaped(f"{pictures.note[:1].upper()}{pictures.note[1:]}."),
         provenance=sections.provenance(methods, f"{result.tool.name} {result.tool.version}", result.created),
         data=json_in_html(page_data(result, pictures)),
         script=script,
@@ -68,14 +78,17 @@ def _sections(
             ("gate", "Gate", "Every rule of the gate with what it found.", sections.gate_table(gate))
         )
     notes = compare_findings(result) if isinstance(result, CompareResult) else findings(result)
-    parts.append(("scores", "Scores", _SCORES, sections.headline(methods, metrics) + sections.listed(notes)))
+    about = _SCORES
+    if isinstance(result, CompareResult):
+        about += f" Best method by {metrics[0]} first, {_ORDER}."
+    parts.append(("scores", "Scores", about, sections.headline(methods, metrics) + tables.listed(notes)))
     if isinstance(result, CompareResult) and result.comparisons:
         content = sections.differences(result, metrics)
         parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))
     subjects = subjects_of(methods)
     if subjects:
         content = sections.subject_heatmaps(methods, subjects, metrics)
-        about = f"Mean scores, hardest subject by {metrics[0]} first."
+        about = f"Mean scores, best subject by {metrics[0]} first; equal ones in their natural order."
         parts.append(("subjects", "Subjects", about, content))
     if any(method.result.images for method in methods):
         parts.append(
@@ -91,8 +104,10 @@ def _sections(
 
 _SCORES = (
     "A dot is the mean over subjects, its line the 95 % interval. The grey band runs from the floor (how alike "
-    "strangers are) to the ceiling (how alike the references of a subject are among themselves)."
+    "strangers are) to the ceiling (how alike the references of a subject are among themselves). No axis and no "
+    f"scale of colours covers less than {LEAST_SPAN}, so that noise does not look like a difference."
 )
+_ORDER = "those that copy references last, equal ones in the order given"
 _DIFFERENCES = (
     "Above 0 a method is better than the baseline on the same subjects. A difference inside the grey band is too "
     "small for so many subjects to show."

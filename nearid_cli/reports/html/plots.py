@@ -1,4 +1,4 @@
-"""The plots of the report as plain SVG: intervals, distributions, a scatter, a heatmap.
+"""The plots of the report as plain SVG: intervals, distributions, a scatter.
 
 Each function takes numbers and names and returns one `<svg>`; nothing here knows result objects. A method keeps its
 colour everywhere: class `m0`, `m1`, ... as in style.css.
@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.reports.figures import figure, score_figure, signed_figure
+from nearid_cli.reports.html.labels import Label, apart
 from nearid_cli.reports.html.svg import (
     Scale,
-    escaped,
     fitted,
+    labelled_text,
     line,
     picture,
-    shortened,
     text,
     x_axis,
     y_axis,
@@ -29,13 +29,10 @@ from nearid_cli.results import Interval
 COLOURS = 8
 """So many colours there are; a ninth method has the first one's again."""
 
-HEATS = 10
-"""Steps of the heatmap's colours."""
-
 _WIDTH = 560
-_LEFT, _RIGHT = 132, _WIDTH - 62  # between names and numbers
-_NAME = 17  # characters that fit left of the plot
-_COLUMN = 14  # and above a column of the heatmap
+_LEFT, _RIGHT = 142, _WIDTH - 62  # between names and numbers
+NAME = 16
+"""So many characters of a name fit left of a plot."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,7 +54,7 @@ class Row:
         hollow: drawn as an outline, because it takes part in no ranking.
     """
 
-    name: str
+    name: Label
     colour: str
     value: float | None
     interval: Interval | None = None
@@ -87,14 +84,15 @@ def interval_plot(
     for index, row in enumerate(rows):
         middle = top + height * (index + 0.5)
         body.append(_band(row, scale, middle))
-        body.append(f"<g>{text(0, middle + 4.5, shortened(row.name, _NAME), 'name')}{_tooltip(row.name)}</g>")
+        body.append(labelled_text(0, middle + 4.5, row.name, "name"))
         number = signed_figure(row.value) if zero else figure(row.value)
         body.append(text(_WIDTH, middle + 4.5, number, "value", "end"))
         if row.value is not None:
             body.append(_dot(row, scale, middle))
     if ends:
-        body += _ends(rows, scale, ends, top - 8)
-    description = "; ".join(f"{row.name}: {_spoken(row)}" for row in rows)
+        low, high = next((row.band for row in rows if None not in row.band), (None, None))
+        body += _ends(low, high, scale, ends, top - 8)
+    description = "; ".join(f"{row.name.name}: {_spoken(row)}" for row in rows)
     return picture(ident, (_WIDTH, bottom + 24), title, description, "".join(body))
 
 
@@ -115,9 +113,8 @@ def _band(row: Row, scale: Scale, y: float) -> str:
     return "".join(line(scale(v), y - 9, scale(v), y + 9, "mark") for v in (low, high) if v is not None)
 
 
-def _ends(rows: Sequence[Row], scale: Scale, names: tuple[str, str], y: float) -> list[str]:
-    """The names of the ends of the first band, inside it where there is room."""
-    low, high = next((row.band for row in rows if None not in row.band), (None, None))
+def _ends(low: float | None, high: float | None, scale: Scale, names: tuple[str, str], y: float) -> list[str]:
+    """The names of the ends of a band, inside it where there is room."""
     if low is None or high is None:
         return []
     wide = scale(high) - scale(low) > 90
@@ -131,15 +128,11 @@ def _spoken(row: Row) -> str:
     return "no number" if row.value is None else score_figure(row.value, row.interval)
 
 
-def _tooltip(name: str, most: int = _NAME) -> str:
-    return f"<title>{escaped(name)}</title>" if shortened(name, most) != name else ""
-
-
 @dataclass(frozen=True)
 class Spread:
     """A method's generations by one metric, with its ceiling and floor."""
 
-    name: str
+    name: Label
     colour: str
     values: Floats
     floor: float | None
@@ -168,7 +161,7 @@ def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
     described = []
     for index, row in enumerate(rows):
         base = top + height * (index + 1) - 8
-        body.append(f"<g>{text(0, base - 8, shortened(row.name, _NAME), 'name')}{_tooltip(row.name)}</g>")
+        body.append(labelled_text(0, base - 8, row.name, "name"))
         for value in (row.floor, row.ceiling):
             if value is not None:
                 body.append(line(scale(value), base - height + 12, scale(value), base + 4, "mark"))
@@ -177,13 +170,10 @@ def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
             median = float(np.median(row.values))
             body.append(_hill(row, scale, base, height - 12))
             body.append(text(_WIDTH, base - 8, figure(median), "value", "end"))
-            described.append(f"{row.name}: median {figure(median)} of {len(row.values)}")
-    known = [row for row in rows if row.floor is not None and row.ceiling is not None]
+            described.append(f"{row.name.name}: median {figure(median)} of {len(row.values)}")
+    known = next((row for row in rows if row.floor is not None and row.ceiling is not None), None)
     if known:
-        first = known[0]
-        body += _ends(
-            [Row("", "", None, None, (first.floor, first.ceiling))], scale, ("floor", "ceiling"), 12
-        )
+        body += _ends(known.floor, known.ceiling, scale, ("floor", "ceiling"), 12)
     return picture(ident, (_WIDTH, bottom + 24), title, "; ".join(described), "".join(body))
 
 
@@ -268,6 +258,7 @@ def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[Cloud]) 
         x_axis(x_scale, top, bottom),
         f'<rect class="corner" x="{x0:.1f}" y="{y0:.1f}" width="{right - x0:.1f}" height="{bottom - y0:.1f}" rx="4"/>',
     ]
+    (x_note, y_note), (x_label, y_label) = apart([x_name, y_name], 20), apart([x_name, y_name], 40)
     size = "large" if len(x_all) < 400 else "medium" if len(x_all) < 3000 else "small"
     for cloud in clouds:
         dots = "".join(
@@ -276,11 +267,11 @@ def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[Cloud]) 
         )
         body.append(f'<path class="cloud {size} {cloud.colour}" d="{dots}"/>')
     body += [
-        text(right - 10, bottom - 28, f"{inside:,} high by {shortened(x_name, 20)},", "note", "end"),
-        text(right - 10, bottom - 11, f"low by {shortened(y_name, 20)}", "note", "end"),
-        text((left + right) / 2, bottom + 38, f"{shortened(x_name, 40)} →", "label", "middle"),
+        text(right - 10, bottom - 28, f"{inside:,} high by {x_note},", "note", "end"),
+        text(right - 10, bottom - 11, f"low by {y_note}", "note", "end"),
+        text((left + right) / 2, bottom + 38, f"{x_label} →", "label", "middle"),
         f'<g transform="translate(13 {(top + bottom) / 2:.0f}) rotate(-90)">'
-        f"{text(0, 0, f'{shortened(y_name, 40)} →', 'label', 'middle')}</g>",
+        f"{text(0, 0, f'{y_label} →', 'label', 'middle')}</g>",
         '<circle class="probe" r="9" cx="-20" cy="-20"/>',
     ]
     description = (
@@ -296,81 +287,3 @@ def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[Cloud]) 
         "scatter",
         f'data-x="{x_scale}" data-y="{y_scale}"',
     )
-
-
-def heat(value: float, low: float, high: float) -> int:
-    """The step of the heatmap's colours, 0 for the lowest value.
-
-    >>> heat(0.2, 0.2, 0.8), heat(0.49, 0.2, 0.8), heat(0.8, 0.2, 0.8), heat(0.5, 0.5, 0.5)
-    (0, 4, 9, 9)
-    """
-    return HEATS - 1 if high <= low else min(int((value - low) / (high - low) * HEATS), HEATS - 1)
-
-
-def heatmap(
-    ident: str,
-    title: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    cells: Sequence[Sequence[float | None]],
-) -> str:
-    """Methods (rows) by subjects (columns), darker for higher; broken into bands of 40 columns.
-
-    Args:
-        ident: unique on the page.
-        title: what it shows.
-        rows: their names.
-        columns: their names.
-        cells: by row, then column; None is left empty.
-    """
-    width, left, most = 1080, 150, 40
-    known = [value for row in cells for value in row if value is not None]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    cell = min((width - left) / min(len(columns), most), 155)
-    tall = 36 if len(rows) < 12 else 20
-    named = max(map(len, columns)) * 6.6 < cell  # names fit side by side; else they stand
-    header = 22 if named else 118  # of 14 characters in a wide font
-    body = []
-    y = 0.0
-    for start in range(0, len(columns), most):
-        band = range(start, min(start + most, len(columns)))
-        for place, column in enumerate(band):
-            x = left + cell * (place + 0.5)
-            label = text(0, 0, shortened(columns[column], _COLUMN), "tick", "middle" if named else "start")
-            turn = "" if named else " rotate(-90)"
-            body.append(
-                f'<g transform="translate({x + (0 if named else 4):.1f} {y + header - 8:.1f}){turn}">{label}'
-                f"{_tooltip(columns[column], _COLUMN)}</g>"
-            )
-        y += header
-        for index, name in enumerate(rows):
-            body.append(
-                f"<g>{text(0, y + tall / 2 + 4.5, shortened(name, _NAME + 2), 'name')}{_tooltip(name)}</g>"
-            )
-            for place, column in enumerate(band):
-                value = cells[index][column]
-                kind = "none" if value is None else f"h{heat(value, low, high)}"
-                x = left + cell * place
-                number = (
-                    text(x + cell / 2, y + tall / 2 + 4, figure(value), "", "middle") if cell >= 38 else ""
-                )
-                body.append(
-                    f'<g class="{kind}"><rect x="{x + 1:.1f}" y="{y + 1:.1f}" width="{cell - 2:.1f}" '
-                    f'height="{tall - 2}" rx="3"/>{number}'
-                    f"<title>{escaped(name)}, {escaped(columns[column])}: {figure(value)}</title></g>"
-                )
-            y += tall
-        y += 16
-    if high > low:
-        body.append(_legend(left, y, low, high))
-    description = f"{len(rows)} rows by {len(columns)} subjects, from {figure(low)} to {figure(high)}."
-    return picture(ident, (width, y + 22), title, description, "".join(body), "heatmap")
-
-
-def _legend(x: float, y: float, low: float, high: float) -> str:
-    steps = "".join(
-        f'<g class="h{step}"><rect x="{x + 44 + 16 * step:.1f}" y="{y:.1f}" width="16" height="10"/></g>'
-        for step in range(HEATS)
-    )
-    ends = text(x + 36, y + 9.5, figure(low), "tick", "end")
-    return steps + ends + text(x + 52 + 16 * HEATS, y + 9.5, figure(high), "tick")

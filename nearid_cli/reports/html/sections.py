@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from nearid_cli.reports import gate_text
 from nearid_cli.reports.figures import CONTEXT, DISTRACTORS, figure, p_figure, score_figure, signed_figure
-from nearid_cli.reports.html import plots
+from nearid_cli.reports.html import plots, tables
+from nearid_cli.reports.html.heatmap import COLUMN, heatmap
+from nearid_cli.reports.html.heatmap import NAME as HEAT_NAME
+from nearid_cli.reports.html.labels import Label, attributes, labelled
 from nearid_cli.reports.html.svg import escaped
+from nearid_cli.reports.html.tables import cells, folded, listed, row_name, table, word
+from nearid_cli.reports.order import best_subjects_first
 from nearid_cli.reports.verdict import verdicts
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
@@ -18,13 +23,16 @@ from nearid_cli.text import count
 def headline(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
     """A plot of scores on their bands for each metric, and the table of all numbers."""
     figures = []
+    names = _names(methods, plots.NAME)
     for number, metric in enumerate(metrics):
         rows = []
         for place, method in enumerate(methods):
             scores = method.result.aggregate[metric]
             band = (scores.floor, scores.ceiling)
             rows.append(
-                plots.Row(method.name, plots.colour(place), scores.score, scores.ci95, band, method.copying)
+                plots.Row(
+                    names[method.name], plots.colour(place), scores.score, scores.ci95, band, method.copying
+                )
             )
         svg = plots.interval_plot(f"score-{number}", f"Score by {metric}", rows, ends=("floor", "ceiling"))
         figures.append(_figure(svg, metric))
@@ -43,47 +51,49 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
         metric: max((m.result.aggregate[metric].score for m in methods if not m.copying), default=None)
         for metric in metrics
     }
-    header = [
+    names = _names(methods, tables.NAME)
+    header: list[str | Label] = [
         "method",
-        *metrics,
+        *_labels(metrics, tables.HEADER),
         *(f"{name.replace('_', ' ')}" for name in extra),
         *(["copies"] if copies else []),
     ]
     rows = []
     for place, method in enumerate(methods):
-        cells = [f'<th scope="row">{_key(place)}{escaped(method.name)}</th>']
+        line = [row_name(names[method.name], _key(place))]
         for metric in metrics:
             scores = method.result.aggregate[metric]
             leads = len(methods) > 1 and scores.score == best[metric] and not method.copying
             shown = score_figure(scores.score, scores.ci95)
-            cells.append(f"<td><strong>{shown}</strong></td>" if leads else f"<td>{shown}</td>")
-        cells += [f"<td>{figure(getattr(method.result.aggregate[first], name))}</td>" for name in extra]
+            line.append(f"<td><strong>{shown}</strong></td>" if leads else f"<td>{shown}</td>")
+        line += cells(*(figure(getattr(method.result.aggregate[first], name)) for name in extra))
         if copies:
             kind = ' class="bad"' if method.copying else ""
-            cells.append(f"<td{kind}>{method.copies:,} of {len(method.result.images):,}</td>")
-        rows.append(cells)
+            line.append(f"<td{kind}>{method.copies:,} of {len(method.result.images):,}</td>")
+        rows.append(line)
     caption = f"Aggregate scores with 95 % intervals; {', '.join(name.replace('_', ' ') for name in extra)} by {first}"
     return table(caption if extra else "Aggregate scores with 95 % intervals", header, rows)
 
 
 def differences(result: CompareResult, metrics: Sequence[str]) -> str:
     """Every method against the baseline: a plot for each metric, and the tables of the test."""
-    figures, tables = [], []
+    figures, found_tables = [], []
     for number, metric in enumerate(metrics):
         found = [one for one in result.comparisons if one.metric == metric]
         title = f"Difference from {result.baseline} by {metric}"
         svg = plots.interval_plot(f"delta-{number}", title, _difference_marks(result, found), zero=True)
         figures.append(_figure(svg, metric))
-        tables.append(_differences_table(result, metric, found, verdicts(result)))
-    rest = _folded("".join(tables[1:]), f"The same by {', '.join(metrics[1:])}") if len(tables) > 1 else ""
-    return f'<div class="figures">{"".join(figures)}</div>{tables[0]}{rest}'
+        found_tables.append(_differences_table(result, metric, found, verdicts(result)))
+    rest = folded("".join(found_tables[1:]), f"The same by {', '.join(metrics[1:])}") if metrics[1:] else ""
+    return f'<div class="figures">{"".join(figures)}</div>{found_tables[0]}{rest}'
 
 
 def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> list[plots.Row]:
     places = {method.name: place for place, method in enumerate(result.methods)}
+    names = _names(result.methods, plots.NAME)
     return [
         plots.Row(
-            one.method,
+            names[one.method],
             plots.colour(places[one.method]),
             one.delta,
             one.ci95,
@@ -98,6 +108,7 @@ def _differences_table(
     result: CompareResult, metric: str, found: Sequence[Comparison], said: Mapping[tuple[str, str], str]
 ) -> str:
     places = {method.name: place for place, method in enumerate(result.methods)}
+    names = _names(result.methods, tables.NAME)
     rows = []
     for one in found:
         numbers = (
@@ -109,8 +120,8 @@ def _differences_table(
             f"{one.pairs:,}",
             figure(one.detectable),
         )
-        name = f'<th scope="row">{_key(places[one.method])}{escaped(one.method)}</th>'
-        rows.append([name, f'<td class="word">{escaped(said[metric, one.method])}</td>', *_cells(*numbers)])
+        name = row_name(names[one.method], _key(places[one.method]))
+        rows.append([name, word(said[metric, one.method]), *cells(*numbers)])
     header = (
         "method",
         "verdict",
@@ -126,51 +137,48 @@ def _differences_table(
 
 
 def subject_heatmaps(methods: tuple[Method, ...], subjects: Sequence[str], metrics: Sequence[str]) -> str:
-    """Methods by subjects, one picture a metric; hardest subject by the first metric first."""
+    """Methods by subjects for each metric, best subject by the first metric first."""
     by_method = [{one.subject: one.scores for one in method.result.subjects} for method in methods]
-
-    def mean(subject: str) -> float:
-        return float(
-            np.mean([scores[subject][metrics[0]].score for scores in by_method if subject in scores])
-        )
-
-    ordered = sorted(subjects, key=mean)
-    names = [method.name for method in methods]
+    ordered = best_subjects_first(methods, subjects, metrics[0])
+    names = list(_names(methods, HEAT_NAME).values())
+    columns = _labels(ordered, COLUMN)
+    row_names = _labels(ordered, tables.NAME)
+    header: list[str | Label] = ["subject", *_labels([method.name for method in methods], tables.HEADER)]
     panels = []
     for number, metric in enumerate(metrics):
-        cells = [
-            [scores[subject][metric].score if subject in scores else None for subject in ordered]
-            for scores in by_method
+        scores = [
+            [found[subject][metric].score if subject in found else None for subject in ordered]
+            for found in by_method
         ]
-        svg = plots.heatmap(f"heat-{number}", f"{metric} by method and subject", names, ordered, cells)
+        svgs = heatmap(f"heat-{number}", f"{metric} by method and subject", names, columns, scores)
         rows = [
-            [f'<th scope="row">{escaped(subject)}</th>', *_cells(*(figure(row[i]) for row in cells))]
-            for i, subject in enumerate(ordered)
+            [row_name(row_names[place]), *cells(*(figure(row[place]) for row in scores))]
+            for place in range(len(ordered))
         ]
-        numbers = _folded(table(f"{metric} by subject and method", ["subject", *names], rows))
-        panels.append(f'<div class="scroll">{svg}</div>{numbers}')
+        numbers = folded(table(f"{metric} by subject and method", header, rows))
+        panels.append(_wide("".join(svgs)) + numbers)
     return choice("heat", "Metric", metrics, panels)
 
 
 def distributions(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
     """Where the generations of each method lie by each metric."""
     figures, rows = [], []
+    names, row_names = _names(methods, plots.NAME), _names(methods, tables.NAME)
     for number, metric in enumerate(metrics):
         spreads = []
         for place, method in enumerate(methods):
             values = np.array([image.scores[metric] for image in method.result.images], np.float64)
             scores = method.result.aggregate[metric]
             spreads.append(
-                plots.Spread(method.name, plots.colour(place), values, scores.floor, scores.ceiling)
+                plots.Spread(names[method.name], plots.colour(place), values, scores.floor, scores.ceiling)
             )
             quantiles = np.percentile(values, [0, 25, 50, 75, 100]).tolist() if len(values) else [None] * 5
-            name = f'<th scope="row">{_key(place)}{escaped(method.name)}</th>'
-            word = f'<td class="word">{escaped(metric)}</td>'
-            rows.append([name, word, *_cells(f"{len(values):,}", *map(figure, quantiles))])
+            name = row_name(row_names[method.name], _key(place))
+            rows.append([name, word(metric), *cells(f"{len(values):,}", *map(figure, quantiles))])
         svg = plots.distribution_plot(f"spread-{number}", f"Generations by {metric}", spreads)
         figures.append(_figure(svg, metric))
     header = ["method", "metric", "generations", "lowest", "quartile", "median", "quartile", "highest"]
-    numbers = _folded(table("Distribution of the generations' scores", header, rows))
+    numbers = folded(table("Distribution of the generations' scores", header, rows))
     return f'<div class="figures">{"".join(figures)}</div>{numbers}'
 
 
@@ -200,7 +208,7 @@ def scatters(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
             for a, b in (("high", "low"), ("low", "high"))
         )
         panels.append(
-            f'<div class="beside"><figure data-metric="{number}">{svg}<figcaption class="readout">'
+            f'<div class="beside"><figure data-metric="{number}">{_wide(svg)}<figcaption class="readout">'
             "Click a point to see its picture.</figcaption></figure>"
             f"<div>{legend(methods)}"
             f'<h3>{high}</h3><div class="some" data-disagreement="{number}" data-way="0"></div>'
@@ -211,7 +219,11 @@ def scatters(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
 
 def legend(methods: tuple[Method, ...]) -> str:
     """The methods with their colours; nothing where there is one method only."""
-    items = "".join(f"<li>{_key(place)}{escaped(method.name)}</li>" for place, method in enumerate(methods))
+    names = _names(methods, tables.NAME).values()
+    items = "".join(
+        f"<li>{_key(place)}<bdi{attributes(name)}>{escaped(name.short)}</bdi></li>"
+        for place, name in enumerate(names)
+    )
     return f'<ul class="legend">{items}</ul>' if len(methods) > 1 else ""
 
 
@@ -220,8 +232,8 @@ def agreements(result: CompareResult) -> str:
     rows = [
         [
             f'<th scope="row">{escaped(one.a)} and {escaped(one.b)}</th>',
-            f'<td class="word">{escaped(one.level)}</td>',
-            *_cells(f"{one.n:,}", figure(one.kendall), figure(one.spearman)),
+            word(one.level),
+            *cells(f"{one.n:,}", figure(one.kendall), figure(one.spearman)),
         ]
         for one in result.agreements
     ]
@@ -240,7 +252,7 @@ def gate_table(gate: GateResult) -> str:
     """The verdicts, failures first."""
     rows = []
     for verdict in (one for status in gate_text.STATUSES for one in gate_text.with_status(gate, status)):
-        cells = _cells(
+        line = cells(
             gate_text.check_title(verdict),
             verdict.expected,
             gate_text.found_figure(verdict),
@@ -250,7 +262,7 @@ def gate_table(gate: GateResult) -> str:
             gate_text.moved(verdict) or "-",
         )
         status = f'<th scope="row"><span class="verdict {verdict.status}">{verdict.status}</span></th>'
-        rows.append([status, *cells])
+        rows.append([status, *line])
     header = "verdict", "check", "expected", "found", "baseline", "drop", "reason", "moved most"
     return table(gate_text.compared(gate), header, rows, kind="words")
 
@@ -261,7 +273,7 @@ def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> s
     facts = [
         [
             f'<th scope="row">{escaped(metric.name)}</th>',
-            *_cells(*(value or "-" for value in list(vars(metric).values())[1:])),
+            *cells(*(value or "-" for value in list(vars(metric).values())[1:])),
         ]
         for metric in first.metrics
     ]
@@ -272,7 +284,7 @@ def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> s
     rows = []
     for method in methods:
         inputs = method.result.inputs
-        cells = _cells(
+        line = cells(
             inputs.references,
             inputs.generations,
             inputs.layout,
@@ -281,7 +293,7 @@ def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> s
             f"{inputs.generation_images:,}",
             inputs.distractors or "-",
         )
-        rows.append([f'<th scope="row">{escaped(method.name)}</th>', *cells])
+        rows.append([row_name(Label(method.name, method.name)), *line])
     header = [
         "method",
         "references",
@@ -295,50 +307,37 @@ def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> s
     for method in methods:
         inputs = method.result.inputs
         skipped = [f"{one.path}: {one.reason}" for one in inputs.skipped]
-        parts += _listed(f"{method.name}: {count(len(skipped), 'picture')} skipped", skipped)
-        parts += _listed(f"{method.name}: {len(inputs.unmatched):,} unmatched", inputs.unmatched)
-        parts += _listed(f"{method.name} lacks {count(len(method.lacking), 'subject')}", method.lacking)
+        parts += [
+            listed(skipped, f"{method.name}: {count(len(skipped), 'picture')} skipped"),
+            listed(inputs.unmatched, f"{method.name}: {len(inputs.unmatched):,} unmatched"),
+            listed(method.lacking, f"{method.name} lacks {count(len(method.lacking), 'subject')}"),
+        ]
     return "".join(parts)
 
 
 def choice(name: str, label: str, options: Sequence[str], panels: Sequence[str]) -> str:
-    """Panels of which one is shown, chosen by radio buttons; just the panel where there is only one."""
+    """Panels of which one is shown, chosen by radio buttons; on paper all. Just the panel where there is only one."""
     buttons = "".join(
         f'<label><input type="radio" name="{name}" value="{place}"{" checked" if place == 0 else ""}>'
         f"<span>{escaped(option)}</span></label>"
         for place, option in enumerate(options)
     )
+    titled = len(options) > 1
+    titles = [f'<p class="paper">{escaped(option)}</p>' if titled else "" for option in options]
     shown = "".join(
-        f'<div data-panel="{name}"{" hidden" if place else ""}>{panel}</div>'
+        f'<div data-panel="{name}"{" hidden" if place else ""}>{titles[place]}{panel}</div>'
         for place, panel in enumerate(panels)
     )
     fieldset = f'<fieldset class="choice"><legend>{escaped(label)}</legend>{buttons}</fieldset>'
-    return (fieldset if len(options) > 1 else "") + shown
+    return (fieldset if titled else "") + shown
 
 
-def listed(items: Sequence[str]) -> str:
-    """Sentences as a list; nothing where there are none."""
-    entries = "".join(f"<li>{escaped(item)}</li>" for item in items)
-    return f"<ul>{entries}</ul>" if items else ""
+def _names(methods: Sequence[Method], most: int) -> dict[str, Label]:
+    return labelled([method.name for method in methods], most)
 
 
-def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
-    """A table that scrolls by itself where it is too wide. `rows` hold whole cells as HTML."""
-    head = "".join(f'<th scope="col"{_word(name)}>{escaped(name)}</th>' for name in header)
-    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}"><table class="{kind}">'
-        f"<caption>{escaped(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _word(column: str) -> str:
-    """Words stand at the left, numbers at the right."""
-    return ' class="word"' if column in ("metric", "over", "verdict") else ""
-
-
-def _cells(*values: str) -> list[str]:
-    return [f"<td>{escaped(value)}</td>" for value in values]
+def _labels(names: Sequence[str], most: int) -> list[Label]:
+    return list(labelled(names, most).values())
 
 
 def _key(place: int) -> str:
@@ -347,12 +346,9 @@ def _key(place: int) -> str:
 
 
 def _figure(svg: str, name: str) -> str:
-    return f"<figure><figcaption>{escaped(name)}</figcaption>{svg}</figure>"
+    return f"<figure><figcaption>{escaped(name)}</figcaption>{_wide(svg)}</figure>"
 
 
-def _folded(content: str, title: str = "The numbers") -> str:
-    return f"<details><summary>{escaped(title)}</summary>{content}</details>"
-
-
-def _listed(title: str, items: Sequence[str]) -> list[str]:
-    return [f"<h3>{escaped(title)}</h3>{listed(items)}"] if items else []
+def _wide(svg: str) -> str:
+    """A box in which a plot scrolls where the window is too narrow to read it."""
+    return f'<div class="scroll plots">{svg}</div>'

@@ -9,10 +9,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape as html_escape
-from itertools import accumulate
-from unicodedata import east_asian_width
 
+from nearid_cli.reports.html.labels import Label
 from nearid_cli.text import printable
+
+LEAST_SPAN = 0.1
+"""No axis and no colour scale of scores covers less: with one subject, or equal methods, what is left is chance in the
+third decimal, and an axis drawn to fit it would show it as large as a real difference."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,16 @@ class Scale:
         return f"{self.low:.9g} {self.high:.9g} {self.start:.9g} {self.end:.9g}"
 
 
+def spanned(low: float, high: float) -> tuple[float, float]:
+    """Bounds that are at least `LEAST_SPAN` apart, around the same middle.
+
+    >>> [round(bound, 3) for bound in spanned(0.5, 0.502)], spanned(0.2, 0.8)
+    ([0.451, 0.551], (0.2, 0.8))
+    """
+    missing = max(0.0, LEAST_SPAN - (high - low))
+    return low - missing / 2, high + missing / 2
+
+
 def fitted(values: Iterable[float | None], start: float, end: float, padding: float = 0.06) -> Scale:
     """A scale that holds all values that exist, with some room on both sides.
 
@@ -45,8 +58,8 @@ def fitted(values: Iterable[float | None], start: float, end: float, padding: fl
     (0.164, 0.836)
     """
     known = [value for value in values if value is not None] or [0.0, 1.0]
-    low, high = min(known), max(known)
-    room = (high - low) * padding or 0.05
+    low, high = spanned(min(known), max(known))
+    room = (high - low) * padding
     return Scale(low - room, high + room, start, end)
 
 
@@ -74,24 +87,17 @@ def escaped(name: str) -> str:
     return html_escape(printable(name))
 
 
-def shortened(name: str, most: int) -> str:
-    """A name that fits its column of so many Latin characters; plots say the whole name in a tooltip.
-
-    >>> shortened("dreambooth-lora-r16", 12), shortened("馬克杯", 6), shortened("馬克杯", 5)
-    ('dreambooth-…', '馬克杯', '馬克…')
-    """
-    name = printable(name)
-    ends = list(accumulate(2 if east_asian_width(character) in "WF" else 1 for character in name))
-    if not ends or ends[-1] <= most:
-        return name
-    return f"{name[: sum(end < most for end in ends)]}…"
-
-
 def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
     """A line of text; `content` is escaped here."""
     where = "" if anchor == "start" else f' text-anchor="{anchor}"'
     css = f' class="{kind}"' if kind else ""
     return f'<text x="{x:.1f}" y="{y:.1f}"{where}{css}>{escaped(content)}</text>'
+
+
+def labelled_text(x: float, y: float, label: Label, kind: str, anchor: str = "start", turn: str = "") -> str:
+    """A label, with the whole name in a tooltip where it does not show it. `turn` is a further transform."""
+    tooltip = "" if label.whole else f"<title>{escaped(label.name)}</title>"
+    return f'<g transform="translate({x:.1f} {y:.1f}){turn}">{text(0, 0, label.short, kind, anchor)}{tooltip}</g>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:

@@ -1,0 +1,140 @@
+"""The report on paper: all of it, light, with nothing cut off; and the screen as it was before."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from pypdf import PdfReader
+
+from tests.comparing import scored
+from tests.pages import METHODS, SUBJECTS
+from tests.reporting import BEGINNING, END, Open, page, report, without_pictures
+
+__all__ = ["page", "report"]
+
+A4_WIDTH = 595  # points
+
+
+def printed(page: Page) -> PdfReader:
+    return PdfReader(io.BytesIO(page.pdf(format="A4", print_background=True)))
+
+
+def words(pdf: PdfReader) -> str:
+    """All text without spaces: long names are broken at ends of lines."""
+    return re.sub(r"\s", "", "".join(sheet.extract_text() for sheet in pdf.pages))
+
+
+def test_a_pdf_holds_every_generation_and_subject(open_page: Open, tmp_path: Path) -> None:
+    """Strips that end with a button for more, parts that were never scrolled to, and what is folded."""
+    subjects = {f"subject {s}": [[i / 40, 0.5 - i / 100] for i in range(30)] for s in range(6)}
+    page = open_page(
+        without_pictures(tmp_path / "report.html", {"a": scored(subjects), "b": scored(subjects)})
+    )
+    page.wait_for_function("document.querySelectorAll('.card.waiting').length > 0")
+    text = words(printed(page))
+    for subject in subjects:
+        assert re.sub(r"\s", "", subject) in text
+        for method in "ab":
+            for i in range(30):
+                assert f"{method}·{subject}/{i}.png".replace(" ", "") in text
+    assert "Whatmadeit" in text
+    assert "384px" in text  # the preprocessing, in a part that is folded
+    assert "hogbysubjectandmethod" in text  # the panel of the other metric
+    assert "more" not in re.findall(r"\d+more", text)
+
+
+def test_pictures_are_on_paper_too(page: Page) -> None:
+    assert page.locator(".card.waiting").count() > 0
+    pdf = printed(page)
+    mug, dog, attack = SUBJECTS
+    assert sum(len(sheet.images) for sheet in pdf.pages) >= 24 + 1 + 3 * (2 + 8)
+    for subject in (mug, dog, attack):
+        for name in (f"{METHODS[0]}·{subject}/3.png", f"{subject}/1.jpg"):
+            assert re.sub(r"\s", "", name) in words(pdf)
+
+
+def test_the_screen_is_as_before_when_it_was_printed(page: Page, open_page: Open, tmp_path: Path) -> None:
+    subjects = {f"subject {s}": [i / 40 for i in range(30)] for s in range(6)}
+    page = open_page(without_pictures(tmp_path / "report.html", scored(subjects)))
+    page.get_by_role("button", name="Ascending").click()
+    page.get_by_role("searchbox").fill("subject")
+    page.locator("#made summary").click()
+    page.evaluate("scrollTo(0, 1500)")
+    page.wait_for_timeout(300)
+    state = """() => [document.getElementById("gallery").innerHTML, document.querySelectorAll("details[open]").length,
+        document.getElementById("subject").value, document.getElementById("order").textContent, scrollY]"""
+    before = page.evaluate(state)
+    printed(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate(state) == before
+    assert page.locator(".more").count() > 0
+
+
+def test_a_filter_is_stated_on_paper(page: Page) -> None:
+    expect(page.locator("#filter")).to_be_hidden()
+    page.locator("#method").select_option(METHODS[0])
+    page.get_by_role("searchbox").fill("red")
+    page.get_by_role("button", name="Ascending").click()
+    stated = f"4of24generations,ofmethod{METHODS[0]},ofsubjectswith“red”intheirname,bynearid,descending."
+    assert stated in words(printed(page))
+
+
+def test_paper_is_light_and_shows_no_controls(open_page: Open, report: Path) -> None:
+    page = open_page(report, dark=True)
+    page.locator("#theme").click()
+    page.locator("#theme").click()  # dark by the button, too
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator(".card.waiting")).to_have_count(0)
+    expect(page.locator("details:not([open])")).to_have_count(0)
+    for hidden in (".bar", "#controls", ".choice"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    expect(page.locator("[data-panel=heat]").last).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(29, 31, 35)"
+    page.emulate_media(media="screen", color_scheme="dark")
+    expect(page.locator("details[open]")).to_have_count(0)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
+
+
+@pytest.mark.parametrize("methods", [1, 30])
+def test_nothing_is_wider_than_the_sheet(open_page: Open, tmp_path: Path, methods: int) -> None:
+    """What Chromium cannot fit it would make smaller, all of it, or cut off."""
+    names = [f"{BEGINNING}{i}{END}" for i in range(methods)]
+    results = {name: scored({f"subject {s}": [0.5, 0.6] for s in range(45)}) for name in names}
+    page = open_page(
+        without_pictures(tmp_path / "report.html", results if methods > 1 else results[names[0]]),
+        viewport={"width": 703, "height": 1000},  # A4 without its margins
+    )
+    page.emulate_media(media="print")
+    sticking_out = page.evaluate("""() => [...document.querySelectorAll("main *")]
+        .filter((one) => !one.closest("svg") && one.getBoundingClientRect().right > innerWidth + 1)
+        .map((one) => one.outerHTML.slice(0, 80))""")
+    assert sticking_out == []
+    too_high = page.evaluate("""() => [...document.querySelectorAll("svg")]
+        .map((one) => one.getBoundingClientRect().height).filter((height) => height > 900)""")
+    assert too_high == []  # a plot that is higher than a sheet would be cut in two
+
+
+def test_no_row_is_cut_in_two(page: Page) -> None:
+    page.emulate_media(media="print")
+    breaks = """names => names.map((name) => getComputedStyle(document.querySelector(name)).breakInside)"""
+    assert page.evaluate(breaks, ["tr", ".tile", "svg", "figure"]) == ["avoid"] * 4
+    assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
+
+
+def test_the_button_prints_when_all_pictures_are_there(page: Page) -> None:
+    page.evaluate("""() => {
+        window.print = () => {
+            window.printed = [...document.images].every((one) => one.complete && one.naturalWidth > 0)
+                && document.querySelectorAll(".card.waiting").length === 0;
+            dispatchEvent(new Event("beforeprint"));
+            dispatchEvent(new Event("afterprint"));
+        };
+    }""")
+    page.get_by_role("button", name="Print").click()
+    page.wait_for_function("window.printed === true")
+    expect(page.locator("details[open]")).to_have_count(0)

@@ -20,7 +20,13 @@ from nearid_cli.encoders.files import (
     is_complete,
     read_files,
 )
-from nearid_cli.encoders.registry import HUB_ID, SHIPPED, MetricRequest
+from nearid_cli.encoders.registry import (
+    HUB_ID,
+    SHIPPED,
+    MetricRequest,
+    local_argument,
+    pull_argument,
+)
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
@@ -281,10 +287,10 @@ def _all_problems(problems: Sequence[tuple[MetricRequest, ModelError]]) -> Model
     details = [f"{printable(request.name)}: {error.message}" for request, error in problems]
     missing = [request for request, error in problems if isinstance(error, MissingCheckpointError)]
     if missing:
-        pull = " ".join(printable(request.name) for request in missing)
+        pull = " ".join(dict.fromkeys(map(pull_argument, missing)))
         details += [
             f"to fetch, where there is network: nearid models pull {pull}",
-            f"to use a local copy: --metric {printable(missing[0].name)}=PATH",
+            f"to use a local copy: --metric {local_argument(missing[0])}",
         ]
         if any(request.name == "nearid" for request in missing):
             details.append("for a smoke check, not for papers: --metric nearid-mini works offline")

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nearid_cli.encoders.architectures import READOUTS
@@ -159,6 +160,31 @@ def parse_metrics(
     if not found:
         raise UsageError(f"expected at least one metric, found none; {did_you_mean('', known)}")
     return list(found.values())
+
+
+def pull_argument(metric: MetricRequest) -> str:
+    """What `nearid models pull` takes to fetch a metric's checkpoint, whatever the metric was called.
+
+    >>> [pull_argument(metric) for metric in parse_metrics(["dino", "x=org/model@v2//vit", "siglip2::mean"])]
+    ['dino', 'org/model@v2//vit', 'google/siglip2-so400m-patch14-384']
+    """
+    entry = REGISTRY.get(metric.name)
+    if entry and (entry.place, entry.revision) == (metric.place, metric.revision):
+        return metric.name
+    revision = f"@{metric.revision}" if metric.revision else ""
+    subfolder = f"//{metric.subfolder}" if metric.subfolder else ""
+    return quote(f"{metric.checkpoint}{revision}{subfolder}")
+
+
+def local_argument(metric: MetricRequest) -> str:
+    """What `--metric` takes to use a local folder, written PATH, in place of a metric's checkpoint.
+
+    >>> [local_argument(metric) for metric in parse_metrics(["dino", "x=org/model", "org/model@v2::mean"])]
+    ['dino=PATH', 'x=PATH', 'model=PATH::mean']
+    """
+    name = metric.name if _NAME.fullmatch(metric.name) else metric.checkpoint.rpartition("/")[2]
+    implied = REGISTRY[name].readout if name in REGISTRY else None
+    return f"{name}=PATH" if metric.readout == implied else f"{name}=PATH::{metric.readout}"
 
 
 def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:

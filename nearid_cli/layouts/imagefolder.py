@@ -5,6 +5,7 @@ Where no column says whose a picture is, folders or file names must. A caption n
 
 from __future__ import annotations
 
+import logging
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from nearid_cli.layouts.table import Row, Table, is_utf8, read_table
 from nearid_cli.layouts.tree import Tree
 from nearid_cli.layouts.walk import Walk, leave_out_byproducts
 from nearid_cli.text import count, printable
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "file_name"
 _FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -59,6 +62,10 @@ def find_described(root: Path, look: Callable[[], Walk]) -> Found | Tree | None:
     meaning = meanings(rows)
     subjects = subjects_of(rows, meaning)
     if subjects is None:
+        logger.info(
+            "no column of %s says whose a picture is: that is read from folders and names",
+            printable(root / files[0]),
+        )
         return Tree(
             root, walked.names, left_out, described=lambda one: meaning.described(one, rows[one.name])
         )

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from nearid_cli.errors import InputError
+from nearid_cli.layouts import find
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.imagefolder import Meaning, meanings, metadata_files, read_metadata, subjects_of
 
@@ -184,3 +185,57 @@ def test_subjects_of_rows():
         "the subjects café (0.png, 1.png) and Café (3.png) differ only in case",
         "2.png: its label is empty",
     )
+
+
+def lay_out(root, rows, extension="csv", folder="."):
+    for row in rows:
+        path = root / folder / row["file_name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    write(root / folder / f"metadata.{extension}", rows)
+    return root
+
+
+def test_references_and_generations_by_their_metadata(tmp_path):
+    refs = [{"file_name": f"{i}.jpg", "subject": "cat" if i < 2 else "dog"} for i in range(3)]
+    gens = [
+        {
+            "file_name": f"{i}.png",
+            "label": "cat",
+            "text": "a cat",
+            "seed": i,
+            "step": 500,
+            "objects": {"box": [1]},
+        }
+        for i in range(2)
+    ]
+    dataset = find(lay_out(tmp_path / "r", refs), lay_out(tmp_path / "g", gens, "jsonl", "data/train"))
+    assert dataset.layout == "imagefolder"
+    (cat,) = dataset.subjects
+    assert [one.name for one in cat.references] == ["0.jpg", "1.jpg"]
+    assert [(one.name, one.prompt, one.seed, dict(one.labels)) for one in cat.generations] == [
+        (f"data/train/{i}.png", "a cat", str(i), {"step": "500", "objects": '{"box": [1]}'}) for i in range(2)
+    ]
+    assert dataset.unmatched == ("dog: 1 reference, no generations",)
+    assert not dataset.left_out
+
+
+def test_captions_do_not_say_whose_a_picture_is(tmp_path, plant, caplog):
+    caplog.set_level("INFO")
+    refs = plant("refs", "cat/0.jpg dog/0.jpg")
+    flat = [{"file_name": f"{i}.png", "text": "a cat" if i else "a dog"} for i in range(2)]
+    with pytest.raises(InputError, match="not one subject"):
+        find(refs, lay_out(tmp_path / "flat", flat))
+    assert "flat/metadata.csv says whose a picture is: that is read from folders and names" in caplog.text
+    in_folders = [{"file_name": f"{s}/0.png", "text": f"one {s}"} for s in ("cat", "dog")]
+    dataset = find(refs, lay_out(tmp_path / "gens", in_folders))
+    assert [(s.name, one.prompt) for s in dataset.subjects for one in s.generations] == [
+        ("cat", "one cat"),
+        ("dog", "one dog"),
+    ]
+
+
+def test_metadata_of_several_methods_is_no_score(tmp_path, plant):
+    rows = [{"file_name": f"{i}.png", "subject": "cat", "method": f"m{i}"} for i in range(2)]
+    with pytest.raises(InputError, match="generations of several methods: m0, m1"):
+        find(plant("refs", "cat/0.jpg"), lay_out(tmp_path / "gens", rows))

@@ -42,6 +42,9 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "max-pixels": (int,),
     "safetensors-only": (bool,),
     "layout": (str,),
+    "pattern": (str,),
+    "refs-pattern": (str,),
+    "verbose": (bool,),
     "allow-unmatched": (bool,),
     "skip-bad": (bool,),
 }

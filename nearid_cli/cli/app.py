@@ -47,6 +47,7 @@ class _Commands(LazyGroup):
     entries: ClassVar[Mapping[str, str]] = {
         "score": "nearid_cli.cli.score:score",
         "compare": "nearid_cli.cli.compare:compare",
+        "layout": "nearid_cli.cli.layout:layout",
         "gate": "nearid_cli.cli.gate:app",
         "view": "nearid_cli.cli.view:view",
         "pair": "nearid_cli.cli.pair:pair",

@@ -19,7 +19,8 @@ def compare(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folder of method folders, a manifest with a column method, or finished results (.json) of score.",
+            help="Folder of method folders, the folders of several methods, a manifest with a column method, or "
+            "finished results (.json) of score.",
             metavar="METHODS",
         ),
     ] = None,
@@ -48,6 +49,8 @@ def compare(
     metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
     distractors: shared.Distractors = None,
     layout: shared.Layout = "auto",
+    pattern: shared.Pattern = None,
+    refs_pattern: shared.ReferencesPattern = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -68,6 +71,7 @@ def compare(
         ),
     ] = None,
     thumbnails: shared.Thumbnails = "6000",
+    verbose: shared.Verbose = False,
     allow_unmatched: shared.AllowUnmatched = False,
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
@@ -87,9 +91,11 @@ def compare(
     from nearid_cli import reports
     from nearid_cli.evaluate.compare import compare as run
     from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
+    from nearid_cli.layouts import How
     from nearid_cli.reports.compare_terminal import render_compare
     from nearid_cli.reports.verdict import compare_findings
 
+    shared.say_more(verbose)
     show.check_format(form)
     reports.check_outputs(output or [], images or [])
     shown = shared.thumbnails(thumbnails)
@@ -116,7 +122,7 @@ def compare(
         chosen,
         references=references,
         distractors=distractors,
-        layout=layout,
+        layout=How(layout, pattern, refs_pattern),
         baseline=baseline,
         metrics=asked,
         allow_unmatched=allow_unmatched,

@@ -18,6 +18,7 @@ def embed(
         Path, typer.Option("--output", "-o", help="The .parquet file to write.", metavar="FILE")
     ],
     metrics: shared.Metrics = ["nearid"],  # noqa: B006 - Typer copies defaults
+    verbose: shared.Verbose = False,
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
     no_cache: shared.NoCache = False,
@@ -38,6 +39,7 @@ def embed(
     from nearid_cli.reports.embeddings import write_embeddings
     from nearid_cli.reports.figures import some
 
+    shared.say_more(verbose)
     reports.check_outputs([output], known=(".parquet",))
     chosen = shared.options(
         context,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -129,12 +130,34 @@ Layout = Annotated[
     str,
     typer.Option(
         "--layout",
-        help="How the folders are laid out: auto, folders, flat, prefix, dreambooth, dreambench++, "
-        "dreambench++-samples, customconcept101 or manifest.",
+        help="How the folders are laid out: auto, folders, flat, prefix, dreambench++-samples, dreambench++, "
+        "dreambooth, customconcept101, imagefolder or manifest (see `nearid layout`).",
         envvar="NEARID_LAYOUT",
         metavar="LAYOUT",
         autocompletion=completing.layouts,
     ),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        help="What the paths of generations are, like '{prompt}/{subject}/{seed}.png': subject, method, prompt, seed, "
+        "step, category, any other {name} as a label; * and ** match what does not matter.",
+        envvar="NEARID_PATTERN",
+        metavar="PATTERN",
+    ),
+]
+ReferencesPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--refs-pattern",
+        help="What the paths of references are, likewise.",
+        envvar="NEARID_REFS_PATTERN",
+        metavar="PATTERN",
+    ),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Name every file that is left out.", envvar="NEARID_VERBOSE")
 ]
 Distractors = Annotated[
     Path | None,
@@ -171,12 +194,18 @@ def default_map(configuration: Configuration) -> dict[str, Any]:
         values["metrics"] = [metric] if isinstance(metric, str) else metric
     place = {"cache": values["cache"]} if "cache" in values else {}
     return {
-        **dict.fromkeys(("score", "compare", "embed", "pair"), values),
+        **dict.fromkeys(("score", "compare", "layout", "embed", "pair"), values),
         **dict.fromkeys(("demo", "doctor"), place),
         "bench": dict.fromkeys(("nearid", "mtg", "dreambench", "table1"), values),
         "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
         "models": {"pull": {name: values[name] for name in ("safetensors_only",) if name in values}},
     }
+
+
+def say_more(verbose: bool) -> None:
+    """Show what is said to those who ask for all of it."""
+    if verbose:
+        logging.getLogger("nearid_cli").setLevel(logging.DEBUG)
 
 
 def options(

@@ -23,6 +23,8 @@ def score(
     metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
     distractors: shared.Distractors = None,
     layout: shared.Layout = "auto",
+    pattern: shared.Pattern = None,
+    refs_pattern: shared.ReferencesPattern = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -65,6 +67,7 @@ def score(
         bool,
         typer.Option("--allow-mismatch", help="Judge against a baseline that was made another way."),
     ] = False,
+    verbose: shared.Verbose = False,
     allow_unmatched: shared.AllowUnmatched = False,
     skip_bad: shared.SkipBad = False,
     cache: shared.CacheFolder = None,
@@ -81,8 +84,10 @@ def score(
     from nearid_cli import reports
     from nearid_cli.cli.gate import finish, read_baseline
     from nearid_cli.evaluate.score import score as run
+    from nearid_cli.layouts import How
     from nearid_cli.results import CompareResult, ScoreResult
 
+    shared.say_more(verbose)
     show.check_format(form)
     with_gate = {} if gate is None else {"known": reports.SCORE_EXTENSIONS}
     reports.check_outputs(output or [], images or [], **with_gate)
@@ -117,7 +122,7 @@ def score(
         references,
         generations,
         chosen,
-        layout=layout,
+        layout=How(layout, pattern, refs_pattern),
         allow_unmatched=allow_unmatched,
         skip_bad=skip_bad,
         distractors=distractors,

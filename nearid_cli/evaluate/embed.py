@@ -33,6 +33,8 @@ def embed_pictures(
     pictures, left_out = find_images(paths)
     if left_out:
         logger.info("found %s; left out: %s", count(len(pictures), "picture"), left_out.summary())
+        for line in left_out.lines():
+            logger.debug(line)
     specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
     if not skip_bad:
         refuse_bad(embedded, MEND_OR_SKIP)

@@ -11,7 +11,7 @@ from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
 from nearid_cli.layouts import Dataset, How, find
 from nearid_cli.layouts.found import Side
 from nearid_cli.results import ScoreResult
-from nearid_cli.text import count
+from nearid_cli.text import count, few
 
 logger = logging.getLogger(__name__)
 
@@ -104,3 +104,15 @@ def _report_found(dataset: Dataset, start: str = "") -> None:
         f", {count(distractors, 'distractor')}" if distractors else "",
         f"; left out: {dataset.left_out.summary()}" if dataset.left_out else "",
     )
+    steps = {
+        one.labels["step"]: None
+        for subject in dataset.subjects
+        for one in subject.generations
+        if one.labels and "step" in one.labels
+    }
+    if len(steps) > 1:
+        logger.info(
+            "%sgenerations of %s are scored together: %s", start, count(len(steps), "step"), few(list(steps))
+        )
+    for line in dataset.left_out.lines() if logger.isEnabledFor(logging.DEBUG) else ():
+        logger.debug(line)

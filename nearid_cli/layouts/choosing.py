@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import own_name, stem
 from nearid_cli.layouts.matching import told_apart
 from nearid_cli.layouts.names import is_category, is_generic, without_counters
 from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Fit, Reading, fit, groups_of
-from nearid_cli.layouts.tree import Directory, Tree
+from nearid_cli.layouts.tree import Directory, Tree, directories
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
 
@@ -73,6 +74,25 @@ def doubt(tree: Tree, fits: Sequence[Fit]) -> InputError:
             f"nearid layout {printable(tree.root)} GENS with one of these options shows what it gives",
         ],
     )
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A way to read references: in words, the option that chooses it, and the subjects that it finds."""
+
+    how: str
+    choice: str
+    subjects: tuple[str, ...]
+
+
+def alternatives(tree: Tree) -> list[Alternative]:
+    """The ways in which the references of a tree can be read, whatever the generations say."""
+    folders = directories(tree, keep=lambda _: False, labels=False)
+    depth = max((len(one.folders) for one in folders), default=0)
+    readings: list[Reading] = [_by_folder(level, folders) for level in range(depth)]
+    readings += [ByFileName(), AllOne(subject_name(tree, folders))]
+    found = [(reading, groups_of(reading, folders)) for reading in readings]
+    return [Alternative(reading.how(), reading.choice, tuple(groups)) for reading, groups in found if groups]
 
 
 def _by_folder(level: int, references: Sequence[Directory]) -> ByFolder:

@@ -83,7 +83,8 @@ class Dataset:
             (`"cat: 3 generations, no references"`), and generations that no subject claims.
         ungenerated: those of `unmatched` that have references and no generations.
         left_out: files that were not taken, by reason.
-        how: in words, how the names of references were read; empty where files say it.
+        how, how_generations: in words, how the names of references and generations were read; empty where files
+            say it.
     """
 
     layout: str
@@ -95,3 +96,4 @@ class Dataset:
     ungenerated: tuple[str, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
     how: str = ""
+    how_generations: str = ""

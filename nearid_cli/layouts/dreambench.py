@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from nearid_cli.errors import InputError
 from nearid_cli.layouts.folders import by_folder
-from nearid_cli.layouts.found import Found, own_name, picture, stem
+from nearid_cli.layouts.found import Found, SeveralMethodsError, own_name, picture, stem
 from nearid_cli.layouts.matching import loose_key
 from nearid_cli.layouts.walk import Walk, walk
 from nearid_cli.text import count, printable
@@ -85,12 +84,12 @@ def refuse_methods(root: Path, walked: Walk, side: str) -> None:
     """DreamBench++ writes `samples/<method>/tgt_image/...`: one of the methods must be given.
 
     Raises:
-        InputError: `root` holds such methods.
+        SeveralMethodsError: `root` holds such methods.
     """
     methods = {name.partition("/tgt_image/")[0] for name in walked.names if "/tgt_image/" in name}
     if methods:
         shown = sorted(methods)
-        raise InputError(
+        raise SeveralMethodsError(
             f"{side} folder {printable(root)} holds the DreamBench++ samples of "
             f"{count(len(shown), 'method')}: {', '.join(map(printable, shown))}; "
             f"give one of them, for example {printable(root / shown[0])}; for all: nearid compare {printable(root)}"

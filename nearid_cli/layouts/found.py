@@ -102,12 +102,16 @@ def from_manifest(manifest: Manifest, role: str) -> Found:
     )
 
 
+class SeveralMethodsError(InputError):
+    """Generations are of several methods, and a score is of one."""
+
+
 def check_one_method(what: str, subjects: Mapping[str, Iterable[Picture]]) -> None:
     """Raise InputError if generations are of several methods."""
     methods = sorted({one.method or "" for pictures in subjects.values() for one in pictures})
     if len(methods) > 1:
         named = ", ".join(printable(name) or "(none)" for name in methods)
-        raise InputError(
+        raise SeveralMethodsError(
             f"{what} has generations of several methods: {named}; a score is of one method, so give those of one, "
             "or all of them to nearid compare"
         )

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.found import Found, own_name, stem
+from nearid_cli.layouts.found import Found, SeveralMethodsError, own_name, stem
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, told_apart
 from nearid_cli.layouts.names import is_category, is_phrase, read_file_name
-from nearid_cli.layouts.reading import best_level, name_at
+from nearid_cli.layouts.reading import ByFileName, best_level, name_at, nth_folder
 from nearid_cli.layouts.tree import Directory, Tree, pictures
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
@@ -71,6 +71,10 @@ def _by_level(
     for directory in deep:
         subjects[directory.folders[:level]].update(index.alike(name_at(directory, level, qualified)))
     above = _above(tree, subjects, qualified, references)
+    kinds = sorted({kind for said in above.values() for kind in said})
+    found.how = f"the subject is the {nth_folder(level)}" + "".join(
+        f", above it the {kind}" for kind in kinds
+    )
     for directory in folders:
         if len(directory.folders) <= level:
             found.loose += pictures(tree, directory, None)
@@ -82,7 +86,8 @@ def _by_level(
 
 
 def _by_file_name(tree: Tree, folders: Sequence[Directory], index: SubjectIndex, references: Path) -> Found:
-    found = Found(tree.root, "prefix", left_out=tree.left_out)
+    how = ByFileName().how()
+    found = Found(tree.root, "prefix", left_out=tree.left_out, how=how)
     subjects: dict[Parents, set[str]] = {}
     for directory in folders:
         own = subjects.setdefault(directory.folders, set())
@@ -170,7 +175,7 @@ def all_of_one(tree: Tree, folders: Sequence[Directory], subject: str) -> Found:
     """Every picture as one subject's, whatever the names say."""
     own = [one for directory in folders for one in pictures(tree, directory, 0)]
     own.sort(key=lambda one: natural_key(one.name))
-    return Found(tree.root, "flat", {subject: own}, left_out=tree.left_out)
+    return Found(tree.root, "flat", {subject: own}, left_out=tree.left_out, how="all are of one subject")
 
 
 def _by_top_folder(tree: Tree, folders: Sequence[Directory]) -> Found:
@@ -191,9 +196,9 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(map(told_apart, names[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _methods_or_prompts(tree: Tree, names: Sequence[str], references: Path) -> InputError:
+def _methods_or_prompts(tree: Tree, names: Sequence[str], references: Path) -> SeveralMethodsError:
     root, refs = printable(tree.root), printable(references)
-    return InputError(
+    return SeveralMethodsError(
         f"generations folder {root} holds {count(len(names), 'folder')} rather than subjects: {_few(names)}; if these "
         f"are methods, a score is of one, so give one, for example {printable(tree.root / names[0])}; "
         f"for all: nearid compare {root} --refs {refs}",

@@ -82,6 +82,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
         ),
         left_out=together(side.left_out for side in sides),
         how=references.how,
+        how_generations=generations.how,
     )
 
 

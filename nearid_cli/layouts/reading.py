@@ -41,6 +41,15 @@ class Reading(Protocol):
         """The reading in words."""
 
 
+def nth_folder(level: int) -> str:
+    """A level of folders in words.
+
+    >>> nth_folder(0), nth_folder(3)
+    ('1st folder', '4th folder')
+    """
+    return f"{_ORDINALS[level] if level < len(_ORDINALS) else f'{level + 1}th'} folder"
+
+
 @dataclass(frozen=True)
 class ByFolder:
     """The subject is the folder at a level of the meaningful ones, 0 at the top.
@@ -67,8 +76,7 @@ class ByFolder:
 
     def how(self) -> str:
         """The reading in words."""
-        nth = _ORDINALS[self.level] if self.level < len(_ORDINALS) else f"{self.level + 1}th"
-        return f"the subject is the {nth} folder"
+        return f"the subject is the {nth_folder(self.level)}"
 
 
 @dataclass(frozen=True)

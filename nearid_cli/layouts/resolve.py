@@ -146,6 +146,17 @@ def _folders(side: Found | Tree, known: Iterable[str]) -> list[Directory]:
     return directories(side, keep, labels=True)
 
 
+def resolve_references(side: Found | Tree, layout: Layout, pattern: Pattern | None) -> Found:
+    """References by subject, where there are no generations to say more."""
+    if isinstance(side, Found):
+        return side
+    _leave_out_byproducts(side, Found(side.root, ""))
+    folders = directories(side, keep=lambda _: False, labels=False)
+    if pattern is not None:
+        return read_by_pattern(side, pattern, subject_name(side, folders))
+    return _by_reading(side, folders, layout.read(side, folders, []))
+
+
 def names_of(side: Found | Tree) -> list[str]:
     """The names of a side's subjects, or whatever in a tree may be one."""
     return (

@@ -160,6 +160,27 @@ def findings(result: ScoreResult) -> list[str]:
         )
     if skipped:
         lines.append(f"{count(len(skipped), 'picture')} skipped: {some(skipped)}")
+    lines += _unlike_themselves(result)
     if unmatched:
         lines.append(f"{len(unmatched):,} unmatched: {some(unmatched)}")
+    return lines
+
+
+def _unlike_themselves(result: ScoreResult) -> list[str]:
+    """Subjects whose references are no more alike than their generations are to strangers."""
+    lines = []
+    for metric in result.metrics:
+        found = [
+            f"{subject.subject} (ceiling {scores.ceiling:.3f}, floor {scores.floor:.3f})"
+            for subject in result.subjects
+            if (scores := subject.scores[metric.name]).ceiling is not None
+            and scores.floor is not None
+            and scores.ceiling <= scores.floor
+        ]
+        if found:
+            lines.append(
+                f"by {metric.name}, the references of {count(len(found), 'subject')} are no more alike than those of "
+                f"strangers: {some(found)}; several subjects may lie in one folder (nearid layout shows how folders "
+                "are read), or the metric cannot tell these apart"
+            )
     return lines

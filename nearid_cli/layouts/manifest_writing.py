@@ -1,0 +1,100 @@
+"""Writing what was found as a manifest, which `score` and `compare` read as it was read here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from nearid_cli.errors import UsageError
+from nearid_cli.files import write_whole
+from nearid_cli.layouts.dataset import Dataset, Picture
+from nearid_cli.layouts.manifest import MANIFESTS, OPTIONAL, REQUIRED
+from nearid_cli.text import printable
+
+Row = Mapping[str, str]
+
+
+def check_manifest_name(path: Path) -> None:
+    """Raise UsageError if a manifest cannot be written under this name."""
+    if path.suffix.lower() not in MANIFESTS:
+        raise UsageError(
+            f"cannot write a manifest to {printable(path)}: expected a name that ends in {', '.join(MANIFESTS)}"
+        )
+
+
+def write_manifest(path: Path, methods: Mapping[str, Dataset]) -> int:
+    """Write the pictures of some data sets; their paths count from the manifest's folder.
+
+    Args:
+        path: .csv, .jsonl or .parquet.
+        methods: by name; with one that is called `""`, generations keep the method that their path says, if any.
+
+    Returns:
+        The number of rows. References and distractors that several methods share stand once.
+
+    Raises:
+        UsageError: another extension.
+        OSError: the file cannot be written.
+    """
+    check_manifest_name(path)
+    rows = list(dict.fromkeys(tuple(row.items()) for row in _rows(path.parent, methods)))
+    columns = list(dict.fromkeys([*REQUIRED, *(name for row in rows for name, _ in row)]))
+    ordered = [name for name in (*REQUIRED, *OPTIONAL) if name in columns]
+    columns = [*ordered, *(name for name in columns if name not in ordered)]
+    write_whole(path, _WRITERS[path.suffix.lower()](columns, [dict(row) for row in rows]))
+    return len(rows)
+
+
+def _rows(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[Row]:
+    for method, dataset in methods.items():
+        for subject in dataset.subjects:
+            for role, pictures in (("reference", subject.references), ("distractor", subject.distractors)):
+                for one in pictures:
+                    yield {"path": _path(folder, one), "subject": subject.name, "role": role}
+            for one in subject.generations:
+                said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed, **one.labels}
+                yield {
+                    "path": _path(folder, one),
+                    "subject": subject.name,
+                    "role": "generation",
+                    **{name: value for name, value in said.items() if value},
+                }
+
+
+def _path(folder: Path, picture: Picture) -> str:
+    try:
+        return os.path.relpath(picture.path, folder)
+    except ValueError:  # another drive
+        return os.path.abspath(picture.path)  # noqa: PTH100 - textual: links stay
+
+
+def _csv(columns: list[str], rows: Iterable[Row]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    # A path is bytes and not always UTF-8; reading takes them as they are.
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _jsonl(columns: list[str], rows: Iterable[Row]) -> bytes:
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _parquet(columns: list[str], rows: Iterable[Row]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = list(rows)
+    buffer = io.BytesIO()
+    table = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in columns})
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+_WRITERS = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}

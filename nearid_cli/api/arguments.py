@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 from nearid_cli.errors import UnknownParameterError, UsageError
 from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.methods import Method, is_result, read_finished
+from nearid_cli.layouts import How
 from nearid_cli.layouts.given import is_path, read_side
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import printable, unknown
@@ -103,6 +104,19 @@ def _method_name(name: object) -> str:
 def _method(place: str, value: Any) -> Method:
     method = value if isinstance(value, ScoreResult) else read_side(value, "generations", printable(place))
     return read_finished(method) if is_result(method) else method
+
+
+def read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> How:
+    """How a program says that folders are laid out.
+
+    Raises:
+        UsageError: one of them is no text.
+    """
+    check_text("layout", layout)
+    for parameter, value in (("pattern", pattern), ("refs_pattern", refs_pattern)):
+        if value is not None:
+            check_text(parameter, value)
+    return How(layout, pattern, refs_pattern)
 
 
 def check_text(name: str, value: object) -> None:

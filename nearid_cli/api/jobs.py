@@ -10,6 +10,7 @@ from nearid_cli.api.arguments import (
     Metrics,
     OptionArguments,
     check_text,
+    read_layout,
     read_methods,
     read_options,
 )
@@ -35,6 +36,8 @@ def score(
     metrics: Metrics = DEFAULT_METRICS,
     *,
     layout: str = "auto",
+    pattern: str | None = None,
+    refs_pattern: str | None = None,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
     distractors: Side | None = None,
@@ -51,6 +54,8 @@ def score(
         generations: the generated ones; None when `references` is a manifest of both.
         metrics: as in `--metric`.
         layout: how the folders are laid out; see docs/layouts.md.
+        pattern: what the paths of generations are, as in `--pattern`.
+        refs_pattern: what the paths of references are.
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
         distractors: each subject's look-alikes.
@@ -63,12 +68,12 @@ def score(
         NearIDError: the job cannot be done; the message says what to do.
     """
     chosen = read_options(score, metrics, options)
-    check_text("layout", layout)
+    how = read_layout(layout, pattern, refs_pattern)
     result = _score(
         read_side(references, "references"),
         None if generations is None else read_side(generations, "generations"),
         chosen,
-        layout=layout,
+        layout=how,
         allow_unmatched=allow_unmatched,
         skip_bad=skip_bad,
         distractors=None if distractors is None else read_side(distractors, "distractors"),
@@ -85,6 +90,8 @@ def compare(
     *,
     baseline: str | None = None,
     layout: str = "auto",
+    pattern: str | None = None,
+    refs_pattern: str | None = None,
     distractors: Side | None = None,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
@@ -100,6 +107,8 @@ def compare(
         metrics: as in `--metric`; None for those of the finished results, or the default ones without any.
         baseline: the method that the others are compared with; None for the best by the first metric.
         layout: how the folders are laid out; see docs/layouts.md.
+        pattern: what the paths of generations are, as in `--pattern`.
+        refs_pattern: what the paths of references are.
         distractors: each subject's look-alikes, as for `score`.
         allow_unmatched: go on without generations that have no references.
         skip_bad: go on without pictures that cannot be read.
@@ -116,7 +125,7 @@ def compare(
     scored = [one for one in named.values() if isinstance(one, ScoreResult)]
     default = [metric.name for metric in scored[0].metrics] if scored else DEFAULT_METRICS
     chosen = read_options(compare, default if metrics is None else metrics, options)
-    check_text("layout", layout)
+    how = read_layout(layout, pattern, refs_pattern)
     if baseline is not None:
         check_text("baseline", baseline)
     asked = metrics_asked_for(paths, named, chosen, given=metrics is not None)
@@ -126,7 +135,7 @@ def compare(
         chosen,
         references=None if references is None else read_side(references, "references"),
         distractors=None if distractors is None else read_side(distractors, "distractors"),
-        layout=layout,
+        layout=how,
         baseline=baseline,
         metrics=asked,
         allow_unmatched=allow_unmatched,

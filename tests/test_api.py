@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nearid_cli
-from nearid_cli.errors import BadImagesError, InputError, UsageError
+from nearid_cli.errors import BadImagesError, InputError, ModelError, UsageError
+from tests.tiny import change_weights, tiny_vit
 
 
 def test_score_gives_the_result_of_the_command(data: Path) -> None:
@@ -77,6 +79,26 @@ def test_an_encoder_embeds_paths_and_pictures_alike(data: Path, checkpoint: Path
     pair = nearid_cli.pair(paths[0], paths[1], f"nearid={checkpoint}")
     assert pair.similarity["nearid"] == pytest.approx(float(rows[0] @ rows[1]), abs=1e-6)
     assert encoder.spec.name == "nearid"
+
+
+def test_an_encoder_refuses_rows_that_are_no_embeddings(data: Path, tmp_path: Path) -> None:
+    def silence(weights: dict[str, torch.Tensor]) -> None:
+        for name in ("weight", "bias"):
+            weights[f"layernorm.{name}"].zero_()  # so that every CLS token is zero
+
+    broken = change_weights(tiny_vit(tmp_path / "broken"), silence)
+    paths = sorted((data / "refs").rglob("*.jpg"))[:2]
+    with pytest.raises(ModelError, match="embeddings that are not finite numbers, from x; ") as error:
+        nearid_cli.load_encoder(f"x={broken}").embed([paths[0], Image.open(paths[1])])
+    assert error.value.details == (str(paths[0]), "images[1]")
+
+
+def test_a_host_programs_autocast_does_not_reach_the_cache(data: Path, checkpoint: Path) -> None:
+    arguments = (data / "refs", data / "gens", f"nearid={checkpoint}")
+    with torch.autocast("cpu", torch.bfloat16):
+        cold = nearid_cli.score(*arguments)
+    assert nearid_cli.score(*arguments).aggregate == cold.aggregate
+    assert nearid_cli.score(*arguments, use_cache=False).aggregate == cold.aggregate
 
 
 def test_errors_say_everything_where_only_the_exception_is_shown(data: Path) -> None:

@@ -99,6 +99,40 @@ def tiny_dinov3(folder: Path, seed: int = 0) -> Path:
     return write_json(folder, "preprocessor_config.json", _vit_processor("ViTImageProcessor"))
 
 
+def tiny_registers(folder: Path, seed: int = 0) -> Path:
+    """As facebook/dinov2-with-registers-large."""
+    from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
+
+    vision = {key: value for key, value in VISION.items() if key != "intermediate_size"}
+    _save(Dinov2WithRegistersModel, Dinov2WithRegistersConfig(**vision, num_register_tokens=3), folder, seed)
+    return write_json(folder, "preprocessor_config.json", _vit_processor("ViTImageProcessor"))
+
+
+def tiny_clip_tower(folder: Path, seed: int = 0) -> Path:
+    """CLIP's vision tower without its projection, as `CLIPVisionModel.save_pretrained` writes it."""
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    _save(CLIPVisionModel, CLIPVisionConfig(**VISION), folder, seed)
+    settings = {"image_processor_type": "CLIPImageProcessor", "size": SIZE, "crop_size": SIZE}
+    return write_json(folder, "preprocessor_config.json", settings)
+
+
+def tiny_classifier(folder: Path, kind: str, seed: int = 0) -> Path:
+    """An image classifier on a `clip`, `siglip` or `dinov2` tower, as fine-tunes on the Hub."""
+    import transformers
+
+    vision = VISION if kind != "dinov2" else {k: v for k, v in VISION.items() if k != "intermediate_size"}
+    halves = {"text_config": TEXT, "vision_config": VISION}
+    name, settings = {
+        "clip": ("CLIP", halves),
+        "siglip": ("Siglip", halves),
+        "dinov2": ("Dinov2", vision),
+    }[kind]
+    config = getattr(transformers, f"{name}Config")(**settings, num_labels=3)
+    _save(getattr(transformers, f"{name}ForImageClassification"), config, folder, seed)
+    return write_json(folder, "preprocessor_config.json", _vit_processor("ViTImageProcessor"))
+
+
 def tiny_vit(folder: Path, seed: int = 0, pooler: bool = False) -> Path:
     """As facebook/dino-vits16, which has no pooler."""
     from transformers import ViTConfig, ViTModel
@@ -174,6 +208,17 @@ def write_json(folder: Path, name: str, content: object) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
     return folder
+
+
+def pickle_weights(folder: Path, name: str = "pytorch_model.bin", **options: Any) -> dict[str, Any]:
+    """Turn model.safetensors into a pickle of torch, as older repositories have it; returns the weights."""
+    import torch
+    from safetensors.torch import load_file
+
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, folder / name, **options)
+    (folder / "model.safetensors").unlink()
+    return dict(weights)
 
 
 def change_weights(folder: Path, change: Any) -> Path:

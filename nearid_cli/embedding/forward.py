@@ -64,5 +64,5 @@ def sound(rows: Embeddings) -> npt.NDArray[np.bool_]:
     >>> sound(np.array([[0.6, 0.8], [np.nan, 1], [0, 0]], np.float32)).tolist()
     [True, False, False]
     """
-    usable: npt.NDArray[np.bool_] = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
+    usable: npt.NDArray[np.bool_] = np.logical_and(np.isfinite(rows).all(axis=1), rows.any(axis=1))
     return usable

@@ -71,13 +71,14 @@ _DREAMBOOTH_DINO = {
     "resample": 3,
     "do_center_crop": True,
     "crop_size": {"height": 224, "width": 224},
+    "even_crop": True,
     "do_rescale": True,
     "rescale_factor": 1 / 255,
     "do_normalize": True,
     "image_mean": [0.485, 0.456, 0.406],
     "image_std": [0.229, 0.224, 0.225],
 }
-"""DINO's own evaluation transform, with which the figure in the DreamBooth paper is had again."""
+"""DINO's own evaluation transform by torchvision, with which the figure in the DreamBooth paper is had again."""
 
 
 REGISTRY = {

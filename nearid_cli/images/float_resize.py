@@ -78,6 +78,7 @@ class FloatPreprocessing:
         """
         import torch
 
+        assert self.steps.rescale is not None  # see `from_config`
         target = self.resized(image.size)
         levels = np.asarray(image)
         mean, std = self.steps.mean or (0.0,) * 3, self.steps.std or (1.0,) * 3

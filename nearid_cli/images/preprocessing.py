@@ -96,6 +96,8 @@ class Preprocessing:
         crop: height and width of the centre crop; a smaller picture is padded with black.
         rescale: factor from levels 0..255.
         mean, std: by channel, subtracted and divided by after rescaling.
+        even_crop: whether half a pixel of the crop's margin is rounded to the even number, as torchvision does, and
+            not down, as transformers does.
     """
 
     size: tuple[tuple[str, int], ...] | None
@@ -104,6 +106,7 @@ class Preprocessing:
     rescale: float | None
     mean: Triple | None
     std: Triple | None
+    even_crop: bool = False
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], model_type: str | None) -> Preprocessing | None:
@@ -152,7 +155,8 @@ class Preprocessing:
             mean, std = _triple(settings["image_mean"]), _triple(settings["image_std"])
             if 0 in std:
                 raise _UnsupportedError
-        return cls(size, _resample(settings["resample"]), crop, rescale, mean, std)
+        even_crop = bool(settings.get("even_crop"))
+        return cls(size, _resample(settings["resample"]), crop, rescale, mean, std, even_crop)
 
     def to_uint8(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Resize and crop an RGB picture with Pillow, which lets other threads run meanwhile.
@@ -171,6 +175,8 @@ class Preprocessing:
             height, width = self.crop
             # Floors, so that an odd margin is cut at the bottom and right, and padded at the top and left.
             left, top = (image.width - width) // 2, (image.height - height) // 2
+            if self.even_crop:
+                left, top = round((image.width - width) / 2), round((image.height - height) / 2)
             image = image.crop((left, top, left + width, top + height))
         return np.asarray(image)
 
@@ -257,7 +263,9 @@ class Preprocessing:
             )
             resize = f"resize {target} {self.resample.name.lower()}"
         if self.crop is not None:
-            crop = f"centre crop {self.crop[0]}x{self.crop[1]}"
+            crop = (
+                f"centre crop {self.crop[0]}x{self.crop[1]}{' (margins to even)' if self.even_crop else ''}"
+            )
         if self.rescale is not None:
             rescale = f"rescale {'1/255' if self.rescale == 1 / 255 else repr(self.rescale)}"
         if self.mean is not None and self.std is not None:

@@ -184,17 +184,70 @@ def test_every_encoder_that_cannot_be_loaded_is_named(pictures: list[Path], cach
     assert caught.value.details == ("a is broken", "some tensor", "b is broken", "some tensor")
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(pictures: list[Path], cache: Cache) -> None:
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
+    ),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:81] data. DefaultCPUAllocator: not enough memory: you tried"
+    ),
+    RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError("Unable to allocate 3.00 GiB for an array"),
+    MemoryError("std::bad_alloc"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:30])
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    pictures: list[Path], cache: Cache, error: Exception
+) -> None:
     class Small(GridEncoder):
         def embed(self, batch: Sequence[np.ndarray]) -> np.ndarray:
             if len(batch) > 2:
-                raise torch.OutOfMemoryError("CUDA out of memory")
+                raise error
             return super().embed(batch)
 
     encoder = Small()
     embedded = run(pictures, encoder, cache, batch_size=7)
     assert encoder.batches == [1] * 7  # 7, 3, 1: and never larger again
     np.testing.assert_array_equal(matrix(embedded, encoder), [direct(path) for path in pictures])
+
+
+def test_what_torch_says_when_there_is_no_memory_is_understood(pictures: list[Path], cache: Cache) -> None:
+    class Greedy(GridEncoder):
+        def embed(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+            if len(batch) > 1:
+                torch.empty(1 << 60, dtype=torch.uint8)  # more than any machine has
+            return super().embed(batch)
+
+    encoder = Greedy()
+    run(pictures, encoder, cache, batch_size=4)
+    assert encoder.batches == [1] * 7
+
+
+def test_no_memory_for_a_single_picture_is_one_line(pictures: list[Path], cache: Cache) -> None:
+    class Huge(GridEncoder):
+        def embed(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+            raise RuntimeError("MPS backend out of memory\n(MPS allocated: 8.00 GB)")
+
+    with pytest.raises(ModelError) as caught:
+        run(pictures, Huge(), cache, batch_size=4)
+    assert caught.value.message == (
+        'metric "mean-colour": out of memory, with a single picture a forward pass; free some, or choose another '
+        "--device or a smaller --dtype (MPS backend out of memory (MPS allocated: 8.00 GB))"
+    )
+
+
+def test_an_embedding_of_zeros_is_no_embedding(pictures: list[Path], cache: Cache) -> None:
+    class Zero(GridEncoder):
+        def embed(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+            return super().embed(batch) * 0
+
+    with pytest.raises(ModelError, match="not finite"):
+        run(pictures, Zero(), cache)
+    assert len(cached_digests(cache, make_spec())) == 0
 
 
 def test_other_runtime_errors_pass_and_keep_what_is_done(pictures: list[Path], cache: Cache) -> None:

@@ -25,6 +25,7 @@ from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import ModelError
 from tests.commandline import Nearid
 from tests.encoders.test_load import opened
+from tests.tiny import pickle_weights
 
 Checkpoint = Callable[[str], Path]
 
@@ -33,14 +34,6 @@ def embed(folder: Path, photos: list[Path], cache: Path, readout: str = "") -> n
     (spec,) = resolve(parse_metrics([f"x={folder}{readout and '::' + readout}"]), "float32")
     encoder = load_encoder(spec, cache=cache)
     return encoder.embed([encoder.prepare(image) for image in opened(photos)])
-
-
-def pickle_weights(folder: Path, name: str = "pytorch_model.bin", **options: Any) -> dict[str, torch.Tensor]:
-    """Turn a checkpoint's safetensors into a pickle of torch, as the older repositories have it."""
-    weights = load_file(folder / "model.safetensors")
-    torch.save(weights, folder / name, **options)
-    (folder / "model.safetensors").unlink()
-    return weights
 
 
 @pytest.mark.parametrize("name", ["clip", "vit", "nearid"])

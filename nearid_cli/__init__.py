@@ -61,5 +61,12 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _result_views() -> Any:
+    """What shows and writes results, for `results/`, which is below the part that does."""
+    from importlib import import_module
+
+    return import_module("nearid_cli.reports.views")
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -21,10 +21,9 @@ def test_score_gives_the_result_of_the_command(data: Path) -> None:
     result = nearid_cli.score(data / "refs", str(data / "gens"), "hog", cache=str(data / "kept"))
     assert (data / "kept" / "format").exists()
     frame = result.to_pandas()
-    assert frame["hog"]["score"].to_dict() == {s.subject: s.scores["hog"].score for s in result.subjects}
-    assert list(frame.index) == ["cat", "cup", "ship"]
-    assert result.to_dict()["aggregate"]["hog"]["score"] == pytest.approx(frame["hog"]["score"].mean())
-    assert "<table" in result._repr_html_()
+    assert frame["hog_score"].tolist() == [subject.scores["hog"].score for subject in result.subjects]
+    assert frame["subject"].tolist() == ["cat", "cup", "ship"]
+    assert result.to_dict()["aggregate"]["hog"]["score"] == pytest.approx(frame["hog_score"].mean())
     assert "ship" in result._repr_html_()
 
 
@@ -35,7 +34,7 @@ def test_compare_takes_folders_and_finished_results(data: Path) -> None:
     kept = {"cache": str(data / "kept")}
     found = nearid_cli.compare(data / "methods", data / "refs", "hog", baseline="ours", **kept)
     assert [comparison.delta for comparison in found.comparisons] == [0.0]
-    assert found.to_pandas().loc["theirs", ("hog", "delta")] == 0.0
+    assert found.to_pandas().set_index("method").loc["theirs", "hog_delta"] == 0.0
     assert "theirs" in found._repr_html_()
     folders = {name: data / "methods" / name for name in ("ours", "theirs")}
     by_name = nearid_cli.compare(folders, data / "refs", ["hog"], **kept)

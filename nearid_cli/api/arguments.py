@@ -24,7 +24,7 @@ _LONGEST = 60  # so much of a value is quoted
 
 
 class OptionArguments(TypedDict, total=False):
-    """The fields of `Options` but for the metrics, as keywords of the functions that take them."""
+    """The fields of `Options` but for the metrics, as keywords of the functions that take them: for type checkers."""
 
     configured: Mapping[str, Mapping[str, str]]
     cache: str | os.PathLike[str] | None
@@ -36,6 +36,7 @@ class OptionArguments(TypedDict, total=False):
     workers: int | None
     max_pixels: int | None
     progress: bool
+    safetensors_only: bool
 
 
 def read_options(function: Callable[..., Any], metrics: Metrics, options: Mapping[str, Any]) -> Options:
@@ -50,7 +51,8 @@ def read_options(function: Callable[..., Any], metrics: Metrics, options: Mappin
         UnknownParameterError: keywords that neither the function nor `Options` has; all are named.
         UsageError: a value of the wrong type.
     """
-    hints = typing.get_type_hints(OptionArguments)
+    hints = typing.get_type_hints(Options)
+    del hints["metrics"]
     own = [
         name
         for name, parameter in inspect.signature(function).parameters.items()

@@ -130,7 +130,7 @@ def compare(
     )
     result = run(results, baseline, asked)
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
-    order = sort or result.metrics[0].name
+    order = sort or reports.default_sort(result)
     for path in output or []:
         reports.write(result, path, sort=order, thumbnails=shown, progress=chosen.progress)
     for path in images or []:

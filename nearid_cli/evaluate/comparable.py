@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.results import Metric, ScoreResult, Subject
+from nearid_cli.results import Metric, ScoreResult, Subject, Subjects
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable, unknown
 
@@ -119,7 +119,7 @@ def _only(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
     return replace(
         result,
         metrics=tuple(by_name[name] for name in names),
-        subjects=tuple(
+        subjects=Subjects(
             replace(subject, scores={name: subject.scores[name] for name in names})
             for subject in result.subjects
         ),

@@ -8,7 +8,7 @@ from nearid_cli.evaluate.agreement import agreements, disagreements
 from nearid_cli.evaluate.comparable import check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.results import CompareResult, Method, ScoreResult
+from nearid_cli.results import CompareResult, Method, Methods, ScoreResult
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import storable
 
@@ -60,13 +60,13 @@ def _best(methods: Sequence[Method], metric: str) -> Method:
     return min(whole or ranked, key=lambda method: method.ranks[metric] or 0)
 
 
-def _methods(results: Mapping[str, ScoreResult]) -> tuple[Method, ...]:
+def _methods(results: Mapping[str, ScoreResult]) -> Methods:
     copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in results.items()}
     copying = {name for name, one in results.items() if copies[name] > COPYING_SHARE * len(one.images)}
     ranked = {name: one for name, one in results.items() if name not in copying} or results
     known = dict.fromkeys(subject.subject for one in results.values() for subject in one.subjects)
     present = {name: {subject.subject for subject in one.subjects} for name, one in results.items()}
-    return tuple(
+    return Methods(
         Method(
             name=storable(name),
             result=one,

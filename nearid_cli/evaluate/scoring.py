@@ -24,6 +24,7 @@ from nearid_cli.results import (
     ScoreResult,
     Skipped,
     Subject,
+    Subjects,
     SubjectScores,
 )
 from nearid_cli.results.stamp import this_tool, timestamp
@@ -119,7 +120,7 @@ class Scorer:
                 distractor_images=sum(len(subject.distractors) for subject in subjects),
             ),
             metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
-            subjects=tuple(
+            subjects=Subjects(
                 Subject(
                     subject=storable(subject.name),
                     references=len(subject.references),
@@ -222,8 +223,11 @@ def _rows(
     return matrix, np.repeat(np.arange(len(subjects)), [len(own) for own in pictures])
 
 
-def _copies(subjects: Sequence[_Usable], embedded: Embedded, hashes: str) -> dict[str, str]:
-    """Generations that copy a reference of their subject: name of the generation -> name of the reference."""
+def _copies(subjects: Sequence[_Usable], embedded: Embedded, hashes: str) -> dict[tuple[str, str], str]:
+    """Generations that copy a reference of their subject: (subject, generation) -> name of the reference.
+
+    A picture may be the generation of several subjects, and copy a reference of one.
+    """
     copies = {}
     for subject in subjects:
         similarity = embedded.matrix(hashes, (digest for _, digest in subject.generations)) @ (
@@ -232,9 +236,9 @@ def _copies(subjects: Sequence[_Usable], embedded: Embedded, hashes: str) -> dic
         same_bytes = {digest: reference.name for reference, digest in reversed(subject.references)}
         for (generation, digest), row in zip(subject.generations, similarity, strict=True):
             if digest in same_bytes:
-                copies[generation.name] = same_bytes[digest]
+                copies[subject.name, generation.name] = same_bytes[digest]
             elif row.max() >= COPY_SIMILARITY:
-                copies[generation.name] = subject.references[int(row.argmax())][0].name
+                copies[subject.name, generation.name] = subject.references[int(row.argmax())][0].name
     return copies
 
 
@@ -242,7 +246,7 @@ def _images(
     subjects: Sequence[_Usable],
     scores: Mapping[str, IdentityScores],
     margins: Mapping[str, DistractorScores],
-    copies: Mapping[str, str],
+    copies: Mapping[tuple[str, str], str],
 ) -> tuple[Image, ...]:
     columns = {name: numbers.generations.tolist() for name, numbers in scores.items()}
     beside = {name: numbers.margins.tolist() for name, numbers in margins.items()}
@@ -251,7 +255,9 @@ def _images(
         Image(
             path=storable(generation.name),
             subject=storable(subject.name),
-            copy_of=storable(copies[generation.name]) if generation.name in copies else None,
+            copy_of=None
+            if (copied := copies.get((subject.name, generation.name))) is None
+            else storable(copied),
             scores={name: column[position] for name, column in columns.items()},
             prompt=None if generation.prompt is None else storable(generation.prompt),
             seed=None if generation.seed is None else storable(generation.seed),

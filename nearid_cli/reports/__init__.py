@@ -14,7 +14,7 @@ from nearid_cli.reports.files import (
     write_images,
 )
 from nearid_cli.reports.json_text import to_json
-from nearid_cli.reports.order import check_sort, sorted_methods, sorted_subjects, worst_images
+from nearid_cli.reports.order import check_sort, default_sort, sorted_methods, sorted_subjects, worst_images
 from nearid_cli.reports.reading import read_result, read_score
 from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
 
@@ -25,6 +25,7 @@ __all__ = [
     "SCORE_EXTENSIONS",
     "check_outputs",
     "check_sort",
+    "default_sort",
     "findings",
     "read_result",
     "read_score",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from nearid_cli.results.named import Named
 from nearid_cli.text import printable
 
 Builder = Callable[[Any], Any]
@@ -53,6 +54,9 @@ def builder(kind: Any, holes: bool = False) -> Builder:
         if arguments[-1] is Ellipsis:
             return _list(builder(arguments[0], holes))
         return _tuple([builder(argument, holes) for argument in arguments])
+    if isinstance(kind, type) and issubclass(kind, Named):
+        item: Any = kind.item
+        return _list(builder(item, holes))
     if origin is types.UnionType or origin is typing.Union:
         (some,) = (argument for argument in arguments if argument is not type(None))
         known = builder(some)

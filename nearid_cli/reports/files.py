@@ -13,7 +13,7 @@ from nearid_cli.files import write_whole
 from nearid_cli.reports.json_text import image_lines, to_json
 from nearid_cli.reports.sheet import image_sheet, method_images, method_sheet, subject_sheet
 from nearid_cli.reports.tabular import to_csv, to_parquet
-from nearid_cli.results import CompareResult, GateResult, ScoreResult
+from nearid_cli.results import CompareResult, GateResult, Methods, ScoreResult, Subjects
 from nearid_cli.text import count, printable
 
 RESULT_EXTENSIONS = (".json", ".csv", ".parquet", ".md", ".tex", ".html")
@@ -194,7 +194,7 @@ def _provenance(result: ScoreResult | CompareResult) -> dict[str, str]:
         facts = _without_rows(result).to_dict()
         scores = [facts]
     else:
-        methods = tuple(replace(method, result=_without_rows(method.result)) for method in result.methods)
+        methods = Methods(replace(method, result=_without_rows(method.result)) for method in result.methods)
         facts = replace(result, methods=methods).to_dict()
         scores = [method["result"] for method in facts["methods"]]
     for score in scores:
@@ -203,7 +203,7 @@ def _provenance(result: ScoreResult | CompareResult) -> dict[str, str]:
 
 
 def _without_rows(result: ScoreResult) -> ScoreResult:
-    return replace(result, subjects=(), images=())
+    return replace(result, subjects=Subjects(), images=())
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from nearid_cli.layouts.manifest import is_manifest
-from nearid_cli.results import CompareResult, ScoreResult
+from nearid_cli.results import CompareResult, Methods, ScoreResult
 
 
 def reference_file(result: ScoreResult, name: str) -> Path:
@@ -41,7 +41,7 @@ def anchored(result: ScoreResult | CompareResult, folder: Path) -> ScoreResult |
         folder: the folder of that file.
     """
     if isinstance(result, CompareResult):
-        methods = tuple(replace(one, result=_anchored(one.result, folder)) for one in result.methods)
+        methods = Methods(replace(one, result=_anchored(one.result, folder)) for one in result.methods)
         return replace(result, methods=methods)
     return _anchored(result, folder)
 

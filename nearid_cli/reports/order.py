@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nearid_cli.errors import UsageError
-from nearid_cli.results import CompareResult, Image, Method, ScoreResult, Subject
+from nearid_cli.results import CompareResult, Image, Method, Methods, ScoreResult, Subject
 from nearid_cli.text import did_you_mean, printable
 
 
@@ -57,7 +57,7 @@ def best_first(result: CompareResult) -> CompareResult:
     methods = sorted_methods(result, result.metrics[0].name)
     places = {method.name: place for place, method in enumerate(methods)}
     comparisons = sorted(result.comparisons, key=lambda one: places[one.method])
-    return replace(result, methods=methods, comparisons=tuple(comparisons))
+    return replace(result, methods=Methods(methods), comparisons=tuple(comparisons))
 
 
 def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metric: str) -> list[str]:
@@ -73,6 +73,11 @@ def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metr
             scores.setdefault(subject.subject, []).append(subject.scores[metric].score)
     means = {subject: sum(values) / len(values) for subject, values in scores.items()}
     return sorted(subjects, key=lambda subject: -means.get(subject, -math.inf))
+
+
+def default_sort(result: ScoreResult | CompareResult) -> str | None:
+    """The order where nobody asks for one: of methods the best by the first metric first, of subjects their own."""
+    return result.metrics[0].name if isinstance(result, CompareResult) else None
 
 
 def check_sort(sort: str | None, metrics: Sequence[str], rows: str = "subject") -> tuple[str, bool]:

@@ -4,7 +4,7 @@ The jobs make them, `reports/` and notebooks read them, nothing writes back. A n
 None, never NaN. The meaning of every number is in docs/metrics.md and docs/statistics.md.
 """
 
-from nearid_cli.results.compare import Agreement, CompareResult, Comparison, Disagreement, Method
+from nearid_cli.results.compare import Agreement, CompareResult, Comparison, Disagreement, Method, Methods
 from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
 from nearid_cli.results.score import (
     AggregateScores,
@@ -17,6 +17,7 @@ from nearid_cli.results.score import (
     ScoreResult,
     Skipped,
     Subject,
+    Subjects,
     SubjectScores,
     Tool,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Inputs",
     "Interval",
     "Method",
+    "Methods",
     "Metric",
     "Moved",
     "PairResult",
@@ -41,6 +43,7 @@ __all__ = [
     "Skipped",
     "Subject",
     "SubjectScores",
+    "Subjects",
     "Tool",
     "Verdict",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nearid_cli.results.named import Named
 from nearid_cli.results.plain import plain
 from nearid_cli.results.score import Interval, Metric, ScoreResult, Tool
-
-if TYPE_CHECKING:
-    import pandas as pd
+from nearid_cli.results.showing import Tabular, listed
+from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,17 @@ class Disagreement:
     difference: float
 
 
-@dataclass(frozen=True)
-class CompareResult:
+class Methods(Named[Method]):
+    """The methods of a comparison, to be had by place or by name: `result.methods["ours"]`."""
+
+    __slots__ = ()
+    item = Method
+    noun = "method"
+    attribute = "name"
+
+
+@dataclass(frozen=True, repr=False)
+class CompareResult(Tabular):
     """The result of `nearid compare` (schema `nearid.compare/1`).
 
     Attributes:
@@ -131,36 +140,26 @@ class CompareResult:
     baseline: str
     baseline_named: bool
     metrics: tuple[Metric, ...]
-    methods: tuple[Method, ...]
+    methods: Methods
     comparisons: tuple[Comparison, ...]
     agreements: tuple[Agreement, ...]
     disagreements: tuple[Disagreement, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "methods", Methods(self.methods))  # of a plain tuple, too
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/compare.md."""
         return {"schema": "nearid.compare/1", **plain(self)}
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row a method; columns have two levels, the metric and the number."""
-        import pandas as pd
-
-        rows = {}
-        for method in self.methods:
-            row: dict[tuple[str, str], float | None] = {}
-            for metric, scores in method.result.aggregate.items():
-                numbers = vars(scores).items()
-                row |= {(metric, name): value for name, value in numbers if not name.endswith("ci95")}
-            for comparison in self.comparisons:
-                if comparison.method == method.name:
-                    row[comparison.metric, "delta"] = comparison.delta
-                    row[comparison.metric, "p_holm"] = comparison.p_holm
-            rows[method.name] = row
-        frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
-        frame.index.name = "method"
-        frame.columns = pd.MultiIndex.from_tuples(frame.columns, names=["metric", "number"])
-        return frame.dropna(axis=1, how="all")
-
-    def _repr_html_(self) -> str:
-        """The table that Jupyter shows."""
-        scores = self.to_pandas().xs("score", axis=1, level="number")
-        return str(scores.to_html(float_format="%.4f", escape=True))
+    def _line(self) -> str:
+        first = self.metrics[0].name
+        ranked = sorted(
+            self.methods, key=lambda one: (one.ranks[first] is None, -one.result.aggregate[first].score)
+        )
+        scores = [
+            f"{one.name} {one.result.aggregate[first].score:.3f}{' (copies references)' if one.copying else ''}"
+            for one in ranked
+        ]
+        by = ", ".join(metric.name for metric in self.metrics)
+        return f"{count(len(self.methods), 'method')} by {by}; {first}: {listed(scores)}"

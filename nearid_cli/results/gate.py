@@ -7,6 +7,8 @@ from typing import Any
 
 from nearid_cli.results.plain import plain
 from nearid_cli.results.score import Interval, Tool
+from nearid_cli.results.showing import Saved
+from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Verdict:
     moved: tuple[Moved, ...]
 
 
-@dataclass(frozen=True)
-class GateResult:
+@dataclass(frozen=True, repr=False)
+class GateResult(Saved):
     """The result of `nearid gate` (schema `nearid.gate/1`)."""
 
     tool: Tool
@@ -87,3 +89,12 @@ class GateResult:
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/gate.md."""
         return {"schema": "nearid.gate/1", **plain(self)}
+
+    def _line(self) -> str:
+        states = [one.status for one in self.verdicts]
+        numbers = [
+            f"{states.count(state):,} {state}" for state in ("failed", "warned", "passed") if state in states
+        ]
+        return (
+            f"{'passed' if self.passed else 'failed'}; {count(len(states), 'verdict')}: {', '.join(numbers)}"
+        )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nearid_cli.results.named import Named
 from nearid_cli.results.plain import plain
+from nearid_cli.results.showing import OneLine, Shown, Tabular, listed
+from nearid_cli.text import count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
 
 Interval = tuple[float, float]
 
@@ -146,6 +148,11 @@ class AggregateScores:
     pa: float | None = None
     pa_ci95: Interval | None = None
 
+    def figure(self) -> str:
+        """The score with its interval, in three decimals."""
+        low, high = self.ci95 or (None, None)
+        return f"{self.score:.3f}" if low is None else f"{self.score:.3f} [{low:.3f}, {high:.3f}]"
+
 
 @dataclass(frozen=True)
 class Image:
@@ -166,48 +173,49 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class ScoreResult:
+class Subjects(Named[Subject]):
+    """The subjects of a result, to be had by place or by name: `result.subjects["cat"]`."""
+
+    __slots__ = ()
+    item = Subject
+    noun = "subject"
+    attribute = "subject"
+
+
+@dataclass(frozen=True, repr=False)
+class ScoreResult(Tabular):
     """The result of `nearid score` (schema `nearid.score/1`)."""
 
     tool: Tool
     created: str
     inputs: Inputs
     metrics: tuple[Metric, ...]
-    subjects: tuple[Subject, ...]
+    subjects: Subjects
     aggregate: Mapping[str, AggregateScores]
     images: tuple[Image, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subjects", Subjects(self.subjects))  # of a plain tuple, too
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in DESIGN section 5."""
         return {"schema": "nearid.score/1", **plain(self)}
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row a subject; columns have two levels, the metric and the number."""
-        import pandas as pd
-
-        rows = {
-            subject.subject: {
-                (metric, number): value
-                for metric, scores in subject.scores.items()
-                for number, value in asdict(scores).items()
-                if number != "ci95"
-            }
-            for subject in self.subjects
-        }
-        frame = pd.DataFrame.from_dict(rows, orient="index")
-        frame.index.name = "subject"
-        frame.columns = pd.MultiIndex.from_tuples(frame.columns, names=["metric", "number"])
-        return frame.astype(float)
-
-    def _repr_html_(self) -> str:
-        """The table that Jupyter shows."""
-        scores = self.to_pandas().xs("score", axis=1, level="number")
-        return str(scores.to_html(float_format="%.4f", escape=True))
+    def _line(self) -> str:
+        given = self.inputs
+        what = [
+            count(len(self.subjects), "subject"),
+            count(given.reference_images, "reference"),
+            count(given.generation_images, "generation"),
+        ]
+        if copies := sum(image.copy_of is not None for image in self.images):
+            what.append(count(copies, "copy", "copies"))
+        scores = [f"{name} {one.figure()}" for name, one in self.aggregate.items()]
+        return f"{', '.join(what)}; {listed(scores)}"
 
 
-@dataclass(frozen=True)
-class PairResult:
+@dataclass(frozen=True, repr=False)
+class PairResult(Shown):
     """The result of `nearid pair`: the cosine similarity of two pictures by metric."""
 
     a: str
@@ -219,9 +227,12 @@ class PairResult:
         """The result as JSON-ready dictionaries and lists."""
         return {"schema": "nearid.pair/1", **plain(self)}
 
+    def _line(self) -> str:
+        return f"{self.a}, {self.b}; {listed([f'{name} {one:.4f}' for name, one in self.similarity.items()])}"
 
-@dataclass(frozen=True)
-class EmbedResult:
+
+@dataclass(frozen=True, repr=False)
+class EmbedResult(OneLine):
     """The result of `nearid embed`: pictures with their embeddings by metric.
 
     Attributes:
@@ -237,3 +248,7 @@ class EmbedResult:
     metrics: tuple[Metric, ...]
     embeddings: Mapping[str, npt.NDArray[np.float32]]
     skipped: tuple[Skipped, ...] = ()
+
+    def _line(self) -> str:
+        sizes = [f"{name} {list(rows.shape)}" for name, rows in self.embeddings.items()]
+        return f"{count(len(self.paths), 'picture')}; {listed(sizes)}"

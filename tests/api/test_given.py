@@ -284,11 +284,11 @@ def test_an_orientation_is_applied_as_to_a_file(here: Path) -> None:
 def test_pictures_in_memory_are_cached_by_their_pixels(here: Path, checkpoint: Path) -> None:
     options = {"metrics": f"nearid={checkpoint}", "cache": here / "kept"}
     first = nearid_cli.score(opened(here / "refs"), opened(here / "gens"), **options)
-    kept = sorted((here / "kept").rglob("*.parquet"))
+    kept = sorted((here / "kept/embeddings").rglob("*.parquet"))
     assert kept
     again = nearid_cli.score(arrays(here / "refs"), arrays(here / "gens"), **options)
     assert numbers(again) == numbers(first)
-    assert sorted((here / "kept").rglob("*.parquet")) == kept
+    assert sorted((here / "kept/embeddings").rglob("*.parquet")) == kept
 
 
 def test_no_file_has_the_digest_of_a_picture_in_memory(here: Path) -> None:

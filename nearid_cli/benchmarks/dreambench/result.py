@@ -7,6 +7,8 @@ from typing import Any
 
 from nearid_cli.results import Interval, Metric, Skipped, Tool
 from nearid_cli.results.plain import plain
+from nearid_cli.results.showing import OneLine, known_figure, listed
+from nearid_cli.text import count
 
 CEILING = "human-human"
 """How the agreement of the two human groups with each other is named beside the metrics."""
@@ -128,8 +130,8 @@ class Unjoined:
     items: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class DreamBenchResult:
+@dataclass(frozen=True, repr=False)
+class DreamBenchResult(OneLine):
     """The result of `nearid bench dreambench` (schema `nearid.bench.dreambench/1`).
 
     Attributes:
@@ -165,3 +167,7 @@ class DreamBenchResult:
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/bench-dreambench.md."""
         return {"schema": "nearid.bench.dreambench/1", **plain(self)}
+
+    def _line(self) -> str:
+        agreed = [f"{one.metric} {known_figure('MH', one.mean)}" for one in self.alignments]
+        return f"{count(len(self.methods), 'method')}; {listed(agreed or [one.name for one in self.metrics])}"

@@ -9,6 +9,8 @@ from typing import Any
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.results import Metric, Skipped, Tool
 from nearid_cli.results.plain import plain
+from nearid_cli.results.showing import OneLine, known_figure, listed
+from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class MtgInputs:
     negative_oracles: int
 
 
-@dataclass(frozen=True)
-class MtgResult:
+@dataclass(frozen=True, repr=False)
+class MtgResult(OneLine):
     """The result of `nearid bench mtg` (schema `nearid.bench.mtg/1`).
 
     Attributes:
@@ -60,3 +62,7 @@ class MtgResult:
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists."""
         return {"schema": "nearid.bench.mtg/1", **plain(self)}
+
+    def _line(self) -> str:
+        scores = [f"{name} {known_figure('MO', one.mo)}" for name, one in self.scores.items()]
+        return f"{count(self.inputs.samples, 'sample')}; {listed(scores)}"

@@ -8,6 +8,8 @@ from typing import Any
 from nearid_cli.benchmarks.tables.result import TablesResult
 from nearid_cli.results import Metric, Skipped, Tool
 from nearid_cli.results.plain import plain
+from nearid_cli.results.showing import OneLine
+from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class SourceSimilarities:
     mean_neg_sim: float | None
 
 
-@dataclass(frozen=True)
-class NearidBenchResult:
+@dataclass(frozen=True, repr=False)
+class NearidBenchResult(OneLine):
     """The result of `nearid bench nearid` (schema `nearid.bench.nearid/1`).
 
     Attributes:
@@ -89,3 +91,8 @@ class NearidBenchResult:
             name: found.get(name, empty) for name, empty in (("groups", {}), ("uneven", []), ("cells", []))
         }
         return {"schema": "nearid.bench.nearid/1", **facts, **parts}
+
+    def _line(self) -> str:
+        sources = {one.source: one.samples for one in self.similarities}
+        about = f"{count(len(sources), 'source')}, {count(sum(sources.values()), 'sample')}"
+        return f"{', '.join(metric.name for metric in self.metrics)} on {about}"

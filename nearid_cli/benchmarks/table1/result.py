@@ -11,6 +11,8 @@ from typing import Any
 
 from nearid_cli.results import Tool
 from nearid_cli.results.plain import plain
+from nearid_cli.results.showing import OneLine, listed
+from nearid_cli.text import count
 
 COLUMNS = {
     "ssr": "NearID SSR",
@@ -42,8 +44,8 @@ class Table1Row:
     published: Mapping[str, float] | None
 
 
-@dataclass(frozen=True)
-class Table1Result:
+@dataclass(frozen=True, repr=False)
+class Table1Result(OneLine):
     """The result of `nearid bench table1` (schema `nearid.bench.table1/1`).
 
     Attributes:
@@ -64,6 +66,10 @@ class Table1Result:
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/benchmarks.md."""
         return {"schema": "nearid.bench.table1/1", "published": published()["source"], **plain(self)}
+
+    def _line(self) -> str:
+        missing = f", {count(len(self.missing), 'number')} missing" if self.missing else ""
+        return f"{listed([row.metric for row in self.rows])} on {count(len(self.sources), 'source')}{missing}"
 
 
 @cache

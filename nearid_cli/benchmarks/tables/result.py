@@ -8,6 +8,8 @@ from typing import Any
 from nearid_cli.metrics.trials import Outcome
 from nearid_cli.results import Tool
 from nearid_cli.results.plain import plain
+from nearid_cli.results.showing import OneLine, known_figure, listed
+from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class Uneven:
     sources: dict[str, int]
 
 
-@dataclass(frozen=True)
-class TablesResult:
+@dataclass(frozen=True, repr=False)
+class TablesResult(OneLine):
     """The result of `nearid bench tables` (schema `nearid.bench.tables/1`).
 
     Attributes:
@@ -88,3 +90,8 @@ class TablesResult:
         passed_over = [{"path": path, "reason": reason} for path, reason in self.passed_over]
         cells = [cell.to_dict() for cell in self.cells]
         return {"schema": "nearid.bench.tables/1", **plain(facts), "passed_over": passed_over, "cells": cells}
+
+    def _line(self) -> str:
+        groups = [cell for cell in self.cells if cell.scope == "group" and cell.category is None]
+        shown = [f"{cell.method} on {cell.name} {known_figure('SSR', cell.outcome.ssr)}" for cell in groups]
+        return f"{count(self.files, 'file')}; {listed(shown)}"

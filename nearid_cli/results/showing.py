@@ -1,0 +1,121 @@
+"""What results do in programs and notebooks: say themselves in one line, show their table, write themselves to files.
+
+Results lie below the parts that make tables and files, and import none of these. They ask the package itself, which
+may know all of its parts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+import nearid_cli
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | os.PathLike[str]
+
+_NAMED = 4  # so many of a list are named; the rest is counted
+
+
+class Views(Protocol):
+    """What shows and writes results: `nearid_cli.reports.views`."""
+
+    def html(self, result: Any) -> str:
+        """The table that a terminal shows."""
+
+    def frame(self, result: Any, images: bool) -> pd.DataFrame:
+        """The table of a CSV file."""
+
+    def save(self, result: Any, paths: Sequence[Path]) -> None:
+        """Write files, each in the format of its extension."""
+
+
+class OneLine:
+    """A result whose `repr` is one line."""
+
+    def _line(self) -> str:
+        """What is most worth knowing."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {printable(self._line())}>"
+
+
+class Shown(OneLine):
+    """A result that notebooks show as the table that a terminal shows."""
+
+    def _repr_html_(self) -> str:
+        return _views().html(self)
+
+
+class Saved(Shown):
+    """A result that can be written to files."""
+
+    @overload
+    def save(self, path: PathLike, /) -> Path: ...
+
+    @overload
+    def save(self, path: PathLike, another: PathLike, /, *more: PathLike) -> tuple[Path, ...]: ...
+
+    def save(self, *paths: PathLike) -> Path | tuple[Path, ...]:
+        """Write the result as `-o` of the command does, in the format of the file's extension.
+
+        Args:
+            *paths: files, such as `run.json` or `report.html`; older ones are replaced. All are checked before the
+                first is written.
+
+        Returns:
+            Where it was written: the path, or several in a tuple.
+
+        Raises:
+            UsageError: an extension is unknown, or the result has no form with it.
+            InputError: a file cannot be written.
+        """
+        files = tuple(map(Path, paths))
+        _views().save(self, files)
+        return files[0] if len(files) == 1 else files
+
+
+class Tabular(Saved):
+    """A result that is a table."""
+
+    def to_pandas(self, *, images: bool = False) -> pd.DataFrame:
+        """The table that `-o FILE.csv` writes as a data frame: the same columns, rows and numbers.
+
+        Args:
+            images: the table that `--images FILE.csv` writes instead, one row a generation.
+
+        Returns:
+            Numbers that do not exist are NaN (`<NA>` in columns of whole numbers). Names are as in the JSON, without
+            the escapes that keep spreadsheets safe.
+        """
+        return _views().frame(self, images)
+
+
+def listed(items: Sequence[str]) -> str:
+    """The first items of a list, and how many more there are.
+
+    >>> listed(["cat", "dog"]), listed(["cat", "dog", "mug", "car", "hat", "bag"])
+    ('cat, dog', 'cat, dog, mug, car and 2 more')
+    """
+    rest = len(items) - _NAMED
+    return ", ".join(items[:_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def known_figure(name: str, value: float | None) -> str:
+    """A named number in three decimals.
+
+    >>> known_figure("MO", 0.41236), known_figure("MO", None)
+    ('MO 0.412', 'MO unknown')
+    """
+    return f"{name} {'unknown' if value is None else f'{value:.3f}'}"
+
+
+def _views() -> Views:
+    views: Views = nearid_cli._result_views()
+    return views

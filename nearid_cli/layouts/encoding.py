@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
@@ -19,6 +20,10 @@ _ZEROS = (
     ((1,), 2, "utf-16-le"),
     ((0,), 2, "utf-16-be"),
 )
+
+
+HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""A lone surrogate that is no byte of a file's name; JSON may hold one as an escape."""
 
 
 def decode(data: bytes) -> str:
@@ -52,7 +57,7 @@ def western(text: str) -> str:
     >>> western("caf\udce9")
     'café'
     """
-    return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return HALF_CHARACTER.sub("?", text).encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
 def _encoding(data: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from nearid_cli.text import printable
 
@@ -143,7 +143,10 @@ def _spellings(written: str) -> Iterator[str]:
     name = written.strip()
     yield name
     if name.lower().startswith("file:"):
-        yield unquote(urlsplit(name).path, errors="surrogateescape")
+        path = name[5:]
+        if path.startswith("//"):  # the host's name comes first, most often none
+            path = "/" + path[2:].partition("/")[2]
+        yield unquote(path, errors="surrogateescape")
     if name.startswith("~"):
         yield os.path.expanduser(name)  # noqa: PTH111
     if "\\" in name:

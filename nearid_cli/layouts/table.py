@@ -12,7 +12,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.delimited import read_delimited
-from nearid_cli.layouts.encoding import decode, western
+from nearid_cli.layouts.encoding import HALF_CHARACTER, decode, western
 from nearid_cli.layouts.spelling import look_alike
 from nearid_cli.text import printable
 
@@ -120,6 +120,8 @@ class _Columns:
 def _check_columns(table: Table, written: Sequence[str], needed: Sequence[str], columns: _Columns) -> None:
     """Set the table's columns, or refuse them."""
     names = [columns.name(name) for name in written]
+    if halves := [name for name in names if HALF_CHARACTER.search(name)]:
+        raise table.error(f"has a column whose name holds half a character: {printable(halves[0])}")
     if damaged := [name for name in names if not is_utf8(name)]:
         raise table.not_utf8("a column's name", damaged[0])
     places: dict[str, list[str]] = {}
@@ -216,37 +218,50 @@ def _read_jsonl(table: Table, needed: Sequence[str], columns: _Columns) -> None:
 
 def _read_parquet(table: Table, needed: Sequence[str], columns: _Columns) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(table.path) as file:
-            schema = file.schema_arrow
-            pictures = [
-                one.name for one in schema if pa.types.is_struct(one.type) and "bytes" in one.type.names
-            ]
-            if pictures and not set(needed) <= set(map(columns.name, schema.names)):
-                raise table.error(
-                    f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(needed)}: "
-                    "write them into files first"
-                )
-            _check_columns(table, schema.names, needed, columns)
-            kept = [
-                one.name
-                for one in schema
-                if columns.name(one.name) in columns.known or _may_be_label(one.name, one.type)
-            ]
-            read = file.read(kept)
-    except pa.ArrowInvalid as error:
-        raise table.error(f"is not valid Parquet: {error}") from error
-    if passed_over := [name for name in schema.names if name not in kept]:
-        shown = ", ".join(map(printable, passed_over))
-        table.notes.append(f"passed over, as no text: {shown}")
-    try:
-        cells = [_values(read.column(name)) for name in kept]
+        values = _parquet_columns(table, needed, columns)
     except UnicodeDecodeError as error:
         raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object))}") from error
-    for number, row in enumerate(zip(*cells, strict=True), 1):
-        _add_values(table, columns, f"row {number}", dict(zip(kept, row, strict=True)))
+    except (
+        pa.ArrowException,
+        ValueError,
+        OverflowError,
+    ) as error:  # a date beyond all years is one of the latter
+        raise table.error(f"is not valid Parquet: {error}") from error
+    for number, row in enumerate(zip(*values.values(), strict=True), 1):
+        _add_values(table, columns, f"row {number}", dict(zip(values, row, strict=True)))
+
+
+def _parquet_columns(table: Table, needed: Sequence[str], columns: _Columns) -> dict[str, list[Any]]:
+    """The values of every column that holds text, or may be a label."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(table.path) as file:
+        schema = file.schema_arrow
+        pictures = [one.name for one in schema if _holds_pictures(one.type)]
+        if pictures and not set(needed) <= set(map(columns.name, schema.names)):
+            raise table.error(
+                f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(needed)}: "
+                "write them into files first"
+            )
+        _check_columns(table, schema.names, needed, columns)
+        kept = [
+            one.name
+            for one in schema
+            if columns.name(one.name) in columns.known or _may_be_label(one.name, one.type)
+        ]
+        read = file.read(kept)
+    if passed_over := [name for name in schema.names if name not in kept]:
+        table.notes.append(f"passed over, as no text: {', '.join(map(printable, passed_over))}")
+    return {name: _values(read.column(name)) for name in kept}
+
+
+def _holds_pictures(kind: Any) -> bool:
+    """Whether an Arrow type is that of pictures in a data set, structs of bytes and path."""
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind) and "bytes" in kind.names
 
 
 def _may_be_label(name: str, kind: Any) -> bool:
@@ -259,7 +274,7 @@ def _may_be_label(name: str, kind: Any) -> bool:
         types.is_binary(kind)
         or types.is_large_binary(kind)
         or types.is_fixed_size_binary(kind)
-        or (types.is_struct(kind) and "bytes" in kind.names)
+        or _holds_pictures(kind)
         or (a_list and types.is_floating(kind.value_type))
         or name.startswith("__index_level_")
     )
@@ -286,18 +301,13 @@ def _add_values(table: Table, columns: _Columns, where: str, values: Mapping[str
             return
         if name:
             cells[name] = _text(value)
-            if any(map(_is_half_a_character, cells[name] if not cells[name].isascii() else "")):
+            if not cells[name].isascii() and HALF_CHARACTER.search(cells[name]):
                 table.problems.append(
                     f"{where}: {printable(name)} holds half a character: {printable(cells[name])}"
                 )
                 return
     if any(cell.strip() for cell in cells.values()):
         table.rows.append(Row(where, cells))
-
-
-def _is_half_a_character(c: str) -> bool:
-    """A lone surrogate that is no byte of a file's name; JSON may hold one as an escape."""
-    return "\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff"
 
 
 def _text(value: Any) -> str:

@@ -236,6 +236,14 @@ def test_json_that_is_no_row(root):
     assert details[3] == r"line 6: path holds half a character: r/\ud800.jpg"
 
 
+def test_half_a_character_in_the_name_of_a_column(root):
+    (root / "m.jsonl").write_text(
+        '{"path": "r/0.jpg", "subject": "cat", "role": "reference", "x\\udfff": "1"}'
+    )
+    with pytest.raises(InputError, match=r"a column whose name holds half a character: x.udfff"):
+        read_manifest(root / "m.jsonl")
+
+
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_json_list_is_named(root, indent):
     (root / "m.jsonl").write_text(json.dumps([{"path": "r/0.jpg"}], indent=indent))
@@ -285,6 +293,25 @@ def test_parquet_of_text_that_is_not_utf8(root):
     columns = {"path": path, "subject": pa.array(["cat"]), "role": pa.array(["reference"])}
     pq.write_table(pa.table(columns), root / "m.parquet")
     with pytest.raises(InputError, match=r"m.parquet holds text that is not UTF-8: b'a.xe9b\.'"):
+        read_manifest(root / "m.parquet")
+
+
+def test_a_name_of_a_column_in_parquet_that_is_not_utf8(root):
+    pq.write_table(pa.table({"path": ["r/0.jpg"], "XXXX": ["1"]}), root / "m.parquet", store_schema=False)
+    (root / "m.parquet").write_bytes((root / "m.parquet").read_bytes().replace(b"XXXX", b"a\xe9b."))
+    with pytest.raises(InputError, match=r"holds text that is not UTF-8: b'a.xe9b"):
+        read_manifest(root / "m.parquet")
+
+
+def test_a_date_beyond_all_years(root):
+    columns = {
+        "path": ["r/0.jpg"],
+        "subject": ["cat"],
+        "role": ["reference"],
+        "x": pa.array([2**60], pa.timestamp("s")),
+    }
+    pq.write_table(pa.table(columns), root / "m.parquet")
+    with pytest.raises(InputError, match="is not valid Parquet: "):
         read_manifest(root / "m.parquet")
 
 

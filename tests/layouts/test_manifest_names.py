@@ -123,6 +123,7 @@ def test_a_form_that_may_be_either_of_two_files_is_none(plant):
         ("g/CAT/0.PNG", "g/CAT/0.PNG does not exist"),
         ("g/cat/0.PNG", "g/cat/0.PNG does not exist; did you mean 0.png?"),
         ("https://example.com/cat.png", "https://example.com/cat.png is an address: download it first"),
+        ("file://[/cat.png", "file://[/cat.png does not exist"),
         ("g/cat", "g/cat is a folder"),
         ("g/cat/0.png/", "g/cat/0.png/ does not exist"),
         ("C:\\g\\cat\\0.png", r"C:\\g\\cat\\0.png does not exist"),

@@ -12,37 +12,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+import numpy as np
+from PIL import Image, ImageFile
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images import jpeg, png, tags, tiff
 from nearid_cli.images.errors import UnreadableImage as UnreadableImage
 from nearid_cli.images.formats import Format, sniff
-from nearid_cli.images.jpeg_decoder import Watched
+from nearid_cli.images.opening import Opened, open_picture, orientation_of, profile_of
+from nearid_cli.images.reading import Findings, Reading
 from nearid_cli.text import printable
+
+DEFAULT_READING = Reading()
 
 MAX_PIXELS = 178_000_000
 """Default limit of width x height; Pillow itself stops just above, at twice its `MAX_IMAGE_PIXELS`."""
-
-# Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
-# one that starts Ghostscript; none of them is worth its attack surface here.
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-}
 
 
 class _Silence(threading.local):
@@ -65,7 +50,26 @@ class _PillowWarning(Warning, metaclass=_SilencedHere):
     """Stands in the list of warning filters for "whatever Pillow says while we decode"."""
 
 
-def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int | None = None) -> Image.Image:
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as it is scored, and what of it was a matter of choice.
+
+    Attributes:
+        image: of mode RGB, upright, with empty `info`.
+        findings: what `Reading` decided about.
+    """
+
+    image: Image.Image
+    findings: Findings
+
+
+def decode(
+    source: bytes | Path,
+    max_pixels: int = MAX_PIXELS,
+    *,
+    at_least: int | None = None,
+    reading: Reading = DEFAULT_READING,
+) -> Image.Image:
     """Read a picture file whole: first frame, upright by its EXIF orientation, `convert("RGB")`.
 
     The format is told by the content, never by the name. Nothing of the file is left on the picture but
@@ -78,6 +82,7 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
             for the pixels is taken.
         at_least: for thumbnails only, never for scores: a JPEG may come out at 1/2, 1/4 or 1/8 of its size,
             much faster, as long as neither of its sides falls below so many pixels.
+        reading: which pixels it has where the file leaves a choice.
 
     Returns:
         A picture of mode RGB.
@@ -95,6 +100,21 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
     Traceback (most recent call last):
     nearid_cli.images.errors.UnreadableImage: truncated PNG
     """
+    return read_picture(source, max_pixels, at_least=at_least, reading=reading).image
+
+
+def read_picture(
+    source: bytes | Path,
+    max_pixels: int = MAX_PIXELS,
+    *,
+    at_least: int | None = None,
+    reading: Reading = DEFAULT_READING,
+) -> Decoded:
+    """As `decode`, and what of the picture was a matter of choice.
+
+    Raises:
+        UnreadableImage, UsageError: as `decode`.
+    """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UsageError(
             "Pillow is set to fill in what truncated pictures lack, and they would be scored as if whole; "
@@ -106,9 +126,9 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
     found = _identify(content)
     try:
         with _pillow_silenced():
-            opened = _open(content, found.name)
+            opened = open_picture(content, found.name)
             with opened.file as picture:
-                return _loaded(picture, opened.orientation, max_pixels, at_least)
+                return _loaded(opened, picture, max_pixels, at_least, reading)
     except UnreadableImage:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
@@ -116,8 +136,12 @@ def decode(source: bytes | Path, max_pixels: int = MAX_PIXELS, *, at_least: int 
 
 
 def _loaded(
-    picture: ImageFile.ImageFile, orientation: int, max_pixels: int, at_least: int | None
-) -> Image.Image:
+    opened: Opened,
+    picture: ImageFile.ImageFile,
+    max_pixels: int,
+    at_least: int | None,
+    reading: Reading,
+) -> Decoded:
     """Load a picture whose header is read; the arguments are those of `decode`."""
     width, height = picture.size
     if width * height > max_pixels:
@@ -128,8 +152,35 @@ def _loaded(
     if at_least is not None:
         picture.draft("RGB", (at_least, at_least))
     picture.load()
+    deep = picture.mode.startswith("I;16")
+    shallow = _high_bits(picture, *opened.grey) if deep and reading.sixteen_bit == "scale" else picture
+    rgb, findings = _coloured(shallow, opened.profile, reading)
+    return Decoded(_upright(rgb, opened.orientation), findings + Findings(deep=int(deep)))
+
+
+def _high_bits(picture: Image.Image, bits: int, inverted: bool) -> Image.Image:
+    """Grey of more than 8 bits by its high 8, as 16-bit colour is read."""
+    levels = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
+    return Image.fromarray(255 - levels if inverted else levels)
+
+
+def _coloured(picture: Image.Image, profile: bytes, reading: Reading) -> tuple[Image.Image, Findings]:
+    """A picture as RGB, converted by its colour profile if that is asked for."""
+    findings = Findings()
+    if profile:
+        from nearid_cli.images.colour import BrokenProfileError, is_srgb, to_srgb
+
+        try:
+            if reading.color_profile == "convert":
+                converted = to_srgb(picture, profile)
+                if converted is not None:
+                    return converted, Findings(profiled=1)
+            else:
+                findings = Findings(profiled=int(not is_srgb(profile)))
+        except BrokenProfileError:
+            findings = Findings(broken_profile=1)
     # A copy of what is RGB already would cost as much as decoding: all its memory is new to the process.
-    return _upright(picture if picture.mode == "RGB" else picture.convert("RGB"), orientation)
+    return picture if picture.mode == "RGB" else picture.convert("RGB"), findings
 
 
 def read_picture_file(path: Path) -> bytes:
@@ -165,91 +216,12 @@ def picture_format(start: bytes) -> str:
     return _identify(start).name
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(picture: Image.Image, reading: Reading = DEFAULT_READING) -> Image.Image:
     """A new picture of mode RGB, upright by its EXIF orientation, with empty `info`."""
-    return _upright(picture.convert("RGB"), _orientation(picture))
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A picture whose header is read.
-
-    Attributes:
-        file: for Pillow to load.
-        orientation: how it is to be turned when it is loaded, as EXIF numbers it.
-    """
-
-    file: ImageFile.ImageFile
-    orientation: int
-
-
-def _open(content: bytes, name: str) -> _Opened:
-    """Read a file's header with the plugin for its format.
-
-    `PIL.Image.open` is not used: it holds the size against the global `MAX_IMAGE_PIXELS` whatever our
-    `max_pixels` is, and changing that global would change it for every other thread of the host.
-    """
-    if name == "JPEG":
-        parts = jpeg.take_apart(content)
-        return _Opened(Watched(parts), tags.orientation(parts.exif, parts.xmp))
-    if name == "PNG":
-        chunks = png.take_apart(content)
-        return _Opened(
-            PngImagePlugin.PngImageFile(BytesIO(chunks.pixels)), tags.orientation(chunks.exif, chunks.xmp)
-        )
-    if name == "TIFF":
-        directory = tiff.directory_of(content)
-        upright = tags.orientation(content, directory.data(tags.XMP))
-        return _Opened(_tiff(directory), upright)
-    if name == "AVIF":
-        avif = _Avif(BytesIO(content))
-        return _Opened(avif, avif.orientation)
-    if name == "HEIF":  # libheif has turned it already
-        return _Opened(_heif_plugin()(BytesIO(content)), 1)
-    file = _PLUGINS[name](BytesIO(content))
-    return _Opened(file, _orientation(file))
-
-
-def _tiff(directory: tags.Directory) -> ImageFile.ImageFile:
-    """A TIFF's first page, for Pillow to load.
-
-    Raises:
-        UnreadableImage: Pillow does not know this variant.
-    """
-    try:
-        return TiffImagePlugin.TiffImageFile(BytesIO(tiff.pixels_of(directory)))
-    except (SyntaxError, KeyError) as error:
-        # Neither says anything about damage: the tags are readable, and no such layout or compression is known.
-        if isinstance(error, KeyError) or "unknown" in str(error):
-            raise UnreadableImage(f"unsupported: {tiff.variant(directory)}; convert it to PNG") from error
-        raise
-
-
-class _Avif(AvifImagePlugin.AvifImageFile):
-    """An AVIF picture that is turned as its container says; EXIF may say anything.
-
-    Attributes:
-        orientation: as EXIF numbers it.
-    """
-
-    def _open(self) -> None:
-        try:
-            super()._open()
-        except Exception:
-            if getattr(self, "_decoder", None) is None:
-                raise
-            # The picture was opened; merging what its EXIF says about orientation went wrong.
-            self.seek(0)
-        self.orientation = int(self._decoder.get_info()[5])
-
-
-def _orientation(picture: Image.Image) -> int:
-    """How a picture is to be turned by what Pillow found in its file."""
-    exif = picture.info.get("exif")
-    xmp = picture.info.get("XML:com.adobe.xmp") or picture.info.get("xmp")
-    return tags.orientation(
-        exif if isinstance(exif, bytes) else b"", xmp if isinstance(xmp, (bytes, str)) else b""
-    )
+    rgb = None
+    if reading.color_profile == "convert":
+        rgb, _ = _coloured(picture, profile_of(picture), reading)
+    return _upright(picture.convert("RGB") if rgb is None or rgb is picture else rgb, orientation_of(picture))
 
 
 _TURNS = {
@@ -285,15 +257,6 @@ def _identify(content: bytes) -> Format:
     if not found.decodable:
         raise UnreadableImage(found.why)
     return found
-
-
-def _heif_plugin() -> type[ImageFile.ImageFile]:
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError as error:
-        raise UnreadableImage("unsupported: HEIC needs pip install 'nearid-cli[heif]'") from error
-    plugin: type[ImageFile.ImageFile] = HeifImageFile
-    return plugin
 
 
 @contextmanager

@@ -41,7 +41,12 @@ def pixels_of(directory: Directory) -> bytes:
     return directory.without_all_but(_PIXELS)
 
 
-def grey_bits(directory: Directory) -> tuple[int, bool]:
+def has_size(directory: Directory) -> bool:
+    """Whether the tags say how large the picture is."""
+    return {256, 257} <= directory.entries.keys()
+
+
+def grey_levels(directory: Directory) -> tuple[int, bool]:
     """How many bits the levels of a deep grey picture have, and whether 0 is white."""
     return int(directory.number(tags.BITS, 16)), directory.number(tags.PHOTOMETRIC, 1) == 0
 
@@ -66,6 +71,8 @@ def _unsupported(directory: Directory) -> str:
         return f"{deepest}-bit TIFF"
     if directory.number(tags.PLANAR, 1) == 2 and deepest > 8 and directory.number(tags.SAMPLES, 1) > 1:
         return f"planar {deepest}-bit TIFF"
+    if directory.number(tags.PLANAR, 1) == 2 and directory.number(tags.SAMPLES, 1) == 2:
+        return "planar TIFF of grey and alpha"
     photometric = directory.number(tags.PHOTOMETRIC, 1)
     return f"TIFF in {_CIE[photometric]}" if photometric in _CIE else ""
 

@@ -1,0 +1,57 @@
+"""Which pixels a picture has where its file leaves a choice; named without Pillow, as options are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COLOR_PROFILES = ("ignore", "convert")
+SIXTEEN_BIT = ("scale", "clip")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read.
+
+    Attributes:
+        color_profile: `ignore` takes the levels as they are stored, as the published computation does; `convert`
+            converts a picture with a colour profile of its own to sRGB.
+        sixteen_bit: what becomes of grey levels of more than 8 bits: `scale` keeps their high 8 bits, `clip` cuts them
+            off at 255, as the published computation does.
+    """
+
+    color_profile: str = "ignore"
+    sixteen_bit: str = "scale"
+
+    def describe(self) -> str:
+        """What is not the default, in words that go before a preprocessing; `""` where all is.
+
+        >>> Reading(color_profile="convert").describe()
+        'colour profiles to sRGB'
+        """
+        words = {
+            "colour profiles to sRGB": self.color_profile == "convert",
+            "16-bit grey clipped at 255": self.sixteen_bit == "clip",
+        }
+        return ", ".join(what for what, holds in words.items() if holds)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What of a picture, or how many pictures, the choices of `Reading` are about.
+
+    Attributes:
+        profiled: have a colour profile that is not sRGB.
+        broken_profile: have a colour profile that cannot be used.
+        deep: are grey with more than 8 bits.
+    """
+
+    profiled: int = 0
+    broken_profile: int = 0
+    deep: int = 0
+
+    def __add__(self, other: Findings) -> Findings:
+        return Findings(
+            self.profiled + other.profiled,
+            self.broken_profile + other.broken_profile,
+            self.deep + other.deep,
+        )

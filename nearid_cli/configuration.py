@@ -40,6 +40,8 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "batch-size": (int, str),
     "workers": (int,),
     "max-pixels": (int,),
+    "color-profile": (str,),
+    "sixteen-bit": (str,),
     "safetensors-only": (bool,),
     "layout": (str,),
     "pattern": (str,),

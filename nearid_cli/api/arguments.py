@@ -35,6 +35,8 @@ class OptionArguments(TypedDict, total=False):
     batch_size: int | None
     workers: int | None
     max_pixels: int | None
+    color_profile: str
+    sixteen_bit: str
     progress: bool
     safetensors_only: bool
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +16,12 @@ from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import BadImage
 from nearid_cli.evaluate.embedding import Options, embed_contents
+from nearid_cli.images.reading import DEFAULT_READING, Reading
 from nearid_cli.nearid_data import PictureColumns
 from nearid_cli.text import storable
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from nearid_cli.images.decode import Decoded
 
 # Part of the digest of a masked picture. Change the number when a change in masks.py changes pixels.
 _MASKED = "masked by nearid bench, 1: "
@@ -56,17 +57,17 @@ class StoredPicture:
         mask = _content(self.masks, self.row, self.slot)
         return digest_bytes(b"\0".join((content, f"{_MASKED}{self.keep}".encode(), mask)))
 
-    def open(self, max_pixels: int | None) -> Image.Image:
+    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
         """Decode it to RGB, upright, and mask it.
 
         Raises:
             UnreadableImage: the picture or its mask cannot be used.
         """
         from nearid_cli.benchmarks.masks import masked
-        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode, read_picture
 
         limit = max_pixels or MAX_PIXELS
-        picture = decode(_content(self.columns, self.row, self.slot), limit)
+        picture = read_picture(_content(self.columns, self.row, self.slot), limit, reading=reading)
         if self.keep == "none":
             return picture
         try:
@@ -74,7 +75,7 @@ class StoredPicture:
         except UnreadableImage as error:
             place = _place(self.masks, self.row, self.slot)
             raise UnreadableImage(f"its mask ({place}): {error.reason}") from error
-        return masked(picture, mask, self.keep)
+        return replace(picture, image=masked(picture.image, mask, self.keep))
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ def compare(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    color_profile: shared.ColorProfile = "ignore",
+    sixteen_bit: shared.SixteenBit = "scale",
     safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Compare methods: which one is best, and is the difference real.
@@ -111,6 +113,8 @@ def compare(
         batch_size,
         workers,
         max_pixels,
+        color_profile,
+        sixteen_bit,
         safetensors_only,
     )
     asked = metrics_asked_for(places, named, chosen, given=shared.on_command_line(context, "metrics"))

@@ -28,6 +28,8 @@ def embed(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    color_profile: shared.ColorProfile = "ignore",
+    sixteen_bit: shared.SixteenBit = "scale",
     safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Write the embeddings of pictures to a Parquet file.
@@ -52,6 +54,8 @@ def embed(
         batch_size,
         workers,
         max_pixels,
+        color_profile,
+        sixteen_bit,
         safetensors_only,
     )
     result = embed_pictures(paths, chosen, skip_bad=skip_bad)

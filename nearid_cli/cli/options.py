@@ -105,6 +105,24 @@ SafetensorsOnly = Annotated[
         envvar="NEARID_SAFETENSORS_ONLY",
     ),
 ]
+ColorProfile = Annotated[
+    str,
+    typer.Option(
+        "--color-profile",
+        help="Colour profiles in pictures: ignore, as published computations do, or convert to sRGB.",
+        envvar="NEARID_COLOR_PROFILE",
+        metavar="ignore|convert",
+    ),
+]
+SixteenBit = Annotated[
+    str,
+    typer.Option(
+        "--sixteen-bit",
+        help="Grey levels of 16 bits: scale to 8, or clip at 255, as published computations do.",
+        envvar="NEARID_SIXTEEN_BIT",
+        metavar="scale|clip",
+    ),
+]
 SkipBad = Annotated[
     bool,
     typer.Option(
@@ -219,6 +237,8 @@ def options(
     batch_size: str,
     workers: int | None,
     max_pixels: int | None,
+    color_profile: str,
+    sixteen_bit: str,
     safetensors_only: bool,
 ) -> Options:
     """The flags that several commands share, as one object.
@@ -240,6 +260,8 @@ def options(
         batch_size=_batch_size(batch_size),
         workers=workers,
         max_pixels=max_pixels,
+        color_profile=color_profile,
+        sixteen_bit=sixteen_bit,
         safetensors_only=safetensors_only,
         progress=sys.stderr.isatty(),
     )

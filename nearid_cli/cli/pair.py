@@ -26,6 +26,8 @@ def pair(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    color_profile: shared.ColorProfile = "ignore",
+    sixteen_bit: shared.SixteenBit = "scale",
     safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Show how alike two pictures are, by each metric."""
@@ -44,6 +46,8 @@ def pair(
         batch_size,
         workers,
         max_pixels,
+        color_profile,
+        sixteen_bit,
         safetensors_only,
     )
     result = run(a, b, chosen)

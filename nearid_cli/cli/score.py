@@ -78,6 +78,8 @@ def score(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    color_profile: shared.ColorProfile = "ignore",
+    sixteen_bit: shared.SixteenBit = "scale",
     safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Score the generations of each subject against its references."""
@@ -103,6 +105,8 @@ def score(
         batch_size,
         workers,
         max_pixels,
+        color_profile,
+        sixteen_bit,
         safetensors_only,
     )
     reports.check_sort(sort, [request.name for request in chosen.requests()])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.encoders.spec import Encoder, Pixels
+    from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
 
 # What a kill -9 may cost at most: this many embeddings or this many seconds of work.
 FLUSH_ROWS = 1024
@@ -24,6 +24,7 @@ class Batches:
     """Gathers one encoder's prepared pictures into batches and embeds them.
 
     Args:
+        spec: what the rows are kept as.
         encoder: embeds.
         batch_size: pictures a forward pass, at most.
         rows: gets the embedding [D] of each digest.
@@ -36,12 +37,14 @@ class Batches:
 
     def __init__(
         self,
+        spec: EncoderSpec,
         encoder: Encoder,
         batch_size: int,
         rows: dict[bytes, npt.NDArray[np.float32]],
         cache: Cache | None,
     ) -> None:
         self.encoder = encoder
+        self._spec = spec
         self.not_finite: list[bytes] = []
         self._forward = Forward(encoder, batch_size)
         self._rows = rows
@@ -74,6 +77,6 @@ class Batches:
         """Hand new rows to the cache."""
         if self._cache is not None and self._unwritten:
             rows = np.stack([self._rows[digest] for digest in self._unwritten])
-            self._cache.add(self.encoder.spec, self._unwritten, rows)
+            self._cache.add(self._spec, self._unwritten, rows)
         self._unwritten = []
         self._written = time.monotonic()

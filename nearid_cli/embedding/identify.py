@@ -73,7 +73,7 @@ def _identify_held(
     """Fill in the digests of pictures in memory, or the reasons, by their positions."""
 
     def work(picture: InMemory) -> bytes | Exception:
-        return identify_in_memory(picture, settings.max_pixels)
+        return identify_in_memory(picture, settings.max_pixels, settings.reading)
 
     with ThreadPoolExecutor(settings.threads) as pool:
         for position, outcome in ahead(pool, pictures.items(), work, window=2 * settings.threads):

@@ -11,6 +11,7 @@ many files there are, besides the embeddings themselves.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +27,7 @@ from nearid_cli.embedding.reading import Content, content_of
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
+from nearid_cli.images.reading import Findings
 from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.text import count, printable, storable
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
 
     Row = npt.NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -135,19 +139,23 @@ def embed_contents(
         for digest in contents
         if (lacking := [spec.name for spec in specs if digest not in rows[spec.name]])
     }
+    found: dict[bytes, Findings] = {}
     unusable = _drop_leading_unusable(missing, contents, settings) if missing else {}
     if missing:
         names = {name for lacking in missing.values() for name in lacking}
         encoders = _load([spec for spec in specs if spec.name in names], load)
         batches = {
-            name: Batches(encoder, settings.pictures_a_pass, rows[name], cache)
-            for name, encoder in encoders.items()
+            spec.name: Batches(spec, encoders[spec.name], settings.pictures_a_pass, rows[spec.name], cache)
+            for spec in specs
+            if spec.name in encoders
         }
         cached = len(contents) - len(unusable) - len(missing)
-        unusable |= _embed_missing(missing, contents, batches, settings, cached)
+        unusable |= _embed_missing(missing, contents, batches, settings, cached, found)
         if cache:
             with suppress(OSError):  # a full disk has been warned about; parts that stay apart are as good
                 cache.compact()
+    for line in settings.reading.say(sum(found.values(), Findings())):
+        logger.warning(line)
     return rows, unusable
 
 
@@ -163,7 +171,7 @@ def _drop_leading_unusable(
     unusable = {}
     for digest in list(missing):
         try:
-            contents[digest].open(settings.max_pixels)
+            contents[digest].open(settings.max_pixels, settings.reading)
         except UnreadableImage as error:
             unusable[digest] = error.reason
             del missing[digest]
@@ -195,6 +203,7 @@ def _embed_missing(
     batches: Mapping[str, Batches],
     settings: Settings,
     cached: int,
+    found: dict[bytes, Findings],
 ) -> dict[bytes, str]:
     """Embed what is missing, picture by picture and encoder by encoder.
 
@@ -204,6 +213,7 @@ def _embed_missing(
         batches: by the encoder's name.
         settings: how.
         cached: how many pictures need none of this, for the progress bar.
+        found: gets what the pictures that are opened have of what `Reading` decides about.
 
     Returns:
         The pictures that cannot be used, with reasons.
@@ -217,12 +227,13 @@ def _embed_missing(
 
     def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage:
         try:
-            image = contents[digest].open(settings.max_pixels)
+            picture = contents[digest].open(settings.max_pixels, settings.reading)
+            found[digest] = picture.findings
             shared: dict[object, Pixels] = {}
             for name in missing[digest]:
                 encoder = batches[name].encoder
                 if encoder.preparation not in shared:
-                    shared[encoder.preparation] = encoder.prepare(image)
+                    shared[encoder.preparation] = encoder.prepare(picture.image)
         except UnreadableImage as error:
             return error
         return {name: shared[batches[name].encoder.preparation] for name in missing[digest]}

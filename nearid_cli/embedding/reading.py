@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.embedding.memo import FileState, digest_bytes, digest_pixels
+from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from nearid_cli.images.decode import UnreadableImage
+    from nearid_cli.images.decode import Decoded, UnreadableImage
 
 
 def read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
@@ -41,11 +42,12 @@ class Content(Protocol):
     def name(self) -> str:
         """What it is called in messages."""
 
-    def open(self, max_pixels: int | None) -> Image.Image:
+    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
         """Decode it to RGB.
 
         Args:
             max_pixels: more pixels than this are refused; None for the default limit.
+            reading: which pixels it has where its file leaves a choice.
 
         Raises:
             UnreadableImage: with the reason.
@@ -64,14 +66,14 @@ class FileContent:
         """Its path."""
         return str(self.path)
 
-    def open(self, max_pixels: int | None) -> Image.Image:
+    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
         """Read and decode it.
 
         Raises:
             UnreadableImage: with the reason.
         """
         # Pillow and its plugins: a run that finds everything in the cache does without them.
-        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode
+        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, read_picture
 
         try:
             content = self.path.read_bytes()
@@ -79,7 +81,7 @@ class FileContent:
             raise UnreadableImage(why_unreadable(self.path, error)) from error
         if digest_bytes(content) != self.digest:
             raise UnreadableImage("the file changed during the run; run again")
-        return decode(content, max_pixels or MAX_PIXELS)
+        return read_picture(content, max_pixels or MAX_PIXELS, reading=reading)
 
 
 @dataclass(frozen=True)
@@ -94,26 +96,28 @@ class MemoryContent:
         """The place where it was given."""
         return self.picture.place
 
-    def open(self, max_pixels: int | None) -> Image.Image:
+    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
         """A copy of it in RGB.
 
         Raises:
             UnreadableImage: with the reason.
         """
-        from nearid_cli.images.decode import UnreadableImage
+        from nearid_cli.images.decode import Decoded, UnreadableImage
 
-        rgb = _rgb(self.picture, max_pixels)
+        rgb = _rgb(self.picture, max_pixels, reading)
         if digest_pixels(rgb) != self.digest:
             raise UnreadableImage("the picture changed during the run; run again")
-        return rgb
+        return Decoded(rgb, Findings())
 
 
-def identify_in_memory(picture: InMemory, max_pixels: int | None) -> bytes | UnreadableImage:
+def identify_in_memory(
+    picture: InMemory, max_pixels: int | None, reading: Reading = DEFAULT_READING
+) -> bytes | UnreadableImage:
     """The digest of a picture's pixels, or what kept them from being read."""
     from nearid_cli.images.decode import UnreadableImage
 
     try:
-        return digest_pixels(_rgb(picture, max_pixels))
+        return digest_pixels(_rgb(picture, max_pixels, reading))
     except UnreadableImage as error:
         return error
 
@@ -123,8 +127,8 @@ def content_of(source: Source, digest: bytes) -> Content:
     return MemoryContent(source, digest) if isinstance(source, InMemory) else FileContent(source, digest)
 
 
-def _rgb(picture: InMemory, max_pixels: int | None) -> Image.Image:
+def _rgb(picture: InMemory, max_pixels: int | None, reading: Reading) -> Image.Image:
     from nearid_cli.images.decode import MAX_PIXELS
     from nearid_cli.images.memory import rgb_of
 
-    return rgb_of(picture.image, max_pixels or MAX_PIXELS)
+    return rgb_of(picture.image, max_pixels or MAX_PIXELS, reading)

@@ -48,7 +48,7 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
         from nearid_cli.encoders.hog import HogEncoder
         from nearid_cli.encoders.perceptual_hash import PerceptualHash, perceptual_hash_spec
 
-        return PerceptualHash() if spec == perceptual_hash_spec() else HogEncoder()
+        return PerceptualHash() if spec.name == perceptual_hash_spec().name else HogEncoder()
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
     files = read_files(spec.folder)

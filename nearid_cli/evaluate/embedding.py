@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from blake3 import blake3
 
 from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import Cache
@@ -17,12 +19,13 @@ from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import DEFAULT_METRICS, MetricRequest, parse_metrics
-from nearid_cli.errors import BadImage, BadImagesError
+from nearid_cli.errors import BadImage, BadImagesError, UsageError
 from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.files import default_cache_folder
+from nearid_cli.images.reading import COLOR_PROFILES, SIXTEEN_BIT, Reading
 from nearid_cli.layouts import Source
 from nearid_cli.results import Metric
-from nearid_cli.text import count, storable
+from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +53,8 @@ class Options:
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
+        color_profile: `ignore` colour profiles in pictures, or `convert` to sRGB by them.
+        sixteen_bit: `scale` grey levels of 16 bits to 8, or `clip` them at 255.
         safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
         progress: show progress bars on stderr.
     """
@@ -64,6 +69,8 @@ class Options:
     batch_size: int | None = None
     workers: int | None = None
     max_pixels: int | None = None
+    color_profile: str = "ignore"
+    sixteen_bit: str = "scale"
     safetensors_only: bool = False
     progress: bool = False
 
@@ -74,6 +81,20 @@ class Options:
             UsageError: an unknown or malformed metric.
         """
         return parse_metrics(self.metrics, self.configured)
+
+    def reading(self) -> Reading:
+        """Which pixels pictures have where their files leave a choice.
+
+        Raises:
+            UsageError: a word that stands for none.
+        """
+        for option, value, words in (
+            ("--color-profile", self.color_profile, COLOR_PROFILES),
+            ("--sixteen-bit", self.sixteen_bit, SIXTEEN_BIT),
+        ):
+            if value not in words:
+                raise UsageError(f"{option} must be {' or '.join(words)}, found {printable(value)!r}")
+        return Reading(self.color_profile, self.sixteen_bit)
 
 
 @dataclass(frozen=True)
@@ -101,7 +122,8 @@ def embed_files(
         NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
     """
     job = _Job(requests, options)
-    return job.specs, embed(sources, [*job.specs, *extra], job.load, job.cache, job.settings)
+    others = [_as_read(spec, job.settings.reading) for spec in extra]
+    return job.specs, embed(sources, [*job.specs, *others], job.load, job.cache, job.settings)
 
 
 def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[EncoderSpec]:
@@ -140,18 +162,21 @@ class _Job:
         dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
         self.cache = Cache(self._folder) if options.use_cache else None
-        self.specs = resolve(
+        reading = options.reading()
+        specs = resolve(
             requests,
             dtype,
             self.cache.memo.digest_file if self.cache else None,
             logger.info,
             options.safetensors_only,
         )
+        self.specs = [_as_read(spec, reading) for spec in specs]
         self.settings = Settings(
             device=device,
             batch_size=options.batch_size,
             workers=options.workers,
             max_pixels=options.max_pixels,
+            reading=reading,
             verify_content=options.verify_content,
             progress=options.progress,
         )
@@ -165,6 +190,15 @@ class _Job:
                 import torch  # noqa: F401
 
         return load_encoder(spec, self.settings.device, self._folder)
+
+
+def _as_read(spec: EncoderSpec, reading: Reading) -> EncoderSpec:
+    """An encoder of pictures that are read otherwise than by default, which its fingerprint must tell apart."""
+    words = reading.describe()
+    if not words:
+        return spec
+    fingerprint = blake3(f"{spec.fingerprint}\n{words}".encode()).hexdigest()
+    return replace(spec, preprocessing=f"{words}, {spec.preprocessing}", fingerprint=fingerprint)
 
 
 def refuse_bad(embedded: Embedded, advice: str) -> None:

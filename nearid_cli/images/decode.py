@@ -21,10 +21,8 @@ from nearid_cli.errors import UsageError
 from nearid_cli.images.errors import UnreadableImage as UnreadableImage
 from nearid_cli.images.formats import Format, sniff
 from nearid_cli.images.opening import Opened, open_picture, orientation_of, profile_of
-from nearid_cli.images.reading import Findings, Reading
+from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.text import printable
-
-DEFAULT_READING = Reading()
 
 MAX_PIXELS = 178_000_000
 """Default limit of width x height; Pillow itself stops just above, at twice its `MAX_IMAGE_PIXELS`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nearid_cli.text import count
+
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
 
@@ -33,6 +35,41 @@ class Reading:
             "16-bit grey clipped at 255": self.sixteen_bit == "clip",
         }
         return ", ".join(what for what, holds in words.items() if holds)
+
+    def say(self, found: Findings) -> list[str]:
+        """What people should know of pictures that were opened, a line each.
+
+        >>> Reading().say(Findings(profiled=1))
+        ['1 picture has a colour profile other than sRGB, ignored; --color-profile convert applies it']
+        """
+        lines = []
+        if found.profiled:
+            verb = "has" if found.profiled == 1 else "have"
+            what = (
+                "ignored; --color-profile convert applies it"
+                if self.color_profile == "ignore"
+                else "converted to sRGB"
+            )
+            lines.append(
+                f"{count(found.profiled, 'picture')} {verb} a colour profile other than sRGB, {what}"
+            )
+        if found.broken_profile and self.color_profile == "convert":
+            verb = "has" if found.broken_profile == 1 else "have"
+            lines.append(
+                f"{count(found.broken_profile, 'picture')} {verb} a colour profile that cannot be used; it is ignored"
+            )
+        if found.deep:
+            verb = "has" if found.deep == 1 else "have"
+            what = (
+                "scaled to 8; --sixteen-bit clip cuts them off at 255, as Pillow does"
+                if self.sixteen_bit == "scale"
+                else "cut off at 255"
+            )
+            lines.append(f"{count(found.deep, 'picture')} {verb} grey levels of more than 8 bits, {what}")
+        return lines
+
+
+DEFAULT_READING = Reading()
 
 
 @dataclass(frozen=True)

@@ -311,7 +311,7 @@ def test_a_picture_that_changes_meanwhile_is_bad() -> None:
 
     picture = Image.new("RGB", (4, 4))
     content = MemoryContent(InMemory("generations[0]", picture), digest_pixels(picture))
-    assert content.open(None).tobytes() == picture.tobytes()
+    assert content.open(None).image.tobytes() == picture.tobytes()
     picture.putpixel((0, 0), (9, 9, 9))
     with pytest.raises(UnreadableImage, match="the picture changed during the run"):
         content.open(None)

@@ -57,6 +57,8 @@ def run(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    color_profile: shared.ColorProfile = "ignore",
+    sixteen_bit: shared.SixteenBit = "scale",
     safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """MTG: does a metric see edits of parts?
@@ -80,6 +82,8 @@ def run(
         batch_size,
         workers,
         max_pixels,
+        color_profile,
+        sixteen_bit,
         safetensors_only,
     )
     result = evaluate_mtg(job, chosen, output)

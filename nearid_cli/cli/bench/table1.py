@@ -62,6 +62,8 @@ def run(
     batch_size: shared.BatchSize = "auto",
     workers: shared.Workers = None,
     max_pixels: shared.MaxPixels = None,
+    color_profile: shared.ColorProfile = "ignore",
+    sixteen_bit: shared.SixteenBit = "scale",
     safetensors_only: shared.SafetensorsOnly = False,
 ) -> None:
     """Run or resume all three, and print Table 1 of the paper.
@@ -87,6 +89,8 @@ def run(
         batch_size,
         workers,
         max_pixels,
+        color_profile,
+        sixteen_bit,
         safetensors_only,
     )
     result = table1(job, output, chosen)

@@ -38,6 +38,8 @@ def embed_pictures(
     specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
     if not skip_bad:
         refuse_bad(embedded, MEND_OR_SKIP)
+    for bad in embedded.bad:
+        logger.debug("skipped: %s (%s)", bad.path, bad.reason)
     usable = [
         (picture.path, digest)
         for picture, digest in zip(pictures, embedded.digests, strict=True)

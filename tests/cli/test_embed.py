@@ -42,6 +42,20 @@ def test_what_is_bad_or_left_out_has_a_name(nearid: Nearid, data: Path) -> None:
     assert "refs/cat/photo.jfif" in paths
 
 
+def test_all_names_to_those_who_ask(nearid: Nearid, data: Path) -> None:
+    for i in range(5):
+        (data / f"refs/cat/bad{i}.png").touch()
+        (data / f"refs/cat/note{i}.txt").touch()
+    few = nearid(*EMBED, "--skip-bad").err.splitlines()
+    assert len(few) == 3
+    assert few[1].endswith("refs/cat/bad2.png (empty file) and 2 more")
+    lines = nearid(*EMBED, "--skip-bad", "--verbose").err.splitlines()
+    for i in range(5):
+        assert f"skipped: refs/cat/bad{i}.png (empty file)" in lines
+        assert f"left out: refs/cat/note{i}.txt (other files)" in lines
+    assert set(few) <= set(lines)
+
+
 def test_nothing_bad_and_nothing_left_out_is_one_line(nearid: Nearid, data: Path) -> None:
     assert nearid(*EMBED, "--skip-bad").err == "6 pictures by hog in e.parquet\n"
     assert skipped(data) == []

@@ -29,6 +29,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/nearid demo $(DEMO)
+	@echo "For the command nearid in this shell: . $(BIN)/activate"
 
 test: $(VENV)/.installed-test
 	@$(BIN)/python scripts/browser.py

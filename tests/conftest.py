@@ -12,12 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from nearid_cli.cli.app import main
 from nearid_cli.text import count
 from tests.commandline import Finished, Nearid
 from tests.tiny import tiny_nearid
+
+# No test is timed: machines are busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # A shell that starts the tests in the background ignores Ctrl-C for them, and every process that they start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -77,7 +77,7 @@ def assert_numbers(found: Cell, rows: Sequence[Row]) -> None:
     assert found.without_trials == len(rows) - found.outcome.samples
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**20),
     sources=st.lists(st.sampled_from(sorted(FOLDERS)), min_size=1, max_size=7, unique=True),

@@ -28,7 +28,7 @@ def descriptor(image: Image.Image) -> np.ndarray:
     return ENCODER.embed([ENCODER.prepare(image)])[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 300), st.binary(min_size=3, max_size=60))
 def test_every_picture_has_a_unit_descriptor(width, height, levels):
     tiled = np.resize(np.frombuffer(levels, np.uint8), (height, width, 3))

@@ -138,7 +138,7 @@ def test_different_photographs_are_far_apart():
     assert min(bits.values()) > 4 * COPY_BITS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 200), st.integers(1, 200), st.binary(min_size=3, max_size=60))
 def test_every_picture_has_a_unit_hash(width, height, levels):
     vector = embedding(Image.fromarray(np.resize(np.frombuffer(levels, np.uint8), (height, width, 3))))
@@ -148,7 +148,7 @@ def test_every_picture_has_a_unit_hash(width, height, levels):
     assert set(np.abs(vector)) == {np.float32(1 / np.sqrt(BITS))}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, BITS))
 def test_similarity_counts_bits(count):
     """The identity that COPY_SIMILARITY rests on, in the precision of the scores."""

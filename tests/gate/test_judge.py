@@ -399,7 +399,7 @@ def failed(run, base, rule):
     return {one.subject for one in gate(run, base, rule).verdicts if one.status == "failed"}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(drops, drops, levels, statistics, small)
 def test_a_further_drop_never_turns_fail_into_pass(before, more, level, statistic, limit):
     rule = make_rule(statistic=statistic, level=level, min=0.5, max_drop=limit)

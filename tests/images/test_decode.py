@@ -89,7 +89,7 @@ def test_a_truncated_file_is_never_filled_in(kind):
     )  # of an animation, the first frame suffices
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.data(), st.sampled_from(sorted(FILES)))
 def test_flipped_bytes_raise_nothing_but_unreadable(data, kind):
     content = bytearray(FILES[kind])
@@ -100,7 +100,7 @@ def test_flipped_bytes_raise_nothing_but_unreadable(data, kind):
     decoded_or_none(bytes(content[: data.draw(st.one_of(st.none(), st.integers(0, len(content))))]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(
         [content[:12] for content in FILES.values()] + [b"II+\0", b"MM\0*", b"\0\0\0\x18ftypmif1", b""]

@@ -120,7 +120,7 @@ def test_orientation_in_every_type_that_holds_a_whole_number():
     assert tags.orientation(exif((ORIENTATION, 3, 0, b"\x06\0\0\0"))) == 1
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.binary(max_size=80),
     st.sampled_from([b"", b"II*\0", b"MM\0*", b"Exif\0\0II*\0\x08\0\0\0", b"II+\0\x08\0\0\0"]),
@@ -129,7 +129,7 @@ def test_junk_has_no_orientation_worse_than_a_number(junk, start):
     assert 1 <= tags.orientation(start + junk, junk) <= 8
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 10), st.sampled_from(["<", ">"]), st.sampled_from([1, 3, 4, 9]))
 def test_as_pillow_where_pillow_can(value, order, kind):
     packed = {1: "Bxxx", 3: "Hxx", 4: "I", 9: "i"}[kind]

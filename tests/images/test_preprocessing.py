@@ -166,7 +166,7 @@ CONFIG = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(sorted(PROCESSORS)), CONFIG, st.integers(1, 70), st.integers(1, 70))
 def test_any_configuration(family, config, width, height):
     image = noise(width, height)

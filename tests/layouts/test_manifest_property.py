@@ -56,7 +56,7 @@ def pandas_parquet(path, columns, rows):
         (pandas_parquet, "parquet"),
     ],
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_was_written_is_read(write, extension, data):
     alike = {"unique_by": look_alike, "min_size": 1, "max_size": 4}

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -33,7 +33,6 @@ def tau_b_by_pairs(a, b):
 
 
 @given(two_ratings())
-@settings(deadline=None)
 def test_kendall_is_what_all_pairs_give(ratings):
     assert kendall(*ratings) == pytest.approx(tau_b_by_pairs(*ratings), abs=1e-12)
 
@@ -51,7 +50,6 @@ def test_agree_with_scipy(n, kinds):
 
 @each_correlation
 @given(two_ratings(), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_order_monotone_transforms_and_exchange_do_not_matter(correlation, ratings, random):
     a, b = ratings
     expected = correlation(a, b)
@@ -68,7 +66,6 @@ def test_order_monotone_transforms_and_exchange_do_not_matter(correlation, ratin
 
 @each_correlation
 @given(two_ratings())
-@settings(deadline=None)
 def test_the_same_order_is_one_and_the_opposite_minus_one(correlation, ratings):
     a, _ = ratings
     expected = 1.0 if len(set(a)) > 1 else None
@@ -109,7 +106,6 @@ def test_kendall_does_not_go_over_all_pairs():
 
 
 @given(st.lists(st.integers(-4, 4) | st.floats(-1, 1), min_size=2, max_size=40))
-@settings(deadline=None)
 def test_shares_are_ranks_from_0_to_1(values):
     expected = (stats.rankdata(values, method="average") - 1) / (len(values) - 1)
     shares = rank_shares(values)

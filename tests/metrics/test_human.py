@@ -224,7 +224,7 @@ def test_metrics_that_agree_equally_well_are_rarely_called_different() -> None:
     assert called <= 14  # P(more | 5 %) < 0.1 %
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.permutations(range(5)))
 def test_the_numbering_of_subjects_does_not_matter_to_an_exact_test(seed: int, order: list[int]) -> None:
     first = block(seed, subjects=5, methods=2)

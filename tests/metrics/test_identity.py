@@ -205,7 +205,7 @@ def test_a_copied_reference_scores_1_and_never_more():
     assert scores.aggregate.score <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), subjects=st.integers(1, 6), dimension=st.integers(2, 12))
 def test_invariants(seed, subjects, dimension):
     references, reference_subjects, generations, generation_subjects = data(seed, subjects, dimension)

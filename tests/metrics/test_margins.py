@@ -44,7 +44,7 @@ def test_margins_are_what_a_loop_gives(seed):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([np.nan, np.inf, 0.0, 1e30]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_absent_slots_hold_does_not_matter(seed, content):
     positives, distractors, has_positive, has_distractor = random_samples(seed)
     before = sample_margins(positives, distractors, has_positive, has_distractor)
@@ -78,7 +78,6 @@ margins_of_samples = arrays.arrays(
 
 
 @given(margins_of_samples)
-@settings(deadline=None)
 def test_rates_are_what_a_loop_gives(margins):
     won = trials = samples = successes = 0
     total = 0.0

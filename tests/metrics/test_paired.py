@@ -92,7 +92,6 @@ def test_equal_means_are_hits_whatever_their_rounding():
 
 
 @given(st.lists(differences, min_size=1, max_size=30), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_order_and_which_method_comes_first_do_not_matter(deltas, random):
     found = sign_flip_test(deltas)
     assert 0 < found.p <= 1
@@ -103,7 +102,7 @@ def test_order_and_which_method_comes_first_do_not_matter(deltas, random):
 
 
 @given(st.lists(differences, min_size=6, max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_exact_test_keeps_every_level(deltas):
     """Where only chance decides the signs, p <= level happens in at most that share of the cases."""
     found = [sign_flip_test(np.multiply(signs, deltas)).p for signs in itertools.product((1, -1), repeat=6)]
@@ -239,7 +238,7 @@ def test_the_percentiles_are_exact_where_the_resamples_are_known():
     st.sampled_from([0.5, 0.9, 0.95, 0.98]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_interval_moves_with_the_differences(deltas, confidence, random):
     low, high = mean_interval(deltas, confidence)
     values = np.array(deltas)

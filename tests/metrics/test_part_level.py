@@ -199,7 +199,7 @@ def same(one: PartLevel, other: PartLevel) -> bool:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables)
 def test_what_always_holds(drawn: tuple[np.ndarray, np.ndarray, list[int]]) -> None:
     similarities, oracles, order = drawn

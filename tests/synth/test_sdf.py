@@ -115,7 +115,7 @@ parts = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(part=parts, seed=st.integers(0, 1000))
 def test_a_distance_does_not_overstate_the_way_to_the_nearest_point_of_the_solid(
     part: Part, seed: int

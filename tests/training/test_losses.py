@@ -262,7 +262,7 @@ def test_all_anchors_is_the_mean_over_each_view_as_the_anchor(name):
     content=st.sampled_from(["random", "zero", math.nan, math.inf]),
     present=st.sampled_from([0.2, 0.5, 0.8]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_invalid_slots_hold_changes_nothing(seed, name, anchors, content, present):
     embeddings, valid = random_batch(seed, present=present)
     changed = embeddings.clone()
@@ -284,7 +284,7 @@ def test_what_invalid_slots_hold_changes_nothing(seed, name, anchors, content, p
 
 
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(NAMES), masking=st.sampled_from(MASKINGS))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_samples_does_not_matter(seed, name, masking):
     embeddings, valid = random_batch(seed)
     assert value(name, embeddings.flip(0), valid.flip(0), masking) == pytest.approx(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.errors import CacheError, UsageError
@@ -50,7 +51,7 @@ def info(cache: shared.CacheFolder = None) -> None:
             [
                 (
                     row.metric,
-                    row.checkpoint or "-",
+                    row.checkpoint or "none",
                     row.dtype,
                     f"{row.embeddings:,}",
                     f"{row.parts:,}",
@@ -70,7 +71,8 @@ def verify(cache: shared.CacheFolder = None) -> None:
     Its checksum must be right, and its embeddings finite and of length 1.
     """
     opened = _open(cache)
-    sound, problems = opened.verify()
+    with doing("checking every part"):
+        sound, problems = opened.verify()
     if problems:
         raise CacheError(
             f"{count(len(problems), 'damaged part')} in {printable(opened.folder)}, {sound:,} sound; "
@@ -87,7 +89,7 @@ def compact(cache: shared.CacheFolder = None) -> None:
     """Merge many small parts into few large ones."""
     opened = _open(cache)
     before = sum(row.parts for row in opened.info())
-    with _changing(opened):
+    with _changing(opened), doing("merging parts"):
         opened.compact(above=1)
     typer.echo(
         f"{printable(opened.folder)}: {count(before, 'part')} before, "
@@ -119,7 +121,7 @@ def clear(
         if not sys.stdin.isatty():
             raise UsageError(f"clearing {what} asks first, and there is nobody to ask; add --yes")
         typer.confirm(f"Delete {what} in {printable(opened.folder)}?", abort=True, err=True)
-    with _changing(opened):
+    with _changing(opened), doing("deleting"):
         freed = opened.clear(metric, age)
     typer.echo(f"{file_size(freed)} freed")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.encoders.registry import DEFAULT_METRICS
@@ -136,9 +137,11 @@ def compare(
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
     order = sort or reports.default_sort(result)
     for path in output or []:
-        reports.write(result, path, sort=order, thumbnails=shown, progress=chosen.progress)
+        with doing(f"writing {printable(path)}"):
+            reports.write(result, path, sort=order, thumbnails=shown, progress=chosen.progress)
     for path in images or []:
-        reports.write_images(result, path)
+        with doing(f"writing {printable(path)}"):
+            reports.write_images(result, path)
     if form == "json":
         show.json_result(reports.to_json(result), compare_findings(result))
     else:

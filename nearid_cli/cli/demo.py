@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.text import printable
@@ -21,10 +23,15 @@ _TO_SEE = {
     "swapped": "a look-alike in the very contexts of the references: the identity is lost",
     "copied": "references handed back: high scores, and copies",
 }
-_LESSON = """\
-hog compares appearance. It rates `swapped` above `faithful`, because a swapped picture has the background of a
-reference. nearid-mini was trained to tell objects apart whatever the context, and rates `swapped` below `faithful`.
-nearid-mini is for demos, tests and smoke checks, not for papers."""
+_METRICS = """\
+hog compares appearance; nearid-mini was trained to tell objects apart whatever the context.
+It is in this package, for demos, tests and smoke checks, not for papers."""
+_ENDING = """
+hog prefers look-alikes in the same scene; nearid-mini sees another object.
+Look at the pictures: open {report} in a browser.
+Now your own, a folder for each subject (without --metric: NearID, CLIP-I, DINO):
+  nearid score refs gens --metric nearid-mini -o report.html
+  nearid compare methods --refs refs --metric nearid-mini -o report.html"""
 
 
 def demo(
@@ -45,33 +52,31 @@ def demo(
     from nearid_cli.evaluate.score import score
     from nearid_cli.reports.compare_terminal import render_compare
 
-    write_demo(folder)
+    with doing("rendering pictures"):
+        write_demo(folder)
     typer.echo(
         f"Rendered {len(SUBJECTS)} subjects and three pretend methods into {printable(folder)}", err=True
     )
+    typer.echo(_METRICS)
     results: dict[Path, ScoreResult] = {}
-    commands: list[str] = []
     metrics = ",".join(METRICS)
     for method in METHODS:
         references, generations = folder / "references", folder / "methods" / method
         output = folder / "results" / f"{method}.json"
-        commands.append(_command("score", references, generations, "--metric", metrics, "-o", output))
-        typer.echo(f"\n# {method}: {_TO_SEE[method]}\n$ {commands[-1]}")
-        results[output] = score(references, generations, Options(metrics=METRICS, cache=cache))
+        command = _command("score", references, generations, "--metric", metrics, "-o", output)
+        typer.echo(f"\n# {method}: {_TO_SEE[method]}\n$ {command}")
+        options = Options(metrics=METRICS, cache=cache, progress=sys.stderr.isatty())
+        results[output] = score(references, generations, options)
         reports.write(results[output], output)
         reports.render_score(results[output], show.console())
     report = folder / "results" / "report.html"
-    commands.append(_command("compare", *results, "-o", report))
-    typer.echo(f"\n# All three: which keeps the objects, and is the difference real?\n$ {commands[-1]}")
+    command = _command("compare", *results, "-o", report)
+    typer.echo(f"\n# All three: which keeps the objects, and is the difference real?\n$ {command}")
     compared = compare({path.stem: result for path, result in results.items()})
-    reports.write(compared, report)
+    with doing(f"writing {printable(report)}"):
+        reports.write(compared, report)
     render_compare(compared, show.console())
-    typer.echo(
-        f"\n{_LESSON}\n\nLook at the pictures: open {printable(report)} in a browser. With the NearID checkpoint here, "
-        "or a network to fetch it, leave out --metric. Repeat on your own folders:\n"
-    )
-    for command in commands:
-        typer.echo(f"    {command}")
+    typer.echo(_ENDING.format(report=printable(report)))
 
 
 def _command(name: str, *arguments: str | Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.text import file_size, printable
@@ -36,13 +37,19 @@ def doctor(context: typer.Context, cache: shared.CacheFolder = None) -> None:
 
     Versions, devices, the cache, the checkpoints that are here, and whether the Hub answers.
     """
+    with doing("looking at this machine, the checkpoints and the Hub"):
+        found = _facts(context, cache)
+    show.rows(None, found)
+
+
+def _facts(context: typer.Context, cache: Path | None) -> list[tuple[str, str]]:
     rows = [("python", f"{platform.python_version()} ({sys.executable})"), ("system", platform.platform())]
     rows += [(package, _version(package)) for package in _PACKAGES]
     rows.append(("torchvision", _torchvision()))
     rows += [("devices", _devices()), ("cores", str(os.cpu_count())), ("cache", _cache(cache))]
     rows += _checkpoints(context.obj.metrics)
     rows.append(("hub", _hub()))
-    show.rows(None, rows)
+    return rows
 
 
 def _version(package: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.show import rows
 from nearid_cli.configuration import Configuration
@@ -43,8 +44,8 @@ def show_all(context: typer.Context) -> None:
         [
             (
                 row.metric,
-                printable(row.checkpoint) or "-",
-                row.readout or "-",
+                printable(row.checkpoint) or "none",
+                row.readout or "none",
                 _here(row),
                 row.note,
             )
@@ -66,19 +67,20 @@ def info(context: typer.Context, name: Name) -> None:
     """Show what a metric is made of."""
     from nearid_cli.encoders import models
 
-    row, spec = models.info(name, _configuration(context).metrics)
+    with doing(f"looking at {name}"):
+        row, spec = models.info(name, _configuration(context).metrics)
     lines = [
         ("metric", row.metric),
         ("checkpoint", printable(row.checkpoint) or "none"),
-        ("note", row.note or "-"),
-        ("folder", printable(row.folder) if row.folder else "-"),
+        ("note", row.note or "none"),
+        ("folder", printable(row.folder) if row.folder else "none"),
     ]
     if spec is None:
         lines.append(("here", f"no; fetch it: nearid models pull {printable(name)}"))
     else:
         lines += [
-            ("size", file_size(row.size) if row.size is not None else "-"),
-            ("revision", spec.revision or "-"),
+            ("size", file_size(row.size) if row.size is not None else "none"),
+            ("revision", spec.revision or "none"),
             ("readout", spec.readout),
             ("preprocessing", spec.preprocessing),
             ("fingerprint", f"{spec.fingerprint} ({spec.dtype})"),
@@ -109,7 +111,8 @@ def verify(context: typer.Context, name: Name) -> None:
     """
     from nearid_cli.encoders import models
 
-    found = models.verify(name, _configuration(context).metrics)
+    with doing(f"checking {name}"):
+        found = models.verify(name, _configuration(context).metrics)
     if found.files:
         rows(
             ("file", "digest", "check"),
@@ -117,7 +120,7 @@ def verify(context: typer.Context, name: Name) -> None:
                 (
                     file.name,
                     f"{file.algorithm}:{file.digest}",
-                    "damaged" if file.damaged else "ok" if file.expected else "-",
+                    "damaged" if file.damaged else "ok" if file.expected else "nothing to compare with",
                 )
                 for file in found.files
             ],

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.text import printable
 
 
 def score(
@@ -144,17 +146,19 @@ def score(
             allow_mismatch=allow_mismatch,
         )
     for path in output or []:
-        reports.write(
-            result,
-            path,
-            sort=sort,
-            baseline=before if isinstance(before, ScoreResult) else None,
-            gate=verdicts,
-            thumbnails=shown,
-            progress=chosen.progress,
-        )
+        with doing(f"writing {printable(path)}"):
+            reports.write(
+                result,
+                path,
+                sort=sort,
+                baseline=before if isinstance(before, ScoreResult) else None,
+                gate=verdicts,
+                thumbnails=shown,
+                progress=chosen.progress,
+            )
     for path in images or []:
-        reports.write_images(result, path)
+        with doing(f"writing {printable(path)}"):
+            reports.write_images(result, path)
     if form == "json":
         show.json_result(reports.to_json(result), reports.findings(result))
     else:

@@ -111,10 +111,11 @@ def synth(
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
-    command = next_command(options, folder, form)
+    command = next_command(options, folder, form, identities)
     typer.echo(
         f"{count(written.identities, 'identity', 'identities')}, {count(written.pictures, 'picture')} at "
-        f"{written.pictures / written.seconds:.0f} a second in {printable(folder)}"
-        + (f"; next: {printable(shlex.join(command))}" if command else ""),
+        f"{written.pictures / written.seconds:.0f} a second in {printable(folder)}",
         err=True,
     )
+    if command:
+        typer.echo(f"next: {printable(shlex.join(command))}", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
 from nearid_cli.text import printable
 
@@ -36,8 +37,9 @@ def view(
     from nearid_cli.view.server import Server, serve
 
     result = _read(results)
-    files = page_files(result)
-    server = Server(to_html(result, served(files)), files, port)
+    with doing("making the page"):
+        files = page_files(result)
+        server = Server(to_html(result, served(files)), files, port)
 
     def started(url: str) -> None:
         typer.echo(url)

@@ -6,7 +6,9 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+from nearid_cli.activity import doing
 from nearid_cli.embedding.memo import FileMemo, FileState
 from nearid_cli.embedding.reading import identify_in_memory, read_digest, why_unreadable
 from nearid_cli.embedding.settings import Settings
@@ -33,20 +35,12 @@ def identify(
     held = {position: source for position, source in enumerate(sources) if isinstance(source, InMemory)}
     if held:
         _identify_held(held, digests, settings, reasons)
-    states: dict[int, FileState] = {}
-    for position, path in paths.items():
-        try:
-            status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
-            if stat.S_ISREG(status.st_mode):
-                states[position] = FileState.of(path, status)
-            else:  # a pipe would block, a device might never end
-                reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        except OSError as error:
-            reasons[position] = why_unreadable(path, error)
-    if memo is not None and not settings.verify_content:
-        known = memo.known(list(states.values()))
-        for position, state in states.items():
-            digests[position] = known.get(state)
+    with doing("looking at the files"):
+        states = _states(paths, reasons)
+        if memo is not None and not settings.verify_content:
+            known = memo.known(list(states.values()))
+            for position, state in states.items():
+                digests[position] = known.get(state)
     unread = [position for position in states if digests[position] is None]
     if not unread:
         return digests
@@ -62,6 +56,21 @@ def identify(
             if memo is not None:
                 memo.remember(state, digest)
     return digests
+
+
+def _states(paths: Mapping[int, Path], reasons: dict[int, str]) -> dict[int, FileState]:
+    """What the memo knows files by, or the reasons, by their positions."""
+    states: dict[int, FileState] = {}
+    for position, path in paths.items():
+        try:
+            status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
+            if stat.S_ISREG(status.st_mode):
+                states[position] = FileState.of(path, status)
+            else:  # a pipe would block, a device might never end
+                reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        except OSError as error:
+            reasons[position] = why_unreadable(path, error)
+    return states
 
 
 def _identify_held(

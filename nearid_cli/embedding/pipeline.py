@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearid_cli.activity import doing
 from nearid_cli.embedding.batches import Batches
 from nearid_cli.embedding.forward import NOT_FINITE
 from nearid_cli.embedding.identify import identify
@@ -131,9 +132,10 @@ def embed_contents(
     Raises:
         ModelError: as for `embed`.
     """
-    rows: dict[str, dict[bytes, Row]] = {
-        spec.name: cache.load(spec, list(contents)) if cache else {} for spec in specs
-    }
+    with doing("looking up what is cached"):
+        rows: dict[str, dict[bytes, Row]] = {
+            spec.name: cache.load(spec, list(contents)) if cache else {} for spec in specs
+        }
     missing = {
         digest: lacking
         for digest in contents
@@ -152,7 +154,8 @@ def embed_contents(
         cached = len(contents) - len(unusable) - len(missing)
         unusable |= _embed_missing(missing, contents, batches, settings, cached, found)
         if cache:
-            with suppress(OSError):  # a full disk has been warned about; parts that stay apart are as good
+            # A full disk has been warned about; parts that stay apart are as good.
+            with doing("tidying the cache"), suppress(OSError):
                 cache.compact()
     for line in settings.reading.say(sum(found.values(), Findings())):
         logger.warning(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nearid_cli.activity import doing
 from nearid_cli.evaluate.agreement import agreements, disagreements
 from nearid_cli.evaluate.comparable import check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
@@ -16,6 +17,7 @@ COPYING_SHARE = 0.05
 """A method with a larger share of copied references among its generations is not ranked."""
 
 
+@doing("comparing the methods")
 def compare(
     results: Mapping[str, ScoreResult], baseline: str | None = None, metrics: Sequence[str] | None = None
 ) -> CompareResult:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
 from nearid_cli.layouts import find_images
@@ -30,7 +31,8 @@ def embed_pictures(
     """
     options = options or Options()
     requests = options.requests()
-    pictures, left_out = find_images(paths)
+    with doing("looking for pictures"):
+        pictures, left_out = find_images(paths)
     if left_out:
         logger.info("found %s; left out: %s", count(len(pictures), "picture"), left_out.summary())
         for line in left_out.lines():

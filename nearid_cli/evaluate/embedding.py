@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
+from nearid_cli.activity import doing
 from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.devices import choose_device, choose_dtype
@@ -163,13 +164,14 @@ class _Job:
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
         self.cache = Cache(self._folder) if options.use_cache else None
         reading = options.reading()
-        specs = resolve(
-            requests,
-            dtype,
-            self.cache.memo.digest_file if self.cache else None,
-            logger.info,
-            options.safetensors_only,
-        )
+        with doing("looking for checkpoints"):
+            specs = resolve(
+                requests,
+                dtype,
+                self.cache.memo.digest_file if self.cache else None,
+                logger.info,
+                options.safetensors_only,
+            )
         self.specs = [_as_read(spec, reading) for spec in specs]
         self.settings = Settings(
             device=device,
@@ -185,11 +187,13 @@ class _Job:
         """Load an encoder, with torch and all."""
         from nearid_cli.encoders.load import load_encoder
 
-        if spec.folder is not None:
-            with interrupts_held():
-                import torch  # noqa: F401
+        # Torch is imported in one long breath: no other thread runs.
+        with doing(f"loading {spec.name}", at_once=spec.folder is not None):
+            if spec.folder is not None:
+                with interrupts_held():
+                    import torch  # noqa: F401
 
-        return load_encoder(spec, self.settings.device, self._folder)
+            return load_encoder(spec, self.settings.device, self._folder)
 
 
 def _as_read(spec: EncoderSpec, reading: Reading) -> EncoderSpec:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
+from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.embedding import Options
@@ -99,7 +100,8 @@ def score_or_read(
         if references or distractors:
             logger.warning("--refs and --distractors are for pictures; finished results have theirs")
         return results
-    datasets = find_methods(folders, references, to_score, layout=layout, distractors=distractors)
+    with doing("looking for pictures"):
+        datasets = find_methods(folders, references, to_score, layout=layout, distractors=distractors)
     if twice := [name for name in datasets if name in results]:
         raise _same_name(twice[0])
     check_methods([*datasets, *results], baseline)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearid_cli.activity import doing
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
@@ -91,6 +92,7 @@ class Scorer:
             refuse_bad(self._embedded, MEND_OR_SKIP)
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))
 
+    @doing("computing the scores")
     def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
         """Score one of the data sets.
 

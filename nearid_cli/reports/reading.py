@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.reports.building import MisfitError, builder
 from nearid_cli.results import CompareResult, ScoreResult
@@ -41,6 +42,11 @@ def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResu
 
 
 def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResult | CompareResult:
+    with doing(f"reading {printable(path)}"):
+        return _checked(path, schemas, holes)
+
+
+def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | CompareResult:
     name = printable(path)
     made_by = " or ".join(_COMMANDS[schema] for schema in schemas)
     try:

@@ -29,8 +29,9 @@ from nearid_cli.text import printable, unknown
 
 FORMS = ("folders", "dataset")
 DEVICES = ("cpu", "cuda", "auto")
-BACKBONE = "google/siglip2-so400m-patch14-384"
-"""What the paper trains a head for, as an example."""
+TRIAL = "nearid-mini"
+"""The metric and the backbone of an example, which needs no download."""
+_BATCH = 128  # rows of an example's batch: the trainer's own number, so far as there are as many
 # Identities that a process renders before it hands them over: half a second's work on a core.
 _CHUNK = 8
 
@@ -207,17 +208,21 @@ def _describe(file: Path, options: SynthOptions, numbers: range, form: str, devi
     file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def next_command(options: SynthOptions, folder: Path, form: str) -> list[str] | None:
+def next_command(options: SynthOptions, folder: Path, form: str, identities: int) -> list[str] | None:
     """The command that uses what was written; None where there is nothing to learn from.
 
-    >>> " ".join(next_command(SynthOptions(), Path("out"), "folders"))
-    'nearid score out/references out/generations --distractors out/distractors'
+    It works as it stands, without a network.
+
+    >>> " ".join(next_command(SynthOptions(), Path("out"), "folders", 100))
+    'nearid score out/references out/generations --distractors out/distractors --metric nearid-mini'
     """
     sets = [("--distractors", str(folder / name)) for name in distractor_sets(options.distractors)]
     if form == "folders":
         alike = sets[0] if sets else ()
-        return ["nearid", "score", str(folder / "references"), str(folder / "generations"), *alike]
+        places = [str(folder / name) for name in ("references", "generations")]
+        return ["nearid", "score", *places, *alike, "--metric", TRIAL]
     if not sets:
         return None
     data = ["--positives", str(folder / "positives"), *itertools.chain(*sets)]
-    return ["nearid", "train", *data, "--backbone", BACKBONE, "--output", "run"]
+    batch = str(min(identities, _BATCH))
+    return ["nearid", "train", *data, "--backbone", TRIAL, "--batch-size", batch, "--output", "run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def test_it_shows_what_it_says(finished: Finished, made: Path) -> None:
         assert f"nearid score demo/references demo/methods/{method} --metric nearid-mini,hog" in finished.out
     assert "for demos, tests and smoke checks, not for papers" in finished.out
     assert "nearid compare demo/results/faithful.json" in finished.out
+    assert "By nearid-mini: faithful keeps identity best" in " ".join(finished.out.split())
     assert "copied (copies references)" in finished.out
     assert (made / "results/report.html").read_text().startswith("<!doctype html>")
     runs = {
@@ -101,6 +103,22 @@ def test_it_shows_what_it_says(finished: Finished, made: Path) -> None:
         sum(image["copy_of"] is not None for image in json.loads(text)["images"]) for text in _texts(made)
     ]
     assert copies == [0, 0, len(SUBJECTS) * GENERATIONS]
+
+
+def test_it_ends_in_five_lines_with_commands_for_ones_own_folders(
+    finished: Finished, nearid: Nearid, data: Path
+) -> None:
+    *_, blank, one, two, three, score, compare = finished.out.splitlines()
+    assert blank == ""
+    assert all(0 < len(line) <= 80 for line in (one, two, three, score, compare))
+    assert "demo/results/report.html" in two
+    shutil.copytree(data / "gens", data / "methods" / "ours")
+    shutil.copytree(data / "gens", data / "methods" / "theirs")
+    for command in (score, compare):
+        assert command.startswith("  nearid ")
+        (data / "report.html").unlink(missing_ok=True)
+        assert nearid(*shlex.split(command)[1:]).code == 0
+        assert (data / "report.html").exists()
 
 
 def _texts(made: Path) -> list[str]:

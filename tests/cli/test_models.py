@@ -18,7 +18,7 @@ def test_list_says_that_it_is_always_here(nearid: Nearid) -> None:
 def test_info_shows_no_revision(nearid: Nearid) -> None:
     found = dict(line.split(maxsplit=1) for line in nearid("models", "info", "nearid-mini").out.splitlines())
     assert found["checkpoint"] == "nearid-cli:nearid-mini"
-    assert found["revision"] == "-"
+    assert found["revision"] == "none"
     assert re.fullmatch(r"[0-9a-f]{64} \(float32\)", found["fingerprint"])
 
 

@@ -62,13 +62,15 @@ def test_runs_that_follow_each_other_make_one_data_set(nearid: Nearid, tmp_path:
 def test_folders_are_scored_by_the_command_that_it_names(nearid: Nearid, tmp_path: Path) -> None:
     finished = nearid("synth", "my data", *SMALL, "--workers", "2", "--sheet", "sheet.png")
     assert (finished.code, finished.out) == (0, "")
-    (line,) = finished.err.splitlines()
+    line, following = finished.err.splitlines()
     assert line.startswith("20 identities, 120 pictures at ")
-    assert " a second in my data; next: nearid score " in line
-    command = shlex.split(line.partition("next: ")[2])
+    assert line.endswith(" a second in my data")
+    command = shlex.split(following.removeprefix("next: "))
     places = [f"my data/{name}" for name in ("references", "generations", "distractors")]
-    assert command == ["nearid", "score", *places[:2], "--distractors", places[2]]
-    scored = nearid(*command[1:], "--metric", "hog")
+    alike = ["--distractors", places[2]]
+    assert command == ["nearid", "score", *places[:2], *alike, "--metric", "nearid-mini"]
+    assert nearid(*command[1:]).code == 0
+    scored = nearid(*command[1:-1], "hog")
     assert scored.code == 0
     assert scored.err == "layout folders: 20 subjects, 40 references, 20 generations, 60 distractors\n"
     assert nearid("score", "my data/manifest.csv", "--metric", "hog").out == scored.out
@@ -85,10 +87,14 @@ def test_a_data_set_is_loaded_and_trained_on(nearid: Nearid, tmp_path: Path) -> 
         "--difficulty", "easy", "--categories", "mug, car", "--workers", "1",
     )  # fmt: skip
     assert finished.code == 0
-    assert finished.err.splitlines()[-1].partition("next: ")[2] == (
+    command = finished.err.splitlines()[-1].removeprefix("next: ")
+    assert command == (
         "nearid train --positives data/positives --distractors data/distractors --distractors data/distractors-2 "
-        "--backbone google/siglip2-so400m-patch14-384 --output run"
+        "--backbone nearid-mini --batch-size 3 --output run"
     )
+    # As printed, but for how long: without a network and with as few identities as there are.
+    trained = nearid(*shlex.split(command)[1:], "--max-steps", "1")
+    assert trained.code == 0, trained.err
     positives, distractors = (
         datasets.load_from_disk(f"data/{name}") for name in ("positives", "distractors-2")
     )

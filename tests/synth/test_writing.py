@@ -204,7 +204,7 @@ def test_no_distractors_make_no_set_of_them(tmp_path: Path) -> None:
     options = SynthOptions(size=32, views=1, distractors=0)
     write_dataset(tmp_path, render_identities(options, "cpu", range(2)), distractors=0, seed=0)
     assert [path.name for path in tmp_path.iterdir()] == ["positives"]
-    assert next_command(options, tmp_path, "dataset") is None
+    assert next_command(options, tmp_path, "dataset", 100) is None
 
 
 def test_data_sets_need_their_library(monkeypatch: pytest.MonkeyPatch) -> None:

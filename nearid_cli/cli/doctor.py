@@ -29,7 +29,6 @@ _PACKAGES = (
     "blake3",
     "pillow-heif",
 )
-_HUB_SECONDS = 5
 
 
 def doctor(context: typer.Context, cache: shared.CacheFolder = None) -> None:
@@ -108,17 +107,10 @@ def _checkpoints(configured: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _hub() -> str:
-    import urllib.error
-    import urllib.request
+    from nearid_cli.encoders import hub
+    from nearid_cli.encoders.registry import DEFAULT_METRICS, REGISTRY
 
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return f"{constants.ENDPOINT}, not asked: HF_HUB_OFFLINE is set"
     try:
-        with urllib.request.urlopen(constants.ENDPOINT, timeout=_HUB_SECONDS):
-            return f"{constants.ENDPOINT} answers"
-    except urllib.error.HTTPError as error:
-        return f"{constants.ENDPOINT} answers ({error.code})"
-    except OSError as error:
-        return f"{constants.ENDPOINT} does not answer: {error}"
+        return hub.describe_answer(REGISTRY[DEFAULT_METRICS[0]].checkpoint)
+    except hub.HubError as error:
+        return f"does not answer: {error}"

@@ -96,6 +96,8 @@ def test_a_certificate_of_the_company(run: Run, checkpoint: Checkpoint) -> None:
         assert remedy
         ended = run("models", "pull", "org/secure", HF_ENDPOINT=hub.endpoint, SSL_CERT_FILE=str(CERTIFICATE))
         assert ended.code == 0, ended.err
+        ended = run("models", "pull", "org/x", HF_ENDPOINT=hub.endpoint, REQUESTS_CA_BUNDLE="x.pem")
+        assert "`export SSL_CERT_FILE=$REQUESTS_CA_BUNDLE`" in ended.err
         ended = run("models", "pull", "org/x", HF_ENDPOINT=hub.endpoint, SSL_CERT_FILE="/no/such/file.pem")
         assert "SSL_CERT_FILE: the certificates in /no/such/file.pem cannot be read" in ended.err
 
@@ -115,6 +117,20 @@ def test_settings_that_are_read_at_import(run: Run, hub: SimulatedHub) -> None:
     ]
     ended = run("models", "pull", "org/model", TRANSFORMERS_OFFLINE="1")
     assert "TRANSFORMERS_OFFLINE is set" in ended.err
+
+
+def test_doctor_says_whether_the_hub_answers(hub: SimulatedHub, here: Here, nearid: Nearid) -> None:
+    def said() -> str:
+        ended = nearid("doctor")
+        assert ended.code == 0
+        return " ".join(ended.out.split()).partition(" hub ")[2]
+
+    hub.fail("portal", times=1)
+    assert said().startswith("does not answer: a web page of")
+    commit = hub.add("Aleksandar/nearid-siglip2", {"config.json": b"{}"})
+    assert said() == f"{hub.endpoint} answers: Aleksandar/nearid-siglip2 is {commit[:8]}"
+    here.offline()
+    assert said() == "does not answer: HF_HUB_OFFLINE is set"
 
 
 def test_only_our_own_lines_are_said(run: Run, hub: SimulatedHub) -> None:

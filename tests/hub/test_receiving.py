@@ -47,7 +47,7 @@ def test_what_breaks_once_goes_on_where_it_broke(
 def test_links_that_never_work_are_told(hub: SimulatedHub, here: Here) -> None:
     hub.fail("storage-expired")
     assert here.reason() == (
-        f"{hub.storage}, which keeps the Hub's large files, refuses fresh links too (403); try again later"
+        f"{hub.storage} (the Hub's large files) refuses fresh links too (403); try again later"
     )
     assert len(hub.asked("storage GET")) > 1
 
@@ -67,10 +67,7 @@ def test_what_stays_broken_is_gone_on_with_by_the_next_command(
     thread.start()
     reason = here.reason()
     thread.join()
-    assert (
-        f"{NOWHERE}, which keeps the Hub's large files, cannot be reached: the connection was refused"
-        in reason
-    )
+    assert f"{NOWHERE} (the Hub's large files) cannot be reached: the connection was refused" in reason
     (partial,) = here.partials()
     had = partial.stat().st_size
     assert had > 0
@@ -105,7 +102,7 @@ def test_content_that_stays_wrong_is_refused_and_not_kept(hub: SimulatedHub, her
 def test_a_blocked_storage_is_named(hub: SimulatedHub, here: Here) -> None:
     hub.storage = NOWHERE
     reason = here.reason()
-    assert reason.startswith(f"{NOWHERE}, which keeps the Hub's large files, cannot be reached")
+    assert reason.startswith(f"{NOWHERE} (the Hub's large files) cannot be reached")
     assert "goes on" not in reason  # nothing is here to go on with
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_another_tool_moves_the_branch(
     here.lines.clear()
     assert here.resolve("org/model")[0].revision == old
     assert here.lines == [
-        f"org/model: main is {new[:8]} in the Hub cache now, moved there by another tool; using {old[:8]}, as before. "
+        f"org/model: another tool has moved main to {new[:8]} in the Hub cache; using {old[:8]}, as before. "
         "To update: nearid models pull org/model"
     ]
 
@@ -90,9 +91,36 @@ def test_a_branch_that_another_tool_left_incomplete(
     here.offline()
     # The newest complete snapshot is that of the other branch, which main never was.
     assert here.resolve("org/model")[0].revision == old
-    assert new[:8] in here.lines[0]
-    assert "the newest that is complete here" in here.lines[0]
+    assert here.lines[0] == (
+        f"org/model: main is {new[:8]} in the Hub cache and not complete; using {old[:8]}, the newest that is. "
+        "To update: nearid models pull org/model"
+    )
     assert here.resolve("org/model@other")[0].revision == branch
+
+
+def test_a_cache_without_the_branch_or_without_its_commit(
+    hub: SimulatedHub, here: Here, checkpoint: Checkpoint, old: str
+) -> None:
+    here.resolve("org/model")
+    new = move(hub, checkpoint, old)
+    snapshot_download("org/model", cache_dir=here.cache)
+    shutil.rmtree(here.cache / "models--org--model/snapshots" / old)
+    here.offline()
+    here.lines.clear()
+    assert here.resolve("org/model")[0].revision == new
+    assert here.lines[0].startswith(
+        f"org/model: main was {old[:8]}, which is gone from the Hub cache; using {new[:8]}."
+    )
+    here.lines.clear()
+    assert here.resolve("org/model")[0].revision == new
+    assert here.lines == []
+
+    (here.cache / REF).unlink()
+    shutil.rmtree(here.cache / "models--org--model/.nearid")
+    assert here.resolve("org/model")[0].revision == new
+    assert here.lines[0].startswith(
+        f"org/model: the Hub cache has no main; using {new[:8]}, the newest that is complete in it."
+    )
 
 
 def test_a_download_that_broke_leaves_the_branch_where_it_was(

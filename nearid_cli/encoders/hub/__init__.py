@@ -36,6 +36,7 @@ __all__ = [
     "cache_folder",
     "cached_snapshot",
     "commit_of",
+    "describe_answer",
     "digest_as_hub",
     "download",
     "find_snapshot",
@@ -71,3 +72,14 @@ def download(
     from nearid_cli.encoders.hub.fetching import fetch
 
     return fetch(repo_id, revision, notify, subfolder, safetensors_only)
+
+
+def describe_answer(repo_id: str) -> str:
+    """Ask the Hub for a repository, and for nothing of it, and say what came of it.
+
+    Raises:
+        HubError: there is no answer as a Hub gives it, with the reason and a remedy.
+    """
+    from nearid_cli.encoders.hub.fetching import ask
+
+    return ask(repo_id)

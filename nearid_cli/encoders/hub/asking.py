@@ -159,7 +159,7 @@ class Asking:
             # A link that ran out while it was used, or a clock that is wrong; another attempt asks for a fresh one.
             host = printable(urlsplit(str(response.url)).netloc)
             raise TransientError(
-                f"{host}, which keeps the Hub's large files, refuses fresh links too ({response.status_code})"
+                f"{host} (the Hub's large files) refuses fresh links too ({response.status_code})"
             )
         raise failures.no(response, self.repo_id, self.revision)
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 from nearid_cli.encoders.hub.settings import Notify, constants
 from nearid_cli.files import write_whole
@@ -69,7 +70,7 @@ def find_snapshot(
         repo_id: `organisation/model`.
         revision: branch, tag or commit; None is the main branch.
         is_complete: whether a snapshot's folder has all that is needed.
-        notify: called with a line when that is not the commit that the cache says.
+        notify: called with a line when that is not the commit that one would expect.
     """
     repository = Repository(repo_id)
     revision = revision or constants().DEFAULT_REVISION
@@ -80,19 +81,25 @@ def find_snapshot(
     for commit in dict.fromkeys((used, named, *repository.unclaimed(revision))):
         if commit is None or not is_complete(repository.snapshot(commit)):
             continue
-        if commit != named:
-            where = f"{printable(repo_id)}: {printable(revision)}"
-            moved = (
-                f"is {named[:8]} in the Hub cache now, moved there by another tool"
-                if named
-                else "is not in the Hub cache"
-            )
-            why = "as before" if commit == used else "the newest that is complete here"
-            notify(
-                f"{where} {moved}; using {commit[:8]}, {why}. To update: nearid models pull {printable(repo_id)}"
-            )
+        if why := _surprise(revision, commit, named, used):
+            target = repo_id if revision == constants().DEFAULT_REVISION else f"{repo_id}@{revision}"
+            notify(f"{printable(repo_id)}: {why}. To update: nearid models pull {quote(printable(target))}")
         return repository.snapshot(commit)
     return None
+
+
+def _surprise(revision: str, commit: str, named: str | None, used: str | None) -> str:
+    """Why a commit is used that one would not expect, if it is."""
+    branch, using = printable(revision), f"using {commit[:8]}"
+    if commit == named:
+        if used is None or used == commit:
+            return ""
+        return f"{branch} was {used[:8]}, which is gone from the Hub cache; {using}"
+    if named is None:
+        return f"the Hub cache has no {branch}; {using}, the newest that is complete in it"
+    if commit == used:
+        return f"another tool has moved {branch} to {named[:8]} in the Hub cache; {using}, as before"
+    return f"{branch} is {named[:8]} in the Hub cache and not complete; {using}, the newest that is"
 
 
 def keep_revision(repo_id: str, revision: str | None, commit: str) -> None:
@@ -168,6 +175,11 @@ class Repository:
     def partial(self, digest: str) -> Path:
         """Where a file grows until it is whole."""
         return self.folder / "blobs" / f"{digest}{PARTIAL}"
+
+    def begun(self, digests: Iterable[str | None]) -> int:
+        """How many bytes of files that are not whole are here."""
+        partials = (self.partial(digest) for digest in digests if digest)
+        return sum(path.stat().st_size for path in partials if path.exists())
 
     def link(self, commit: str, name: str, digest: str) -> None:
         """Make a whole file a file of a snapshot."""

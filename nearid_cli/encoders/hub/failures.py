@@ -42,9 +42,9 @@ def no_answer(error: Exception, url: str, is_file: bool = False) -> HubError:
     """
     httpx = httpx_module()
     elsewhere = is_file and is_elsewhere(url)
-    who = f"{_host(url)}, which keeps the Hub's large files," if elsewhere else "the Hub"
+    who = f"{_host(url)} (the Hub's large files)" if elsewhere else "the Hub"
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-        return TransientError(f"the connection to {who.rstrip(',')} broke")
+        return TransientError(f"the connection to {who} broke")
     if isinstance(error, httpx.ReadTimeout) and is_file:
         return TransientError(f"{who} stopped sending")
     proxy = proxy_for(url)
@@ -75,7 +75,7 @@ def _reason(error: Exception, url: str) -> tuple[str, bool]:
         )
         return (
             f"its certificate is not trusted{f' ({why})' if why else ''}; where a company's proxy signs connections: "
-            "`export SSL_CERT_FILE=COMPANY_CERTIFICATES.pem`"
+            f"`export SSL_CERT_FILE={_certificates()}`"
         ), False
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
         return f"no secure connection ({_words(error)}): is it http:// in place of https:// there?", False
@@ -176,6 +176,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _host(url: str) -> str:
     parts = urlsplit(url)
     return printable(parts.netloc.rpartition("@")[2])
+
+
+def _certificates() -> str:
+    """The file of a company's certificates: the one that other tools were told of, which nothing here reads."""
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    return next((f"${name}" for name in names if os.environ.get(name)), "COMPANY_CERTIFICATES.pem")
 
 
 def _proxy_words(proxy: tuple[str, str] | None) -> str:

@@ -31,6 +31,15 @@ def fetch(repo_id: str, revision: str | None, notify: Notify, subfolder: str, sa
             raise _cannot_write(error) from error
 
 
+def ask(repo_id: str) -> str:
+    """See `hub.describe_answer`."""
+    check_reachable()
+    said: list[str] = []
+    with quiet_hub():
+        listing = Asking(repo_id, None, said.append).listing()
+    return "; ".join((f"{printable(constants().ENDPOINT)} answers: {repo_id} is {listing.commit[:8]}", *said))
+
+
 def _fetch(
     repo_id: str, revision: str | None, notify: Notify, subfolder: str, safetensors_only: bool
 ) -> Path:
@@ -73,8 +82,12 @@ def _choose(listing: Listing, subfolder: str, safetensors_only: bool, where: str
 
 def _say_what_changes(where: str, repository: Repository, branch: str, commit: str, notify: Notify) -> None:
     """One line when a branch is no longer what it was when it was used last."""
-    old = repository.used(branch) or repository.commit(branch)
-    if not is_commit(branch) and old and old != commit and repository.snapshot(old).is_dir():
+    if is_commit(branch):
+        return
+    old, named = repository.used(branch), repository.commit(branch)
+    if old is None and named and repository.snapshot(named).is_dir():
+        old = named
+    if old and old != commit:
         notify(
             f"{where}: {old[:8]} -> {commit[:8]}; scores may change. To stay: {where.partition('@')[0]}@{old}"
         )
@@ -92,7 +105,9 @@ def _fetch_files(
     weights = [name for name in missing if name not in settings]
     size = sum(listing.files[name].size or 0 for name in missing)
     if missing:
-        notify(f"downloading {asking.shown} ({file_size(size)}) into {printable(cache_folder())}")
+        begun = repository.begun(listing.files[name].digest for name in missing)
+        amount = f"{file_size(size)}, {file_size(begun)} of it already here" if begun else file_size(size)
+        notify(f"downloading {asking.shown} ({amount}) into {printable(cache_folder())}")
     with tqdm(
         total=size,
         desc=printable(asking.repo_id),

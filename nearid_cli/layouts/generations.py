@@ -82,6 +82,13 @@ def _by_level(
         name = name_at(directory, level, qualified)
         labels = above[directory.folders[:level]]
         found.subjects.setdefault(name, []).extend(pictures(tree, directory, level + 1, labels))
+    below = {directory.folders[-1] for directory in deep if len(directory.folders) == level + 2}
+    if len(below) > 1 and not any(is_phrase(name) or name.isdecimal() for name in below):
+        logger.info(
+            "folders below subjects are read as prompts: %s; if they are methods: --pattern '%s{subject}/{method}/**'",
+            _few(sorted(below, key=natural_key)),
+            "*/" * level,
+        )
     return found
 
 

@@ -7,12 +7,15 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Dataset, Picture
 from nearid_cli.layouts.manifest import MANIFESTS, OPTIONAL, REQUIRED
+from nearid_cli.layouts.spelling import look_alike
+from nearid_cli.layouts.table import is_utf8
 from nearid_cli.text import printable
 
 Row = Mapping[str, str]
@@ -30,7 +33,7 @@ def write_manifest(path: Path, methods: Mapping[str, Dataset]) -> int:
     """Write the pictures of some data sets; their paths count from the manifest's folder.
 
     Args:
-        path: .csv, .jsonl or .parquet.
+        path: one of the extensions of manifests.
         methods: by name; with one that is called `""`, generations keep the method that their path says, if any.
 
     Returns:
@@ -56,7 +59,8 @@ def _rows(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[Row]:
                 for one in pictures:
                     yield {"path": _path(folder, one), "subject": subject.name, "role": role}
             for one in subject.generations:
-                said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed, **one.labels}
+                said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed}
+                said |= {_column(name): value for name, value in one.labels.items()}
                 yield {
                     "path": _path(folder, one),
                     "subject": subject.name,
@@ -65,16 +69,28 @@ def _rows(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[Row]:
                 }
 
 
+def _column(label: str) -> str:
+    """The column of a label; `label_path` for one that is called like a column that says something else.
+
+    >>> _column("step"), _column("Role")
+    ('step', 'label_Role')
+    """
+    return f"label_{label}" if look_alike(label) in (*REQUIRED, *OPTIONAL) else label
+
+
 def _path(folder: Path, picture: Picture) -> str:
+    """The path of a picture from a folder, where it can be reached so: through links, `..` leads elsewhere."""
+    absolute = os.path.abspath(picture.path)  # noqa: PTH100 - textual: links stay
     try:
-        return os.path.relpath(picture.path, folder)
+        relative = os.path.relpath(absolute, folder)
     except ValueError:  # another drive
-        return os.path.abspath(picture.path)  # noqa: PTH100 - textual: links stay
+        return absolute
+    return relative if os.path.lexists(folder / relative) else absolute
 
 
-def _csv(columns: list[str], rows: Iterable[Row]) -> bytes:
+def _csv(columns: list[str], rows: Iterable[Row], separator: str = ",") -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="")
+    writer = csv.DictWriter(text, columns, restval="", delimiter=separator)
     writer.writeheader()
     writer.writerows(rows)
     # A path is bytes and not always UTF-8; reading takes them as they are.
@@ -92,9 +108,23 @@ def _parquet(columns: list[str], rows: Iterable[Row]) -> bytes:
 
     rows = list(rows)
     buffer = io.BytesIO()
-    table = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in columns})
-    pq.write_table(table, buffer)
+    arrays = {}
+    for name in columns:
+        cells = [row.get(name) for row in rows]
+        if not all(is_utf8(cell) for cell in cells if cell):
+            arrays[name] = pa.array(
+                [None if cell is None else os.fsencode(cell) for cell in cells], pa.binary()
+            )
+        else:
+            arrays[name] = pa.array(cells, pa.string())
+    pq.write_table(pa.table(arrays), buffer)
     return buffer.getvalue()
 
 
-_WRITERS = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+_WRITERS = {
+    ".csv": _csv,
+    ".tsv": partial(_csv, separator="\t"),
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+}

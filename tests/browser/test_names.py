@@ -31,8 +31,12 @@ def test_labels_of_a_plot_stay_apart(named: Page) -> None:
     assert all(method in named.locator("svg").first.locator("desc").text_content() for method in METHODS)
 
 
-def test_labels_fit_beside_their_plot(named: Page) -> None:
-    for name in named.locator(".figures .name").all():
+def test_labels_fit_beside_their_plot(open_page: Open, tmp_path: Path) -> None:
+    names = ["m" * 60, "WWW" * 9, "馬克杯" * 20, *METHODS]
+    page = open_page(
+        without_pictures(tmp_path / "report.html", {name: scored({"a": [0.5]}) for name in names})
+    )
+    for name in page.locator(".figures .name").all():
         assert name.evaluate("one => one.getBBox().width") <= 141
 
 

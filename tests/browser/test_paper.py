@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from pypdf import PdfReader
 from tests.comparing import scored
 from tests.pages import METHODS, SUBJECTS
 from tests.reporting import BEGINNING, END, Open, page, report, without_pictures
+from tests.viewing import Viewing
 
 __all__ = ["page", "report"]
 
@@ -126,15 +129,33 @@ def test_no_row_is_cut_in_two(page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
 
 
-def test_the_button_prints_when_all_pictures_are_there(page: Page) -> None:
-    page.evaluate("""() => {
+def test_the_button_prints_when_all_pictures_are_there(
+    run_json: Path, view: Callable[..., Viewing], open_page: Open
+) -> None:
+    page = open_page(view(run_json).url)
+    assert page.locator(".card.waiting").count() > 0
+    widths = page.evaluate("""() => new Promise((resolve) => {
         window.print = () => {
-            window.printed = [...document.images].every((one) => one.complete && one.naturalWidth > 0)
-                && document.querySelectorAll(".card.waiting").length === 0;
             dispatchEvent(new Event("beforeprint"));
+            resolve([...document.images].map((one) => one.naturalWidth));
             dispatchEvent(new Event("afterprint"));
         };
-    }""")
-    page.get_by_role("button", name="Print").click()
-    page.wait_for_function("window.printed === true")
+        document.getElementById("print").click();
+    })""")
+    assert len(widths) >= 9 + 6
+    assert min(widths) > 0
     expect(page.locator("details[open]")).to_have_count(0)
+
+
+def test_a_picture_that_is_not_there_in_time_is_named(
+    run_json: Path, view: Callable[..., Viewing], open_page: Open
+) -> None:
+    page = open_page(view(run_json).url)
+    named, back = page.evaluate("""() => ["beforeprint", "afterprint"].map((event) => {
+        dispatchEvent(new Event(event));
+        return [...document.querySelectorAll("#gallery .missing")].map((one) => one.textContent);
+    })""")
+    result = json.loads(run_json.read_text())
+    generations = {image["path"] for image in result["images"]}
+    assert set(named) == generations.union(*(subject["reference_paths"] for subject in result["subjects"]))
+    assert back == []

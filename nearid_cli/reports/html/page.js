@@ -91,7 +91,7 @@
 
   function tile(items, place, metric) {
     const item = items[place];
-    const whose = data.methods.length > 1 && item.method >= 0 ? [data.methods[item.method]] : [];
+    const whose = data.methods.length > 1 && item.method >= 0 ? [data.labels[item.method]] : [];
     const button = make("button", {
       type: "button", className: "tile", title: item.name, "data-paper": [...whose, item.name].join(" · ") });
     button.append(make("span", { className: item.method < 0 ? "frame" : "frame own " + colour(item.method) }, image(item, false)));

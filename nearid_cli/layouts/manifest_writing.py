@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def _parquet(columns: list[str], rows: Iterable[Row]) -> bytes:
     return buffer.getvalue()
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[list[str], Iterable[Row]], bytes]] = {
     ".csv": _csv,
     ".tsv": partial(_csv, separator="\t"),
     ".jsonl": _jsonl,

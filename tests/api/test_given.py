@@ -136,6 +136,15 @@ def test_a_path_that_is_given_twice_counts_once(here: Path, caplog: pytest.LogCa
     assert "repeated paths (2" in caplog.text
 
 
+def test_a_picture_of_two_subjects_copies_a_reference_of_one(here: Path) -> None:
+    shared = here / "refs/cat/0.jpg"
+    result = nearid_cli.score("refs", {"cat": [shared], "cup": [shared]}, "hog", allow_unmatched=True)
+    assert [(image.path, image.copy_of) for image in result.images] == [
+        ("0.jpg", "cat/0.jpg"),
+        ("0.jpg", None),
+    ]
+
+
 def test_distractors_are_given_likewise(here: Path) -> None:
     expected = nearid_cli.score("refs", "gens", "hog", distractors="gens")
     for given in (paths, opened, arrays):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 import nearid_cli
 from nearid_cli.benchmarks.mtg.result import MtgResult
@@ -269,3 +270,25 @@ def test_save_checks_everything_first(scored: ScoreResult, here: Path) -> None:
     with pytest.raises(UsageError, match="expected a file to write to"):
         scored.save()
     assert not Path("a.json").exists()
+
+
+def test_a_report_counts_the_pictures_that_were_in_memory(here: Path) -> None:
+    loaded = []
+    for path in sorted(Path("methods/ours/cat").iterdir()):
+        with Image.open(path) as image:
+            loaded.append(image.convert("RGB"))
+    # A file at the place that the name of a picture in memory would have below the root, and another picture.
+    decoy = Path("<generations>/<generations>/1")
+    decoy.parent.mkdir(parents=True)
+    decoy.write_bytes(Path("refs/cup/0.jpg").read_bytes())
+    result = nearid_cli.score("refs/cat", loaded, "hog")
+    page = result.save("report.html").read_text()
+    assert "2 pictures, " in page
+    assert "; 3 pictures from memory, not shown." in page
+    assert page.count("data:image/webp") == 2
+    both = nearid_cli.compare({"memory": loaded, "files": "methods/ours/cat"}, "refs/cat", "hog")
+    page = both.save("report.html").read_text()
+    assert "5 pictures, " in page
+    assert "; 3 pictures from memory, not shown." in page
+    files = nearid_cli.score("refs/cat", "methods/ours/cat", "hog").save("report.html").read_text()
+    assert "from memory" not in files

@@ -13,7 +13,8 @@ from nearid_cli.reports.html.labels import apart
 from nearid_cli.reports.html.pictures import Pictures
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
-from nearid_cli.text import printable
+from nearid_cli.results.score import is_in_memory
+from nearid_cli.text import count, printable
 
 LABEL = 32
 """So many characters of a method's name stand in a line with those of all others."""
@@ -55,7 +56,7 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
 
     First what the page shows first: the worst generations, suspected copies beside their references, and what
     metrics disagree about. Then every subject in turn: a reference and the worst generation of each method,
-    a second reference and the second worst, and so on.
+    a second reference and the second worst, and so on. Pictures that a program gave from its memory are no files.
     """
     methods = methods_of(result)
     first = methods[0].result.metrics[0].name
@@ -76,7 +77,31 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
         rows.setdefault(subject, []).append(worst_first)
     for turn in zip_longest(*(row for subject in rows.values() for row in subject)):
         files += [path for path in turn if path is not None]
-    return list(dict.fromkeys(files))
+    held = set(_in_memory(methods))
+    return [path for path in dict.fromkeys(files) if path not in held]
+
+
+def memory_note(result: ScoreResult | CompareResult) -> str:
+    """What the page says of pictures that a program gave from its memory; nothing where there are none."""
+    held = len(_in_memory(methods_of(result)))
+    return f"; {count(held, 'picture')} from memory, not shown" if held else ""
+
+
+def _in_memory(methods: tuple[Method, ...]) -> list[Path]:
+    """Where the pictures from memory would be if they were files: references that methods share once."""
+    references = [
+        path
+        for named in references_of(methods).values()
+        for path, name in named.items()
+        if is_in_memory(name)
+    ]
+    generations = [
+        generation_file(method.result, image.path)
+        for method in methods
+        for image in method.result.images
+        if is_in_memory(image.path)
+    ]
+    return references + generations
 
 
 def page_data(result: ScoreResult | CompareResult, pictures: Pictures) -> dict[str, Any]:

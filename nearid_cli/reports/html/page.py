@@ -14,7 +14,7 @@ from string import Template
 
 from nearid_cli.reports import gate_text
 from nearid_cli.reports.html import sections, tables
-from nearid_cli.reports.html.data import json_in_html, methods_of, page_data, subjects_of
+from nearid_cli.reports.html.data import json_in_html, memory_note, methods_of, page_data, subjects_of
 from nearid_cli.reports.html.labels import cut
 from nearid_cli.reports.html.pictures import Pictures
 from nearid_cli.reports.html.svg import LEAST_SPAN, escaped
@@ -60,7 +60,7 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
         lead=f'<p class="lead">{" ".join(map(escaped, lines))}</p>{_gate_line(gate)}',
         sections="".join(_section(*part) for part in parts),
         legend=sections.legend(methods),
-        note=escaped(f"{pictures.note[:1].upper()}{pictures.note[1:]}."),
+        note=escaped(f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result)}."),
         provenance=sections.provenance(methods, f"{result.tool.name} {result.tool.version}", result.created),
         data=json_in_html(page_data(result, pictures)),
         script=script,

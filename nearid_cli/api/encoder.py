@@ -87,13 +87,13 @@ class ImageEncoder:
 
 def _open(image: OnePicture, place: str, bad: list[BadImage]) -> Image.Image | None:
     from nearid_cli.images.decode import UnreadableImage, decode
-    from nearid_cli.images.memory import rgb_of
+    from nearid_cli.images.memory import read_held
 
     try:
         if is_path(image):
             return decode(Path(image))
         held = read_picture(image, place)
-        return rgb_of(held.image) if isinstance(held, InMemory) else None
+        return read_held(held.image).image if isinstance(held, InMemory) else None
     except UnreadableImage as error:
         bad.append(BadImage(place, error.reason))
         return None

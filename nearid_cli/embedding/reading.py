@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.embedding.memo import FileState, digest_bytes, digest_pixels
-from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
+from nearid_cli.images.reading import DEFAULT_READING, Reading
 from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from nearid_cli.images.decode import Decoded, UnreadableImage
 
 
@@ -102,12 +100,12 @@ class MemoryContent:
         Raises:
             UnreadableImage: with the reason.
         """
-        from nearid_cli.images.decode import Decoded, UnreadableImage
+        from nearid_cli.images.decode import UnreadableImage
 
-        rgb = _rgb(self.picture, max_pixels, reading)
-        if digest_pixels(rgb) != self.digest:
+        taken = _take(self.picture, max_pixels, reading)
+        if digest_pixels(taken.image) != self.digest:
             raise UnreadableImage("the picture changed during the run; run again")
-        return Decoded(rgb, Findings())
+        return taken
 
 
 def identify_in_memory(
@@ -117,7 +115,7 @@ def identify_in_memory(
     from nearid_cli.images.decode import UnreadableImage
 
     try:
-        return digest_pixels(_rgb(picture, max_pixels, reading))
+        return digest_pixels(_take(picture, max_pixels, reading).image)
     except UnreadableImage as error:
         return error
 
@@ -127,8 +125,8 @@ def content_of(source: Source, digest: bytes) -> Content:
     return MemoryContent(source, digest) if isinstance(source, InMemory) else FileContent(source, digest)
 
 
-def _rgb(picture: InMemory, max_pixels: int | None, reading: Reading) -> Image.Image:
+def _take(picture: InMemory, max_pixels: int | None, reading: Reading) -> Decoded:
     from nearid_cli.images.decode import MAX_PIXELS
-    from nearid_cli.images.memory import rgb_of
+    from nearid_cli.images.memory import read_held
 
-    return rgb_of(picture.image, max_pixels or MAX_PIXELS, reading)
+    return read_held(picture.image, max_pixels or MAX_PIXELS, reading)

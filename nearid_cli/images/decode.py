@@ -28,6 +28,9 @@ MAX_PIXELS = 178_000_000
 """Default limit of width x height; Pillow itself stops just above, at twice its `MAX_IMAGE_PIXELS`."""
 
 
+_SIXTEEN_BITS = (16, False)
+
+
 class _Silence(threading.local):
     """Whether this thread is inside Pillow on behalf of `decode`."""
 
@@ -89,6 +92,7 @@ def decode(
         UnreadableImage: the file is not there, not a picture, too large, truncated or damaged.
         UsageError: the host program has told Pillow to fill in truncated pictures.
 
+    >>> from io import BytesIO
     >>> file = BytesIO()
     >>> Image.new("L", (3, 2), 128).save(file, "PNG")
     >>> picture = decode(file.getvalue())
@@ -150,10 +154,17 @@ def _loaded(
     if at_least is not None:
         picture.draft("RGB", (at_least, at_least))
     picture.load()
+    return _settled(picture, opened.grey, opened.profile, opened.orientation, reading)
+
+
+def _settled(
+    picture: Image.Image, grey: tuple[int, bool], profile: bytes, orientation: int, reading: Reading
+) -> Decoded:
+    """A loaded picture as an upright one of mode RGB; the arguments are those of `Opened`."""
     deep = picture.mode.startswith("I;16")
-    shallow = _high_bits(picture, *opened.grey) if deep and reading.sixteen_bit == "scale" else picture
-    rgb, findings = _coloured(shallow, opened.profile, reading)
-    return Decoded(_upright(rgb, opened.orientation), findings + Findings(deep=int(deep)))
+    shallow = _high_bits(picture, *grey) if deep and reading.sixteen_bit == "scale" else picture
+    rgb, findings = _coloured(shallow, profile, reading)
+    return Decoded(_upright(rgb, orientation), findings + Findings(deep=int(deep)))
 
 
 def _high_bits(picture: Image.Image, bits: int, inverted: bool) -> Image.Image:
@@ -216,10 +227,15 @@ def picture_format(start: bytes) -> str:
 
 def to_rgb(picture: Image.Image, reading: Reading = DEFAULT_READING) -> Image.Image:
     """A new picture of mode RGB, upright by its EXIF orientation, with empty `info`."""
-    rgb = None
-    if reading.color_profile == "convert":
-        rgb, _ = _coloured(picture, profile_of(picture), reading)
-    return _upright(picture.convert("RGB") if rgb is None or rgb is picture else rgb, orientation_of(picture))
+    return take(picture, reading).image
+
+
+def take(picture: Image.Image, reading: Reading = DEFAULT_READING) -> Decoded:
+    """A copy of a picture that a program holds, read as the same one in a file; and what was a matter of choice."""
+    with _pillow_silenced():
+        picture.load()
+        own = picture.copy() if picture.mode == "RGB" else picture
+        return _settled(own, _SIXTEEN_BITS, profile_of(picture), orientation_of(picture), reading)
 
 
 _TURNS = {

@@ -267,12 +267,12 @@ def test_a_list_for_several_subjects_is_refused(here: Path) -> None:
 def test_bad_pictures_are_listed_or_skipped(here: Path) -> None:
     (here / "cut.jpg").write_bytes((here / "refs/cat/0.jpg").read_bytes()[:1500])
     good = opened(here / "gens")["cat"]
-    deep = Image.new("I;16", (9, 9))
+    deep = Image.new("I", (9, 9))
     with Image.open("cut.jpg") as cut, pytest.raises(BadImagesError) as caught:
         nearid_cli.score("refs/cat", [*good, cut, deep, here / "cut.jpg"], "hog")
     bad = [one.path for one in caught.value.bad]
     assert bad == ["generations[3]", "generations[4]", str(here / "cut.jpg")]
-    assert "mode I;16 in memory" in caught.value.bad[1].reason
+    assert "mode I, whose values have no known range" in caught.value.bad[1].reason
     assert "truncated" in caught.value.bad[0].reason
     with Image.open("cut.jpg") as cut:
         result = nearid_cli.score("refs/cat", [*good, cut, deep, here / "cut.jpg"], "hog", skip_bad=True)
@@ -298,6 +298,21 @@ def test_pictures_in_memory_are_cached_by_their_pixels(here: Path, checkpoint: P
     again = nearid_cli.score(arrays(here / "refs"), arrays(here / "gens"), **options)
     assert numbers(again) == numbers(first)
     assert sorted((here / "kept/embeddings").rglob("*.parquet")) == kept
+
+
+def test_what_was_a_matter_of_choice_is_said_as_of_files(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 65536, (64, 64), dtype=np.uint16)
+    Image.fromarray(levels).save("deep.png")
+    for options in ({}, {"sixteen_bit": "clip"}):
+        said, similarities = [], []
+        for picture in (Path("deep.png"), load(Path("deep.png"))):
+            caplog.clear()
+            similarities.append(nearid_cli.pair(picture, "gens/cat/0.png", "hog", **options).similarity)
+            said.append([record.message for record in caplog.records if "more than 8 bits" in record.message])
+        assert similarities[0] == similarities[1]
+        assert said[0] == said[1] != []
 
 
 def test_no_file_has_the_digest_of_a_picture_in_memory(here: Path) -> None:

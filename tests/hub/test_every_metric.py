@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.hub.conftest import Run
-from tests.hub.simulated import SimulatedHub
 
 from nearid_cli.encoders.registry import REGISTRY, SHIPPED
+from tests.hub.conftest import Run
 from tests.hub.repositories import REPOSITORIES, build
+from tests.hub.simulated import SimulatedHub
 
 METRICS = {
     name: metric.checkpoint for name, metric in REGISTRY.items() if metric.checkpoint not in ("", SHIPPED)

@@ -80,6 +80,10 @@ def numpy_file() -> bytes:
         (encoded("JPEG2000", no_jp2=True), "unsupported: JPEG 2000; convert it to PNG"),
         (b"\xff\x0a\xfa\x1f\x01\x91", "unsupported: JPEG XL; convert it to PNG"),
         (b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl ", "unsupported: JPEG XL; convert it to PNG"),
+        (
+            b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x50\0\x20\x02",
+            "unsupported: PNG variant of iOS apps (CgBI); convert it to PNG",
+        ),
         (b"8BPS\0\x01" + bytes(20), "unsupported: PSD; convert it to PNG"),
         (b"\x76\x2f\x31\x01\x02\0\0\0channels\0", "unsupported: EXR; convert it to PNG"),
         (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "unsupported: Radiance HDR; convert it to PNG"),

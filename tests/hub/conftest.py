@@ -119,7 +119,9 @@ def environment(endpoint: str, home: Path, **variables: str) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("HF_", "TRANSFORMERS_", "SSL_")) and "proxy" not in name.lower()
+        if not name.startswith(("HF_", "TRANSFORMERS_", "SSL_"))
+        and "proxy" not in name.lower()
+        and "_CA_" not in name
     }
     settings = {
         "HF_ENDPOINT": endpoint,

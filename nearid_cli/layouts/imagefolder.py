@@ -20,7 +20,7 @@ from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.spelling import Spellings, look_alike
 from nearid_cli.layouts.table import Row, Table, is_utf8, read_table
 from nearid_cli.layouts.tree import Tree
-from nearid_cli.layouts.walk import Walk, leave_out_byproducts
+from nearid_cli.layouts.walk import Walk, leave_out_byproducts, scan
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,20 @@ def find_described(root: Path, look: Callable[[], Walk]) -> Found | Tree | None:
         one = meaning.described(picture(root, name), rows[name])
         found.subjects.setdefault(composed(subjects[name]), []).append(one)
     return found
+
+
+def find_methods_described(root: Path) -> Found | None:
+    """The pictures of several methods, where metadata right in the folder says whose and by which method each is.
+
+    Raises:
+        InputError: the metadata and the pictures do not fit.
+    """
+    if not any((root / name).is_file() for name in _FILES):
+        return None
+    found = find_described(root, lambda: scan(root))
+    if isinstance(found, Found) and any(one.method for one in found.pictures()):
+        return found
+    return None
 
 
 def _without(left_out: LeftOut, files: Sequence[str]) -> LeftOut:

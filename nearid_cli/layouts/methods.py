@@ -15,6 +15,7 @@ from nearid_cli.layouts.detect import Layout, layout_named
 from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.find import How, distractor_side, find, look_at_side, manifest_at
 from nearid_cli.layouts.found import Found, Side, from_manifest, own_name
+from nearid_cli.layouts.imagefolder import find_methods_described
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest
@@ -136,6 +137,9 @@ def _in_one_place(
         return _from_manifest(manifest, references, how, distractors)
     if samples := _samples(place):
         return _each(samples, references, how, distractors)
+    if (described := find_methods_described(place)) is not None and references is not None:
+        side = look_at_side(references, "reference", layout)
+        return _with_methods(side, described, f"imagefolder {printable(place)}", layout, distractors)
     references = references or _references_in(place)
     if how.pattern is not None and "method" in Pattern(how.pattern).names:
         return _by_pattern(place, references, how, distractors)
@@ -287,12 +291,6 @@ def _from_manifest(
     manifest: Manifest, references: Side | None, how: How, distractors: Side | None
 ) -> dict[str, Dataset]:
     """One data set a method; references and distractors of the manifest are everyone's."""
-    rows = [(subject, one) for subject, pictures in manifest.roles["generation"].items() for one in pictures]
-    if unnamed := sum(one.method is None for _, one in rows):
-        raise InputError(
-            f"manifest {printable(manifest.path)} has {count(unnamed, 'generation')} without a method; "
-            "fill in the column `method`"
-        )
     layout = layout_named(how.layout)
     side = (
         from_manifest(manifest, "reference")
@@ -301,8 +299,20 @@ def _from_manifest(
     )
     # One manifest is both sides: what it left out counts once.
     left_out = LeftOut() if references is None else manifest.left_out
-    generated = Found(manifest.path, "manifest", left_out=left_out)
-    generated.subjects = {subject: [] for subject, _ in rows}
+    generated = Found(manifest.path, "manifest", manifest.roles["generation"], left_out=left_out)
+    return _with_methods(side, generated, f"manifest {printable(manifest.path)}", layout, distractors)
+
+
+def _with_methods(
+    side: Found | Tree, generated: Found, what: str, layout: Layout, distractors: Side | None
+) -> dict[str, Dataset]:
+    """One data set a method of generations that a table describes."""
+    rows = [(subject, one) for subject, pictures in generated.subjects.items() for one in pictures]
+    if unnamed := sum(one.method is None for _, one in rows):
+        raise InputError(
+            f"{what} has {count(unnamed, 'generation')} without a method; fill in the column `method`"
+        )
+    generated = replace(generated, subjects={subject: [] for subject, _ in rows})
     referenced, _ = resolve(side, generated, layout)
     return _by_method(referenced, generated, rows, distractors)
 

@@ -11,6 +11,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts import find
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.imagefolder import Meaning, meanings, metadata_files, read_metadata, subjects_of
+from nearid_cli.layouts.methods import find_methods
 
 ROWS = [
     {"file_name": "0.png", "subject": "cat", "text": "a cat, sitting", "step": 500, "score": 0.25},
@@ -235,7 +236,16 @@ def test_captions_do_not_say_whose_a_picture_is(tmp_path, plant, caplog):
     ]
 
 
-def test_metadata_of_several_methods_is_no_score(tmp_path, plant):
+def test_metadata_of_several_methods_is_no_score_but_a_comparison(tmp_path, plant):
     rows = [{"file_name": f"{i}.png", "subject": "cat", "method": f"m{i}"} for i in range(2)]
+    refs, gens = plant("refs", "cat/0.jpg dog/0.jpg"), lay_out(tmp_path / "gens", rows)
     with pytest.raises(InputError, match="generations of several methods: m0, m1"):
-        find(plant("refs", "cat/0.jpg"), lay_out(tmp_path / "gens", rows))
+        find(refs, gens)
+    found = find_methods([gens], refs, {})
+    assert {m: [one.name for s in d.subjects for one in s.generations] for m, d in found.items()} == {
+        "m0": ["0.png"],
+        "m1": ["1.png"],
+    }
+    lay_out(gens, [*rows, {"file_name": "2.png", "subject": "cat"}])
+    with pytest.raises(InputError, match=r"imagefolder .*gens has 1 generation without a method; fill in"):
+        find_methods([gens], refs, {})

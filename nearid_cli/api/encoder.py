@@ -106,6 +106,7 @@ def load_encoder(
     dtype: str = "auto",
     batch_size: int = 16,
     configured: Mapping[str, Mapping[str, str]] | None = None,
+    safetensors_only: bool = False,
 ) -> ImageEncoder:
     """Load a metric's encoder.
 
@@ -115,6 +116,7 @@ def load_encoder(
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
         batch_size: pictures a forward pass.
         configured: metrics of your own, name -> {checkpoint, readout, revision}.
+        safetensors_only: refuse weights in torch's pickle format.
 
     Raises:
         UsageError: an unknown metric, device or dtype, or several metrics.
@@ -127,5 +129,5 @@ def load_encoder(
     if len(requests) != 1:
         raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
     chosen = choose_device(device)
-    (spec,) = resolve(requests, choose_dtype(dtype, chosen))
+    (spec,) = resolve(requests, choose_dtype(dtype, chosen), safetensors_only=safetensors_only)
     return ImageEncoder(load(spec, chosen), batch_size)

@@ -45,6 +45,10 @@ def info(cache: shared.CacheFolder = None) -> None:
         f"{printable(opened.folder)}: {count(sum(row.embeddings for row in rows), 'embedding')}, "
         f"{file_size(sum(row.size for row in rows))}"
     )
+    if weights := opened.converted_weights():
+        typer.echo(
+            f"{count(len(weights), 'file')} of pickled weights kept as safetensors, {file_size(sum(weights))}"
+        )
     if rows:
         show.rows(
             ("metric", "checkpoint", "dtype", "embeddings", "parts", "size", "fingerprint"),

@@ -104,7 +104,7 @@ def pull(
 
 
 @app.command()
-def verify(context: typer.Context, name: Name) -> None:
+def verify(context: typer.Context, name: Name, safetensors_only: shared.SafetensorsOnly = False) -> None:
     """Check a checkpoint's files and weights.
 
     The files are hashed again; the weights must be complete and finite.
@@ -112,7 +112,7 @@ def verify(context: typer.Context, name: Name) -> None:
     from nearid_cli.encoders import models
 
     with doing(f"checking {name}"):
-        found = models.verify(name, _configuration(context).metrics)
+        found = models.verify(name, _configuration(context).metrics, safetensors_only=safetensors_only)
     if found.files:
         rows(
             ("file", "digest", "check"),
@@ -126,8 +126,8 @@ def verify(context: typer.Context, name: Name) -> None:
             ],
         )
     if found.damaged and found.spec.folder is not None:
-        # The snapshot's files are links: the damage is in the repository's `blobs`, two folders up.
-        repository = found.spec.folder.parents[1]
+        # The snapshot's files are links: the damage is in the repository's `blobs`, beside `snapshots`.
+        repository = next(place.parent for place in found.spec.folder.parents if place.name == "snapshots")
         raise ModelError(
             f"{printable(found.spec.checkpoint)}: {len(found.damaged)} damaged: "
             f"{', '.join(file.name for file in found.damaged)}; delete {printable(repository)} "

@@ -211,12 +211,13 @@ def default_map(configuration: Configuration) -> dict[str, Any]:
         metric = values.pop("metric")
         values["metrics"] = [metric] if isinstance(metric, str) else metric
     place = {"cache": values["cache"]} if "cache" in values else {}
+    formats = {name: values[name] for name in ("safetensors_only",) if name in values}
     return {
         **dict.fromkeys(("score", "compare", "layout", "embed", "pair"), values),
         **dict.fromkeys(("demo", "doctor"), place),
         "bench": dict.fromkeys(("nearid", "mtg", "dreambench", "table1"), values),
         "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
-        "models": {"pull": {name: values[name] for name in ("safetensors_only",) if name in values}},
+        "models": dict.fromkeys(("pull", "verify"), formats),
     }
 
 

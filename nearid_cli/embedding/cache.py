@@ -230,10 +230,13 @@ class Cache:
             freed += sum(self.memo.parts.sizes().values())
             shutil.rmtree(self.folder / "files", ignore_errors=True)
             shutil.rmtree(self.folder / "embeddings", ignore_errors=True)
-            weights = self.folder / "weights"
-            freed += sum(file.stat().st_size for file in weights.glob("*.safetensors"))
-            shutil.rmtree(weights, ignore_errors=True)
+            freed += sum(self.converted_weights())
+            shutil.rmtree(self.folder / "weights", ignore_errors=True)
         return freed
+
+    def converted_weights(self) -> list[int]:
+        """Sizes in bytes of the safetensors copies of pickled weights."""
+        return [file.stat().st_size for file in (self.folder / "weights").glob("*.safetensors")]
 
     def _fingerprints(self) -> Iterable[str]:
         folder = self.folder / "embeddings"

@@ -151,7 +151,10 @@ def pull(
 
 
 def verify(
-    name: str, configured: Mapping[str, object] | None = None, hash_file: HashFile | None = None
+    name: str,
+    configured: Mapping[str, object] | None = None,
+    hash_file: HashFile | None = None,
+    safetensors_only: bool = False,
 ) -> Verification:
     """Hash a checkpoint's files again, and check that its weights are complete and finite.
 
@@ -170,7 +173,7 @@ def verify(
         raise ModelError(
             f"{printable(request.checkpoint)} is not here; fetch it: nearid models pull {printable(name)}"
         )
-    spec = resolve([request], "float32", hash_file)[0]
+    spec = resolve([request], "float32", hash_file, safetensors_only=safetensors_only)[0]
     if spec.folder is None:
         return Verification(spec, ())
     is_local = local_folder(request) is not None

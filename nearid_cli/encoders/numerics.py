@@ -26,7 +26,8 @@ def own_numerics(device: torch.device) -> Iterator[None]:
         for kind in {"cpu", device.type}:
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        stack.enter_context(torch.device("cpu"))  # where tensors are made that name no device
+        if torch.get_default_device().type != "cpu":  # of tensors that name none
+            stack.enter_context(torch.device("cpu"))
         stack.enter_context(_float32_by_default())
         stack.enter_context(_full_precision())
         yield

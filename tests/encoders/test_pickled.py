@@ -17,6 +17,7 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file
 
+import nearid_cli
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.load import load_encoder
@@ -301,15 +302,18 @@ def test_safetensors_only(
             tmp_path / f"{name}.png"
         )
     pair = ("pair", tmp_path / "a.png", tmp_path / "b.png", "-m", f"x={folder}")
-    for arguments in (pair, ("models", "pull", f"x={folder}")):
+    for arguments in (pair, ("models", "pull", f"x={folder}"), ("models", "verify", f"x={folder}")):
         refused = nearid(*arguments, "--safetensors-only")
         assert refused.code == 2
         assert "has its weights in pytorch_model.bin only, which --safetensors-only refuses" in refused.err
     assert nearid(*pair).code == 0
     assert list((Path(os.environ["NEARID_CACHE"]) / "weights").glob("*.safetensors"))
+    assert "1 file of pickled weights kept as safetensors" in nearid("cache", "info").out
+    with pytest.raises(ModelError, match="--safetensors-only refuses"):
+        nearid_cli.load_encoder(f"x={folder}", safetensors_only=True)
     monkeypatch.setenv("NEARID_SAFETENSORS_ONLY", "1")
     assert "--safetensors-only refuses" in nearid(*pair).err
     monkeypatch.delenv("NEARID_SAFETENSORS_ONLY")
     (tmp_path / "nearid.toml").write_text("safetensors-only = true\n")
-    for arguments in (pair, ("models", "pull", f"x={folder}")):
+    for arguments in (pair, ("models", "pull", f"x={folder}"), ("models", "verify", f"x={folder}")):
         assert "--safetensors-only refuses" in nearid(*arguments).err

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = 2  # spaces between columns
+_GLUE = "\ue000"  # stands for a space that is none to break at
 FOLD = 14  # names and headers longer than this may fold to make room
 
 
@@ -107,9 +108,11 @@ def _broken(text: Text, console: Console, width: int) -> list[Text]:
     if text.cell_len <= width:
         return [text]
     found = re.fullmatch(r"(.*:) (nearid .*)", text.plain)
-    pieces = [*(text[: found.end(1)] if found else text).wrap(console, width, overflow="fold")]
+    words = text[: found.end(1)] if found else text.copy()
+    words.plain = words.plain.replace(" %", f"{_GLUE}%")  # a number keeps its unit
+    pieces = [*words.wrap(console, width, overflow="fold")]
     for piece in pieces:
-        piece.rstrip()
+        piece.plain = piece.plain.replace(_GLUE, " ").rstrip()
     return [*pieces, text[found.start(2) :]] if found else pieces
 
 

@@ -1,4 +1,4 @@
-"""The line that says what takes so long: drawn on a terminal, gone before anything else is printed, absent in a pipe."""
+"""The line that says what takes so long: on a terminal only, and gone before anything else is printed."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GAP = 2  # spaces between columns
 _GLUE = "\ue000"  # stands for a space that is none to break at
+_SHORTEST = 8  # columns that a label needs to stay apart from others
 FOLD = 14  # names and headers longer than this may fold to make room
 
 
@@ -84,6 +85,25 @@ def _needed(group: Sequence[Column]) -> int:
     return sum(column.width + GAP for column in group)
 
 
+def _shortened(names: Sequence[str], room: int) -> Sequence[str]:
+    """Names as they are where two lines hold them whole, word by word; the others without their middle."""
+    from rich.cells import cell_len
+
+    def holds(name: str) -> bool:
+        return cell_len(name) <= room or (
+            cell_len(name) < 2 * room and max(map(cell_len, name.split()), default=0) <= room
+        )
+
+    if all(map(holds, names)):
+        return names
+    from nearid_cli.reports.labels import apart
+
+    return [
+        name if holds(name) else label
+        for name, label in zip(names, apart(names, max(room, _SHORTEST)), strict=True)
+    ]
+
+
 def show(console: Console, tables: Iterable[Table]) -> None:
     """Print tables, an empty line below each."""
     for one in tables:
@@ -116,8 +136,21 @@ def _broken(text: Text, console: Console, width: int) -> list[Text]:
     return [*pieces, text[found.start(2) :]] if found else pieces
 
 
-def table(header: str, names: Sequence[str], columns: Sequence[Column], foot: str = "") -> Table:
-    """One row a name. Names fold where the width asks for it, numbers do not. Markup is shown, not obeyed."""
+def table(
+    header: str, names: Sequence[str], columns: Sequence[Column], foot: str = "", width: int | None = None
+) -> Table:
+    """One row a name. Names fold where the width asks for it, numbers do not. Markup is shown, not obeyed.
+
+    Args:
+        header: of the names.
+        names: of the rows.
+        columns: of numbers or short texts.
+        foot: the name of the last row, if the columns have one.
+        width: of the terminal; names that two lines do not hold there lose their middle, and stay apart. None for names
+            that must be whole, such as paths.
+    """
+    if width is not None:
+        names = _shortened(names, width - _needed(columns))
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -108,9 +108,15 @@ def _score_tables(result: CompareResult, methods: Sequence[Method], width: int) 
     ]
 
 
-def _tables(header: str, names: Sequence[str], groups: Iterable[Sequence[Column]], width: int) -> list[Table]:
-    """One row a name; what does not fit a width goes on in further tables. The header needs room like a name."""
-    return [table(header, names, page) for page in pages(groups, [header, *names], width)]
+def _tables(
+    header: str, names: Sequence[str], groups: Iterable[Sequence[Column]], width: int, whole: bool = False
+) -> list[Table]:
+    """One row a name; what does not fit a width goes on in further tables. The header needs room like a name.
+
+    With `whole`, names are not shortened.
+    """
+    room = None if whole else width
+    return [table(header, names, page, width=room) for page in pages(groups, [header, *names], width)]
 
 
 def _score_columns(result: CompareResult, methods: Sequence[Method]) -> Iterator[list[Column]]:
@@ -235,7 +241,7 @@ def _disagreement_tables(result: CompareResult, width: int) -> list[Table]:
             Column(f"rank by\n{printable(first)}", [figure(one.rank_against) for one in shown]),
             Column("\ndifference", [signed_figure(one.difference) for one in shown]),
         ]
-        tables += _tables("most apart (0 lowest, 1 highest)", names, [columns], width)
+        tables += _tables("most apart (0 lowest, 1 highest)", names, [columns], width, whole=True)
     return tables
 
 

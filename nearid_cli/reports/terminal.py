@@ -63,7 +63,7 @@ def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100)
     else:
         parts = [("subject", scores), (f"by {first}", [context])]
     return [
-        table(header, names, page, foot="aggregate")
+        table(header, names, page, foot="aggregate", width=width)
         for header, groups in parts
         for page in pages([group for group in groups if group], [*names, "aggregate"], width)
     ]

@@ -252,6 +252,25 @@ def test_methods_that_all_copy_are_ranked_and_nothing_else_is_said(render: Rende
     assert "is not ranked" not in printed
 
 
+def test_what_a_dash_stands_for_is_said_once(render: Render) -> None:
+    apart = compare(
+        {"a": scored({"cat": [0.9]}), "b": scored({"dog": [0.8]}), "c": scored({"cat": [0.7]})}, "a"
+    )
+    printed = render(render_compare, apart, width=160)
+    assert printed.count("-: no subject in common with the baseline: b\n") == 1
+    two = render(render_compare, compare(random_methods({"a": 0.1, "b": 0.0})), width=160)
+    assert two.count("-: a rank correlation needs three of a kind, not all rated alike\n") == 1
+    whole = render(render_compare, compare(random_methods({"a": 0.1, "b": 0.0, "c": 0.05})), width=160)
+    assert "-: " not in whole
+
+
+@pytest.mark.parametrize("width", range(40, 160, 8))
+def test_the_verdict_stands_beside_its_difference(width: int, result: CompareResult, render: Render) -> None:
+    lines = render(render_compare, result, width=width).splitlines()
+    (first,) = [i for i, line in enumerate(lines) if "-0.040 [-0.051, -0.029]" in line]
+    assert "worse" in lines[first] + lines[first + 1]
+
+
 def test_subjects_are_counted_where_they_differ(render: Render) -> None:
     result = compare({"a": scored({"cat": [0.9], "dog": [0.5]}), "b": scored({"cat": [0.8, 0.7]})})
     printed = render(render_compare, result)

@@ -22,9 +22,9 @@ from nearid_cli.evaluate.compare import compare
 from nearid_cli.reports.html import Pictures, Shown, embed, page_files, plots, served, to_html
 from nearid_cli.reports.html.data import json_in_html, page_data
 from nearid_cli.reports.html.heatmap import BAND, HEATS, heatmap
-from nearid_cli.reports.html.labels import Label
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.html.words import answer
+from nearid_cli.reports.labels import Label
 from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
 from tests.pages import ATTACK, METHODS, comparison, with_pictures

@@ -143,6 +143,62 @@ def test_numbers_are_whole_whatever_the_names(make, render, width):
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_long_names_are_shortened_and_stay_apart(make, render, width):
+    start, end = "dreambooth-sdxl-lora-" * 4, "-with-prior-preservation" * 3
+    names = [f"{start}r{rank}{end}" for rank in (4, 16, 64)]
+    lines = render(render_score, make(dict.fromkeys([*names, "red mug"], 0.5)), width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    for rank in (4, 16, 64):
+        rows = [line for line in lines if f"r{rank}" in line]
+        assert len(rows) == len([line for line in lines if line.startswith("red mug ")])
+        assert all(row.startswith("dream") for row in rows)
+
+
+MISSING = {
+    "one subject": (
+        ["Floor, retention and identification need a second subject."],
+        {"a": (None, 0.9, None)},
+        2,
+    ),
+    "one reference each": (
+        ["A ceiling, and with it a retention, needs a second reference."],
+        {"a": (0.1, None, None), "b": (0.1, None, None)},
+        1,
+    ),
+    "one reference of some": (
+        ["-: a ceiling, and with it a retention, needs a second reference: b"],
+        {"a": (0.1, 0.9, 0.5), "b": (0.1, None, None)},
+        2,
+    ),
+    "no room": (
+        ["-: no retention where the ceiling is not clearly above the floor: a, c"],
+        {"a": (0.5, 0.5, None), "b": (0.1, 0.9, 0.5), "c": (0.5, 0.4, None)},
+        2,
+    ),
+    "nothing": ([], {"a": (0.1, 0.9, 0.5), "b": (0.1, 0.9, 0.5)}, 2),
+}
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_what_a_dash_stands_for_is_said_once(make, render, case):
+    lines, numbers, references = MISSING[case]
+    result = make(dict.fromkeys(numbers, 0.5), metrics=("hog",))
+    subjects = []
+    for subject in result.subjects:
+        floor, ceiling, retention = numbers[subject.subject]
+        scores = replace(subject.scores["hog"], floor=floor, ceiling=ceiling, retention=retention)
+        lacks = references if ceiling is not None else 1
+        subjects.append(replace(subject, references=lacks, scores={"hog": scores}))
+    known = [next((row[i] for row in numbers.values() if row[i] is not None), None) for i in range(3)]
+    aggregate = replace(result.aggregate["hog"], floor=known[0], ceiling=known[1], retention=known[2])
+    printed = render(render_score, replace(result, subjects=tuple(subjects), aggregate={"hog": aggregate}))
+    table, _, below = printed.partition("aggregate ")
+    said = ("-: ", "Floor, ", "A ceiling, ")
+    assert [line for line in below.splitlines() if line.startswith(said)] == lines
+    assert (" -" in table) == any(line.startswith("-: ") for line in lines)
+
+
 def test_no_colour_codes_even_in_colour_terminals_from_names(make):
     from rich.console import Console
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.metrics.agreement import most_apart, rank_shares
-from nearid_cli.reports.html.labels import apart
 from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.reports.labels import apart
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
 from nearid_cli.results.score import is_in_memory

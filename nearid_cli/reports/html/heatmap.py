@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nearid_cli.reports.figures import figure
-from nearid_cli.reports.html.labels import Label
 from nearid_cli.reports.html.svg import escaped, labelled_text, picture, spanned, text
+from nearid_cli.reports.labels import Label
 
 HEATS = 10
 """Steps of the heatmap's colours."""

@@ -15,10 +15,10 @@ from string import Template
 from nearid_cli.reports import gate_text
 from nearid_cli.reports.html import sections, tables
 from nearid_cli.reports.html.data import json_in_html, memory_note, methods_of, page_data, subjects_of
-from nearid_cli.reports.html.labels import cut
 from nearid_cli.reports.html.pictures import Pictures
 from nearid_cli.reports.html.svg import LEAST_SPAN, escaped
 from nearid_cli.reports.html.words import answer
+from nearid_cli.reports.labels import cut
 from nearid_cli.reports.order import best_first
 from nearid_cli.reports.terminal import findings
 from nearid_cli.reports.verdict import compare_findings

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.reports.figures import figure, score_figure, signed_figure
-from nearid_cli.reports.html.labels import Label, apart
 from nearid_cli.reports.html.svg import (
     Scale,
     fitted,
@@ -24,6 +23,7 @@ from nearid_cli.reports.html.svg import (
     x_axis,
     y_axis,
 )
+from nearid_cli.reports.labels import Label, apart
 from nearid_cli.results import Interval
 
 COLOURS = 8

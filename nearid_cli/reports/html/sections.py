@@ -11,9 +11,9 @@ from nearid_cli.reports.figures import CONTEXT, DISTRACTORS, figure, p_figure, s
 from nearid_cli.reports.html import plots, tables
 from nearid_cli.reports.html.heatmap import COLUMN, heatmap
 from nearid_cli.reports.html.heatmap import NAME as HEAT_NAME
-from nearid_cli.reports.html.labels import Label, attributes, labelled
 from nearid_cli.reports.html.svg import escaped
 from nearid_cli.reports.html.tables import cells, folded, listed, row_name, table, word
+from nearid_cli.reports.labels import Label, attributes, labelled
 from nearid_cli.reports.order import best_subjects_first
 from nearid_cli.reports.verdict import verdicts
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method

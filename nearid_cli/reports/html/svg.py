@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape as html_escape
 
-from nearid_cli.reports.html.labels import Label
+from nearid_cli.reports.labels import Label
 from nearid_cli.text import printable
 
 LEAST_SPAN = 0.1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nearid_cli.reports.html.labels import Label, attributes
 from nearid_cli.reports.html.svg import escaped
+from nearid_cli.reports.labels import Label, attributes
 
 COLUMNS = 8
 """So many columns of numbers a table has beside its first; more go into further tables below, which fit on paper."""

@@ -34,8 +34,10 @@ def features(model: NearIDModel) -> torch.Tensor:
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
+    # Versions of torch such as 2.6 leave a temporary folder for the end of the process to remove.
+    strict = ["-W", "error", "-W", "ignore:Implicitly cleaning up:ResourceWarning"]
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, *strict, "-c", code],
         capture_output=True,
         text=True,
         check=True,
@@ -187,8 +189,9 @@ def test_a_configuration_that_makes_no_model(settings: dict[str, Any], message: 
 
 def test_the_caller_keeps_its_tower_configuration() -> None:
     tower = transformers.SiglipVisionConfig(**VISION)
+    before = tower.to_dict()
     assert NearIDConfig(tower, head_type="mlp").vision_config.vision_use_head is False
-    assert tower.vision_use_head is True
+    assert tower.to_dict() == before
     assert NearIDConfig(vision_config=VISION).embed_dim == 32
 
 

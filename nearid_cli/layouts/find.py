@@ -16,6 +16,7 @@ from nearid_cli.layouts.folders import find_distractors
 from nearid_cli.layouts.found import Found, Side, from_manifest
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
+from nearid_cli.layouts.lists import refuse_several
 from nearid_cli.layouts.manifest import (
     MANIFESTS,
     Manifest,
@@ -98,6 +99,7 @@ def _sides(references: Side, generations: Side | None, layout: Layout) -> tuple[
             look_at_side(references, "reference", layout),
             look_at_side(generations, "generation", layout),
         )
+        refuse_several(*given)
         name_lists(*given)
         return given
     reference_manifest = manifest_at(references, "references", layout)

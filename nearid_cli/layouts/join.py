@@ -8,6 +8,7 @@ from dataclasses import replace
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Dataset, Picture, Subject
 from nearid_cli.layouts.found import Found, check_one_method, stem
+from nearid_cli.layouts.given import LAYOUT
 from nearid_cli.layouts.left_out import together
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, match_beginnings, match_subjects
 from nearid_cli.layouts.walk import natural_key
@@ -126,6 +127,12 @@ def _lacking(
 
 
 def _nothing_matches(references: Found, generations: Found) -> InputError:
+    if references.layout == generations.layout == LAYOUT:
+        return InputError(
+            "not one subject of the references is one of the generations: give both dicts the same names",
+            [f"references: {_names(references)}", f"generations: {_names(generations)}"],
+        )
+    how = f"nearid layout {printable(references.root)} {printable(generations.root)} shows how both are read"
     return InputError(
         f"not one subject of the references {printable(references.root)} matches one of the generations "
         f"{printable(generations.root)}: give folders with the same subject names, begin the names of flat "
@@ -133,7 +140,7 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
         [
             f"references ({references.layout}): {_names(references)}",
             f"generations ({generations.layout}): {_names(generations)}",
-            f"nearid layout {printable(references.root)} {printable(generations.root)} shows how both are read",
+            *([] if LAYOUT in (references.layout, generations.layout) else [how]),
         ],
     )
 

@@ -61,7 +61,8 @@ def resolve(
             references = _by_reading(references, folders, reading)
     elif not references.subjects and references.loose:
         own = own_name(references.root)
-        name = "subject" if is_generic(own) else own
+        held = all(one.in_memory for one in references.loose)
+        name = "subject" if held or is_generic(own) else own
         references = replace(references, subjects={name: references.loose}, loose=[])
     index = SubjectIndex(references.subjects, (loose_key, *references.keys))
     if isinstance(generations, Found):

@@ -47,11 +47,20 @@ def is_list(side: Found | Tree) -> bool:
 
 def several_subjects(which: str, names: Sequence[str]) -> UsageError:
     """A list cannot say whose of several subjects its pictures are."""
-    shown = ", ".join(map(printable, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
     return UsageError(
         f"{which}: a list holds the pictures of one subject, and the other side has "
-        f"{count(len(names), 'subject')} ({shown}); give a dict of lists by subject"
+        f"{shown_subjects(names)}; give a dict of lists by subject"
     )
+
+
+def shown_subjects(names: Sequence[str]) -> str:
+    """How many subjects, and which.
+
+    >>> shown_subjects(["cat", "dog"])
+    '2 subjects (cat, dog)'
+    """
+    shown = ", ".join(map(printable, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return f"{count(len(names), 'subject')} ({shown})"
 
 
 def _own_name(sides: Sequence[Found]) -> str:

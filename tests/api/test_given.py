@@ -262,6 +262,40 @@ def test_a_list_for_several_subjects_is_refused(here: Path) -> None:
         nearid_cli.score(paths(here / "refs")["cat"], "gens", "hog")
     with pytest.raises(UsageError, match="generations: a list holds"):
         nearid_cli.score("refs", opened(here / "gens")["cat"], "hog")
+    with pytest.raises(
+        InputError, match="called cat, cup, ship, and the only subject with references is subject"
+    ):
+        nearid_cli.score(opened(here / "refs")["cat"], "gens", "hog")
+
+
+def test_lists_whose_names_say_several_subjects_are_refused(here: Path) -> None:
+    for flat, folder in (("r", "refs"), ("g", "gens")):
+        Path(flat).mkdir()
+        for subject, files in paths(here / folder).items():
+            for file in files:
+                Path(flat, f"{subject}_{file.name}").write_bytes(file.read_bytes())
+    lists = [sorted(Path(folder).rglob("*.*")) for folder in ("refs", "gens", "r", "g")]
+    for references, generations in (lists[:2], lists[2:], (lists[0], lists[3])):
+        with pytest.raises(
+            UsageError, match=r"by their names these are of 3 subjects \(cat, cup, ship\); give dicts"
+        ):
+            nearid_cli.score(references, generations, "hog")
+    one = nearid_cli.score({"zoo": lists[0]}, {"zoo": lists[1]}, "hog")
+    assert (one.inputs.subjects, one.inputs.reference_images) == (1, 6)
+    renamed = [Path(f"g/{number}.png") for number in range(3)]
+    for file, new in zip(sorted(Path("gens/cat").iterdir()), renamed, strict=True):
+        new.write_bytes(file.read_bytes())
+    assert nearid_cli.score(lists[2][:2], renamed, "hog").inputs.subjects == 1
+
+
+def test_dicts_without_a_common_name_are_refused_in_their_words(here: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        nearid_cli.score({"cat": paths(here / "refs")["cat"]}, {"dog": opened(here / "gens")["cat"]}, "hog")
+    assert str(caught.value).split("\n  ") == [
+        "not one subject of the references is one of the generations: give both dicts the same names",
+        "references: cat",
+        "generations: dog",
+    ]
 
 
 def test_bad_pictures_are_listed_or_skipped(here: Path) -> None:

@@ -53,12 +53,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, Image.Image]:
-    """Real RGB photographs that come with scikit-image."""
+    """Real RGB photographs that come with scikit-image, their levels without their colour profiles."""
     import skimage
 
     folder = Path(skimage.__file__).parent / "data"
     names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
-    return {name.split(".")[0]: Image.open(folder / name).convert("RGB") for name in names}
+    pictures = {name.split(".")[0]: Image.open(folder / name).convert("RGB") for name in names}
+    for picture in pictures.values():
+        picture.info.clear()  # what is saved would inherit them
+    return pictures
 
 
 @pytest.fixture

@@ -170,7 +170,8 @@ def test_the_same_picture_several_times(nearid: Nearid, data: Path) -> None:
     counts = {
         subject["subject"]: (subject["references"], subject["generations"]) for subject in found["subjects"]
     }
-    assert counts == {"cat": (3, 3), "cup": (2, 4), "ship": (2, 3)}
+    # A reference that is another byte for byte counts once.
+    assert counts == {"cat": (2, 3), "cup": (2, 4), "ship": (2, 3)}
     copied = {image["path"]: image["copy_of"] for image in found["images"] if image["copy_of"]}
     assert copied == {"cup/copied.jpg": "cup/0.jpg"}
 
@@ -207,7 +208,18 @@ def test_unusual_pictures_equal_a_direct_computation(
     files = unusual(photographs["chelsea"])
     for name, content in files.items():
         (data / "gens/cat" / name).write_bytes(content)
-    finished = nearid("score", "refs", "gens", "-m", "nearid=checkpoint,hog", "--format", "json")
+    command = (
+        "score",
+        "refs",
+        "gens",
+        "-m",
+        "nearid=checkpoint,hog",
+        "--format",
+        "json",
+        "--sixteen-bit",
+        "clip",
+    )
+    finished = nearid(*command)
     assert finished.code == 0, finished.err
     found = {image["path"]: image["scores"] for image in json.loads(finished.out)["images"]}
 

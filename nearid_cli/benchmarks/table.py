@@ -33,6 +33,7 @@ class Table:
         rows: cells for people; the first `texts` of a row hold names.
         texts: how many columns on the left hold names.
         sheet: the numbers in full.
+        missing: what a cell `-` stands for.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     texts: int
     sheet: Sheet
+    missing: str = "the data have nothing to compute this number from"
 
 
 def render(table: Table, console: Console) -> None:
@@ -51,11 +53,11 @@ def render(table: Table, console: Console) -> None:
         for place, title in enumerate(table.header)
         if place >= table.texts
     ]
-    console.print(table.caption, soft_wrap=True, markup=False, highlight=False, emoji=False)
-    console.print()
-    for page in columns.pages([[one] for one in numbers], names[1:], console.width, fold=_NAME):
-        console.print(columns.table(names[0], names[1:], page))
-        console.print()
+    columns.say(console, table.caption, "")
+    pages = columns.pages([[one] for one in numbers], names[1:], console.width, fold=_NAME)
+    columns.show(console, [columns.table(names[0], names[1:], page) for page in pages])
+    if any("-" in row[table.texts :] for row in table.rows):
+        columns.say(console, f"-: {table.missing}", "")
 
 
 def _beside(rows: Sequence[Sequence[str]], texts: int) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -121,12 +122,22 @@ class _Messages(logging.Handler):
 
 
 def _say(line: str) -> None:
-    """Print one line on stderr. Whatever it holds, it stays one line and moves no terminal's cursor."""
+    """Print one line on stderr. Whatever it holds, it stays one line and moves no terminal's cursor.
+
+    A terminal that is too narrow for it gets it broken at spaces.
+    """
     line = printable(line)
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the job goes on
-        if "tqdm" in sys.modules:
-            # A line that must not land in the middle of a progress bar.
-            sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
+    # A line must not land in the middle of a progress bar.
+    bars = (
+        sys.modules["tqdm"].tqdm.external_write_mode(sys.stderr) if "tqdm" in sys.modules else nullcontext()
+    )
+    with contextlib.suppress(BrokenPipeError), bars:  # nobody listens any more; the job goes on
+        if sys.stderr.isatty() and len(line) > shutil.get_terminal_size().columns:
+            from nearid_cli.cli import show
+            from nearid_cli.reports.columns import say
+
+            sentence = line.lstrip(" ")
+            say(show.console(stderr=True), sentence, indent=len(line) - len(sentence))
         else:
             print(line, file=sys.stderr)
 

@@ -11,6 +11,7 @@ from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.tables import report as tables_report
 from nearid_cli.reports import json_text
+from nearid_cli.reports.columns import say
 from nearid_cli.reports.figures import figure
 from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column
@@ -29,7 +30,7 @@ def render(result: NearidBenchResult, console: Console) -> None:
     else:
         tables_report.render(result.tables, console)
     for line in (*_skipped(result), "; ".join(_how(result))):
-        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        say(console, line)
 
 
 def write(result: NearidBenchResult, folder: Path) -> None:

@@ -26,6 +26,7 @@ def table1_table(result: Table1Result) -> Table:
         tuple(rows),
         1,
         _sheet(result),
+        "it was not measured, or not published; what was not measured is named below",
     )
 
 

@@ -35,7 +35,7 @@ def parts() -> list[Path]:
         ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
         (
             {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"},
-            "the Hub cannot be reached at http://127.0.0.1:9",
+            "the Hub cannot be reached at http://127.0.0.1:9: the connection was refused",
         ),
     ],
     ids=["offline", "unreachable"],

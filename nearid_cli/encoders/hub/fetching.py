@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nearid_cli.activity import doing
 from nearid_cli.encoders.files import no_checkpoint, read_files, select
 from nearid_cli.encoders.hub.asking import Asking, Listing
 from nearid_cli.encoders.hub.cache import Repository, cache_folder, is_commit
@@ -51,7 +52,8 @@ def _fetch(
     except HFValidationError as error:
         raise HubError("it is not a valid Hub id (organisation/model)") from error
     asking = Asking(repo_id, revision, notify)
-    listing = asking.listing()
+    with doing(f"asking the Hub for {asking.shown}"):
+        listing = asking.listing()
     if listing.repo_id.lower() != repo_id.lower():
         notify(f"{printable(repo_id)} is called {printable(listing.repo_id)} on the Hub now")
     names = _choose(listing, subfolder, safetensors_only, asking.shown)

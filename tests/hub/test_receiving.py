@@ -85,6 +85,12 @@ def test_a_server_without_ranges_gives_the_whole_again(hub: SimulatedHub, here: 
     assert same(hub, here.fetch(), commit)
 
 
+def test_a_server_that_always_breaks_and_has_no_ranges_is_given_up(hub: SimulatedHub, here: Here) -> None:
+    hub.fail("storage-cut")
+    hub.fail("storage-no-ranges")
+    assert "(the Hub's large files) broke; " in here.reason()
+
+
 def test_content_that_is_not_what_the_hub_announces_is_fetched_again_once(
     hub: SimulatedHub, here: Here, commit: str
 ) -> None:

@@ -50,13 +50,16 @@ class Patience:
     """Waits between attempts, each twice as long as the last, until too long nothing came."""
 
     def __init__(self) -> None:
-        self.limit = 3.0 * constants().HF_HUB_ETAG_TIMEOUT
-        self.renew()
+        self._limit = 3.0 * constants().HF_HUB_ETAG_TIMEOUT
+        self._reached = -1
+        self.reach(0)
 
-    def renew(self) -> None:
-        """Something came: the next failure is the first."""
-        self._pause = 0.5
-        self._end = time.monotonic() + self.limit
+    def reach(self, position: int) -> None:
+        """So many bytes are here. Where that is more than ever before, the next failure is the first."""
+        if position > self._reached:
+            self._reached = position
+            self._pause = 0.5
+            self._end = time.monotonic() + self._limit
 
     def wait(self, asked: float | None) -> bool:
         """Wait before another attempt, as long as the Hub asked; or say at once that there is to be none."""

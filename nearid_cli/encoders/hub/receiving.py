@@ -101,7 +101,7 @@ def _append(asking: Asking, url: str, stream: BinaryIO, bar: Any, patience: Pati
         for chunk in response.iter_bytes():
             stream.write(chunk)
             bar.update(len(chunk))
-            patience.renew()
+            patience.reach(stream.tell())
 
 
 def _goes_on(response: Any, start: int) -> bool:

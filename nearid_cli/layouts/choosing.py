@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import own_name, stem
-from nearid_cli.layouts.matching import told_apart
+from nearid_cli.layouts.matching import told_apart, words
 from nearid_cli.layouts.names import is_category, is_generic, without_counters
 from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Fit, Reading, fit, groups_of
 from nearid_cli.layouts.tree import Directory, Tree, directories
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
+
+logger = logging.getLogger(__name__)
 
 _SHOWN_NAMES = 4
 
@@ -37,7 +40,7 @@ def choose(tree: Tree, references: Sequence[Directory], generations: Sequence[Di
     names = fit(ByFileName(), references, generations)
     if matched:
         chosen = _among_levels(tree, matched)
-        if names and names.complete and _splits(names, chosen) and _categories_only(chosen):
+        if names and names.complete and _splits(names, chosen) and _says_little(chosen):
             return names.reading
         return chosen.reading
     whole = AllOne(subject_name(tree, references))
@@ -47,9 +50,26 @@ def choose(tree: Tree, references: Sequence[Directory], generations: Sequence[Di
         return _by_folder(0, references)
     if names and names.claimed:
         return _by_names(tree, names, whole, references, generations)
+    one = _sure(fit(whole, references, generations))
     if ids := _by_ids(references, generations):
-        raise doubt(tree, [ids, _sure(fit(whole, references, generations))])
+        raise doubt(tree, [ids, one])
+    if names and len(names.groups) > 1:
+        _several_names(tree, names, one)
     return whole
+
+
+def _several_names(tree: Tree, names: Fit, one: Fit) -> None:
+    """References that are called like several subjects, of which the generations know nothing: a stop or a warning.
+
+    A name that stands once may be a title: `front.jpg`, `side.jpg`.
+    """
+    if max(map(len, names.groups.values())) > 1:
+        raise doubt(tree, [names, one])
+    logger.warning(
+        "references %s are called %s, and no generation is; they are read as one subject",
+        printable(tree.root),
+        _few(names.groups),
+    )
 
 
 def subject_name(tree: Tree, references: Iterable[Directory]) -> str:
@@ -113,8 +133,10 @@ def _among_levels(tree: Tree, matched: Sequence[Fit]) -> Fit:
                 chosen = deeper
         elif deeper.complete and (not deeper.reading.qualified or _categories_only(chosen)):
             chosen = deeper  # subjects nested by class
-        elif (deeper.complete and not any(map(_has_letters, deeper.groups))) or (
-            not deeper.complete and 2 * deeper.claimed >= deeper.total and not deeper.reading.qualified
+        elif (
+            (deeper.complete and not any(map(_has_letters, deeper.groups)))
+            or not chosen.complete
+            or (2 * deeper.claimed >= deeper.total and not deeper.complete and not deeper.reading.qualified)
         ):
             raise doubt(tree, [chosen, deeper])
     return chosen
@@ -150,7 +172,8 @@ def _by_ids(references: Sequence[Directory], generations: Sequence[Directory]) -
 
 def _same_files(finer: Fit, generations: Sequence[Directory]) -> bool:
     """Whether generations are called exactly as references: outputs named as their inputs are."""
-    return any(stem(name) in finer.groups for directory in generations for name in directory.names)
+    names = {words(name) for name in finer.groups}
+    return any(words(stem(name)) in names for directory in generations for name in directory.names)
 
 
 def _splits(names: Fit, chosen: Fit) -> bool:
@@ -159,6 +182,10 @@ def _splits(names: Fit, chosen: Fit) -> bool:
 
 def _categories_only(chosen: Fit) -> bool:
     return all(is_category(name.rpartition("/")[2]) for name in chosen.groups)
+
+
+def _says_little(chosen: Fit) -> bool:
+    return all(is_category(name.rpartition("/")[2]) or is_generic(name) for name in chosen.groups)
 
 
 def _has_letters(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import Found, SeveralMethodsError, own_name, stem
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, told_apart
 from nearid_cli.layouts.names import is_category, is_phrase, read_file_name
-from nearid_cli.layouts.reading import ByFileName, best_level, name_at, nth_folder
+from nearid_cli.layouts.reading import ByFileName, best_level, claims_by_level, name_at, nth_folder
 from nearid_cli.layouts.tree import Directory, Tree, pictures
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
@@ -45,6 +45,7 @@ def read_generations(
     """
     level = best_level(index, folders, qualified)
     if level is not None:
+        _refuse_rivals(tree, folders, index, level, qualified)
         return _by_level(tree, folders, index, level, qualified, references)
     begun = any(index.beginning(stem(name)) for directory in folders for name in directory.names)
     if begun:
@@ -55,6 +56,30 @@ def read_generations(
         (only,) = index.names
         return _of_the_only_subject(tree, folders, only, called)
     return _by_top_folder(tree, folders)
+
+
+def _refuse_rivals(
+    tree: Tree, folders: Sequence[Directory], index: SubjectIndex, level: int, qualified: bool
+) -> None:
+    """Raise InputError if folders at another level name subjects as well as those at this one do, and others."""
+    levels = claims_by_level(index, folders, qualified)
+    own = levels[level]
+    for other, claims in levels.items():
+        differ = any(own.get(at) != subject for at, subject in claims.items())
+        more = len(set(claims.values())) - len(set(own.values()))
+        if (
+            other != level
+            and differ
+            and (more > 0 or (len(claims) == len(own) and len(set(claims.values())) > 1))
+        ):
+            raise InputError(
+                f"generations {printable(tree.root)} name subjects in two levels of folders; choose one",
+                [
+                    f"{count(len(set(levels[at].values())), 'subject')} ({_few(sorted(set(levels[at].values())))}): "
+                    f"--pattern '{'*/' * at}{{subject}}/**'"
+                    for at in sorted((level, other))
+                ],
+            )
 
 
 def _by_level(
@@ -157,7 +182,12 @@ def _of_the_only_subject(
     Raises:
         InputError: they are called like several subjects, or in folders like another one.
     """
-    by_folder = {name for directory in folders for name in directory.folders[:1] if not is_phrase(name)}
+    levels: dict[int, set[str]] = defaultdict(set)
+    for directory in folders:
+        for level, name in enumerate(directory.folders):
+            if not is_phrase(name):
+                levels[level].add(name)
+    by_folder = max(levels.values(), key=len, default=set())
     heads = Counter(
         head.rstrip("0123456789 _.-")
         for directory in folders

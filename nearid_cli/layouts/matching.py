@@ -37,7 +37,12 @@ def loose_key(name: str) -> str:
     return _BETWEEN_DIGITS.sub("_", _JOINERS.sub("", bare)) or bare
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The words of a name, joined by `_`, whatever is between them.
+
+    >>> words("Red Cat-0") == words("red_cat.0")
+    True
+    """
     bare = folded(name)
     return _SEPARATORS.sub("_", bare).strip("_") or bare
 
@@ -67,7 +72,7 @@ class SubjectIndex:
         self._by_spelling = _grouped(
             (loose_key(form), name) for name in ordered for form in spellings(name)[1:]
         )
-        self._by_words = _grouped((_words(form), name) for name in ordered for form in spellings(name))
+        self._by_words = _grouped((words(form), name) for name in ordered for form in spellings(name))
 
     def alike(self, name: str) -> list[str]:
         """The subjects that `name` may mean: one when it is clear, several when it is not."""
@@ -101,15 +106,15 @@ class SubjectIndex:
         (Beginning(subjects=('cat',), rest=''), Beginning(subjects=('cat',), rest=''))
         """
         for start in dict.fromkeys((stem, *spellings(without_leading(stem)))):
-            words = _words(start)
-            while words:
-                if found := self._by_words.get(words):
+            begun = words(start)
+            while begun:
+                if found := self._by_words.get(begun):
                     exact = [name for name in found if start.startswith(name)]
-                    rest = _SEPARATORS.split(without_counters(start).strip(" _.-"))[words.count("_") + 1 :]
+                    rest = _SEPARATORS.split(without_counters(start).strip(" _.-"))[begun.count("_") + 1 :]
                     after = " ".join(rest)
                     means = any(map(str.isalpha, after)) and not is_generic(after)
                     return Beginning(tuple(exact if len(exact) == 1 else found), after if means else "")
-                words = words.rpartition("_")[0]
+                begun = begun.rpartition("_")[0]
         return None
 
 

@@ -219,6 +219,19 @@ def without_counters(stem: str) -> str:
     return stem
 
 
+def beginnings(stem: str) -> list[str]:
+    """A file's name, and what is left of it as counters are taken off its end; bare numbers are no names.
+
+    >>> beginnings("cat_0 (1)"), beginnings("2024-11-1_0"), beginnings("0003")
+    (['cat_0 (1)', 'cat_0', 'cat'], ['2024-11-1_0', '2024-11-1', '2024-11'], [])
+    """
+    found: list[str] = []
+    while stem and not stem.isdecimal() and stem not in found:
+        found.append(stem)
+        stem = _ENDING.sub("", stem, count=1)
+    return found
+
+
 def without_leading(stem: str) -> str:
     """A file's name without the counters and seeds that it begins with.
 

@@ -157,10 +157,12 @@ class Fit:
 
     def parts_alike(self, other: Fit) -> bool:
         """Whether another reading puts the same pictures together, under whatever name."""
-        if set(self.groups.values()) != set(other.groups.values()):
+        if (
+            set(self.groups.values()) != set(other.groups.values())
+            or self.claims.keys() != other.claims.keys()
+        ):
             return False
-        pairs = {(self.claims.get(key), other.claims.get(key)) for key in {*self.claims, *other.claims}}
-        return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+        return all(self.groups[own] == other.groups[other.claims[key]] for key, own in self.claims.items())
 
 
 def groups_of(reading: Reading, references: Sequence[Directory]) -> dict[str, frozenset[str]]:
@@ -202,13 +204,22 @@ def fit(reading: Reading, references: Sequence[Directory], generations: Sequence
 
 
 def best_level(index: SubjectIndex, generations: Sequence[Directory], qualified: bool = False) -> int | None:
-    """At which of their meaningful folders most generations name a subject; None where none does."""
-    counts: dict[int, int] = defaultdict(int)
-    for directory in generations:
+    """At which of their meaningful folders most generations name a subject, or most subjects; None where none does."""
+    levels = claims_by_level(index, generations, qualified)
+    counts = {level: sum(len(generations[at].names) for at in own) for level, own in levels.items()}
+    return min(counts, key=lambda at: (-counts[at], -len(set(levels[at].values())), at)) if counts else None
+
+
+def claims_by_level(
+    index: SubjectIndex, generations: Sequence[Directory], qualified: bool
+) -> dict[int, dict[int, str]]:
+    """For each level at which folders name subjects, which one each folder names, by its position."""
+    levels: dict[int, dict[int, str]] = defaultdict(dict)
+    for position, directory in enumerate(generations):
         for level in range(len(directory.folders)):
-            if index.alike(name_at(directory, level, qualified)):
-                counts[level] += len(directory.names)
-    return min(counts, key=lambda level: (-counts[level], level)) if counts else None
+            if found := index.alike(name_at(directory, level, qualified)):
+                levels[level][position] = found[0]
+    return dict(levels)
 
 
 def name_at(directory: Directory, level: int, qualified: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,13 +14,23 @@ from nearid_cli.layouts.detect import CUSTOMCONCEPT, Layout, unlike
 from nearid_cli.layouts.found import Found, own_name, stem
 from nearid_cli.layouts.generations import all_of_one, read_generations
 from nearid_cli.layouts.matching import SubjectIndex, loose_key
-from nearid_cli.layouts.names import folded, is_generic, read_file_name, spellings, without_counters
+from nearid_cli.layouts.names import (
+    beginnings,
+    folded,
+    is_generic,
+    read_file_name,
+    spellings,
+    without_counters,
+    without_leading,
+)
 from nearid_cli.layouts.pattern import Pattern, read_by_pattern
 from nearid_cli.layouts.reading import Reading
 from nearid_cli.layouts.sides import is_list, several_subjects
 from nearid_cli.layouts.tree import Directory, Tree, directories, pictures
 from nearid_cli.layouts.walk import Walk, leave_out_byproducts, natural_key
-from nearid_cli.text import printable
+from nearid_cli.text import few, printable
+
+logger = logging.getLogger(__name__)
 
 _NUMBERS = re.compile(r"\d+")
 
@@ -50,9 +61,12 @@ def resolve(
     if layout is CUSTOMCONCEPT and layout.name not in _layouts(references, generations):
         raise unlike(references.root, layout, "references or generations")
     qualified = False
+    generic: set[str] = set()
+    sides = [side for side in (references, generations) if isinstance(side, Tree)]
     listed = is_list(references)
     if isinstance(references, Tree):
-        folders = directories(references, keep=lambda _: False, labels=False)
+        generic = _generic_on_both(references, generations)
+        folders = directories(references, keep=lambda name: loose_key(name) in generic, labels=False)
         if references_pattern is not None:
             references = read_by_pattern(references, references_pattern, subject_name(references, folders))
         else:
@@ -64,6 +78,8 @@ def resolve(
         held = all(one.in_memory for one in references.loose)
         name = "subject" if held or is_generic(own) else own
         references = replace(references, subjects={name: references.loose}, loose=[])
+    for tree in sides:
+        _say_pooled(tree, generic)
     index = SubjectIndex(references.subjects, (loose_key, *references.keys))
     if isinstance(generations, Found):
         if is_list(generations) and len(index.names) > 1:
@@ -117,7 +133,9 @@ def _by_reading(tree: Tree, folders: Sequence[Directory], reading: Reading) -> F
 def _as_people_say(subjects: dict[str, list[Picture]]) -> dict[str, list[Picture]]:
     """`10_sks cat` is how a trainer wants a folder named, with its repeats and its token; the subject is `cat`."""
     names = {name: forms[-1] if len(forms := spellings(name)) == 3 else name for name in subjects}
-    if len(set(map(loose_key, names.values()))) < len(names):
+    keys = [loose_key(name) for name in names.values()]
+    # Nor where one would be the beginning of another, to which the trainer's words told it apart.
+    if any(a != b and b.startswith(a) for a in keys for b in keys) or len(set(keys)) < len(keys):
         return subjects
     return {names[name]: own for name, own in subjects.items()}
 
@@ -167,10 +185,40 @@ def names_of(side: Found | Tree) -> list[str]:
     )
 
 
+def _generic_on_both(references: Tree, generations: Found | Tree) -> set[str]:
+    """Generic names on both sides that are subjects': they stand beside other subjects, or several side by side."""
+    if isinstance(generations, Found):
+        return {loose_key(name) for name in generations.subjects}
+    sides = [tree.generic_folders() for tree in (references, generations)]
+    shared = sides[0].keys() & sides[1].keys()
+    among_names = {
+        name for name in shared if any(not is_generic(other) for side in sides for other in side[name])
+    }
+    side_by_side = {name for name in shared if all(side[name] & shared for side in sides)}
+    return {loose_key(name) for name in among_names | side_by_side}
+
+
+def _say_pooled(tree: Tree, kept: set[str]) -> None:
+    """Warn of folders side by side that are taken for places since their names say nothing: they may be subjects."""
+    pooled = sorted(
+        name
+        for name, beside in tree.generic_folders().items()
+        if loose_key(name) not in kept and beside and all(map(is_generic, beside))
+    )
+    if len(pooled) > 1:
+        logger.warning(
+            "in %s, folders %s are taken for places and not for subjects (--pattern '{subject}/**' if they are)",
+            printable(tree.root),
+            few(pooled),
+        )
+
+
 def _names(folders: Sequence[Directory]) -> list[str]:
     names = {name: None for folder in folders for name in folder.folders}
-    heads = (read_file_name(stem(name)).head for folder in folders for name in folder.names)
-    return [*names, *dict.fromkeys(head for head in heads if head)]
+    for folder in folders:
+        for name in folder.names:
+            names.update(dict.fromkeys(beginnings(stem(name))))
+    return list(names)
 
 
 def _leave_out_byproducts(tree: Tree, other: Found | Tree) -> None:
@@ -181,7 +229,10 @@ def _leave_out_byproducts(tree: Tree, other: Found | Tree) -> None:
     ]
     for name in suspicious:
         *folders, _ = name.split("/")
-        subjects.update((*folders, without_counters(stem(name))))
+        own = stem(name)
+        subjects.update(folders)
+        if (bare := without_counters(without_leading(own))) != own:  # a bare `grid.png` is no subject's
+            subjects.add(bare)
     walked = Walk(tree.names, tree.left_out)
     leave_out_byproducts(walked, frozenset(map(folded, subjects)))
     tree.names = walked.names

@@ -35,6 +35,21 @@ class Tree:
     containers: Mapping[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
     described: Callable[[Picture], Picture] | None = None
 
+    def generic_folders(self) -> dict[str, set[str]]:
+        """The generic names of folders that hold pictures, each with those of the folders beside it."""
+        beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for parts in {_parts(name) for name in self.names}:
+            while parts and folder_labels(parts[-1]) is not None:
+                parts = parts[:-1]
+            if parts:
+                beside[parts[:-1]].add(parts[-1])
+        found: dict[str, set[str]] = defaultdict(set)
+        for names in beside.values():
+            for name in names:
+                if is_generic(name):
+                    found[name] |= names - {name}
+        return dict(found)
+
 
 @dataclass(frozen=True)
 class Directory:

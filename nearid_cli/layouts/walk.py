@@ -172,10 +172,12 @@ def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) ->
 def leave_out_byproducts(walked: Walk, subjects: frozenset[str] = frozenset()) -> None:
     """Take masks, grids and class images out of the pictures of a walk; see `find_byproducts`."""
     byproducts = find_byproducts(walked.names, subjects)
-    if byproducts:
+    if len(byproducts) < len(walked.names):  # where there is nothing else, they are what was meant
         for name, reason in byproducts.items():
             walked.left_out.add(reason, name)
-        walked.names = [name for name in walked.names if name not in byproducts]
+        walked.names = (
+            [name for name in walked.names if name not in byproducts] if byproducts else walked.names
+        )
 
 
 def scan(root: Path, below: str = "") -> Walk:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from nearid_cli.layouts.matching import loose_key
+from nearid_cli.layouts.names import folder_labels, is_category, is_generic, is_phrase, read_file_name
+
 NAMES = (
     "cat", "dog", "dog2", "dog 2", "backpack", "backpack_dog", "Red Cat", "red_cat", "redcat", "RED-CAT", "catfish",
     "mask", "grid", "gas_mask", "class_ring", "10_sks cat", "sks dog", "20_cat", "12_3", "1_23", "123", "7", "00", "01",
-    "2024-11-1", "2024-1-11", "2024-05-01", "step_500", "checkpoint-7", "seed3", "epoch_2", "images", "train", "samples",
-    "person", "animal", "object", "style", "on", "a cat", "the cat on the mat", "café", "cafe\u0301", "Straße", "STRASSE",
-    "قطة", "\N{CAT}\N{ZERO WIDTH JOINER}x", "it's", 'say "hi"', "x" * 120, "a.b", "v1.5", "v15", "cat.", "-rf", "=1+1",
+    "2024-11-1", "2024-1-11", "2024-05-01", "step_500", "checkpoint-7", "seed3", "epoch_2", "images", "train",
+    "samples", "person", "animal", "object", "style", "on", "a cat", "the cat on the mat", "café", "cafe\u0301",
+    "Straße", "STRASSE", "قطة", "\N{CAT}\N{ZERO WIDTH JOINER}x", "it's", 'say "hi"', "x" * 120, "a.b", "v1.5", "v15",
+    "cat.", "-rf", "=1+1",
     "lora", "refs", "generated", "reference", "grey_sloth_plushie", "rc_car", "IMG_1", "ComfyUI", "mylora", "p1", "p2",
     "cat\u00a0x", "cat x", "сat", "new", "0003_cat", "cat_0", "cat_1", "{subject}", "*", "a_b_c", "a_b",
     os.fsdecode(b"caf\xe9"), os.fsdecode(b"caf\xe8"),
@@ -37,12 +40,16 @@ Paths = list[tuple[str, str | None]]
 
 @dataclass
 class World:
-    """A planted tree: the path of each picture with the name of its subject, None for what is nobody's."""
+    """A planted tree: the path of each picture with the name of its subject, None for what is nobody's.
+
+    `silent` are sides whose names say nothing of subjects, or only what may be counters or prompts.
+    """
 
     kind: str
     names: list[str]
     references: Paths = field(default_factory=list)
     generations: Paths = field(default_factory=list)
+    silent: bool = False
 
 
 def world(random: Random) -> World:
@@ -53,12 +60,26 @@ def world(random: Random) -> World:
     made = World(f"{reference_kind} | {generation_kind}", names)
     made.references = _with_company(random, references(random, names))
     made.generations = _with_company(random, generations(random, names))
+    by_file = {"flat", "one_each", "prompt_in_name", "counter_first", "kohya"} & {
+        reference_kind,
+        generation_kind,
+    }
+    made.silent = "numbered" in (reference_kind, generation_kind) or (
+        bool(by_file) and any(read_file_name(f"{name}_0").head != name for name in names)
+    )
+    # Names that mean something else where the references do not say otherwise: a step, a place, a prompt.
+    strangers = {name for _, name in made.generations if name and name not in names}
+    made.silent |= bool(strangers) and any(map(_means_something_else, [*names, *strangers]))
     return made
 
 
+def _means_something_else(name: str) -> bool:
+    return folder_labels(name) is not None or is_generic(name) or is_category(name) or is_phrase(name)
+
+
 def key(name: str) -> str:
-    """Names that are one by the rules of the page: Unicode forms."""
-    return unicodedata.normalize("NFC", name)
+    """Names that are one by the rules of the page: but for case, separators and Unicode forms."""
+    return loose_key(name)
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -37,12 +37,14 @@ def choose(tree: Tree, references: Sequence[Directory], generations: Sequence[Di
     depth = max((len(directory.folders) for directory in references), default=0)
     levels = [fit(_by_folder(level, references), references, generations) for level in range(depth)]
     matched = [one for one in levels if one and one.claimed]
-    names = fit(ByFileName(), references, generations)
     if matched:
         chosen = _among_levels(tree, matched)
-        if names and names.complete and _splits(names, chosen) and _says_little(chosen):
-            return names.reading
+        if _says_little(chosen):
+            names = fit(ByFileName(), references, generations)
+            if names and names.complete and _splits(names, chosen):
+                return names.reading
         return chosen.reading
+    names = fit(ByFileName(), references, generations)
     whole = AllOne(subject_name(tree, references))
     if depth:
         if names and names.complete and len(names.subjects) > 1:

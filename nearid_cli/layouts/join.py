@@ -10,7 +10,7 @@ from nearid_cli.layouts.dataset import Dataset, Picture, Subject
 from nearid_cli.layouts.found import Found, check_one_method, stem
 from nearid_cli.layouts.given import LAYOUT
 from nearid_cli.layouts.left_out import together
-from nearid_cli.layouts.matching import SubjectIndex, loose_key, match_beginnings, match_subjects
+from nearid_cli.layouts.matching import SubjectIndex, index_of, match_beginnings, match_subjects
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
 
@@ -28,7 +28,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
     Raises:
         InputError: names are ambiguous, generations are of several methods, or not one subject matches.
     """
-    index = SubjectIndex(references.subjects, (loose_key, *references.keys))
+    index = index_of(frozenset(references.subjects), references.keys)
     matched = match_subjects(index, generations.subjects)
     claims = match_beginnings(index, {stem(one.name) for one in generations.loose})
     if claims and not generations.subjects:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.names import (
@@ -72,10 +73,17 @@ class SubjectIndex:
         self._by_spelling = _grouped(
             (loose_key(form), name) for name in ordered for form in spellings(name)[1:]
         )
+        self._alike: dict[str, list[str]] = {}
+        self._begun: dict[str, Beginning | None] = {}
         self._by_words = _grouped((words(form), name) for name in ordered for form in spellings(name))
 
     def alike(self, name: str) -> list[str]:
         """The subjects that `name` may mean: one when it is clear, several when it is not."""
+        if name not in self._alike:
+            self._alike[name] = self._looked_up(name)
+        return self._alike[name]
+
+    def _looked_up(self, name: str) -> list[str]:
         if name in self.names:
             return [name]
         if same := self._composed.get(composed(name)):
@@ -105,17 +113,35 @@ class SubjectIndex:
         >>> SubjectIndex(["cat", "cat2"]).beginning("cat_2"), SubjectIndex(["cat"]).beginning("0003_cat")
         (Beginning(subjects=('cat',), rest=''), Beginning(subjects=('cat',), rest=''))
         """
-        for start in dict.fromkeys((stem, *spellings(without_leading(stem)))):
-            begun = words(start)
-            while begun:
-                if found := self._by_words.get(begun):
-                    exact = [name for name in found if start.startswith(name)]
-                    rest = _SEPARATORS.split(without_counters(start).strip(" _.-"))[begun.count("_") + 1 :]
-                    after = " ".join(rest)
-                    means = any(map(str.isalpha, after)) and not is_generic(after)
-                    return Beginning(tuple(exact if len(exact) == 1 else found), after if means else "")
-                begun = begun.rpartition("_")[0]
+        if stem not in self._begun:
+            forms = (stem, *spellings(without_leading(stem)))
+            self._begun[stem] = next((found for form in forms if (found := self._beginning(form))), None)
+        return self._begun[stem]
+
+    def _beginning(self, stem: str) -> Beginning | None:
+        whole = begun = words(stem)
+        while begun:
+            if found := self._by_words.get(begun):
+                exact = [name for name in found if stem.startswith(name)] if len(found) > 1 else found
+                rest = whole[len(begun) + 1 :]
+                if rest and not rest.replace("_", "").isdecimal():
+                    after = _SEPARATORS.split(without_counters(stem).strip(" _.-"))[begun.count("_") + 1 :]
+                    rest = " ".join(after)
+                means = any(map(str.isalpha, rest)) and not is_generic(rest)
+                return Beginning(tuple(exact if len(exact) == 1 else found), rest if means else "")
+            begun = begun.rpartition("_")[0]
         return None
+
+
+@lru_cache(maxsize=8)
+def index_of(names: frozenset[str], keys: tuple[Key, ...] = ()) -> SubjectIndex:
+    """The index of subjects, which remembers what it was asked.
+
+    Args:
+        names: the subjects with references.
+        keys: what makes two names alike, besides the usual.
+    """
+    return SubjectIndex(names, (loose_key, *keys))
 
 
 def match_subjects(index: SubjectIndex, names: Iterable[str]) -> dict[str, str]:

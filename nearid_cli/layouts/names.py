@@ -109,6 +109,8 @@ def composed(name: str) -> str:
 
 def folded(name: str) -> str:
     """A name without case, in one Unicode form."""
+    if name.isascii():
+        return name.lower()
     # Twice: case folding can leave a composed form decomposed.
     return composed(composed(name).casefold())
 

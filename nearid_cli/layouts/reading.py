@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nearid_cli.layouts.found import stem
-from nearid_cli.layouts.matching import SubjectIndex
+from nearid_cli.layouts.matching import SubjectIndex, index_of
 from nearid_cli.layouts.names import read_file_name
 from nearid_cli.layouts.tree import Directory
 
@@ -184,7 +184,7 @@ def fit(reading: Reading, references: Sequence[Directory], generations: Sequence
     groups = groups_of(reading, references)
     if not groups:
         return None
-    index = SubjectIndex(groups)
+    index = index_of(frozenset(groups))
     level = best_level(index, generations, reading.qualified)
     claims: dict[tuple[int, str | None], str] = {}
     claimed = 0

@@ -13,7 +13,7 @@ from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.detect import CUSTOMCONCEPT, Layout, unlike
 from nearid_cli.layouts.found import Found, own_name, stem
 from nearid_cli.layouts.generations import all_of_one, read_generations
-from nearid_cli.layouts.matching import SubjectIndex, loose_key
+from nearid_cli.layouts.matching import SubjectIndex, index_of, loose_key
 from nearid_cli.layouts.names import (
     beginnings,
     folded,
@@ -80,7 +80,7 @@ def resolve(
         references = replace(references, subjects={name: references.loose}, loose=[])
     for tree in sides:
         _say_pooled(tree, generic)
-    index = SubjectIndex(references.subjects, (loose_key, *references.keys))
+    index = index_of(frozenset(references.subjects), references.keys)
     if isinstance(generations, Found):
         if is_list(generations) and len(index.names) > 1:
             raise several_subjects("generations", sorted(index.names, key=natural_key))

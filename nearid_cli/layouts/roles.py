@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 
 from nearid_cli.layouts.names import word_of
 
@@ -54,6 +55,7 @@ def by_role(names: Sequence[str]) -> dict[str, list[str]] | None:
     return split
 
 
+@cache
 def _role(folder: str) -> str | None:
     word = word_of(folder)
     return "reference" if word in _REFERENCES else "generation" if word in _GENERATIONS else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -111,8 +112,14 @@ def _meaning(
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    *folders, file = name.split("/")
-    return (*folders, *archived(file)[:-1])
+    folder, slash, file = name.rpartition("/")
+    own = _split(folder) if slash else ()
+    return (*own, *archived(file)[:-1]) if "\\" in file else own
+
+
+@lru_cache(maxsize=10_000)
+def _split(folder: str) -> tuple[str, ...]:
+    return tuple(folder.split("/"))
 
 
 def pictures(

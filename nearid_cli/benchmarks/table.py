@@ -53,7 +53,10 @@ def render(table: Table, console: Console) -> None:
         for place, title in enumerate(table.header)
         if place >= table.texts
     ]
-    columns.say(console, table.caption, "")
+    console.print(
+        table.caption, soft_wrap=not console.is_terminal, markup=False, highlight=False, emoji=False
+    )
+    console.print()
     pages = columns.pages([[one] for one in numbers], names[1:], console.width, fold=_NAME)
     columns.show(console, [columns.table(names[0], names[1:], page) for page in pages])
     if any("-" in row[table.texts :] for row in table.rows):

@@ -11,7 +11,6 @@ from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.tables import report as tables_report
 from nearid_cli.reports import json_text
-from nearid_cli.reports.columns import say
 from nearid_cli.reports.figures import figure
 from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column
@@ -30,7 +29,7 @@ def render(result: NearidBenchResult, console: Console) -> None:
     else:
         tables_report.render(result.tables, console)
     for line in (*_skipped(result), "; ".join(_how(result))):
-        say(console, line)
+        console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False, emoji=False)
 
 
 def write(result: NearidBenchResult, folder: Path) -> None:

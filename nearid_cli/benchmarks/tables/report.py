@@ -12,7 +12,6 @@ from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult
 from nearid_cli.metrics.trials import Outcome
 from nearid_cli.reports import json_text
-from nearid_cli.reports.columns import say
 from nearid_cli.reports.figures import score_figure, some
 from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
@@ -57,7 +56,7 @@ def render(result: TablesResult, console: Console) -> None:
     header = (f"{'pool':<{width}}  method", *_COUNTS, "SSR", "PA", "PA published", "H")
     forms.render(Table("groups", _CAPTION, header, rows, 1, ()), console)
     for line in findings(result):
-        say(console, line)
+        console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False, emoji=False)
 
 
 def write(result: TablesResult, folder: Path) -> None:

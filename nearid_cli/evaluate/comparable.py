@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.results import Metric, ScoreResult, Subject, Subjects
 from nearid_cli.results.score import is_in_memory
-from nearid_cli.text import count, printable, unknown
+from nearid_cli.text import count, few, printable, unknown
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,21 @@ def check_methods(names: Sequence[str], baseline: str | None) -> None:
         raise InputError(f"a comparison needs two or more methods, found {found}")
     if baseline is not None and baseline not in names:
         raise UsageError(unknown("method", baseline, map(printable, names)))
+
+
+def check_common_subjects(results: Mapping[str, ScoreResult]) -> None:
+    """Raise InputError if no subject is in the results of two methods: nothing could be compared."""
+    often = Counter(subject.subject for result in results.values() for subject in result.subjects)
+    if max(often.values(), default=0) > 1:
+        return
+    raise InputError(
+        "no two methods have a subject in common; subjects are matched by name, so score all methods with the same "
+        "references",
+        [
+            f"{printable(name)}: {few([subject.subject for subject in result.subjects])}"
+            for name, result in results.items()
+        ],
+    )
 
 
 def check_names(results: Mapping[str, Sequence[str]], metrics: Sequence[str] | None = None) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nearid_cli.activity import doing
 from nearid_cli.evaluate.agreement import agreements, disagreements
-from nearid_cli.evaluate.comparable import check_methods, comparable
+from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
 from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.results import CompareResult, Method, Methods, ScoreResult
@@ -30,11 +30,13 @@ def compare(
         metrics: names of the metrics to compare by, the first one leading; None for all.
 
     Raises:
-        InputError: fewer than two methods, or results that are not of the same metrics.
+        InputError: fewer than two methods, results that are not of the same metrics, or no subject that two methods
+            have.
         UsageError: `baseline` is no method, or one of `metrics` is no metric of the results.
     """
     check_methods(list(results), baseline)
     chosen = comparable(results, metrics)
+    check_common_subjects(chosen)
     methods = _methods(chosen)
     first = next(iter(chosen.values())).metrics
     leading = (

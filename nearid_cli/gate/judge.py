@@ -12,7 +12,7 @@ from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import COPIES, EVERY
 from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Verdict
 from nearid_cli.results.stamp import this_tool, timestamp
-from nearid_cli.text import printable
+from nearid_cli.text import few, printable
 
 _CONFIDENCE = 0.95  # of the interval of a drop where the rule says none
 
@@ -38,13 +38,15 @@ def judge(
         allow_mismatch: compare numbers of different checkpoints or protocols all the same.
 
     Raises:
-        InputError: one is a score and the other a comparison.
+        InputError: one is a score and the other a comparison, or they have no subject in common.
     """
     if baseline is not None and isinstance(run, ScoreResult) != isinstance(baseline, ScoreResult):
         raise InputError(
             f"{printable(run_name)} is a result of {_made_by(run)} and the baseline "
             f"{printable(baseline_name or '')} one of {_made_by(baseline)}; give a baseline of the same kind"
         )
+    if baseline is not None and any(rule.max_drop is not None for rule in rules):
+        _refuse_strangers(run, baseline)
     sides = _Sides(run, baseline, run_name, baseline_name, allow_mismatch)
     verdicts = tuple(verdict for rule in rules for verdict in sides.verdicts(rule))
     return GateResult(
@@ -55,6 +57,18 @@ def judge(
         passed=all(verdict.status != "failed" for verdict in verdicts),
         verdicts=verdicts,
     )
+
+
+def _refuse_strangers(run: Result, baseline: Result) -> None:
+    """Raise InputError if nothing could be compared, which no rule should have to say."""
+    now, before = (
+        [name for part in parts(one).values() for name in part.subjects] for one in (run, baseline)
+    )
+    if now and before and not set(now) & set(before):
+        raise InputError(
+            f"run and baseline have no subject in common: the run has {few(now)}, the baseline {few(before)}; "
+            "score both with the same references"
+        )
 
 
 def _made_by(result: Result) -> str:

@@ -379,3 +379,33 @@ def test_names_that_no_utf8_file_can_hold() -> None:
     result = compare({"a": a, "b\udcff": b}, baseline="b\udcff")
     assert result.baseline == result.methods[1].name == "b\\xff"
     assert found(result, "a").baseline == "b\\xff"
+
+
+def test_methods_without_a_common_subject_are_not_compared(nearid, data):
+    """Each would be its own winner."""
+    for subject in ("cat", "cup"):
+        assert (
+            nearid("score", f"refs/{subject}", f"gens/{subject}", "-m", "hog", "-o", f"{subject}.json").code
+            == 0
+        )
+    finished = nearid("compare", "cat.json", "cup.json")
+    assert finished.code == 2
+    assert finished.error.startswith("no two methods have a subject in common")
+    assert finished.details == ["cat: cat", "cup: cup"]
+    (data / "nearid.toml").write_text('[[gate.rules]]\nmetric = "hog"\nmax_drop = 0.1\n')
+    finished = nearid("gate", "cup.json", "--baseline", "cat.json")
+    assert finished.code == 2
+    assert finished.error.startswith(
+        "run and baseline have no subject in common: the run has cup, the baseline cat"
+    )
+
+
+def test_one_subject_from_folders_of_other_names_goes_together(nearid, data):
+    """It is called as the references are, whatever the generations' folder."""
+    (data / "refs" / "cat").rename(data / "photos")
+    for name in ("today", "yesterday"):
+        (data / "gens" / ("cat" if name == "today" else "cup")).rename(data / name)
+        assert nearid("score", "photos", name, "-m", "hog", "-o", f"{name}.json").code == 0
+    finished = nearid("compare", "today.json", "yesterday.json", "--format", "json")
+    assert finished.code == 0, finished.err
+    assert '"subject": "subject"' in finished.out

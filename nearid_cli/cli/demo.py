@@ -29,7 +29,7 @@ It is in this package, for demos, tests and smoke checks, not for papers."""
 _ENDING = """
 hog prefers look-alikes in the same scene; nearid-mini sees another object.
 Look at the pictures: open {report} in a browser.
-Now your own, a folder for each subject (without --metric: NearID, CLIP-I, DINO):
+Now your own, a folder a subject (without --metric: NearID, CLIP-I and DINO):
   nearid score refs gens --metric nearid-mini -o report.html
   nearid compare methods --refs refs --metric nearid-mini -o report.html"""
 

@@ -27,7 +27,7 @@ _BINS = (8, 2, 3)  # of hue, saturation, value
 
 _PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"
 # Whoever changes what an embedding holds counts up: embeddings in caches are found by this text.
-_VERSION = f"hog/1 {_PREPROCESSING} cell {_HOG_CELL} orientations {_ORIENTATIONS} grid {_GRID} hsv {_BINS}"
+_VERSION = f"hog/2 {_PREPROCESSING} cell {_HOG_CELL} orientations {_ORIENTATIONS} grid {_GRID} hsv {_BINS}"
 
 
 def hog_spec() -> EncoderSpec:

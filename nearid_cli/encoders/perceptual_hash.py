@@ -39,7 +39,7 @@ COPY_SIMILARITY = 1 - 2 * (COPY_BITS + 0.5) / BITS
 
 _PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"
 # Whoever changes what a hash holds counts up: hashes in caches are found by this text.
-_VERSION = f"perceptual-hash/1 {_PREPROCESSING} dct {_FREQUENCIES} brightness {_CELLS}x{_STEPS}"
+_VERSION = f"perceptual-hash/2 {_PREPROCESSING} dct {_FREQUENCIES} brightness {_CELLS}x{_STEPS}"
 
 _COSINES = np.cos(np.pi * np.outer(np.arange(_FREQUENCIES), 2 * np.arange(_SIDE) + 1) / (2 * _SIDE))
 _SILENT = 1e-3  # rounding to levels alone gives a coefficient some 9; below this it is an exact zero

@@ -103,21 +103,7 @@ def compare(
     reports.check_outputs(output or [], images or [])
     shown = shared.thumbnails(thumbnails)
     places, named = paths or [], _named(method or [])
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     asked = metrics_asked_for(places, named, chosen, given=shared.on_command_line(context, "metrics"))
     if asked is not None:
         reports.check_sort(sort, asked, "method")

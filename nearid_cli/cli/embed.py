@@ -43,21 +43,7 @@ def embed(
 
     shared.say_more(verbose)
     reports.check_outputs([output], known=(".parquet",))
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     result = embed_pictures(paths, chosen, skip_bad=skip_bad)
     write_embeddings(result, output)
     if result.skipped:

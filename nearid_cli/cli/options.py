@@ -204,6 +204,13 @@ Thumbnails = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+# Shared flags that an option of the job is called after and means the same.
+_AS_THEY_ARE = (
+    *("verify_content", "device", "dtype", "workers", "max_pixels"),
+    *("color_profile", "sixteen_bit", "safetensors_only"),
+)
+
+
 def default_map(configuration: Configuration) -> dict[str, Any]:
     """The configuration as Click's defaults: command -> parameter -> value."""
     values = {name.replace("-", "_"): value for name, value in configuration.options.items()}
@@ -227,22 +234,8 @@ def say_more(verbose: bool) -> None:
         logging.getLogger("nearid_cli").setLevel(logging.DEBUG)
 
 
-def options(
-    context: typer.Context,
-    metrics: list[str],
-    cache: Path | None,
-    no_cache: bool,
-    verify_content: bool,
-    device: str,
-    dtype: str,
-    batch_size: str,
-    workers: int | None,
-    max_pixels: int | None,
-    color_profile: str,
-    sixteen_bit: str,
-    safetensors_only: bool,
-) -> Options:
-    """The flags that several commands share, as one object.
+def options(context: typer.Context) -> Options:
+    """The flags that several commands share, as one object: those of the command that runs.
 
     Raises:
         UsageError: a batch size that is neither `auto` nor a positive number.
@@ -250,21 +243,15 @@ def options(
     from nearid_cli.evaluate.embedding import Options
 
     configuration: Configuration = context.obj
+    given = context.params  # as Click has them; Typer makes them what a command's signature says later
     return Options(
-        metrics=metrics,
+        metrics=list(given["metrics"]),
         configured=configuration.metrics,
-        cache=cache,
-        use_cache=not no_cache,
-        verify_content=verify_content,
-        device=device,
-        dtype=dtype,
-        batch_size=_batch_size(batch_size),
-        workers=workers,
-        max_pixels=max_pixels,
-        color_profile=color_profile,
-        sixteen_bit=sixteen_bit,
-        safetensors_only=safetensors_only,
+        cache=None if given["cache"] is None else Path(given["cache"]),
+        use_cache=not given["no_cache"],
+        batch_size=_batch_size(given["batch_size"]),
         progress=sys.stderr.isatty(),
+        **{name: given[name] for name in _AS_THEY_ARE},
     )
 
 

@@ -35,21 +35,7 @@ def pair(
     from nearid_cli.evaluate.pair import pair as run
 
     show.check_format(form)
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     result = run(a, b, chosen)
     if form == "json":
         show.json_text(reports.to_json(result))

@@ -96,21 +96,7 @@ def score(
     with_gate = {} if gate is None else {"known": reports.SCORE_EXTENSIONS}
     reports.check_outputs(output or [], images or [], **with_gate)
     shown = shared.thumbnails(thumbnails)
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     reports.check_sort(sort, [request.name for request in chosen.requests()])
     rules = None
     if gate is not None:

@@ -80,21 +80,7 @@ def run(
     from nearid_cli.benchmarks.table import make_folder
 
     show.check_format(form)
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     if samples is None and not scores:
         raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
     if samples is None and shared.on_command_line(context, "metrics"):

@@ -71,21 +71,7 @@ def run(
 
     show.check_format(form)
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     result = evaluate_mtg(job, chosen, output)
     if output is not None:
         report.write_result(result, output)

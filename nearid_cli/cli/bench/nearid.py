@@ -113,21 +113,7 @@ def run(
         compact_slots,
         skip_bad,
     )
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     with ExitStack() as stack:
         folder = make_folder(output) if output else Path(stack.enter_context(TemporaryDirectory()))
         result = bench_nearid(job, folder, chosen)

@@ -78,21 +78,7 @@ def run(
     job = Table1Job(
         positives, tuple(distractors or DISTRACTORS), rows, split, mtg, samples, ratings, skip_bad
     )
-    chosen = shared.options(
-        context,
-        metrics,
-        cache,
-        no_cache,
-        verify_content,
-        device,
-        dtype,
-        batch_size,
-        workers,
-        max_pixels,
-        color_profile,
-        sixteen_bit,
-        safetensors_only,
-    )
+    chosen = shared.options(context)
     result = table1(job, output, chosen)
     report.write_result(result, output)
     findings = list(report.findings(result))

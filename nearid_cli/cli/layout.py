@@ -51,9 +51,9 @@ def layout(
         check_manifest_name(path)
     found = read_layout(references, generations, How(layout, pattern, refs_pattern))
     if isinstance(found, References):
-        _show_references(found, verbose)
         if output:
             raise UsageError("a manifest needs generations, too: give their folder")
+        _show_references(found, verbose)
         return
     for method, dataset in found.items():
         _show(method, dataset, verbose)

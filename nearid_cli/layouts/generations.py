@@ -147,7 +147,7 @@ def _above(
         InputError: they look like methods, or like classes that share names.
     """
     parents = [parent for parent in subjects if parent]
-    shown = {parent: " / ".join(parent) for parent in parents}
+    shown = {parent: "/".join(parent) for parent in parents}
     categories = qualified or (bool(parents) and all(is_category(parent[-1]) for parent in parents))
     if categories and not qualified and not _apart(subjects.values()):
         raise _classes_share_names(tree, subjects)
@@ -252,7 +252,7 @@ def _classes_share_names(tree: Tree, subjects: Mapping[Parents, set[str]]) -> In
         for name in sorted(set().union(*subjects.values()))
         if sum(name in group for group in subjects.values()) > 1
     )
-    places = [" / ".join(parent) for parent, group in sorted(subjects.items()) if twice in group]
+    places = ["/".join(parent) for parent, group in sorted(subjects.items()) if twice in group]
     return InputError(
         f"generations folder {printable(tree.root)} has {told_apart(twice)} below {_few(places)}",
         [

@@ -20,7 +20,7 @@ class Reading(Protocol):
 
     Attributes:
         layout: the name that results give it.
-        choice: the options that force it.
+        choice: the options that force it, or what else to do.
         by_file: whether two pictures of one folder may have two subjects.
         qualified: whether subjects are called by the whole path of their folder.
     """
@@ -65,6 +65,8 @@ class ByFolder:
     @property
     def choice(self) -> str:
         """The options that force it."""
+        if self.qualified:
+            return "give each a name of its own, on both sides"  # no pattern joins the parts of a path
         return "--refs-pattern '" + "*/" * self.level + "{subject}/**'" if self.level else "--layout folders"
 
     def subject_of(self, directory: Directory, file: str) -> str | None:

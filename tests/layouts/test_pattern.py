@@ -1,0 +1,154 @@
+"""`--pattern` and `--refs-pattern`: what a user says of paths, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts import How, find
+from nearid_cli.layouts.methods import find_methods
+from nearid_cli.layouts.pattern import Pattern
+
+parts = st.text("ab_- .é", min_size=1, max_size=6).filter(lambda text: text.strip("."))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "values"),
+    [
+        ("{subject}/{seed}.png", "cat/7.png", {"subject": "cat", "seed": "7"}),
+        ("{subject}/{seed}.png", "cat/7.PNG", {"subject": "cat", "seed": "7"}),
+        ("{subject}_{seed}.*", "red_cat_12.jpg", {"subject": "red_cat", "seed": "12"}),
+        ("**/{subject}/*", "a/b/cat/0.png", {"subject": "cat"}),
+        ("**/{subject}/*", "cat/0.png", {"subject": "cat"}),
+        ("{subject}/**", "cat/a/b/0.png", {"subject": "cat"}),
+        ("*/{subject}/*", "x/cat/0.png", {"subject": "cat"}),
+        ("{method}/step_{step}/{subject}.png", "lora/step_500/cat.png",
+         {"method": "lora", "step": "500", "subject": "cat"}),
+        ("{subject}/{subject}_{seed}.png", "cat/cat_1.png", {"subject": "cat", "seed": "1"}),
+        ("{lighting}-{subject}.png", "dark-cat.png", {"lighting": "dark", "subject": "cat"}),
+        ("{subject}/*", "cat\\0.png", {"subject": "cat"}),
+        ("[{subject}]/a+b.png", "[cat]/a+b.png", {"subject": "cat"}),
+    ],
+)  # fmt: skip
+def test_what_fits(pattern: str, path: str, values: dict[str, str]) -> None:
+    assert Pattern(pattern).readings(path) == [values]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("{subject}/{seed}.png", "cat/x.png"),
+        ("{subject}/{seed}.png", "cat/7.jpg"),
+        ("{subject}/*", "a/cat/0.png"),
+        ("{subject}/{subject}_{seed}.png", "cat/dog_1.png"),
+        ("{subject}/**", "cat.png"),
+    ],
+)
+def test_what_does_not(pattern: str, path: str) -> None:
+    assert Pattern(pattern).readings(path) == []
+
+
+@given(parts, parts, st.integers(0, 10**6))
+def test_a_path_made_by_a_pattern_is_read_back(prompt: str, subject: str, seed: int) -> None:
+    found = Pattern("{prompt}/{subject}/{seed}.png").readings(f"{prompt}/{subject}/{seed}.png")
+    assert found == [{"prompt": prompt, "seed": str(seed), "subject": subject}]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("", "the pattern is empty"),
+        ("{subject/0.png", "has a { without its counterpart"),
+        ("{subjet}/*", r"did you mean \{subject\}\?"),
+        ("{path}/{subject}", "placeholders are"),
+        ("{a b}/{subject}", "placeholders are"),
+        ("a**/{subject}", r"\*\* stands alone"),
+    ],
+)
+def test_patterns_that_mean_nothing(pattern: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Pattern(pattern)
+
+
+def test_what_does_not_fit_is_listed(plant) -> None:
+    refs, gens = plant("refs", "cat/1.jpg loose.jpg"), plant("gens", ["on a beach/cat/0.png", "stray.png"])
+    found = find(refs, gens, How(pattern="{prompt}/{subject}/{seed}.png", references_pattern="{subject}/*"))
+    (subject,) = found.subjects
+    (one,) = subject.generations
+    assert (subject.name, one.prompt, one.seed) == ("cat", "on a beach", "0")
+    assert found.layout == "pattern"
+    assert found.unmatched == (
+        "loose.jpg: does not fit --refs-pattern",
+        "stray.png: does not fit --pattern",
+    )
+
+
+def test_several_ways_are_decided_by_the_references_or_not_at_all(plant) -> None:
+    how = How(pattern="{subject}_{prompt}.png")
+    found = find(
+        plant("refs", "red_cat/1.jpg dog/1.jpg"), plant("gens", "red_cat_asleep.png dog_up.png"), how
+    )
+    assert {one.name: one.generations[0].prompt for one in found.subjects} == {
+        "dog": "up",
+        "red_cat": "asleep",
+    }
+    with pytest.raises(InputError, match=r"1 paths fit the pattern .* in several ways") as caught:
+        find(plant("refs", "red/1.jpg"), plant("gens", "red_cat_asleep.png"), how)
+    assert caught.value.details[0].startswith("red_cat_asleep.png: ")
+
+
+def test_a_pattern_without_a_subject_is_of_the_only_one(plant) -> None:
+    gens = plant("gens", "beach_0.png snow_1.png")
+    found = find(plant("refs", "0.jpg 1.jpg"), gens, How(pattern="{prompt}_{seed}.*"))
+    assert [(one.prompt, one.seed) for one in found.subjects[0].generations] == [
+        ("beach", "0"),
+        ("snow", "1"),
+    ]
+    with pytest.raises(UsageError, match="there are several subjects"):
+        find(plant("more", "cat/0.jpg dog/1.jpg"), gens, How(pattern="{prompt}_{seed}.*"))
+
+
+def test_methods_of_a_pattern(plant) -> None:
+    place = plant("runs", "cat/0-lora.png cat/0-ip.png cat/1-ip.png")
+    refs = plant("photos", "cat/1.jpg")
+    how = How(pattern="{subject}/{seed}-{method}.png")
+    found = find_methods([place], refs, {}, how)
+    assert {name: len(one.subjects[0].generations) for name, one in found.items()} == {"ip": 2, "lora": 1}
+    with pytest.raises(InputError, match="of several methods: ip, lora"):
+        find(refs, place, how)
+
+
+def test_the_offered_options_resolve_the_doubt(plant) -> None:
+    """What a stop prints is tried as it stands."""
+    trees = [
+        ("cat_0.jpg cat_1.jpg dog_0.jpg dog_1.jpg", "cat_0.png 7.png"),
+        ("front.jpg side.jpg", "front_0.png front_1.png"),
+        ("0.jpg 1.jpg", "0_0.png 1_0.png"),
+        ("a/x/00/0.jpg a/x/01/0.jpg b/x/00/0.jpg", "a/x/00/0.png a/x/01/0.png b/x/00/0.png"),
+    ]
+    tried = 0
+    for number, (references, generations) in enumerate(trees):
+        refs, gens = plant(f"refs{number}", references), plant(f"gens{number}", generations)
+        with pytest.raises(InputError, match="in two ways") as caught:
+            find(refs, gens)
+        for line in caught.value.details:
+            option = re.search(r"(--layout|--refs-pattern) ('[^']*'|\S+)$", line)
+            if option is None:
+                continue
+            value = option[2].strip("'")
+            how = How(value) if option[1] == "--layout" else How(references_pattern=value)
+            assert find(refs, gens, how).subjects, line
+            tried += 1
+    assert tried == 7
+
+
+def test_forms_of_unicode_are_one_subject(plant) -> None:
+    refs = plant("refs", ["café/0.jpg", "cup/0.jpg"])
+    gens = plant("gens", ["café/0.png", "cafe\u0301/1.png", "cup/0.png"])
+    assert len({path.name for path in Path(gens).iterdir()}) == 3
+    assert {one.name: len(one.generations) for one in find(refs, gens).subjects} == {"café": 2, "cup": 1}

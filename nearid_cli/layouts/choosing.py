@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import own_name, stem
-from nearid_cli.layouts.matching import told_apart, words
+from nearid_cli.layouts.matching import pattern_of_mentions, told_apart, words
 from nearid_cli.layouts.names import is_category, is_generic, without_counters
 from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Fit, Reading, fit, groups_of
 from nearid_cli.layouts.tree import Directory, Tree, directories
@@ -38,12 +38,7 @@ def choose(tree: Tree, references: Sequence[Directory], generations: Sequence[Di
     levels = [fit(_by_folder(level, references), references, generations) for level in range(depth)]
     matched = [one for one in levels if one and one.claimed]
     if matched:
-        chosen = _among_levels(tree, matched)
-        if _says_little(chosen):
-            names = fit(ByFileName(), references, generations)
-            if names and names.complete and _splits(names, chosen):
-                return names.reading
-        return chosen.reading
+        return _folders_or_files(tree, _among_levels(tree, matched), references, generations)
     names = fit(ByFileName(), references, generations)
     whole = AllOne(subject_name(tree, references))
     if depth:
@@ -56,17 +51,118 @@ def choose(tree: Tree, references: Sequence[Directory], generations: Sequence[Di
     if ids := _by_ids(references, generations):
         raise doubt(tree, [ids, one])
     if names and len(names.groups) > 1:
-        _several_names(tree, names, one)
+        _several_names(tree, names, one, generations)
     return whole
 
 
-def _several_names(tree: Tree, names: Fit, one: Fit) -> None:
+def _folders_or_files(
+    tree: Tree, chosen: Fit, references: Sequence[Directory], generations: Sequence[Directory]
+) -> Reading:
+    """The folders that both sides share, unless their files are called like subjects, and generations as these."""
+    names = fit(ByFileName(), references, generations)
+    if names and names.complete and _splits(names, chosen):
+        if _says_little(chosen):
+            return names.reading
+        if _refines(names, chosen):
+            if not _same_files(names, generations):
+                raise _folders_or_files_doubt(tree, chosen, names)
+            _warn_of_kinds(tree, chosen)
+    if _categories_only(chosen):
+        begun, same = _begun_by_path(chosen, references, generations)
+        if begun and not same:
+            raise InputError(
+                f"the folders {_few(chosen.groups)} of {printable(tree.root)} may be subjects, or kinds of subjects",
+                [
+                    f"{count(len(chosen.groups), 'subject')}, called as the folders: {chosen.reading.choice}",
+                    f"{count(begun, 'subject')}, one for each file: put each in a folder of its name, on both sides, "
+                    "or list them in a manifest",
+                ],
+            )
+        if begun:
+            _warn_of_kinds(tree, chosen)
+    return chosen.reading
+
+
+def _folders_or_files_doubt(tree: Tree, chosen: Fit, names: Fit) -> InputError:
+    """The stop where folders may be subjects or kinds of these, with the pattern that parts the files."""
+    stems = [(subject, stem(name)) for subject, own in names.groups.items() for name in own]
+    if all(own == subject for subject, own in stems):
+        how = "--refs-pattern '**/{subject}.*'"
+    elif all(own.removeprefix(f"{subject}_").isdecimal() for subject, own in stems):
+        how = "--refs-pattern '**/{subject}_{seed}.*'"
+    else:
+        how = "put each in a folder of its name"
+    return InputError(
+        f"the references {printable(tree.root)} can be read in two ways; choose one",
+        [
+            f"{count(len(chosen.groups), 'subject')} ({_few(chosen.groups)}): {chosen.reading.how()}: "
+            f"{chosen.reading.choice}",
+            f"{count(len(names.groups), 'subject')} ({_few(names.groups)}): {names.reading.how()}: {how}",
+        ],
+    )
+
+
+def _warn_of_kinds(tree: Tree, chosen: Fit) -> None:
+    logger.warning(
+        "folders %s of %s are read as subjects; if they are kinds of subjects, of which each file is one, put each in "
+        "a folder of its name",
+        _few(chosen.groups),
+        printable(tree.root),
+    )
+
+
+def _begun_by_path(
+    chosen: Fit, references: Sequence[Directory], generations: Sequence[Directory]
+) -> tuple[int, bool]:
+    """Whether each file may be a subject: all generations are called as one with its folder (`animal/00/1.png`).
+
+    Returns:
+        The number of such files, 0 where they are no subjects, and whether a generation is called just so.
+    """
+    files = {
+        _path_words((*one.folders[-1:], stem(name)))
+        for one in references
+        for name in one.names
+        if chosen.reading.subject_of(one, "")
+    }
+    if len(files) == len(chosen.groups):
+        return 0, False
+    same = False
+    for directory in generations:
+        for name in directory.names:
+            parts = (*directory.folders, stem(name))
+            begun = False
+            for at in range(len(parts)):
+                whole = _path_words(parts[at:])
+                same = same or whole in files
+                begun = begun or any(whole[:end] in files for end in _ends(whole))
+            if not begun:
+                return 0, False
+    return len(files), same
+
+
+def _path_words(parts: Iterable[str]) -> str:
+    return words(" ".join(parts))
+
+
+def _ends(text: str) -> list[int]:
+    """Where words end."""
+    return [at for at, letter in enumerate(text) if letter == "_"] + [len(text)]
+
+
+def _refines(names: Fit, chosen: Fit) -> bool:
+    """Whether file names part subjects of folders into several, none of which is in two of these."""
+    return all(any(own <= whole for whole in chosen.groups.values()) for own in names.groups.values())
+
+
+def _several_names(tree: Tree, names: Fit, one: Fit, generations: Sequence[Directory]) -> None:
     """References that are called like several subjects, of which the generations know nothing: a stop or a warning.
 
     A name that stands once may be a title: `front.jpg`, `side.jpg`.
     """
-    if max(map(len, names.groups.values())) > 1:
-        raise doubt(tree, [names, one])
+    mentioned = pattern_of_mentions(names.groups, (name for folder in generations for name in folder.names))
+    if mentioned or max(map(len, names.groups.values())) > 1:
+        raise doubt(tree, [names, one], (f" --pattern '{mentioned}'" if mentioned else "", ""))
     logger.warning(
         "references %s are called %s, and no generation is; they are read as one subject",
         printable(tree.root),
@@ -79,19 +175,30 @@ def subject_name(tree: Tree, references: Iterable[Directory]) -> str:
     name = own_name(tree.root)
     if not is_generic(name):
         return name
-    heads = groups_of(ByFileName(), list(references))
+    references = list(references)
+    folders = {directory.folders[:1] for directory in references}
+    if len(folders) == 1 and (folder := next(iter(folders))):
+        return folder[0]
+    heads = groups_of(ByFileName(), references)
     named = sum(map(len, heads.values()))
     return next(iter(heads)) if len(heads) == 1 and named == len(tree.names) else "subject"
 
 
-def doubt(tree: Tree, fits: Sequence[Fit]) -> InputError:
-    """The stop where references can be read in two ways."""
+def doubt(tree: Tree, fits: Sequence[Fit], besides: Sequence[str] = ("", "")) -> InputError:
+    """The stop where references can be read in two ways.
+
+    Args:
+        tree: of the references.
+        fits: the readings.
+        besides: what each needs besides the options that choose it.
+    """
     return InputError(
         f"the references {printable(tree.root)} can be read in two ways; choose one",
         [
             *(
-                f"{count(len(one.groups), 'subject')} ({_few(one.groups)}): {one.reading.how()}: {one.reading.choice}"
-                for one in fits
+                f"{count(len(one.groups), 'subject')} ({_few(one.groups)}): {one.reading.how()}: "
+                f"{one.reading.choice}{also}"
+                for one, also in zip(fits, besides, strict=True)
             ),
             f"nearid layout {printable(tree.root)} GENS with one of these options shows what it gives",
         ],

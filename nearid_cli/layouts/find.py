@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Sequence
@@ -26,11 +27,13 @@ from nearid_cli.layouts.manifest import (
 )
 from nearid_cli.layouts.pattern import Pattern
 from nearid_cli.layouts.resolve import resolve
-from nearid_cli.layouts.roles import by_role
+from nearid_cli.layouts.roles import by_role, called_otherwise
 from nearid_cli.layouts.sides import name_lists, own_copy
 from nearid_cli.layouts.tree import Tree
 from nearid_cli.layouts.walk import scan, walk
-from nearid_cli.text import printable
+from nearid_cli.text import few, printable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,23 @@ def _side(root: Path, manifest: Manifest | None, side: str, layout: Layout) -> F
     if manifest is not None:
         return from_manifest(manifest, side.removesuffix("s"))
     found = look_at(root, side, layout)
-    if isinstance(found, Tree) and (split := by_role(found.names)):
-        # Pictures of the other role among them must not count as this one's.
-        own, other = side.removesuffix("s"), "generation" if side == "references" else "reference"
-        if split[own]:
+    own, other = side.removesuffix("s"), "generation" if side == "references" else "reference"
+    if isinstance(found, Tree):
+        if (split := by_role(found.names)) and split[own]:
+            # Pictures of the other role among them must not count as this one's.
             for name in split[other]:
                 found.left_out.add(f"{other}s among the {side}", name)
-            found.names = [name for name in found.names if name not in set(split[other])]
+            others = set(split[other])
+            found.names = [name for name in found.names if name not in others]
+        if strange := called_otherwise(found.names, own):
+            logger.warning(
+                "among the %s %s are pictures that are called like %ss, and count as %s: %s",
+                side,
+                printable(root),
+                other,
+                side,
+                few(strange),
+            )
     return found
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import Found, SeveralMethodsError, own_name, stem
-from nearid_cli.layouts.matching import SubjectIndex, loose_key, told_apart
-from nearid_cli.layouts.names import is_category, is_phrase, read_file_name
+from nearid_cli.layouts.matching import SubjectIndex, loose_key, mentions, told_apart
+from nearid_cli.layouts.names import composed, is_category, is_phrase, read_file_name
 from nearid_cli.layouts.reading import ByFileName, best_level, claims_by_level, name_at, nth_folder
 from nearid_cli.layouts.tree import Directory, Tree, pictures
 from nearid_cli.layouts.walk import natural_key
@@ -48,6 +48,8 @@ def read_generations(
         _refuse_rivals(tree, folders, index, level, qualified)
         return _by_level(tree, folders, index, level, qualified, references)
     begun = any(index.beginning(stem(name)) for directory in folders for name in directory.names)
+    if begun and _phrases_of_one(folders, index):
+        return all_of_one(tree, folders, next(iter(index.names)))
     if begun:
         return _by_file_name(tree, folders, index, references)
     if index.alike(own_name(tree.root)):
@@ -160,7 +162,7 @@ def _above(
     elif _apart(subjects.values()):
         kind = "category"
     else:
-        raise _methods_or_prompts(tree, [shown[parent] for parent in parents], references)
+        raise _methods_or_prompts(tree, parents, references)
     return {parent: {kind: shown[parent]} if parent else {} for parent in subjects}
 
 
@@ -208,6 +210,15 @@ def _of_the_only_subject(
     return all_of_one(tree, folders, only)
 
 
+def _phrases_of_one(folders: Sequence[Directory], index: SubjectIndex) -> bool:
+    """Whether one subject has references, and file names are prompts with it, of which some begin with its name."""
+    if len(index.names) > 1 or any(directory.folders for directory in folders):
+        return False
+    (only,) = index.names
+    strange = [name for one in folders for name in map(stem, one.names) if not index.beginning(name)]
+    return bool(strange) and all(is_phrase(name) and mentions(name, only) for name in strange)
+
+
 def all_of_one(tree: Tree, folders: Sequence[Directory], subject: str) -> Found:
     """Every picture as one subject's, whatever the names say."""
     own = [one for directory in folders for one in pictures(tree, directory, 0)]
@@ -233,17 +244,34 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(map(told_apart, names[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _methods_or_prompts(tree: Tree, names: Sequence[str], references: Path) -> SeveralMethodsError:
+def _methods_or_prompts(tree: Tree, parents: Sequence[Parents], references: Path) -> SeveralMethodsError:
     root, refs = printable(tree.root), printable(references)
+    example = _place(tree, parents[0])
+    depth = example.count("/") + 1
+    every = root + "/*" * depth if depth > 1 else root
+    by_file = any(name.count("/") == depth for name in tree.names if name.startswith(f"{example}/"))
+    pattern = "*/" * (depth - 1) + "{prompt}/" + ("{subject}_*" if by_file else "{subject}/**")
     return SeveralMethodsError(
-        f"generations folder {root} holds {count(len(names), 'folder')} rather than subjects: {_few(names)}; if these "
-        f"are methods, a score is of one, so give one, for example {printable(tree.root / names[0])}; "
-        f"for all: nearid compare {root} --refs {refs}",
+        f"generations folder {root} holds {count(len(parents), 'folder')} rather than subjects: "
+        f"{_few([_place(tree, parent) for parent in parents])}; if these are methods, a score is of one, so give one, "
+        f"for example {printable(f'{tree.root}/{example}')}; for all: nearid compare {every} --refs {refs}",
         [
-            "if they are prompts of one method: --pattern '{prompt}/{subject}/**'",
+            f"if they are prompts of one method: --pattern '{pattern}'",
             f"nearid layout {refs} {root} shows how folders are read",
         ],
     )
+
+
+def _place(tree: Tree, folders: Parents) -> str:
+    """The path below the root at which these folders, and perhaps some that mean nothing, lie."""
+    for name in tree.names:
+        parts, left = name.split("/")[:-1], list(folders)
+        for depth, part in enumerate(parts, 1):
+            if left and composed(part) == left[0]:
+                del left[0]
+            if not left:
+                return "/".join(parts[:depth])
+    return "/".join(folders)
 
 
 def _classes_share_names(tree: Tree, subjects: Mapping[Parents, set[str]]) -> InputError:

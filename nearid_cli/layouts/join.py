@@ -10,7 +10,13 @@ from nearid_cli.layouts.dataset import Dataset, Picture, Subject
 from nearid_cli.layouts.found import Found, check_one_method, stem
 from nearid_cli.layouts.given import LAYOUT
 from nearid_cli.layouts.left_out import together
-from nearid_cli.layouts.matching import SubjectIndex, index_of, match_beginnings, match_subjects
+from nearid_cli.layouts.matching import (
+    SubjectIndex,
+    index_of,
+    match_beginnings,
+    match_subjects,
+    pattern_of_mentions,
+)
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable
 
@@ -132,7 +138,14 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
             "not one subject of the references is one of the generations: give both dicts the same names",
             [f"references: {_names(references)}", f"generations: {_names(generations)}"],
         )
-    how = f"nearid layout {printable(references.root)} {printable(generations.root)} shows how both are read"
+    root = printable(generations.root)
+    if generations.unfit and not generations.subjects:
+        return InputError(
+            f"no path in {root} fits --pattern, which is for paths below that folder, with the file's name",
+            [f"for example {printable(generations.unfit[0])}"],
+        )
+    how = f"nearid layout {printable(references.root)} {root} shows how both are read"
+    mentioned = pattern_of_mentions(references.subjects, (one.name for one in generations.pictures()))
     return InputError(
         f"not one subject of the references {printable(references.root)} matches one of the generations "
         f"{printable(generations.root)}: give folders with the same subject names, begin the names of flat "
@@ -140,6 +153,7 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
         [
             f"references ({references.layout}): {_names(references)}",
             f"generations ({generations.layout}): {_names(generations)}",
+            *([f"if names of generations mention the subject: --pattern '{mentioned}'"] if mentioned else []),
             *([] if LAYOUT in (references.layout, generations.layout) else [how]),
         ],
     )

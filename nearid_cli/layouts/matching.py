@@ -200,6 +200,43 @@ def match_beginnings(index: SubjectIndex, stems: Iterable[str]) -> dict[str, Beg
     return matched
 
 
+def pattern_of_mentions(subjects: Iterable[str], paths: Iterable[str]) -> str | None:
+    """The pattern for generations whose names have those of subjects in their midst, as prompts do.
+
+    >>> pattern_of_mentions(["cat", "dog"], ["a cat on a beach_0.png", "lora_dog_1.png"])
+    '**/*{subject}*'
+    >>> pattern_of_mentions(["cat", "dog"], ["a cat/0.png", "a dog/0.png"])
+    '**/*{subject}*/**'
+    >>> pattern_of_mentions(["cat", "dog"], ["catalogue_0.png", "dog house.png"]) is None
+    True
+
+    Returns:
+        None where fewer than two subjects are mentioned.
+    """
+    wanted = sorted(subjects)
+    files: set[str] = set()
+    folders: set[str] = set()
+    for path in paths:
+        folder, _, file = path.rpartition("/")
+        for text, found in ((file, files), (folder, folders)):
+            if text:
+                found.update(name for name in wanted if name not in found and mentions(text, name))
+    if len(files) > 1:
+        return "**/*{subject}*"
+    return "**/*{subject}*/**" if len(folders) > 1 else None
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether a name stands in a text as whole words, or anywhere in scripts that may not part words.
+
+    >>> mentions("a red_cat on a mat.png", "Red cat"), mentions("a category", "cat")
+    (True, False)
+    """
+    if not name.isascii():
+        return folded(name) in folded(text)
+    return f"_{words(name)}_" in f"_{words(text.replace('/', ' '))}_"
+
+
 def told_apart(name: str) -> str:
     r"""A name as it is shown where it must be told from others: with its code points where the eye may be deceived.
 

@@ -16,6 +16,7 @@ from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.find import How, distractor_side, find, look_at_side, manifest_at
 from nearid_cli.layouts.found import Found, Side, from_manifest, own_name
 from nearid_cli.layouts.imagefolder import find_methods_described
+from nearid_cli.layouts.inside import refuse_inside
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest
@@ -65,6 +66,7 @@ def find_methods(
             "nothing to compare: give a folder of method folders, the folders of methods, a manifest, finished "
             "results, or --method NAME=DIR"
         )
+    refuse_inside(references, [*places, *named.values()])
     found: dict[str, Dataset] = {}
     if len(places) == 1:
         found = _in_one_place(places[0], references, how, distractors)

@@ -77,12 +77,17 @@ _SMALL_WORD = re.compile(
 _KOHYA = re.compile(r"(.+)_(e)?([0-9]{6,8})_([0-9]{2})_[0-9]{14}(?:_([0-9]+))?", re.DOTALL)
 # What names with labels in them have; told at once, since there may be a hundred thousand names.
 _MAY_HAVE_LABELS = re.compile(
-    r"seed|step|iter|epoch|ckpt|checkpoint|_e?[0-9]{6,8}_|_[0-9]+_[0-9a-f]{8}|^[0-9]{5}-[0-9]", re.IGNORECASE
+    r"seed|step|iter|epoch|ckpt|checkpoint|gs-[0-9]|training-sample|^[0-9]{13}__|"
+    r"_e?[0-9]{6,8}_|_[0-9]+_[0-9a-f]{8}|^[0-9]{5}-[0-9]",
+    re.IGNORECASE,
 )
 _WANDB = re.compile(r"(.+)_([0-9]+)_(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{8,20}", re.DOTALL)
 _A1111 = re.compile(r"[0-9]{5}-([0-9]+)(?:-.*)?", re.DOTALL)
+_AI_TOOLKIT = re.compile(r"[0-9]{13}__([0-9]{9})_[0-9]+")
+_ONE_TRAINER = re.compile(r"[0-9-]{10}_[0-9-]{8}-training-sample-([0-9]+)-[0-9]+-[0-9]+")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _INSIDE = re.compile(
-    r"(?:^|(?<=[\s_.-]))(?:(?P<seed>seed)|(?P<step>steps?|iters?|iteration|ckpt|checkpoint)|(?P<epoch>epoch))"
+    r"(?:^|(?<=[\s_.-]))(?:(?P<seed>seed)|(?P<step>steps?|gs|iters?|iteration|ckpt|checkpoint)|(?P<epoch>epoch))"
     r"[_= -]?(?P<number>[0-9]+)(?=$|[\s_.-])",
     re.IGNORECASE,
 )
@@ -198,6 +203,10 @@ def read_file_name(stem: str) -> FileName:
         return FileName(_head(match[1]), {"step": match[2]})
     if match := _A1111.fullmatch(stem):
         return FileName(None, {"seed": match[1]})
+    if match := _AI_TOOLKIT.fullmatch(stem) or _ONE_TRAINER.fullmatch(stem):
+        return FileName(None, {"step": _number(match[1])})
+    if _UUID.fullmatch(stem):
+        return FileName(None)
     return FileName(_head(stem), dict(_labels_inside(stem)))
 
 

@@ -13,6 +13,7 @@ from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.detect import CUSTOMCONCEPT, Layout, unlike
 from nearid_cli.layouts.found import Found, own_name, stem
 from nearid_cli.layouts.generations import all_of_one, read_generations
+from nearid_cli.layouts.inside import leave_out_inside
 from nearid_cli.layouts.matching import SubjectIndex, index_of, loose_key
 from nearid_cli.layouts.names import (
     beginnings,
@@ -55,8 +56,12 @@ def resolve(
         UsageError: a pattern does not go with what is there.
         InputError: a tree can be read in two ways, or is not laid out as was asked.
     """
-    for tree, other in ((references, generations), (generations, references)):
+    for tree, other, kind in (
+        (references, generations, "generations among the references"),
+        (generations, references, "references among the generations"),
+    ):
         if isinstance(tree, Tree):
+            leave_out_inside(tree, other.root, kind)
             _leave_out_byproducts(tree, other)
     if layout is CUSTOMCONCEPT and layout.name not in _layouts(references, generations):
         raise unlike(references.root, layout, "references or generations")

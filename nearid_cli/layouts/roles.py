@@ -55,6 +55,23 @@ def by_role(names: Sequence[str]) -> dict[str, list[str]] | None:
     return split
 
 
+def called_otherwise(names: Sequence[str], role: str) -> list[str]:
+    """Those pictures of a side whose folders or whose own names say the other role, where not all do.
+
+    >>> called_otherwise(["cat/0.png", "cat/reference.png", "cat/samples/1.png"], "generation")
+    ['cat/reference.png']
+    >>> called_otherwise(["outputs/cat/0.png", "refs/cat/0.png"], "reference")
+    ['outputs/cat/0.png']
+    """
+    found = []
+    for name in names:
+        *folders, file = name.split("/")
+        roles = {_role(part) for part in (*folders, file.rpartition(".")[0])} - {None}
+        if roles and role not in roles:
+            found.append(name)
+    return found if len(found) < len(names) else []
+
+
 @cache
 def _role(folder: str) -> str | None:
     word = word_of(folder)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.found import own_name, stem
-from nearid_cli.layouts.matching import pattern_of_mentions, told_apart, words
+from nearid_cli.layouts.matching import mentions, pattern_of_mentions, told_apart, words
 from nearid_cli.layouts.names import is_category, is_generic, without_counters
 from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Fit, Reading, fit, groups_of
 from nearid_cli.layouts.tree import Directory, Tree, directories
@@ -67,6 +67,16 @@ def _folders_or_files(
             if not _same_files(names, generations):
                 raise _folders_or_files_doubt(tree, chosen, names)
             _warn_of_kinds(tree, chosen)
+    if below := _folders_in_names(chosen, references, generations):
+        raise InputError(
+            f"the references {printable(tree.root)} can be read in two ways; choose one",
+            [
+                f"{count(len(chosen.groups), 'subject')} ({_few(chosen.groups)}): {chosen.reading.how()}: "
+                f"{chosen.reading.choice}",
+                f"{count(len(below), 'subject')} ({_few(below)}): names of generations begin with two folders: "
+                "--refs-pattern '**/{subject}/*' --pattern '**/*{subject}*'",
+            ],
+        )
     if _categories_only(chosen):
         begun, same = _begun_by_path(chosen, references, generations)
         if begun and not same:
@@ -100,6 +110,22 @@ def _folders_or_files_doubt(tree: Tree, chosen: Fit, names: Fit) -> InputError:
             f"{count(len(names.groups), 'subject')} ({_few(names.groups)}): {names.reading.how()}: {how}",
         ],
     )
+
+
+def _folders_in_names(
+    chosen: Fit, references: Sequence[Directory], generations: Sequence[Directory]
+) -> set[str]:
+    """The innermost folders of references, if all names of generations begin with these and the folder above."""
+    if not all(len(one.folders) > 1 for one in references):
+        return set()
+    inner = {_path_words(one.folders[-2:]): one.folders[-1] for one in references}
+    if len(inner) <= len(chosen.groups):
+        return set()
+    for name in (stem(name) for one in generations for name in one.names):
+        whole = words(name)
+        if not any(whole[:end] in inner for end in _ends(whole)):
+            return set()
+    return set(inner.values())
 
 
 def _warn_of_kinds(tree: Tree, chosen: Fit) -> None:
@@ -160,8 +186,11 @@ def _several_names(tree: Tree, names: Fit, one: Fit, generations: Sequence[Direc
 
     A name that stands once may be a title: `front.jpg`, `side.jpg`.
     """
-    mentioned = pattern_of_mentions(names.groups, (name for folder in generations for name in folder.names))
-    if mentioned or max(map(len, names.groups.values())) > 1:
+    paths = [name for folder in generations for name in folder.names]
+    mentioned = pattern_of_mentions(names.groups, paths)
+    parts = {part for path in paths for part in path.split("/")}
+    several = sum(any(mentions(part, name) for part in parts) for name in names.groups) > 1
+    if several or max(map(len, names.groups.values())) > 1:
         raise doubt(tree, [names, one], (f" --pattern '{mentioned}'" if mentioned else "", ""))
     logger.warning(
         "references %s are called %s, and no generation is; they are read as one subject",

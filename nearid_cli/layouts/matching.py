@@ -217,10 +217,9 @@ def pattern_of_mentions(subjects: Iterable[str], paths: Iterable[str]) -> str | 
     files: set[str] = set()
     folders: set[str] = set()
     for path in paths:
-        folder, _, file = path.rpartition("/")
-        for text, found in ((file, files), (folder, folders)):
-            if text:
-                found.update(name for name in wanted if name not in found and mentions(text, name))
+        *parents, file = composed(path).split("/")
+        for part, found in ((file, files), *((folder, folders) for folder in parents)):
+            found.update(name for name in wanted if composed(name) in part and mentions(part, name))
     if len(files) > 1:
         return "**/*{subject}*"
     return "**/*{subject}*/**" if len(folders) > 1 else None
@@ -234,7 +233,7 @@ def mentions(text: str, name: str) -> bool:
     """
     if not name.isascii():
         return folded(name) in folded(text)
-    return f"_{words(name)}_" in f"_{words(text.replace('/', ' '))}_"
+    return f"_{words(name)}_" in f"_{words(text)}_"
 
 
 def told_apart(name: str) -> str:

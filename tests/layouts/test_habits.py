@@ -120,6 +120,29 @@ def test_names_of_references_in_the_midst_of_generations_names_stop(plant, gener
     assert by_options(caught.value, refs, gens) == [{"cat": (1, 1), "dog": (1, 1)}, {"subject": (2, 2)}]
 
 
+def test_two_folders_of_references_in_one_name_of_generations_stop(plant) -> None:
+    refs = plant("refs", "animal/cat/0.jpg animal/dog/0.jpg object/cup/0.jpg")
+    gens = plant("gens", "animal_cat_0.png animal_dog_0.png object_cup_0.png")
+    with pytest.raises(InputError, match="two ways") as caught:
+        find(refs, gens)
+    kinds = {"animal": (2, 2), "object": (1, 1)}
+    assert by_options(caught.value, refs, gens) == [kinds, APART]
+
+
+def test_a_pattern_is_offered_only_for_names_spelled_as_the_references_are(plant) -> None:
+    refs, gens = plant("refs", "red_cat.jpg dog.jpg"), plant("gens", ["a red cat_0.png", "a dog_0.png"])
+    with pytest.raises(InputError, match="two ways") as caught:
+        find(refs, gens)
+    assert "--pattern" not in str(caught.value)
+    refs, gens = (
+        plant("r", "animal_cat/0.jpg animal_dog/0.jpg"),
+        plant("g", "animal/cat/0.png animal/dog/0.png"),
+    )
+    with pytest.raises(InputError, match="not one subject") as caught:
+        find(refs, gens)
+    assert "--pattern" not in str(caught.value)
+
+
 def test_names_of_folders_in_the_midst_of_generations_names_are_offered(plant) -> None:
     refs, gens = plant("refs", "cat/0.jpg dog/0.jpg"), plant("gens", ["a cat on a mat_0.png", "a dog_0.png"])
     with pytest.raises(InputError, match="not one subject") as caught:

@@ -59,7 +59,7 @@ def apart(names: Sequence[str], most: int) -> list[str]:
     >>> apart(["a-long-start-r4-and-a-long-end", "a-long-start-r16-and-a-long-end"], 14)
     ['a-lon…r4…g-end', 'a-lon…r16…-end']
     >>> apart(["start" + "ab" * 40 + "b" * 40 + "end", "start" + "ab" * 20 + "a" * 40 + "b" * 40 + "end"], 10)
-    ['start…n #1', 'start…n #2']
+    ['sta…end #1', 'sta…end #2']
     """
     texts = [printable(name) for name in names]
     labels = [cut(text, most) for text in texts]

@@ -48,7 +48,7 @@ import sys
 from pathlib import Path
 def mark(module, name):
     original = getattr(module, name)
-    def marked(*arguments):
+    def marked(*arguments, **named):
         Path("begun").touch()
         return original(*arguments)
     setattr(module, name, marked)
@@ -57,9 +57,9 @@ DECODING = (
     MARKED
     + """
 import time, nearid_cli.images.decode as module
-decode = module.decode
-module.decode = lambda *arguments: (time.sleep(0.4), decode(*arguments))[1]
-mark(module, "decode")
+read_picture = module.read_picture
+module.read_picture = lambda *given, **named: (time.sleep(0.4), read_picture(*given, **named))[1]
+mark(module, "read_picture")
 """
 )
 LOADING = MARKED + "import nearid_cli.embedding.pipeline as module; mark(module, '_load')\n"

@@ -23,6 +23,7 @@ from nearid_cli.benchmarks.nearid.job import NearidJob
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import Options
+from nearid_cli.images.decode import Decoded
 from tests.benchmarks.nearid_sets import IDS, Sets, by_hand, made, margins
 from tests.nearid_data.making import encoded, png, saved, slots, table
 
@@ -292,9 +293,9 @@ def test_equal_pictures_are_embedded_once_and_masked_ones_apart(
     opened: list[str] = []
     real = contents.StoredPicture.open
 
-    def counted(self: contents.StoredPicture, max_pixels: int | None) -> Image.Image:
+    def counted(self: contents.StoredPicture, *arguments: object) -> Decoded:
         opened.append(self.name)
-        return real(self, max_pixels)
+        return real(self, *arguments)
 
     monkeypatch.setattr(contents.StoredPicture, "open", counted)
     chosen = Options(metrics=["hog"], cache=tmp_path / "cache")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from scripts.browser import REQUIRED, NoBrowserError, launch
 from tests.viewing import run_json, view
 
-__all__ = ["allowed", "browser", "open_page", "run_json", "view"]
+__all__ = ["allowed", "browser", "open_page", "run_json", "view", "wait_until"]
 
 REBOUND = "rebound.example"
 """A name of somebody else that leads the browser to this machine."""
@@ -74,3 +74,12 @@ def allowed(asked: str, page: str) -> bool:
     if own.scheme == "file":
         return asked.partition("#")[0] == page.partition("#")[0]
     return (target.scheme, target.netloc) == (own.scheme, own.netloc)
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until an expression is true. `page.wait_for_function` evaluates in the page, which its policy forbids."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not true after ten seconds: {condition}")

@@ -17,6 +17,8 @@ from tests.pages import METHODS, SUBJECTS
 from tests.reporting import BEGINNING, END, Open, page, report, without_pictures
 from tests.viewing import Viewing
 
+from .conftest import wait_until
+
 __all__ = ["page", "report"]
 
 A4_WIDTH = 595  # points
@@ -37,7 +39,7 @@ def test_a_pdf_holds_every_generation_and_subject(open_page: Open, tmp_path: Pat
     page = open_page(
         without_pictures(tmp_path / "report.html", {"a": scored(subjects), "b": scored(subjects)})
     )
-    page.wait_for_function("document.querySelectorAll('.card.waiting').length > 0")
+    wait_until(page, "document.querySelectorAll('.card.waiting').length > 0")
     text = words(printed(page))
     for subject in subjects:
         assert re.sub(r"\s", "", subject) in text

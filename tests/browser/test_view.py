@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.viewing import Viewing
 
-from .conftest import REBOUND
+from .conftest import REBOUND, wait_until
 
 OpenPage = Callable[..., Page]
 
@@ -67,7 +67,7 @@ def test_a_picture_in_full_size(run_json: Path, view: Callable[..., Viewing], op
     page.locator("#gallery button.tile").first.click()
     large = page.locator("dialog .look:first-child img")
     large.wait_for()
-    page.wait_for_function("document.querySelector('dialog .look:first-child img').naturalWidth > 0")
+    wait_until(page, "document.querySelector('dialog .look:first-child img').naturalWidth > 0")
     address, width = large.evaluate("image => [image.src, image.naturalWidth]")
     assert re.fullmatch(re.escape(viewing.url) + r"picture/\d+", address)
     assert width == 120
@@ -78,8 +78,8 @@ def test_every_picture_is_shown(run_json: Path, view: Callable[..., Viewing], op
     page = open_page(view(run_json).url)
     for card in page.locator(".card:not([hidden])").all():
         card.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "document.images.length >= 15 && [...document.images].every(image => image.naturalWidth)"
+    wait_until(
+        page, "document.images.length >= 15 && [...document.images].every(image => image.naturalWidth)"
     )
     assert page.locator(".missing").count() == 0
     assert set(page.evaluate("[...document.images].map(image => image.naturalWidth)")) == {120}

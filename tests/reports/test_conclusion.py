@@ -62,7 +62,7 @@ SAID = {
         "By nearid: honest alone can be ranked; not ranked, because of copies: pasted",
     ),
     "nothing in common": (
-        {"x": method(0.1, "abcd"), "y": method(-0.2, "efgh")},
+        {"x": method(0.1, "abcd"), "y": method(-0.2, "efgh"), "z": method(-0.3, "abc")},
         "By nearid: x scores highest; it has no subject in common with y",
     ),
     "a higher mean over easier subjects": (

@@ -50,7 +50,7 @@ def mark(module, name):
     original = getattr(module, name)
     def marked(*arguments, **named):
         Path("begun").touch()
-        return original(*arguments)
+        return original(*arguments, **named)
     setattr(module, name, marked)
 """
 DECODING = (

@@ -68,13 +68,15 @@ def _folders_or_files(
                 raise _folders_or_files_doubt(tree, chosen, names)
             _warn_of_kinds(tree, chosen)
     if below := _folders_in_names(chosen, references, generations):
+        paths = (name for one in generations for name in one.names)
+        pattern = pattern_of_mentions(below, paths) or "**/*{subject}*"
         raise InputError(
             f"the references {printable(tree.root)} can be read in two ways; choose one",
             [
                 f"{count(len(chosen.groups), 'subject')} ({_few(chosen.groups)}): {chosen.reading.how()}: "
                 f"{chosen.reading.choice}",
                 f"{count(len(below), 'subject')} ({_few(below)}): names of generations begin with two folders: "
-                "--refs-pattern '**/{subject}/*' --pattern '**/*{subject}*'",
+                f"--refs-pattern '**/{{subject}}/*' --pattern '{pattern}'",
             ],
         )
     if _categories_only(chosen):
@@ -88,7 +90,7 @@ def _folders_or_files(
                     "or list them in a manifest",
                 ],
             )
-        if begun:
+        if begun or len({one.folders for one in references}) > len(chosen.groups):
             _warn_of_kinds(tree, chosen)
     return chosen.reading
 
@@ -121,9 +123,9 @@ def _folders_in_names(
     inner = {_path_words(one.folders[-2:]): one.folders[-1] for one in references}
     if len(inner) <= len(chosen.groups):
         return set()
-    for name in (stem(name) for one in generations for name in one.names):
-        whole = words(name)
-        if not any(whole[:end] in inner for end in _ends(whole)):
+    for parts in ((*one.folders, stem(name)) for one in generations for name in one.names):
+        wholes = [words(part) for part in parts]
+        if not any(whole[:end] in inner for whole in wholes for end in _ends(whole)):
             return set()
     return set(inner.values())
 

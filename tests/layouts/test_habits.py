@@ -82,13 +82,14 @@ def test_numbers_below_kinds_that_generations_repeat_stop(plant, generations) ->
     ("references", "generations"),
     [
         ("animal/00.jpg animal/01.jpg object/00.jpg", "animal/00.png animal/01.png object/00.png"),
+        ("animal/cat/0.jpg animal/dog/0.jpg object/cup/0.jpg", "animal/0.png object/0.png"),
         (
             "mammals/cat.jpg mammals/dog.jpg kitchen/cup.jpg",
             "mammals/cat.png mammals/dog.png kitchen/cup.png",
         ),
     ],
 )
-def test_outputs_named_as_inputs_below_possible_kinds_are_warned_of(plant, caplog, references, generations):
+def test_generations_that_name_only_possible_kinds_are_warned_of(plant, caplog, references, generations):
     dataset = find(plant("refs", references), plant("gens", generations))
     assert len(dataset.subjects) == 2
     assert "kinds of subjects" in caplog.text
@@ -120,12 +121,20 @@ def test_names_of_references_in_the_midst_of_generations_names_stop(plant, gener
     assert by_options(caught.value, refs, gens) == [{"cat": (1, 1), "dog": (1, 1)}, {"subject": (2, 2)}]
 
 
-def test_two_folders_of_references_in_one_name_of_generations_stop(plant) -> None:
+@pytest.mark.parametrize(
+    ("generations", "pattern"),
+    [
+        ("animal_cat_0.png animal_dog_0.png object_cup_0.png", "**/*{subject}*"),
+        ("animal/animal_cat/0.png animal/animal_dog/0.png object/object_cup/0.png", "**/*{subject}*/**"),
+    ],
+)
+def test_two_folders_of_references_in_one_name_of_generations_stop(plant, generations, pattern) -> None:
     refs = plant("refs", "animal/cat/0.jpg animal/dog/0.jpg object/cup/0.jpg")
-    gens = plant("gens", "animal_cat_0.png animal_dog_0.png object_cup_0.png")
+    gens = plant("gens", generations)
     with pytest.raises(InputError, match="two ways") as caught:
         find(refs, gens)
     kinds = {"animal": (2, 2), "object": (1, 1)}
+    assert f"--pattern '{pattern}'" in str(caught.value)
     assert by_options(caught.value, refs, gens) == [kinds, APART]
 
 

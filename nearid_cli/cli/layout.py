@@ -55,11 +55,11 @@ def layout(
             raise UsageError("a manifest needs generations, too: give their folder")
         _show_references(found, verbose)
         return
-    for method, dataset in found.items():
-        _show(method, dataset, verbose)
     for path in output or []:
         rows = write_manifest(path, found)
         typer.echo(f"wrote {printable(path)}: {count(rows, 'row')}", err=True)
+    for method, dataset in found.items():
+        _show(method, dataset, verbose)
 
 
 def _show(method: str, dataset: Dataset, verbose: bool) -> None:

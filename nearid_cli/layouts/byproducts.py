@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 _MASK_SUFFIX = re.compile(r"[_. -]masks?$", re.IGNORECASE)
 _MASK_FOLDERS = frozenset({"mask", "masks"})
+_THUMBNAIL_FOLDERS = frozenset({"thumbnail", "thumbnails", "thumb", "thumbs"})
 _PICTURE_FOLDERS = frozenset(
     {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "rgb"}
 )
@@ -37,6 +38,7 @@ def find_byproducts(names: Sequence[str], subjects: frozenset[str] = frozenset()
     * masks: `x_mask.png` beside `x.png`; a folder `mask` or `masks` whose pictures are called as those beside it, or
       whose folders are called as those beside it; a folder `masks` that is not at the top.
     * grids: `grid.png`, `grid-0001.png`, `xyz_grid-0.png`; `x_grid.png` beside `x_0.png`; a folder `grids`.
+    * thumbnails: a folder `thumbnails` whose pictures are called as those beside it.
     * class images: a folder `class_images`, `class_data`, `class_samples` or `regularization`.
 
     Args:
@@ -72,7 +74,13 @@ def find_byproducts(names: Sequence[str], subjects: frozenset[str] = frozenset()
 
 def _may_be_one(name: str) -> bool:
     lower = name.lower()
-    return "mask" in lower or "grid" in lower or "class" in lower or "regularization" in lower
+    return (
+        "mask" in lower
+        or "grid" in lower
+        or "thumb" in lower
+        or "class" in lower
+        or "regularization" in lower
+    )
 
 
 def _stem(file: str) -> str:
@@ -93,6 +101,10 @@ def _of_folders(
             return _WHOLE_FOLDERS[key]
         if lower in _MASK_FOLDERS and _holds_masks(tuple(parts[:depth]), part, stems, folders):
             return "masks"
+        if lower in _THUMBNAIL_FOLDERS and stems.get(tuple(parts[: depth + 1]), set()) & stems.get(
+            tuple(parts[:depth]), set()
+        ):
+            return "thumbnails"
     return None
 
 

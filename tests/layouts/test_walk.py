@@ -137,6 +137,12 @@ def test_masks_are_told_by_what_lies_beside_them(plant, tree, masks):
     assert sorted([*walked.names, *masks]) == sorted(tree.split())
 
 
+def test_thumbnails_are_told_by_what_lies_beside_them(plant):
+    walked = walk(plant("d", "a.png thumbnails/a.webp cat/thumbs/0.png"))
+    assert walked.left_out.by_reason == {"thumbnails": ["thumbnails/a.webp"]}
+    assert walked.names == ["a.png", "cat/thumbs/0.png"]
+
+
 def test_grids_are_told_by_what_lies_beside_them(plant):
     tree = "cat/x_0.png cat/x_1.png cat/x_grid.png cat/y_grid.png txt2img-grids/a/grid-0000.png"
     walked = walk(plant("d", tree))

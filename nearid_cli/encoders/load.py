@@ -216,7 +216,9 @@ def _refuse_misfits(files: CheckpointFiles, report: dict[str, Any]) -> None:
 
 def _hint(missing: Sequence[str], unexpected: Sequence[str]) -> str | None:
     """What weights that do not fit suggest."""
-    if missing == ["visual_projection.weight"]:
+    # Some versions of transformers save a tower that is alone without the name of the tower in front.
+    tower = [f"vision_model.{name}" for name in unexpected]
+    if missing == [*tower, "visual_projection.weight"]:
         return "the tower was saved without its projection: ::pooled, ::cls and ::mean do without"
     for prefix, saved in _WRAPPERS.items():
         if unexpected and all(name.startswith(prefix) for name in unexpected):

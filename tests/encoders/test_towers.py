@@ -65,6 +65,7 @@ def test_a_clip_tower_without_projection_is_read_by_its_pooled_readout(
     with pytest.raises(ModelError) as error:
         load(folder)
     assert error.value.details[-1].startswith("the tower was saved without its projection: ::pooled")
+    assert_same(embed(load(folder, "pooled"), images), pooled)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +151,9 @@ def test_dinov3_is_prepared_as_by_transformers_with_torchvision() -> None:
     assert preprocessing is not None
     for name, (corner, inside, total) in expected.items():
         prepared = preprocessing.to_float(Image.fromarray(getattr(data, name)()))
-        np.testing.assert_allclose(prepared[:, 0, 0], corner, rtol=1e-6)
-        np.testing.assert_allclose(prepared[:, 16, 20], inside, rtol=1e-6)
+        # Near zero, what is left of a difference of mean and level is right to the float32 step of these.
+        np.testing.assert_allclose(prepared[:, 0, 0], corner, rtol=1e-6, atol=3e-7)
+        np.testing.assert_allclose(prepared[:, 16, 20], inside, rtol=1e-6, atol=3e-7)
         assert np.abs(prepared.astype(np.float64)).sum() == pytest.approx(total, rel=1e-7)
 
 

@@ -41,6 +41,17 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def quoted(name: str | os.PathLike[str]) -> str:
+    """A name as a word of a command that is printed to be typed.
+
+    >>> quoted("refs"), quoted("my refs"), quoted("runs/*")
+    ('refs', "'my refs'", "'runs/*'")
+    """
+    import shlex  # only where something is wrong
+
+    return shlex.quote(printable(name))
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun.
 

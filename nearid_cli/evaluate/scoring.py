@@ -60,7 +60,8 @@ def refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:
     if unmatched and not allow:
         raise InputError(
             f"{len(unmatched):,} without a counterpart; "
-            "give references and generations the same subject names, or go on without these: --allow-unmatched",
+            "give references and generations the same subject names (nearid layout shows how they are read), or go on "
+            "without these: --allow-unmatched",
             [printable(line) for line in unmatched],
         )
 

@@ -226,12 +226,8 @@ def doubt(tree: Tree, fits: Sequence[Fit], besides: Sequence[str] = ("", "")) ->
     return InputError(
         f"the references {printable(tree.root)} can be read in two ways; choose one",
         [
-            *(
-                f"{count(len(one.groups), 'subject')} ({_few(one.groups)}): {one.reading.how()}: "
-                f"{one.reading.choice}{also}"
-                for one, also in zip(fits, besides, strict=True)
-            ),
-            f"nearid layout {printable(tree.root)} GENS with one of these options shows what it gives",
+            f"{count(len(one.groups), 'subject')} ({_few(one.groups)}): {one.reading.how()}: {one.reading.choice}{also}"
+            for one, also in zip(fits, besides, strict=True)
         ],
     )
 

@@ -11,7 +11,7 @@ from nearid_cli.layouts.folders import by_folder
 from nearid_cli.layouts.found import Found, SeveralMethodsError, own_name, picture, stem
 from nearid_cli.layouts.matching import loose_key
 from nearid_cli.layouts.walk import Walk, walk
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, printable, quoted
 
 _ENTRY = re.compile(r"(.*?[_-][0-9]+)(?:[_-].*)?", re.DOTALL)
 
@@ -92,7 +92,7 @@ def refuse_methods(root: Path, walked: Walk, side: str) -> None:
         raise SeveralMethodsError(
             f"{side} folder {printable(root)} holds the DreamBench++ samples of "
             f"{count(len(shown), 'method')}: {', '.join(map(printable, shown))}; "
-            f"give one of them, for example {printable(root / shown[0])}; for all: nearid compare {printable(root)}"
+            f"give one of them, for example {printable(root / shown[0])}; for all: nearid compare {quoted(root)}"
         )
 
 

@@ -31,9 +31,13 @@ from nearid_cli.layouts.roles import by_role, called_otherwise
 from nearid_cli.layouts.sides import name_lists, own_copy
 from nearid_cli.layouts.tree import Tree
 from nearid_cli.layouts.walk import scan, walk
-from nearid_cli.text import few, printable
+from nearid_cli.text import few, printable, quoted
 
 logger = logging.getLogger(__name__)
+
+
+LOOK = "nearid layout"
+"""The command that shows how names are read."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,16 @@ def find(
     how = layout if isinstance(layout, How) else How(layout)
     chosen = layout_named(how.layout)
     patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
-    found = resolve(*_sides(references, generations, chosen), chosen, *patterns)
-    return join(*found, distractor_side(distractors))
+    sides = _sides(references, generations, chosen)
+    look_alike = distractor_side(distractors)
+    try:
+        return join(*resolve(*sides, chosen, *patterns), look_alike)
+    except InputError as error:
+        if not (isinstance(references, Path) and isinstance(generations, Path)):
+            raise
+        # Every stop about names says how to look at them.
+        hint = f"{LOOK} {quoted(references)} {quoted(generations)} shows how both are read"
+        raise type(error)(error.message, (*error.details, hint)) from error
 
 
 def look_at_side(side: Side, role: str, layout: Layout) -> Found | Tree:

@@ -14,7 +14,7 @@ from nearid_cli.layouts.names import composed, is_category, is_phrase, read_file
 from nearid_cli.layouts.reading import ByFileName, best_level, claims_by_level, name_at, nth_folder
 from nearid_cli.layouts.tree import Directory, Tree, pictures
 from nearid_cli.layouts.walk import natural_key
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, printable, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -245,20 +245,17 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _methods_or_prompts(tree: Tree, parents: Sequence[Parents], references: Path) -> SeveralMethodsError:
-    root, refs = printable(tree.root), printable(references)
+    root, refs = printable(tree.root), quoted(references)
     example = _place(tree, parents[0])
     depth = example.count("/") + 1
-    every = root + "/*" * depth if depth > 1 else root
+    every = quoted(f"{tree.root}{'/*' * depth}" if depth > 1 else tree.root)
     by_file = any(name.count("/") == depth for name in tree.names if name.startswith(f"{example}/"))
     pattern = "*/" * (depth - 1) + "{prompt}/" + ("{subject}_*" if by_file else "{subject}/**")
     return SeveralMethodsError(
         f"generations folder {root} holds {count(len(parents), 'folder')} rather than subjects: "
         f"{_few([_place(tree, parent) for parent in parents])}; if these are methods, a score is of one, so give one, "
-        f"for example {printable(f'{tree.root}/{example}')}; for all: nearid compare {every} --refs {refs}",
-        [
-            f"if they are prompts of one method: --pattern '{pattern}'",
-            f"nearid layout {refs} {root} shows how folders are read",
-        ],
+        f"for example {quoted(f'{tree.root}/{example}')}; for all: nearid compare {every} --refs {refs}",
+        [f"if they are prompts of one method: --pattern '{pattern}'"],
     )
 
 

@@ -144,7 +144,6 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
             f"no path in {root} fits --pattern, which is for paths below that folder, with the file's name",
             [f"for example {printable(generations.unfit[0])}"],
         )
-    how = f"nearid layout {printable(references.root)} {root} shows how both are read"
     mentioned = pattern_of_mentions(references.subjects, (one.name for one in generations.pictures()))
     return InputError(
         f"not one subject of the references {printable(references.root)} matches one of the generations "
@@ -154,7 +153,6 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
             f"references ({references.layout}): {_names(references)}",
             f"generations ({generations.layout}): {_names(generations)}",
             *([f"if names of generations mention the subject: --pattern '{mentioned}'"] if mentioned else []),
-            *([] if LAYOUT in (references.layout, generations.layout) else [how]),
         ],
     )
 

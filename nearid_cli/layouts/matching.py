@@ -264,6 +264,6 @@ def _listed(names: Iterable[str]) -> str:
 def _ambiguous(clashes: list[str]) -> InputError:
     return InputError(
         "subject names are ambiguous; rename so that each matches exactly one, or say which part of a path is the "
-        "subject with --pattern (nearid layout REFS GENS shows how they are read)",
+        "subject with --pattern",
         clashes,
     )

@@ -13,7 +13,7 @@ from nearid_cli.errors import InputError, NearIDError, UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture
 from nearid_cli.layouts.detect import Layout, layout_named
 from nearid_cli.layouts.dreambench import is_method
-from nearid_cli.layouts.find import How, distractor_side, find, look_at_side, manifest_at
+from nearid_cli.layouts.find import LOOK, How, distractor_side, find, look_at_side, manifest_at
 from nearid_cli.layouts.found import Found, Side, from_manifest, own_name
 from nearid_cli.layouts.imagefolder import find_methods_described
 from nearid_cli.layouts.inside import refuse_inside
@@ -26,7 +26,7 @@ from nearid_cli.layouts.pattern import Pattern
 from nearid_cli.layouts.resolve import names_of, resolve
 from nearid_cli.layouts.tree import Tree
 from nearid_cli.layouts.walk import is_system_folder, natural_key, scan
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, printable, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +205,16 @@ def _all(names: Iterable[str], find_one: Callable[[str], Dataset]) -> dict[str, 
 
 
 def _all_alike(errors: Sequence[NearIDError]) -> bool:
-    return len({(error.message, tuple(error.details)) for error in errors}) == 1
+    """Whether all methods fail for one reason, but for the command that shows how the names of each are read."""
+    return (
+        len(
+            {
+                (error.message, tuple(line for line in error.details if not line.startswith(LOOK)))
+                for error in errors
+            }
+        )
+        == 1
+    )
 
 
 def _below_subjects(
@@ -267,11 +276,9 @@ def _by_pattern(place: Path, references: Side, how: How, distractors: Side | Non
     """The methods that a pattern with `{method}` finds."""
     layout = layout_named(how.layout)
     walked = scan(place)
-    inside = _below(place, references)
-    names = [name for name in walked.names if inside is None or not name.startswith(f"{inside}/")]
     patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
     side = look_at_side(references, "reference", layout)
-    referenced, generated = resolve(side, Tree(place, names, walked.left_out), layout, *patterns)
+    referenced, generated = resolve(side, Tree(place, walked.names, walked.left_out), layout, *patterns)
     rows = [(subject, one) for subject, own in generated.subjects.items() for one in own]
     return _by_method(referenced, generated, rows, distractors)
 
@@ -285,7 +292,7 @@ def _refuse_subjects(place: Path, references: Side, found: Mapping[str, Dataset]
         raise InputError(
             f"{printable(place)} is one method: it holds {count(len(found), 'subject')} of the references, such as "
             f"{printable(next(iter(found)))}, and no methods; give the folder that holds several methods, or "
-            f"score this one: nearid score {printable(_root(references))} {printable(place)}"
+            f"score this one: nearid score {quoted(_root(references))} {quoted(place)}"
         )
 
 
@@ -377,13 +384,6 @@ def _folders_in(place: Path, references: Side) -> dict[str, Path]:
             "name them otherwise with --method NAME=DIR"
         )
     return folders
-
-
-def _below(place: Path, references: Side) -> str | None:
-    """The path of the references below a place; None where they lie elsewhere."""
-    if isinstance(references, Found) or place.resolve() not in references.resolve().parents:
-        return None
-    return references.resolve().relative_to(place.resolve()).as_posix()
 
 
 def _root(side: Side) -> Path:

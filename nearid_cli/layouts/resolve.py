@@ -26,7 +26,7 @@ from nearid_cli.layouts.names import (
 )
 from nearid_cli.layouts.pattern import Pattern, read_by_pattern
 from nearid_cli.layouts.reading import Reading
-from nearid_cli.layouts.sides import is_list, several_subjects
+from nearid_cli.layouts.sides import is_given, is_list, several_subjects
 from nearid_cli.layouts.tree import Directory, Tree, directories, pictures
 from nearid_cli.layouts.walk import Walk, leave_out_byproducts, natural_key
 from nearid_cli.text import few, printable
@@ -61,7 +61,8 @@ def resolve(
         (generations, references, "references among the generations"),
     ):
         if isinstance(tree, Tree):
-            leave_out_inside(tree, other.root, kind)
+            if not is_given(other):
+                leave_out_inside(tree, other.root, kind)
             _leave_out_byproducts(tree, other)
     if layout is CUSTOMCONCEPT and layout.name not in _layouts(references, generations):
         raise unlike(references.root, layout, "references or generations")

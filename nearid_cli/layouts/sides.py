@@ -40,9 +40,14 @@ def name_lists(references: Found | Tree, generations: Found | Tree) -> None:
             side.subjects, side.loose = {name: side.loose}, []
 
 
+def is_given(side: Found | Tree) -> bool:
+    """Whether a program gave the pictures of a side one by one; its root is then no folder that anybody named."""
+    return isinstance(side, Found) and side.layout == LAYOUT
+
+
 def is_list(side: Found | Tree) -> bool:
     """Whether a side is a list of pictures, whose subject has no name yet."""
-    return isinstance(side, Found) and side.layout == LAYOUT and not side.subjects
+    return isinstance(side, Found) and is_given(side) and not side.subjects
 
 
 def several_subjects(which: str, names: Sequence[str]) -> UsageError:

@@ -108,5 +108,6 @@ def test_not_one_subject_matches(nearid: Nearid, data: Path) -> None:
     assert finished.details == [
         "references (folders): cat, cup, ship",
         "generations (folders): other cat, other cup, other ship",
+        "if names of generations mention the subject: --pattern '**/*{subject}*/**'",
         "nearid layout refs gens shows how both are read",
     ]

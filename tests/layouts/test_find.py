@@ -56,7 +56,8 @@ def test_ambiguous_subjects_are_an_error(plant):
     refs = plant("refs", ["red cat/1.png", "red_cat/1.png"])
     with pytest.raises(InputError, match="ambiguous") as caught:
         find(refs, plant("gens", "RedCat/1.png"))
-    assert caught.value.details == ("RedCat may mean any of the references red cat, red_cat",)
+    assert caught.value.details[0] == "RedCat may mean any of the references red cat, red_cat"
+    assert caught.value.details[1].startswith("nearid layout ")
 
 
 def test_loose_pictures_among_folders_are_listed(plant):

@@ -194,7 +194,7 @@ def test_methods_two_folders_deep_are_named_by_paths_that_are_there(plant) -> No
     refs = plant("refs", "cat/0.jpg dog/0.jpg")
     gens = plant("gens", "lora/r4/cat/0.png lora/r8/cat/0.png lora/r4/dog/0.png")
     with pytest.raises(
-        InputError, match=r"gens/lora/r4; for all: nearid compare .*/gens/\*/\* --refs"
+        InputError, match=r"gens/lora/r4; for all: nearid compare '.*/gens/\*/\*' --refs"
     ) as caught:
         find(refs, gens)
     assert by_options(caught.value, refs, gens) == [{"cat": (1, 2), "dog": (1, 1)}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -44,9 +45,8 @@ def run(site: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def expected() -> str:
-    import torch
 
-    return LINE.format(torch=torch.__version__, reason=REASON)
+    return LINE.format(torch=importlib.metadata.version("torch"), reason=REASON)
 
 
 def test_a_run_that_needs_transformers_says_so(broken: Path, tmp_path: Path, photos: list[Path]) -> None:

@@ -51,8 +51,14 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> ScoreResult:
 
 def boxes(dialog: Locator) -> list[dict[str, float]]:
     """Of both large pictures where they are, once they are there."""
-    dialog.locator(".look img").evaluate_all("all => Promise.all(all.map((one) => one.decode()))")
-    found = [picture.bounding_box() for picture in dialog.locator(".look img").all()]
+    # At one moment, and after the page was laid out with them: a loaded machine may take a frame more.
+    found: list[dict[str, float]] = dialog.locator(".look img").evaluate_all(
+        """async (all) => {
+            await Promise.all(all.map((one) => one.decode()));
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            return all.map((one) => one.getBoundingClientRect().toJSON());
+        }"""
+    )
     assert len(found) == 2
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 
 def printable(name: str | os.PathLike[str]) -> str:
@@ -61,14 +61,14 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def few(names: Sequence[str], shown: int = 3) -> str:
+def few(names: Sequence[str], shown: int = 3, spelled: Callable[[str], str] = printable) -> str:
     """The first names of several, and how many more there are.
 
     >>> few(["a", "b", "c", "d"]), few(["a"])
     ('a, b, c and 1 more', 'a')
     """
     more = len(names) - shown
-    return ", ".join(map(printable, names[:shown])) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(spelled, names[:shown])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def file_size(size: int) -> str:

@@ -14,7 +14,7 @@ from nearid_cli.layouts.names import is_category, is_generic, without_counters
 from nearid_cli.layouts.reading import AllOne, ByFileName, ByFolder, Fit, Reading, fit, groups_of
 from nearid_cli.layouts.tree import Directory, Tree, directories
 from nearid_cli.layouts.walk import natural_key
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 logger = logging.getLogger(__name__)
 
@@ -335,5 +335,4 @@ def _sure(found: Fit | None) -> Fit:
 
 def _few(names: Iterable[str]) -> str:
     ordered = sorted(names, key=natural_key)
-    more = len(ordered) - _SHOWN_NAMES
-    return ", ".join(map(told_apart, ordered[:_SHOWN_NAMES])) + (f" and {more:,} more" if more > 0 else "")
+    return few(ordered, _SHOWN_NAMES, told_apart)

@@ -14,7 +14,7 @@ from nearid_cli.layouts.names import composed, is_category, is_phrase, read_file
 from nearid_cli.layouts.reading import ByFileName, best_level, claims_by_level, name_at, nth_folder
 from nearid_cli.layouts.tree import Directory, Tree, pictures
 from nearid_cli.layouts.walk import natural_key
-from nearid_cli.text import count, printable, quoted
+from nearid_cli.text import count, few, printable, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -240,8 +240,7 @@ def _by_top_folder(tree: Tree, folders: Sequence[Directory]) -> Found:
 
 
 def _few(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(map(told_apart, names[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+    return few(names, _SHOWN, told_apart)
 
 
 def _methods_or_prompts(tree: Tree, parents: Sequence[Parents], references: Path) -> SeveralMethodsError:

@@ -18,7 +18,7 @@ from nearid_cli.layouts.matching import (
     pattern_of_mentions,
 )
 from nearid_cli.layouts.walk import natural_key
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 _SHOWN_NAMES = 8
 
@@ -159,5 +159,4 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
 
 def _names(side: Found) -> str:
     names = sorted(side.subjects, key=natural_key) or [one.name for one in side.loose] or side.unfit
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(map(printable, names[:_SHOWN_NAMES])) + (f" and {more:,} more" if more > 0 else "")
+    return few(names, _SHOWN_NAMES)

@@ -27,7 +27,6 @@ class Layout:
 
     Attributes:
         name: as `--layout` takes it.
-        summary: what it is, in a few words.
         references: recognises folders of references by their marker files.
         generations: likewise of generations.
         expected: what a folder must have, where the layout is asked for by name.
@@ -38,7 +37,6 @@ class Layout:
     """
 
     name: str
-    summary: str
     references: Recognise | None = None
     generations: Recognise | None = None
     expected: str = ""
@@ -65,17 +63,15 @@ def _all_one(tree: Tree, references: Sequence[Directory], _: Sequence[Directory]
     return AllOne(subject_name(tree, references))
 
 
-AUTO = Layout("auto", "recognised")
+AUTO = Layout("auto")
 SAMPLES = Layout(
     "dreambench++-samples",
-    "the samples of DreamBench++",
     references=dreambench.find_sources,
     generations=dreambench.find_targets,
     expected="src_image/ and tgt_image/ in it",
 )
 CUSTOMCONCEPT = Layout(
     "customconcept101",
-    "CustomConcept101",
     references=customconcept.find_concepts,
     generations=customconcept.find_samples,
     expected="a dataset.json in the references, or samples/ and prompts.json in the generations",
@@ -83,7 +79,6 @@ CUSTOMCONCEPT = Layout(
 )
 IMAGEFOLDER = Layout(
     "imagefolder",
-    "a Hugging Face imagefolder: metadata.csv, .jsonl or .parquet beside the pictures",
     references=imagefolder.find_described,
     generations=imagefolder.find_described,
     expected="a metadata.csv, .jsonl or .parquet with a column file_name",
@@ -94,25 +89,23 @@ _MARKED = (
     SAMPLES,
     Layout(
         "dreambench++",
-        "the data of DreamBench++",
         references=dreambench.find_dreambench_data,
         expected="images/<category>/<NN>.jpg and captions/ in it",
     ),
     Layout(
         "dreambooth",
-        "the data set of google/dreambooth",
         references=dreambench.find_dreambooth,
         expected="prompts_and_classes.txt in it or in its dataset/",
     ),
     CUSTOMCONCEPT,
     IMAGEFOLDER,
 )
-MANIFEST = Layout("manifest", "a .csv, .jsonl or .parquet file says it")
+MANIFEST = Layout("manifest")
 _ALL = (
     AUTO,
-    Layout("folders", "one folder a subject", read=_by_top_folder),
-    Layout("flat", "all pictures are of one subject", read=_all_one, one_subject=True),
-    Layout("prefix", "file names begin with the subject", read=_by_file_name, by_file_name=True),
+    Layout("folders", read=_by_top_folder),
+    Layout("flat", read=_all_one, one_subject=True),
+    Layout("prefix", read=_by_file_name, by_file_name=True),
     *_MARKED,
     MANIFEST,
 )

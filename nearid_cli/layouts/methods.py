@@ -20,7 +20,7 @@ from nearid_cli.layouts.inside import refuse_inside
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.left_out import LeftOut
 from nearid_cli.layouts.manifest import Manifest
-from nearid_cli.layouts.matching import SubjectIndex, loose_key
+from nearid_cli.layouts.matching import index_of, loose_key
 from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase
 from nearid_cli.layouts.pattern import Pattern
 from nearid_cli.layouts.resolve import names_of, resolve
@@ -225,7 +225,7 @@ def _below_subjects(
     All top folders must be called like subjects, and the folders in them like neither subjects nor prompts.
     """
     side = look_at_side(references, "reference", layout)
-    index = SubjectIndex(names_of(side), (loose_key, *(side.keys if isinstance(side, Found) else ())))
+    index = index_of(frozenset(names_of(side)), side.keys if isinstance(side, Found) else ())
     if not all(index.alike(name) for name in folders):
         return None
     methods: dict[str, list[str]] = defaultdict(list)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.metrics.intervals import mean_intervals
 from nearid_cli.metrics.paired import (
     detectable_difference,
     holm,
-    mean_intervals,
     sign_flip_test,
     wins_ties_losses,
 )

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nearid_cli.gate.numbers import Numbers, known
-from nearid_cli.metrics.intervals import MIN_UNITS
-from nearid_cli.metrics.paired import mean_intervals
+from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import paired_images
 from nearid_cli.text import count, printable

@@ -1,13 +1,13 @@
 """Pure functions on arrays: similarities, the numbers made of them, and their intervals. NumPy only."""
 
 from nearid_cli.metrics.identity import AggregateIdentity, IdentityScores, identity_scores
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, mean_ci95
+from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_intervals
 
 __all__ = [
+    "FEW_UNITS",
     "MIN_UNITS",
-    "RESAMPLES",
     "AggregateIdentity",
     "IdentityScores",
     "identity_scores",
-    "mean_ci95",
+    "mean_intervals",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import mean_ci95
+from nearid_cli.metrics.intervals import mean_intervals
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -32,7 +32,7 @@ class AggregateIdentity:
     Attributes:
         score, ceiling, floor, retention, identification: unweighted means over the subjects that have the
             number.
-        ci95: [2], bootstrap over subjects; NaN below 3 subjects.
+        ci95: [2], interval over subjects; NaN below 3 subjects.
         pair_mean: mean over all (generation, own reference) pairs of all subjects.
     """
 
@@ -54,7 +54,7 @@ class IdentityScores:
         score: [S], mean over all (generation, reference) pairs of a subject.
         std: [S], sample standard deviation of the subject's values in `generations`; NaN with one.
         min, max: [S], the lowest and highest of these.
-        ci95: [S, 2], bootstrap over generations; NaN below 3 generations.
+        ci95: [S, 2], interval over generations; NaN below 3 generations.
         ceiling: [S], mean similarity among the subject's references (pairs i<j); NaN with one.
         floor: [S], mean similarity of its generations to all references of all other subjects; NaN with one
             subject.
@@ -152,7 +152,7 @@ def identity_scores(
         identification=identification,
         aggregate=AggregateIdentity(
             score=float(score.mean()),
-            ci95=mean_ci95(score[:, None])[0],
+            ci95=np.clip(mean_intervals(score[:, None])[0], -1, 1),
             pair_mean=float(np.average(score, weights=counts * sizes)),
             ceiling=_mean_of_known(ceiling),
             floor=_mean_of_known(floor),
@@ -211,11 +211,11 @@ def _similarities(
 
 
 def _subject_intervals(ordered: Floats, starts: Integers, counts: Integers) -> Floats:
-    """Interval [S, 2] of each subject's score, one bootstrap for all subjects with as many generations."""
+    """Interval [S, 2] of each subject's score, one array for all subjects with as many generations."""
     intervals = np.empty((len(counts), 2))
     for n in np.unique(counts):
         alike = np.flatnonzero(counts == n)
-        intervals[alike] = mean_ci95(ordered[starts[alike] + np.arange(n)[:, None]])
+        intervals[alike] = np.clip(mean_intervals(ordered[starts[alike] + np.arange(n)[:, None]]), -1, 1)
     return intervals
 
 

@@ -1,23 +1,21 @@
-"""Is the difference of two methods real: tests and intervals of paired differences, one a subject.
+"""Is the difference of two methods real: tests of paired differences, one a subject.
 
 A subject is the unit: its pictures show the same object and are no independent evidence. Everything is
 deterministic (fixed seeds), and neither the order of the subjects nor which of the two methods comes first
-matters: swapping them flips the signs of the interval's ends and leaves the p-value as it is.
+matters: swapping them leaves the p-value as it is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.metrics.intervals import MIN_UNITS
 from nearid_cli.metrics.quantiles import t_quantile
 
 Floats = npt.NDArray[np.float64]
@@ -27,11 +25,6 @@ EXACT_UNITS = 12
 
 SIGN_DRAWS = 10_000
 """Random sign vectors above that; the smallest p is then 1 / 10,001."""
-
-TAIL = 50
-"""Resamples beyond each end of an interval: the end is then off by about 6 % of the mean's standard error."""
-
-MIN_RESAMPLES, MAX_RESAMPLES = 2000, 200_000
 
 _SAME = 1e-12  # means that differ by less, relative to values above 1, are equal: rounding is far below
 _SEED = 20260401
@@ -75,20 +68,11 @@ def sign_flip_test(deltas: npt.ArrayLike) -> SignFlip:
     sizes = np.sort(np.abs(values))
     total = sizes.sum()
     bar = abs(math.fsum(values)) - n * _SAME * max(1.0, float(sizes[-1]))
-    exact = n <= EXACT_UNITS
-    draws = 1 << n if exact else SIGN_DRAWS
-    random = np.random.default_rng(_SEED)
     hits = 0
-    step = max(1, _BLOCK // n)
-    for start in range(0, draws, step):
-        rows = min(step, draws - start)
-        if exact:
-            kept = np.arange(start, start + rows)[:, None] >> np.arange(n) & 1
-        else:
-            kept = random.integers(2, size=(rows, n), dtype=np.uint8)
+    for kept in _sign_vectors(n):
         flipped = 2 * (kept.astype(np.float64) @ sizes) - total
         hits += int(np.count_nonzero(np.abs(flipped) >= bar))
-    return SignFlip(hits / draws if exact else (1 + hits) / (1 + draws), exact)
+    return SignFlip(float(_share(hits, n)), n <= EXACT_UNITS)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -119,72 +103,43 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def mean_interval(deltas: npt.ArrayLike, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Two-sided bootstrap interval of the mean difference; `mean_intervals` for one column.
+def max_sign_flip(differences: npt.ArrayLike) -> list[float]:
+    """p-values of several comparisons, adjusted for their number by the largest of them after each sign flip.
+
+    Each comparison has T = |sum s_i d_i| / sqrt(sum d_i^2). p is the share of sign vectors s, one sign a subject for
+    all comparisons together, after which the largest T is at least the comparison's own (Westfall and Young,
+    *Resampling-Based Multiple Testing*, 1993, section 2.5). Over all pairs of methods it holds for whichever pair is
+    looked at afterwards, such as the best and another one.
 
     Args:
-        deltas: finite differences [n], one a subject.
-        confidence: the share of such intervals that should hold the true mean, above 0 and below 1.
+        differences: [n, k], by subject in k comparisons; NaN where a comparison lacks the subject, else finite.
 
     Returns:
-        Low and high end. None when n < 3.
+        k p-values, as many sign vectors as in `sign_flip_test`. 1 for a comparison without any difference.
 
     Raises:
-        ValueError: `deltas` is not one-dimensional or not finite, or `confidence` is out of its range.
+        ValueError: `differences` is not two-dimensional or infinite somewhere.
 
-    >>> low, high = mean_interval([0.02, 0.01, 0.03, 0.02, 0.04, 0.01, 0.02, 0.03])
-    >>> round(low, 3), round(high, 3)
-    (0.014, 0.031)
-    >>> mean_interval([0.02, 0.01]) is None
-    True
+    >>> max_sign_flip([[0.2, 0.01], [0.1, -0.02], [0.3, 0.01], [0.2, 0.02], [0.4, -0.01], [0.1, 0.01]])
+    [0.0625, 0.90625]
     """
-    low, high = mean_intervals(finite_vector("deltas", deltas)[:, None], confidence)[0]
-    return None if math.isnan(low) else (float(low), float(high))
-
-
-def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
-    """Two-sided bootstrap interval of the mean of each column, honest for small n.
-
-    An *expanded* percentile interval (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015): a plain
-    percentile interval is too narrow by sqrt((n - 1) / n) and by using normal in place of t quantiles, so its
-    percentiles are moved outwards, to Phi(+-sqrt(n / (n - 1)) t) with t the (1 + confidence) / 2 quantile of n - 1
-    degrees of freedom. Resamples never leave the range of the values, so for few values, or a confidence near 1, even
-    that is too narrow: each end is at least as far out as that of Student's interval, mean +- t sd / sqrt(n)
-    ("The Probable Error of a Mean", 1908). docs/statistics.md says what coverage that gives.
-
-    There are 2,000 resamples, or as many as leave 50 beyond each end, but never above 200,000. Their seed is fixed,
-    and each comes with its mirror image (Hall, "Antithetic Resampling for the Bootstrap", 1989), so negated values
-    have the negated interval.
-
-    Args:
-        values: finite array [n, k], n values in each of k columns. Their order does not matter.
-        confidence: above 0 and below 1.
-
-    Returns:
-        Float64 array [k, 2], low and high. NaN when n < 3.
-
-    Raises:
-        ValueError: `values` is not two-dimensional, or `confidence` is out of its range.
-
-    >>> mean_intervals([[0.2], [0.4], [0.6], [0.8], [0.3], [0.5]]).round(2).tolist()
-    [[0.24, 0.7]]
-    """
-    columns = np.asarray(values, dtype=np.float64)
-    if columns.ndim != 2:
-        raise ValueError(f"Expected argument `values` to be an array [n, k] but got shape {columns.shape}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"Expected argument `confidence` to be above 0 and below 1 but got {confidence}")
-    n, k = columns.shape
-    if n < MIN_UNITS:
-        return np.full((k, 2), np.nan)
-    columns = np.sort(columns, axis=0)
-    t = t_quantile((1 + confidence) / 2, n - 1)
-    tail = NormalDist().cdf(-math.sqrt(n / (n - 1)) * t)
-    resampled = np.quantile(_resampled_means(columns, _resamples(tail)), [tail, 1 - tail], axis=0)
-    # A mean lies between its values; rounding must not carry it out by a last bit.
-    low, high, mean = np.clip([*resampled, columns.mean(axis=0)], columns[0], columns[-1])
-    half = t * np.sqrt(((columns - mean) ** 2).sum(axis=0) / (n - 1) / n)
-    return np.stack([np.minimum(low, mean - half), np.maximum(high, mean + half)], axis=1)
+    columns = np.asarray(differences, dtype=np.float64)
+    if columns.ndim != 2 or np.isinf(columns).any():
+        raise ValueError(
+            "Expected argument `differences` to be an array [n, k] of finite numbers and NaN "
+            f"but got shape {columns.shape}"
+        )
+    columns = np.nan_to_num(columns)
+    norms = np.sqrt((columns**2).sum(axis=0))
+    columns = np.divide(columns, norms, out=np.zeros_like(columns), where=norms > 0)
+    # Neither the order of the subjects nor that of the comparisons decides which random signs a subject gets.
+    columns = columns[np.argsort((columns**2).sum(axis=1), kind="stable")]
+    total, hits = columns.sum(axis=0), np.zeros(len(norms), np.intp)
+    for kept in _sign_vectors(len(columns)):
+        largest = np.abs(2 * (kept.astype(np.float64) @ columns) - total).max(axis=1, initial=0.0)
+        hits += (largest[:, None] >= np.abs(total) - _SAME).sum(axis=0)
+    p_values = np.where(norms > 0, _share(hits, len(columns)), 1.0)
+    return [float(p) for p in p_values]
 
 
 def wins_ties_losses(deltas: npt.ArrayLike) -> tuple[int, int, int]:
@@ -240,29 +195,19 @@ def detectable_difference(deltas: npt.ArrayLike, power: float = 0.8, alpha: floa
     return float(quantiles * values.std(ddof=1) / math.sqrt(n))
 
 
-def _resamples(tail: float) -> int:
-    """How many resamples, an even number, leave enough of them beyond an end with a share `tail` outside."""
-    if tail * MAX_RESAMPLES <= TAIL:
-        return MAX_RESAMPLES
-    return max(MIN_RESAMPLES, 2 * math.ceil(TAIL / tail / 2))
-
-
-def _resampled_means(columns: Floats, resamples: int) -> Floats:
-    """Means [resamples, k] of resamples of sorted columns [n, k], half of them mirror images of the others.
-
-    A resample is how often each of n values occurs in it, so many means are one matrix product. The mirror image
-    takes the i-th highest value as often as the resample takes the i-th lowest.
-    """
-    n, k = columns.shape
-    pairs = resamples // 2
-    both = np.hstack([columns, columns[::-1]])
-    means = np.empty((pairs, 2 * k))
+def _sign_vectors(n: int) -> Iterator[npt.NDArray[np.integer]]:
+    """All sign vectors of n differences, or random ones if these are too many, in blocks [rows, n] of 0 and 1."""
+    draws = 1 << n if n <= EXACT_UNITS else SIGN_DRAWS
     random = np.random.default_rng(_SEED)
-    step = max(1, _BLOCK // n)
-    for start in range(0, pairs, step):
-        rows = min(step, pairs - start)
-        draws = random.integers(n, size=(rows, n)) + np.arange(rows)[:, None] * n
-        counts = np.bincount(draws.ravel(), minlength=rows * n).reshape(rows, n)
-        means[start : start + rows] = counts.astype(np.float64) @ both
-    together: Floats = np.vstack([means[:, :k], means[:, k:]]) / n
-    return together
+    step = max(1, _BLOCK // max(n, 1))
+    for start in range(0, draws, step):
+        rows = min(step, draws - start)
+        if n <= EXACT_UNITS:
+            yield np.arange(start, start + rows)[:, None] >> np.arange(n) & 1
+        else:
+            yield random.integers(2, size=(rows, n), dtype=np.uint8)
+
+
+def _share(hits: int | npt.NDArray[np.integer], n: int) -> float | Floats:
+    """The p-value of so many hits among the sign vectors of n differences."""
+    return hits / (1 << n) if n <= EXACT_UNITS else (1 + hits) / (1 + SIGN_DRAWS)

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,15 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nearid_cli.metrics.paired import (
-    MAX_RESAMPLES,
-    MIN_RESAMPLES,
     SIGN_DRAWS,
     SignFlip,
-    _resamples,
     detectable_difference,
     holm,
-    mean_interval,
-    mean_intervals,
+    max_sign_flip,
     sign_flip_test,
     wins_ties_losses,
 )
@@ -192,153 +187,57 @@ def test_holm_needs_p_values(values):
         holm(values)
 
 
-# Intervals
+# The largest of several comparisons
 
 
-@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.98])
-@pytest.mark.parametrize("n", [10, 25, 200])
-def test_interval_is_scipys_bootstrap_or_scipys_t_whichever_is_farther_out(n, confidence):
-    deltas = np.random.default_rng(n).gamma(2, size=n)
-    error = deltas.std(ddof=1) / math.sqrt(n)
-    student = stats.t.interval(confidence, n - 1, deltas.mean(), error)
-    tail = stats.norm.cdf(math.sqrt(n / (n - 1)) * stats.t.ppf((1 - confidence) / 2, n - 1))
-    expanded = stats.bootstrap(
-        (deltas,),
-        np.mean,
-        confidence_level=1 - 2 * tail,
-        n_resamples=100_000,
-        method="percentile",
-        batch=2000,
-        rng=np.random.default_rng(1),
-    ).confidence_interval
-    expected = min(student[0], expanded.low), max(student[1], expanded.high)
-    # Fifty resamples beyond an end place it within 0.06 standard errors (one sigma); five sigma are allowed.
-    np.testing.assert_allclose(mean_interval(deltas, confidence), expected, rtol=0, atol=5 * 0.06 * error)
+def worst_of_all_flips(columns):
+    """The definition, sign vector by sign vector."""
+    norms = np.sqrt((columns**2).sum(axis=0))
+    largest = [
+        (np.abs(np.multiply(signs, columns.T).sum(axis=1)) / norms).max()
+        for signs in itertools.product((1, -1), repeat=len(columns))
+    ]
+    return [np.mean(np.array(largest) >= own - 1e-12) for own in np.abs(columns.sum(axis=0)) / norms]
 
 
-@pytest.mark.parametrize("confidence", [0.95, 0.98])
-@pytest.mark.parametrize("n", [3, 4])
-def test_interval_of_very_few_is_students(n, confidence):
-    # From 95 % on it reaches beyond all the values, which no resample's mean does.
-    deltas = drawn(n, "skewed", n)
-    student = stats.t.interval(confidence, n - 1, deltas.mean(), stats.sem(deltas))
-    assert mean_interval(deltas, confidence) == pytest.approx(student, rel=1e-9)
+@pytest.mark.parametrize("n", [3, 6, 9])
+def test_max_sign_flip_is_its_definition(n):
+    columns = np.add(drawn((n, 4), "skewed", n), [0, 0.3, 0.6, 1.2])
+    assert max_sign_flip(columns) == pytest.approx(worst_of_all_flips(columns), rel=1e-12)
 
 
-def test_the_percentiles_are_exact_where_the_resamples_are_known():
-    # Of 8 values 7 are 0: the mean of a resample is an eighth of how often it holds the other, binomial(8, 1 / 8).
-    percentile = stats.norm.cdf(math.sqrt(8 / 7) * stats.t.ppf(0.99, 7))
-    assert stats.binom.ppf(percentile, 8, 1 / 8) == 5
-    assert stats.binom.ppf(stats.norm.cdf(stats.t.ppf(0.99, 7)), 8, 1 / 8) == 4  # without sqrt(n / (n - 1))
-    assert mean_interval([0.0] * 7 + [1.0], 0.98)[1] == pytest.approx(5 / 8)  # Student's ends at 0.4997
+def test_one_comparison_is_the_sign_flip_test():
+    for n in (5, 12):
+        deltas = drawn(n, "normal", n) + 0.3
+        assert max_sign_flip(deltas[:, None]) == [pytest.approx(sign_flip_test(deltas).p, rel=1e-12)]
+    deltas = drawn(30, "normal", 30) + 0.3  # other random signs: five sigma of both
+    p = sign_flip_test(deltas).p
+    assert max_sign_flip(deltas[:, None]) == [pytest.approx(p, abs=7 * math.sqrt(p * (1 - p) / SIGN_DRAWS))]
 
 
-@given(
-    st.lists(differences, min_size=3, max_size=25),
-    st.sampled_from([0.5, 0.9, 0.95, 0.98]),
-    st.randoms(use_true_random=False),
-)
-@settings(max_examples=40)
-def test_interval_moves_with_the_differences(deltas, confidence, random):
-    low, high = mean_interval(deltas, confidence)
-    values = np.array(deltas)
-    assert low <= values.mean() + 1e-15
-    assert values.mean() <= high + 1e-15
-    random.shuffle(deltas)
-    assert mean_interval(deltas, confidence) == (low, high)
-    assert mean_interval(-values, confidence) == pytest.approx((-high, -low), abs=1e-12)
-    assert mean_interval(3 * values + 1, confidence) == pytest.approx((3 * low + 1, 3 * high + 1), abs=1e-12)
-    if np.ptp(values) > 0:
-        student = stats.t.interval(
-            confidence, len(values) - 1, values.mean(), values.std(ddof=1) / math.sqrt(len(values))
-        )
-        assert low <= student[0] + 1e-12
-        assert high >= student[1] - 1e-12
+def test_more_comparisons_never_lower_p_and_order_does_not_matter():
+    for n in (8, 20):
+        columns = np.add(drawn((n, 5), "laplace", n), [0, 0.2, 0.4, 0.8, 1.2])
+        found = max_sign_flip(columns)
+        slack = 1e-12 if n <= 12 else 7 * math.sqrt(0.25 / SIGN_DRAWS)
+        assert all(p >= sign_flip_test(column).p - slack for p, column in zip(found, columns.T, strict=True))
+        assert max_sign_flip(-columns[::-1, ::-1]) == found[::-1]
+        assert all(p <= q + slack for p, q in zip(max_sign_flip(columns[:, :3]), found, strict=False))
 
 
-def test_more_confidence_is_a_wider_interval():
-    for n in (3, 8, 40):
-        ends = np.array(
-            [mean_interval(drawn(n, "skewed", n), c) for c in (0.01, 0.5, 0.9, 0.95, 0.98, 0.998, 1 - 1e-9)]
-        )
-        assert (np.diff(ends[:, 0]) < 0).all()
-        assert (np.diff(ends[:, 1]) > 0).all()
+def test_a_subject_that_a_comparison_lacks_takes_no_part_in_it():
+    columns = drawn((9, 2), "normal", 5) + 0.5
+    columns[6:, 1] = math.nan
+    alone = worst_of_all_flips(np.nan_to_num(columns))
+    assert max_sign_flip(columns) == pytest.approx(alone, rel=1e-12)
 
 
-def test_columns_are_independent():
-    values = drawn((12, 4), "skewed", 0)
-    together = mean_intervals(values)
-    assert together.shape == (4, 2)
-    for column in range(4):
-        np.testing.assert_allclose(mean_interval(values[:, column]), together[column], rtol=1e-12)
-
-
-def test_a_constant_has_an_interval_without_width():
-    assert mean_interval([0.1] * 7) == (0.1, 0.1)
-    assert mean_interval([0.0] * 40) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2])
-def test_too_few_differences_have_no_interval(n):
-    assert mean_interval([0.1] * n) is None
-    assert np.isnan(mean_intervals(np.zeros((n, 3)))).all()
-
-
-def test_enough_resamples_beyond_each_end():
-    assert _resamples(0.3) == MIN_RESAMPLES
-    assert _resamples(0.025) == MIN_RESAMPLES
-    assert _resamples(0.001) == 50_000
-    assert _resamples(0.0003) == 166_668
-    assert _resamples(1e-9) == _resamples(0.0) == MAX_RESAMPLES
-
-
-def test_many_resamples_need_little_memory():
-    deltas = drawn(2000, "normal", 0)
-    tracemalloc.start()
-    mean_interval(deltas, 0.998)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 32 << 20  # all counts at once would be 400 MB
-
-
-@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, math.nan])
-def test_needs_a_confidence(confidence):
-    with pytest.raises(ValueError, match="`confidence` to be above 0 and below 1 but got"):
-        mean_interval([0.1, 0.2, 0.3], confidence)
-
-
-def test_needs_finite_differences_and_columns():
-    with pytest.raises(ValueError, match="`deltas` to be finite"):
-        mean_interval([0.1, 0.2, math.inf])
-    with pytest.raises(ValueError, match=r"`values` to be an array \[n, k\] but got shape \(3,\)"):
-        mean_intervals([0.1, 0.2, 0.3])
-
-
-def outside(n, kind, confidence, sets=2000):
-    """The shares of simulated data sets whose interval lies above, and below, the true mean."""
-    values = drawn((n, sets), kind, 100 + n)
-    ends = np.concatenate(
-        [mean_intervals(values[:, start : start + 100], confidence) for start in range(0, sets, 100)]
-    )
-    return (ends[:, 0] > 0).mean(), (ends[:, 1] < 0).mean()
-
-
-@pytest.mark.parametrize(
-    ("n", "kind"),
-    [(n, "normal") for n in (6, 10, 20, 30, 60, 100)] + [(n, "skewed") for n in (6, 10, 20, 30, 60, 100)],
-)
-def test_95_percent_intervals_hold_the_truth_in_93_to_97_percent(n, kind):
-    assert 0.93 <= 1 - sum(outside(n, kind, 0.95)) <= 0.97
-
-
-@pytest.mark.parametrize(
-    ("n", "confidence"), [(6, 0.9), (10, 0.9), (30, 0.9), (100, 0.9), (20, 0.98), (100, 0.98)]
-)
-def test_an_end_is_a_one_sided_bound(n, confidence):
-    """As the gate uses it: from both sides, and so far as the simulation can tell."""
-    level = (1 - confidence) / 2
-    for share in outside(n, "normal", confidence):
-        assert level / 3 <= share <= level + 4 * math.sqrt(level * (1 - level) / 2000)
+def test_no_difference_anywhere_is_no_evidence():
+    assert max_sign_flip(np.zeros((7, 3))) == [1.0, 1.0, 1.0]
+    assert max_sign_flip(np.column_stack([np.zeros(6), np.full(6, 0.1)])) == [1.0, 2 / 2**6]
+    assert max_sign_flip(np.zeros((5, 0))) == []
+    with pytest.raises(ValueError, match=r"`differences` to be an array \[n, k\] of finite numbers and NaN"):
+        max_sign_flip([[math.inf]])
 
 
 # Counts and power

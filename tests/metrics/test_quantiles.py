@@ -1,13 +1,13 @@
-"""Quantiles of Student's t against SciPy's, and what must always hold."""
+"""Student's t and the beta distribution against SciPy's, and what must always hold."""
 
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nearid_cli.metrics.quantiles import t_quantile
+from nearid_cli.metrics.quantiles import beta_quantile, t_quantile, t_tails
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 4, 5, 6, 7, 10, 11, 29, 149, 1000, 20_001])
@@ -41,3 +41,21 @@ def test_needs_a_share(p):
 def test_needs_whole_degrees_of_freedom(df):
     with pytest.raises(ValueError, match=r"Expected argument `df` to be a whole number from 1 but got"):
         t_quantile(0.9, df)
+
+
+@pytest.mark.parametrize("df", [1, 2, 5, 10, 149])
+@pytest.mark.parametrize("t", [0.0, 0.3, -1.5, 4.0, 60.0])
+def test_tails_are_scipys(t, df):
+    assert t_tails(t, df) == pytest.approx(2 * float(stats.t.sf(abs(t), df)), abs=1e-14)
+
+
+@given(st.floats(1e-4, 1 - 1e-4), st.floats(0.05, 3000), st.floats(0.05, 3000))
+@settings(max_examples=60)
+def test_beta_quantiles_are_scipys(p, a, b):
+    assert beta_quantile(p, a, b) == pytest.approx(float(stats.beta.ppf(p, a, b)), abs=1e-9)
+
+
+@pytest.mark.parametrize("arguments", [(0, 1, 1), (1, 1, 1), (0.5, 0, 1), (0.5, 1, -1), (math.nan, 1, 1)])
+def test_beta_quantiles_need_a_share_and_two_shapes(arguments):
+    with pytest.raises(ValueError, match="Expected 0 < p < 1 and a and b above 0 but got p = "):
+        beta_quantile(*arguments)

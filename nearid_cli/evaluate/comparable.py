@@ -119,7 +119,15 @@ def comparable(
 def _unlike(mine: Metric, theirs: Metric) -> str:
     """What differs between two metrics of one name."""
     pairs = ((field.name, getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(Metric))
-    return ", ".join(f"{name} ({_short(a)}, not {_short(b)})" for name, a, b in pairs if a != b)
+    aged = mine.outdated != theirs.outdated
+    differ = [
+        f"{name} ({_short(a)}, not {_short(b)})"
+        for name, a, b in pairs
+        if a != b and not (aged and name == "protocol")
+    ]
+    if aged:
+        differ.append(f"meaning ({'this' if mine.outdated else 'that'} is of an older nearid)")
+    return ", ".join(differ)
 
 
 def _short(value: str | None) -> str:

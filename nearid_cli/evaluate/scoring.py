@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PROTOCOL = "mean cosine similarity over all (generation, reference) pairs of a subject"
+PROTOCOL = (
+    "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
+)
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,16 @@ def mismatch(run: Metric, baseline: Metric) -> str:
     """Two runs whose numbers are not on one scale."""
     differ = []
     if run.fingerprint != baseline.fingerprint:
-        differ.append(f"another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
-    if run.protocol != baseline.protocol:
+        differ.append(f"is of another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
+    if run.outdated != baseline.outdated:
+        old = "the run" if run.outdated else "the baseline"
+        differ.append(f"was scored by an older nearid in {old}, whose numbers mean something else")
+    elif run.protocol != baseline.protocol:
         differ.append(
-            f"another protocol: run {printable(run.protocol)}, baseline {printable(baseline.protocol)}"
+            f"is of another protocol: run {printable(run.protocol)}, baseline {printable(baseline.protocol)}"
         )
     return (
-        f"{printable(run.name)} is of {', and of '.join(differ)}; "
+        f"{printable(run.name)} {', and '.join(differ)}; "
         "make the baseline anew with --update-baseline, or compare all the same with --allow-mismatch"
     )
 

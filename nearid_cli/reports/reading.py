@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.reports.building import MisfitError, builder
-from nearid_cli.results import CompareResult, ScoreResult
+from nearid_cli.results import CompareResult, Methods, ScoreResult
+from nearid_cli.results.compare import COMPARE_SCHEMA
+from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import printable
 
-_COMMANDS = {"nearid.score/1": "nearid score", "nearid.compare/1": "nearid compare"}
-_KINDS: dict[str, Any] = {"nearid.score/1": ScoreResult, "nearid.compare/1": CompareResult}
+logger = logging.getLogger(__name__)
+
+_OLD_SCORE, _OLD_COMPARE = "nearid.score/1", "nearid.compare/1"
+_OF_SCORE, _OF_COMPARE = (SCORE_SCHEMA, _OLD_SCORE), (COMPARE_SCHEMA, _OLD_COMPARE)  # the present one first
+_CHANGED = "aggregate retention, the intervals, SSR and PA"
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(_OF_SCORE, ScoreResult),
+    **dict.fromkeys(_OF_COMPARE, CompareResult),
+}
+_COMMANDS = {
+    **dict.fromkeys(_OF_SCORE, "nearid score"),
+    **dict.fromkeys(_OF_COMPARE, "nearid compare"),
+}
 
 
 def read_score(path: Path) -> ScoreResult:
     """Read what `nearid score -o FILE.json` wrote. Unknown keys, from a newer release, are passed over.
 
+    What an older release wrote is read, too, and said to be old: some of its numbers mean something else.
+
     Raises:
         InputError: the file cannot be read, is not JSON, is of another schema, or a value is missing or of
             the wrong type; the message names the value's place.
     """
-    return cast("ScoreResult", _read(path, ["nearid.score/1"]))
+    return cast("ScoreResult", _read(path, _OF_SCORE))
 
 
 def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResult:
@@ -38,7 +55,7 @@ def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResu
     Raises:
         InputError: as for `read_score`.
     """
-    return _read(path, list(_KINDS), holes)
+    return _read(path, (*_OF_SCORE, *_OF_COMPARE), holes)
 
 
 def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResult | CompareResult:
@@ -48,7 +65,7 @@ def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResul
 
 def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | CompareResult:
     name = printable(path)
-    made_by = " or ".join(_COMMANDS[schema] for schema in schemas)
+    made_by = " or ".join(dict.fromkeys(_COMMANDS[schema] for schema in schemas))
     try:
         document = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except OSError as error:
@@ -58,17 +75,39 @@ def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | C
     schema: Any = document.get("schema") if isinstance(document, dict) else None
     if schema not in schemas:
         found = f"its schema is {printable(str(schema))}" if schema else "it has no schema"
+        present = [one for one in schemas if one in (SCORE_SCHEMA, COMPARE_SCHEMA)]
         raise InputError(
-            f"{name} is not a result of {made_by}: expected schema {' or '.join(schemas)} but {found}; "
+            f"{name} is not a result of {made_by}: expected schema {' or '.join(present)} but {found}; "
             f"make it with {made_by} ... -o FILE.json"
         )
     try:
         result: ScoreResult | CompareResult = builder(_KINDS[schema], holes)(document)
+        if schema == _OLD_COMPARE:
+            result = _with_old_scores(cast("CompareResult", result))
         for place, one in _scores(result):
             _check_metrics(one, place)
     except MisfitError as misfit:
         raise InputError(f"{name} is not a valid result of {_COMMANDS[schema]}: {misfit}") from misfit
+    if schema in (_OLD_SCORE, _OLD_COMPARE):
+        logger.warning(
+            "%s is of an older nearid (%s), in which %s meant something else; make it anew",
+            name,
+            schema,
+            _CHANGED
+            if schema == _OLD_SCORE
+            else f"{_CHANGED}, which generations are paired and the p-values",
+        )
     return result
+
+
+def _with_old_scores(result: CompareResult) -> CompareResult:
+    """An old comparison does not say of what schema the scores in it are: they are as old as it is."""
+    return replace(
+        result,
+        methods=Methods(
+            replace(one, result=replace(one.result, schema=_OLD_SCORE)) for one in result.methods
+        ),
+    )
 
 
 def _no_constant(constant: str) -> NoReturn:

@@ -111,6 +111,10 @@ class Disagreement:
     difference: float
 
 
+COMPARE_SCHEMA = "nearid.compare/2"
+"""Of the comparisons that this release makes. In `nearid.compare/1` some numbers meant something else."""
+
+
 class Methods(Named[Method]):
     """The methods of a comparison, to be had by place or by name: `result.methods["ours"]`."""
 
@@ -122,7 +126,7 @@ class Methods(Named[Method]):
 
 @dataclass(frozen=True, repr=False)
 class CompareResult(Tabular):
-    """The result of `nearid compare` (schema `nearid.compare/1`).
+    """The result of `nearid compare`.
 
     Attributes:
         tool, created: what made it and when.
@@ -133,6 +137,7 @@ class CompareResult(Tabular):
         comparisons: metric by metric, every method but the baseline.
         agreements: every pair of metrics at every level.
         disagreements: methods first, then images; worst first.
+        schema: `nearid.compare/2`, or what the file said that it was read from.
     """
 
     tool: Tool
@@ -144,13 +149,14 @@ class CompareResult(Tabular):
     comparisons: tuple[Comparison, ...]
     agreements: tuple[Agreement, ...]
     disagreements: tuple[Disagreement, ...]
+    schema: str = COMPARE_SCHEMA
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", Methods(self.methods))  # of a plain tuple, too
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/compare.md."""
-        return {"schema": "nearid.compare/1", **plain(self)}
+        return {"schema": self.schema, **plain(self)}
 
     def _line(self) -> str:
         first = self.metrics[0].name

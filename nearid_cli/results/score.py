@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 
+SCORE_SCHEMA = "nearid.score/2"
+"""Of the results that this release makes. In `nearid.score/1` some numbers of the same names meant something else."""
+
+_OLD_PROTOCOL = "mean cosine similarity over all (generation, reference) pairs of a subject"
+
 
 def memory_root(side: str) -> str:
     """What stands where the folder of a side would, for pictures that a program gave from its memory.
@@ -93,13 +98,19 @@ class Metric:
         """Whether numbers of both mean the same: one encoder, and one way of scoring with it."""
         return (self.fingerprint, self.protocol) == (other.fingerprint, other.protocol)
 
+    @property
+    def outdated(self) -> bool:
+        """Whether an older release made the numbers, of which some meant something else (`nearid.score/1`)."""
+        return self.protocol == _OLD_PROTOCOL
+
 
 @dataclass(frozen=True)
 class SubjectScores:
     """One metric on one subject. All but the intervals are cosine similarities or shares of one.
 
-    `margin` is the mean margin of the generations over the subject's distractors, and `positive_margins` the share
-    of generations whose margin is above 0; None without distractors.
+    `within_noise` says that ceiling and floor are no farther apart than chance may put them, so that there is no
+    `retention`. `margin` is the mean margin of the generations over the subject's distractors, and
+    `positive_margins` the share of generations whose margin is above 0; None without distractors.
     """
 
     score: float
@@ -113,6 +124,9 @@ class SubjectScores:
     identification: float | None
     margin: float | None = None
     positive_margins: float | None = None
+    within_noise: bool = False
+    identification_ci95: Interval | None = None
+    positive_margins_ci95: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,7 @@ class Subject:
 class AggregateScores:
     """One metric over all subjects: unweighted means over subjects, and the mean over all pairs.
 
+    `retention` is the ratio of two such means, of score - floor and of ceiling - floor.
     `ssr` and `pa` are those of the references against the distractors: how far the metric can be trusted on
     this data. They, `margin` and `positive_margins` are None without distractors.
     """
@@ -147,6 +162,9 @@ class AggregateScores:
     ssr_ci95: Interval | None = None
     pa: float | None = None
     pa_ci95: Interval | None = None
+    retention_ci95: Interval | None = None
+    identification_ci95: Interval | None = None
+    positive_margins_ci95: Interval | None = None
 
     def figure(self) -> str:
         """The score with its interval, in three decimals."""
@@ -184,7 +202,10 @@ class Subjects(Named[Subject]):
 
 @dataclass(frozen=True, repr=False)
 class ScoreResult(Tabular):
-    """The result of `nearid score` (schema `nearid.score/1`)."""
+    """The result of `nearid score`.
+
+    `schema` is `nearid.score/2`, or what the file said that it was read from.
+    """
 
     tool: Tool
     created: str
@@ -193,13 +214,14 @@ class ScoreResult(Tabular):
     subjects: Subjects
     aggregate: Mapping[str, AggregateScores]
     images: tuple[Image, ...]
+    schema: str = SCORE_SCHEMA
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subjects", Subjects(self.subjects))  # of a plain tuple, too
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in DESIGN section 5."""
-        return {"schema": "nearid.score/1", **plain(self)}
+        return {"schema": self.schema, **plain(self)}
 
     def _line(self) -> str:
         given = self.inputs

@@ -43,7 +43,7 @@ def test_messages_that_nobody_reads_do_not_stop_the_job(shell: Callable[..., Fin
     finished = shell(f"(sleep 0.5; {SCORE} -o run.json 2>&1 >/dev/null; echo $? >code) | true")
     assert finished.err == ""
     assert (data / "code").read_text() == "0\n"
-    assert json.loads((data / "run.json").read_text())["schema"] == "nearid.score/1"
+    assert json.loads((data / "run.json").read_text())["schema"] == "nearid.score/2"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
@@ -51,7 +51,7 @@ def test_closed_streams(shell: Callable[..., Finished], data: Path, closed: str)
     finished = shell(f"{SCORE} -o run.json --no-cache {closed}; echo $? >code")
     assert (data / "code").read_text() == "0\n"
     assert "Traceback" not in finished.err
-    assert json.loads((data / "run.json").read_text())["schema"] == "nearid.score/1"
+    assert json.loads((data / "run.json").read_text())["schema"] == "nearid.score/2"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -59,7 +59,7 @@ def test_a_folder_of_methods(nearid: Nearid, methods: Path) -> None:
         "agreements",
         "disagreements",
     ]
-    assert found["schema"] == "nearid.compare/1"
+    assert found["schema"] == "nearid.compare/2"
     assert found["baseline"] == "good"
     assert [(one["name"], one["copies"], one["copying"]) for one in found["methods"]] == [
         ("copied", 6, True),

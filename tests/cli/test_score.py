@@ -81,7 +81,7 @@ def test_the_schema_and_the_numbers(
         "aggregate",
         "images",
     ]
-    assert found["schema"] == "nearid.score/1"
+    assert found["schema"] == "nearid.score/2"
     assert found["tool"] == {"name": "nearid-cli", "version": nearid_cli.__version__}
     assert found["created"].endswith("+00:00")
     assert found["inputs"] == {

@@ -51,7 +51,7 @@ def test_it_passes_and_fails_after_the_scores(gated, data: Path) -> None:
 def test_stdout_stays_json(gated) -> None:
     failed = gated("--format", "json", minimum=0.999)
     assert failed.code == 1
-    assert json.loads(failed.out)["schema"] == "nearid.score/1"
+    assert json.loads(failed.out)["schema"] == "nearid.score/2"
     assert "FAILED hog score" in failed.err
 
 

@@ -285,10 +285,10 @@ READ_CASES = [
     ("", "not valid JSON"),
     ("{", "not valid JSON"),
     ("\udcff", "not valid JSON"),
-    ("[1]", "expected schema nearid.score/1 but it has no schema"),
-    ('{"schema": "nearid.pair/1"}', "expected schema nearid.score/1 but its schema is nearid.pair/1"),
+    ("[1]", "expected schema nearid.score/2 but it has no schema"),
+    ('{"schema": "nearid.pair/1"}', "expected schema nearid.score/2 but its schema is nearid.pair/1"),
     (
-        '{"schema": "nearid.score/1"}',
+        '{"schema": "nearid.score/2"}',
         "the document lacks tool, created, inputs, metrics, subjects, aggregate, images",
     ),
 ]

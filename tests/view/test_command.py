@@ -89,7 +89,7 @@ def test_what_a_result_should_not_name(run_json: Path, view: View) -> None:
             status, body = answer(f"{viewing.url}{kind}/{number}")
             assert status in (200, 404)
             assert b"root:" not in body
-            assert b"nearid.score/1" not in body
+            assert b"nearid.score/2" not in body
     assert b"6 could not be read" in page
 
 

@@ -13,6 +13,9 @@ from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import paired_images
 from nearid_cli.text import count, printable
 
+CONFIDENCE = 0.95
+"""Of the interval of a drop where the rule says none."""
+
 TOLERANCE = 1e-9
 """Differences up to this are rounding."""
 
@@ -29,6 +32,8 @@ class Drop:
         moved: the subjects that fell most, worst first.
         problems: why there is no value.
         no_interval: why there is no interval.
+        units: the drops that the value is the mean of, and the interval is over.
+        unit: what has one of them.
     """
 
     value: float | None = None
@@ -36,9 +41,13 @@ class Drop:
     moved: tuple[Moved, ...] = ()
     problems: tuple[str, ...] = ()
     no_interval: str = ""
+    units: tuple[float, ...] = ()
+    unit: str = "subject"
 
 
-def drop_of_all(run: Numbers, baseline: Numbers, metric: str, statistic: str, coverage: float) -> Drop:
+def drop_of_all(
+    run: Numbers, baseline: Numbers, metric: str, statistic: str, confidence: float = CONFIDENCE
+) -> Drop:
     """The mean drop over subjects, its interval over them, and the subjects that fell most.
 
     `pair_mean` belongs to no subject: its drop is the difference of the two numbers and has no interval.
@@ -63,13 +72,14 @@ def drop_of_all(run: Numbers, baseline: Numbers, metric: str, statistic: str, co
     moved = _moved(drops)
     if problems or not drops:
         return Drop(moved=moved, problems=tuple(problems) or ("there is no subject to compare",))
-    ci = _interval(list(drops.values()), coverage)
+    ci = _interval(list(drops.values()), confidence)
     few = f"an interval needs {MIN_UNITS} subjects, and there {_are(len(drops))}" if ci is None else ""
-    return Drop(math.fsum(drops.values()) / len(drops), ci, moved, no_interval=few)
+    units = tuple(drops.values())
+    return Drop(math.fsum(units) / len(units), ci, moved, no_interval=few, units=units)
 
 
 def drops_of_subjects(
-    run: Numbers, baseline: Numbers, metric: str, statistic: str, coverage: float
+    run: Numbers, baseline: Numbers, metric: str, statistic: str, confidence: float
 ) -> dict[str, Drop]:
     """The drop of each subject of either side, and its interval over pairs of generations that correspond."""
     found, alike = {}, defaultdict(list)
@@ -78,7 +88,7 @@ def drops_of_subjects(
         if drops:
             alike[len(drops)].append((subject, drops))
     for some in alike.values():  # as many intervals at once as there are subjects with so many pairs
-        for (subject, _), ci in zip(some, _intervals([drops for _, drops in some], coverage), strict=True):
+        for (subject, _), ci in zip(some, _intervals([drops for _, drops in some], confidence), strict=True):
             found[subject] = replace(found[subject], ci=ci)
     return found
 
@@ -112,27 +122,18 @@ def _drop_of_subject(
     elif len(drops) < MIN_UNITS:
         without = f"an interval needs {MIN_UNITS} generations, and there {_are(len(drops))}"
     else:
-        return Drop(before - now), drops
+        return Drop(before - now, units=tuple(drops), unit="generation"), drops
     return Drop(before - now, no_interval=without), []
 
 
-def _interval(drops: Sequence[float], coverage: float) -> Interval | None:
+def _interval(drops: Sequence[float], confidence: float) -> Interval | None:
     """The interval of one mean drop, as `_intervals`; None where there are too few of them."""
-    return _intervals([drops], coverage)[0] if len(drops) >= MIN_UNITS else None
+    return _intervals([drops], confidence)[0] if len(drops) >= MIN_UNITS else None
 
 
-def _intervals(drops: Sequence[Sequence[float]], coverage: float) -> list[Interval]:
-    """The intervals of mean drops over equally many units; a lower end holds with confidence (1 + coverage) / 2.
-
-    A single large drop widens an interval, so that it could hide that all others fell, too. But of n drops the smallest
-    is a lower bound by itself, with confidence 1 - 2^-n (sign test); where that is enough, the higher of both counts.
-    """
-    smallest_counts = 0.5 ** len(drops[0]) <= (1 - coverage) / 2
-    ends = mean_intervals([*zip(*drops, strict=True)], coverage).tolist()
-    return [
-        (max(low, min(one)) if smallest_counts else low, high)
-        for one, (low, high) in zip(drops, ends, strict=True)
-    ]
+def _intervals(drops: Sequence[Sequence[float]], confidence: float) -> list[Interval]:
+    """The two-sided intervals of mean drops over equally many units."""
+    return [(low, high) for low, high in mean_intervals([*zip(*drops, strict=True)], confidence).tolist()]
 
 
 def _of_image(image: Image, metric: str, statistic: str) -> float | None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from nearid_cli.errors import InputError
 from nearid_cli.gate import words
-from nearid_cli.gate.drops import TOLERANCE, Drop, drop_of_all, drops_of_subjects
+from nearid_cli.gate.drops import CONFIDENCE, TOLERANCE, Drop, drop_of_all, drops_of_subjects
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import COPIES, EVERY
 from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Verdict
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import few, printable
-
-_CONFIDENCE = 0.95  # of the interval of a drop where the rule says none
 
 
 def judge(
@@ -162,7 +160,7 @@ class _Sides:
                 continue
             drops = {}
             if both and baseline is not None:
-                drops = drops_of_subjects(run, baseline, metric, bounds.statistic, _coverage(bounds))
+                drops = drops_of_subjects(run, baseline, metric, bounds.statistic, bounds.confidence or CONFIDENCE)
             for subject in drops or run.subjects:
                 yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()))
 
@@ -192,7 +190,7 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
     elif bounds.max_drop is not None and run is not None and baseline is not None:
         drop = unit.drop
         if subject is None:
-            drop = drop_of_all(run, baseline, metric, statistic, _coverage(bounds))
+            drop = drop_of_all(run, baseline, metric, statistic, bounds.confidence or CONFIDENCE)
         problems += _too_low(bounds, drop, before, found)
     fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
     return Verdict(
@@ -201,7 +199,7 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
         subject=subject,
         method=unit.method,
         status=_status(rule, bool(problems)),
-        reason="; ".join(problems) or fine,
+        reason="; ".join(problems or filter(None, [fine, _all_fell(bounds, drop)])),
         expected=words.expected(bounds),
         found=found,
         baseline=before,
@@ -217,11 +215,6 @@ def _number(side: Numbers | None, metric: str, statistic: str, subject: str | No
     return side.number(metric, statistic, subject)
 
 
-def _coverage(bounds: Rule) -> float:
-    """Of a two-sided interval whose lower end alone holds with the confidence of the rule."""
-    return 2 * (bounds.confidence or _CONFIDENCE) - 1
-
-
 def _too_low(bounds: Rule, drop: Drop, before: float | None, now: float | None) -> list[str]:
     """What is wrong with a drop: it cannot be had, nobody knows how sure it is, or it is too large."""
     if drop.problems:
@@ -235,9 +228,17 @@ def _too_low(bounds: Rule, drop: Drop, before: float | None, now: float | None) 
     elif drop.ci is None:
         return [f"how sure the drop is cannot be said: {drop.no_interval}"]
     else:
-        certain = min(drop.ci[0], drop.value)
+        certain = drop.ci[0]
     too_low = certain > bounds.max_drop + TOLERANCE
     return [words.fallen(bounds, drop.value, before, now, drop.ci)] if too_low else []
+
+
+def _all_fell(bounds: Rule, drop: Drop) -> str:
+    """That every unit fell by more than a mean may, which a wide interval would keep from being seen."""
+    limit = bounds.max_drop
+    if limit is None or not drop.units or min(drop.units) <= limit + TOLERANCE:
+        return ""
+    return words.all_fell(len(drop.units), drop.unit, limit)
 
 
 def _failed(bounds: Rule, metric: str, reason: str, rule: Rule | None = None) -> Verdict:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from nearid_cli.results import Interval, Metric, Rule
-from nearid_cli.text import did_you_mean, printable
+from nearid_cli.text import count, did_you_mean, printable
 
 _SHORT = 12  # characters of a fingerprint
 _NAMED = 5  # so many copies are named
@@ -97,6 +97,15 @@ def kept(rule: Rule, found: float, drop: float | None, ci: Interval | None) -> s
         f"{is_so}, down by {drop:.3f}, but not by more than {bound(rule.max_drop)} with "
         f"{percent(rule.confidence)} confidence"
     )
+
+
+def all_fell(number: int, unit: str, limit: float) -> str:
+    """Nothing fell by less than the mean may.
+
+    >>> all_fell(6, "subject", 0.02)
+    'every one of 6 subjects fell by more than 0.020'
+    """
+    return f"every one of {count(number, unit)} fell by more than {bound(limit)}"
 
 
 def copied(found: float, maximum: float, paths: Sequence[str]) -> str:

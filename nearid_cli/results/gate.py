@@ -56,8 +56,8 @@ class Verdict:
         expected: the bounds in words, such as `score >= 0.600, drop <= 0.020`.
         found, baseline: the numbers; None where they do not exist.
         drop: baseline minus found, paired by subject; None where the rule does not ask for it.
-        ci: the interval of the drop, from 1 - confidence to confidence (0.95 where the rule has none); None where
-            there is none.
+        ci: the two-sided interval of the drop, with the confidence of the rule (0.95 where it has none) for its
+            coverage; None where there is none.
         moved: the subjects that moved most, worst first.
     """
 
@@ -77,7 +77,10 @@ class Verdict:
 
 @dataclass(frozen=True, repr=False)
 class GateResult(Saved):
-    """The result of `nearid gate` (schema `nearid.gate/1`)."""
+    """The result of `nearid gate` (schema `nearid.gate/2`).
+
+    In `nearid.gate/1`, `ci` had a coverage of 2 confidence - 1.
+    """
 
     tool: Tool
     created: str
@@ -88,7 +91,7 @@ class GateResult(Saved):
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/gate.md."""
-        return {"schema": "nearid.gate/1", **plain(self)}
+        return {"schema": "nearid.gate/2", **plain(self)}
 
     def _line(self) -> str:
         states = [one.status for one in self.verdicts]

@@ -157,7 +157,7 @@ class TestExitCodes:
         assert "nearid gate init" in nearid("gate", "run.json").error
 
     def test_a_baseline_that_cannot_be_read(self, nearid: Nearid, folder: Path) -> None:
-        (folder / "base.json").write_text('{"schema": "nearid.gate/1"}')
+        (folder / "base.json").write_text('{"schema": "nearid.gate/2"}')
         assert nearid("gate", "run.json", "--baseline", "base.json").error.startswith(
             "base.json is not a result"
         )
@@ -237,7 +237,7 @@ class TestOutputs:
         finished = nearid("gate", "run.json", "--baseline", "base.json", "--format", "json")
         found = json.loads(finished.out)
         assert list(found) == ["schema", "tool", "created", "run", "baseline", "passed", "verdicts"]
-        assert (found["schema"], found["passed"], found["run"]) == ("nearid.gate/1", True, "run.json")
+        assert (found["schema"], found["passed"], found["run"]) == ("nearid.gate/2", True, "run.json")
         first = found["verdicts"][0]
         assert first["drop"] == pytest.approx(0.015)
         assert first["moved"][0] == {"subject": "s0", "delta": pytest.approx(-0.03)}

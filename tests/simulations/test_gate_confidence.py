@@ -1,0 +1,70 @@
+"""`confidence = c` in a rule: of runs that are no worse than allowed, at most 1 - c fail."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nearid_cli.gate.judge import judge
+from nearid_cli.metrics.intervals import mean_intervals
+from tests.gating import make_rule, make_run
+
+SHAPES = {"normal": 0, "right": 1, "far right": 2, "left": -1, "far left": -2}
+WORLDS = 10_000  # a share of 5 % is then known to 0.22 %
+
+
+def drawn(skewness: float, size: tuple[int, ...], seed: int) -> np.ndarray:
+    """Values of mean 0 and standard deviation 1: normal, or from a gamma distribution of this skewness."""
+    random = np.random.default_rng(seed)
+    if skewness == 0:
+        return random.standard_normal(size)
+    shape = 4 / skewness**2
+    values = (random.gamma(shape, size=size) - shape) / np.sqrt(shape)
+    return values * np.sign(skewness)
+
+
+def failing(drops: np.ndarray, confidence: float = 0.95) -> float:
+    """The share of worlds, one a column of true mean 0, in which a rule with max_drop = 0 fails."""
+    return float((mean_intervals(drops, confidence)[:, 0] > 0).mean())
+
+
+@pytest.mark.parametrize("subjects", [6, 12, 20])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_false_alarms(shape: str, subjects: int) -> None:
+    share = failing(drawn(SHAPES[shape], (subjects, WORLDS), seed=subjects))
+    assert share <= 0.05 + 3 * 0.0022
+    if shape == "normal":
+        assert share <= 0.025 + 3 * 0.0016  # each end of a two-sided interval leaves out half
+
+
+@pytest.mark.parametrize("shape", ["normal", "far left"])
+def test_false_alarms_of_the_gate_itself(shape: str) -> None:
+    """The same through the rule; far left is where an interval of coverage 2c - 1, or a sign test, gives 15 %."""
+    worlds = 600  # 5 % is then known to 0.9 %
+    base = make_run({f"s{i}": 0.5 for i in range(6)}, spread=(0.0,))
+    rule = make_rule(max_drop=0.0, confidence=0.95)
+    drops = 0.05 * drawn(SHAPES[shape], (worlds, 6), seed=1)
+    failed = sum(
+        not judge(
+            make_run({f"s{i}": 0.5 - drop for i, drop in enumerate(one)}, spread=(0.0,)),
+            base,
+            [rule],
+            run_name="run.json",
+            baseline_name="base.json",
+        ).passed
+        for one in drops
+    )
+    assert failed <= (0.05 + 3 * 0.009) * worlds
+
+
+@pytest.mark.parametrize(
+    ("subjects", "power"), [(6, 0.63), (12, 0.74), (20, 0.78)]
+)  # as docs/gate.md says
+def test_power_against_the_oracle(subjects: int, power: float) -> None:
+    """How often the rule sees a normal drop that the two-sided t test at 5 % sees in 80 % of worlds."""
+    bar = stats.t.ppf(0.975, subjects - 1)
+    centres = np.linspace(0, 8, 8001)
+    centre = centres[np.searchsorted(stats.nct.sf(bar, subjects - 1, centres), 0.8)]
+    drops = drawn(0, (subjects, WORLDS), seed=subjects) + centre / np.sqrt(subjects)
+    t = drops.mean(axis=0) / drops.std(axis=0, ddof=1) * np.sqrt(subjects)
+    assert np.mean(t > bar) == pytest.approx(0.8, abs=3 * 0.004)
+    assert failing(drops) == pytest.approx(power, abs=3 * 0.005)

@@ -160,7 +160,9 @@ class _Sides:
                 continue
             drops = {}
             if both and baseline is not None:
-                drops = drops_of_subjects(run, baseline, metric, bounds.statistic, bounds.confidence or CONFIDENCE)
+                drops = drops_of_subjects(
+                    run, baseline, metric, bounds.statistic, bounds.confidence or CONFIDENCE
+                )
             for subject in drops or run.subjects:
                 yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()))
 

@@ -56,9 +56,7 @@ def test_false_alarms_of_the_gate_itself(shape: str) -> None:
     assert failed <= (0.05 + 3 * 0.009) * worlds
 
 
-@pytest.mark.parametrize(
-    ("subjects", "power"), [(6, 0.63), (12, 0.74), (20, 0.78)]
-)  # as docs/gate.md says
+@pytest.mark.parametrize(("subjects", "power"), [(6, 0.63), (12, 0.74), (20, 0.78)])  # as docs/gate.md says
 def test_power_against_the_oracle(subjects: int, power: float) -> None:
     """How often the rule sees a normal drop that the two-sided t test at 5 % sees in 80 % of worlds."""
     bar = stats.t.ppf(0.975, subjects - 1)

@@ -1,12 +1,184 @@
-"""Which generation of one run corresponds to which of another: same subject, same prompt and seed, or same name."""
+"""What of two runs is compared with what: generations of one prompt, generations of one name, or all of a subject.
+
+Two runs may differ in what they were asked for: a run without the hard prompt scores higher without being better. So
+prompts decide, where they are known. Names decide only where they correspond nearly everywhere, because counters
+(`0.png`, `1.png`) coincide by accident. Failing both, a subject's generations are compared as they are, all of them.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
-from nearid_cli.results.score import Image, is_in_memory
+from nearid_cli.results.score import Image, ScoreResult, Subject, SubjectScores, is_in_memory
+
+How = Literal["prompts", "names", "all"]
+
+NEARLY_ALL = 0.9
+"""Prompts are known, and names correspond, where they do for so large a share of the generations."""
+
+HALF = 0.5
+"""Of the run with more generations, and of each subject, at least so many must correspond by name."""
+
+_SPACES = re.compile(r"[\s_-]+")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Generations of one subject that are compared: `a` of one run with `b` of the other, neither empty.
+
+    `name` is their prompt as it is written, or their name; empty for all generations of the subject.
+    """
+
+    name: str
+    a: tuple[Image, ...]
+    b: tuple[Image, ...]
+
+    def difference(self, metric: str, statistic: str = "score") -> float:
+        """Mean of `a` minus mean of `b`; NaN where a generation has no such number."""
+        return _mean(_numbers(self.a, metric, statistic)) - _mean(_numbers(self.b, metric, statistic))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One subject of two runs.
+
+    Attributes:
+        subject: its name.
+        how: what its groups are: `prompts` both have, pairs by `names`, or `all` generations as one.
+        a, b: the subject as each run scored it.
+        groups: in the order of their names; none where prompts are known and not one is in both: the subject takes
+            no part.
+        lacking_a, lacking_b: prompts that `a` (or `b`) lacks and the other has, as that one writes them.
+        alone_a, alone_b: generations in no group.
+    """
+
+    subject: str
+    how: How
+    a: Subject
+    b: Subject
+    groups: tuple[Group, ...]
+    lacking_a: tuple[str, ...] = ()
+    lacking_b: tuple[str, ...] = ()
+    alone_a: tuple[Image, ...] = ()
+    alone_b: tuple[Image, ...] = ()
+
+    def difference(self, metric: str, statistic: str = "score") -> float | None:
+        """`a` minus `b`: the mean of `units`. None where the subject takes no part, or a number is missing.
+
+        Args:
+            metric: the name of a metric of both.
+            statistic: `score` or `margin`.
+        """
+        units = self.units(metric, statistic)
+        mean = math.fsum(units) / len(units) if units else math.nan
+        return None if math.isnan(mean) else mean
+
+    def units(self, metric: str, statistic: str = "score") -> list[float]:
+        """`a` minus `b` of each group: what varies within the subject. NaN where a generation has no such number."""
+        if self.how != "all":
+            return [group.difference(metric, statistic) for group in self.groups]
+        a, b = (_of_subject(one.scores[metric], statistic) for one in (self.a, self.b))
+        return [a - b]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The subjects that two runs have in common.
+
+    Attributes:
+        subjects: in the order of the first run.
+        coinciding: how many generations of a run have one name in both, where prompts do not decide; whether that is
+            enough to pair them shows in the subjects.
+        prompts_differ: prompts are known, but no subject has one that is in both runs, so they decide nothing.
+    """
+
+    subjects: tuple[Matched, ...]
+    coinciding: int = 0
+    prompts_differ: bool = False
+
+
+def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
+    """What of two runs is compared with what.
+
+    * Prompts: in a subject where both know the prompts of nearly all generations (90 %), each prompt that both have is
+      a group, however many generations it has. A subject without any takes no part. Where no subject has any (other
+      words for the same prompts), prompts decide nothing: all generations are compared.
+    * Names, of the other subjects: a generation corresponds to the one with the same path below the subject's folder
+      but for the extension, unless their prompts or seeds are known to differ or the name is ambiguous. Such pairs are
+      the groups if 90 % of the generations of the run that has fewer are in one, and half of the other's, and half of
+      the subject's own.
+    * Otherwise all generations of the subject are compared.
+
+    The order of subjects and generations does not matter, and exchanging the runs exchanges everything found.
+    """
+    theirs = {subject.subject: subject for subject in b.subjects}
+    common = [(one, theirs[one.subject]) for one in a.subjects if one.subject in theirs]
+    images_a, images_b = by_subject(a.images), by_subject(b.images)
+    own = {
+        one.subject: (_ordered(images_a.get(one.subject, ())), _ordered(images_b.get(one.subject, ())))
+        for one, _ in common
+    }
+    prompts = {name: (by_prompt(mine), by_prompt(others)) for name, (mine, others) in own.items()}
+    known = {name: (mine, others) for name, (mine, others) in prompts.items() if mine and others}
+    shared = any(mine.keys() & others.keys() for mine, others in known.values())
+    rest = [name for name in own if name not in known]
+    pairs = {name: _pairs(*own[name]) for name in rest}
+    coinciding = sum(map(len, pairs.values()))
+    by_name = _enough(coinciding, *(sum(len(own[name][side]) for name in rest) for side in (0, 1)))
+    subjects = []
+    for one, other in common:
+        name = one.subject
+        mine, others = own[name]
+        if name in known and shared:
+            subjects.append(_by_prompts(one, other, mine, others, *known[name]))
+        elif by_name and name in pairs and len(pairs[name]) >= HALF * max(len(mine), len(others), 1):
+            subjects.append(_grouped(one, other, "names", mine, others, pairs[name]))
+        else:
+            everything = (Group("", tuple(mine), tuple(others)),) if mine and others else ()
+            subjects.append(Matched(name, "all", one, other, everything))
+    return Matching(tuple(subjects), coinciding, bool(known) and not shared)
+
+
+def by_prompt(images: Sequence[Image]) -> dict[str, list[Image]] | None:
+    """The generations of a subject by prompt, as prompts are compared; None where too few of them are known.
+
+    A generation whose prompt is not known is in no group.
+    """
+    found: dict[str, list[Image]] = {}
+    for image in images:
+        if image.prompt is not None:
+            found.setdefault(compared_prompt(image.prompt), []).append(image)
+    enough = sum(map(len, found.values())) >= NEARLY_ALL * len(images)
+    return found if found and enough else None
+
+
+@lru_cache(maxsize=10_000)
+def compared_prompt(prompt: str) -> str:
+    """A prompt as prompts are compared: without case, final punctuation and kind of spacing.
+
+    Folders and files are named after prompts, with `_` or `-` for spaces.
+
+    >>> compared_prompt("On the  beach."), compared_prompt("on_the-beach")
+    ('on the beach', 'on the beach')
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).casefold())
+    spaced = _SPACES.sub(" ", folded).strip()
+    return spaced.rstrip(" .,;:!?") or spaced
+
+
+def by_subject(images: Iterable[Image]) -> dict[str, list[Image]]:
+    """The generations of each subject, in their order."""
+    found: dict[str, list[Image]] = {}
+    for image in images:
+        found.setdefault(image.subject, []).append(image)
+    return found
 
 
 def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, Image]]:
@@ -42,12 +214,98 @@ def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, I
     return [(a[i], b[j]) for i, j in sorted(pairs.items())]
 
 
-def by_subject(images: Iterable[Image]) -> dict[str, list[Image]]:
-    """The generations of each subject, in their order."""
-    found: dict[str, list[Image]] = {}
-    for image in images:
-        found.setdefault(image.subject, []).append(image)
-    return found
+def _by_prompts(
+    a: Subject,
+    b: Subject,
+    mine: Sequence[Image],
+    others: Sequence[Image],
+    prompts_a: Mapping[str, Sequence[Image]],
+    prompts_b: Mapping[str, Sequence[Image]],
+) -> Matched:
+    groups = [
+        Group(
+            _written([*prompts_a[prompt], *prompts_b[prompt]]),
+            tuple(prompts_a[prompt]),
+            tuple(prompts_b[prompt]),
+        )
+        for prompt in sorted(prompts_a.keys() & prompts_b.keys())
+    ]
+    lacking_a, lacking_b = (
+        tuple(_written(theirs[prompt]) for prompt in sorted(theirs.keys() - own.keys()))
+        for own, theirs in ((prompts_a, prompts_b), (prompts_b, prompts_a))
+    )
+    return _grouped(a, b, "prompts", mine, others, groups, lacking_a, lacking_b)
+
+
+def _grouped(
+    a: Subject,
+    b: Subject,
+    how: How,
+    mine: Sequence[Image],
+    others: Sequence[Image],
+    groups: Sequence[Group],
+    lacking_a: tuple[str, ...] = (),
+    lacking_b: tuple[str, ...] = (),
+) -> Matched:
+    """The subject with these groups, and whatever is in none of them."""
+    inside = {id(image) for group in groups for image in (*group.a, *group.b)}
+    alone_a, alone_b = (tuple(one for one in side if id(one) not in inside) for side in (mine, others))
+    return Matched(a.subject, how, a, b, tuple(groups), lacking_a, lacking_b, alone_a, alone_b)
+
+
+def _pairs(a: Sequence[Image], b: Sequence[Image]) -> list[Group]:
+    """Generations whose names are equal, known, and found once on each side, in the order of their names."""
+    names_a, names_b = _named_once(a), _named_once(b)
+    return [
+        Group("/".join(name), (names_a[name],), (names_b[name],))
+        for name in sorted(names_a.keys() & names_b.keys())
+        if _may_correspond(names_a[name], names_b[name])
+    ]
+
+
+def _named_once(images: Sequence[Image]) -> dict[tuple[str, ...], Image]:
+    names = [_name_below_subject(image) for image in images]
+    often = Counter(names)
+    return {name: image for name, image in zip(names, images, strict=True) if name and often[name] == 1}
+
+
+def _may_correspond(a: Image, b: Image) -> bool:
+    """Whether neither their prompts nor their seeds are known to differ."""
+    prompts = None in (a.prompt, b.prompt) or compared_prompt(a.prompt or "") == compared_prompt(
+        b.prompt or ""
+    )
+    return prompts and (None in (a.seed, b.seed) or a.seed == b.seed)
+
+
+def _enough(pairs: int, of_a: int, of_b: int) -> bool:
+    """Whether so many of the generations of two runs correspond by name that it is no accident."""
+    fewer, more = sorted((of_a, of_b))
+    return pairs > 0 and pairs >= NEARLY_ALL * fewer and pairs >= HALF * more
+
+
+def _ordered(images: Iterable[Image]) -> list[Image]:
+    """By path, so that nothing depends on the order given."""
+    return sorted(images, key=lambda image: image.path)
+
+
+def _written(images: Sequence[Image]) -> str:
+    """One of the ways in which a prompt is written, the same one in any order."""
+    return min(image.prompt for image in images if image.prompt is not None)
+
+
+def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float]:
+    if statistic == "score":
+        return [image.scores[metric] for image in images]
+    return [(image.margins or {}).get(metric, math.nan) for image in images]
+
+
+def _of_subject(scores: SubjectScores, statistic: str) -> float:
+    number = scores.score if statistic == "score" else scores.margin
+    return math.nan if number is None else number
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return math.fsum(numbers) / len(numbers)
 
 
 def _matches(

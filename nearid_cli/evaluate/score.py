@@ -58,7 +58,9 @@ def score_methods(
 ) -> dict[str, ScoreResult]:
     """Score several methods, embedding all of their pictures in one go.
 
-    A subject that only has references is no error here: methods may lack subjects. It is recorded as unmatched.
+    A subject that only has references is no error here: methods may lack subjects. It is recorded as unmatched, and
+    its references are those of a stranger to the method's own subjects, so that a method which lacks it has the same
+    floor and no easier identification than one which has it.
 
     Args:
         datasets: by method.
@@ -86,8 +88,22 @@ def score_methods(
         ],
         allow_unmatched,
     )
-    scorer = Scorer(list(datasets.values()), options, skip_bad)
-    return {name: scorer.score(dataset, allow_unmatched=True) for name, dataset in datasets.items()}
+    scorer = Scorer(list(datasets.values()), options, skip_bad, strangers=True)
+    results = {name: scorer.score(dataset, allow_unmatched=True) for name, dataset in datasets.items()}
+    without: dict[tuple[str, ...], list[str]] = {}
+    for name, result in results.items():
+        if result.inputs.strangers:
+            without.setdefault(result.inputs.strangers, []).append(name)
+    for strangers, names in without.items():
+        logger.info(
+            "%s: no generations of %s; its references count as those of strangers: %s"
+            if len(strangers) == 1
+            else "%s: no generations of %s; their references count as those of strangers: %s",
+            "every method" if len(names) == len(datasets) > 1 else few(names),
+            count(len(strangers), "subject"),
+            few(list(strangers)),
+        )
+    return results
 
 
 def _report_found(dataset: Dataset, start: str = "") -> None:

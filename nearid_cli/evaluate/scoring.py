@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearid_cli import layouts
 from nearid_cli.activity import doing
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
 from nearid_cli.errors import InputError
@@ -75,17 +76,21 @@ class Scorer:
         datasets: with subjects that have references and generations.
         options: metrics, device, cache, ...
         skip_bad: go on without pictures that cannot be read.
+        strangers: count subjects that have references only as strangers to the others.
 
     Raises:
         BadImagesError: pictures that cannot be read, unless `skip_bad`.
     """
 
-    def __init__(self, datasets: Sequence[Dataset], options: Options, skip_bad: bool) -> None:
+    def __init__(
+        self, datasets: Sequence[Dataset], options: Options, skip_bad: bool, *, strangers: bool = False
+    ) -> None:
+        self._strangers = strangers
         sources = list(
             dict.fromkeys(
                 picture.source
                 for dataset in datasets
-                for subject in dataset.subjects
+                for subject in self._subjects(dataset)
                 for picture in subject.pictures()
             )
         )
@@ -102,11 +107,13 @@ class Scorer:
         Raises:
             InputError: nothing readable is left, or not of each subject unless `allow_unmatched`.
         """
-        subjects, emptied = self._usable(dataset)
+        subjects, strangers, emptied = self._usable(dataset)
         refuse_unmatched(emptied, allow_unmatched)
         if not subjects:
             raise InputError("no subject is left with a readable reference and a readable generation")
-        scores = {spec.name: _identity(spec.name, subjects, self._embedded) for spec in self._specs}
+        scores = {
+            spec.name: _identity(spec.name, subjects, strangers, self._embedded) for spec in self._specs
+        }
         margins = _margins(subjects, self._embedded, scores)
         copies = _copies(subjects, self._embedded, self._hashes.name)
         return ScoreResult(
@@ -123,6 +130,7 @@ class Scorer:
                 unmatched=tuple(storable(line) for line in (*dataset.unmatched, *emptied)),
                 distractors=None if dataset.distractors is None else storable(dataset.distractors),
                 distractor_images=sum(len(subject.distractors) for subject in subjects),
+                strangers=tuple(storable(stranger.name) for stranger in strangers),
             ),
             metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
             subjects=Subjects(
@@ -146,15 +154,21 @@ class Scorer:
         """The bad pictures of the data set, in the order in which they were found."""
         if not self._embedded.bad:
             return ()  # nearly always, and paths are many
-        own = {storable(picture.place) for subject in dataset.subjects for picture in subject.pictures()}
+        own = {
+            storable(picture.place) for subject in self._subjects(dataset) for picture in subject.pictures()
+        }
         return tuple(Skipped(bad.path, bad.reason) for bad in self._embedded.bad if bad.path in own)
 
-    def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[str]]:
-        """The subjects with what could be read of them, and a line for each that has nothing left."""
+    def _subjects(self, dataset: Dataset) -> tuple[layouts.Subject, ...]:
+        return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
+
+    def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[_Usable], list[str]]:
+        """What could be read: the subjects, the strangers, and a line for each subject that has nothing left."""
         usable: list[_Usable] = []
+        strangers: list[_Usable] = []
         emptied: list[str] = []
         repeated: list[str] = []
-        for subject in dataset.subjects:
+        for subject in self._subjects(dataset):
             references, generations, distractors = (
                 tuple((p, digest) for p in pictures if (digest := self._digests[p.source]) is not None)
                 for pictures in (subject.references, subject.generations, subject.distractors)
@@ -165,7 +179,10 @@ class Scorer:
             distractors, _ = _once(distractors)
             if references and generations:
                 usable.append(_Usable(subject.name, references, generations, distractors))
-            else:
+                continue
+            if references and self._strangers:
+                strangers.append(_Usable(subject.name, references, (), ()))
+            if subject.generations:
                 lack = "references" if not references else "generations"
                 emptied.append(f"{subject.name}: none of its {lack} can be read")
         if repeated:
@@ -174,7 +191,7 @@ class Scorer:
                 f"{len(repeated):,} references are" if len(repeated) > 1 else "1 reference is",
                 few(repeated),
             )
-        return usable, emptied
+        return usable, strangers, emptied
 
 
 def _once(pictures: tuple[tuple[Picture, bytes], ...]) -> tuple[tuple[tuple[Picture, bytes], ...], list[str]]:
@@ -189,11 +206,13 @@ def _once(pictures: tuple[tuple[Picture, bytes], ...]) -> tuple[tuple[tuple[Pict
     return tuple(kept), [picture.name for picture, _ in pictures if picture.name not in names]
 
 
-def _identity(metric: str, subjects: Sequence[_Usable], embedded: Embedded) -> IdentityScores:
-    references, generations = (
-        _rows(metric, subjects, role, embedded) for role in ("references", "generations")
+def _identity(
+    metric: str, subjects: Sequence[_Usable], strangers: Sequence[_Usable], embedded: Embedded
+) -> IdentityScores:
+    return identity_scores(
+        *_rows(metric, [*subjects, *strangers], "references", embedded),
+        *_rows(metric, subjects, "generations", embedded),
     )
-    return identity_scores(*references, *generations)
 
 
 def _margins(

@@ -82,6 +82,7 @@ class Dataset:
         unmatched: names of subjects with only generations or only references, with their lack
             (`"cat: 3 generations, no references"`), and generations that no subject claims.
         ungenerated: those of `unmatched` that have references and no generations.
+        strangers: the same as subjects, with these references.
         left_out: files that were not taken, by reason.
         how, how_generations: in words, how the names of references and generations were read; empty where files
             say it.
@@ -94,6 +95,7 @@ class Dataset:
     distractors: str | None = None
     unmatched: tuple[str, ...] = ()
     ungenerated: tuple[str, ...] = ()
+    strangers: tuple[Subject, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
     how: str = ""
     how_generations: str = ""

@@ -73,6 +73,11 @@ def join(references: Found, generations: Found, distractors: Found | None = None
         distractors=next((str(side.root) for side in reversed(sides) if side.distractors), None),
         subjects=tuple(subjects),
         ungenerated=tuple(ungenerated),
+        strangers=tuple(
+            Subject(name, tuple(references.subjects[name]), ())
+            for name in sorted(references.subjects, key=natural_key)
+            if name not in by_subject
+        ),
         unmatched=(
             *_lacking(generations.subjects, matched, "generation", "references"),
             *ungenerated,

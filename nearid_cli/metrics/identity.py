@@ -90,9 +90,10 @@ def identity_scores(
 
     Args:
         references: embeddings [R, D].
-        reference_subjects: [R], the subject of each reference, numbered 0..S-1, every number at least once.
+        reference_subjects: [R], the subject of each reference, numbered from 0, every number at least once.
         generations: embeddings [G, D].
-        generation_subjects: [G], likewise for the generations.
+        generation_subjects: [G], likewise, 0..S-1. Subjects from S on have references only: they are strangers
+            to all others, count for floor and identification, and have no numbers of their own.
 
     Returns:
         Scores by generation, by subject (in the order of their numbers) and over all subjects.
@@ -111,16 +112,18 @@ def identity_scores(
             "Expected argument `generations` to have the dimension of `references`, "
             f"{references.shape[1]}, but got {generations.shape[1]}"
         )
-    subjects = _check_subjects("reference_subjects", reference_subjects, len(references))
-    if _check_subjects("generation_subjects", generation_subjects, len(generations)) != subjects:
+    referenced = _check_subjects("reference_subjects", reference_subjects, len(references))
+    subjects = _check_subjects("generation_subjects", generation_subjects, len(generations))
+    if subjects > referenced:
         raise ValueError(
-            "Expected arguments `reference_subjects` and `generation_subjects` to hold the same subjects "
-            f"but got {subjects} and {int(generation_subjects.max()) + 1}"
+            "Expected argument `generation_subjects` to hold subjects of `reference_subjects` "
+            f"but got {subjects} subjects, and references of {referenced}"
         )
     own_subject = generation_subjects.astype(np.intp)
-    sizes = np.bincount(reference_subjects, minlength=subjects)
+    sizes = np.bincount(reference_subjects)
 
-    centres, ceiling = _reference_sets(references, reference_subjects, sizes)
+    centres, every_ceiling = _reference_sets(references, reference_subjects, sizes)
+    ceiling = every_ceiling[:subjects]
     own, strangers, nearest_stranger = _similarities(generations, own_subject, centres, sizes)
 
     order = np.lexsort((own, own_subject))  # by subject, then by value: sums do not depend on input order
@@ -135,7 +138,7 @@ def identity_scores(
     score: Floats = np.clip(subject_means(own), low, high)  # rounding must not carry a mean past its values
     floor = subject_means(strangers)
     identification = subject_means((own - nearest_stranger > RESOLUTION).astype(np.float64))
-    if subjects == 1:
+    if referenced == 1:
         identification[:] = np.nan
     squares = subject_means((own - score[own_subject]) ** 2)
     retention = _retention(score, ceiling, floor)
@@ -153,7 +156,7 @@ def identity_scores(
         aggregate=AggregateIdentity(
             score=float(score.mean()),
             ci95=np.clip(mean_intervals(score[:, None])[0], -1, 1),
-            pair_mean=float(np.average(score, weights=counts * sizes)),
+            pair_mean=float(np.average(score, weights=counts * sizes[:subjects])),
             ceiling=_mean_of_known(ceiling),
             floor=_mean_of_known(floor),
             retention=_mean_of_known(retention),

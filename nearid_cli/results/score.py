@@ -66,7 +66,8 @@ class Skipped:
 class Inputs:
     """What was scored: where the pictures came from and how many there were.
 
-    `distractors` is None and `distractor_images` 0 without distractors.
+    `distractors` is None and `distractor_images` 0 without distractors. `strangers` are subjects of a comparison that
+    have references only: these count for the floor and the identification of the others.
     """
 
     references: str
@@ -79,6 +80,7 @@ class Inputs:
     unmatched: tuple[str, ...]
     distractors: str | None = None
     distractor_images: int = 0
+    strangers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

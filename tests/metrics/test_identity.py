@@ -120,6 +120,23 @@ def test_worked_example_by_hand():
     assert math.isnan(scores.aggregate.retention)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_subjects_without_generations_are_strangers(seed):
+    """The numbers of the others are those of the double loop over all references, and it has no others."""
+    references, reference_subjects, generations, generation_subjects = data(seed, subjects=6, noise=3.0)
+    kept = 1 + seed  # of one subject alone, too: then all strangers have references only
+    mine = generation_subjects < kept
+    table, _ = naive(references, reference_subjects, generations, generation_subjects)
+    scores = identity_scores(references, reference_subjects, generations[mine], generation_subjects[mine])
+    for name in NUMBERS:
+        if name != "retention":  # by its own rule
+            found = getattr(scores, name)
+            np.testing.assert_allclose(found, table[name][:kept], rtol=0, atol=1e-12, err_msg=name)
+            if hasattr(scores.aggregate, name):
+                expected = mean_or_nan([value for value in table[name][:kept] if not math.isnan(value)])
+                assert getattr(scores.aggregate, name) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
 def test_one_subject_has_no_strangers():
     scores = identity_scores(*data(0, subjects=1, references=(3, 4), generations=(4, 5)))
     assert np.isnan([scores.floor[0], scores.retention[0], scores.identification[0]]).all()
@@ -279,7 +296,7 @@ REFERENCES, SUBJECTS = np.eye(3, dtype=np.float32), np.arange(3)
             r"every number from 0 to its highest but got \[1, 2, 3\]",
         ),
         ((REFERENCES, SUBJECTS - 1, REFERENCES, SUBJECTS), r"every number from 0 .* but got \[-1, 0, 1\]"),
-        ((REFERENCES, SUBJECTS, REFERENCES, SUBJECTS // 2), r"hold the same subjects but got 3 and 2"),
+        ((REFERENCES, SUBJECTS // 2, REFERENCES, SUBJECTS), r"but got 3 subjects, and references of 2"),
         (
             (REFERENCES, SUBJECTS, REFERENCES * 0, SUBJECTS),
             r"`generations` to have finite rows .* but got 3 of norm 0\.0",

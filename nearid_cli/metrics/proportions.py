@@ -15,6 +15,8 @@ from nearid_cli.metrics.quantiles import beta_quantile, t_quantile
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
+_RARE = 0.05  # of a cluster; coverage in the simulations is then 93 % or more
+
 
 def proportion_interval(successes: float, trials: float, confidence: float = 0.95) -> Interval | None:
     """Two-sided interval of a share of independent trials, which covers at least its confidence for every true share.
@@ -55,7 +57,9 @@ def share_interval(won: npt.ArrayLike, trials: npt.ArrayLike, confidence: float 
     with Small Expected Number of Positive Counts Estimated from Survey Data", 1998): as many independent trials as
     would give the variance that the clusters show, fewer by the uncertainty of that variance. It is never below the
     number of clusters (for unequal ones Kish's, (sum of trials)^2 / sum of squares), and just that where all or none
-    are won, which shows no variance.
+    are won, which shows no variance. Where hardly any cluster lost a trial, the variance seen is not what it is, since
+    losses come together; so a twentieth of a cluster that lost all is added to it (of one that won all, where losses
+    prevail). Without it a single loss would make the interval far narrower than none does, and cover 85 to 92 %.
 
     Args:
         won: [C], trials won in each cluster.
@@ -99,7 +103,7 @@ def mean_share_interval(
         ValueError: `shares` is not one-dimensional or not finite.
 
     >>> [round(end, 3) for end in mean_share_interval([1.0, 0.75, 1.0, 0.5, 1.0, 1.0])]
-    [0.494, 0.996]
+    [0.455, 0.998]
     """
     values = finite_vector("shares", shares)
     if len(values) < MIN_UNITS:
@@ -111,13 +115,12 @@ def _clustered(wins: Floats, tried: Floats, most: float, confidence: float) -> I
     clusters, total = len(wins), tried.sum()
     share = min(1.0, math.fsum(wins) / float(total))
     fewest = float(total**2 / (tried**2).sum())
-    variance = clusters / (clusters - 1) * float(((wins - share * tried) ** 2).sum()) / float(total) ** 2
+    seen = float(((wins - share * tried) ** 2).sum())
+    rare = _RARE * max(share, 1 - share) ** 2 * float((tried**2).mean())
+    variance = clusters / (clusters - 1) * (seen + rare) / float(total) ** 2
     effective = fewest
     if 0 < share < 1:
         quantile = (1 + confidence) / 2
         unsure = (NormalDist().inv_cdf(quantile) / t_quantile(quantile, clusters - 1)) ** 2
-        effective = unsure * share * (1 - share) / variance if variance > 0 else math.inf
-        effective = min(max(effective, fewest), max(most, fewest))
-    if math.isinf(effective):
-        return share, share  # clusters that all have one share, of an unknown number of trials
+        effective = min(max(unsure * share * (1 - share) / variance, fewest), max(most, fewest))
     return proportion_interval(share * effective, effective, confidence)

@@ -55,7 +55,8 @@ def test_effective_trials_are_those_of_the_variance_that_is_seen():
     trials = random.integers(3, 9, size=30)
     won = random.binomial(trials, random.beta(6, 2, size=30))
     share = won.sum() / trials.sum()
-    variance = 30 / 29 * np.square(won - share * trials).sum() / trials.sum() ** 2
+    rare = 0.05 * share**2 * np.square(trials).mean()  # a twentieth of a cluster more, all lost
+    variance = 30 / 29 * (np.square(won - share * trials).sum() + rare) / trials.sum() ** 2
     effective = share * (1 - share) / variance * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 29)) ** 2
     assert 30 < effective < trials.sum()
     expected = stats.beta.ppf(
@@ -80,7 +81,18 @@ def test_shares_of_clusters_count_alike():
     assert low < np.mean(shares) < high <= 1
     assert mean_share_interval([1.0] * 6) == pytest.approx(proportion_interval(6, 6))
     # Never more trials than there are: shares that agree by chance are no proof.
-    assert mean_share_interval([0.5, 0.5, 0.5], trials=6) == pytest.approx(proportion_interval(3, 6))
+    assert mean_share_interval([0.5] * 50, trials=100) == pytest.approx(proportion_interval(50, 100))
+    low, high = mean_share_interval([0.5] * 50)
+    assert low < 0.5 < high
+
+
+@pytest.mark.parametrize("clusters", [5, 12, 100])
+def test_one_loss_says_no_more_than_none(clusters):
+    """Losses come together: that one of 18 was lost in one cluster does not show that more are not to come."""
+    won = [18] * clusters
+    none_low, _ = share_interval(won, [18] * clusters)
+    low, _ = share_interval([*won[1:], 17], [18] * clusters)
+    assert low <= none_low
 
 
 def test_too_few_clusters_say_nothing():

@@ -33,12 +33,13 @@ def disagreements(methods: Sequence[Method]) -> tuple[Disagreement, ...]:
     """
     first, *others = [metric.name for metric in methods[0].result.metrics]
     found = [one for metric in others for one in _images_apart(methods, metric, first)]
-    if len(methods) >= MIN_RANKED:
+    if len(_side_by_side(methods)) >= MIN_RANKED:
         found += [one for metric in others for one in _methods_apart(methods, metric, first)]
     return tuple(sorted(found, key=lambda one: (one.level != "methods", -abs(one.difference))))
 
 
 def _methods_apart(methods: Sequence[Method], metric: str, first: str) -> Iterator[Disagreement]:
+    methods = _side_by_side(methods)
     ranks, against = _shares(methods, "methods", metric, first)
     for i in np.flatnonzero(np.abs(ranks - against) > RESOLUTION).tolist():
         yield _disagreement(metric, first, methods[i], None, ranks[i], against[i])
@@ -68,15 +69,20 @@ def _disagreement(
     )
 
 
+def _side_by_side(methods: Sequence[Method]) -> list[Method]:
+    """The methods whose scores are over the same subjects and prompts."""
+    return [method for method in methods if method.common]
+
+
 def _shares(methods: Sequence[Method], level: str, *metrics: str) -> list[Floats]:
     return [rank_shares(_values(methods, level, metric)) for metric in metrics]
 
 
 def _values(methods: Sequence[Method], level: str, metric: str) -> Floats:
     """The scores of everything on a level, method by method."""
-    results = [method.result for method in methods]
     if level == "methods":
-        return np.array([result.aggregate[metric].score for result in results])
+        return np.array([method.common[metric].score for method in _side_by_side(methods)])
+    results = [method.result for method in methods]
     if level == "subjects":
         return np.array([one.scores[metric].score for result in results for one in result.subjects])
     return np.array([image.scores[metric] for result in results for image in result.images])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from nearid_cli.activity import doing
 from nearid_cli.evaluate.agreement import agreements, disagreements
+from nearid_cli.evaluate.common import Ground, common_ground, common_scores, remarks
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
+from nearid_cli.evaluate.verdicts import against_the_best, judged
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.results import CompareResult, Method, Methods, ScoreResult
+from nearid_cli.results import CompareResult, Comparison, Method, Methods, ScoreResult
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import storable
 
@@ -25,8 +28,7 @@ def compare(
 
     Args:
         results: by method, at least two.
-        baseline: the method that the others are compared with; None for the best by the first metric that
-            has all subjects.
+        baseline: the method that the others are compared with; None for the best by the first metric.
         metrics: names of the metrics to compare by, the first one leading; None for all.
 
     Raises:
@@ -37,7 +39,10 @@ def compare(
     check_methods(list(results), baseline)
     chosen = comparable(results, metrics)
     check_common_subjects(chosen)
-    methods = _methods(chosen)
+    copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in chosen.items()}
+    ranked = [name for name, one in chosen.items() if not _copies(copies[name], one)] or list(chosen)
+    ground = common_ground(chosen, ranked)
+    methods = _with_ranks(_methods(chosen, copies, ground))
     first = next(iter(chosen.values())).metrics
     leading = (
         _best(methods, first[0].name)
@@ -51,39 +56,77 @@ def compare(
         baseline_named=baseline is not None,
         metrics=first,
         methods=methods,
-        comparisons=comparisons(methods, leading),
+        comparisons=_judged(methods, leading, picked=baseline is None and bool(leading.common)),
         agreements=agreements(methods),
         disagreements=disagreements(methods),
+        common_subjects=ground.subjects,
+        common_prompts=ground.prompts,
+        remarks=remarks(ground, chosen, ranked),
     )
 
 
-def _best(methods: Sequence[Method], metric: str) -> Method:
-    """The best ranked method; one that lacks subjects only if all do, because every comparison would lack them."""
-    ranked = [method for method in methods if method.ranks[metric] is not None]
-    whole = [method for method in ranked if not method.lacking]
-    return min(whole or ranked, key=lambda method: method.ranks[metric] or 0)
+def _copies(copies: int, result: ScoreResult) -> bool:
+    return copies > COPYING_SHARE * len(result.images)
 
 
-def _methods(results: Mapping[str, ScoreResult]) -> Methods:
-    copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in results.items()}
-    copying = {name for name, one in results.items() if copies[name] > COPYING_SHARE * len(one.images)}
-    ranked = {name: one for name, one in results.items() if name not in copying} or results
+def _methods(results: Mapping[str, ScoreResult], copies: Mapping[str, int], ground: Ground) -> list[Method]:
+    """The methods, without ranks yet."""
     known = dict.fromkeys(subject.subject for one in results.values() for subject in one.subjects)
-    present = {name: {subject.subject for subject in one.subjects} for name, one in results.items()}
-    return Methods(
+    present = {name: set(one.subjects.names()) for name, one in results.items()}
+    return [
         Method(
             name=storable(name),
             result=one,
             copies=copies[name],
-            copying=name in copying,
+            copying=_copies(copies[name], one),
             lacking=tuple(subject for subject in known if subject not in present[name]),
-            ranks={m.name: _rank(m.name, one, ranked) if name in ranked else None for m in one.metrics},
+            ranks={metric.name: None for metric in one.metrics},
+            common=common_scores(name, one, ground),
         )
         for name, one in results.items()
+    ]
+
+
+def _rankable(methods: Sequence[Method]) -> list[Method]:
+    """Those that do not copy references; all, where all do."""
+    return [method for method in methods if not method.copying] or list(methods)
+
+
+def _with_ranks(methods: Sequence[Method]) -> Methods:
+    """Ranked by metric over the common ground: 1 for the highest score, and equal scores share a rank."""
+    rankable = [method for method in _rankable(methods) if method.common]
+    names = {method.name for method in rankable}
+
+    def rank(method: Method, metric: str) -> int:
+        bar = method.common[metric].score + RESOLUTION
+        return 1 + sum(one.common[metric].score > bar for one in rankable)
+
+    return Methods(
+        replace(method, ranks={name: rank(method, name) for name in method.ranks})
+        if method.name in names
+        else method
+        for method in methods
     )
 
 
-def _rank(metric: str, result: ScoreResult, ranked: Mapping[str, ScoreResult]) -> int:
-    """1 for the highest aggregate score; equal scores share a rank."""
-    own = result.aggregate[metric].score
-    return 1 + sum(other.aggregate[metric].score > own + RESOLUTION for other in ranked.values())
+def _best(methods: Sequence[Method], metric: str) -> Method:
+    """The best ranked method; where none is ranked, the one that has the most subjects in common with the others."""
+    ranked = [method for method in methods if method.ranks[metric] is not None]
+    if ranked:
+        return min(ranked, key=lambda method: method.ranks[metric] or 0)
+    candidates = _rankable(methods)
+    own = [set(method.result.subjects.names()) for method in candidates]
+    shared = [sum(len(mine & theirs) for theirs in own) - len(mine) for mine in own]
+    return candidates[shared.index(max(shared))]
+
+
+def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[Comparison, ...]:
+    """Every other method against the baseline, metric by metric. `picked` says that it is one because it ranks first."""
+    rankable = _rankable(methods)
+    ruled_out = {method.name for method in methods} - {method.name for method in rankable}
+    several = picked and len(rankable) > 2  # of two methods there is one pair to pick
+    return tuple(
+        one
+        for metric, compared in comparisons(methods, baseline).items()
+        for one in judged(compared, ruled_out, against_the_best(rankable, metric) if several else None)
+    )

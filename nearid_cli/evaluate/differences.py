@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import mean_intervals
-from nearid_cli.metrics.paired import (
-    detectable_difference,
-    holm,
-    sign_flip_test,
-    wins_ties_losses,
-)
+from nearid_cli.metrics.intervals import mean_intervals, studentised_test
+from nearid_cli.metrics.paired import detectable_difference, sign_flip_test, wins_ties_losses
 from nearid_cli.results import Comparison, Image, Method, ScoreResult, Subject
 from nearid_cli.results.pairing import by_subject, paired_images
 
@@ -49,19 +44,22 @@ class _Pairs:
         return whole
 
 
-def comparisons(methods: Sequence[Method], baseline: Method) -> tuple[Comparison, ...]:
-    """Every other method against the baseline by every metric, metric by metric.
+def differences(method: ScoreResult, baseline: ScoreResult, metric: str) -> dict[str, float]:
+    """Method minus baseline by each subject that both have."""
+    pairs = _pair(method, baseline)
+    names = [subject.subject for subject, _ in pairs.subjects]
+    return dict(zip(names, pairs.deltas(metric).tolist(), strict=True))
 
-    The p-values of one metric are adjusted together.
-    """
+
+def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[Comparison]]:
+    """Every other method against the baseline by every metric, not judged yet."""
     names = [metric.name for metric in baseline.result.metrics]
-    others = [method for method in methods if method is not baseline]
-    compared = [_compare(method, baseline, names) for method in others]
-    return tuple(one for name in names for one in _adjusted([found[name] for found in compared]))
+    compared = [_compare(method, baseline, names) for method in methods if method is not baseline]
+    return {name: [found[name] for found in compared] for name in names}
 
 
 def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[str, Comparison]:
-    """One method against the baseline by each metric, not adjusted yet."""
+    """One method against the baseline by each metric."""
     pairs = _pair(method.result, baseline.result)
     names = [subject.subject for subject, _ in pairs.subjects]
     deltas = np.array([pairs.deltas(metric) for metric in metrics])
@@ -79,6 +77,7 @@ def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[s
             delta=float(values.mean()) if names else None,
             ci95=None if np.isnan(interval).any() else (float(interval[0]), float(interval[1])),
             p=test.p if test else None,
+            p_studentised=studentised_test(values) if names else None,
             p_holm=None,
             exact=test.exact if test else False,
             wins=wins,
@@ -88,13 +87,6 @@ def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[s
             deltas=dict(zip(names, values.tolist(), strict=True)),
         )
     return found
-
-
-def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons by one metric, with the p-values adjusted for how many there are."""
-    p_values = {one.method: one.p for one in compared if one.p is not None}
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    return [replace(one, p_holm=adjusted.get(one.method)) for one in compared]
 
 
 def _pair(method: ScoreResult, baseline: ScoreResult) -> _Pairs:

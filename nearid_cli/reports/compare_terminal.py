@@ -19,7 +19,7 @@ from nearid_cli.reports.figures import (
 )
 from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
 from nearid_cli.reports.order import sorted_methods
-from nearid_cli.reports.verdict import compare_findings, verdicts
+from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import Agreement, CompareResult, Comparison, Disagreement, Method
 from nearid_cli.text import count, printable
 
@@ -87,8 +87,19 @@ def _against(result: CompareResult) -> tuple[str, str]:
         over = f", paired: {count(one.subjects, 'subject')}{pairs}"
     return (
         f"Is the difference real? Each method minus {printable(result.baseline)}{why}{over}",
-        "p: how often chance alone would differ as much; (Holm): adjusted for comparing several methods",
+        f"p: how often chance alone would differ as much; (adjusted): for {_adjusted_for(result)}",
     )
+
+
+def _adjusted_for(result: CompareResult) -> str:
+    """What makes a difference look surer than it is, so far as it does here."""
+    ranked = len(result.ranked)
+    reasons = ["a mean that rests on few subjects"]
+    if ranked > 2:
+        reasons.insert(0, "comparing several methods")
+        if not result.baseline_named:
+            reasons.append("a baseline chosen as the best")
+    return f"{', '.join(reasons[:-1])} and {reasons[-1]}" if reasons[1:] else reasons[0]
 
 
 def _alike(comparisons: Sequence[Comparison]) -> bool:
@@ -158,7 +169,6 @@ def _marked(metric: str, methods: Sequence[Method]) -> Column:
 
 def _difference_tables(result: CompareResult, methods: Sequence[Method], width: int) -> list[Table]:
     compared = {(one.metric, one.method): one for one in result.comparisons}
-    words = verdicts(result)
     others = [method.name for method in methods if method.name != result.baseline]
     names = [printable(name) for name in others]
     tables = []
@@ -166,7 +176,7 @@ def _difference_tables(result: CompareResult, methods: Sequence[Method], width: 
         rows = [compared[metric.name, name] for name in others]
         header = f"by {printable(metric.name)}"
         groups = _difference_columns(rows, counted=not _alike(result.comparisons))
-        said = [words[metric.name, name] for name in others]
+        said = [one.verdict for one in rows]
         tables += _tables(header, names, _with_verdicts(groups, said, [header, *names], width), width)
     return tables
 
@@ -192,7 +202,7 @@ def _difference_columns(rows: Sequence[Comparison], counted: bool) -> list[list[
         [Column("difference", [signed_figure(one.delta, one.ci95) for one in rows])],
         [
             Column("p", [p_figure(one.p) for one in rows]),
-            Column("p (Holm)", [p_figure(one.p_holm) for one in rows]),
+            Column("p (adjusted)", [p_figure(one.p_adjusted) for one in rows]),
         ],
         [Column("wins/ties\n/losses", [f"{one.wins:,}/{one.ties:,}/{one.losses:,}" for one in rows])],
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nearid_cli.reports.figures import SIGNIFICANT, figure, p_figure
+from nearid_cli.reports.figures import figure, p_figure
 from nearid_cli.results import CompareResult, Comparison
 from nearid_cli.text import count, printable
 
@@ -39,8 +39,7 @@ class _Duel:
     @property
     def shown(self) -> bool:
         """Whether the difference, in whichever direction, is more than chance."""
-        found = self.comparison
-        return found is not None and found.p_holm is not None and found.p_holm < SIGNIFICANT
+        return self.comparison is not None and self.comparison.shown
 
     def behind(self, who: str) -> str:
         """How far the other one is behind, and how sure that is."""
@@ -50,7 +49,7 @@ class _Duel:
     def _chance(self) -> str:
         if self.comparison is None:
             return ""
-        subjects, p = count(self.comparison.subjects, "subject"), p_figure(self.comparison.p_holm)
+        subjects, p = count(self.comparison.subjects, "subject"), p_figure(self.comparison.p_adjusted)
         if self.shown:
             return f"more than chance would do over {subjects} (p = {p})"
         return f"which {subjects} cannot tell from chance (p = {p})"

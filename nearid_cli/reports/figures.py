@@ -15,9 +15,6 @@ CONTEXT = ("floor", "ceiling", "retention", "identification")
 DISTRACTORS = ("margin", "positive_margins", "ssr", "pa")
 """The numbers that exist with distractors only, in the order in which they are shown."""
 
-SIGNIFICANT = 0.05
-"""A difference whose Holm-adjusted p-value is below this is called one."""
-
 
 def figure(value: float | None) -> str:
     """A similarity or share.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nearid_cli.reports.figures import (
-    SIGNIFICANT,
     figure,
     method_name,
     p_figure,
@@ -22,8 +21,9 @@ from nearid_cli.reports.markdown_text import (
     table,
 )
 from nearid_cli.reports.order import sorted_methods
-from nearid_cli.reports.verdict import compare_findings, verdicts
+from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, Comparison, Method
+from nearid_cli.results.compare import BETTER, SIGNIFICANT
 
 
 def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Part]:
@@ -40,7 +40,7 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
         (
             "Best in **bold**, second <ins>underlined</ins>. Scores are mean cosine similarities, in brackets the "
             "95 % bootstrap interval.",
-            f"▲ better, ▼ worse than {escape(result.baseline)} with a Holm-adjusted p below {SIGNIFICANT}.",
+            f"▲ better, ▼ worse than {escape(result.baseline)} with an adjusted p below {SIGNIFICANT}.",
             "",
         ),
     )
@@ -51,7 +51,8 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
         yield Part(
             0,
             (
-                "Paired by subject; p from a sign-flip permutation test, (Holm) adjusted for several methods.",
+                "Paired by subject; p from a sign-flip permutation test, (adjusted) for several methods, for means that "
+                "rest on few subjects, and for a baseline chosen as the best.",
                 "",
             ),
         )
@@ -94,11 +95,9 @@ def _score(method: Method, metric: str, comparison: Comparison | None) -> str:
 
 def _arrow(comparison: Comparison | None) -> str:
     """Which way a method differs from the baseline, where it does."""
-    if comparison is None or not comparison.delta or comparison.p_holm is None:
+    if comparison is None or not comparison.shown:
         return ""
-    if comparison.p_holm >= SIGNIFICANT:
-        return ""
-    return " ▲" if comparison.delta > 0 else " ▼"
+    return " ▲" if comparison.verdict == BETTER else " ▼"
 
 
 def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
@@ -109,7 +108,7 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
         "verdict",
         "difference",
         "p",
-        "p (Holm)",
+        "p (adjusted)",
         "wins",
         "ties",
         "losses",
@@ -117,14 +116,13 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Part:
     )
     places = {method.name: i for i, method in enumerate(methods)}
     metrics = [metric.name for metric in result.metrics]
-    words = verdicts(result)
     rows = [
         [
             escape(one.metric),
             escape(one.method),
-            escape(words[one.metric, one.method]),
+            escape(one.verdict),
             f"{signed_figure(one.delta, one.ci95)}{_arrow(one)}",
-            *(p_figure(p) for p in (one.p, one.p_holm)),
+            *(p_figure(p) for p in (one.p, one.p_adjusted)),
             *(f"{number:,}" for number in (one.wins, one.ties, one.losses, one.subjects)),
         ]
         for one in sorted(result.comparisons, key=lambda one: (metrics.index(one.metric), places[one.method]))

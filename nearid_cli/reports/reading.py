@@ -83,7 +83,7 @@ def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | C
     try:
         result: ScoreResult | CompareResult = builder(_KINDS[schema], holes)(document)
         if schema == _OLD_COMPARE:
-            result = _with_old_scores(cast("CompareResult", result))
+            result = _as_old(cast("CompareResult", result))
         for place, one in _scores(result):
             _check_metrics(one, place)
     except MisfitError as misfit:
@@ -100,14 +100,17 @@ def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | C
     return result
 
 
-def _with_old_scores(result: CompareResult) -> CompareResult:
-    """An old comparison does not say of what schema the scores in it are: they are as old as it is."""
-    return replace(
-        result,
-        methods=Methods(
-            replace(one, result=replace(one.result, schema=_OLD_SCORE)) for one in result.methods
-        ),
+def _as_old(result: CompareResult) -> CompareResult:
+    """An old comparison without what it must not say any more.
+
+    Its scores are as old as it is. Its ranks and its tests did not heed which subjects and prompts a method lacks.
+    """
+    methods = (
+        replace(one, result=replace(one.result, schema=_OLD_SCORE), ranks=dict.fromkeys(one.ranks))
+        for one in result.methods
     )
+    compared = (replace(one, verdict="of an older nearid: compare anew") for one in result.comparisons)
+    return replace(result, methods=Methods(methods), comparisons=tuple(compared))
 
 
 def _no_constant(constant: str) -> NoReturn:

@@ -50,7 +50,7 @@ def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
     """One row a method: name, counts, then for every metric `<metric>_rank` and every aggregate number.
 
     Then follows what the method differs from the baseline, empty for the baseline itself: `delta`, `delta_low`,
-    `delta_high`, `p`, `p_holm`, `wins`, `ties`, `losses`.
+    `delta_high`, `p`, `p_studentised`, `p_holm`, `p_adjusted`, `verdict`, `wins`, `ties`, `losses`.
     """
     methods = sorted_methods(result, sort)
     compared = {(comparison.metric, comparison.method): comparison for comparison in result.comparisons}
@@ -141,7 +141,7 @@ def _numbers(metric: str, rows: Sequence[dict[str, Any]]) -> list[Column]:
 def _differences(metric: str, comparisons: Sequence[Comparison | None]) -> list[Column]:
     intervals = [(comparison and comparison.ci95) or (None, None) for comparison in comparisons]
 
-    def column(number: str, kind: type[int] | type[float] = float) -> Column:
+    def column(number: str, kind: type[str] | type[int] | type[float] = float) -> Column:
         return Column(
             f"{metric}_{number}", kind, [None if c is None else getattr(c, number) for c in comparisons]
         )
@@ -150,8 +150,8 @@ def _differences(metric: str, comparisons: Sequence[Comparison | None]) -> list[
         column("delta"),
         Column(f"{metric}_delta_low", float, [low for low, _ in intervals]),
         Column(f"{metric}_delta_high", float, [high for _, high in intervals]),
-        column("p"),
-        column("p_holm"),
+        *(column(number) for number in ("p", "p_studentised", "p_holm", "p_adjusted")),
+        column("verdict", str),
         *(column(number, int) for number in ("wins", "ties", "losses")),
     ]
 

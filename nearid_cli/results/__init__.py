@@ -4,7 +4,7 @@ The jobs make them, `reports/` and notebooks read them, nothing writes back. A n
 None, never NaN. The meaning of every number is in docs/metrics.md and docs/statistics.md.
 """
 
-from nearid_cli.results.compare import Agreement, CompareResult, Comparison, Disagreement, Method, Methods
+from nearid_cli.results.compare import Agreement, Common, CompareResult, Comparison, Disagreement, Method, Methods
 from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
 from nearid_cli.results.score import (
     AggregateScores,
@@ -25,6 +25,7 @@ from nearid_cli.results.score import (
 __all__ = [
     "AggregateScores",
     "Agreement",
+    "Common",
     "CompareResult",
     "Comparison",
     "Disagreement",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nearid_cli.results.named import Named
@@ -11,6 +11,35 @@ from nearid_cli.results.plain import plain
 from nearid_cli.results.score import Interval, Metric, ScoreResult, Tool
 from nearid_cli.results.showing import Tabular, listed
 from nearid_cli.text import count
+
+
+BETTER, WORSE = "better", "worse"
+"""The verdicts of a difference that was shown; any other says why it was not."""
+
+SIGNIFICANT = 0.05
+"""A difference is called one where its adjusted p-value is below this."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """One metric over what all ranked methods have in common, so that it may be ranked.
+
+    Attributes:
+        score: mean over the common subjects; of each, over its common prompts where prompts are known.
+        ci95: its interval over subjects; None below 3 subjects.
+        ceiling: mean over the common subjects that have one.
+        floor, identification: likewise; None unless all methods have the same strangers and no generation is left out.
+        retention: mean of score - floor over mean of ceiling - floor.
+        retention_ci95: its interval over subjects.
+    """
+
+    score: float
+    ci95: Interval | None
+    ceiling: float | None
+    floor: float | None
+    retention: float | None
+    retention_ci95: Interval | None
+    identification: float | None
 
 
 @dataclass(frozen=True)
@@ -24,7 +53,9 @@ class Method:
         copying: so many of its generations are copies that its scores say nothing; it takes part in no ranking
             unless all methods do.
         lacking: subjects that some other method has and this one has not.
-        ranks: by metric, 1 for the highest aggregate score; None where `copying` keeps it out.
+        ranks: by metric, 1 for the highest score in `common`; None where `copying` keeps it out, or where nothing is
+            common to all ranked methods.
+        common: its numbers by metric over what all ranked methods have; empty where it lacks some of that itself.
     """
 
     name: str
@@ -33,6 +64,7 @@ class Method:
     copying: bool
     lacking: tuple[str, ...]
     ranks: Mapping[str, int | None]
+    common: Mapping[str, Common] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,12 +78,18 @@ class Comparison:
         delta: mean over subjects of method minus baseline; None without a common subject.
         ci95: its interval, bootstrap over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
-        p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric.
+        p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric; None for a
+            method that is not ranked because it copies, which takes no part in the adjustment.
         exact: whether `p` is over all sign flips rather than over random ones.
         wins, ties, losses: subjects on which the method is better, equal, worse.
-        detectable: the smallest difference that so many subjects would show with 80 % power at 5 %; None where
-            no difference can.
+        detectable: the true difference that a comparison over so many subjects, so spread, shows with 80 % power at
+            5 %; None where none can. It judges the design: what the truth may be is said by `ci95`.
         deltas: by subject.
+        p_studentised: two-sided test that allows for skewed differences; below 0.05 where `ci95` leaves out 0.
+        p_adjusted: what the verdict rests on: the largest of `p_holm`, of Holm over `p_studentised`, and, where the
+            baseline is the best of three or more ranked methods, of a permutation test of all their pairs at once.
+            None where `p_holm` is.
+        verdict: `better`, `worse`, or why neither was shown.
     """
 
     metric: str
@@ -69,6 +107,14 @@ class Comparison:
     losses: int
     detectable: float | None
     deltas: Mapping[str, float]
+    p_studentised: float | None = None
+    p_adjusted: float | None = None
+    verdict: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """Whether the verdict is that the method is better, or that it is worse."""
+        return self.verdict in (BETTER, WORSE)
 
 
 @dataclass(frozen=True)
@@ -138,6 +184,9 @@ class CompareResult(Tabular):
         agreements: every pair of metrics at every level.
         disagreements: methods first, then images; worst first.
         schema: `nearid.compare/2`, or what the file said that it was read from.
+        common_subjects: the subjects that all ranked methods have, over which they are ranked.
+        common_prompts: how many prompts of these subjects all ranked methods have; 0 where prompts do not pair them.
+        remarks: what must be known of the ranking, a sentence each.
     """
 
     tool: Tool
@@ -150,9 +199,17 @@ class CompareResult(Tabular):
     agreements: tuple[Agreement, ...]
     disagreements: tuple[Disagreement, ...]
     schema: str = COMPARE_SCHEMA
+    common_subjects: tuple[str, ...] = ()
+    common_prompts: int = 0
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", Methods(self.methods))  # of a plain tuple, too
+
+    @property
+    def ranked(self) -> tuple[Method, ...]:
+        """The methods that do not copy references; all, where all copy."""
+        return tuple(method for method in self.methods if not method.copying) or tuple(self.methods)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/compare.md."""
@@ -160,12 +217,12 @@ class CompareResult(Tabular):
 
     def _line(self) -> str:
         first = self.metrics[0].name
-        ranked = sorted(
-            self.methods, key=lambda one: (one.ranks[first] is None, -one.result.aggregate[first].score)
-        )
-        scores = [
-            f"{one.name} {one.result.aggregate[first].score:.3f}{' (copies references)' if one.copying else ''}"
-            for one in ranked
-        ]
+        ranked = sorted(self.methods, key=lambda one: (one.ranks[first] is None, one.ranks[first] or 0))
+        scores = [f"{one.name} {_score(one, first):.3f}{' (copies references)' * one.copying}" for one in ranked]
         by = ", ".join(metric.name for metric in self.metrics)
         return f"{count(len(self.methods), 'method')} by {by}; {first}: {listed(scores)}"
+
+
+def _score(method: Method, metric: str) -> float:
+    """What the method is ranked by, or else its own score."""
+    return (method.common or method.result.aggregate)[metric].score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from nearid_cli.reports.html.svg import escaped
 from nearid_cli.reports.html.tables import cells, folded, listed, row_name, table, word
 from nearid_cli.reports.labels import Label, attributes, labelled
 from nearid_cli.reports.order import best_subjects_first
-from nearid_cli.reports.verdict import verdicts
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
@@ -83,7 +82,7 @@ def differences(result: CompareResult, metrics: Sequence[str]) -> str:
         title = f"Difference from {result.baseline} by {metric}"
         svg = plots.interval_plot(f"delta-{number}", title, _difference_marks(result, found), zero=True)
         figures.append(_figure(svg, metric))
-        found_tables.append(_differences_table(result, metric, found, verdicts(result)))
+        found_tables.append(_differences_table(result, metric, found))
     rest = folded("".join(found_tables[1:]), f"The same by {', '.join(metrics[1:])}") if metrics[1:] else ""
     return f'<div class="figures">{"".join(figures)}</div>{found_tables[0]}{rest}'
 
@@ -104,16 +103,14 @@ def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> lis
     ]
 
 
-def _differences_table(
-    result: CompareResult, metric: str, found: Sequence[Comparison], said: Mapping[tuple[str, str], str]
-) -> str:
+def _differences_table(result: CompareResult, metric: str, found: Sequence[Comparison]) -> str:
     places = {method.name: place for place, method in enumerate(result.methods)}
     names = _names(result.methods, tables.NAME)
     rows = []
     for one in found:
         numbers = (
             signed_figure(one.delta, one.ci95),
-            p_figure(one.p_holm),
+            p_figure(one.p_adjusted),
             p_figure(one.p),
             f"{one.wins} / {one.ties} / {one.losses}",
             f"{one.subjects:,}",
@@ -121,12 +118,12 @@ def _differences_table(
             figure(one.detectable),
         )
         name = row_name(names[one.method], _key(places[one.method]))
-        rows.append([name, word(said[metric, one.method]), *cells(*numbers)])
+        rows.append([name, word(one.verdict), *cells(*numbers)])
     header = (
         "method",
         "verdict",
         "difference",
-        "p (Holm)",
+        "p (adjusted)",
         "p",
         "win / tie / loss",
         "subjects",

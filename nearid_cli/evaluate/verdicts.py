@@ -1,0 +1,104 @@
+"""What may be said of a difference: p-values adjusted for all that was looked at, and a verdict in words.
+
+Three things make a difference look surer than it is: several methods are compared, a few subjects carry the mean, and
+the baseline was chosen because it came out best. `p_adjusted` is the largest of three p-values, one against each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from itertools import count as count_from
+
+import numpy as np
+
+from nearid_cli.evaluate.differences import differences
+from nearid_cli.metrics.paired import holm, max_sign_flip
+from nearid_cli.results import Comparison, Method
+from nearid_cli.results.compare import BETTER, SIGNIFICANT, WORSE
+
+_Pair = frozenset[str]
+
+
+def judged(
+    compared: Sequence[Comparison], ruled_out: Collection[str], rivals: Mapping[_Pair, float] | None = None
+) -> list[Comparison]:
+    """The comparisons by one metric with adjusted p-values and verdicts.
+
+    Args:
+        compared: each method with the baseline.
+        ruled_out: methods that are not judged, because they copy; they count in no adjustment.
+        rivals: what `against_the_best` found, where the baseline was chosen as the best.
+    """
+    counted = [one for one in compared if one.p is not None and one.method not in ruled_out]
+    plain = _holm({one.method: one.p for one in counted})
+    studentised = _holm({one.method: one.p_studentised for one in counted})
+    found = []
+    for one in compared:
+        if one.method in plain:
+            chosen = rivals[frozenset((one.method, one.baseline))] if rivals else 0.0
+            one = replace(
+                one,
+                p_holm=plain[one.method],
+                p_adjusted=max(plain[one.method], studentised[one.method], chosen),
+            )
+        words = verdict(one, len(counted), studentised.get(one.method), one.method in ruled_out)
+        found.append(replace(one, verdict=words))
+    return found
+
+
+def against_the_best(methods: Sequence[Method], metric: str) -> dict[_Pair, float]:
+    """For every pair of methods the p-value that holds although the pair was picked among all of them.
+
+    Each pair is compared over its own common subjects.
+    """
+    pairs = list(combinations(methods, 2))
+    found = [differences(a.result, b.result, metric) for a, b in pairs]
+    subjects = sorted({subject for deltas in found for subject in deltas})
+    columns = [[deltas.get(subject, np.nan) for subject in subjects] for deltas in found]
+    p_values = max_sign_flip(np.array(columns, dtype=np.float64).T)
+    return {frozenset((a.name, b.name)): p for (a, b), p in zip(pairs, p_values, strict=True)}
+
+
+def verdict(
+    comparison: Comparison, tested: int, studentised: float | None = None, copies: bool = False
+) -> str:
+    """Whether a method is better or worse than the baseline, or why neither was shown.
+
+    Args:
+        comparison: of the method with the baseline, with its adjusted p-values.
+        tested: how many comparisons by this metric were adjusted together.
+        studentised: Holm's p-value over the studentised ones.
+        copies: the method is not judged, because it copies references.
+    """
+    one = comparison
+    if one.delta is None or one.p is None:
+        return "no subject in common"
+    if copies:
+        return "not judged: it copies"
+    if not one.wins and not one.losses:
+        return "the same on every subject"
+    if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:
+        return BETTER if one.delta > 0 else WORSE
+    if one.exact and tested * 2.0 ** (1 - one.subjects) >= SIGNIFICANT:
+        return f"too few subjects to show a difference; it takes {_needed(tested)}"
+    if one.p_holm is not None and one.p_holm < SIGNIFICANT:
+        if studentised is not None and studentised >= SIGNIFICANT:
+            return "not shown: rests on a few subjects"
+        return "not shown: the best of several methods may look so by chance"
+    if one.p < SIGNIFICANT:
+        return f"not shown: one of {tested} comparisons may look so by chance"
+    if one.ci95 is None:
+        return "no difference shown"
+    return f"no difference shown; at most {max(map(abs, one.ci95)):.3f} either way (95 %)"
+
+
+def _holm(p_values: Mapping[str, float | None]) -> dict[str, float]:
+    known = {method: p for method, p in p_values.items() if p is not None}
+    return dict(zip(known, holm(list(known.values())), strict=True))
+
+
+def _needed(tested: int) -> int:
+    """The fewest subjects of which the best outcome, all better, would show among so many comparisons."""
+    return next(n for n in count_from(1) if tested * 2.0 ** (1 - n) < SIGNIFICANT)

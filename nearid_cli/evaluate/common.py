@@ -14,7 +14,7 @@ import numpy as np
 
 from nearid_cli.metrics.intervals import mean_interval, ratio_interval
 from nearid_cli.results import Common, Image, ScoreResult, SubjectScores
-from nearid_cli.results.pairing import by_subject, match_runs
+from nearid_cli.results.pairing import by_subject
 from nearid_cli.text import count
 
 _Groups = Sequence[Sequence[Image]]
@@ -27,8 +27,8 @@ class Ground:
     Attributes:
         subjects: those that all ranked methods have, in the order of the first one.
         prompts: how many prompts of these subjects all have; 0 where prompts do not pair generations.
-        groups: by method and subject its generations in the groups that all have, such as one a prompt; only methods that
-            have all of it.
+        groups: by method and subject its generations in the groups that all have, such as one a prompt. A method that
+            lacks one of them is not there.
         whole: no generation of these subjects is left out.
         one_set_of_strangers: the references of the same subjects stood for strangers in all methods.
     """
@@ -54,9 +54,7 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
     """
     first, *others = ranked
     images = {name: by_subject(one.images) for name, one in results.items()}
-    matched = {
-        name: match_runs(results[first], one).subjects for name, one in results.items() if name != first
-    }
+    matched = {name: _matched(results[first], one) for name, one in results.items() if name != first}
     groups: dict[str, dict[str, _Groups]] = {name: {} for name in results}
     prompts = 0
     for subject in results[first].subjects.names():
@@ -101,11 +99,13 @@ def common_scores(name: str, result: ScoreResult, ground: Ground) -> dict[str, C
     """A method's numbers by metric over the common ground; none where it lacks some of that, or there is none."""
     if not ground.subjects or name not in ground.groups:
         return {}
-    return {metric.name: _common(result, metric.name, ground.groups[name], ground) for metric in result.metrics}
+    return {
+        metric.name: _common(result, metric.name, ground.groups[name], ground) for metric in result.metrics
+    }
 
 
 def remarks(ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> tuple[str, ...]:
-    """What must be known of the ranking: over what it is where that is not all there is, and what it therefore lacks."""
+    """What must be known of the ranking: over what it is, where that is not all, and what it therefore lacks."""
     if not ground.subjects:
         return (
             "no subject is common to all ranked methods, so none is ranked: each score is over the subjects that the "
@@ -171,3 +171,32 @@ def _key(images: Sequence[Image]) -> tuple[str, ...]:
 def _references(result: ScoreResult) -> frozenset[str]:
     """The subjects whose references are strangers to all others."""
     return frozenset((*result.subjects.names(), *getattr(result.inputs, "strangers", ())))
+
+
+@dataclass(frozen=True)
+class _Matched:
+    how: str
+    groups: Sequence[tuple[Sequence[Image], Sequence[Image]]]
+
+
+def _matched(a: ScoreResult, b: ScoreResult) -> dict[str, _Matched]:
+    """By subject the prompts that both have, or all generations where prompts are not known."""
+    found = {}
+    mine, theirs = by_subject(a.images), by_subject(b.images)
+    present = set(b.subjects.names())
+    for subject in a.subjects.names():
+        if subject not in present:
+            continue
+        own = [_by_prompt(images.get(subject, [])) for images in (mine, theirs)]
+        if None in own[0] or None in own[1]:
+            found[subject] = _Matched("all", [(mine.get(subject, []), theirs.get(subject, []))])
+        elif both := [prompt for prompt in own[0] if prompt in own[1]]:
+            found[subject] = _Matched("prompts", [(own[0][prompt], own[1][prompt]) for prompt in both])
+    return found
+
+
+def _by_prompt(images: Sequence[Image]) -> dict[str | None, list[Image]]:
+    found: dict[str | None, list[Image]] = {}
+    for image in images:
+        found.setdefault(image.prompt, []).append(image)
+    return found

@@ -121,7 +121,7 @@ def _best(methods: Sequence[Method], metric: str) -> Method:
 
 
 def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[Comparison, ...]:
-    """Every other method against the baseline, metric by metric. `picked` says that it is one because it ranks first."""
+    """Every other method against the baseline, which may have been picked because it ranks first."""
     rankable = _rankable(methods)
     ruled_out = {method.name for method in methods} - {method.name for method in rankable}
     several = picked and len(rankable) > 2  # of two methods there is one pair to pick

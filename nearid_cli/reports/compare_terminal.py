@@ -17,6 +17,7 @@ from nearid_cli.reports.figures import (
     score_figure,
     signed_figure,
 )
+from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
 from nearid_cli.reports.order import sorted_methods
 from nearid_cli.reports.verdict import compare_findings
@@ -45,10 +46,16 @@ def render_compare(result: CompareResult, console: Console, sort: str | None = N
     Raises:
         UsageError: `sort` names neither `method` nor a metric.
     """
-    methods = sorted_methods(result, sort or result.metrics[0].name)
-    show(console, _score_tables(result, methods, console.width))
-    _say(console, *missing_of_methods(result))
+    by = sort or result.metrics[0].name
+    methods = sorted_methods(result, by)
+    ranked, own = over_common(result), apart(result)
+    show(console, _score_tables(ranked, sorted_methods(ranked, by), console.width, counted=own is None))
+    _say(console, *missing_of_methods(ranked))
     _say(console, _legend(result))
+    if own:
+        _say(console, "Each method over its own subjects and generations, not ranked:")
+        show(console, _score_tables(own, [own.methods[one.name] for one in methods], console.width))
+        _say(console, *missing_of_methods(own))
     _say(console, *_against(result))
     show(console, _difference_tables(result, methods, console.width))
     _say(console, *missing_differences(result))
@@ -67,14 +74,12 @@ def _say(console: Console, *lines: str) -> None:
 
 
 def _legend(result: CompareResult) -> str:
-    out = any(rank is None for method in result.methods for rank in method.ranks.values())
+    if not any(rank for method in result.methods for rank in method.ranks.values()):
+        return "In brackets: 95 % intervals over subjects."
+    over = f", over the {ground(result)}" if apart(result) else ""
+    out = len(result.ranked) < len(result.methods)
     unranked = "; a method that copies references is not ranked" if out else ""
-    own = (
-        "; scores are over the subjects that a method has"
-        if any(one.lacking for one in result.methods)
-        else ""
-    )
-    return f"* best, + second{unranked}{own}. In brackets: 95 % intervals over subjects."
+    return f"* best, + second{over}{unranked}. In brackets: 95 % intervals over subjects."
 
 
 def _against(result: CompareResult) -> tuple[str, str]:
@@ -106,13 +111,15 @@ def _alike(comparisons: Sequence[Comparison]) -> bool:
     return len({(one.subjects, one.pairs) for one in comparisons}) == 1
 
 
-def _score_tables(result: CompareResult, methods: Sequence[Method], width: int) -> list[Table]:
+def _score_tables(
+    result: CompareResult, methods: Sequence[Method], width: int, counted: bool = True
+) -> list[Table]:
     names = [printable(method_name(method)) for method in methods]
     first = result.metrics[0].name
     return [
         one
         for header, groups in (
-            ("method", _score_columns(result, methods)),
+            ("method", _score_columns(result, methods, counted)),
             (f"by {printable(first)}", _context_columns(first, methods)),
         )
         for one in _tables(header, names, groups, width)
@@ -130,12 +137,13 @@ def _tables(
     return [table(header, names, page, width=room) for page in pages(groups, [header, *names], width)]
 
 
-def _score_columns(result: CompareResult, methods: Sequence[Method]) -> Iterator[list[Column]]:
+def _score_columns(result: CompareResult, methods: Sequence[Method], counted: bool) -> Iterator[list[Column]]:
     """Counts where they say something, and a column a metric."""
     counts = []
-    if any(method.lacking for method in methods):
-        counts.append(Column("subjects", [f"{method.result.inputs.subjects:,}" for method in methods]))
-    counts.append(Column("gens", [f"{len(method.result.images):,}" for method in methods]))
+    if counted:
+        if any(method.lacking for method in methods):
+            counts.append(Column("subjects", [f"{method.result.inputs.subjects:,}" for method in methods]))
+        counts.append(Column("gens", [f"{len(method.result.images):,}" for method in methods]))
     if any(method.copies for method in methods):
         counts.append(Column("copies", [f"{method.copies:,}" for method in methods]))
     for i, metric in enumerate(result.metrics):

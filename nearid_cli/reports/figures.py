@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from nearid_cli.results import Interval, Method
@@ -22,7 +23,9 @@ def figure(value: float | None) -> str:
     >>> figure(0.81249), figure(-0.0001), figure(None)
     ('0.812', '0.000', '-')
     """
-    return "-" if value is None else f"{round(value, 3) + 0.0:.3f}"  # + 0.0 turns -0.0 into 0.0
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{round(value, 3) + 0.0:.3f}"  # + 0.0 turns -0.0 into 0.0
 
 
 def score_figure(score: float, ci95: Interval | None) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from nearid_cli.reports.figures import figure, method_name
+from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.order import sorted_methods, sorted_subjects
 from nearid_cli.reports.provenance import made_by
 from nearid_cli.results import CompareResult, Method, ScoreResult
@@ -48,8 +49,10 @@ def to_latex(result: ScoreResult | CompareResult, sort: str | None = None) -> st
     """
     names = [metric.name for metric in result.metrics]
     if isinstance(result, CompareResult):
-        label, rows = "compare", [_method_row(method, names) for method in sorted_methods(result, sort)]
-        caption = "Mean cosine similarity over subjects. Best in bold, second underlined."
+        over = f"the {ground(result)}" if apart(result) else "subjects"
+        methods = sorted_methods(over_common(result), sort)
+        label, rows = "compare", [_method_row(method, names) for method in methods]
+        caption = f"Mean cosine similarity over {over}. Best in bold, second underlined."
         header = ["method", *names]
     else:
         label, rows = "score", _subject_rows(result, names, sort)

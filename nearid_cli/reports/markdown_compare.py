@@ -11,6 +11,7 @@ from nearid_cli.reports.figures import (
     score_figure,
     signed_figure,
 )
+from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.markdown_text import (
     Part,
     bullets,
@@ -32,18 +33,24 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
     Raises:
         UsageError: `sort` names neither `method` nor a metric.
     """
-    methods = sorted_methods(result, sort or result.metrics[0].name)
+    by = sort or result.metrics[0].name
+    methods = sorted_methods(result, by)
+    ranked, own = over_common(result), apart(result)
+    over = f", over the {ground(result)}" if own else ""
     yield Part(0, ("# nearid compare", ""))
-    yield _ranking(result, methods)
+    yield _ranking(ranked, sorted_methods(ranked, by))
     yield Part(
         0,
         (
-            "Best in **bold**, second <ins>underlined</ins>. Scores are mean cosine similarities, in brackets the "
-            "95 % bootstrap interval.",
+            f"Best in **bold**, second <ins>underlined</ins>{over}. Scores are mean cosine similarities, in brackets "
+            "the 95 % interval.",
             f"▲ better, ▼ worse than {escape(result.baseline)} with an adjusted p below {SIGNIFICANT}.",
             "",
         ),
     )
+    if own:
+        yield Part(0, ("Each method over its own subjects and generations, not ranked:", ""))
+        yield _ranking(own, [own.methods[one.name] for one in methods])
     yield bullets(1, "Findings", map(escape, compare_findings(result)))
     if result.comparisons:
         yield Part(0, (f"## Differences from {escape(result.baseline)}", ""))
@@ -51,8 +58,8 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
         yield Part(
             0,
             (
-                "Paired by subject; p from a sign-flip permutation test, (adjusted) for several methods, for means that "
-                "rest on few subjects, and for a baseline chosen as the best.",
+                "Paired by subject; p from a sign-flip permutation test, (adjusted) for several methods, for means "
+                "that rest on few subjects, and for a baseline chosen as the best.",
                 "",
             ),
         )
@@ -74,14 +81,17 @@ def _ranking(result: CompareResult, methods: Sequence[Method]) -> Part:
     first = names[0]
     context = existing_numbers(method.result.aggregate[first] for method in methods)
     compared = {(comparison.method, comparison.metric): comparison for comparison in result.comparisons}
-    header = ["method", *names, *(f"{first} {number.replace('_', ' ')}" for number in context), "copies"]
+    counted = any(method.lacking for method in methods)
+    numbers = [f"{first} {number.replace('_', ' ')}" for number in context]
+    header = ["method", *names, *numbers, *(["subjects"] if counted else []), "copies"]
     rows = []
     for method in methods:
         scores = method.result.aggregate
         cells = [_score(method, name, compared.get((method.name, name))) for name in names]
         numbers = [figure(getattr(scores[first], number)) for number in context]
         copied = f"{method.copies:,} of {len(method.result.images):,}"
-        rows.append([escape(method_name(method)), *cells, *numbers, copied])
+        subjects = [f"{method.result.inputs.subjects:,}"] if counted else []
+        rows.append([escape(method_name(method)), *cells, *numbers, *subjects, copied])
     return table(0, header, rows, "methods")
 
 

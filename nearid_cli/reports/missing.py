@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from nearid_cli.reports.figures import some
@@ -28,8 +29,9 @@ def missing_scores(result: ScoreResult) -> list[str]:
 def missing_of_methods(result: CompareResult) -> list[str]:
     """The same for methods; one whose aggregate lacks a number."""
     first = result.metrics[0].name
-    scores = {method.name: method.result.aggregate[first] for method in result.methods}
-    subjects = {method.name: method.result.subjects for method in result.methods}
+    known = [m for m in result.methods if not math.isnan(m.result.aggregate[first].score)]
+    scores = {method.name: method.result.aggregate[first] for method in known}
+    subjects = {method.name: method.result.subjects for method in known}
     return _lines(
         scores,
         [name for name, own in subjects.items() if all(subject.references == 1 for subject in own)],

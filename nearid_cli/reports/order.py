@@ -33,8 +33,9 @@ def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Meth
 
     Args:
         result: a comparison.
-        sort: `method` or None for the order given, or a metric's name for the best first, methods that copy
-            references last; a leading `-` reverses. Equal scores keep the order given.
+        sort: `method` or None for the order given, or a metric's name for the best first over what all ranked methods
+            have, methods that copy references last; a leading `-` reverses. Equal scores keep the order given, and so
+            do methods that have nothing in common.
 
     Raises:
         UsageError: `sort` names neither.
@@ -43,8 +44,9 @@ def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Meth
     if key == "method":
         return result.methods[::-1] if reverse else result.methods
 
-    def place(method: Method) -> tuple[bool, float]:
-        return method.ranks[key] is None, -method.result.aggregate[key].score
+    def place(method: Method) -> tuple[bool, bool, float]:
+        common = method.common.get(key)
+        return method.ranks[key] is None, common is None, -common.score if common else method.ranks[key] or 0
 
     return tuple(sorted(result.methods, key=place, reverse=reverse))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.order import copies, sorted_methods, sorted_subjects
 from nearid_cli.results import CompareResult, Comparison, Image, ScoreResult
 from nearid_cli.results.plain import plain
@@ -47,12 +48,14 @@ def subject_sheet(result: ScoreResult, sort: str | None = None) -> Sheet:
 
 
 def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
-    """One row a method: name, counts, then for every metric `<metric>_rank` and every aggregate number.
+    """One row a method: name, counts, then for every metric `<metric>_rank` and the numbers that are ranked.
 
-    Then follows what the method differs from the baseline, empty for the baseline itself: `delta`, `delta_low`,
-    `delta_high`, `p`, `p_studentised`, `p_holm`, `p_adjusted`, `verdict`, `wins`, `ties`, `losses`.
+    Where these are over less than what a method has, its own aggregate numbers follow as `<metric>_own_<number>`. Then
+    comes what the method differs from the baseline, empty for the baseline itself: `delta`, `delta_low`, `delta_high`,
+    `p`, `p_studentised`, `p_holm`, `p_adjusted`, `verdict`, `wins`, `ties`, `losses`.
     """
-    methods = sorted_methods(result, sort)
+    methods, own = sorted_methods(result, sort), apart(result)
+    ranked = over_common(result).methods
     compared = {(comparison.metric, comparison.method): comparison for comparison in result.comparisons}
     columns = [
         Column("method", str, [method.name for method in methods]),
@@ -64,7 +67,9 @@ def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
     for metric in result.metrics:
         name = metric.name
         columns.append(Column(f"{name}_rank", int, [method.ranks[name] for method in methods]))
-        columns += _numbers(name, [plain(method.result.aggregate[name]) for method in methods])
+        columns += _numbers(name, [plain(ranked[one.name].result.aggregate[name]) for one in methods])
+        if own:
+            columns += _numbers(f"{name}_own", [plain(one.result.aggregate[name]) for one in methods])
         columns += _differences(name, [compared.get((name, method.name)) for method in methods])
     return tuple(columns)
 
@@ -132,6 +137,7 @@ def method_images(result: ScoreResult | CompareResult) -> list[tuple[str | None,
 def _numbers(metric: str, rows: Sequence[dict[str, Any]]) -> list[Column]:
     """A column for every number of a metric that some row has; some may have no distractors."""
     flat = [_flat(row) for row in rows]
+    flat = [{number: None if value != value else value for number, value in row.items()} for row in flat]
     return [
         Column(f"{metric}_{number}", float, [row.get(number) for row in flat])
         for number in {number: None for row in flat for number in row}

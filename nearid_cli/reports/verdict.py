@@ -11,12 +11,12 @@ from nearid_cli.text import count, printable
 
 
 def compare_findings(result: CompareResult) -> list[str]:
-    """A line each for copied references, subjects that a method lacks, skipped pictures and unmatched names."""
+    """A line each for what is ranked over what, copies, missing subjects, skipped pictures and unmatched names."""
     whose: dict[str, list[str]] = {}
     for method in result.methods:
         for line in _about(method):
             whose.setdefault(line, []).append(method.name)
-    return [
+    return [*result.remarks] + [
         f"every method: {line}" if len(names) == len(result.methods) else f"{some(names)}: {line}"
         for line, names in whose.items()
     ]

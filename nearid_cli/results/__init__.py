@@ -4,7 +4,15 @@ The jobs make them, `reports/` and notebooks read them, nothing writes back. A n
 None, never NaN. The meaning of every number is in docs/metrics.md and docs/statistics.md.
 """
 
-from nearid_cli.results.compare import Agreement, Common, CompareResult, Comparison, Disagreement, Method, Methods
+from nearid_cli.results.compare import (
+    Agreement,
+    Common,
+    CompareResult,
+    Comparison,
+    Disagreement,
+    Method,
+    Methods,
+)
 from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
 from nearid_cli.results.score import (
     AggregateScores,

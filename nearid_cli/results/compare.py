@@ -12,7 +12,6 @@ from nearid_cli.results.score import Interval, Metric, ScoreResult, Tool
 from nearid_cli.results.showing import Tabular, listed
 from nearid_cli.text import count
 
-
 BETTER, WORSE = "better", "worse"
 """The verdicts of a difference that was shown; any other says why it was not."""
 

@@ -13,6 +13,7 @@ from importlib import resources
 from string import Template
 
 from nearid_cli.reports import gate_text
+from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import sections, tables
 from nearid_cli.reports.html.data import json_in_html, memory_note, methods_of, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Pictures
@@ -78,10 +79,12 @@ def _sections(
             ("gate", "Gate", "Every rule of the gate with what it found.", sections.gate_table(gate))
         )
     notes = compare_findings(result) if isinstance(result, CompareResult) else findings(result)
-    about = _SCORES
+    about, shown = _SCORES, sections.scores(methods, metrics)
     if isinstance(result, CompareResult):
-        about += f" Best method by {metrics[0]} first, {_ORDER}."
-    parts.append(("scores", "Scores", about, sections.headline(methods, metrics) + tables.listed(notes)))
+        over = f", over the {ground(result)}" if apart(result) else ""
+        about += f" Best method by {metrics[0]} first{over}, {_ORDER}."
+        shown = sections.headline(result, metrics)
+    parts.append(("scores", "Scores", about, shown + tables.listed(notes)))
     if isinstance(result, CompareResult) and result.comparisons:
         content = sections.differences(result, metrics)
         parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))
@@ -109,8 +112,9 @@ _SCORES = (
 )
 _ORDER = "those that copy references last, equal ones in the order given"
 _DIFFERENCES = (
-    "Above 0 a method is better than the baseline on the same subjects. A difference inside the grey band is too "
-    "small for so many subjects to show."
+    "Above 0 a method is better than the baseline on the same subjects; what the true difference may be is where its "
+    "interval runs. A comparison of so many subjects shows a true difference as large as the ends of the grey band in "
+    "four cases of five, and a smaller one less often."
 )
 _DISTRIBUTIONS = (
     "Where the generations lie; the marks are floor and ceiling. Heights compare within a row only."

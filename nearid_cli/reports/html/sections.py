@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from nearid_cli.reports import gate_text
 from nearid_cli.reports.figures import CONTEXT, DISTRACTORS, figure, p_figure, score_figure, signed_figure
+from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.html import plots, tables
 from nearid_cli.reports.html.heatmap import COLUMN, heatmap
 from nearid_cli.reports.html.heatmap import NAME as HEAT_NAME
@@ -19,7 +21,18 @@ from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
 
-def headline(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+def headline(result: CompareResult, metrics: Sequence[str]) -> str:
+    """The scores that are ranked, and below them those of each method by itself, where these are others."""
+    own = apart(result)
+    return scores(over_common(result).methods, metrics) + (own_scores(own.methods, metrics) if own else "")
+
+
+def own_scores(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+    """The table of each method's own numbers, under a heading that says so."""
+    return f"<h3>Each method over its own subjects and generations, not ranked</h3>{_scores_table(methods, metrics)}"
+
+
+def scores(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
     """A plot of scores on their bands for each metric, and the table of all numbers."""
     figures = []
     names = _names(methods, plots.NAME)
@@ -30,7 +43,12 @@ def headline(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
             band = (scores.floor, scores.ceiling)
             rows.append(
                 plots.Row(
-                    names[method.name], plots.colour(place), scores.score, scores.ci95, band, method.copying
+                    names[method.name],
+                    plots.colour(place),
+                    None if math.isnan(scores.score) else scores.score,
+                    scores.ci95,
+                    band,
+                    method.copying,
                 )
             )
         svg = plots.interval_plot(f"score-{number}", f"Score by {metric}", rows, ends=("floor", "ceiling"))
@@ -46,15 +64,13 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
         if any(getattr(method.result.aggregate[first], name) is not None for method in methods)
     ]
     copies = any(method.copies for method in methods)
-    best = {
-        metric: max((m.result.aggregate[metric].score for m in methods if not m.copying), default=None)
-        for metric in metrics
-    }
+    counted = any(method.lacking for method in methods)
     names = _names(methods, tables.NAME)
     header: list[str | Label] = [
         "method",
         *_labels(metrics, tables.HEADER),
         *(f"{name.replace('_', ' ')}" for name in extra),
+        *(["subjects"] if counted else []),
         *(["copies"] if copies else []),
     ]
     rows = []
@@ -62,10 +78,12 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
         line = [row_name(names[method.name], _key(place))]
         for metric in metrics:
             scores = method.result.aggregate[metric]
-            leads = len(methods) > 1 and scores.score == best[metric] and not method.copying
+            leads = method.ranks.get(metric) == 1
             shown = score_figure(scores.score, scores.ci95)
             line.append(f"<td><strong>{shown}</strong></td>" if leads else f"<td>{shown}</td>")
         line += cells(*(figure(getattr(method.result.aggregate[first], name)) for name in extra))
+        if counted:
+            line += cells(f"{method.result.inputs.subjects:,}")
         if copies:
             kind = ' class="bad"' if method.copying else ""
             line.append(f"<td{kind}>{method.copies:,} of {len(method.result.images):,}</td>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nearid_cli.reports.conclusion import conclude
 from nearid_cli.reports.figures import figure, score_figure
+from nearid_cli.reports.ground import over_common
 from nearid_cli.results import CompareResult, Method, ScoreResult
 from nearid_cli.text import count
 
@@ -39,7 +40,8 @@ def _answer_score(result: ScoreResult, method: Method) -> tuple[str, list[str]]:
 
 def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
     metric = result.metrics[0].name
-    ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
+    methods = over_common(result).methods
+    ranked = sorted((m for m in methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
     lines = []
     found = conclude(result)
     if ranked:
@@ -50,7 +52,7 @@ def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
     for method in result.methods:
         if method.copying:
             images = count(len(method.result.images), "generation")
-            role = "Left out of the ranking" if method.ranks.get(metric) is None else "Not to be trusted"
+            role = "Not to be trusted" if method in result.ranked else "Left out of the ranking"
             lines.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
     return found.title, lines
 

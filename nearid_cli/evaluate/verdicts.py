@@ -86,7 +86,7 @@ def verdict(
     if one.p_holm is not None and one.p_holm < SIGNIFICANT:
         if studentised is not None and studentised >= SIGNIFICANT:
             return "not shown: rests on a few subjects"
-        return "not shown: the best of several methods may look so by chance"
+        return "not shown: the best of several may look so by chance"
     if one.p < SIGNIFICANT:
         return f"not shown: one of {tested} comparisons may look so by chance"
     if one.ci95 is None:

@@ -210,7 +210,7 @@ def _difference_columns(rows: Sequence[Comparison], counted: bool) -> list[list[
         [Column("difference", [signed_figure(one.delta, one.ci95) for one in rows])],
         [
             Column("p", [p_figure(one.p) for one in rows]),
-            Column("p (adjusted)", [p_figure(one.p_adjusted) for one in rows]),
+            Column("p\n(adjusted)", [p_figure(one.p_adjusted) for one in rows]),
         ],
         [Column("wins/ties\n/losses", [f"{one.wins:,}/{one.ties:,}/{one.losses:,}" for one in rows])],
     ]

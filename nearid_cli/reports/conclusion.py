@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nearid_cli.reports.figures import figure, p_figure
 from nearid_cli.results import CompareResult, Comparison
+from nearid_cli.results.compare import COMPARE_SCHEMA
 from nearid_cli.text import count, printable
 
 
@@ -59,13 +60,15 @@ def conclude(result: CompareResult) -> Conclusion:
     """Say who keeps identity best by the first metric.
 
     "Best" is said only where every other ranked method was shown to be behind; a difference by chance, one that was
-    not tested, and a mean over other subjects are named as what they are.
+    not tested, and a lead over other subjects are named as what they are.
     """
     metric = result.metrics[0].name
     ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
     names = [printable(method.name) for method in ranked]
     if not names:
-        return Conclusion("No method can be ranked")
+        old = result.schema != COMPARE_SCHEMA
+        why = "the comparison is of an older nearid: compare anew" if old else "no subject is common to all"
+        return Conclusion("No method can be ranked", why)
     best, *others = names
     if not others:
         return Conclusion(f"{best} alone can be ranked")
@@ -73,14 +76,12 @@ def conclude(result: CompareResult) -> Conclusion:
     if duels[0].tied:
         alike = [best, *(duel.other for duel in duels if duel.tied)]
         return Conclusion(f"{_all(alike)} are the same on every subject")
-    if apart := [duel.other for duel in duels if duel.comparison is not None and duel.ahead is None]:
-        return Conclusion(f"{best} scores highest", f"it has no subject in common with {_all(apart)}")
     for duel in duels:
         if duel.shown and duel.ahead is not None and duel.ahead < 0:
             subjects = count(duel.comparison.subjects if duel.comparison else 0, "subject")
             return Conclusion(
-                f"{best} scores highest, but over other subjects",
-                f"on the {subjects} that both have, {duel.other} is {figure(-duel.ahead)} better",
+                f"{best} scores highest, but over the {count(len(result.common_subjects), 'subject')} that all have",
+                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {figure(-duel.ahead)} better",
             )
     if untested := [duel.other for duel in duels if duel.comparison is None]:
         return Conclusion(
@@ -97,7 +98,8 @@ def conclude(result: CompareResult) -> Conclusion:
 def conclusion_line(result: CompareResult) -> str:
     """The answer in one line, with the metric that gave it."""
     found = conclude(result)
-    unranked = [printable(method.name) for method in result.methods if None in method.ranks.values()]
+    ranked = {method.name for method in result.ranked}
+    unranked = [printable(method.name) for method in result.methods if method.name not in ranked]
     return "; ".join(
         [
             f"By {printable(result.metrics[0].name)}: {found.title}",

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.results import AggregateScores, CompareResult, Method, Methods
 from nearid_cli.text import count
+
+_SAME = 1e-9  # scores closer than this are equal: only rounding is below it
 
 
 def over_common(result: CompareResult) -> CompareResult:
@@ -66,7 +67,6 @@ def _is_whole(method: Method) -> bool:
     """Whether a method's own numbers are those over the common ground."""
     own = method.result.aggregate
     return bool(method.common) and all(
-        abs(common.score - own[name].score) <= RESOLUTION
-        and (common.floor is None) == (own[name].floor is None)
+        abs(common.score - own[name].score) <= _SAME and (common.floor is None) == (own[name].floor is None)
         for name, common in method.common.items()
     )

@@ -38,7 +38,7 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
     ranked, own = over_common(result), apart(result)
     over = f", over the {ground(result)}" if own else ""
     yield Part(0, ("# nearid compare", ""))
-    yield _ranking(ranked, sorted_methods(ranked, by))
+    yield _ranking(ranked, sorted_methods(ranked, by), counted=own is None)
     yield Part(
         0,
         (
@@ -75,13 +75,13 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
     yield provenance(result)
 
 
-def _ranking(result: CompareResult, methods: Sequence[Method]) -> Part:
+def _ranking(result: CompareResult, methods: Sequence[Method], counted: bool = True) -> Part:
     """Methods by metrics."""
     names = [metric.name for metric in result.metrics]
     first = names[0]
     context = existing_numbers(method.result.aggregate[first] for method in methods)
     compared = {(comparison.method, comparison.metric): comparison for comparison in result.comparisons}
-    counted = any(method.lacking for method in methods)
+    counted = counted and any(method.lacking for method in methods)
     numbers = [f"{first} {number.replace('_', ' ')}" for number in context]
     header = ["method", *names, *numbers, *(["subjects"] if counted else []), "copies"]
     rows = []

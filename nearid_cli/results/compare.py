@@ -217,7 +217,9 @@ class CompareResult(Tabular):
     def _line(self) -> str:
         first = self.metrics[0].name
         ranked = sorted(self.methods, key=lambda one: (one.ranks[first] is None, one.ranks[first] or 0))
-        scores = [f"{one.name} {_score(one, first):.3f}{' (copies references)' * one.copying}" for one in ranked]
+        scores = [
+            f"{one.name} {_score(one, first):.3f}{' (copies references)' * one.copying}" for one in ranked
+        ]
         by = ", ".join(metric.name for metric in self.metrics)
         return f"{count(len(self.methods), 'method')} by {by}; {first}: {listed(scores)}"
 

@@ -79,7 +79,8 @@ def result():
 def make_comparison(method, metric, delta, p_holm, baseline="lora"):
     return Comparison(
         metric, method, baseline, 2, 6, delta, (delta - 0.01, delta + 0.01), p_holm / 2, p_holm, True, 1, 0, 1, 0.03,
-        {"cat": delta, "red mug": delta},
+        {"cat": delta, "red mug": delta}, p_holm / 2, p_holm,
+        "no difference shown" if p_holm >= 0.05 else "better" if delta > 0 else "worse",
     )  # fmt: skip
 
 

@@ -36,7 +36,8 @@ def test_one_row_a_method(compared, tmp_path, extension):
     frame = pd.read_csv(path) if extension == "csv" else pd.read_parquet(path)
     numbers = (
         "rank", "score", "ci95_low", "ci95_high", "pair_mean", "ceiling", "floor", "retention", "identification",
-        "delta", "delta_low", "delta_high", "p", "p_holm", "wins", "ties", "losses",
+        "delta", "delta_low", "delta_high", "p", "p_studentised", "p_holm", "p_adjusted", "verdict", "wins", "ties",
+        "losses",
     )  # fmt: skip
     assert list(frame.columns) == [
         *("method", "subjects", "generations", "copies", "copying"),
@@ -51,7 +52,7 @@ def test_one_row_a_method(compared, tmp_path, extension):
     for row, comparison in enumerate(compared.comparisons[:2], 1):
         found = frame.loc[row]
         assert (found["nearid_delta_low"], found["nearid_delta_high"]) == comparison.ci95
-        for number in ("delta", "p", "p_holm", "wins", "ties", "losses"):
+        for number in ("delta", "p", "p_studentised", "p_holm", "p_adjusted", "wins", "ties", "losses"):
             assert found[f"nearid_{number}"] == getattr(comparison, number)
 
 

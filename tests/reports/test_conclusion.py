@@ -23,6 +23,13 @@ def method(shift: float = 0.0, subjects: str = SUBJECTS, wobble: float = 0.0, **
     )
 
 
+def bent(subjects: str, shift: float = 0.0) -> ScoreResult:
+    """A subject a little below 0.5 by the shift, and all others above it by as much."""
+    return scored({name: [0.5 + shift * (1 if i else -1.1)] for i, name in enumerate(subjects)})
+
+
+MANY = "abcdefghijklmnopqrstuvwxyz"
+
 SAID = {
     "certain": (
         {"good": method(0.1), "bad": method()},
@@ -32,12 +39,12 @@ SAID = {
     "chance": (
         {"x": method(0.01, wobble=0.1), "y": method()},
         "By nearid: x leads, but it may be chance; the next, y, is 0.010 behind, which 8 subjects cannot tell from "
-        "chance (p = 0.734)",
+        "chance (p = 0.799)",
     ),
     "too few subjects": (
         {"x": method(0.1, "ab"), "y": method(0.0, "ab")},
         "By nearid: x leads, but it may be chance; the next, y, is 0.100 behind, which 2 subjects cannot tell from "
-        "chance (p = 0.500)",
+        "chance (p = 1.000)",
     ),
     "tie": (
         {"x": method(), "y": method(), "z": method(-0.1)},
@@ -50,12 +57,12 @@ SAID = {
     "the second is certainly behind, and the third may not be": (
         {"x": method(0.1), "y": method(0.08), "z": method(0.06, wobble=0.3)},
         "By nearid: x leads, but it may be chance; of the others, z is 0.040 behind, which 8 subjects cannot tell from "
-        "chance (p = 0.734)",
+        "chance (p = 0.859)",
     ),
     "copies": (
         {"good": method(0.1), "bad": method(), "pasted": method(0.3, copied=16)},
         "By nearid: good keeps identity best; the next, bad, is 0.100 behind, more than chance would do over "
-        "8 subjects (p = 0.016); not ranked, because of copies: pasted",
+        "8 subjects (p = 0.008); not ranked, because of copies: pasted",
     ),
     "one that does not copy": (
         {"honest": method(), "pasted": method(0.3, copied=16)},
@@ -63,12 +70,17 @@ SAID = {
     ),
     "nothing in common": (
         {"x": method(0.1, "abcd"), "y": method(-0.2, "efgh"), "z": method(-0.3, "abc")},
-        "By nearid: x scores highest; it has no subject in common with y",
+        "By nearid: No method can be ranked; no subject is common to all",
     ),
     "a higher mean over easier subjects": (
         {"easy": method(-0.05, "cdefgh"), "whole": method()},
-        "By nearid: easy scores highest, but over other subjects; on the 6 subjects that both have, whole is "
-        "0.050 better",
+        "By nearid: whole keeps identity best; the next, easy, is 0.050 behind, more than chance would do over "
+        "6 subjects (p = 0.031)",
+    ),
+    "best on the subjects that all have, and not on those of two": (
+        {"x": bent(MANY), "y": bent(MANY, 0.1), "z": scored({"a": [0.1], "b": [0.1]})},
+        "By nearid: x scores highest, but over the 2 subjects that all have; on the 26 subjects that it shares with "
+        "y, y is 0.092 better",
     ),
     "names": (
         {"a\n\x1b[31m": method(0.1), "[red]b": method()},

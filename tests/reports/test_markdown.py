@@ -207,7 +207,7 @@ def test_a_comparison(compared):
     assert found.tables[0] == [
         [
             *("method", "nearid", "dino", "nearid floor", "nearid ceiling", "nearid retention"),
-            *("nearid identification", "copies"),
+            *("nearid identification", "subjects", "copies"),
         ],
         [
             "lora",
@@ -217,11 +217,12 @@ def test_a_comparison(compared):
             "0.950",
             "0.800",
             "1.000",
+            "2",
             "0 of 4",
         ],
         [
             *("dreambooth", "0.800 [0.700, 0.900] ▼", "0.700 [0.700, 0.900] ▼", "0.400", "0.950", "0.800"),
-            *("1.000", "0 of 4"),
+            *("1.000", "2", "0 of 4"),
         ],
         [
             *(
@@ -231,13 +232,24 @@ def test_a_comparison(compared):
                 "0.400",
                 "0.950",
             ),
-            *("0.800", "1.000", "4 of 4"),
+            *("0.800", "1.000", "2", "4 of 4"),
         ],
     ]
     assert markdown.count("**0.900 [0.700, 0.900]**") == 1  # the best
     assert markdown.count("<ins>0.800 [0.700, 0.900]</ins> ▼") == 1  # the second
     assert found.tables[1][0] == [
-        *("metric", "method", "verdict", "difference", "p", "p (Holm)", "wins", "ties", "losses", "subjects"),
+        *(
+            "metric",
+            "method",
+            "verdict",
+            "difference",
+            "p",
+            "p (adjusted)",
+            "wins",
+            "ties",
+            "losses",
+            "subjects",
+        ),
     ]
     assert found.tables[1][1] == [
         *("nearid", "dreambooth", "worse", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2"),
@@ -279,7 +291,10 @@ def test_a_comparison_of_few_things(compared, replace):
     assert "Differences" not in found.html
     assert "Agreement" not in found.html
     nothing = replace(
-        compared.comparisons[0], subjects=0, delta=None, ci95=None, p=None, p_holm=None, detectable=None
+        compared.comparisons[0],
+        **dict.fromkeys(("delta", "ci95", "p", "p_holm", "p_adjusted", "detectable")),
+        subjects=0,
+        verdict="no subject in common",
     )
     found = page(to_markdown(replace(compared, comparisons=(nothing,))))
     assert found.tables[1][1][2:] == ["no subject in common", "-", "-", "-", "1", "0", "1", "0"]
@@ -290,8 +305,13 @@ def test_margins_of_methods_are_shown(compared, replace):
     aggregate = {m: replace(scores, ssr=0.25) for m, scores in first.result.aggregate.items()}
     first = replace(first, result=replace(first.result, aggregate=aggregate))
     found = page(to_markdown(replace(compared, methods=(first, *others))))
-    assert [row[-2:] for row in found.tables[0]] == [
-        *(["nearid ssr", "copies"], ["0.250", "0 of 4"], ["-", "0 of 4"], ["-", "4 of 4"])
+    assert [row[-3:] for row in found.tables[0]] == [
+        *(
+            ["nearid ssr", "subjects", "copies"],
+            ["0.250", "2", "0 of 4"],
+            ["-", "2", "0 of 4"],
+            ["-", "2", "4 of 4"],
+        )
     ]
 
 

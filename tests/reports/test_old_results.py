@@ -48,6 +48,8 @@ def test_an_old_comparison_holds_old_scores(caplog):
     assert len(caplog.messages) == 1
     written = json.loads(to_json(result))
     assert written["schema"] == "nearid.compare/1"
+    assert {one.pop("verdict") for one in written["comparisons"]} == {"of an older nearid: compare anew"}
+    assert {rank for method in result.methods for rank in method.ranks.values()} == {None}
     assert written["comparisons"] == json.loads((OLD / "compare.json").read_text())["comparisons"]
 
 

@@ -24,16 +24,18 @@ from nearid_cli.text import count
 def headline(result: CompareResult, metrics: Sequence[str]) -> str:
     """The scores that are ranked, and below them those of each method by itself, where these are others."""
     own = apart(result)
-    return scores(over_common(result).methods, metrics) + (own_scores(own.methods, metrics) if own else "")
+    shown = scores(over_common(result).methods, metrics, counted=own is None)
+    if own is None:
+        return shown
+    heading = "<h3>Each over its own subjects and generations, not ranked</h3>"
+    return shown + heading + _scores_table(own.methods, metrics)
 
 
-def own_scores(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
-    """The table of each method's own numbers, under a heading that says so."""
-    return f"<h3>Each method over its own subjects and generations, not ranked</h3>{_scores_table(methods, metrics)}"
+def scores(methods: tuple[Method, ...], metrics: Sequence[str], counted: bool = True) -> str:
+    """A plot of scores on their bands for each metric, and the table of all numbers.
 
-
-def scores(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
-    """A plot of scores on their bands for each metric, and the table of all numbers."""
+    `counted` says how many subjects a method has, where that is not the same for all.
+    """
     figures = []
     names = _names(methods, plots.NAME)
     for number, metric in enumerate(metrics):
@@ -53,10 +55,10 @@ def scores(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
             )
         svg = plots.interval_plot(f"score-{number}", f"Score by {metric}", rows, ends=("floor", "ceiling"))
         figures.append(_figure(svg, metric))
-    return f'<div class="figures">{"".join(figures)}</div>{_scores_table(methods, metrics)}'
+    return f'<div class="figures">{"".join(figures)}</div>{_scores_table(methods, metrics, counted)}'
 
 
-def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
+def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str], counted: bool = True) -> str:
     first = metrics[0]
     extra = [
         name
@@ -64,7 +66,7 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str]) -> str:
         if any(getattr(method.result.aggregate[first], name) is not None for method in methods)
     ]
     copies = any(method.copies for method in methods)
-    counted = any(method.lacking for method in methods)
+    counted = counted and any(method.lacking for method in methods)
     names = _names(methods, tables.NAME)
     header: list[str | Label] = [
         "method",

@@ -7,6 +7,7 @@ names) that all have. What a pair of methods has in common is found in results/p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from nearid_cli.metrics.intervals import mean_interval, ratio_interval
 from nearid_cli.results import Common, Image, ScoreResult, SubjectScores
-from nearid_cli.results.pairing import by_subject
+from nearid_cli.results.pairing import Group, by_subject, match_runs
 from nearid_cli.text import count
 
-_Groups = Sequence[Sequence[Image]]
+_Groups = Sequence[Sequence[Image]] | None
+"""A subject's generations, such as a group a prompt; None for all of them together."""
 
 
 @dataclass(frozen=True)
@@ -53,44 +55,45 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
         ranked: the methods that must have it, at least one. Another one is in `groups` if it has all of it, too.
     """
     first, *others = ranked
-    images = {name: by_subject(one.images) for name, one in results.items()}
-    matched = {name: _matched(results[first], one) for name, one in results.items() if name != first}
+    matched = {
+        name: {one.subject: one for one in match_runs(results[first], result).subjects}
+        for name, result in results.items()
+        if name != first
+    }
     groups: dict[str, dict[str, _Groups]] = {name: {} for name in results}
     prompts = 0
     for subject in results[first].subjects.names():
         if not all(subject in matched[name] for name in others):
             continue
-        hows = {matched[name][subject].how for name in others}
-        if len(hows) != 1 or "all" in hows:
-            for name, own in images.items():
+        how = {matched[name][subject].how for name in others}
+        if how not in ({"prompts"}, {"names"}):
+            for name in results:
                 if name == first or subject in matched[name]:
-                    groups[name][subject] = [own.get(subject, [])]
+                    groups[name][subject] = None
             continue
         keyed = {
-            name: {_key(a): b for a, b in found[subject].groups}
+            name: {_key(group): group for group in found[subject].groups}
             for name, found in matched.items()
-            if subject in found and found[subject].how in hows
+            if subject in found and found[subject].how in how
         }
-        theirs = {_key(a): a for a, _ in matched[others[0]][subject].groups}
-        keys = [key for key in theirs if all(key in keyed[name] for name in others)]
-        if not keys:
+        shared = {
+            key: group
+            for key, group in keyed[others[0]].items()
+            if all(key in keyed[name] for name in others)
+        }
+        if not shared:
             continue
-        prompts += len(keys) if "prompts" in hows else 0
-        groups[first][subject] = [theirs[key] for key in keys]
+        prompts += len(shared) if "prompts" in how else 0
+        groups[first][subject] = [group.a for group in shared.values()]
         for name, by_key in keyed.items():
-            if all(key in by_key for key in keys):
-                groups[name][subject] = [by_key[key] for key in keys]
+            if shared.keys() <= by_key.keys():
+                groups[name][subject] = [by_key[key].b for key in shared]
     subjects = tuple(groups[first])
-    whole = all(
-        len(images[name].get(subject, [])) == sum(map(len, groups[name][subject]))
-        for name in ranked
-        for subject in subjects
-    )
     return Ground(
         subjects=subjects,
         prompts=prompts,
         groups={name: own for name, own in groups.items() if len(own) == len(subjects)},
-        whole=whole,
+        whole=all(_is_whole(results[name], groups[name]) for name in ranked),
         one_set_of_strangers=len({_references(results[name]) for name in ranked}) == 1,
     )
 
@@ -143,60 +146,47 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     above, reach = map(np.array, zip(*room, strict=True)) if room else (np.zeros(0), np.zeros(0))
     retains = ground.comparable_context and reach.sum() > 0
     return Common(
-        score=float(np.mean(scores)),
+        score=_mean(scores),
         ci95=mean_interval(scores),
-        ceiling=_mean([one.ceiling for one in own]),
-        floor=_mean([one.floor for one in own]) if ground.comparable_context else None,
+        ceiling=_mean_of_known([one.ceiling for one in own]),
+        floor=_mean_of_known([one.floor for one in own]) if ground.comparable_context else None,
         retention=float(above.mean() / reach.mean()) if retains else None,
         retention_ci95=ratio_interval(above, reach) if retains else None,
-        identification=_mean([one.identification for one in own]) if ground.comparable_context else None,
+        identification=_mean_of_known([one.identification for one in own])
+        if ground.comparable_context
+        else None,
     )
 
 
 def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float:
-    """The mean over groups of the mean in each; the subject's own score where no generation is listed."""
-    means = [float(np.mean([image.scores[metric] for image in group])) for group in groups if group]
-    return float(np.mean(means)) if means else whole.score
+    """The mean over groups of the mean in each; the subject's own score where all generations count."""
+    if groups is None:
+        return whole.score
+    return _mean([_mean([image.scores[metric] for image in group]) for group in groups])
 
 
-def _mean(numbers: Sequence[float | None]) -> float | None:
+def _mean(numbers: Sequence[float]) -> float:
+    return math.fsum(numbers) / len(numbers)
+
+
+def _mean_of_known(numbers: Sequence[float | None]) -> float | None:
     known = [number for number in numbers if number is not None]
-    return float(np.mean(known)) if known else None
+    return _mean(known) if known else None
 
 
-def _key(images: Sequence[Image]) -> tuple[str, ...]:
-    return tuple(image.path for image in images)
+def _key(group: Group) -> tuple[str, ...]:
+    """What tells a group of the first method from its others."""
+    return tuple(image.path for image in group.a)
+
+
+def _is_whole(result: ScoreResult, groups: Mapping[str, _Groups]) -> bool:
+    """Whether the groups hold all generations of their subjects."""
+    own = by_subject(result.images)
+    return all(
+        found is None or sum(map(len, found)) == len(own[subject]) for subject, found in groups.items()
+    )
 
 
 def _references(result: ScoreResult) -> frozenset[str]:
     """The subjects whose references are strangers to all others."""
     return frozenset((*result.subjects.names(), *getattr(result.inputs, "strangers", ())))
-
-
-@dataclass(frozen=True)
-class _Matched:
-    how: str
-    groups: Sequence[tuple[Sequence[Image], Sequence[Image]]]
-
-
-def _matched(a: ScoreResult, b: ScoreResult) -> dict[str, _Matched]:
-    """By subject the prompts that both have, or all generations where prompts are not known."""
-    found = {}
-    mine, theirs = by_subject(a.images), by_subject(b.images)
-    present = set(b.subjects.names())
-    for subject in a.subjects.names():
-        if subject not in present:
-            continue
-        own = [_by_prompt(images.get(subject, [])) for images in (mine, theirs)]
-        if None in own[0] or None in own[1]:
-            found[subject] = _Matched("all", [(mine.get(subject, []), theirs.get(subject, []))])
-        elif both := [prompt for prompt in own[0] if prompt in own[1]]:
-            found[subject] = _Matched("prompts", [(own[0][prompt], own[1][prompt]) for prompt in both])
-    return found
-
-
-def _by_prompt(images: Sequence[Image]) -> dict[str | None, list[Image]]:
-    found: dict[str | None, list[Image]] = {}
-    for image in images:
-        found.setdefault(image.prompt, []).append(image)
-    return found

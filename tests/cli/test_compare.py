@@ -58,6 +58,7 @@ def test_a_folder_of_methods(nearid: Nearid, methods: Path) -> None:
         "comparisons",
         "agreements",
         "disagreements",
+        "common_subjects",
     ]
     assert found["schema"] == "nearid.compare/2"
     assert found["baseline"] == "good"

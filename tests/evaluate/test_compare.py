@@ -71,7 +71,8 @@ def test_statistics_equal_an_independent_computation(subjects: int) -> None:
             assert one["p"] == pytest.approx(test.pvalue, abs=1e-12 if one["exact"] else 0.02)
             error = np.std(deltas, ddof=1) / np.sqrt(subjects)
             student = scipy.stats.t.interval(0.95, subjects - 1, loc=np.mean(deltas), scale=error)
-            assert one["ci95"] == pytest.approx(student, abs=3 * error)
+            if subjects >= 10:  # with fewer, the correction for skewness may reach far
+                assert one["ci95"] == pytest.approx(student, abs=error)
             assert one["ci95"][0] <= student[0] + 1e-9
             assert one["ci95"][1] >= student[1] - 1e-9
             quantiles = scipy.stats.t.ppf(0.975, subjects - 1) + scipy.stats.t.ppf(0.8, subjects - 1)

@@ -31,8 +31,9 @@ class Picture:
 
     `name` is its path relative to the root that it was found under, with `/`; it names the
     picture in results. `method`, `prompt` and `seed` are None where the layout does not say. `labels` is
-    whatever else it says: step, category, any further column of a manifest. A picture in memory is no file, and
-    its `path` leads nowhere.
+    whatever else it says: step, category, any further column of a manifest. `context` is what a reference and its
+    distractors have in common but for the subject, None where nothing says it. A picture in memory is no file, and its
+    `path` leads nowhere.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Picture:
     seed: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     in_memory: InMemory | None = None
+    context: str | None = None
 
     @property
     def source(self) -> Source:
@@ -86,6 +88,8 @@ class Dataset:
         left_out: files that were not taken, by reason.
         how, how_generations: in words, how the names of references and generations were read; empty where files
             say it.
+        pairing: in words, how distractors are paired with references by their contexts; empty where they are not.
+        notes: lines about that for people; empty without distractors.
     """
 
     layout: str
@@ -99,3 +103,5 @@ class Dataset:
     left_out: LeftOut = field(default_factory=LeftOut)
     how: str = ""
     how_generations: str = ""
+    pairing: str = ""
+    notes: tuple[str, ...] = ()

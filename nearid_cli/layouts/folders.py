@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.found import Found, picture, stem
-from nearid_cli.layouts.walk import Walk, walk
+from nearid_cli.layouts.imagefolder import find_described
+from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.walk import Walk, leave_out_byproducts, scan
 
 
 def by_folder(root: Path, walked: Walk, layout: str = "folders", below: str = "") -> Found:
@@ -36,10 +39,21 @@ def as_one(root: Path, names: Iterable[str]) -> list[Picture]:
 
 
 def find_distractors(root: Path) -> Found:
-    """The distractors in a folder: of each subject in a folder of its name, or loose."""
-    found = by_folder(root, walk(root))
-    found.distractors, found.subjects = found.subjects, {}
-    return found
+    """The distractors in a folder: of the subject that metadata names, or in a folder of its name, or loose.
+
+    Raises:
+        InputError: there is metadata of an imagefolder, and it does not fit the pictures.
+    """
+    walked = scan(root)
+    described = find_described(root, lambda: walked)
+    if described is None:
+        leave_out_byproducts(walked)
+    found = described if isinstance(described, Found) else by_folder(root, walked)
+    if isinstance(described, Tree) and (what := described.described):
+        found.loose = [what(one) for one in found.loose]
+        found.subjects = {name: [what(one) for one in own] for name, own in found.subjects.items()}
+        found.left_out = described.left_out
+    return replace(found, distractors=found.subjects, subjects={})
 
 
 def _prompt_and_seed(rest: str) -> tuple[str | None, str | None]:

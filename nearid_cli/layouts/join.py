@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from nearid_cli.errors import InputError
+from nearid_cli.layouts.contexts import pair_contexts
 from nearid_cli.layouts.dataset import Dataset, Picture, Subject
 from nearid_cli.layouts.found import Found, check_one_method, stem
 from nearid_cli.layouts.given import LAYOUT
@@ -60,8 +62,15 @@ def join(references: Found, generations: Found, distractors: Found | None = None
     if distractors:
         sides.append(_claimed(index, distractors))
     known, strange = _distractors(index, *sides)
+    # Of all subjects, whether a method has generations of them or not: contexts are the same for every method.
+    paired = pair_contexts(references.subjects, known, [references.root, *_roots(sides)])
     subjects = [
-        Subject(name, tuple(references.subjects[name]), tuple(by_subject[name]), tuple(known.get(name, ())))
+        Subject(
+            name,
+            tuple(paired.references[name]),
+            tuple(by_subject[name]),
+            tuple(paired.distractors.get(name, ())),
+        )
         for name in sorted(by_subject, key=natural_key)
     ]
     ungenerated = _lacking(references.subjects, by_subject, "reference", "generations")
@@ -70,7 +79,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
         layout=" + ".join(layouts),
         references=str(references.root),
         generations=str(generations.root),
-        distractors=next((str(side.root) for side in reversed(sides) if side.distractors), None),
+        distractors=next(map(str, _roots(sides)), None),
         subjects=tuple(subjects),
         ungenerated=tuple(ungenerated),
         strangers=tuple(
@@ -95,7 +104,14 @@ def join(references: Found, generations: Found, distractors: Found | None = None
         left_out=together(side.left_out for side in sides),
         how=references.how,
         how_generations=generations.how,
+        pairing=paired.how,
+        notes=paired.notes,
     )
+
+
+def _roots(sides: Sequence[Found]) -> list[Path]:
+    """Where distractors come from, what was given for them first."""
+    return [side.root for side in reversed(sides) if side.distractors]
 
 
 def _claimed(index: SubjectIndex, distractors: Found) -> Found:

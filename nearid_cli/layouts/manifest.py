@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 REQUIRED = ("path", "subject", "role")
 OPTIONAL = ("method", "prompt", "seed")
 ROLES = ("reference", "generation", "distractor")
-_LABELS = ("step", "category")  # labels that have one spelling, whatever that of their column
+CONTEXT = "context"
+"""The column, of references and distractors, for what a picture shows besides its subject."""
+_LABELS = ("step", "category", CONTEXT)  # labels that have one spelling, whatever that of their column
 
 MANIFESTS = EXTENSIONS
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
@@ -184,6 +186,12 @@ def _contradiction(entry: _Entry, other: _Entry) -> str | None:
         return f"a {entry}, and a {other}"
     if distractors == 1 and entry.subject == other.subject:
         return f"a {entry}, and a {other}"
+    if (
+        entry.role != "generation"
+        and _repeats(entry, other)
+        and entry.rest.get(CONTEXT) != other.rest.get(CONTEXT)
+    ):
+        return f"given again, with another {CONTEXT} than"
     if distractors == 0 and entry.role == "generation" and entry.method == other.method:
         columns = entry.rest.keys() | other.rest.keys()
         differing = sorted(name for name in columns if entry.rest.get(name) != other.rest.get(name))

@@ -13,7 +13,7 @@ from pathlib import Path
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Dataset, Picture
-from nearid_cli.layouts.manifest import MANIFESTS, OPTIONAL, REQUIRED
+from nearid_cli.layouts.manifest import CONTEXT, MANIFESTS, OPTIONAL, REQUIRED
 from nearid_cli.layouts.spelling import look_alike
 from nearid_cli.layouts.table import is_utf8
 from nearid_cli.text import printable
@@ -57,7 +57,8 @@ def _rows(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[Row]:
         for subject in dataset.subjects:
             for role, pictures in (("reference", subject.references), ("distractor", subject.distractors)):
                 for one in pictures:
-                    yield {"path": _path(folder, one), "subject": subject.name, "role": role}
+                    shown = {CONTEXT: one.context} if one.context else {}
+                    yield {"path": _path(folder, one), "subject": subject.name, "role": role, **shown}
             for one in subject.generations:
                 said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed}
                 said |= {_column(name): value for name, value in one.labels.items()}

@@ -233,6 +233,7 @@ def _margins(
             *_rows(metric, subjects, "generations", embedded),
             numbers.generations,
             *_rows(metric, subjects, "distractors", embedded),
+            *_contexts(subjects),
         )
         for metric, numbers in scores.items()
     }
@@ -327,7 +328,7 @@ def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> Aggreg
     )
     if margins is None:
         return known
-    trust = margins.references
+    trust, every = margins.in_context, margins.all_pairs
     return replace(
         known,
         margin=float(np.nanmean(margins.margin)),
@@ -336,6 +337,10 @@ def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> Aggreg
         ssr_ci95=trust.ssr_ci95,
         pa=trust.pa,
         pa_ci95=trust.pa_ci95,
+        all_pairs_ssr=every.ssr,
+        all_pairs_ssr_ci95=every.ssr_ci95,
+        all_pairs_pa=every.pa,
+        all_pairs_pa_ci95=every.pa_ci95,
     )
 
 

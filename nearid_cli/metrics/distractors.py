@@ -2,9 +2,11 @@
 
 The margin of a generation is its score minus its largest similarity to a distractor of its subject. And how far can the
 metric be trusted on this data? The references answer that: SSR and PA of the NearID paper (arXiv 2604.01973), with a
-subject for a sample. Two references i, j of a subject and one of its distractors d make two trials: sim(i, j) must be
-above sim(i, d), and above sim(j, d). (In the paper each view has a distractor of its own; in a folder all distractors
-are those of every reference.)
+subject for a sample. For two references i, j of a subject, sim(i, j) must be above sim(i, d) for every distractor d in
+the context of i, and above sim(j, d) for every d in that of j.
+
+Where nothing says which contexts go together, every distractor can be tried against every reference. That is another
+number: nearly all of its trials are across contexts, and a metric that sees nothing but backgrounds wins these.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ class DistractorScores:
         margins: [G], own score minus largest similarity to a distractor, -2 to 2.
         margin: [S], mean margin of the subject's generations.
         positive: [S], share of its generations with a margin above 0.
-        references: SSR and PA of the references against the distractors.
+        in_context: SSR and PA of the references, against the distractors in the context of each; nothing was tried where
+            no contexts are known.
+        all_pairs: likewise with every distractor against every reference.
     """
 
     margins: Floats
     margin: Floats
     positive: Floats
-    references: Success
+    in_context: Success
+    all_pairs: Success
 
 
 def distractor_scores(
@@ -47,6 +52,8 @@ def distractor_scores(
     scores: Floats,
     distractors: Rows,
     distractor_subjects: Numbers,
+    reference_contexts: Numbers | None = None,
+    distractor_contexts: Numbers | None = None,
 ) -> DistractorScores:
     """Margins of the generations, and success of the references.
 
@@ -58,25 +65,32 @@ def distractor_scores(
         scores: [G], mean similarity of each generation to its subject's references.
         distractors: embeddings [K, D].
         distractor_subjects: [K]; some subjects may have none.
+        reference_contexts: [R], the context of each, a number within its subject; below 0 where none is known. None for
+            all of them.
+        distractor_contexts: [K], likewise.
 
-    >>> axes = np.eye(2)
+    >>> axes, both = np.eye(2), np.array([0, 1])
     >>> found = distractor_scores(
-    ...     np.array([[1.0, 0.0], [0.8, 0.6]]), np.array([0, 0]),
-    ...     np.array([[0.6, 0.8]]), np.array([0]), np.array([0.78]), axes[1:], np.array([0]))
-    >>> found.margins.round(2).tolist(), found.references.pa
-    ([-0.02], 1.0)
+    ...     np.array([[1.0, 0.0], [0.8, 0.6]]), np.array([0, 0]), np.array([[0.6, 0.8]]), np.array([0]),
+    ...     np.array([0.78]), np.array([[0.96, 0.28], [0.0, 1.0]]), np.array([0, 0]), both, both)
+    >>> found.margins.round(2).tolist(), found.in_context.pa, found.all_pairs.pa
+    ([-0.02], 0.5, 0.5)
     """
     references, generations, distractors = map(_units, (references, generations, distractors))
     subjects = int(reference_subjects.max()) + 1
     margins = np.full(len(generations), np.nan)
-    won, trials, total = np.zeros(subjects, np.intp), np.zeros(subjects, np.intp), 0.0
+    in_context, all_pairs = _Trials(subjects), _Trials(subjects)
     for subject in np.unique(distractor_subjects):
-        own = distractors[distractor_subjects == subject]
+        alike, views = distractor_subjects == subject, reference_subjects == subject
+        own = distractors[alike]
         mine = np.flatnonzero(generation_subjects == subject)
         margins[mine] = scores[mine] - (generations[mine] @ own.T).max(axis=1)
-        outcome = _reference_trials(references[reference_subjects == subject], own)
-        won[subject], trials[subject] = outcome[:2]
-        total += outcome[2]
+        among, against = references[views] @ references[views].T, references[views] @ own.T
+        all_pairs.add(subject, among, against, np.ones(against.shape, bool))
+        if reference_contexts is not None and distractor_contexts is not None:
+            shown = reference_contexts[views]
+            same = (shown[:, None] == distractor_contexts[alike]) & (shown[:, None] >= 0)
+            in_context.add(subject, among, against, same)
     margins[np.abs(margins) <= RESOLUTION] = 0.0
     count = np.bincount(generation_subjects, minlength=subjects)
     positive = np.where(np.isnan(margins), np.nan, margins > 0)
@@ -84,20 +98,37 @@ def distractor_scores(
         margins=margins,
         margin=np.bincount(generation_subjects, weights=margins, minlength=subjects) / count,
         positive=np.bincount(generation_subjects, weights=positive, minlength=subjects) / count,
-        references=success_of_counts(won, trials, total / trials.sum() if trials.any() else None),
+        in_context=in_context.success(),
+        all_pairs=all_pairs.success(),
     )
 
 
-def _reference_trials(references: Floats, distractors: Floats) -> tuple[int, int, float]:
-    """Of one subject: trials won, trials, and the sum of their margins."""
-    alike, other = references @ references.T, references @ distractors.T
-    won, total = 0, 0.0
-    for i in range(len(references)):
-        similarities = np.delete(alike[i], i)
-        # How many distractors lie below each similarity: a sorted search needs no table of all trials.
-        won += int(np.searchsorted(np.sort(other[i]), similarities - RESOLUTION, side="left").sum())
-        total += float(similarities.sum() * len(distractors) - other[i].sum() * len(similarities))
-    return won, len(references) * (len(references) - 1) * len(distractors), total
+class _Trials:
+    """What the references of each subject won."""
+
+    def __init__(self, subjects: int) -> None:
+        self._won, self._trials = np.zeros(subjects, np.intp), np.zeros(subjects, np.intp)
+        self._total = 0.0
+
+    def add(self, subject: int, among: Floats, against: Floats, tried: npt.NDArray[np.bool_]) -> None:
+        """Try the references of a subject.
+
+        Args:
+            subject: its number.
+            among: [M, M], similarities of its references.
+            against: [M, K], of each to the distractors.
+            tried: [M, K], whether a reference meets a distractor.
+        """
+        for i in range(len(among)):
+            similarities, rivals = np.delete(among[i], i), np.sort(against[i, tried[i]])
+            # How many rivals lie below each similarity: a sorted search needs no table of all trials.
+            self._won[subject] += np.searchsorted(rivals, similarities - RESOLUTION, side="left").sum()
+            self._trials[subject] += len(similarities) * len(rivals)
+            self._total += float(similarities.sum() * len(rivals) - rivals.sum() * len(similarities))
+
+    def success(self) -> Success:
+        tried = self._trials.sum()
+        return success_of_counts(self._won, self._trials, self._total / tried if tried else None)
 
 
 def _units(rows: Rows) -> Floats:

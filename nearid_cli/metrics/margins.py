@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.identity import RESOLUTION
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
+from nearid_cli.metrics.intervals import MIN_UNITS
+from nearid_cli.metrics.proportions import proportion_interval, share_interval
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -28,11 +29,11 @@ class Success:
     """How often views of the same object beat distractors. None where nothing was tried.
 
     Attributes:
-        samples: samples with at least one trial.
+        samples: samples with at least one trial; one counts as often as it has rows.
         trials: trials of all samples.
         ssr: sample success rate, the share of samples that win all their trials, 0 to 1.
         pa: pairwise accuracy, won trials / trials, 0 to 1.
-        ssr_ci95, pa_ci95: low and high ends of 95 % intervals, bootstrap over samples; None below 3 samples.
+        ssr_ci95, pa_ci95: low and high ends of 95 % intervals over samples; None below 3 samples.
         mean_margin: mean margin of all trials, -2 to 2.
     """
 
@@ -92,16 +93,15 @@ def sample_margins(
     return margins
 
 
-def success(margins: npt.NDArray[np.floating], seed: int = 0) -> Success:
+def success(margins: npt.NDArray[np.floating], samples: npt.ArrayLike | None = None) -> Success:
     """SSR, PA and their intervals. A trial is won when its margin is above 0; a tie is lost.
 
-    A sample without any trial is left out of everything. The intervals are percentile-bootstrap intervals over
-    samples, 2,000 resamples. All that a resample needs of a sample is how many trials it had and won, so it is
-    a multinomial draw of such kinds of samples; the order of samples does not matter.
+    A row without any trial is left out of everything.
 
     Args:
         margins: float [N, T], NaN for no trial; T = 6 from `sample_margins`, but any number will do.
-        seed: of the bootstrap.
+        samples: [N], a name or number of the sample of each row, where some have several rows (the same views beside
+            the distractors of several sources); None where every row is a sample of its own.
 
     Raises:
         ValueError: `margins` is not two-dimensional, or infinite somewhere.
@@ -118,42 +118,50 @@ def success(margins: npt.NDArray[np.floating], seed: int = 0) -> Success:
         )
     tried = ~np.isnan(margins)
     mean_margin = float(margins[tried].mean()) if tried.any() else None
-    return success_of_counts((margins > 0).sum(axis=1), tried.sum(axis=1), mean_margin, seed)
+    return success_of_counts((margins > 0).sum(axis=1), tried.sum(axis=1), mean_margin, samples)
 
 
 def success_of_counts(
-    won: npt.NDArray[np.integer], trials: npt.NDArray[np.integer], mean_margin: float | None, seed: int = 0
+    won: npt.NDArray[np.integer],
+    trials: npt.NDArray[np.integer],
+    mean_margin: float | None,
+    samples: npt.ArrayLike | None = None,
 ) -> Success:
-    """SSR, PA and their intervals from what each sample won; see `success`.
+    """SSR, PA and their intervals from what each row won; see `success`.
+
+    That of SSR is Clopper and Pearson's. Trials of one sample share its views, and rows of one sample as well: the
+    intervals of PA, and of SSR where samples have several rows, take samples for clusters.
 
     Args:
-        won: [N], trials that each sample won.
-        trials: [N], trials that each sample had; a sample with 0 is left out.
+        won: [N], trials that each row won.
+        trials: [N], trials that each row had; a row with 0 is left out.
         mean_margin: of all trials; handed through.
-        seed: of the bootstrap.
+        samples: as for `success`.
+
+    Raises:
+        ValueError: `samples` has another length.
     """
-    outcomes = np.stack([won, trials], axis=1)
-    kinds, counts = np.unique(outcomes[outcomes[:, 1] > 0], axis=0, return_counts=True)
-    won, trials = kinds.T
-    samples = int(counts.sum())
-    if samples == 0:
+    names = np.arange(len(trials)) if samples is None else np.asarray(samples)
+    if names.shape != trials.shape:
+        raise ValueError(f"Expected argument `samples` to have shape {trials.shape} but got {names.shape}")
+    there = trials > 0
+    won, trials = won[there], trials[there]
+    if not len(trials):
         return Success(0, 0, None, None, None, None, None)
-
-    def rates(counts: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
-        return counts @ (won == trials) / samples, (counts @ won) / (counts @ trials)
-
-    ssr, pa = rates(counts)
-    ssr_ci95 = pa_ci95 = None
-    if samples >= MIN_UNITS:
-        drawn = np.random.default_rng(seed).multinomial(samples, counts / samples, size=RESAMPLES)
-        ssr_ci95, pa_ci95 = (percentile_ci95(rate) for rate in rates(drawn))
+    _, clusters = np.unique(names[there], return_inverse=True)
+    rows = np.bincount(clusters)
+    whole, wins, tried = (np.bincount(clusters, weights=counts) for counts in (won == trials, won, trials))
+    ssr_ci95 = None
+    if len(rows) >= MIN_UNITS:
+        alone = len(rows) == len(trials)
+        ssr_ci95 = proportion_interval(whole.sum(), len(rows)) if alone else share_interval(whole, rows)
     return Success(
-        samples=samples,
-        trials=int(counts @ trials),
-        ssr=float(ssr),
-        pa=float(pa),
+        samples=len(trials),
+        trials=int(trials.sum()),
+        ssr=float((won == trials).mean()),
+        pa=float(won.sum() / trials.sum()),
         ssr_ci95=ssr_ci95,
-        pa_ci95=pa_ci95,
+        pa_ci95=share_interval(wins, tried),
         mean_margin=mean_margin,
     )
 

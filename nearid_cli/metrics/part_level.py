@@ -170,7 +170,7 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike, seed: int = 
     counts = there.sum(axis=0)
     r, varies = _pearson(x[None], y[None], there[None])
     drawn = _resampled(x, y, there, seed)
-    trials = success(part_margins(values), seed)
+    trials = success(part_margins(values))
 
     def mean(first: int) -> tuple[float | None, Interval | None, int]:
         pairs = int(counts[:first].sum())

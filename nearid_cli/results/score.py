@@ -67,7 +67,9 @@ class Inputs:
     """What was scored: where the pictures came from and how many there were.
 
     `distractors` is None and `distractor_images` 0 without distractors. `strangers` are subjects of a comparison that
-    have references only: these count for the floor and the identification of the others.
+    have references only: these count for the floor and the identification of the others. `pairing` says how distractors
+    are paired with references by their contexts, empty where they are not; `paired_subjects` is how many subjects SSR
+    and PA have trials of, and `paired_references` how many references have a distractor in their context.
     """
 
     references: str
@@ -81,6 +83,9 @@ class Inputs:
     distractors: str | None = None
     distractor_images: int = 0
     strangers: tuple[str, ...] = ()
+    pairing: str = ""
+    paired_subjects: int = 0
+    paired_references: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,8 +152,10 @@ class AggregateScores:
     """One metric over all subjects: unweighted means over subjects, and the mean over all pairs.
 
     `retention` is the ratio of two such means, of score - floor and of ceiling - floor.
-    `ssr` and `pa` are those of the references against the distractors: how far the metric can be trusted on
-    this data. They, `margin` and `positive_margins` are None without distractors.
+    `ssr` and `pa` are those of the references against the distractors in their contexts, as in the NearID paper: how
+    far the metric can be trusted on this data; None where distractors are not paired with references. `all_pairs_ssr`
+    and `all_pairs_pa` are of every distractor against every reference of a subject, which is another number. They,
+    `margin` and `positive_margins` are None without distractors.
     """
 
     score: float
@@ -167,6 +174,10 @@ class AggregateScores:
     retention_ci95: Interval | None = None
     identification_ci95: Interval | None = None
     positive_margins_ci95: Interval | None = None
+    all_pairs_ssr: float | None = None
+    all_pairs_ssr_ci95: Interval | None = None
+    all_pairs_pa: float | None = None
+    all_pairs_pa_ci95: Interval | None = None
 
     def figure(self) -> str:
         """The score with its interval, in three decimals."""

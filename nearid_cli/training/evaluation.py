@@ -84,7 +84,9 @@ def evaluate(
             margins.append(_margins(embeddings, valid.numpy()))
     parts = gather_object(list(zip(mine, np.concatenate(margins), strict=True) if margins else []))
     table = np.stack([row for _, row in sorted(parts, key=lambda part: int(part[0]))])
-    result = _rounded(success(table.reshape(-1, table.shape[-1])))
+    # The rows of one identity share its views.
+    identities = np.repeat(np.arange(len(table)), table.shape[1])
+    result = _rounded(success(table.reshape(-1, table.shape[-1]), identities))
     if len(data.sources) > 1:
         result["sources"] = {
             name: _rounded(success(table[:, place])) for place, name in enumerate(data.sources)

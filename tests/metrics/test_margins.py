@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy.stats import binomtest
 
 from nearid_cli.metrics.margins import sample_margins, success
 
@@ -103,31 +104,36 @@ def test_rates_are_what_a_loop_gives(margins):
         assert interval is None or 0 <= interval[0] <= interval[1] <= 1
 
 
-def test_the_intervals_are_those_of_resampled_samples():
-    random = np.random.default_rng(1)
-    margins = random.standard_normal((80, 6)) + random.standard_normal((80, 1)) + 0.5
-    margins[random.random((80, 6)) < 0.3] = np.nan
-    margins = margins[~np.isnan(margins).all(axis=1)]
-    resampled = []
-    for _ in range(4000):
-        rows = margins[random.integers(len(margins), size=len(margins))]
-        wins = (rows > 0).sum(axis=1)
-        trials = (~np.isnan(rows)).sum(axis=1)
-        resampled.append(((wins == trials).mean(), wins.sum() / trials.sum()))
-    result = success(margins)
-    ends = np.percentile(resampled, [2.5, 97.5], axis=0)
-    # Both are off by their resampling, 0.06 and 0.04 standard errors (one sigma); five sigma are allowed.
-    tolerance = 5 * 0.072 * np.std(resampled, axis=0)
-    assert np.abs(np.array(result.ssr_ci95) - ends[:, 0]).max() < tolerance[0] + 1 / len(margins)
-    assert np.abs(np.array(result.pa_ci95) - ends[:, 1]).max() < tolerance[1]
+def test_the_interval_of_ssr_is_clopper_and_pearsons():
+    margins = np.array([[0.1, 0.2]] * 9 + [[0.1, -0.2]] * 3 + [[np.nan, np.nan]])
+    exact = binomtest(9, 12).proportion_ci(method="exact")
+    assert success(margins).ssr_ci95 == pytest.approx((exact.low, exact.high), abs=1e-9)
 
 
-def test_the_seed_decides_and_the_order_of_samples_does_not():
+@pytest.mark.parametrize(("margin", "share"), [(-0.1, 0.0), (0.1, 1.0)])
+def test_no_interval_has_zero_width_where_none_or_all_are_won(margin, share):
+    result = success(np.full((12, 6), margin))
+    assert (result.ssr, result.pa) == (share, share)
+    # All trials of a sample agree: 72 trials are worth no more than 12.
+    for low, high in (result.ssr_ci95, result.pa_ci95):
+        assert high - low == pytest.approx(1 - 0.025 ** (1 / 12), abs=1e-9)
+
+
+def test_rows_of_one_sample_are_no_independent_samples():
+    random = np.random.default_rng(3)
+    margins = np.repeat(random.standard_normal((20, 1)), 6, axis=1)
+    once, thrice = success(margins), success(np.repeat(margins, 3, axis=0), np.repeat(np.arange(20), 3))
+    assert (thrice.ssr, thrice.pa, thrice.samples) == (once.ssr, once.pa, 60)
+    assert thrice.ssr_ci95 == pytest.approx(once.pa_ci95)
+    assert thrice.pa_ci95 == pytest.approx(once.pa_ci95)
+    assert np.ptp(success(np.repeat(margins, 3, axis=0)).ssr_ci95) < np.ptp(once.ssr_ci95)
+
+
+def test_the_order_of_samples_does_not_matter():
     margins = np.random.default_rng(2).standard_normal((40, 6))
-    assert success(margins) == success(margins)
-    assert success(margins, seed=1).pa_ci95 != success(margins).pa_ci95
     shuffled, inorder = success(margins[::-1]), success(margins)
-    assert (shuffled.ssr_ci95, shuffled.pa_ci95) == (inorder.ssr_ci95, inorder.pa_ci95)
+    assert shuffled.ssr_ci95 == inorder.ssr_ci95
+    assert shuffled.pa_ci95 == pytest.approx(inorder.pa_ci95, abs=1e-12)
 
 
 def test_other_numbers_of_trials_are_welcome():
@@ -148,3 +154,5 @@ def test_wrong_arguments_are_told():
         success(np.array([[np.inf]]))
     with pytest.raises(ValueError, match=r"\[N, T\]"):
         success(np.array([0.1]))
+    with pytest.raises(ValueError, match="`samples` to have shape"):
+        success(np.array([[0.1]]), [0, 1])

@@ -45,9 +45,9 @@ def context_numbers(subjects: Sequence[Sides]) -> tuple[npt.NDArray[np.intp], np
 
 def with_trials(subjects: Sequence[Sides]) -> tuple[int, int]:
     """How many subjects SSR and PA have trials of, and how many of their references meet a distractor."""
-    met = [
-        sum(picture.context in {alike.context for alike, _ in distractors} - {None} for picture, _ in references)
-        for references, distractors in subjects
-        if len(references) > 1
-    ]
+    met = []
+    for references, distractors in subjects:
+        shown = {picture.context for picture, _ in distractors} - {None}
+        if len(references) > 1:
+            met.append(sum(picture.context in shown for picture, _ in references))
     return sum(number > 0 for number in met), sum(met)

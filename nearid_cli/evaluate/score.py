@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nearid_cli.activity import doing
 from nearid_cli.evaluate.embedding import Options
@@ -45,6 +45,7 @@ def score(
     with doing("looking for pictures"):
         dataset = find(references, generations, layout, distractors)
     _report_found(dataset)
+    _say_once(dataset.notes)
     refuse_unmatched(dataset.unmatched, allow_unmatched)
     return Scorer([dataset], options, skip_bad).score(dataset, allow_unmatched)
 
@@ -80,6 +81,7 @@ def score_methods(
         for line in dataset.unmatched:
             if line not in lacking:
                 unmatched.setdefault(line, []).append(name)
+    _say_once(line for dataset in datasets.values() for line in dataset.notes)
     refuse_unmatched(
         [
             f"{name}: {line}"
@@ -104,6 +106,11 @@ def score_methods(
             few(list(strangers)),
         )
     return results
+
+
+def _say_once(lines: Iterable[str]) -> None:
+    for line in dict.fromkeys(lines):
+        logger.info(line)
 
 
 def _report_found(dataset: Dataset, start: str = "") -> None:

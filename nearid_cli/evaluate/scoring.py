@@ -14,6 +14,7 @@ from nearid_cli import layouts
 from nearid_cli.activity import doing
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
 from nearid_cli.errors import InputError
+from nearid_cli.evaluate.contexts import Sides, context_numbers, once_a_context, with_trials
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
 from nearid_cli.layouts import Dataset, Picture
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
@@ -52,6 +53,11 @@ class _Usable:
     references: tuple[tuple[Picture, bytes], ...]
     generations: tuple[tuple[Picture, bytes], ...]
     distractors: tuple[tuple[Picture, bytes], ...]
+
+    @property
+    def sides(self) -> Sides:
+        """What SSR and PA are of."""
+        return self.references, self.distractors
 
 
 def refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:
@@ -115,6 +121,7 @@ class Scorer:
             spec.name: _identity(spec.name, subjects, strangers, self._embedded) for spec in self._specs
         }
         margins = _margins(subjects, self._embedded, scores)
+        paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)
         return ScoreResult(
             tool=this_tool(),
@@ -131,6 +138,9 @@ class Scorer:
                 distractors=None if dataset.distractors is None else storable(dataset.distractors),
                 distractor_images=sum(len(subject.distractors) for subject in subjects),
                 strangers=tuple(storable(stranger.name) for stranger in strangers),
+                pairing=storable(dataset.pairing),
+                paired_subjects=paired_subjects,
+                paired_references=paired_references,
             ),
             metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
             subjects=Subjects(
@@ -175,8 +185,7 @@ class Scorer:
             )
             references, again = _once(references)
             repeated += again
-            # A look-alike that is given twice, by a manifest and by a folder, say, is one trial and not two.
-            distractors, _ = _once(distractors)
+            distractors = once_a_context(distractors)
             if references and generations:
                 usable.append(_Usable(subject.name, references, generations, distractors))
                 continue
@@ -233,7 +242,7 @@ def _margins(
             *_rows(metric, subjects, "generations", embedded),
             numbers.generations,
             *_rows(metric, subjects, "distractors", embedded),
-            *_contexts(subjects),
+            *context_numbers([subject.sides for subject in subjects]),
         )
         for metric, numbers in scores.items()
     }

@@ -90,9 +90,7 @@ def _made_by_synth(roots: Iterable[Path]) -> bool:
     return isinstance(made_by, dict) and str(made_by.get("schema")).startswith("nearid.synth/")
 
 
-def _told(
-    references: Pictures, distractors: Pictures, context: _Told, how: str, condition: str = ""
-) -> Contexts:
+def _told(references: Pictures, distractors: Pictures, context: _Told, how: str) -> Contexts:
     """Contexts that something says of each picture; what no reference has is named."""
     known = _with_contexts(references, context)
     alike = _with_contexts(distractors, context)
@@ -105,7 +103,7 @@ def _told(
         how = ""
         notes.append(f"{_ADVICE}; no reference of a subject has the context of one of its distractors")
     else:
-        notes.append(f"distractors are paired with references {how}: SSR and PA as in the paper{condition}")
+        notes.append(f"distractors are paired with references {how}: SSR and PA as in the paper")
     if strange:
         named = few([f"{printable(s)} {printable(one.context or '')}" for s, one in strange])
         notes.append(
@@ -150,15 +148,14 @@ def _by_names(references: Pictures, distractors: Pictures) -> Contexts:
         )
     if why or not found:
         return Contexts(references, distractors, "", (_ADVICE + why,))
+    how = f"by name ({next(names for names in named.values() if names.paired).example()})"
     if any(names.counters for names in named.values()):
-        why = ", if equal numbers are equal contexts"
-    example = next(names for names in named.values() if names.paired).example()
+        how += ", equal numbers taken for equal contexts"
     return _told(
         references,
         distractors,
         lambda subject, one: named[subject].context(one) if subject in named else None,
-        f"by name ({example})",
-        why,
+        how,
     )
 
 

@@ -32,8 +32,8 @@ class DistractorScores:
         margins: [G], own score minus largest similarity to a distractor, -2 to 2.
         margin: [S], mean margin of the subject's generations.
         positive: [S], share of its generations with a margin above 0.
-        in_context: SSR and PA of the references, against the distractors in the context of each; nothing was tried where
-            no contexts are known.
+        in_context: SSR and PA of the references, against the distractors in the context of each; nothing was tried
+            where no contexts are known.
         all_pairs: likewise with every distractor against every reference.
     """
 
@@ -52,8 +52,8 @@ def distractor_scores(
     scores: Floats,
     distractors: Rows,
     distractor_subjects: Numbers,
-    reference_contexts: Numbers | None = None,
-    distractor_contexts: Numbers | None = None,
+    reference_contexts: Numbers,
+    distractor_contexts: Numbers,
 ) -> DistractorScores:
     """Margins of the generations, and success of the references.
 
@@ -65,8 +65,7 @@ def distractor_scores(
         scores: [G], mean similarity of each generation to its subject's references.
         distractors: embeddings [K, D].
         distractor_subjects: [K]; some subjects may have none.
-        reference_contexts: [R], the context of each, a number within its subject; below 0 where none is known. None for
-            all of them.
+        reference_contexts: [R], the context of each, a number within its subject; below 0 where none is known.
         distractor_contexts: [K], likewise.
 
     >>> axes, both = np.eye(2), np.array([0, 1])
@@ -87,10 +86,8 @@ def distractor_scores(
         margins[mine] = scores[mine] - (generations[mine] @ own.T).max(axis=1)
         among, against = references[views] @ references[views].T, references[views] @ own.T
         all_pairs.add(subject, among, against, np.ones(against.shape, bool))
-        if reference_contexts is not None and distractor_contexts is not None:
-            shown = reference_contexts[views]
-            same = (shown[:, None] == distractor_contexts[alike]) & (shown[:, None] >= 0)
-            in_context.add(subject, among, against, same)
+        shown = reference_contexts[views][:, None]
+        in_context.add(subject, among, against, (shown == distractor_contexts[alike]) & (shown >= 0))
     margins[np.abs(margins) <= RESOLUTION] = 0.0
     count = np.bincount(generation_subjects, minlength=subjects)
     positive = np.where(np.isnan(margins), np.nan, margins > 0)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.columns import GAP, Column, pages, room_beside, say, show, table
 from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.figures import (
@@ -51,6 +52,7 @@ def render_compare(result: CompareResult, console: Console, sort: str | None = N
     ranked, own = over_common(result), apart(result)
     show(console, _score_tables(ranked, sorted_methods(ranked, by), console.width, counted=own is None))
     _say(console, *missing_of_methods(ranked))
+    _say(console, *about_trials(ranked))
     _say(console, _legend(result))
     if own:
         _say(console, "Each method over its own subjects and generations, not ranked:")

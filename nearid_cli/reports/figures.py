@@ -13,7 +13,7 @@ _NAMED = 3  # so many of a list are named; the rest is counted
 CONTEXT = ("floor", "ceiling", "retention", "identification")
 """The numbers that put the first metric's score into context, in the order in which they are shown."""
 
-DISTRACTORS = ("margin", "positive_margins", "ssr", "pa")
+DISTRACTORS = ("margin", "positive_margins", "ssr", "pa", "all_pairs_ssr", "all_pairs_pa")
 """The numbers that exist with distractors only, in the order in which they are shown."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.figures import (
     figure,
     method_name,
@@ -45,6 +46,7 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
             f"Best in **bold**, second <ins>underlined</ins>{over}. Scores are mean cosine similarities, in brackets "
             "the 95 % interval.",
             f"▲ better, ▼ worse than {escape(result.baseline)} with an adjusted p below {SIGNIFICANT}.",
+            *map(escape, about_trials(result)),
             "",
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.figures import CONTEXT, change_figure, figure, score_figure
 from nearid_cli.reports.markdown_text import (
     Part,
@@ -62,6 +63,7 @@ def _explained(result: ScoreResult, baseline: ScoreResult | None) -> Iterator[st
         f"{count(inputs.generation_images, 'generation')}. Scores are mean cosine similarities, in brackets the "
         "95 % bootstrap interval. The aggregate is the unweighted mean over subjects."
     )
+    yield from map(escape, about_trials(result))
     if baseline is None:
         return
     common = len({s.subject for s in result.subjects} & {s.subject for s in baseline.subjects})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nearid_cli.reports.against import about_trials, against_distractors
 from nearid_cli.reports.columns import Column, pages, say, show, table
-from nearid_cli.reports.figures import CONTEXT, figure, score_figure, signed_figure, some
+from nearid_cli.reports.figures import CONTEXT, figure, score_figure, some
 from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
-from nearid_cli.results import AggregateScores, Interval, PairResult, ScoreResult, SubjectScores
+from nearid_cli.results import AggregateScores, PairResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
     show(console, score_tables(result, sort, console.width))
     if missing := missing_scores(result):
         say(console, *missing, "")
-    if any(scores.pa is not None for scores in result.aggregate.values()):
-        show(console, _distractor_tables(result, console.width))
+    if any(scores.margin is not None for scores in result.aggregate.values()):
+        show(console, against_distractors(result, console.width))
+        if about := about_trials(result):
+            say(console, *about, "")
     if worst:
         show(console, worst_tables(result, worst, console.width))
     for line in findings(result):
@@ -67,23 +70,6 @@ def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100)
         for header, groups in parts
         for page in pages([group for group in groups if group], [*names, "aggregate"], width)
     ]
-
-
-def _distractor_tables(result: ScoreResult, width: int) -> list[Table]:
-    """Each metric against the distractors: margins of the generations, and how far it tells the references apart."""
-    scores = [result.aggregate[metric.name] for metric in result.metrics]
-    columns = [
-        Column("margin", [signed_figure(one.margin) for one in scores]),
-        Column("positive\nmargins", [figure(one.positive_margins) for one in scores]),
-        Column("references' SSR", [_rate(one.ssr, one.ssr_ci95) for one in scores]),
-        Column("references' PA", [_rate(one.pa, one.pa_ci95) for one in scores]),
-    ]
-    names = [printable(metric.name) for metric in result.metrics]
-    return [table("against distractors", names, page) for page in pages([columns], names, width)]
-
-
-def _rate(rate: float | None, ci95: Interval | None) -> str:
-    return "-" if rate is None else score_figure(rate, ci95)
 
 
 def worst_tables(result: ScoreResult, n: int, width: int = 100) -> list[Table]:

@@ -1,4 +1,4 @@
-"""How far a metric tells references from their look-alikes: SSR and PA, and the number that is easily taken for these."""
+"""How far a metric tells references from look-alikes: SSR and PA, and the number that is easily taken for these."""
 
 from __future__ import annotations
 

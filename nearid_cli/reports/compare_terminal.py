@@ -52,12 +52,12 @@ def render_compare(result: CompareResult, console: Console, sort: str | None = N
     ranked, own = over_common(result), apart(result)
     show(console, _score_tables(ranked, sorted_methods(ranked, by), console.width, counted=own is None))
     _say(console, *missing_of_methods(ranked))
-    _say(console, *about_trials(ranked))
     _say(console, _legend(result))
     if own:
         _say(console, "Each method over its own subjects and generations, not ranked:")
         show(console, _score_tables(own, [own.methods[one.name] for one in methods], console.width))
         _say(console, *missing_of_methods(own))
+    _say(console, *about_trials(result))
     _say(console, *_against(result))
     show(console, _difference_tables(result, methods, console.width))
     _say(console, *missing_differences(result))

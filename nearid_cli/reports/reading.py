@@ -82,7 +82,9 @@ def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | C
         )
     try:
         result: ScoreResult | CompareResult = builder(_KINDS[schema], holes)(document)
-        if schema == _OLD_COMPARE:
+        if schema == _OLD_SCORE:
+            result = _old_score(cast("ScoreResult", result))
+        elif schema == _OLD_COMPARE:
             result = _as_old(cast("CompareResult", result))
         for place, one in _scores(result):
             _check_metrics(one, place)
@@ -106,11 +108,31 @@ def _as_old(result: CompareResult) -> CompareResult:
     Its scores are as old as it is. Its ranks and its tests did not heed which subjects and prompts a method lacks.
     """
     methods = (
-        replace(one, result=replace(one.result, schema=_OLD_SCORE), ranks=dict.fromkeys(one.ranks))
-        for one in result.methods
+        replace(one, result=_old_score(one.result), ranks=dict.fromkeys(one.ranks)) for one in result.methods
     )
     compared = (replace(one, verdict="of an older nearid: compare anew") for one in result.comparisons)
     return replace(result, methods=Methods(methods), comparisons=tuple(compared))
+
+
+def _old_score(result: ScoreResult) -> ScoreResult:
+    """What was called SSR and PA then is of all pairs of references and distractors."""
+    aggregate = {
+        metric: replace(
+            one,
+            ssr=None,
+            ssr_ci95=None,
+            pa=None,
+            pa_ci95=None,
+            all_pairs_ssr=one.ssr,
+            all_pairs_ssr_ci95=one.ssr_ci95,
+            all_pairs_pa=one.pa,
+            all_pairs_pa_ci95=one.pa_ci95,
+        )
+        if one.pa is not None
+        else one
+        for metric, one in result.aggregate.items()
+    }
+    return replace(result, schema=_OLD_SCORE, aggregate=aggregate)
 
 
 def _no_constant(constant: str) -> NoReturn:

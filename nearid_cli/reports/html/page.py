@@ -13,6 +13,7 @@ from importlib import resources
 from string import Template
 
 from nearid_cli.reports import gate_text
+from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import sections, tables
 from nearid_cli.reports.html.data import json_in_html, memory_note, methods_of, page_data, subjects_of
@@ -84,7 +85,7 @@ def _sections(
         over = f", over the {ground(result)}" if apart(result) else ""
         about += f" Best method by {metrics[0]} first{over}, {_ORDER}."
         shown = sections.headline(result, metrics)
-    parts.append(("scores", "Scores", about, shown + tables.listed(notes)))
+    parts.append(("scores", "Scores", about, shown + tables.listed([*about_trials(result), *notes])))
     if isinstance(result, CompareResult) and result.comparisons:
         content = sections.differences(result, metrics)
         parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))

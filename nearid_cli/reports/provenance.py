@@ -25,7 +25,8 @@ def _inputs(inputs: Inputs) -> Iterator[str]:
     yield f"references: {inputs.references} ({count(inputs.reference_images, 'picture')})"
     yield f"generations: {inputs.generations} ({count(inputs.generation_images, 'picture')})"
     if inputs.distractors is not None:
-        yield f"distractors: {inputs.distractors} ({count(inputs.distractor_images, 'picture')})"
+        paired = f", paired with references {inputs.pairing}" if inputs.pairing else ""
+        yield f"distractors: {inputs.distractors} ({count(inputs.distractor_images, 'picture')}){paired}"
     yield f"layout: {inputs.layout}, {count(inputs.subjects, 'subject')}"
 
 

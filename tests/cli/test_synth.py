@@ -72,7 +72,12 @@ def test_folders_are_scored_by_the_command_that_it_names(nearid: Nearid, tmp_pat
     assert nearid(*command[1:]).code == 0
     scored = nearid(*command[1:-1], "hog")
     assert scored.code == 0
-    assert scored.err == "layout folders: 20 subjects, 40 references, 20 generations, 60 distractors\n"
+    assert scored.err.splitlines() == [
+        "layout folders: 20 subjects, 40 references, 20 generations, 60 distractors",
+        "distractors are paired with references by name, as nearid synth writes them: SSR and PA as in the paper",
+        "20 distractors of 60 in a context that no reference of the subject has, without trials in SSR and PA: "
+        "bottle_000017 03, camera_000007 03, car_000008 03 and 17 more",
+    ]
     assert nearid("score", "my data/manifest.csv", "--metric", "hog").out == scored.out
     # Look-alikes are scored as a method too.
     assert nearid("score", "my data/references", "my data/distractors", "--metric", "hog").code == 0

@@ -145,12 +145,16 @@ def test_the_aggregate_comes_first(result):
 def test_numbers_with_distractors_are_shown(result, replace):
     aggregate = dict(result.aggregate)
     aggregate["dino"] = replace(aggregate["dino"], margin=-0.0001, positive_margins=0.5, ssr=0.25, pa=0.75)
-    inputs = replace(result.inputs, distractors="lookalikes", distractor_images=12)
+    aggregate["dino"] = replace(aggregate["dino"], all_pairs_ssr=0.5, all_pairs_pa=0.875)
+    inputs = replace(result.inputs, distractors="lookalikes", distractor_images=12, pairing="by name")
     found = page(to_markdown(replace(result, aggregate=aggregate, inputs=inputs)))
-    assert found.tables[0][0][6:] == ["margin", "positive margins", "ssr", "pa", "copies"]
-    assert found.tables[0][1][6:] == ["-", "-", "-", "-", "1"]
-    assert found.tables[0][3][6:] == ["0.000", "0.500", "0.250", "0.750", "1"]
-    assert "distractors: lookalikes (12 pictures)" in found.entries
+    assert found.tables[0][0][6:] == [
+        *("margin", "positive margins", "ssr", "pa", "all pairs ssr", "all pairs pa", "copies")
+    ]
+    assert found.tables[0][1][6:] == ["-", "-", "-", "-", "-", "-", "1"]
+    assert found.tables[0][3][6:] == ["0.000", "0.500", "0.250", "0.750", "0.500", "0.875", "1"]
+    assert "distractors: lookalikes (12 pictures), paired with references by name" in found.entries
+    assert "all pairs: not the paper's: every distractor against every reference" in found.html
 
 
 def test_changes_since_a_baseline(make):

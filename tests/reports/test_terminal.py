@@ -88,6 +88,17 @@ against distractors  margin   margins       references' SSR        references' P
 ─────────────────────────────────────────────────────────────────────────────────
 nearid               +0.120     0.750  0.800 [0.600, 1.000]  0.900 [0.850, 0.950]
 dino                 -0.040     0.250                 0.500                 0.600
+
+                                all pairs             all pairs
+against distractors                   SSR                    PA
+───────────────────────────────────────────────────────────────
+nearid               0.700 [0.500, 0.900]  0.950 [0.900, 0.980]
+dino                                0.600                 0.800
+
+SSR and PA: the paper's, each reference against the distractors in its context, paired by name
+(01.png with 01.png); 1 of 2 subjects and 3 of 8 references have such
+all pairs: not the paper's: every distractor against every reference, mostly across contexts, which
+flatters a metric that sees the background
 """
 
 
@@ -101,13 +112,27 @@ def test_distractors_have_a_table(render):
             "ssr_ci95": (0.6, 1.0),
             "pa": 0.9,
             "pa_ci95": (0.85, 0.95),
+            "all_pairs_ssr": 0.7,
+            "all_pairs_ssr_ci95": (0.5, 0.9),
+            "all_pairs_pa": 0.95,
+            "all_pairs_pa_ci95": (0.9, 0.98),
         },
-        "dino": {"margin": -0.04, "positive_margins": 0.25, "ssr": 0.5, "pa": 0.6},
+        "dino": {
+            "margin": -0.04,
+            "positive_margins": 0.25,
+            "ssr": 0.5,
+            "pa": 0.6,
+            "all_pairs_ssr": 0.6,
+            "all_pairs_pa": 0.8,
+        },
     }
     cat, mug = result.subjects
     nearid = replace(cat.scores["nearid"], margin=0.2, positive_margins=1.0)
     with_margins = replace(
         result,
+        inputs=replace(
+            result.inputs, pairing="by name (01.png with 01.png)", paired_subjects=1, paired_references=3
+        ),
         subjects=(replace(cat, scores={**cat.scores, "nearid": nearid}), mug),
         aggregate={name: replace(result.aggregate[name], **own) for name, own in numbers.items()},
     )
@@ -116,6 +141,19 @@ def test_distractors_have_a_table(render):
     (cat_row,) = [line for line in shown.split("by nearid")[1].splitlines() if line.startswith("cat ")]
     (mug_row,) = [line for line in shown.split("by nearid")[1].splitlines() if line.startswith("red mug ")]
     assert (cat_row.split()[-1], mug_row.split()[-1]) == ("0.200", "-")
+
+
+def test_without_contexts_there_is_no_ssr_and_pa(render):
+    result = make_result({"cat": 0.9})
+    known = {"margin": 0.1, "positive_margins": 0.5, "all_pairs_ssr": 0.5, "all_pairs_pa": 0.7}
+    result = replace(
+        result, aggregate={name: replace(one, **known) for name, one in result.aggregate.items()}
+    )
+    shown = render(render_score, result, width=160)
+    assert "references' SSR" not in shown
+    assert "all pairs" in shown
+    assert "no SSR and PA: they need distractors in the context of a reference" in shown
+    assert "the paper's, each" not in shown
 
 
 def test_numbers_that_do_not_exist(make, render):

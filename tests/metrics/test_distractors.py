@@ -92,10 +92,10 @@ def test_it_equals_plain_loops(sizes, seed):
         else:
             assert found.margin[subject] == pytest.approx(np.mean(own), abs=1e-12)
             assert found.positive[subject] == np.mean([m > 0 for m in own])
-    for success, (won, trials, samples) in ((found.all_pairs, all_pairs), (found.in_context, in_context)):
-        assert (success.trials, success.samples) == (trials, len(samples))
-        assert success.pa == (won / trials if trials else None)
-        assert success.ssr == (pytest.approx(np.mean(samples)) if trials else None)
+    for tried, (won, trials, samples) in ((found.all_pairs, all_pairs), (found.in_context, in_context)):
+        assert (tried.trials, tried.samples) == (trials, len(samples))
+        assert tried.pa == (won / trials if trials else None)
+        assert tried.ssr == (pytest.approx(np.mean(samples)) if trials else None)
 
 
 def test_a_distractor_for_each_view_is_the_protocol_of_the_paper():

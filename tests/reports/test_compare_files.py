@@ -19,7 +19,9 @@ def test_json_round_trip(compared, tmp_path):
 def test_json_round_trip_with_everything_that_is_optional(compared, make, replace, tmp_path):
     method = compared.methods[0]
     result = method.result
-    aggregate = {m: replace(a, margin=0.1, ssr=0.5, all_pairs_pa_ci95=(0.4, 0.6)) for m, a in result.aggregate.items()}
+    aggregate = {
+        m: replace(a, margin=0.1, ssr=0.5, all_pairs_pa_ci95=(0.4, 0.6)) for m, a in result.aggregate.items()
+    }
     subjects = tuple(replace(s, reference_paths=("1.jpg", "\x1b.jpg")) for s in result.subjects)
     images = tuple(replace(image, margins={"nearid": -0.1}) for image in result.images)
     inputs = replace(result.inputs, distractors="d", distractor_images=3)

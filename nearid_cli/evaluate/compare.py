@@ -11,7 +11,7 @@ from nearid_cli.evaluate.common import Ground, common_ground, common_scores, rem
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
 from nearid_cli.evaluate.verdicts import against_the_best, judged
-from nearid_cli.metrics.identity import RESOLUTION
+from nearid_cli.metrics.resolution import RESOLUTION
 from nearid_cli.results import CompareResult, Comparison, Method, Methods, ScoreResult
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import storable

@@ -321,6 +321,8 @@ def _of_subject(numbers: IdentityScores, margins: DistractorScores | None, index
         identification=_known(numbers.identification[index]),
         margin=_known(margins.margin[index]) if margins else None,
         positive_margins=_known(margins.positive[index]) if margins else None,
+        within_noise=bool(numbers.within_noise[index]),
+        identification_ci95=_interval(numbers.identification_ci95[index]),
     )
 
 
@@ -334,6 +336,8 @@ def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> Aggreg
         floor=_known(aggregate.floor),
         retention=_known(aggregate.retention),
         identification=_known(aggregate.identification),
+        retention_ci95=_interval(aggregate.retention_ci95),
+        identification_ci95=_interval(aggregate.identification_ci95),
     )
     if margins is None:
         return known

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.metrics.margins import Success, success_of_counts
+from nearid_cli.metrics.resolution import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.floating]

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.intervals import mean_intervals
+from nearid_cli.metrics.proportions import mean_share_interval
+from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.retention import ceiling_errors, retention, room_errors
+from nearid_cli.metrics.units import Units
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
-
-RESOLUTION = 1e-9
-"""Similarities closer than this are equal. Far above the rounding of float64 sums (1e-15), which would
-otherwise break ties between subjects with the same references; far below that of float32 embeddings (1e-7).
-"""
 
 _ROWS = 512  # generations at a time: bounds memory, and the block stays in the processor's cache
 
@@ -30,9 +29,12 @@ class AggregateIdentity:
     """One metric over all subjects. NaN where a number does not exist.
 
     Attributes:
-        score, ceiling, floor, retention, identification: unweighted means over the subjects that have the
-            number.
-        ci95: [2], interval over subjects; NaN below 3 subjects.
+        score, ceiling, floor, identification: unweighted means over the subjects that have the number.
+        ci95: [2], of `score`, over subjects; NaN below 3 subjects.
+        retention: mean of score - floor over mean of ceiling - floor, over the subjects that have both; NaN
+            where the mean of ceiling - floor is within its noise.
+        retention_ci95: [2], over these subjects; NaN where it would have no end.
+        identification_ci95: [2], over subjects; NaN below 3.
         pair_mean: mean over all (generation, own reference) pairs of all subjects.
     """
 
@@ -43,6 +45,8 @@ class AggregateIdentity:
     floor: float
     retention: float
     identification: float
+    retention_ci95: Floats
+    identification_ci95: Floats
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,15 @@ class IdentityScores:
         score: [S], mean over all (generation, reference) pairs of a subject.
         std: [S], sample standard deviation of the subject's values in `generations`; NaN with one.
         min, max: [S], the lowest and highest of these.
-        ci95: [S, 2], interval over generations; NaN below 3 generations.
+        ci95: [S, 2], over the units of its generations (see `identity_scores`); NaN below 3.
         ceiling: [S], mean similarity among the subject's references (pairs i<j); NaN with one.
         floor: [S], mean similarity of its generations to all references of all other subjects; NaN with one
             subject.
-        retention: [S], (score - floor) / (ceiling - floor); NaN unless ceiling > floor.
+        retention: [S], (score - floor) / (ceiling - floor); NaN where `within_noise`.
+        within_noise: [S], bool: ceiling and floor exist, but ceiling - floor is not above 2 standard errors of itself.
         identification: [S], share of its generations nearer to their own subject (by mean similarity to its
             references) than to any other; a tie is not nearer. NaN with one subject.
+        identification_ci95: [S, 2], over the units of its generations; NaN below 3 units, or with one subject.
         aggregate: the same over all subjects.
     """
 
@@ -73,7 +79,9 @@ class IdentityScores:
     ceiling: Floats
     floor: Floats
     retention: Floats
+    within_noise: npt.NDArray[np.bool_]
     identification: Floats
+    identification_ci95: Floats
     aggregate: AggregateIdentity
 
 
@@ -82,6 +90,7 @@ def identity_scores(
     reference_subjects: npt.NDArray[np.integer],
     generations: npt.NDArray[np.floating],
     generation_subjects: npt.NDArray[np.integer],
+    generation_clusters: npt.NDArray[np.integer] | None = None,
 ) -> IdentityScores:
     """Score generations against the references of their subjects.
 
@@ -94,6 +103,8 @@ def identity_scores(
         generations: embeddings [G, D].
         generation_subjects: [G], likewise, 0..S-1. Subjects from S on have references only: they are strangers
             to all others, count for floor and identification, and have no numbers of their own.
+        generation_clusters: [G], the generations of a subject with one number are one unit of its intervals, such as
+            those of one prompt, or of one content. None where each generation is a unit.
 
     Returns:
         Scores by generation, by subject (in the order of their numbers) and over all subjects.
@@ -119,12 +130,16 @@ def identity_scores(
             "Expected argument `generation_subjects` to hold subjects of `reference_subjects` "
             f"but got {subjects} subjects, and references of {referenced}"
         )
+    if generation_clusters is not None:
+        _check_numbers("generation_clusters", generation_clusters, len(generations))
     own_subject = generation_subjects.astype(np.intp)
     sizes = np.bincount(reference_subjects)
 
-    centres, every_ceiling = _reference_sets(references, reference_subjects, sizes)
-    ceiling = every_ceiling[:subjects]
-    own, strangers, nearest_stranger = _similarities(generations, own_subject, centres, sizes)
+    sets = _reference_sets(references, reference_subjects, sizes)
+    own, strangers, nearest_stranger, apart = _similarities(generations, own_subject, sets, sizes)
+    sizes = sizes[:subjects]
+    ceiling, closeness = sets.ceiling[:subjects], sets.closeness[: sizes.sum()]
+    units = Units(own_subject, generation_clusters)
 
     order = np.lexsort((own, own_subject))  # by subject, then by value: sums do not depend on input order
     counts = np.bincount(own_subject)
@@ -137,68 +152,98 @@ def identity_scores(
     low, high = ordered[starts], ordered[starts + counts - 1]
     score: Floats = np.clip(subject_means(own), low, high)  # rounding must not carry a mean past its values
     floor = subject_means(strangers)
-    identification = subject_means((own - nearest_stranger > RESOLUTION).astype(np.float64))
+    identified = own - nearest_stranger > RESOLUTION
+    identification = subject_means(identified.astype(np.float64))
+    identification_ci95 = units.share_intervals(identified)
     if referenced == 1:
-        identification[:] = np.nan
+        identification[:] = identification_ci95[:] = np.nan
     squares = subject_means((own - score[own_subject]) ** 2)
-    retention = _retention(score, ceiling, floor)
+    ceiling_error = ceiling_errors(closeness, sizes, own, apart, own_subject)
+    retained = retention(score, ceiling, floor, room_errors(ceiling_error, strangers, units))
     return IdentityScores(
         generations=own,
         score=score,
         std=np.sqrt(np.divide(squares * counts, counts - 1, out=np.full(subjects, np.nan), where=counts > 1)),
         min=low,
         max=high,
-        ci95=_subject_intervals(ordered, starts, counts),
+        ci95=np.clip(units.mean_intervals(own), -1, 1),
         ceiling=ceiling,
         floor=floor,
-        retention=retention,
+        retention=retained.by_subject,
+        within_noise=retained.within_noise,
         identification=identification,
+        identification_ci95=identification_ci95,
         aggregate=AggregateIdentity(
             score=float(score.mean()),
             ci95=np.clip(mean_intervals(score[:, None])[0], -1, 1),
-            pair_mean=float(np.average(score, weights=counts * sizes[:subjects])),
+            pair_mean=float(np.average(score, weights=counts * sizes)),
             ceiling=_mean_of_known(ceiling),
             floor=_mean_of_known(floor),
-            retention=_mean_of_known(retention),
+            retention=retained.of_all,
+            retention_ci95=retained.ci95,
             identification=_mean_of_known(identification),
+            identification_ci95=np.array(
+                (referenced > 1 and mean_share_interval(identification, len(own))) or (np.nan, np.nan)
+            ),
         ),
     )
 
 
+@dataclass(frozen=True)
+class _References:
+    """What the references of each subject are to each other and to generations.
+
+    Attributes:
+        centres: [S, D], mean unit vector.
+        halves: [S, D], half the difference of the unit vectors of two references; 0 with more or fewer.
+        ceiling: [S], mean similarity of pairs.
+        closeness: [R], by subject: the sum of each reference's similarities to the others of its subject.
+    """
+
+    centres: Floats
+    halves: Floats
+    ceiling: Floats
+    closeness: Floats
+
+
 def _reference_sets(
     references: npt.NDArray[np.floating], subjects: npt.NDArray[np.integer], sizes: Integers
-) -> tuple[Floats, Floats]:
-    """The mean unit vector [S, D] of each subject's references, and their ceiling [S].
-
-    With u the unit vectors, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2.
-    """
+) -> _References:
+    """With u the unit vectors of a subject, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2."""
     units = references[np.argsort(subjects, kind="stable")].astype(np.float64)
     units /= _norms("references", units)[:, None]
-    sums = np.add.reduceat(units, np.cumsum(sizes) - sizes, axis=0)
+    starts = np.cumsum(sizes) - sizes
+    sums = np.add.reduceat(units, starts, axis=0)
+    closeness = np.einsum("rd,rd->r", units, np.repeat(sums, sizes, axis=0)) - 1
     pairs = sizes * (sizes - 1)
     ceiling = np.full(len(sizes), np.nan)
     np.divide(np.einsum("sd,sd->s", sums, sums) - sizes, pairs, out=ceiling, where=pairs > 0)
-    return sums / sizes[:, None], np.clip(ceiling, -1, 1)
+    halves = np.zeros_like(sums)
+    two = sizes == 2
+    halves[two] = (units[starts[two]] - units[starts[two] + 1]) / 2
+    return _References(sums / sizes[:, None], halves, np.clip(ceiling, -1, 1), closeness)
 
 
 def _similarities(
-    generations: npt.NDArray[np.floating], own_subject: Integers, centres: Floats, sizes: Integers
-) -> tuple[Floats, Floats, Floats]:
+    generations: npt.NDArray[np.floating], own_subject: Integers, sets: _References, sizes: Integers
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Mean similarities of each generation to references.
 
     Returns:
-        Three arrays [G]: to the references of its own subject, of all other subjects together, and of the
-        nearest other subject. The last two are NaN with one subject.
+        Four arrays [G]: to the references of its own subject, of all other subjects together, and of the
+        nearest other subject, and half the difference of those to its own references where these are two. The
+        second and third are NaN with one subject.
     """
-    own, strangers, nearest = (np.empty(len(generations)) for _ in range(3))
+    own, strangers, nearest, apart = (np.zeros(len(generations)) for _ in range(4))
     buffer = np.empty((min(_ROWS, len(generations)), generations.shape[1]))
+    pairs = bool((sizes == 2).any())
     for start in range(0, len(generations), _ROWS):
         rows = slice(start, start + _ROWS)
         subject = own_subject[rows]
         block = buffer[: len(subject)]
         block[:] = generations[rows]
         norms = _norms("generations", block)
-        similarity = block @ centres.T
+        similarity = block @ sets.centres.T
         similarity /= norms[:, None]
         diagonal = np.arange(len(subject)), subject
         own[rows] = similarity[diagonal]
@@ -206,28 +251,13 @@ def _similarities(
         strangers[rows] = similarity @ sizes.astype(np.float64)
         similarity[diagonal] = -np.inf
         nearest[rows] = similarity.max(axis=1)
+        if pairs:
+            apart[rows] = np.einsum("nd,nd->n", block, sets.halves[subject]) / norms
     if len(sizes) == 1:
         strangers[:] = nearest[:] = np.nan
     else:
         strangers /= (sizes.sum() - sizes)[own_subject]
-    return np.clip(own, -1, 1), np.clip(strangers, -1, 1), nearest
-
-
-def _subject_intervals(ordered: Floats, starts: Integers, counts: Integers) -> Floats:
-    """Interval [S, 2] of each subject's score, one array for all subjects with as many generations."""
-    intervals = np.empty((len(counts), 2))
-    for n in np.unique(counts):
-        alike = np.flatnonzero(counts == n)
-        intervals[alike] = np.clip(mean_intervals(ordered[starts[alike] + np.arange(n)[:, None]]), -1, 1)
-    return intervals
-
-
-def _retention(score: Floats, ceiling: Floats, floor: Floats) -> Floats:
-    """(score - floor) / (ceiling - floor) where the ceiling is above the floor, else NaN."""
-    room = ceiling - floor
-    retention = np.full(len(score), np.nan)
-    np.divide(score - floor, room, out=retention, where=room > RESOLUTION)
-    return retention
+    return np.clip(own, -1, 1), np.clip(strangers, -1, 1), nearest, apart
 
 
 def _mean_of_known(values: Floats) -> float:
@@ -257,11 +287,7 @@ def _check_embeddings(name: str, array: npt.NDArray[np.floating]) -> None:
 
 def _check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int:
     """Check the subject numbers and return how many subjects there are."""
-    if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(
-            f"Expected argument `{name}` to be an integer array of shape ({rows},) "
-            f"but got {array.dtype} of shape {array.shape}"
-        )
+    _check_numbers(name, array, rows)
     found = np.unique(array)
     if not np.array_equal(found, np.arange(len(found))):
         raise ValueError(
@@ -269,3 +295,11 @@ def _check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int
             f"but got {found.tolist()[:10]}"
         )
     return len(found)
+
+
+def _check_numbers(name: str, array: npt.NDArray[np.integer], rows: int) -> None:
+    if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"Expected argument `{name}` to be an integer array of shape ({rows},) "
+            f"but got {array.dtype} of shape {array.shape}"
+        )

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.metrics.intervals import MIN_UNITS
 from nearid_cli.metrics.proportions import proportion_interval, share_interval
+from nearid_cli.metrics.resolution import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]

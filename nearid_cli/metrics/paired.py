@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
-from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.metrics.quantiles import t_quantile
+from nearid_cli.metrics.resolution import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.identity import RESOLUTION
 from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
 from nearid_cli.metrics.margins import success
+from nearid_cli.metrics.resolution import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]

@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearid_cli.metrics import identity_scores
+from nearid_cli.metrics.intervals import contributions, mean_interval, ratio_interval
+from nearid_cli.metrics.proportions import mean_share_interval, share_interval
+from tests.retaining import cosine, room_errors
 
 NUMBERS = ("score", "std", "min", "max", "ceiling", "floor", "retention", "identification")
+INTERVALS = ("ci95", "identification_ci95", "within_noise")
+LIMITS = {"ci95": (-1, 1)}
 
 
 def data(seed, subjects=5, dimension=16, references=(1, 6), generations=(1, 9), noise=1.0):
@@ -27,25 +32,26 @@ def data(seed, subjects=5, dimension=16, references=(1, 6), generations=(1, 9), 
     return (*pictures(*references), *pictures(*generations))
 
 
-def cosine(a, b):
-    a, b = a.tolist(), b.tolist()
-    dot = math.fsum(x * y for x, y in zip(a, b, strict=True))
-    return dot / math.sqrt(math.fsum(x * x for x in a)) / math.sqrt(math.fsum(x * x for x in b))
-
-
 def mean_or_nan(values):
     return statistics.fmean(values) if values else math.nan
 
 
-def naive(references, reference_subjects, generations, generation_subjects):
-    """The definitions of DESIGN section 2, pair by pair."""
+def naive(references, reference_subjects, generations, generation_subjects, clusters=None):
+    """The definitions of docs/metrics.md, pair by pair."""
     subjects = range(max(reference_subjects) + 1)
     refs = {s: [r for r, t in zip(references, reference_subjects, strict=True) if t == s] for s in subjects}
     gens = {s: [g for g, t in zip(generations, generation_subjects, strict=True) if t == s] for s in subjects}
+    clusters = list(range(len(generations))) if clusters is None else clusters.tolist()
+    units = {s: [c for c, t in zip(clusters, generation_subjects, strict=True) if t == s] for s in subjects}
+    errors = room_errors(list(refs.values()), list(gens.values()), list(units.values()))
     rows, pairs = [], []
     for s in subjects:
         pairs += [cosine(g, r) for g in gens[s] for r in refs[s]]
         own = [mean_or_nan([cosine(g, r) for r in refs[s]]) for g in gens[s]]
+        hits = [
+            all(value > mean_or_nan([cosine(g, r) for r in refs[t]]) for t in subjects if t != s)
+            for g, value in zip(gens[s], own, strict=True)
+        ]
         inner = [cosine(a, b) for i, a in enumerate(refs[s]) for b in refs[s][i + 1 :]]
         row = {
             "score": mean_or_nan([cosine(g, r) for g in gens[s] for r in refs[s]]),
@@ -57,33 +63,73 @@ def naive(references, reference_subjects, generations, generation_subjects):
                 [cosine(g, r) for g in gens[s] for t in subjects if t != s for r in refs[t]]
             ),
             "retention": math.nan,
-            "identification": mean_or_nan(
-                [
-                    all(value > mean_or_nan([cosine(g, r) for r in refs[t]]) for t in subjects if t != s)
-                    for g, value in zip(gens[s], own, strict=True)
-                ]
-            ),
+            "identification": mean_or_nan(hits if len(refs) > 1 else []),
+            "ci95": mean_interval(contributions(own, units[s])) or (math.nan, math.nan),
+            "identification_ci95": (share_interval(*wins(hits, units[s])) if len(refs) > 1 else None)
+            or (math.nan, math.nan),
         }
-        if row["ceiling"] > row["floor"]:
-            row["retention"] = (row["score"] - row["floor"]) / (row["ceiling"] - row["floor"])
+        room = row["ceiling"] - row["floor"]
+        if room > 2 * errors[s]:
+            row["retention"] = (row["score"] - row["floor"]) / room
+        row["within_noise"] = room <= 2 * errors[s]
         rows.append(row)
-    table = {name: [row[name] for row in rows] for name in NUMBERS}
+    table = {name: [row[name] for row in rows] for name in (*NUMBERS, *INTERVALS)}
     means = {
         name: mean_or_nan([value for value in table[name] if not math.isnan(value)])
-        for name in ("score", "ceiling", "floor", "retention", "identification")
+        for name in ("score", "ceiling", "floor", "identification")
     }
-    return table, {**means, "pair_mean": mean_or_nan(pairs)}
+    whole = [(row, error) for row, error in zip(rows, errors, strict=True) if not math.isnan(error)]
+    gains = [row["score"] - row["floor"] for row, _ in whole]
+    rooms = [row["ceiling"] - row["floor"] for row, _ in whole]
+    none = (math.nan, math.nan)
+    retention, retention_ci95 = math.nan, none
+    if whole:
+        noise = 2 * math.sqrt(sum(error**2 for _, error in whole)) / len(whole)
+        spread = statistics.stdev(rooms) / math.sqrt(len(rooms)) if len(rooms) > 1 else 0
+        if statistics.fmean(rooms) > max(noise, spread):
+            retention = statistics.fmean(gains) / statistics.fmean(rooms)
+            retention_ci95 = ratio_interval(gains, rooms) or none
+    return table, {
+        **means,
+        "pair_mean": mean_or_nan(pairs),
+        "retention": retention,
+        "retention_ci95": retention_ci95,
+        "identification_ci95": (
+            mean_share_interval(table["identification"], len(generations)) if len(refs) > 1 else None
+        )
+        or none,
+    }
 
 
+def wins(hits, clusters):
+    """Won and tried by cluster."""
+    names = sorted(set(clusters))
+    pairs = list(zip(hits, clusters, strict=True))
+    return (
+        [sum(hit for hit, c in pairs if c == name) for name in names],
+        [sum(c == name for c in clusters) for name in names],
+    )
+
+
+@pytest.mark.parametrize("noise", [0.8, 3.0])
+@pytest.mark.parametrize("clustered", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_equals_the_double_loop(seed):
-    arrays = data(seed, subjects=2 + seed, noise=3.0)
+def test_equals_the_double_loop(seed, clustered, noise):
+    arrays = data(seed, subjects=1 + seed, noise=noise)
+    if clustered:
+        arrays += (np.random.default_rng(seed).integers(4, size=len(arrays[3])),)
     table, aggregate = naive(*arrays)
     scores = identity_scores(*arrays)
-    for name in NUMBERS:
-        np.testing.assert_allclose(getattr(scores, name), table[name], rtol=0, atol=1e-12, err_msg=name)
+    for name in (*NUMBERS, *INTERVALS):
+        np.testing.assert_allclose(
+            getattr(scores, name),
+            np.clip(table[name], *LIMITS.get(name, (-np.inf, np.inf))),
+            rtol=1e-9,
+            atol=1e-9,
+            err_msg=name,
+        )
     for name, value in aggregate.items():
-        assert getattr(scores.aggregate, name) == pytest.approx(value, abs=1e-12, nan_ok=True), name
+        np.testing.assert_allclose(getattr(scores.aggregate, name), value, rtol=1e-9, atol=1e-9, err_msg=name)
     for value, row, subject in zip(scores.generations, arrays[2], arrays[3], strict=True):
         own = [cosine(row, r) for r, t in zip(arrays[0], arrays[1], strict=True) if t == subject]
         assert value == pytest.approx(statistics.fmean(own), abs=1e-12)
@@ -184,17 +230,17 @@ def test_retention_is_1_when_generations_are_as_alike_as_the_references():
     scores = identity_scores(
         np.concatenate([corners[:3], stranger]),
         np.array([0, 0, 0, 1]),
-        np.concatenate([corners[3:], stranger]),
-        np.array([0, 1]),
+        np.concatenate([corners[3:], corners[3:], stranger]),
+        np.array([0, 0, 1]),
     )
     assert scores.score[0] == pytest.approx(scores.ceiling[0], abs=1e-12)
     assert scores.retention[0] == pytest.approx(1, abs=1e-12)
 
 
 def test_retention_is_0_for_generations_as_alike_as_strangers_and_negative_below():
-    references = np.array([[1.0, 0, 0], [1, 1, 0], [0, 1, 0]])  # ceiling of the first subject: 0.71
-    orthogonal_to_all, nearer_to_the_stranger = [[0.0, 0, 1]], [[-1.0, 1, 2]]
-    subjects, generation_subjects = np.array([0, 0, 1]), np.array([0, 1])
+    references = np.array([[1.0, 0.1, 0], [1, -0.1, 0], [0, 1, 0]])  # ceiling of the first subject: 0.98
+    orthogonal_to_all, nearer_to_the_stranger = [[0.0, 0, 1]] * 2, [[-1.0, 1, 2]] * 2
+    subjects, generation_subjects = np.array([0, 0, 1]), np.array([0, 0, 1])
     other = [[0.0, 1, 0]]
     scores = identity_scores(references, subjects, np.array(orthogonal_to_all + other), generation_subjects)
     assert scores.retention[0] == 0
@@ -234,7 +280,9 @@ def test_invariants(seed, subjects, dimension):
     for bounded in (scores.ceiling, scores.floor):
         assert (np.isnan(bounded) | (np.abs(bounded) <= 1)).all()
     low, high = scores.ci95.T
-    assert (np.isnan(low) | ((scores.min <= low) & (low <= high) & (high <= scores.max))).all()
+    assert (
+        np.isnan(low) | ((low >= -1) & (low <= scores.score) & (scores.score <= high) & (high <= 1))
+    ).all()
     assert (np.isnan(low) == (np.bincount(generation_subjects) < 3)).all()
     assert (np.isnan(scores.std) == (np.bincount(generation_subjects) == 1)).all()
 

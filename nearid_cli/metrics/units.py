@@ -1,0 +1,93 @@
+"""What counts as one when a subject's generations are resampled: the units of its intervals.
+
+Ten seeds of one prompt are not ten pieces of evidence about other prompts. So where a caller says which generations
+belong together, these clusters are the units, and otherwise each generation is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals
+from nearid_cli.metrics.proportions import share_interval
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+
+class Units:
+    """The units of the generations of S subjects. An interval takes 3 of them.
+
+    Args:
+        subjects: [G], the subject of each generation, numbered 0..S-1, every number at least once.
+        clusters: [G], which generations of a subject belong together: those with the same number. None for none.
+
+    >>> units = Units(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 1, 2, 0]))
+    >>> units.counts.tolist(), units.standard_errors(np.array([0.1, 0.3, 0.2, 0.6, 0.5])).round(3).tolist()
+    ([3, 1], [0.115, nan])
+    """
+
+    def __init__(
+        self, subjects: npt.NDArray[np.integer], clusters: npt.NDArray[np.integer] | None = None
+    ) -> None:
+        self._subjects = subjects.astype(np.intp)
+        keys = np.arange(len(subjects)) if clusters is None else clusters
+        order = np.lexsort((keys, subjects))
+        ordered = self._subjects[order], keys[order]
+        new = np.ones(len(subjects), np.bool_)
+        new[1:] = (ordered[0][1:] != ordered[0][:-1]) | (ordered[1][1:] != ordered[1][:-1])
+        self._unit = np.empty(len(subjects), np.intp)  # of each generation; units are numbered by subject
+        self._unit[order] = np.cumsum(new) - 1
+        self._sizes = np.bincount(self._unit)  # generations in each unit
+        self.counts: Integers = np.bincount(ordered[0][new])
+        """[S], how many units each subject has."""
+        self._starts = np.cumsum(self.counts) - self.counts
+
+    def mean_intervals(self, values: Floats) -> Floats:
+        """95 % interval [S, 2] of the mean of each subject's values [G]; NaN below 3 units."""
+        contributions = self._contributions(values)
+        intervals = np.full((len(self.counts), 2), np.nan)
+        for alike, rows in self._by_count():
+            intervals[alike] = mean_intervals(contributions[rows])
+        return intervals
+
+    def standard_errors(self, values: Floats) -> Floats:
+        """[S], of the mean of each subject's values [G]; NaN with one unit."""
+        contributions = self._contributions(values)
+        subject = np.repeat(np.arange(len(self.counts)), self.counts)
+        means = np.bincount(subject, contributions) / self.counts
+        squares = np.bincount(subject, (contributions - means[subject]) ** 2)
+        pairs = self.counts * (self.counts - 1)
+        errors: Floats = np.sqrt(np.divide(squares, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+        return errors
+
+    def share_intervals(self, hits: npt.NDArray[np.bool_]) -> Floats:
+        """95 % interval [S, 2] of the share of each subject's generations that are hits [G]; NaN below 3 units."""
+        won = np.bincount(self._unit, hits).astype(np.intp)
+        intervals = np.full((len(self.counts), 2), np.nan)
+        for alike, rows in self._by_count():
+            # Most subjects have the same few outcomes, and an interval takes a millisecond.
+            both = np.sort(won[rows] * (self._sizes.max() + 1) + self._sizes[rows], axis=0)
+            kinds, own = np.unique(both, axis=1, return_inverse=True)
+            outcomes = [np.divmod(kind, self._sizes.max() + 1) for kind in kinds.T]
+            found = np.array([share_interval(*outcome) for outcome in outcomes], np.float64)
+            intervals[alike] = found[own.ravel()]
+        return intervals
+
+    def _contributions(self, values: Floats) -> Floats:
+        """What each unit adds to its subject's mean, as `intervals.contributions` has it for one subject."""
+        generations = np.bincount(self._subjects)
+        means = np.bincount(self._subjects, values) / generations
+        sums = np.bincount(self._unit, values - means[self._subjects])
+        share = np.repeat(self.counts / generations, self.counts)
+        contributions: Floats = np.repeat(means, self.counts) + share * sums
+        return contributions
+
+    def _by_count(self) -> Iterator[tuple[Integers, Integers]]:
+        """Subjects with as many units, and their units [n, subjects], where these are enough for an interval."""
+        for n in np.unique(self.counts[self.counts >= MIN_UNITS]):
+            alike = np.flatnonzero(self.counts == n)
+            yield alike, self._starts[alike] + np.arange(n)[:, None]

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nearid_cli.metrics.intervals import mean_intervals, studentised_test
-from nearid_cli.metrics.paired import detectable_difference, sign_flip_test, wins_ties_losses
-from nearid_cli.results import Comparison, Image, Method, ScoreResult, Subject
-from nearid_cli.results.pairing import by_subject, paired_images
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """What two methods have in common.
-
-    Attributes:
-        subjects: the subjects of both, as scored in the method and in the baseline.
-        images: generations that correspond, likewise.
-        owners: [P], the number of the subject of each pair of generations.
-    """
-
-    subjects: tuple[tuple[Subject, Subject], ...]
-    images: tuple[tuple[Image, Image], ...]
-    owners: npt.NDArray[np.intp]
-
-    def deltas(self, metric: str) -> Floats:
-        """Method minus baseline by subject, [S].
-
-        The mean over the subject's pairs of generations, so that prompts and seeds which only one of the two has
-        say nothing; the difference of the subject's scores where there is no pair.
-        """
-        whole = np.array([a.scores[metric].score - b.scores[metric].score for a, b in self.subjects])
-        pairs = np.array([a.scores[metric] - b.scores[metric] for a, b in self.images], dtype=np.float64)
-        sums = np.bincount(self.owners, pairs, minlength=len(whole))
-        counts = np.bincount(self.owners, minlength=len(whole))
-        np.divide(sums, counts, out=whole, where=counts > 0)
-        return whole
+from nearid_cli.metrics.paired import (
+    detectable_difference,
+    sign_flip_test,
+    wins_ties_losses,
+)
+from nearid_cli.results import Comparison, Image, Method, Pairing, ScoreResult
+from nearid_cli.results.pairing import How, Matched, Matching, match_runs
 
 
 def differences(method: ScoreResult, baseline: ScoreResult, metric: str) -> dict[str, float]:
-    """Method minus baseline by each subject that both have."""
-    pairs = _pair(method, baseline)
-    names = [subject.subject for subject, _ in pairs.subjects]
-    return dict(zip(names, pairs.deltas(metric).tolist(), strict=True))
+    """Method minus baseline by each subject that both have, over the prompts that both have."""
+    return _deltas(match_runs(method, baseline), metric)
 
 
 def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[Comparison]]:
@@ -58,44 +29,76 @@ def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[C
     return {name: [found[name] for found in compared] for name in names}
 
 
+def _deltas(matching: Matching, metric: str) -> dict[str, float]:
+    """The first run minus the second by subject, for each that takes part."""
+    found = {one.subject: one.difference(metric) for one in matching.subjects}
+    return {subject: delta for subject, delta in found.items() if delta is not None}
+
+
 def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[str, Comparison]:
     """One method against the baseline by each metric."""
-    pairs = _pair(method.result, baseline.result)
-    names = [subject.subject for subject, _ in pairs.subjects]
-    deltas = np.array([pairs.deltas(metric) for metric in metrics])
-    intervals = mean_intervals(deltas.T)
+    matching = match_runs(method.result, baseline.result)
+    deltas = {metric: _deltas(matching, metric) for metric in metrics}
+    intervals = mean_intervals(np.array([list(own.values()) for own in deltas.values()]).T)
     found = {}
-    for metric, values, interval in zip(metrics, deltas, intervals, strict=True):
-        test = sign_flip_test(values) if names else None
+    for (metric, by_subject), interval in zip(deltas.items(), intervals, strict=True):
+        values = list(by_subject.values())
+        test = sign_flip_test(values) if values else None
         wins, ties, losses = wins_ties_losses(values)
         found[metric] = Comparison(
             metric=metric,
             method=method.name,
             baseline=baseline.name,
-            subjects=len(names),
-            pairs=len(pairs.images),
-            delta=float(values.mean()) if names else None,
+            subjects=len(values),
+            pairs=_groups(matching, "names"),
+            delta=float(np.mean(values)) if values else None,
             ci95=None if np.isnan(interval).any() else (float(interval[0]), float(interval[1])),
             p=test.p if test else None,
-            p_studentised=studentised_test(values) if names else None,
+            p_studentised=studentised_test(values) if values else None,
             p_holm=None,
             exact=test.exact if test else False,
             wins=wins,
             ties=ties,
             losses=losses,
             detectable=detectable_difference(values),
-            deltas=dict(zip(names, values.tolist(), strict=True)),
+            deltas=by_subject,
+            prompts=_groups(matching, "prompts"),
+            unpaired=sum(len(one.alone_a) + len(one.alone_b) for one in matching.subjects),
+            pairing=_pairing(matching),
         )
     return found
 
 
-def _pair(method: ScoreResult, baseline: ScoreResult) -> _Pairs:
-    theirs = {subject.subject: subject for subject in baseline.subjects}
-    subjects = [(one, theirs[one.subject]) for one in method.subjects if one.subject in theirs]
-    mine, others = by_subject(method.images), by_subject(baseline.images)
-    images = [paired_images(mine.get(one.subject, []), others.get(one.subject, [])) for one, _ in subjects]
-    return _Pairs(
-        subjects=tuple(subjects),
-        images=tuple(pair for pairs in images for pair in pairs),
-        owners=np.repeat(np.arange(len(images)), [len(pairs) for pairs in images]),
+def _groups(matching: Matching, how: How) -> int:
+    return sum(len(one.groups) for one in matching.subjects if one.how == how)
+
+
+def _pairing(matching: Matching) -> Pairing:
+    """What a matching says without its generations: `a` is the method, `b` the baseline."""
+    hows = Counter(one.how for one in matching.subjects if one.groups or one.how == "all")
+    decided = [one for one in matching.subjects if one.groups and one.how == "prompts"]
+    return Pairing(
+        by_prompt=hows["prompts"],
+        by_name=hows["names"],
+        as_a_whole=hows["all"],
+        lacking_prompts={one.subject: one.lacking_a for one in decided if one.lacking_a},
+        further_prompts={one.subject: one.lacking_b for one in decided if one.lacking_b},
+        apart=tuple(one.subject for one in matching.subjects if not one.groups and one.how == "prompts"),
+        alone=tuple(path for one in matching.subjects for path in _alone(one, one.alone_a)),
+        baseline_alone=tuple(path for one in matching.subjects for path in _alone(one, one.alone_b)),
+        prompts_differ=matching.prompts_differ,
+        unknown_prompts=()
+        if matching.prompts_differ
+        else tuple(one.subject for one in matching.subjects if one.how != "prompts" and _some_prompt(one)),
+        coinciding=matching.coinciding,
     )
+
+
+def _some_prompt(matched: Matched) -> bool:
+    images = (image for group in matched.groups for image in (*group.a, *group.b))
+    return any(image.prompt is not None for image in (*images, *matched.alone_a, *matched.alone_b))
+
+
+def _alone(matched: Matched, images: Sequence[Image]) -> list[str]:
+    """Those of the generations left over that no prompt explains, which the other lacks."""
+    return [image.path for image in images if matched.how != "prompts" or image.prompt is None]

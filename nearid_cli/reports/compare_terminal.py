@@ -21,9 +21,10 @@ from nearid_cli.reports.figures import (
 from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
 from nearid_cli.reports.order import sorted_methods
+from nearid_cli.reports.pairing import how_paired
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import Agreement, CompareResult, Comparison, Disagreement, Method
-from nearid_cli.text import count, printable
+from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,9 +90,7 @@ def _against(result: CompareResult) -> tuple[str, str]:
     why = "" if result.baseline_named else f" (best by {printable(result.metrics[0].name)})"
     over = ""
     if _alike(result.comparisons):
-        one = result.comparisons[0]
-        pairs = f", {count(one.pairs, 'pair')} of generations" if one.pairs else ""
-        over = f", paired: {count(one.subjects, 'subject')}{pairs}"
+        over = f", {how_paired(result.comparisons[0])}"
     return (
         f"Is the difference real? Each method minus {printable(result.baseline)}{why}{over}",
         f"p: how often chance alone would differ as much; (adjusted): for {_adjusted_for(result)}",
@@ -110,7 +109,7 @@ def _adjusted_for(result: CompareResult) -> str:
 
 
 def _alike(comparisons: Sequence[Comparison]) -> bool:
-    return len({(one.subjects, one.pairs) for one in comparisons}) == 1
+    return len({(one.subjects, how_paired(one)) for one in comparisons}) == 1
 
 
 def _score_tables(
@@ -220,7 +219,11 @@ def _difference_columns(rows: Sequence[Comparison], counted: bool) -> list[list[
         groups.append(
             [
                 Column("subjects", [f"{one.subjects:,}" for one in rows]),
-                Column("pairs", [f"{one.pairs:,}" for one in rows]),
+                *(
+                    Column(kind, [f"{getattr(one, kind):,}" for one in rows])
+                    for kind in ("prompts", "pairs")
+                    if any(getattr(one, kind) for one in rows)
+                ),
             ]
         )
     return groups

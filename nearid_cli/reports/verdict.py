@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nearid_cli.reports.figures import some
+from nearid_cli.reports.pairing import pairing_lines
 from nearid_cli.reports.terminal import findings
 from nearid_cli.results import CompareResult, Method
 from nearid_cli.text import count, printable
 
 
 def compare_findings(result: CompareResult) -> list[str]:
-    """A line each for what is ranked over what, copies, missing subjects, skipped pictures and unmatched names."""
+    """A line each for what is ranked over what, copies, missing subjects and prompts, and what was left out."""
     whose: dict[str, list[str]] = {}
+    paired = pairing_lines(result)
     for method in result.methods:
-        for line in _about(method):
+        for line in [*_about(method), *paired.get(method.name, [])]:
             whose.setdefault(line, []).append(method.name)
     return [*result.remarks] + [
         f"every method: {line}" if len(names) == len(result.methods) else f"{some(names)}: {line}"

@@ -12,6 +12,7 @@ from nearid_cli.results.compare import (
     Disagreement,
     Method,
     Methods,
+    Pairing,
 )
 from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
 from nearid_cli.results.score import (
@@ -47,6 +48,7 @@ __all__ = [
     "Metric",
     "Moved",
     "PairResult",
+    "Pairing",
     "Rule",
     "ScoreResult",
     "Skipped",

@@ -67,13 +67,43 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Pairing:
+    """What of a method was put beside what of the baseline, and what found no place (results/pairing.py has the rules).
+
+    Attributes:
+        by_prompt, by_name, as_a_whole: how many subjects were compared prompt by prompt, by pairs of generations of one
+            name, and with all of their generations.
+        lacking_prompts: by subject the prompts that the baseline has and the method lacks; they take no part.
+        further_prompts: likewise those that the method has and the baseline lacks.
+        apart: subjects in which both know their prompts and have none in common; they take no part.
+        alone, baseline_alone: other generations that take no part: without a known prompt where prompts decide,
+            without a counterpart where names do.
+        prompts_differ: prompts are known, but no subject has one that both have, so they were not heeded.
+        unknown_prompts: subjects of which one of the two does not know nearly all prompts: they were not heeded.
+        coinciding: how many names of generations are in both, where prompts do not decide.
+    """
+
+    by_prompt: int = 0
+    by_name: int = 0
+    as_a_whole: int = 0
+    lacking_prompts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    further_prompts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    baseline_alone: tuple[str, ...] = ()
+    prompts_differ: bool = False
+    unknown_prompts: tuple[str, ...] = ()
+    coinciding: int = 0
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One method against the baseline by one metric, paired by subject.
 
     Attributes:
         metric, method, baseline: which ones.
-        subjects: how many subjects both have; every number below is over these.
-        pairs: how many generations were paired by prompt and seed, or by name; 0 where only the subjects' scores are.
+        subjects: how many subjects were compared; every number below is over these.
+        pairs: how many generations were paired by name; 0 where prompts decide, or all generations are compared.
         delta: mean over subjects of method minus baseline; None without a common subject.
         ci95: its interval, bootstrap over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
@@ -89,6 +119,9 @@ class Comparison:
             baseline is the best of three or more ranked methods, of a permutation test of all their pairs at once.
             None where `p_holm` is.
         verdict: `better`, `worse`, or why neither was shown.
+        prompts: how many prompts were compared, counted subject by subject; 0 where prompts do not decide.
+        unpaired: how many generations of both, of subjects that both have, take no part.
+        pairing: what was put beside what, and what found no place.
     """
 
     metric: str
@@ -109,6 +142,9 @@ class Comparison:
     p_studentised: float | None = None
     p_adjusted: float | None = None
     verdict: str = ""
+    prompts: int = 0
+    unpaired: int = 0
+    pairing: Pairing = Pairing()
 
     @property
     def shown(self) -> bool:

@@ -339,6 +339,7 @@ def _stem(file: str) -> str:
     return file[:dot] if 0 < dot < len(file) - 1 else file
 
 
+@lru_cache(maxsize=10_000)
 def _letters(name: str) -> str:
     """A name as subjects are matched by it: without case, spaces and punctuation."""
     folded = unicodedata.normalize("NFC", name.casefold())

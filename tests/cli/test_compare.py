@@ -116,7 +116,7 @@ def test_finished_results_and_pictures(nearid: Nearid, methods: Path) -> None:
 def test_the_table(nearid: Nearid, runs: Path) -> None:
     finished = nearid("compare", "a.json", "b.json", "c.json", "--baseline", "c")
     assert (finished.code, finished.err) == (0, "")
-    assert "Each method minus c, paired: 10 subjects, 40 pairs of generations" in finished.out
+    assert "Each method minus c, paired by name: 10 subjects, 40 pairs of generations" in finished.out
     assert [line.split()[0] for line in finished.out.splitlines()[2:5]] == ["a", "c", "b"], "best first"
     finished = nearid("compare", "a.json", "b.json", "c.json", "--sort", "method")
     assert [line.split()[0] for line in finished.out.splitlines()[2:5]] == ["a", "b", "c"]

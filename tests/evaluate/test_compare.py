@@ -154,36 +154,6 @@ def test_no_subject_in_common() -> None:
     assert found(result, "c").p_holm == 1.0, "adjusted for the one that was tested"
 
 
-def seeded(seeds: Sequence[str], folder: str = "") -> Any:
-    return lambda subject, i: {"path": f"{folder}{subject}/{i}.png", "prompt": "on a beach", "seed": seeds[i]}
-
-
-def test_generations_are_paired_by_prompt_and_seed() -> None:
-    a = scored({"cat": [0.9, 0.5, 0.1]}, image=seeded("012"))
-    b = scored({"cat": [0.4, 0.7, 0.0]}, image=seeded("103", "out/"))
-    one = found(compare({"a": a, "b": b}, "a"), "b")
-    # Seed 1: 0.4 - 0.5, seed 0: 0.7 - 0.9; seeds 2 and 3 stand alone.
-    assert (one.pairs, one.delta) == (2, pytest.approx(-0.15))
-
-
-def test_generations_are_paired_by_name() -> None:
-    a = scored({"cat": [0.9, 0.5]})
-    b = scored({"cat": [0.8, 0.1, 0.2]}, image=lambda subject, i: {"path": f"x/{subject}/{i}.webp"})
-    one = found(compare({"a": a, "b": b}, "a"), "b")
-    assert (one.pairs, one.delta) == (2, pytest.approx(-0.25))
-
-
-def test_subjects_without_pairs_count_with_their_scores() -> None:
-    a = scored({"cat": [0.9, 0.5], "dog": [0.5]})
-    b = scored(
-        {"cat": [0.4, 0.6], "dog": [0.6]},
-        image=lambda subject, i: {"path": f"{subject}/{i if subject == 'dog' else i + 7}.png"},
-    )
-    one = found(compare({"a": a, "b": b}, "a"), "b")
-    assert one.deltas == pytest.approx({"cat": -0.2, "dog": 0.1})
-    assert one.pairs == 1
-
-
 def test_ranks_and_the_best() -> None:
     result = compare(random_methods({"low": 0.0, "high": 0.1, "middle": 0.05}))
     assert [method.name for method in result.methods] == ["low", "high", "middle"], "in the order given"

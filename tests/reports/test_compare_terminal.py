@@ -55,8 +55,8 @@ pasted (copies references)  0.100    0.900      1.113           1.000
 * best, + second; a method that copies references is not ranked. In brackets: 95 % intervals over
 subjects.
 
-Is the difference real? Each method minus ours (best by nearid), paired: 8 subjects, 16 pairs of
-generations
+Is the difference real? Each method minus ours (best by nearid), paired by name: 8 subjects, 16
+pairs of generations
 p: how often chance alone would differ as much; (adjusted): for comparing several methods, a mean
 that rests on few subjects and a baseline chosen as the best
 
@@ -170,12 +170,16 @@ def test_findings() -> None:
         {"cat": [0.9] * 30, "dog": [0.5] * 30}, copied=1, unmatched=("pen: 2 references, no generations",)
     )
     part = scored(
-        {"cat": [0.8]},
+        {"cat": [0.8] * 29},
         unmatched=("dog: 4 references, no generations", "pen: 2 references, no generations"),
     )
     skipped = replace(part.inputs, skipped=(Skipped("gens/cat/broken.png", "truncated"),))
     result = compare(
-        {"whole": whole, "part": replace(part, inputs=skipped), "pasted": scored({"dog": [0.9]}, copied=1)}
+        {
+            "whole": whole,
+            "part": replace(part, inputs=skipped),
+            "pasted": scored({"dog": [0.9] * 3}, copied=1),
+        }
     )
     assert compare_findings(result) == [
         "ranked over what all ranked methods have: 1 of 2 subjects",
@@ -184,8 +188,11 @@ def test_findings() -> None:
         "whole, part: 1 unmatched: pen: 2 references, no generations",
         "part: lacks 1 subject, so its scores are over fewer: dog",
         "part: 1 picture skipped: gens/cat/broken.png (truncated)",
+        "part: 1 of 60 generations of whole has no counterpart, so left out: cat/29.png",
         "pasted: lacks 1 subject, so its scores are over fewer: cat",
-        "pasted: 1 of 1 generation copies a reference, which scores high without skill, so it is not ranked",
+        "pasted: 1 of 3 generations copies a reference, which scores high without skill, so it is not ranked",
+        "pasted: only 3 names are the same in its 3 generations and the 60 of whole, so nothing is paired: subjects "
+        "are compared by all of their generations",
     ]
 
 
@@ -237,7 +244,7 @@ def test_subjects_are_counted_where_they_differ(render: Render) -> None:
         {"a": scored({"cat": [0.9], "dog": [0.5]}), "b": scored({"cat": [0.8]}), "c": scored({"dog": [0.6]})},
         "a",
     )
-    assert "paired: 1 subject, 1 pair of generations" in render(render_compare, two)
+    assert "paired by name: 1 subject, 1 pair of generations" in render(render_compare, two)
 
 
 def squeezed(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
+from nearid_cli.metrics.intervals import mean_interval
 from nearid_cli.results import (
     AggregateScores,
     CompareResult,
@@ -70,6 +71,38 @@ def make_run(
     )
 
 
+def make_prompted(
+    subjects: Mapping[str, Mapping[str | None, Sequence[float]]], seeds: bool = False, margins: bool = False
+) -> ScoreResult:
+    """A run from the scores of the generations of each prompt of each subject, seeds counted in each prompt.
+
+    The interval is the real one; where `seeds` is false none is known.
+    """
+    run = make_run(dict.fromkeys(subjects, 0.0), spread=(0.0,))
+    rows, images = [], []
+    for name, prompts in subjects.items():
+        values = [value for group in prompts.values() for value in group]
+        rows.append(Subject(name, 3, len(values), {"nearid": _subject_scores(values, margins)}))
+        images += [
+            Image(
+                f"{name}/{len(images) + i}.png",
+                name,
+                None,
+                {"nearid": value},
+                prompt,
+                str(seed) if seeds else None,
+                {"nearid": value - 0.5} if margins else None,
+            )
+            for i, (prompt, seed, value) in enumerate(
+                (prompt, seed, value) for prompt, group in prompts.items() for seed, value in enumerate(group)
+            )
+        ]
+    scores = [row.scores["nearid"] for row in rows]
+    interval = mean_interval([one.score for one in scores])
+    aggregate = replace(_aggregate(scores), ci95=interval)
+    return replace(run, subjects=tuple(rows), images=tuple(images), aggregate={"nearid": aggregate})
+
+
 def _subject_scores(values: Sequence[float], margins: bool) -> SubjectScores:
     score = fmean(values)
     std = stdev(values) if len(values) > 1 else None
@@ -88,7 +121,7 @@ def _aggregate(rows: Sequence[SubjectScores]) -> AggregateScores:
         pair_mean=score,
         ceiling=CEILING,
         floor=FLOOR,
-        retention=fmean(row.retention for row in rows if row.retention is not None),
+        retention=(score - FLOOR) / (CEILING - FLOOR),
         identification=1.0,
         margin=fmean(margins) if margins else None,
     )

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nearid_cli.gate.numbers import Numbers, known
-from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals
+from nearid_cli.gate.rules import RETENTION
+from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import paired_images
 from nearid_cli.text import count, printable
@@ -54,21 +55,20 @@ def drop_of_all(
     """
     problems = _unmatched(run, baseline)
     if statistic == "pair_mean":
-        before, now = baseline.number(metric, statistic), run.number(metric, statistic)
-        if problems or before is None or now is None:
+        old, new = baseline.number(metric, statistic), run.number(metric, statistic)
+        if problems or old is None or new is None:
             return Drop(problems=tuple(problems))
-        return Drop(before - now, no_interval="pair_mean is not paired by subject")
-    drops, without = {}, []
-    for subject in run.subjects:
-        if subject in baseline.subjects:
-            before, now = baseline.number(metric, statistic, subject), run.number(metric, statistic, subject)
-            if before is None or now is None:
-                without.append(subject)
-            else:
-                drops[subject] = before - now
-    if without:
+        return Drop(old - new, no_interval="pair_mean is not paired by subject")
+    common = [subject for subject in run.subjects if subject in baseline.subjects]
+    before, now = _numbers(baseline, metric, statistic, common), _numbers(run, metric, statistic, common)
+    drops = {
+        subject: before[subject] - now[subject] for subject in common if subject in before and subject in now
+    }
+    if without := [subject for subject in common if subject not in drops]:
         lack = count(len(without), "subject") + f" without {statistic} in the run or the baseline"
         problems.append(f"{lack}: {_names(without)}")
+    if run.number(metric, statistic) is None or baseline.number(metric, statistic) is None:
+        return Drop(problems=tuple(problems))
     moved = _moved(drops)
     if problems or not drops:
         return Drop(moved=moved, problems=tuple(problems) or ("there is no subject to compare",))
@@ -76,6 +76,17 @@ def drop_of_all(
     few = f"an interval needs {MIN_UNITS} subjects, and there {_are(len(drops))}" if ci is None else ""
     units = tuple(drops.values())
     return Drop(math.fsum(units) / len(units), ci, moved, no_interval=few, units=units)
+
+
+def _numbers(side: Numbers, metric: str, statistic: str, subjects: Sequence[str]) -> dict[str, float]:
+    """The number of each subject that has it; for retention what it adds to that of all, whose mean this is."""
+    if statistic != RETENTION:
+        found = {subject: side.number(metric, statistic, subject) for subject in subjects}
+        return {subject: number for subject, number in found.items() if number is not None}
+    parts = {s: both for s in subjects if (both := side.retention_parts(metric, s)) is not None}
+    if not math.fsum(room for _, room in parts.values()):
+        return {}
+    return dict(zip(parts, ratio_contributions(*zip(*parts.values(), strict=True)).tolist(), strict=True))
 
 
 def drops_of_subjects(

@@ -179,7 +179,7 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
     elif subject is not None and subject not in run.subjects:
         pass  # the drop says so
     elif found is None:
-        problems.append(words.missing("run", statistic))
+        problems.append(words.missing("run", statistic, run.why_none(metric, statistic, subject)))
     elif bounds.min is not None and found < bounds.min - TOLERANCE:
         problems.append(words.below(statistic, found, bounds.min))
     elif bounds.max is not None and found > bounds.max:
@@ -193,7 +193,14 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
         drop = unit.drop
         if subject is None:
             drop = drop_of_all(run, baseline, metric, statistic, bounds.confidence or CONFIDENCE)
-        problems += _too_low(bounds, drop, before, found)
+        if drop.problems:
+            problems += drop.problems
+        elif before is None:
+            problems.append(
+                words.missing("baseline", statistic, baseline.why_none(metric, statistic, subject))
+            )
+        elif found is not None:
+            problems += _too_low(bounds, drop, before, found)
     fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
     return Verdict(
         rule=rule,
@@ -217,14 +224,10 @@ def _number(side: Numbers | None, metric: str, statistic: str, subject: str | No
     return side.number(metric, statistic, subject)
 
 
-def _too_low(bounds: Rule, drop: Drop, before: float | None, now: float | None) -> list[str]:
-    """What is wrong with a drop: it cannot be had, nobody knows how sure it is, or it is too large."""
-    if drop.problems:
-        return list(drop.problems)
-    if before is None:
-        return [words.missing("baseline", bounds.statistic)]
-    if drop.value is None or now is None or bounds.max_drop is None:
-        return []  # the number that the run lacks has been spoken of
+def _too_low(bounds: Rule, drop: Drop, before: float, now: float) -> list[str]:
+    """What is wrong with a drop: nobody knows how sure it is, or it is too large."""
+    if drop.value is None or bounds.max_drop is None:
+        return []
     if bounds.confidence is None:
         certain = drop.value
     elif drop.ci is None:

@@ -6,11 +6,19 @@ import math
 from collections.abc import Iterator, KeysView, Mapping
 from functools import cached_property
 
-from nearid_cli.gate.rules import COPIES
+from nearid_cli.gate.rules import COPIES, RETENTION
 from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
 from nearid_cli.results.pairing import by_subject
 
 Result = ScoreResult | CompareResult
+
+NEEDS = {
+    "margin": "it takes distractors, as in nearid score --distractors DIR",
+    RETENTION: "it takes two subjects with two references each, and ceilings above the floors",
+    "identification": "it takes two subjects",
+    COPIES: "the result does not list all of its generations",
+}
+"""What it takes for a statistic to exist."""
 
 
 def parts(result: Result) -> dict[str | None, Numbers]:
@@ -52,8 +60,31 @@ class Numbers:
             return self._copies(subject)
         if subject is None and any(math.isnan(one) for one in self._of_subjects(metric, statistic)):
             return None  # a mean over subjects that lacks one of them
+        if statistic == RETENTION and self._outdated(metric):
+            return None
         scores = self._result.aggregate if subject is None else self._subjects[subject].scores
         return known(getattr(scores.get(metric), statistic, None))
+
+    def why_none(self, metric: str, statistic: str, subject: str | None = None) -> str:
+        """What it takes for a statistic to exist that does not, or nothing."""
+        if statistic == RETENTION:
+            if self._outdated(metric):
+                return "an older nearid made the result, whose retention meant something else; score it again"
+            scores = None if subject is None else self._subjects[subject].scores.get(metric)
+            if scores is not None and scores.within_noise:
+                return "its ceiling is no farther above its floor than chance may put it"
+        return NEEDS.get(statistic, "")
+
+    def retention_parts(self, metric: str, subject: str) -> tuple[float, float] | None:
+        """What a subject adds to the retention of all: score - floor, and ceiling - floor; None if one is missing."""
+        scores = self._subjects[subject].scores.get(metric)
+        if scores is None or self._outdated(metric):
+            return None
+        score, ceiling, floor = known(scores.score), known(scores.ceiling), known(scores.floor)
+        return None if score is None or ceiling is None or floor is None else (score - floor, ceiling - floor)
+
+    def _outdated(self, metric: str) -> bool:
+        return any(one.name == metric and one.outdated for one in self._result.metrics)
 
     def _of_subjects(self, metric: str, statistic: str) -> Iterator[float]:
         """What the file says of each subject, without what is unknown on purpose; NaN for a hole."""

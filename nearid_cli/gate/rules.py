@@ -15,8 +15,8 @@ from nearid_cli.text import count, printable, unknown
 EVERY = "*"
 """The metric of a rule that is for all metrics of the run."""
 
-COPIES = "copies"
-STATISTICS = ("score", "retention", "identification", "pair_mean", COPIES, "margin")
+COPIES, RETENTION = "copies", "retention"
+STATISTICS = ("score", RETENTION, "identification", "pair_mean", COPIES, "margin")
 LEVELS = ("aggregate", "subject", "method")
 _CHOICES = {"statistic": STATISTICS, "level": LEVELS, "on_fail": ("error", "warn")}
 _NUMBERS = ("min", "max", "max_drop", "confidence")
@@ -147,7 +147,7 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         yield 'pair_mean is over all subjects: write level "aggregate" or "method", or statistic "score"'
     if rule.statistic == "pair_mean" and sure:
         yield "pair_mean is not paired by subject, so its drop has no confidence: write score"
-    if rule.statistic in ("retention", "identification") and rule.level == "subject" and sure:
+    if rule.statistic in (RETENTION, "identification") and rule.level == "subject" and sure:
         yield (
             f"a single generation has no {rule.statistic}, so there is no confidence at level subject: "
             'write level "aggregate" or "method", or statistic "score"'

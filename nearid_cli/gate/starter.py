@@ -6,15 +6,16 @@ import json
 import math
 from collections.abc import Sequence
 
+from nearid_cli.gate.noise import Noise, noise_of_all, noise_of_subjects
 from nearid_cli.gate.numbers import Result, parts
 from nearid_cli.gate.rules import COPIES
-from nearid_cli.metrics.intervals import MIN_UNITS
+from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
 from nearid_cli.results import CompareResult, ScoreResult
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95
-_LEEWAY = 0.005  # a minimum is at least this far below the interval
-_NO_INTERVAL = 0.05  # and this far below the score where there is no interval
+_LEEWAY = 0.005  # a minimum is at least this far below what the run shows
+_NO_INTERVAL = 0.05  # what a score may fall by where the run does not show its noise
 _SMALLEST_DROP = 0.01
 
 _HEAD = """\
@@ -67,8 +68,8 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
     """A commented configuration, as the text of a `nearid.toml`, that `run` passes as its own baseline.
 
     The minimum of each metric lies a little below the lower end of its interval; with several methods, below that of
-    the lowest one. The largest drop allowed is twice the standard error that the difference of two such runs has when
-    nothing but the generations' seeds and prompts is drawn anew.
+    the lowest one. The largest drop allowed is one that the same method with other seeds makes in 2.5 % of runs. The
+    minimum lies below what such a drop leaves, too, so that another run of the method passes.
 
     Args:
         run: the run to make rules for.
@@ -88,32 +89,44 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
     for metric in (metric.name for metric in run.metrics):
         blocks.append(_metric(metric, level, results))
     first = run.metrics[0].name
-    widest = max(_allowed_subject_drop(result, first) for result in results)
+    widest = max(
+        _allowed(noise, _NO_INTERVAL)
+        for result in results
+        for noise in noise_of_subjects(result, first).values()
+    )
     blocks.append(_SUBJECTS.format(metric=_text(first), drop=_figure(widest)))
     return "".join(blocks)
 
 
 def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
-    lowest = min(results, key=lambda result: _bound(result, metric))
-    scores = lowest.aggregate[metric]
+    noises = [noise_of_all(result, metric) for result in results]
+    bounds = [_bound(result, metric, noise) for result, noise in zip(results, noises, strict=True)]
+    minimum = min(bounds)
+    scores = results[bounds.index(minimum)].aggregate[metric]
     subjects = min(len(result.subjects) for result in results)
     interval = (
         f", 95 % interval {scores.ci95[0]:.3f} to {scores.ci95[1]:.3f}"
         if scores.ci95
         else ", without an interval"
     )
+    rough = f"; rough, since {subjects} say little of others" if MIN_UNITS <= subjects < FEW_UNITS else ""
     whose = "the lowest method" if level == "method" else "this run"
-    noises = [one for result in results if (one := _noise(result, metric)) is not None]
-    if noises:
-        noise = f"other seeds and prompts alone move the score by about {max(noises):.3f}"
-        drop = max(_SMALLEST_DROP, _up(2 * max(noises)))
+    if known := [noise for noise in noises if noise is not None]:
+        widest = max(known, key=lambda noise: noise.bound)
+        noise, drop = (
+            f"drawing the generations anew moves the score by about {widest.error:.3f}",
+            _allowed(widest),
+        )
     else:
-        noise, drop = "how far other seeds move the score is not known from so few pictures", _NO_INTERVAL
+        noise, drop = (
+            "how far it moves when the generations are drawn anew is not known from so few",
+            _NO_INTERVAL,
+        )
     return _METRIC.format(
         metric=_text(metric),
         level=level,
-        seen=f"{whose}: {scores.score:.3f}{interval}",
-        minimum=_figure(_bound(lowest, metric)),
+        seen=f"{whose}: {scores.score:.3f}{interval}{rough}",
+        minimum=_figure(minimum),
         noise=noise,
         drop=_figure(drop),
         confidence=(
@@ -124,37 +137,18 @@ def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
     )
 
 
-def _bound(result: ScoreResult, metric: str) -> float:
-    """A minimum with two decimals, a little below what the run has."""
+def _bound(result: ScoreResult, metric: str, noise: Noise | None) -> float:
+    """A minimum with two decimals, a little below what the run has, and what it would have with other seeds."""
     scores = result.aggregate[metric]
-    low = scores.score - _NO_INTERVAL if scores.ci95 is None else min(scores.ci95[0], scores.score) - _LEEWAY
-    return math.floor(100 * low) / 100
+    low = scores.score - (_NO_INTERVAL if noise is None else noise.bound)
+    if scores.ci95 is not None:
+        low = min(scores.ci95[0], low)
+    return math.floor(100 * (low - _LEEWAY)) / 100
 
 
-def _noise(result: ScoreResult, metric: str) -> float | None:
-    """Standard error of the difference of two aggregates whose generations were drawn independently.
-
-    The variance of a subject's mean over n generations is std^2 / n, that of a mean over S subjects the sum of theirs
-    over S^2, and that of a difference of two such runs twice that.
-    """
-    variances = [
-        scores.std**2 / subject.generations
-        for subject in result.subjects
-        if (scores := subject.scores[metric]).std is not None and subject.generations
-    ]
-    if not variances or len(variances) < len(result.subjects):
-        return None
-    return math.sqrt(2 * math.fsum(variances)) / len(variances)
-
-
-def _allowed_subject_drop(result: ScoreResult, metric: str) -> float:
-    """Twice the standard error of the difference of a subject's scores, of the subject where it is the largest."""
-    errors = [
-        math.sqrt(2 / subject.generations) * scores.std
-        for subject in result.subjects
-        if (scores := subject.scores[metric]).std is not None and subject.generations
-    ]
-    return max(_NO_INTERVAL, _up(2 * max(errors, default=0.0)))
+def _allowed(noise: Noise | None, least: float = _SMALLEST_DROP) -> float:
+    """A drop with two decimals that other seeds alone hardly make."""
+    return least if noise is None else max(least, _up(noise.bound))
 
 
 def _up(value: float) -> float:

@@ -10,12 +10,6 @@ from nearid_cli.text import count, did_you_mean, printable
 
 _SHORT = 12  # characters of a fingerprint
 _NAMED = 5  # so many copies are named
-_NEEDS = {
-    "margin": "it takes distractors, as in nearid score --distractors DIR",
-    "retention": "it takes two subjects with two references each, and a ceiling above the floor",
-    "identification": "it takes two subjects",
-    "copies": "the result does not list all of its generations",
-}
 
 
 def expected(rule: Rule) -> str:
@@ -119,9 +113,9 @@ def _copies(number: float) -> str:
     return f"{number:.0f} generation{' copies' if number == 1 else 's copy'}"
 
 
-def missing(side: str, statistic: str) -> str:
-    """A number that the run or the baseline does not have, and what it takes to have it."""
-    return f"the {side} has no {statistic} here" + (f": {_NEEDS[statistic]}" if statistic in _NEEDS else "")
+def missing(side: str, statistic: str, why: str) -> str:
+    """A number that the run or the baseline does not have, and why, if that is known."""
+    return f"the {side} has no {statistic} here" + (f": {why}" if why else "")
 
 
 def no_metric(side: str, metric: str, known: Iterable[str]) -> str:
@@ -155,10 +149,12 @@ def mismatch(run: Metric, baseline: Metric) -> str:
         differ.append(
             f"is of another protocol: run {printable(run.protocol)}, baseline {printable(baseline.protocol)}"
         )
-    return (
-        f"{printable(run.name)} {', and '.join(differ)}; "
-        "make the baseline anew with --update-baseline, or compare all the same with --allow-mismatch"
+    anew = (
+        "score the run again"
+        if run.outdated and not baseline.outdated
+        else "make the baseline anew with --update-baseline"
     )
+    return f"{printable(run.name)} {', and '.join(differ)}; {anew}, or compare all the same with --allow-mismatch"
 
 
 def _checkpoint(metric: Metric) -> str:

@@ -146,6 +146,35 @@ def contributions(values: npt.ArrayLike, clusters: npt.ArrayLike) -> Floats:
     return np.asarray(mean + len(sums) / len(every) * sums, dtype=np.float64)
 
 
+def ratio_contributions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Floats:
+    """What each of n things adds to a ratio of means R: R + (numerator - R x denominator) / mean denominator.
+
+    Their mean is R and their standard error that of the linearised ratio (Cochran, *Sampling Techniques*, 1977,
+    section 6.4), so that two ratios over the same things are compared thing by thing.
+
+    Args:
+        numerators: finite values [n].
+        denominators: finite values [n], of the same things, whose mean is not 0.
+
+    Returns:
+        Float64 array [n].
+
+    Raises:
+        ValueError: an argument is not one-dimensional or not finite, they differ in length, or the mean is 0.
+
+    >>> ratio_contributions([0.3, 0.4, 0.5], [0.5, 0.5, 1.0]).round(3).tolist()
+    [0.6, 0.75, 0.45]
+    """
+    top, bottom = finite_vector("numerators", numerators), finite_vector("denominators", denominators)
+    if len(top) != len(bottom) or not (mean := math.fsum(bottom) / max(1, len(bottom))):
+        raise ValueError(
+            "Expected argument `denominators` to have the length of `numerators` and a mean other than 0"
+        )
+    ratio = math.fsum(top) / math.fsum(bottom)
+    shares: Floats = ratio + (top - ratio * bottom) / mean
+    return shares
+
+
 def ratio_interval(
     numerators: npt.ArrayLike, denominators: npt.ArrayLike, confidence: float = 0.95
 ) -> tuple[float, float] | None:

@@ -250,17 +250,18 @@ class TestFailsClosed:
         }
 
     def test_a_null_where_a_number_is_needed(self):
-        run = change_subject(BASE, "s2", retention=None)
+        run = change_subject(BASE, "s2", identification=None)
         for one, base in ((run, BASE), (BASE, run)):
-            found = verdict(one, base, make_rule(statistic="retention", max_drop=0.1))
+            found = verdict(one, base, make_rule(statistic="identification", max_drop=0.1))
             assert found.status == "failed"
-            assert found.reason == "1 subject without retention in the run or the baseline: s2"
+            assert found.reason == "1 subject without identification in the run or the baseline: s2"
+        run = change_subject(BASE, "s2", retention=None)
         result = gate(run, None, make_rule(statistic="retention", level="subject", min=0.1))
         assert by_status(result)["failed"] == ["s2"]
         result = gate(BASE, run, make_rule(statistic="retention", level="subject", max_drop=0.1))
         assert {one.subject: one.reason for one in result.verdicts if one.status == "failed"} == {
-            "s2": "the baseline has no retention here: it takes two subjects with two references each, and a "
-            "ceiling above the floor"
+            "s2": "the baseline has no retention here: it takes two subjects with two references each, and "
+            "ceilings above the floors"
         }
 
     @pytest.mark.parametrize("side", ["run", "baseline"])

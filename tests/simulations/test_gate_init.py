@@ -1,0 +1,90 @@
+"""`nearid gate init`: another run of the same method, with other seeds, passes the rules that a run gave."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nearid_cli.gate.judge import judge
+from nearid_cli.gate.rules import load_rules
+from nearid_cli.gate.starter import starter
+from tests.gating import make_prompted
+
+NOISE = 0.15  # of a generation: so much that rounding and leeway of bounds hardly help
+
+
+def drawn(random, skewness, size):
+    """Values of mean 0 and standard deviation 1."""
+    if skewness == 0:
+        return random.standard_normal(size)
+    shape = 4 / skewness**2
+    return np.sign(skewness) * (random.gamma(shape, size=size) - shape) / np.sqrt(shape)
+
+
+def make(means, noise, known):
+    """A run: subjects by prompts by generations. Unknown prompts are None."""
+    values = np.clip(means + noise, -1, 1)
+    return make_prompted(
+        {
+            f"s{i}": {f"p{j}": own.tolist() for j, own in enumerate(prompts)}
+            if known
+            else {None: prompts.ravel().tolist()}
+            for i, prompts in enumerate(values)
+        }
+    )
+
+
+def rules_of(run):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "nearid.toml")
+        file.write_text(starter(run, "run.json"))
+        return load_rules(file, Path(folder))
+
+
+PLANS = {
+    "unknown prompts, 4 of each": (1, 4, False, 0.0),
+    "5 unknown prompts": (5, 1, False, 0.05),
+    "3 prompts, 4 of each": (3, 4, True, 0.05),
+    "5 prompts, 1 of each": (5, 1, True, 0.0),
+}
+
+
+def passing(plan, subjects, skewness, runs, noise=NOISE):
+    """How many runs of a method pass the rules that another run of it gave, which passes them itself."""
+    prompts, generations, known, between = PLANS[plan]
+    random = np.random.default_rng(subjects)
+    passed = 0
+    for _ in range(runs):
+        # Subjects alike: their spread would only lower the minimum.
+        means = 0.5 + between * random.standard_normal((subjects, prompts, 1))
+        first, second = (
+            make(means, noise * drawn(random, skewness, (subjects, prompts, generations)), known)
+            for _ in range(2)
+        )
+        rules = rules_of(first)
+        assert judge(first, first, rules, run_name="a.json", baseline_name="a.json").passed
+        passed += judge(second, first, rules, run_name="b.json", baseline_name="a.json").passed
+    return passed
+
+
+@pytest.mark.parametrize("subjects", [5, 8])
+def test_another_run_passes(subjects):
+    """With a tail to the low side, where bounds from the plain interval let 85 and 88 % pass."""
+    runs = 300  # 95 % of them is known to 1.3 %
+    assert passing("unknown prompts, 4 of each", subjects, -2, runs) >= (0.95 - 3 * 0.013) * runs
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_whatever_is_known_of_prompts(plan):
+    runs = 100  # 95 % is known to 2.2 %
+    assert passing(plan, 6, 0, runs) >= (0.95 - 3 * 0.022) * runs
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("subjects", [3, 5, 8, 20])
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("skewness", [0, 2, -2])
+def test_another_run_passes_everywhere(plan, subjects, skewness):
+    runs = 300
+    assert passing(plan, subjects, skewness, runs) >= (0.95 - 3 * 0.013) * runs

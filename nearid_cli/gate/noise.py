@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nearid_cli.metrics.quantiles import t_quantile
 from nearid_cli.results import Image, ScoreResult
-from nearid_cli.results.pairing import by_subject
+from nearid_cli.results.pairing import by_prompt, by_subject
 
 _QUANTILE = 0.975
 
@@ -66,23 +66,21 @@ def _variances(result: ScoreResult, metric: str) -> dict[str, _Variance | None]:
     for subject in result.subjects:
         name, std, n = subject.subject, subject.scores[metric].std, subject.generations
         own = images.get(name, [])
-        if len(own) == n and all(image.prompt is not None for image in own):
-            found[name] = _within_prompts(own, metric)
+        prompts = by_prompt(own) if len(own) == n else None
+        if prompts is not None:
+            found[name] = _within_prompts(prompts, metric)
         else:
             found[name] = None if std is None else _Variance(std**2 / n, n - 1)
     return found
 
 
-def _within_prompts(images: Sequence[Image], metric: str) -> _Variance | None:
+def _within_prompts(prompts: Mapping[str, Sequence[Image]], metric: str) -> _Variance | None:
     """The variance of the mean of prompts' means.
 
     A prompt's own variance takes two generations of it. Where a prompt has but one, the prompts' means are taken for
     draws: how differently the prompts come out is then counted as noise, which is too much rather than too little.
     """
-    prompts: dict[str | None, list[float]] = {}
-    for image in images:
-        prompts.setdefault(image.prompt, []).append(image.scores[metric])
-    groups = list(prompts.values())
+    groups = [[image.scores[metric] for image in own] for own in prompts.values()]
     if min(map(len, groups)) > 1:
         total = _sum([_of_mean(group) for group in groups])
         return _Variance(total.value / len(groups) ** 2, total.freedom)

@@ -2,12 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from nearid_cli.gate.judge import judge
 from nearid_cli.gate.rules import load_rules
 from nearid_cli.gate.starter import starter
-from tests.gating import SUBJECTS, make_comparison, make_run
+from tests.gating import SUBJECTS, make_comparison, make_prompted, make_run
 
 AWKWARD = 'a"b\\c\n\x7f #[é💥'
 RUNS = {
@@ -53,9 +55,10 @@ def test_bounds_come_from_the_run(tmp_path):
     _, rule = rules_of(starter(make_run(), "run.json"), tmp_path)
     low = make_run().aggregate["nearid"].ci95[0]
     assert low - 0.02 < rule.min < low
-    # Standard error of a mean of 6 subjects with 4 generations of this spread each, twice, for a difference.
-    error = (2 * (0.0002 / 4) / 6) ** 0.5
-    assert 2 * error - 1e-9 < rule.max_drop < 2 * error + 0.01
+    # Standard error of a mean of 6 subjects with 4 generations of this spread each, twice, for a difference; 18
+    # degrees of freedom.
+    allowed = stats.t.ppf(0.975, 18) * (2 * (0.0002 / 4) / 6) ** 0.5
+    assert allowed - 1e-9 < rule.max_drop < allowed + 0.01
     assert rule.confidence == 0.95
 
 
@@ -78,3 +81,27 @@ def test_copies_are_allowed_as_they_are_and_said():
 
 def test_a_name_cannot_break_out_of_its_comment(tmp_path):
     assert len(rules_of(starter(make_run(), "a\n[gate]\nb.json"), tmp_path)) == 2
+
+
+def test_generations_of_one_prompt_tell_the_noise(tmp_path):
+    """Prompts that come out differently every time alike are no noise; one generation of each cannot tell."""
+    pairs = {f"s{i}": {f"p{j}": [0.5 + 0.1 * j, 0.502 + 0.1 * j] for j in range(4)} for i in range(6)}
+    single = {name: {prompt: values[:1] for prompt, values in own.items()} for name, own in pairs.items()}
+    unknown = {
+        name: {None: [value for group in own.values() for value in group]} for name, own in pairs.items()
+    }
+    drops = [
+        rules_of(starter(make_prompted(run), "run.json"), tmp_path)[1].max_drop
+        for run in (pairs, single, unknown)
+    ]
+    spread = np.std([0.5, 0.6, 0.7, 0.8], ddof=1)
+    allowed = stats.t.ppf(0.975, 18) * (2 * spread**2 / 4 / 6) ** 0.5
+    assert drops[0] == 0.01  # the smallest that is proposed
+    assert allowed - 1e-9 < drops[1] < allowed + 0.01
+    assert drops[0] < drops[2] <= drops[1]
+
+
+def test_bounds_from_few_subjects_are_called_rough():
+    text = starter(make_run(dict(list(SUBJECTS.items())[:4])), "run.json")
+    assert "; rough, since 4 say little of others" in text
+    assert "rough" not in starter(make_run(), "run.json")

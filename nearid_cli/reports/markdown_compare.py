@@ -23,6 +23,7 @@ from nearid_cli.reports.markdown_text import (
     table,
 )
 from nearid_cli.reports.order import sorted_methods
+from nearid_cli.reports.pairing import how_all_paired
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, Comparison, Method
 from nearid_cli.results.compare import BETTER, SIGNIFICANT
@@ -55,13 +56,15 @@ def compare_parts(result: CompareResult, sort: str | None = None) -> Iterator[Pa
         yield _ranking(own, [own.methods[one.name] for one in methods])
     yield bullets(1, "Findings", map(escape, compare_findings(result)))
     if result.comparisons:
+        how = how_all_paired([one for one in result.comparisons if one.metric == result.metrics[0].name])
         yield Part(0, (f"## Differences from {escape(result.baseline)}", ""))
         yield _differences(result, methods)
         yield Part(
             0,
             (
-                "Paired by subject; p from a sign-flip permutation test, (adjusted) for several methods, for means "
-                "that rest on few subjects, and for a baseline chosen as the best.",
+                f"Each method minus {escape(f'{result.baseline}: {how}')}.",
+                "p from a sign-flip permutation test, (adjusted) for several methods, for means that rest on few "
+                "subjects, and for a baseline chosen as the best.",
                 "",
             ),
         )

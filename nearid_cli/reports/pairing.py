@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nearid_cli.reports.figures import some
 from nearid_cli.results import CompareResult, Comparison, Pairing
@@ -25,6 +25,16 @@ def how_paired(comparison: Comparison) -> str:
         return f"paired {way}: {count(subjects, 'subject')}, {what}"
     each = [f"{way} in {count(subjects, 'subject')} ({what})" for way, subjects, what in used]
     return f"paired {', '.join(each)}"
+
+
+def how_all_paired(comparisons: Sequence[Comparison]) -> str:
+    """The same for the comparisons by one metric, each way once, with the methods where there are several ways."""
+    whose: dict[str, list[str]] = {}
+    for one in comparisons:
+        whose.setdefault(how_paired(one), []).append(one.method)
+    if len(whose) == 1:
+        return next(iter(whose))
+    return "; ".join(f"{some(names)} {how}" for how, names in whose.items())
 
 
 def pairing_lines(result: CompareResult) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from nearid_cli.reports.html.svg import escaped
 from nearid_cli.reports.html.tables import cells, folded, listed, row_name, table, word
 from nearid_cli.reports.labels import Label, attributes, labelled
 from nearid_cli.reports.order import best_subjects_first
+from nearid_cli.reports.pairing import how_all_paired
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
@@ -126,6 +127,7 @@ def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> lis
 def _differences_table(result: CompareResult, metric: str, found: Sequence[Comparison]) -> str:
     places = {method.name: place for place, method in enumerate(result.methods)}
     names = _names(result.methods, tables.NAME)
+    kinds = [kind for kind in ("prompts", "pairs") if any(getattr(one, kind) for one in found)]
     rows = []
     for one in found:
         numbers = (
@@ -134,7 +136,7 @@ def _differences_table(result: CompareResult, metric: str, found: Sequence[Compa
             p_figure(one.p),
             f"{one.wins} / {one.ties} / {one.losses}",
             f"{one.subjects:,}",
-            f"{one.pairs:,}",
+            *(f"{getattr(one, kind):,}" for kind in kinds),
             figure(one.detectable),
         )
         name = row_name(names[one.method], _key(places[one.method]))
@@ -147,10 +149,10 @@ def _differences_table(result: CompareResult, metric: str, found: Sequence[Compa
         "p",
         "win / tie / loss",
         "subjects",
-        "pairs",
+        *kinds,
         "detectable",
     )
-    return table(f"Differences from {result.baseline} by {metric}, paired by subject", header, rows)
+    return table(f"Differences from {result.baseline} by {metric}, {how_all_paired(found)}", header, rows)
 
 
 def subject_heatmaps(methods: tuple[Method, ...], subjects: Sequence[str], metrics: Sequence[str]) -> str:

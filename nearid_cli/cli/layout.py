@@ -27,6 +27,7 @@ def layout(
         Path | None,
         typer.Argument(help="Folder of generations or of methods, or a manifest.", metavar="GENS"),
     ] = None,
+    distractors: shared.Distractors = None,
     layout: shared.Layout = "auto",
     pattern: shared.Pattern = None,
     refs_pattern: shared.ReferencesPattern = None,
@@ -49,10 +50,11 @@ def layout(
 
     for path in output or []:
         check_manifest_name(path)
-    found = read_layout(references, generations, How(layout, pattern, refs_pattern))
+    found = read_layout(references, generations, How(layout, pattern, refs_pattern), distractors)
     if isinstance(found, References):
-        if output:
-            raise UsageError("a manifest needs generations, too: give their folder")
+        for what, given in (("a manifest", output), ("--distractors", distractors)):
+            if given:
+                raise UsageError(f"{what} needs generations, too: give their folder")
         _show_references(found, verbose)
         return
     for path in output or []:
@@ -101,6 +103,8 @@ def _show(method: str, dataset: Dataset, verbose: bool) -> None:
     )
     for line in dataset.unmatched:
         print(f"unmatched: {line}")
+    for line in dataset.notes:
+        print(line)
     _show_left_out(dataset.left_out.lines(), dataset.left_out.summary(), verbose)
     print()
 

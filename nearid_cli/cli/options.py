@@ -181,7 +181,8 @@ Distractors = Annotated[
     Path | None,
     typer.Option(
         "--distractors",
-        help="Folder of each subject's look-alikes (SUBJECT/picture), or a manifest; adds margins, SSR and PA.",
+        help="Folder of each subject's look-alikes (SUBJECT/picture), or a manifest; adds margins, and SSR and PA "
+        "where each has the context of a reference (named alike).",
         metavar="DIR",
     ),
 ]

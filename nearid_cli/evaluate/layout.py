@@ -27,13 +27,16 @@ class References:
     others: tuple[Alternative, ...]
 
 
-def read_layout(references: Path, generations: Path | None, how: How) -> dict[str, Dataset] | References:
+def read_layout(
+    references: Path, generations: Path | None, how: How, distractors: Path | None = None
+) -> dict[str, Dataset] | References:
     """How references and generations are read.
 
     Args:
         references: a folder or a manifest; with `generations` None perhaps of both, or of methods and their references.
         generations: a folder or a manifest; of one method or of several.
         how: as asked for.
+        distractors: a folder or a manifest; they need generations.
 
     Returns:
         The data set of each method, of one that has no name under `""`; or what the references hold, alone.
@@ -44,15 +47,15 @@ def read_layout(references: Path, generations: Path | None, how: How) -> dict[st
     """
     if generations is not None:
         try:
-            return {"": find(references, generations, how)}
+            return {"": find(references, generations, how, distractors)}
         except SeveralMethodsError:
-            return find_methods([generations], references, {}, how)
+            return find_methods([generations], references, {}, how, distractors)
     try:
-        return {"": find(references, None, how)}
+        return {"": find(references, None, how, distractors)}
     except InputError:
         pass  # it does not hold both sides
     try:
-        return find_methods([references], None, {}, how)
+        return find_methods([references], None, {}, how, distractors)
     except InputError:
         return _references(references, how)
 

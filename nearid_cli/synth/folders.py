@@ -25,6 +25,7 @@ MANIFEST_COLUMNS = (
     "prompt",
     "category",
     "view",
+    "context",
     "mask",
     "difficulty",
     "kinds",
@@ -90,6 +91,7 @@ def _line(
         identity.prompts[view],
         identity.category,
         view + 1,
+        view + 1,  # a view and its distractors have a context of their own
         f"masks/{masks}/{place}",
         *how,
     )

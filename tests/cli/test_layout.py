@@ -63,6 +63,17 @@ def test_its_manifest_scores_alike(nearid: Nearid, data: Path, extension: str) -
     ]
 
 
+def test_how_distractors_are_paired(nearid: Nearid, data: Path) -> None:
+    shutil.copytree(data / "refs", data / "alike")
+    finished = nearid("layout", "refs", "gens", "--distractors", "alike", "-o", "m.csv")
+    assert finished.code == 0, finished.err
+    assert "distractors are paired with references by name (" in finished.out
+    header, first, *_ = (data / "m.csv").read_text().splitlines()
+    assert header.split(",") == ["path", "subject", "role", "context"]
+    assert first.split(",")[-1] == "0"
+    assert nearid("layout", "refs", "--distractors", "alike").error.startswith("--distractors needs generations")
+
+
 def test_what_is_refused(nearid: Nearid, data: Path) -> None:
     assert "cannot write a manifest to m.json" in nearid("layout", "refs", "gens", "-o", "m.json").error
     assert nearid("layout", "refs", "-o", "m.csv").error.startswith("a manifest needs generations")

@@ -71,7 +71,9 @@ def test_how_distractors_are_paired(nearid: Nearid, data: Path) -> None:
     header, first, *_ = (data / "m.csv").read_text().splitlines()
     assert header.split(",") == ["path", "subject", "role", "context"]
     assert first.split(",")[-1] == "0"
-    assert nearid("layout", "refs", "--distractors", "alike").error.startswith("--distractors needs generations")
+    assert nearid("layout", "refs", "--distractors", "alike").error.startswith(
+        "--distractors needs generations"
+    )
 
 
 def test_what_is_refused(nearid: Nearid, data: Path) -> None:

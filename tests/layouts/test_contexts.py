@@ -55,7 +55,8 @@ def test_names_that_are_or_begin_as_a_reference(found):
     }
     assert dataset.pairing == "by name (beach-house_2.png with beach_house.jpg)"
     assert dataset.notes == (
-        "distractors are paired with references by name (beach-house_2.png with beach_house.jpg): SSR and PA as in the paper",
+        "distractors are paired with references by name (beach-house_2.png with beach_house.jpg): "
+        "SSR and PA as in the paper",
     )
 
 

@@ -189,4 +189,4 @@ def _is_whole(result: ScoreResult, groups: Mapping[str, _Groups]) -> bool:
 
 def _references(result: ScoreResult) -> frozenset[str]:
     """The subjects whose references are strangers to all others."""
-    return frozenset((*result.subjects.names(), *getattr(result.inputs, "strangers", ())))
+    return frozenset((*result.subjects.names(), *result.inputs.strangers))

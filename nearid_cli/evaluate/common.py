@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nearid_cli.metrics.intervals import mean_interval, ratio_interval
+from nearid_cli.metrics.intervals import mean_interval
+from nearid_cli.metrics.retention import Retention, retention
 from nearid_cli.results import Common, Image, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
 from nearid_cli.text import count
@@ -138,24 +139,36 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     known = {one.subject: one.scores[metric] for one in result.subjects}
     own = [known[subject] for subject in ground.subjects]
     scores = [_score(groups[subject], metric, known[subject]) for subject in ground.subjects]
-    room = [
-        (score - one.floor, one.ceiling - one.floor)
-        for score, one in zip(scores, own, strict=True)
-        if one.ceiling is not None and one.floor is not None
-    ]
-    above, reach = map(np.array, zip(*room, strict=True)) if room else (np.zeros(0), np.zeros(0))
-    retains = ground.comparable_context and reach.sum() > 0
-    return Common(
+    common = Common(
         score=_mean(scores),
         ci95=mean_interval(scores),
         ceiling=_mean_of_known([one.ceiling for one in own]),
-        floor=_mean_of_known([one.floor for one in own]) if ground.comparable_context else None,
-        retention=float(above.mean() / reach.mean()) if retains else None,
-        retention_ci95=ratio_interval(above, reach) if retains else None,
-        identification=_mean_of_known([one.identification for one in own])
-        if ground.comparable_context
-        else None,
+        floor=None,
+        retention=None,
+        retention_ci95=None,
+        identification=None,
     )
+    if not ground.comparable_context:
+        return common
+    retained = _retention(scores, own)
+    return replace(
+        common,
+        floor=_mean_of_known([one.floor for one in own]),
+        retention=None if math.isnan(retained.of_all) else retained.of_all,
+        retention_ci95=None if np.isnan(retained.ci95).any() else tuple(retained.ci95.tolist()),
+        identification=_mean_of_known([one.identification for one in own]),
+    )
+
+
+def _retention(scores: Sequence[float], own: Sequence[SubjectScores]) -> Retention:
+    """Over the subjects together; none where no subject of its own has a room above its noise."""
+    ceiling, floor = (
+        np.array([math.nan if number is None else number for number in numbers])
+        for numbers in ([one.ceiling for one in own], [one.floor for one in own])
+    )
+    if all(one.within_noise for one in own):
+        ceiling[:] = math.nan
+    return retention(np.array(scores), ceiling, floor, np.zeros(len(own)))
 
 
 def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float:

@@ -10,7 +10,7 @@ from nearid_cli.evaluate.agreement import agreements, disagreements
 from nearid_cli.evaluate.common import Ground, common_ground, common_scores, remarks
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import comparisons
-from nearid_cli.evaluate.verdicts import against_the_best, judged
+from nearid_cli.evaluate.verdicts import among_all_pairs, judged
 from nearid_cli.metrics.resolution import RESOLUTION
 from nearid_cli.results import CompareResult, Comparison, Method, Methods, ScoreResult
 from nearid_cli.results.stamp import this_tool, timestamp
@@ -125,8 +125,8 @@ def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[
     rankable = _rankable(methods)
     ruled_out = {method.name for method in methods} - {method.name for method in rankable}
     several = picked and len(rankable) > 2  # of two methods there is one pair to pick
+    found = comparisons(methods, baseline)
+    rivals = among_all_pairs(rankable, list(found)) if several else {}
     return tuple(
-        one
-        for metric, compared in comparisons(methods, baseline).items()
-        for one in judged(compared, ruled_out, against_the_best(rankable, metric) if several else None)
+        one for metric, compared in found.items() for one in judged(compared, ruled_out, rivals.get(metric))
     )

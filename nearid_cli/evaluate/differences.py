@@ -17,9 +17,12 @@ from nearid_cli.results import Comparison, Image, Method, Pairing, ScoreResult
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
 
 
-def differences(method: ScoreResult, baseline: ScoreResult, metric: str) -> dict[str, float]:
-    """Method minus baseline by each subject that both have, over the prompts that both have."""
-    return _deltas(match_runs(method, baseline), metric)
+def differences(
+    method: ScoreResult, baseline: ScoreResult, metrics: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Method minus baseline by metric and each subject that both have, over the prompts that both have."""
+    matching = match_runs(method, baseline)
+    return {metric: _deltas(matching, metric) for metric in metrics}
 
 
 def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[Comparison]]:

@@ -29,7 +29,7 @@ def judged(
     Args:
         compared: each method with the baseline.
         ruled_out: methods that are not judged, because they copy; they count in no adjustment.
-        rivals: what `against_the_best` found, where the baseline was chosen as the best.
+        rivals: by pair what `among_all_pairs` found, where the baseline was chosen as the best.
     """
     counted = [one for one in compared if one.p is not None and one.method not in ruled_out]
     plain = _holm({one.method: one.p for one in counted})
@@ -48,17 +48,22 @@ def judged(
     return found
 
 
-def against_the_best(methods: Sequence[Method], metric: str) -> dict[_Pair, float]:
-    """For every pair of methods the p-value that holds although the pair was picked among all of them.
+def among_all_pairs(methods: Sequence[Method], metrics: Sequence[str]) -> dict[str, dict[_Pair, float]]:
+    """By metric and pair of methods the p-value that holds although the pair was picked among all of them.
 
     Each pair is compared over its own common subjects.
     """
     pairs = list(combinations(methods, 2))
-    found = [differences(a.result, b.result, metric) for a, b in pairs]
-    subjects = sorted({subject for deltas in found for subject in deltas})
-    columns = [[deltas.get(subject, np.nan) for subject in subjects] for deltas in found]
-    p_values = max_sign_flip(np.array(columns, dtype=np.float64).T)
-    return {frozenset((a.name, b.name)): p for (a, b), p in zip(pairs, p_values, strict=True)}
+    found = [differences(a.result, b.result, metrics) for a, b in pairs]
+    names = [frozenset((a.name, b.name)) for a, b in pairs]
+    p_values = {}
+    for metric in metrics:
+        deltas = [by_metric[metric] for by_metric in found]
+        subjects = sorted({subject for own in deltas for subject in own})
+        columns = [[own.get(subject, np.nan) for subject in subjects] for own in deltas]
+        largest = max_sign_flip(np.array(columns, dtype=np.float64).T)
+        p_values[metric] = dict(zip(names, largest, strict=True))
+    return p_values
 
 
 def verdict(
@@ -74,7 +79,7 @@ def verdict(
     """
     one = comparison
     if one.delta is None or one.p is None:
-        return "no subject in common"
+        return "no prompt in common" if one.pairing.apart else "no subject in common"
     if copies:
         return "not judged: it copies"
     if not one.wins and not one.losses:

@@ -220,7 +220,7 @@ class CompareResult(Tabular):
         disagreements: methods first, then images; worst first.
         schema: `nearid.compare/2`, or what the file said that it was read from.
         common_subjects: the subjects that all ranked methods have, over which they are ranked.
-        common_prompts: how many prompts of these subjects all ranked methods have; 0 where prompts do not pair them.
+        common_prompts: how many prompts all of these have, counted subject by subject; 0 where prompts do not decide.
         remarks: what must be known of the ranking, a sentence each.
     """
 

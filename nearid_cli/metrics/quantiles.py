@@ -90,7 +90,11 @@ def beta_quantile(p: float, a: float, b: float) -> float:
 def _beta_share(x: float, a: float, b: float) -> float:
     """The share of the beta distribution below `x`, for 0 < x < 1."""
     if x > (a + 1) / (a + b + 2):  # the fraction converges fast on one side only
-        return 1.0 - _beta_share(1.0 - x, b, a)
+        return 1.0 - _beta_fraction(1.0 - x, b, a)
+    return _beta_fraction(x, a, b)
+
+
+def _beta_fraction(x: float, a: float, b: float) -> float:
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
     front = math.exp(a * math.log(x) + b * math.log1p(-x) - log_beta) / a
     # 1 / (1 + d1 / (1 + d2 / ...)), by the recurrence of its numerators and denominators, scaled each time.

@@ -12,19 +12,19 @@ of a file decide, to the last bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES
+from nearid_cli.metrics.intervals import MIN_UNITS, contributions, mean_interval
 from nearid_cli.metrics.margins import PAIRS
+from nearid_cli.metrics.proportions import share_interval
 
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
-_NUMBERS = ("ssr", "pa", "pa_published", "ssr_mean", "h", "mean_margin")
+_SHARES = ("ssr", "pa", "pa_published", "ssr_mean")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Outcome:
         h: harmonic mean of `ssr` and `pa`; 0 where both are 0.
         mean_margin, median_margin: of all trials.
         ssr_ci95, pa_ci95, pa_published_ci95, ssr_mean_ci95, h_ci95, mean_margin_ci95, median_margin_ci95: low and high
-            ends of 95 % intervals, bootstrap over samples.
+            ends of 95 % intervals, see `outcome`.
     """
 
     samples: int
@@ -95,21 +95,22 @@ def trial_margins(sim: npt.ArrayLike, cross_own: npt.ArrayLike) -> Floats:
     return margins
 
 
-def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None, seed: int = 0) -> Outcome:
+def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None) -> Outcome:
     """SSR, PA and their relatives, with intervals.
 
     To pool sources, concatenate their margins: SSR is then weighted by samples and PA by trials.
 
-    The intervals are percentile-bootstrap intervals, 2,000 resamples of samples. Rows of `margins` that are of one
-    sample (the same views beside the distractors of several sources) are drawn together, because they share their
-    sim_ij: drawn one by one they would pass for independent, and the interval would be too narrow. That of the median
-    inverts the bootstrap interval of the share of margins up to the median (Woodruff, *Confidence intervals for medians
-    and other position measures*, 1952), which needs no median of each resample.
+    Samples are the units of the intervals. Rows of `margins` that are of one sample (the same views beside the
+    distractors of several sources) are one unit, because they share their sim_ij: taken one by one they would pass
+    for independent, and the interval would be too narrow. Rates have the interval of `share_interval`, which has a
+    width at 0 and 1 too. H grows with SSR and with PA, so its interval runs from H of both low ends to H of both high
+    ones. The mean margin has that of `mean_interval` over what samples add to it, the median that of the ranks at
+    which the share of margins up to it may be one half (Woodruff, *Confidence intervals for medians and other
+    position measures*, 1952).
 
     Args:
         margins: float [N, T], NaN for no trial, in the order of `trial_margins`.
         samples: [N], a name or number of the sample of each row; None where every row is a sample of its own.
-        seed: of the bootstrap.
 
     Raises:
         ValueError: a shape is wrong, or a margin infinite.
@@ -117,6 +118,8 @@ def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None, seed: 
     >>> result = outcome([[0.2, 0.1], [0.3, -0.1], [0.1, np.nan], [np.nan, np.nan]])
     >>> result.samples, result.trials, round(result.ssr, 4), result.pa, result.pa_published
     (3, 5, 0.6667, 0.8, 0.875)
+    >>> [round(end, 3) for end in result.ssr_ci95]
+    [0.094, 0.992]
     """
     rows = np.asarray(margins, dtype=np.float64)
     if rows.ndim != 2 or np.isinf(rows).any():
@@ -132,62 +135,87 @@ def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None, seed: 
     found: dict[str, Any] = dict.fromkeys(Outcome.__dataclass_fields__)
     if not len(rows):
         return Outcome(**found | {"samples": 0, "trials": 0})
-    values = rows[~np.isnan(rows)]
-    median = float(np.median(values))
-    counts = _counts(rows, median)
-    totals = counts.sum(axis=0)
-    found |= {"samples": len(rows), "trials": len(values), "median_margin": median}
-    found |= zip(_NUMBERS, map(float, _numbers(totals)), strict=True)
-    units = _units(counts, names)
-    if len(units) >= MIN_UNITS:
-        drawn = (_resamples(len(units), seed) @ units).T
-        ends = np.percentile(_numbers(drawn), [2.5, 97.5], axis=1).T
-        found |= {f"{name}_ci95": _interval(*pair) for name, pair in zip(_NUMBERS, ends, strict=True)}
-        shifts = np.percentile(drawn[-1] / drawn[1] - totals[-1] / totals[1], [97.5, 2.5])
-        found["median_margin_ci95"] = _interval(*np.quantile(values, np.clip(0.5 - shifts, 0.0, 1.0)))
+    tried = ~np.isnan(rows)
+    values = rows[tried]
+    counts = _Counts.of(rows)
+    ssr, pa = counts.share("ssr"), counts.share("pa")
+    found |= {
+        "samples": len(rows),
+        "trials": len(values),
+        **{name: counts.share(name) for name in _SHARES},
+        "h": _harmonic(ssr, pa),
+        "mean_margin": float(counts.sums.sum() / len(values)),
+        "median_margin": float(np.median(values)),
+    }
+    units = np.unique(names, return_inverse=True)[1]
+    if units.max() + 1 >= MIN_UNITS:
+        found |= {f"{name}_ci95": counts.interval(name, units) for name in _SHARES}
+        ends = zip(found["ssr_ci95"], found["pa_ci95"], strict=True)
+        found["h_ci95"] = tuple(_harmonic(*pair) for pair in ends)
+        unit_of_value = np.repeat(units, tried.sum(axis=1))
+        found["mean_margin_ci95"] = mean_interval(contributions(values, unit_of_value))
+        up_to = (values <= found["median_margin"]).astype(np.float64)
+        lower, trials = np.bincount(unit_of_value, up_to), np.bincount(unit_of_value, np.ones(len(values)))
+        found["median_margin_ci95"] = _median_interval(values, lower, trials)
     return Outcome(**found)
 
 
-def _interval(low: float, high: float) -> Interval:
+@dataclass(frozen=True)
+class _Counts:
+    """What each row adds to the numbers, [N] each: its trials, its wins, whether all were won, its sum of margins."""
+
+    trials: Floats
+    wins: Floats
+    all_won: Floats
+    sums: Floats
+
+    @classmethod
+    def of(cls, margins: Floats) -> _Counts:
+        """From margins [N, T].
+
+        They are added from left to right, as in the published code: whether the sum of a few rounded numbers is above 0
+        or just 0 may hang on their order.
+        """
+        sums = np.zeros(len(margins))
+        for column in margins.T:
+            sums += np.nan_to_num(column)
+        trials = (~np.isnan(margins)).sum(axis=1).astype(np.float64)
+        wins = (margins > 0).sum(axis=1).astype(np.float64)
+        return cls(trials, wins, (wins == trials).astype(np.float64), sums)
+
+    def share(self, name: str) -> float:
+        """One of `_SHARES`."""
+        won, tried = self._won_and_tried(name)
+        return float(won.sum() / tried.sum())
+
+    def interval(self, name: str, units: npt.NDArray[np.intp]) -> Interval | None:
+        """Its interval over the units that rows belong to."""
+        won, tried = self._won_and_tried(name)
+        return share_interval(np.bincount(units, won), np.bincount(units, tried))
+
+    def _won_and_tried(self, name: str) -> tuple[Floats, Floats]:
+        one, mean_won = np.ones(len(self.trials)), (self.sums > 0).astype(np.float64)
+        return {
+            "ssr": (self.all_won, one),
+            "pa": (self.wins, self.trials),
+            "pa_published": (self.wins + mean_won, self.trials + one),
+            "ssr_mean": (mean_won, one),
+        }[name]
+
+
+def _harmonic(ssr: float, pa: float) -> float:
+    return 2 * ssr * pa / (ssr + pa) if pa > 0 else 0.0
+
+
+def _median_interval(
+    values: Floats, lower: npt.NDArray[np.number], trials: npt.NDArray[np.number]
+) -> Interval | None:
+    """Of the median of values, from how many of each unit are up to it."""
+    ends = share_interval(lower, trials)
+    if ends is None:
+        return None
+    # As far as the share up to the median, one half but for ties, may be off, so may the rank of the true median.
+    share = float(lower.sum() / trials.sum())
+    ranks = np.clip([0.5 + share - ends[1], 0.5 + share - ends[0]], 0.0, 1.0)
+    low, high = np.quantile(values, ranks, method="inverted_cdf")
     return float(low), float(high)
-
-
-def _counts(margins: Floats, median: float) -> Floats:
-    """What each row adds to the totals, [N, 7].
-
-    The row itself, its trials, its wins, whether all were won, whether their mean is above 0, the sum of its margins,
-    and how many are up to the median. Margins are added from left to right, as in the published code: whether the sum
-    of a few rounded numbers is above 0 or just 0 may hang on their order.
-    """
-    sums = np.zeros(len(margins))
-    for column in margins.T:
-        sums += np.nan_to_num(column)
-    trials, wins = (~np.isnan(margins)).sum(axis=1), (margins > 0).sum(axis=1)
-    lower = (margins <= median).sum(axis=1)
-    return np.stack([np.ones(len(margins)), trials, wins, wins == trials, sums > 0, sums, lower], axis=1)
-
-
-def _units(counts: Floats, names: npt.NDArray[np.generic]) -> Floats:
-    """The rows of `_counts` of each sample added up, [U, 7], sorted: their order must not matter."""
-    unit = np.unique(names, return_inverse=True)[1]
-    units = np.stack([np.bincount(unit, column) for column in counts.T], axis=1)
-    return units[np.lexsort(units.T)].astype(np.float64, copy=False)
-
-
-def _numbers(totals: Floats) -> Floats:
-    """Those of `_NUMBERS` from totals [7, ...] of what `_counts` counts, [6, ...]."""
-    samples, trials, wins, all_won, mean_won, margins = totals[:6]
-    ssr, pa = all_won / samples, wins / trials
-    both = np.where(pa == 0, 1.0, ssr + pa)  # without a won trial no sample is won either
-    published = (wins + mean_won) / (trials + samples)
-    return np.stack([ssr, pa, published, mean_won / samples, 2 * ssr * pa / both, margins / trials])
-
-
-@lru_cache(maxsize=256)
-def _resamples(n: int, seed: int) -> Floats:
-    """How often each of n samples occurs in each resample, [RESAMPLES, n]."""
-    draws = np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))
-    draws += n * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(draws.ravel(), minlength=draws.size).reshape(draws.shape).astype(np.float64)
-    counts.flags.writeable = False
-    return counts

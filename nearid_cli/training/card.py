@@ -123,7 +123,7 @@ def _measured(metrics: Mapping[str, Any]) -> Iterator[str]:
     """SSR and PA, with how many and how sure."""
     yield (
         "SSR: share of samples whose views of one object are all more alike than each view and its near-identity "
-        "distractor. PA: the same by single comparison. In brackets 95 % bootstrap intervals over samples."
+        "distractor. PA: the same by single comparison. In brackets 95 % intervals over samples."
     )
     yield ""
     yield "| distractors | samples | trials | SSR | PA | mean margin |"

@@ -457,7 +457,7 @@ def test_libraries_that_are_not_installed(
 def test_what_the_summary_says(job: NearidJob, options: Options, tmp_path: Path) -> None:
     result = bench_nearid(replace(job, masks="foreground"), tmp_path, options)
     found = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert found["schema"] == "nearid.bench.nearid/1"
+    assert found["schema"] == "nearid.bench.nearid/2"
     assert found["tool"] == {"name": "nearid-cli", "version": nearid_cli.__version__}
     assert found["metrics"][0]["fingerprint"]
     inputs = found["inputs"]

@@ -407,7 +407,7 @@ def test_the_result_as_json(tmp_path: Path) -> None:
     result = tabulate([tmp_path])
     held = json.loads(to_json(result))
     assert held == json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert held["schema"] == "nearid.bench.tables/1"
+    assert held["schema"] == "nearid.bench.tables/2"
     assert held["files"] == 2
     assert held["groups"]["all"] == list(GROUPS["all"])
     (pooled,) = [c for c in held["cells"] if (c["scope"], c["name"], c["category"]) == ("group", "all", None)]

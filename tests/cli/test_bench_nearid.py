@@ -78,7 +78,7 @@ def test_json_on_stdout_and_no_files(nearid: Nearid, data: Path) -> None:
     finished = nearid("bench", "nearid", *DATA, "--metric", "hog", "--format", "json", "--max-samples", "4")
     assert finished.code == 0, finished.err
     result = json.loads(finished.out)
-    assert result["schema"] == "nearid.bench.nearid/1"
+    assert result["schema"] == "nearid.bench.nearid/2"
     assert result["inputs"]["max_samples"] == 4
     assert [one["samples"] for one in result["similarities"]] == [4]
     assert sorted(data.iterdir()) == before

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nearid_cli.metrics.quantiles import beta_quantile, t_quantile, t_tails
+from nearid_cli.metrics.quantiles import _beta_share, beta_quantile, t_quantile, t_tails
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 4, 5, 6, 7, 10, 11, 29, 149, 1000, 20_001])
@@ -53,6 +53,12 @@ def test_tails_are_scipys(t, df):
 @settings(max_examples=60)
 def test_beta_quantiles_are_scipys(p, a, b):
     assert beta_quantile(p, a, b) == pytest.approx(float(stats.beta.ppf(p, a, b)), abs=1e-9)
+
+
+def test_where_both_sides_are_the_slow_one_by_rounding():
+    """Then each handed the share to the other, for ever."""
+    x, a, b = 0.3458141632746539, 9.532460456169856, 18.92453516377161
+    assert _beta_share(x, a, b) == pytest.approx(float(stats.beta.cdf(x, a, b)), abs=1e-12)
 
 
 @pytest.mark.parametrize("arguments", [(0, 1, 1), (1, 1, 1), (0.5, 0, 1), (0.5, 1, -1), (math.nan, 1, 1)])

@@ -63,7 +63,7 @@ class SourceSimilarities:
 
 @dataclass(frozen=True, repr=False)
 class NearidBenchResult(OneLine):
-    """The result of `nearid bench nearid` (schema `nearid.bench.nearid/1`).
+    """The result of `nearid bench nearid` (schema `nearid.bench.nearid/2`).
 
     Attributes:
         tool: the program that made it.
@@ -90,7 +90,7 @@ class NearidBenchResult(OneLine):
         parts = {
             name: found.get(name, empty) for name, empty in (("groups", {}), ("uneven", []), ("cells", []))
         }
-        return {"schema": "nearid.bench.nearid/1", **facts, **parts}
+        return {"schema": "nearid.bench.nearid/2", **facts, **parts}
 
     def _line(self) -> str:
         sources = {one.source: one.samples for one in self.similarities}

@@ -60,7 +60,7 @@ class Uneven:
 
 @dataclass(frozen=True, repr=False)
 class TablesResult(OneLine):
-    """The result of `nearid bench tables` (schema `nearid.bench.tables/1`).
+    """The result of `nearid bench tables` (schema `nearid.bench.tables/2`).
 
     Attributes:
         tool: the program that made it.
@@ -89,7 +89,7 @@ class TablesResult(OneLine):
         facts = {name: value for name, value in vars(self).items() if name not in ("passed_over", "cells")}
         passed_over = [{"path": path, "reason": reason} for path, reason in self.passed_over]
         cells = [cell.to_dict() for cell in self.cells]
-        return {"schema": "nearid.bench.tables/1", **plain(facts), "passed_over": passed_over, "cells": cells}
+        return {"schema": "nearid.bench.tables/2", **plain(facts), "passed_over": passed_over, "cells": cells}
 
     def _line(self) -> str:
         groups = [cell for cell in self.cells if cell.scope == "group" and cell.category is None]

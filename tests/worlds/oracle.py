@@ -10,6 +10,7 @@ test needs for 0.05 are too few, and a method of whose generations more than one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from statistics import fmean
 
 import numpy as np
@@ -63,32 +64,36 @@ def verdicts(world: World) -> dict[str, str]:
     found = dict.fromkeys(others, "copies")
     drops = {name: differences(world.methods[name], world.methods[reference]) for name in judged}
     if world.baseline is None and len(judged) > 1:
-        p_values = _tukey(world, [reference, *judged])
+        shown = _tukey(world, [reference, *judged])
     else:
         p_values = _holm({name: _student(list(values.values())) for name, values in drops.items()})
+        shown = {name for name, p in p_values.items() if p < LEVEL}
     for name in judged:
         few = len(judged) * 2.0 ** (1 - len(drops[name])) >= LEVEL
-        shown = "too few" if few else "not shown"
-        if not few and p_values[name] < LEVEL:
-            shown = "better" if fmean(drops[name].values()) > 0 else "worse"
-        found[name] = shown
+        if few:
+            found[name] = "too few"
+        elif name in shown:
+            found[name] = "better" if fmean(drops[name].values()) > 0 else "worse"
+        else:
+            found[name] = "not shown"
     return {name: found[name] for name in others}
 
 
-def has_dropped(run: Method, base: Method, confidence: float) -> bool | None:
-    """Whether a run is worse on average with a confidence, by Student's one-sided bound; None: cannot be judged.
+def gate(run: Method, base: Method) -> str:
+    """Whether a run is worse on average with 95 % confidence, by Student's one-sided bound: passed or failed.
 
-    It cannot be where one side has subjects or prompts that the other has not, or there are too few subjects.
+    What only one side has of subjects or prompts cannot be judged, nor can fewer than 3 subjects.
     """
     mine, theirs = _table(run), _table(base)
     if mine.keys() != theirs.keys() or any(mine[name].keys() != theirs[name].keys() for name in mine):
-        return None
+        return "cannot judge"
     drops = [-value for value in differences(run, base).values()]
     if len(drops) < 3:
-        return None
+        return "cannot judge"
     if np.ptp(drops) < 1e-12:
-        return drops[0] > 1e-9
-    return float(stats.ttest_1samp(drops, 0, alternative="greater").pvalue) < 1 - confidence
+        return "failed" if drops[0] > 1e-9 else "passed"
+    p = float(stats.ttest_1samp(drops, 0, alternative="greater").pvalue)
+    return "failed" if p < LEVEL else "passed"
 
 
 def _table(method: Sequence[Generation]) -> dict[str, dict[str, list[float]]]:
@@ -116,8 +121,8 @@ def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def _tukey(world: World, names: Sequence[str]) -> dict[str, float]:
-    """p-values of every method against the first, right for the largest difference of all pairs."""
+def _tukey(world: World, names: Sequence[str]) -> set[str]:
+    """The methods that differ from the first by more than the largest difference of all pairs does by chance."""
     tables = [_table(world.methods[name]) for name in names]
     scores = np.array(
         [
@@ -128,9 +133,12 @@ def _tukey(world: World, names: Sequence[str]) -> dict[str, float]:
     )
     n, k = scores.shape
     rest = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
-    error = np.sqrt((rest**2).sum() / ((n - 1) * (k - 1)) / n)
+    freedom = (n - 1) * (k - 1)
+    error = np.sqrt((rest**2).sum() / freedom / n)
     spans = np.abs(scores.mean(axis=0) - scores.mean(axis=0)[0]) / error
-    return {
-        name: float(stats.studentized_range.sf(span, k, (n - 1) * (k - 1)))
-        for name, span in zip(names[1:], spans[1:], strict=True)
-    }
+    return {name for name, span in zip(names, spans, strict=True) if span > _range(k, freedom)}
+
+
+@cache
+def _range(groups: int, freedom: int) -> float:
+    return float(stats.studentized_range.ppf(1 - LEVEL, groups, freedom))

@@ -26,16 +26,11 @@ def verdicts(found: CompareResult) -> dict[str, str]:
     }
 
 
-def gated(run: Method, base: Method, **rule: object) -> list[tuple[str | None, str, str]]:
-    """Subject, status and reason of each verdict on one rule."""
-    wanted = {
-        "statistic": "score",
-        "level": "aggregate",
-        "min": None,
-        "max": None,
-        "max_drop": 0.0,
-        "confidence": 0.95,
-    }
-    one = Rule("nearid", **{**wanted, **rule}, on_fail="error")  # type: ignore[arg-type]
-    outcome = judge(result(run), result(base), [one], run_name="run", baseline_name="base")
-    return [(verdict.subject, verdict.status, verdict.reason) for verdict in outcome.verdicts]
+def gate(run: Method, base: Method) -> str:
+    """What a rule that allows no drop with 95 % confidence says: passed, failed, or cannot judge."""
+    rule = Rule("nearid", "score", "aggregate", None, None, 0.0, 0.95, "error")
+    outcome = judge(result(run), result(base), [rule], run_name="run", baseline_name="base")
+    (verdict,) = outcome.verdicts
+    if verdict.status == "failed" and "score fell by" not in verdict.reason:
+        return "cannot judge"
+    return verdict.status

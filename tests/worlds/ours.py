@@ -27,10 +27,16 @@ def verdicts(found: CompareResult) -> dict[str, str]:
 
 
 def gate(run: Method, base: Method) -> str:
-    """What a rule that allows no drop with 95 % confidence says: passed, failed, or cannot judge."""
-    rule = Rule("nearid", "score", "aggregate", None, None, 0.0, 0.95, "error")
+    """What a rule that allows no drop with 95 % confidence says of a run: passed, failed, or cannot judge."""
+    (word,) = gates(run, base)
+    return word
+
+
+def gates(run: Method, base: Method, level: str = "aggregate") -> list[str]:
+    """The same at another level: a word a subject."""
+    rule = Rule("nearid", "score", level, None, None, 0.0, 0.95, "error")
     outcome = judge(result(run), result(base), [rule], run_name="run", baseline_name="base")
-    (verdict,) = outcome.verdicts
-    if verdict.status == "failed" and "score fell by" not in verdict.reason:
-        return "cannot judge"
-    return verdict.status
+    return [
+        "cannot judge" if one.status == "failed" and "score fell by" not in one.reason else one.status
+        for one in outcome.verdicts
+    ]

@@ -89,6 +89,7 @@ def draw(
     subjects: int = 12,
     prompts: int = 3,
     seeds: int = 2,
+    spread: float = SPREAD,
     shape: str = "normal",
     erratic: bool = False,
     between: float = 0.02,
@@ -100,6 +101,7 @@ def draw(
         random: where chance comes from.
         quality: of each method.
         subjects, prompts, seeds: how many; each method has every combination.
+        spread: standard deviation over subjects of the difference of two methods.
         shape: of the methods' deviations over subjects.
         erratic: all deviations are those of the methods after the first, so that differences have their shape.
         between: standard deviation of a method's scores between prompts of a subject, beyond the prompts' ease.
@@ -110,9 +112,9 @@ def draw(
     found = {}
     for number, (method, good) in enumerate(quality.items()):
         if erratic:
-            own = SPREAD * deviations(random, shape, subjects) if number else np.zeros(subjects)
+            own = spread * deviations(random, shape, subjects) if number else np.zeros(subjects)
         else:
-            own = SPREAD / np.sqrt(2) * deviations(random, shape, subjects)
+            own = spread / np.sqrt(2) * deviations(random, shape, subjects)
         scores = (
             (ease + own + good)[:, None, None]
             + np.array(EASE[:prompts])[None, :, None]

@@ -17,9 +17,7 @@ def compared(world: World) -> CompareResult:
 
 def verdicts(found: CompareResult) -> dict[str, str]:
     """By method, in the words of the oracle."""
-    from nearid_cli.reports.verdict import verdicts as old
-
-    said = {method: words for (_, method), words in old(found).items()}
+    said = {one.method: one.verdict for one in found.comparisons}
     return {
         method: next((word for start, word in _WORDS.items() if words.startswith(start)), "not shown")
         for method, words in said.items()

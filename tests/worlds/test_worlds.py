@@ -25,9 +25,7 @@ def test_there_are_200():
 
 
 @each_world
-def test_nothing_is_called_better_that_is_worse_nor_decided_where_a_careful_statistician_would_not(
-    kind, seed
-):
+def test_compare(kind, seed):
     found = outcome(kind, seed)
     for method, verdict in found.mine.items():
         theirs = found.theirs.get(method)
@@ -40,7 +38,8 @@ def test_nothing_is_called_better_that_is_worse_nor_decided_where_a_careful_stat
 
 
 @each_world
-def test_a_gate_fails_only_where_a_careful_statistician_would_and_refuses_what_cannot_be_judged(kind, seed):
+def test_gate(kind, seed):
+    """It fails nothing that the oracle passes, and refuses just what cannot be judged."""
     found = outcome(kind, seed)
     if found.our_gate == "failed":
         assert found.gate == "failed"
@@ -74,10 +73,11 @@ def test_hardly_less_is_found_than_by_the_oracle():
 
 
 def test_at_most_one_null_world_in_20_is_called_otherwise():
-    # 26 kinds, 8 worlds of each: the Monte-Carlo error of a share of 0.05 is 0.015.
-    wrong = [outcome(kind, seed).wrong > 0 for kind in NULL for seed in range(2 * WORLDS)]
-    assert len(wrong) > 200
-    assert sum(wrong) / len(wrong) <= 0.05 + 2 * 0.015
+    wrong = [outcome(kind, seed).wrong > 0 for kind in NULL for seed in range(WORLDS)]
+    assert (
+        len(wrong) > 120
+    )  # the Monte-Carlo error of a share of 0.05 is 0.02; the page has it for 1,000 worlds a kind
+    assert sum(wrong) / len(wrong) <= 0.05
 
 
 def test_the_page_shows_these_verdicts():

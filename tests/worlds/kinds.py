@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def lacks_subjects(
     quality = {"a": 0.0, "b": effect} | {f"other {i}": 0.0 for i in range(others)}
     methods = draw(random, quality, subjects=14)
     scores: dict[str, list[float]] = {}
-    for one in (*methods["a"], *methods["b"]):  # of both: neither is favoured by the choice
+    for one in chain(*methods.values()):  # of all: none is favoured by the choice
         scores.setdefault(one.subject, []).append(one.score)
     mean = {name: np.mean(values) for name, values in scores.items()}
     order = sorted(mean, key=lambda name: mean[name])

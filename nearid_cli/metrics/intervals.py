@@ -27,7 +27,10 @@ FEW_UNITS = 5
 RESAMPLES = 2000
 """Bootstrap resamples; an end of the interval is then off by about 6 % of the standard error."""
 
-_HALVINGS = 60  # of a step; what is left of it is below the rounding of a float
+_PARTS, _CUTS = (
+    64,
+    9,
+)  # a step is cut into parts, one of these likewise, and so on: below the rounding of a float
 _DOUBLINGS = 200  # of a step; an end that lies farther out is none
 
 
@@ -178,9 +181,11 @@ def ratio_contributions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) 
 def ratio_interval(
     numerators: npt.ArrayLike, denominators: npt.ArrayLike, confidence: float = 0.95
 ) -> tuple[float, float] | None:
-    """Two-sided interval of a ratio of means: every R for which the mean of numerators - R denominators may be 0.
+    """Two-sided interval of a ratio of means: the R for which the mean of numerators - R denominators may be 0.
 
-    Fieller, "Some Problems in Interval Estimation", 1954, with the interval of `mean_intervals`.
+    Fieller, "Some Problems in Interval Estimation", 1954, with the interval of `mean_intervals`: all R around the ratio
+    itself, up to where 0 is first left out. (Far away, where numerators - R denominators are skewed otherwise, a few
+    values may admit it again.)
 
     Args:
         numerators: finite values [n].
@@ -221,10 +226,12 @@ def ratio_interval(
         inside[still], outside[still] = outside[still], 2 * outside[still]
     else:
         return None
-    for _ in range(_HALVINGS):
-        middle = (inside + outside) / 2
-        within = holds(ratio + middle)
-        inside[within], outside[~within] = middle[within], middle[~within]
+    parts = np.arange(1, _PARTS)[:, None] / _PARTS
+    for _ in range(_CUTS):
+        size = outside - inside
+        within = holds((ratio + inside + parts * size).ravel()).reshape(-1, 2)
+        whole = np.logical_and.accumulate(within).sum(axis=0)
+        inside, outside = inside + whole / _PARTS * size, inside + (whole + 1) / _PARTS * size
     return float(ratio + inside[0]), float(ratio + inside[1])
 
 

@@ -54,15 +54,17 @@ def pairing_lines(result: CompareResult) -> dict[str, list[str]]:
 
 def _missing_prompts(pairing: Pairing, baseline: str) -> Iterator[str]:
     """Prompts that only one of the two has."""
-    for words, missing in (
-        (f"lacks {{}} that {baseline} has", pairing.lacking_prompts),
-        (f"has {{}} that {baseline} lacks", pairing.further_prompts),
+    for verb, other, missing in (
+        ("lacks", "has", pairing.lacking_prompts),
+        ("has", "lacks", pairing.further_prompts),
     ):
         if missing:
             prompts = list(dict.fromkeys(prompt for own in missing.values() for prompt in own))
-            what = f"{count(len(prompts), 'prompt')} of {count(len(missing), 'subject')}"
             without = "it" if len(prompts) == 1 else "them"
-            yield f"{words.format(what)}, so both are compared without {without}: {some(prompts)}"
+            yield (
+                f"{verb} {count(len(prompts), 'prompt')} that {baseline} {other}, in "
+                f"{count(len(missing), 'subject')}, so both are compared without {without}: {some(prompts)}"
+            )
     if pairing.apart:
         yield (
             f"has no prompt in common with {baseline} in {count(len(pairing.apart), 'subject')}, not compared: "
@@ -92,9 +94,9 @@ def _unpaired(one: Comparison, generations: Mapping[str, int]) -> Iterator[str]:
     if not pairing.as_a_whole:
         return
     if pairing.prompts_differ:
-        why = f"not one prompt is also one of {baseline}"
+        why = f"none of its prompts is a prompt of {baseline}"
     elif pairing.unknown_prompts:
-        why = f"prompts are not known of both it and {baseline} ({some(pairing.unknown_prompts)})"
+        why = f"prompts are not known for both it and {baseline} ({some(pairing.unknown_prompts)})"
     elif pairing.coinciding and not pairing.by_name:
         mine, theirs = count(generations[one.method], "generation"), f"{generations[one.baseline]:,}"
         names = f"{count(pairing.coinciding, 'name')} {'is' if pairing.coinciding == 1 else 'are'}"

@@ -12,7 +12,8 @@ _Scores = SubjectScores | AggregateScores
 
 _ONE_SUBJECT = "floor, retention and identification need a second subject"
 _ONE_REFERENCE = "a ceiling, and with it a retention, needs a second reference"
-_NO_ROOM = "no retention where the ceiling is not clearly above the floor"
+_NO_ROOM = "no retention where the ceiling is not above the floor by 2 standard errors"
+_NO_MEAN_ROOM = "no retention of all, since ceilings are on average not clearly above floors"
 _NO_DISTRACTORS = "no margin without distractors"
 _NOTHING_IN_COMMON = "no subject in common with the baseline"
 _NO_ORDER = "a rank correlation needs three of a kind, not all rated alike"
@@ -23,7 +24,11 @@ def missing_scores(result: ScoreResult) -> list[str]:
     first = result.metrics[0].name
     scores = {subject.subject: subject.scores[first] for subject in result.subjects}
     single = [subject.subject for subject in result.subjects if subject.references == 1]
-    return _lines(scores, single, list(scores) if len(scores) == 1 else [])
+    lines = _lines(scores, single, list(scores) if len(scores) == 1 else [])
+    of_all = result.aggregate[first]
+    if of_all.retention is None and any(one.retention is not None for one in scores.values()):
+        lines.append(f"-: {_NO_MEAN_ROOM}")
+    return lines
 
 
 def missing_of_methods(result: CompareResult) -> list[str]:

@@ -10,6 +10,7 @@ from nearid_cli.reports.columns import Column, pages, say, show, table
 from nearid_cli.reports.figures import CONTEXT, figure, score_figure, some
 from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
+from nearid_cli.reports.rough import rough_intervals
 from nearid_cli.results import AggregateScores, PairResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, printable
 
@@ -135,7 +136,12 @@ def _context_columns(result: ScoreResult, sort: str | None) -> list[Column]:
 
 
 def findings(result: ScoreResult) -> list[str]:
-    """What a reader of the numbers must not miss: a line each for copies, skipped pictures, unmatched subjects."""
+    """What a reader of the numbers must not miss, a line each: what `input_findings` says, and rough intervals."""
+    return [*input_findings(result), *rough_intervals(result)]
+
+
+def input_findings(result: ScoreResult) -> list[str]:
+    """What was wrong with the pictures: a line each for copies, skipped pictures, unmatched subjects."""
     copied = [f"{image.path} copies {image.copy_of}" for image in result.images if image.copy_of is not None]
     skipped = [f"{picture.path} ({picture.reason})" for picture in result.inputs.skipped]
     unmatched = result.inputs.unmatched

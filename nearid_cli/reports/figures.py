@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from nearid_cli.results import Interval, Method
+from nearid_cli.results import AggregateScores, Interval, Method, SubjectScores
 from nearid_cli.text import printable
 
 _NAMED = 3  # so many of a list are named; the rest is counted
@@ -35,6 +35,17 @@ def score_figure(score: float, ci95: Interval | None) -> str:
     ('0.812 [0.790, 0.830]', '0.812')
     """
     return figure(score) if ci95 is None else f"{figure(score)} [{figure(ci95[0])}, {figure(ci95[1])}]"
+
+
+def number_figure(scores: SubjectScores | AggregateScores, number: str) -> str:
+    """One of `CONTEXT` or `DISTRACTORS`, with its interval where it has one.
+
+    >>> scores = AggregateScores(0.8, None, 0.8, 0.9, 0.1, 0.9, 1.0, identification_ci95=(0.74, 1.0))
+    >>> number_figure(scores, "identification"), number_figure(scores, "floor"), number_figure(scores, "pa")
+    ('1.000 [0.740, 1.000]', '0.100', '-')
+    """
+    value = getattr(scores, number)
+    return "-" if value is None else score_figure(value, getattr(scores, f"{number}_ci95", None))
 
 
 def signed_figure(delta: float | None, ci95: Interval | None = None) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from nearid_cli.reports.against import about_trials
-from nearid_cli.reports.figures import CONTEXT, change_figure, figure, score_figure
+from nearid_cli.reports.figures import CONTEXT, change_figure, figure, number_figure, score_figure
 from nearid_cli.reports.markdown_text import (
     Part,
     bullets,
@@ -16,7 +16,9 @@ from nearid_cli.reports.markdown_text import (
     provenance,
     table,
 )
+from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects
+from nearid_cli.reports.rough import rough_intervals
 from nearid_cli.results import Metric, ScoreResult, SubjectScores
 from nearid_cli.text import count
 
@@ -47,7 +49,7 @@ def _aggregate(result: ScoreResult, baseline: ScoreResult | None) -> Part:
     rows = []
     for metric in result.metrics:
         scores = result.aggregate[metric.name]
-        numbers = [figure(getattr(scores, number)) for number in context]
+        numbers = [number_figure(scores, number) for number in context]
         row = [escape(metric.name), f"**{score_figure(scores.score, scores.ci95)}**", *numbers, copied]
         if baseline is not None:
             changes = _changes(result, baseline, metric).values()
@@ -61,8 +63,9 @@ def _explained(result: ScoreResult, baseline: ScoreResult | None) -> Iterator[st
     yield (
         f"{count(inputs.subjects, 'subject')}, {count(inputs.reference_images, 'reference')}, "
         f"{count(inputs.generation_images, 'generation')}. Scores are mean cosine similarities, in brackets the "
-        "95 % bootstrap interval. The aggregate is the unweighted mean over subjects."
+        "95 % interval. The aggregate is the unweighted mean over subjects; retention is a ratio of such means."
     )
+    yield from map(escape, (*missing_scores(result), *rough_intervals(result)))
     yield from map(escape, about_trials(result))
     if baseline is None:
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nearid_cli.reports.against import about_trials, against_distractors
 from nearid_cli.reports.columns import Column, pages, say, show, table
-from nearid_cli.reports.figures import CONTEXT, figure, score_figure, some
+from nearid_cli.reports.figures import CONTEXT, figure, number_figure, score_figure, some
 from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
 from nearid_cli.reports.rough import rough_intervals
@@ -32,6 +32,8 @@ def render_score(result: ScoreResult, console: Console, sort: str | None = None,
         UsageError: `sort` names neither `subject` nor a metric, or `worst` is negative.
     """
     show(console, score_tables(result, sort, console.width))
+    if line := _of_all(result):
+        say(console, line, "")
     if missing := missing_scores(result):
         say(console, *missing, "")
     if any(scores.margin is not None for scores in result.aggregate.values()):
@@ -133,6 +135,21 @@ def _context_columns(result: ScoreResult, sort: str | None) -> list[Column]:
             *cells, foot = map(figure, values)
             columns.append(Column(key, cells, foot))
     return columns
+
+
+def _of_all(result: ScoreResult) -> str:
+    """The intervals for which the tables have no room: of the aggregate's further numbers, by the first metric."""
+    first = result.metrics[0].name
+    scores = result.aggregate[first]
+    numbers = ("retention", "identification", "positive_margins")
+    found = [
+        f"{number.replace('_', ' ')} {number_figure(scores, number)}"
+        for number in numbers
+        if getattr(scores, f"{number}_ci95") is not None
+    ]
+    return (
+        f"Aggregate by {printable(first)}, 95 % intervals over subjects: {', '.join(found)}." if found else ""
+    )
 
 
 def findings(result: ScoreResult) -> list[str]:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nearid_cli.reports.figures import some
-<<<<<<< HEAD
 from nearid_cli.reports.pairing import pairing_lines
-from nearid_cli.reports.terminal import findings
-=======
 from nearid_cli.reports.terminal import input_findings
->>>>>>> b34a226 (Rough intervals are said; simulations of retention, clusters and shares (wip))
 from nearid_cli.results import CompareResult, Method
 from nearid_cli.text import count, printable
 

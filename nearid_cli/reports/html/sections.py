@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from nearid_cli.reports import gate_text
-from nearid_cli.reports.figures import CONTEXT, DISTRACTORS, figure, p_figure, score_figure, signed_figure
+from nearid_cli.reports.figures import (
+    CONTEXT,
+    DISTRACTORS,
+    figure,
+    number_figure,
+    p_figure,
+    score_figure,
+    signed_figure,
+)
 from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.html import plots, tables
 from nearid_cli.reports.html.heatmap import COLUMN, heatmap
@@ -84,7 +92,7 @@ def _scores_table(methods: tuple[Method, ...], metrics: Sequence[str], counted: 
             leads = method.ranks.get(metric) == 1
             shown = score_figure(scores.score, scores.ci95)
             line.append(f"<td><strong>{shown}</strong></td>" if leads else f"<td>{shown}</td>")
-        line += cells(*(figure(getattr(method.result.aggregate[first], name)) for name in extra))
+        line += cells(*(number_figure(method.result.aggregate[first], name) for name in extra))
         if counted:
             line += cells(f"{method.result.inputs.subjects:,}")
         if copies:

@@ -26,15 +26,16 @@ def _answer_score(result: ScoreResult, method: Method) -> tuple[str, list[str]]:
         among = f"References of one subject reach {figure(scores.ceiling)} among themselves"
         lines.append(f"{among}, strangers {figure(scores.floor)}.")
     if scores.identification is not None:
+        between = scores.identification_ci95 and " to ".join(map(_percent, scores.identification_ci95))
+        sure = f" (95 % interval: {between})" if between else ""
         lines.append(
-            f"{_percent(scores.identification)} of the generations are nearest to their own subject."
+            f"{_percent(scores.identification)} of the generations are nearest to their own subject{sure}."
         )
     if method.copies:
         copies = f"{method.copies:,} of {count(len(result.images), 'generation')}"
         lines.append(
             f"{copies} {'copies' if method.copies == 1 else 'copy'} a reference and are scored too high."
         )
-    # No share of identity kept: the mean of retentions may hide a subject whose ceiling is near its floor.
     return f"{method.name} scores {figure(scores.score)} by {metric}", lines
 
 

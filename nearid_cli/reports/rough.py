@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
 from nearid_cli.results import Image, ScoreResult
 from nearid_cli.results.pairing import by_prompt, by_subject
 from nearid_cli.text import count
 
-_FEW = f"{MIN_UNITS} or {FEW_UNITS - 1}"
-assert FEW_UNITS - MIN_UNITS == 2, "the words name every number in between"
-
 
 def rough_intervals(result: ScoreResult) -> list[str]:
     """A line where intervals rest on 3 or 4 units: subjects for the aggregate, generations or prompts for a subject."""
+    from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
+
+    few_of_each = " or ".join(map(str, range(MIN_UNITS, FEW_UNITS)))
     whose = []
     subjects = len(result.subjects)
     if MIN_UNITS <= subjects < FEW_UNITS:
@@ -22,9 +21,9 @@ def rough_intervals(result: ScoreResult) -> list[str]:
     for noun in ("generations", "prompts"):
         few = sum(MIN_UNITS <= number < FEW_UNITS and of == noun for number, of in units)
         if few == subjects:
-            whose.append(f"those of subjects on {_FEW} {noun} each")
+            whose.append(f"those of subjects on {few_of_each} {noun} each")
         elif few:
-            whose.append(f"those of {count(few, 'subject')} on {_FEW} {noun} each")
+            whose.append(f"those of {count(few, 'subject')} on {few_of_each} {noun} each")
     return (
         [f"rough intervals: {', '.join(whose)}; below {FEW_UNITS} they rest on an assumed shape"]
         if whose

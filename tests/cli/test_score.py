@@ -244,7 +244,11 @@ def test_one_subject_has_neither_floor_nor_identification(nearid: Nearid, data: 
 def test_stdout_carries_the_result_alone(nearid: Nearid, data: Path) -> None:
     finished = nearid("score", "refs", "gens", "-m", "hog", "--format", "json")
     json.loads(finished.out)
-    assert finished.err == "layout folders: 3 subjects, 6 references, 9 generations\n"
+    assert finished.err == (
+        "layout folders: 3 subjects, 6 references, 9 generations\n"
+        "warning: rough intervals: that of the aggregate on 3 subjects, those of subjects on 3 or 4 generations each; "
+        "below 5 they rest on an assumed shape\n"
+    )
 
 
 def test_no_colour_and_no_bars_in_a_pipe(process: Callable[..., subprocess.Popen[str]], data: Path) -> None:

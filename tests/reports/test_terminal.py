@@ -210,7 +210,7 @@ MISSING = {
         2,
     ),
     "no room": (
-        ["-: no retention where the ceiling is not clearly above the floor: a, c"],
+        ["-: no retention where the ceiling is not above the floor by 2 standard errors: a, c"],
         {"a": (0.5, 0.5, None), "b": (0.1, 0.9, 0.5), "c": (0.5, 0.4, None)},
         2,
     ),

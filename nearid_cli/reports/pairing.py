@@ -15,7 +15,7 @@ def how_paired(comparison: Comparison) -> str:
     ways = [
         ("by prompt", pairing.by_prompt, count(comparison.prompts, "prompt")),
         ("by name", pairing.by_name, f"{count(comparison.pairs, 'pair')} of generations"),
-        ("by subject", pairing.as_a_whole, "all of their generations"),
+        ("by subject", pairing.as_a_whole, "all generations"),
     ]
     used = [(way, subjects, what) for way, subjects, what in ways if subjects]
     if not used:
@@ -106,4 +106,4 @@ def _unpaired(one: Comparison, generations: Mapping[str, int]) -> Iterator[str]:
     some_only = pairing.by_prompt or pairing.by_name
     what = count(pairing.as_a_whole, "subject") if some_only else "nothing is paired: subjects"
     are = "is" if some_only and pairing.as_a_whole == 1 else "are"
-    yield f"{why}, so {what} {are} compared by all of their generations"
+    yield f"{why}, so {what} {are} compared by all generations"

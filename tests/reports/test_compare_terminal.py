@@ -192,7 +192,7 @@ def test_findings() -> None:
         "pasted: lacks 1 subject, so its scores are over fewer: cat",
         "pasted: 1 of 3 generations copies a reference, which scores high without skill, so it is not ranked",
         "pasted: only 3 names are the same in its 3 generations and the 60 of whole, so nothing is paired: subjects "
-        "are compared by all of their generations",
+        "are compared by all generations",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nearid_cli.gate.both import Both
 from nearid_cli.gate.drops import drop_of_all
 from nearid_cli.gate.numbers import Result, metrics, parts
 from nearid_cli.text import printable
@@ -21,7 +22,7 @@ def changes(run: Result, old: Result) -> list[str]:
                 lines.append(f"{name}: new")
                 continue
             other = " (another checkpoint)" if known[metric].fingerprint != made.fingerprint else ""
-            drop = drop_of_all(numbers, past, metric, "score")
+            drop = drop_of_all(Both(numbers, past), metric, "score")
             fell = ", ".join(f"{printable(one.subject)} {one.delta:+.3f}" for one in drop.moved)
             about = "; ".join([*drop.problems, *([f"fell most: {fell}"] if fell else [])])
             lines.append(f"{name}: score {then:.3f} -> {now:.3f}{other}" + (f"; {about}" if about else ""))

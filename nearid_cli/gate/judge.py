@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from nearid_cli.errors import InputError
 from nearid_cli.gate import words
+from nearid_cli.gate.both import Both
 from nearid_cli.gate.drops import CONFIDENCE, TOLERANCE, Drop, drop_of_all, drops_of_subjects
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import COPIES, EVERY
@@ -77,7 +78,7 @@ def _made_by(result: Result) -> str:
 class _Unit:
     """What one verdict is about: a method or the whole run, or one subject of it; None where a side lacks it.
 
-    `drop` is that of the subject, if it was asked for.
+    `drop` is its drop, if it was asked for and both sides have it.
     """
 
     method: str | None
@@ -105,6 +106,11 @@ class _Sides:
         self._baselines = parts(baseline) if baseline is not None else None
         self._metrics = metrics(run)
         self._baseline_metrics = metrics(baseline) if baseline is not None else {}
+        self._boths = {
+            method: Both(run, self._baselines[method])
+            for method, run in self._runs.items()
+            if self._baselines is not None and method in self._baselines
+        }
 
     def verdicts(self, rule: Rule) -> Iterator[Verdict]:
         """The verdicts on one rule: at least one."""
@@ -152,17 +158,15 @@ class _Sides:
     def _units(self, bounds: Rule, metric: str) -> Iterator[_Unit]:
         comparable = bounds.statistic == COPIES or metric in self._baseline_metrics
         baselines = self._baselines if self._baselines is not None and comparable else {}
-        both = bounds.max_drop is not None
-        for method in dict.fromkeys((*self._runs, *(baselines if both else ()))):
+        falls = bounds.max_drop is not None
+        for method in dict.fromkeys((*self._runs, *(baselines if falls else ()))):
             run, baseline = self._runs.get(method), baselines.get(method)
-            if bounds.level != "subject" or run is None or (both and baseline is None):
-                yield _Unit(method, None, run, baseline)
+            asked = metric, bounds.statistic, bounds.confidence or CONFIDENCE
+            both = self._boths.get(method) if falls and comparable else None
+            if bounds.level != "subject" or run is None or (falls and both is None):
+                yield _Unit(method, None, run, baseline, drop_of_all(both, *asked) if both else Drop())
                 continue
-            drops = {}
-            if both and baseline is not None:
-                drops = drops_of_subjects(
-                    run, baseline, metric, bounds.statistic, bounds.confidence or CONFIDENCE
-                )
+            drops = drops_of_subjects(both, *asked) if both else {}
             for subject in drops or run.subjects:
                 yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()))
 
@@ -172,7 +176,7 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
     run, baseline, subject, statistic = unit.run, unit.baseline, unit.subject, rule.statistic
     found = _number(run, metric, statistic, subject)
     before = _number(baseline, metric, statistic, subject)
-    drop = Drop()
+    drop = Drop() if obstacle else unit.drop
     problems = []
     if run is None:
         problems.append("the run lacks this method, which the baseline has")
@@ -190,9 +194,6 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
     elif bounds.max_drop is not None and run is not None and baseline is None:
         problems.append("the baseline lacks this method; --update-baseline takes it in")
     elif bounds.max_drop is not None and run is not None and baseline is not None:
-        drop = unit.drop
-        if subject is None:
-            drop = drop_of_all(run, baseline, metric, statistic, bounds.confidence or CONFIDENCE)
         if drop.problems:
             problems += drop.problems
         elif before is None:
@@ -208,7 +209,7 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
         subject=subject,
         method=unit.method,
         status=_status(rule, bool(problems)),
-        reason="; ".join(problems or filter(None, [fine, _all_fell(bounds, drop)])),
+        reason="; ".join([*(problems or filter(None, [fine, _all_fell(bounds, drop)])), *drop.notes]),
         expected=words.expected(bounds),
         found=found,
         baseline=before,
@@ -227,7 +228,7 @@ def _number(side: Numbers | None, metric: str, statistic: str, subject: str | No
 def _too_low(bounds: Rule, drop: Drop, before: float, now: float) -> list[str]:
     """What is wrong with a drop: nobody knows how sure it is, or it is too large."""
     if drop.value is None or bounds.max_drop is None:
-        return []
+        return ["there is no drop to judge"]
     if bounds.confidence is None:
         certain = drop.value
     elif drop.ci is None:

@@ -39,10 +39,14 @@ def known(number: float | None) -> float | None:
 
 
 class Numbers:
-    """The numbers of one method."""
+    """The numbers of one method.
+
+    Attributes:
+        result: that they are of.
+    """
 
     def __init__(self, result: ScoreResult) -> None:
-        self._result = result
+        self.result = result
         self._subjects = {subject.subject: subject for subject in result.subjects}
 
     @property
@@ -52,7 +56,7 @@ class Numbers:
 
     def generations(self, subject: str | None = None) -> list[Image]:
         """The generations of a subject, or of all."""
-        return list(self._result.images) if subject is None else self._images.get(subject, [])
+        return list(self.result.images) if subject is None else self._images.get(subject, [])
 
     def number(self, metric: str, statistic: str, subject: str | None = None) -> float | None:
         """A statistic of a subject, or of all of them together; None where it does not exist."""
@@ -62,7 +66,7 @@ class Numbers:
             return None  # a mean over subjects that lacks one of them
         if statistic == RETENTION and self._outdated(metric):
             return None
-        scores = self._result.aggregate if subject is None else self._subjects[subject].scores
+        scores = self.result.aggregate if subject is None else self._subjects[subject].scores
         return known(getattr(scores.get(metric), statistic, None))
 
     def why_none(self, metric: str, statistic: str, subject: str | None = None) -> str:
@@ -84,7 +88,7 @@ class Numbers:
         return None if score is None or ceiling is None or floor is None else (score - floor, ceiling - floor)
 
     def _outdated(self, metric: str) -> bool:
-        return any(one.name == metric and one.outdated for one in self._result.metrics)
+        return any(one.name == metric and one.outdated for one in self.result.metrics)
 
     def _of_subjects(self, metric: str, statistic: str) -> Iterator[float]:
         """What the file says of each subject, without what is unknown on purpose; NaN for a hole."""
@@ -103,4 +107,4 @@ class Numbers:
 
     @cached_property
     def _images(self) -> Mapping[str, list[Image]]:
-        return by_subject(self._result.images)
+        return by_subject(self.result.images)

@@ -69,6 +69,11 @@ class Matched:
     alone_a: tuple[Image, ...] = ()
     alone_b: tuple[Image, ...] = ()
 
+    @property
+    def takes_part(self) -> bool:
+        """Whether there is anything to compare: where prompts are known, one that both have."""
+        return self.how != "prompts" or bool(self.groups)
+
     def difference(self, metric: str, statistic: str = "score") -> float | None:
         """`a` minus `b`: the mean of `units`. None where the subject takes no part, or a number is missing.
 

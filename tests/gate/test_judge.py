@@ -323,8 +323,8 @@ class TestFailsClosed:
         rule = make_rule(level="subject", max_drop=0.5, confidence=0.95)
         result = gate(replace(BASE, images=images), BASE, rule)
         assert {one.subject: one.reason for one in result.verdicts if one.status == "failed"} == {
-            "s1": "how sure the drop is cannot be said: 2 generations of run and baseline without a counterpart: "
-            "s1/other.png, s1/3.png"
+            "s1": "how sure the drop is cannot be said: not every generation has a counterpart; 2 generations "
+            "without a counterpart left out: s1/other.png, s1/3.png"
         }
 
     def test_a_level_of_the_other_kind(self):

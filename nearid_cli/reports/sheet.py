@@ -135,13 +135,20 @@ def method_images(result: ScoreResult | CompareResult) -> list[tuple[str | None,
 
 
 def _numbers(metric: str, rows: Sequence[dict[str, Any]]) -> list[Column]:
-    """A column for every number of a metric that some row has; some may have no distractors."""
+    """A column for every number of a metric that some row has; some may have no distractors.
+
+    A mark, which only rows have that it is true of, is false in the others.
+    """
     flat = [_flat(row) for row in rows]
     flat = [{number: None if value != value else value for number, value in row.items()} for row in flat]
-    return [
-        Column(f"{metric}_{number}", float, [row.get(number) for row in flat])
-        for number in {number: None for row in flat for number in row}
-    ]
+    columns = []
+    for number in {number: None for row in flat for number in row}:
+        cells = [row.get(number) for row in flat]
+        if any(cell is True for cell in cells):
+            columns.append(Column(f"{metric}_{number}", bool, [cell is True for cell in cells]))
+        else:
+            columns.append(Column(f"{metric}_{number}", float, cells))
+    return columns
 
 
 def _differences(metric: str, comparisons: Sequence[Comparison | None]) -> list[Column]:

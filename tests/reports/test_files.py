@@ -1,5 +1,6 @@
 """Every format read back by its own ecosystem; files that cannot be written; what is imported for what."""
 
+import dataclasses
 import json
 import os
 import resource
@@ -111,6 +112,20 @@ def test_parquet_in_pandas(result, tmp_path):
     document = plain(result.to_dict())
     del document["subjects"], document["images"]
     assert made == document
+
+
+def test_within_noise_is_a_column_of_truth_values(make, tmp_path):
+    result = make({"cat": 0.5, "dog": 0.6}, metrics=("hog",))
+    cat, dog = result.subjects
+    marked = dataclasses.replace(
+        dog.scores["hog"], retention=None, within_noise=True, identification_ci95=(0.7, 1.0)
+    )
+    subjects = (cat, dataclasses.replace(dog, scores={"hog": marked}))
+    write(dataclasses.replace(result, subjects=subjects), tmp_path / "r.parquet")
+    frame = pd.read_parquet(tmp_path / "r.parquet")
+    assert frame["hog_within_noise"].tolist() == [False, True]
+    assert frame["hog_within_noise"].dtype == "bool"
+    assert frame["hog_identification_ci95_high"].tolist()[1] == 1.0
 
 
 def test_missing_numbers_are_empty_and_typed(make, tmp_path):

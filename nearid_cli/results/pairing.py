@@ -262,13 +262,13 @@ def _pairs(a: Sequence[Image], b: Sequence[Image]) -> list[Group]:
     """Generations whose names are equal, known, and found once on each side, in the order of their names."""
     names_a, names_b = _named_once(a), _named_once(b)
     return [
-        Group("/".join(name), (names_a[name],), (names_b[name],))
+        Group("/".join(filter(None, name)), (names_a[name],), (names_b[name],))
         for name in sorted(names_a.keys() & names_b.keys())
         if _may_correspond(names_a[name], names_b[name])
     ]
 
 
-def _named_once(images: Sequence[Image]) -> dict[tuple[str, ...], Image]:
+def _named_once(images: Sequence[Image]) -> dict[tuple[str, str], Image]:
     names = [_name_below_subject(image) for image in images]
     often = Counter(names)
     return {name: image for name, image in zip(names, images, strict=True) if name and often[name] == 1}
@@ -329,13 +329,18 @@ def _prompt_and_seed(image: Image) -> tuple[str, str] | None:
     return None if image.prompt is None or image.seed is None else (image.prompt, image.seed)
 
 
-def _name_below_subject(image: Image) -> tuple[str, ...] | None:
+def _name_below_subject(image: Image) -> tuple[str, str] | None:
     if is_in_memory(image.path):
         return None  # a place in a list is no name: pairing by it would pair by accident
-    *folders, file = image.path.split("/")
-    wanted = _letters(image.subject)
-    below = next((i + 1 for i, folder in enumerate(folders) if _letters(folder) == wanted), 0)
-    return (*folders[below:], _stem(file))
+    folder, _, file = image.path.rpartition("/")
+    return _folder_below_subject(folder, image.subject), _stem(file)
+
+
+@lru_cache(maxsize=10_000)
+def _folder_below_subject(folder: str, subject: str) -> str:
+    folders, wanted = folder.split("/"), _letters(subject)
+    below = next((i + 1 for i, one in enumerate(folders) if _letters(one) == wanted), 0)
+    return "/".join(folders[below:])
 
 
 def _stem(file: str) -> str:
@@ -344,7 +349,6 @@ def _stem(file: str) -> str:
     return file[:dot] if 0 < dot < len(file) - 1 else file
 
 
-@lru_cache(maxsize=10_000)
 def _letters(name: str) -> str:
     """A name as subjects are matched by it: without case, spaces and punctuation."""
     folded = unicodedata.normalize("NFC", name.casefold())

@@ -96,26 +96,27 @@ def _told(references: Pictures, distractors: Pictures, context: _Told, how: str)
     alike = _with_contexts(distractors, context)
     there = {(subject, one.context) for subject, own in known.items() for one in own}
     shown = [(subject, one) for subject, own in alike.items() for one in own]
-    silent = [one for _, one in shown if one.context is None]
-    strange = [(s, one) for s, one in shown if one.context is not None and (s, one.context) not in there]
-    notes = []
+    silent = [one.name for _, one in shown if one.context is None]
+    strange = [
+        f"{subject} {one.context}"
+        for subject, one in shown
+        if one.context is not None and (subject, one.context) not in there
+    ]
     if len(silent) + len(strange) == len(shown):
-        how = ""
-        notes.append(f"{_ADVICE}; no reference of a subject has the context of one of its distractors")
+        how, note = "", f"{_ADVICE}; no reference of a subject has the context of one of its distractors"
+    elif all(len(known[subject]) < 2 for subject, own in alike.items() if own):
+        note = f"distractors are paired with references {how}, but SSR and PA need a second reference of a subject"
     else:
-        notes.append(f"distractors are paired with references {how}: SSR and PA as in the paper")
-    if strange:
-        named = few([f"{printable(s)} {printable(one.context or '')}" for s, one in strange])
-        notes.append(
-            f"{count(len(strange), 'distractor')} of {len(shown):,} in a context that no reference of the subject has, "
-            f"without trials in SSR and PA: {named}"
+        note = f"distractors are paired with references {how}: SSR and PA as in the paper"
+    left = [
+        f"{count(len(names), 'distractor')} of {len(shown):,} {lack}, without trials in SSR and PA: {few(names)}"
+        for names, lack in (
+            (strange, "in a context that no reference of the subject has"),
+            (silent, "without a context"),
         )
-    if silent:
-        notes.append(
-            f"{count(len(silent), 'distractor')} of {len(shown):,} without a context, and without trials in SSR and "
-            f"PA: {few([one.name for one in silent])}"
-        )
-    return Contexts(known, alike, how, tuple(notes))
+        if names
+    ]
+    return Contexts(known, alike, how, (note, *left))
 
 
 def _with_contexts(pictures: Pictures, context: _Told) -> dict[str, list[Picture]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _UNPAIRED = "no SSR and PA: they need distractors in the context of a reference (named alike, or a manifest's context)"
 _ALL_PAIRS = (
-    "all pairs: not the paper's: every distractor against every reference, mostly across contexts, which flatters a "
+    "all pairs is not the paper's: every distractor against every reference, mostly across contexts, which flatters a "
     "metric that sees the background"
 )
 

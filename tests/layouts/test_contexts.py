@@ -135,9 +135,14 @@ def test_nearly_all_names_are_enough_and_the_rest_is_named(found):
     dataset = found(references, " ".join([*others, "cat/strange.png"]))
     assert [len(own) for own in pairs(dataset).values()] == [2] * 5
     assert dataset.notes[1] == (
-        "1 distractor of 11 without a context, and without trials in SSR and PA: cat/strange.png"
+        "1 distractor of 11 without a context, without trials in SSR and PA: cat/strange.png"
     )
     assert found(references, "cat/stranger.png").pairing == ""  # two of twelve
+
+
+def test_one_reference_is_not_enough(found):
+    dataset = found("cat/beach.jpg dog/sofa.jpg", "cat/beach_1.png dog/sofa_1.png")
+    assert dataset.notes[0].endswith("but SSR and PA need a second reference of a subject")
 
 
 def test_pictures_in_memory_have_no_names():
@@ -171,7 +176,7 @@ def test_a_column_beats_names(plant):
         "distractors are paired with references by the column context: SSR and PA as in the paper",
         "1 distractor of 5 in a context that no reference of the subject has, without trials in SSR and PA: "
         "cat kitchen",
-        "1 distractor of 5 without a context, and without trials in SSR and PA: d/5.png",
+        "1 distractor of 5 without a context, without trials in SSR and PA: d/5.png",
     )
     assert dataset.subjects[0].generations[0].labels == {"context": "beach"}
 

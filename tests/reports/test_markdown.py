@@ -154,7 +154,7 @@ def test_numbers_with_distractors_are_shown(result, replace):
     assert found.tables[0][1][6:] == ["-", "-", "-", "-", "-", "-", "1"]
     assert found.tables[0][3][6:] == ["0.000", "0.500", "0.250", "0.750", "0.500", "0.875", "1"]
     assert "distractors: lookalikes (12 pictures), paired with references by name" in found.entries
-    assert "all pairs: not the paper's: every distractor against every reference" in found.html
+    assert "all pairs is not the paper's: every distractor against every reference" in found.html
 
 
 def test_changes_since_a_baseline(make):

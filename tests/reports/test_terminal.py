@@ -97,8 +97,8 @@ dino                                0.600                 0.800
 
 SSR and PA: the paper's, each reference against the distractors in its context, paired by name
 (01.png with 01.png); 1 of 2 subjects and 3 of 8 references have such
-all pairs: not the paper's: every distractor against every reference, mostly across contexts, which
-flatters a metric that sees the background
+all pairs is not the paper's: every distractor against every reference, mostly across contexts,
+which flatters a metric that sees the background
 """
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from nearid_cli.gate.judge import judge
 from nearid_cli.metrics.intervals import mean_interval
+from nearid_cli.metrics.retention import retention
 from nearid_cli.results.score import _OLD_PROTOCOL
 from tests.gating import SUBJECTS, change_metric, change_subject, make_rule, make_run
 
@@ -83,3 +84,37 @@ def test_old_retention_is_not_judged():
             "the run has no retention here: an older nearid made the result, whose retention meant something else"
         )
     assert {one.status for one in verdicts(old, old, make_rule(min=0.1, max_drop=0.1))} == {"passed"}
+
+
+def test_a_subject_with_hardly_any_room_hides_no_fall():
+    """Its ratio of 47 made a mean of ratios of 8.5 while every subject's score fell by 0.2."""
+    ceilings = dict.fromkeys(SUBJECTS, 0.95) | {"s3": 0.2 + 0.59 / 47}
+    floors = dict.fromkeys(SUBJECTS, 0.2)
+
+    def scored(run):
+        rows = [subject.scores["nearid"] for subject in with_rooms(run, ceilings, floors).subjects]
+        score, ceiling, floor = (
+            np.array([getattr(r, name) for r in rows]) for name in ("score", "ceiling", "floor")
+        )
+        found = retention(score, ceiling, floor, np.full(len(rows), 0.02))
+        for name, one, noise in zip(SUBJECTS, found.by_subject, found.within_noise, strict=True):
+            run = change_subject(
+                run,
+                name,
+                ceiling=ceilings[name],
+                floor=0.2,
+                retention=None if noise else one,
+                within_noise=noise,
+            )
+        ratios = float(((score - floor) / (ceiling - floor)).mean())
+        return replace(
+            run, aggregate={"nearid": replace(run.aggregate["nearid"], retention=found.of_all)}
+        ), ratios
+
+    base, _ = scored(make_run())
+    run, of_ratios = scored(make_run(drops=dict.fromkeys(SUBJECTS, 0.2)))
+    assert of_ratios > 5
+    (found,) = verdicts(run, base, make_rule(statistic="retention", min=0.9, max_drop=0.1, confidence=0.95))
+    assert found.status == "failed"
+    assert found.reason.startswith("retention is 0.598, below the minimum of 0.900")
+    assert "retention fell by 0.3" in found.reason

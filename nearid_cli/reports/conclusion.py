@@ -51,9 +51,10 @@ class _Duel:
         if self.comparison is None:
             return ""
         subjects, p = count(self.comparison.subjects, "subject"), p_figure(self.comparison.p_adjusted)
+        p = p.replace("<", "< ") if p.startswith("<") else f"= {p}"
         if self.shown:
-            return f"more than chance would do over {subjects} (p = {p})"
-        return f"which {subjects} cannot tell from chance (p = {p})"
+            return f"more than chance would do over {subjects} (p {p})"
+        return f"which {subjects} cannot tell from chance (p {p})"
 
 
 def conclude(result: CompareResult) -> Conclusion:

@@ -106,6 +106,8 @@ def _method_row(method: Method, names: Sequence[str]) -> str:
 def _number(value: float) -> str:
     """A number with a minus that is one, and not a hyphen."""
     text = figure(value)
+    if text == "-":
+        return "--"
     return f"$-${text[1:]}" if text.startswith("-") else text
 
 

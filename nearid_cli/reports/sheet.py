@@ -50,9 +50,10 @@ def subject_sheet(result: ScoreResult, sort: str | None = None) -> Sheet:
 def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
     """One row a method: name, counts, then for every metric `<metric>_rank` and the numbers that are ranked.
 
-    Where these are over less than what a method has, its own aggregate numbers follow as `<metric>_own_<number>`. Then
-    comes what the method differs from the baseline, empty for the baseline itself: `delta`, `delta_low`, `delta_high`,
-    `p`, `p_studentised`, `p_holm`, `p_adjusted`, `verdict`, `wins`, `ties`, `losses`.
+    Where these are over less than what a method has, its own aggregate numbers follow as `<metric>_own_<number>`, and
+    `common_subjects` and `common_prompts` say how much it is. Then comes what the method differs from the baseline,
+    empty for the baseline itself: `delta`, `delta_low`, `delta_high`, `p`, `p_studentised`, `p_holm`, `p_adjusted`,
+    `verdict`, `wins`, `ties`, `losses`.
     """
     methods, own = sorted_methods(result, sort), apart(result)
     ranked = over_common(result).methods
@@ -61,13 +62,22 @@ def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
         Column("method", str, [method.name for method in methods]),
         Column("subjects", int, [method.result.inputs.subjects for method in methods]),
         Column("generations", int, [len(method.result.images) for method in methods]),
+        *(
+            Column(name, int, [number] * len(methods))
+            for name, number in (
+                ("common_subjects", len(result.common_subjects)),
+                ("common_prompts", result.common_prompts),
+            )
+            if own
+        ),
         Column("copies", int, [method.copies for method in methods]),
         Column("copying", bool, [method.copying for method in methods]),
     ]
     for metric in result.metrics:
         name = metric.name
         columns.append(Column(f"{name}_rank", int, [method.ranks[name] for method in methods]))
-        columns += _numbers(name, [plain(ranked[one.name].result.aggregate[name]) for one in methods])
+        numbers = [plain(ranked[one.name].result.aggregate[name]) for one in methods]
+        columns += _numbers(name, [_without_pairs(row) for row in numbers] if own else numbers)
         if own:
             columns += _numbers(f"{name}_own", [plain(one.result.aggregate[name]) for one in methods])
         columns += _differences(name, [compared.get((name, method.name)) for method in methods])
@@ -149,6 +159,11 @@ def _numbers(metric: str, rows: Sequence[dict[str, Any]]) -> list[Column]:
         else:
             columns.append(Column(f"{metric}_{number}", float, cells))
     return columns
+
+
+def _without_pairs(row: dict[str, Any]) -> dict[str, Any]:
+    """The numbers over the common ground, which is of subjects and prompts; over pairs there is no such number."""
+    return {number: value for number, value in row.items() if number != "pair_mean"}
 
 
 def _differences(metric: str, comparisons: Sequence[Comparison | None]) -> list[Column]:

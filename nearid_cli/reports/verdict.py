@@ -30,7 +30,7 @@ def _about(method: Method) -> list[str]:
     result = method.result
     if method.lacking:
         lines.append(
-            f"lacks {count(len(method.lacking), 'subject')}, so its scores are over fewer: {some(method.lacking)}"
+            f"lacks {count(len(method.lacking), 'subject')}, so its own scores are over fewer: {some(method.lacking)}"
         )
         lacking = set(map(printable, method.lacking))
         rest = [

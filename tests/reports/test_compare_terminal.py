@@ -186,10 +186,10 @@ def test_findings() -> None:
         "no floor, retention or identification side by side: the methods were scored against other strangers",
         "whole: 1 copied reference among the generations, scored too high: cat/0.png copies cat/1.jpg",
         "whole, part: 1 unmatched: pen: 2 references, no generations",
-        "part: lacks 1 subject, so its scores are over fewer: dog",
+        "part: lacks 1 subject, so its own scores are over fewer: dog",
         "part: 1 picture skipped: gens/cat/broken.png (truncated)",
         "part: 1 of 60 generations of whole has no counterpart, so left out: cat/29.png",
-        "pasted: lacks 1 subject, so its scores are over fewer: cat",
+        "pasted: lacks 1 subject, so its own scores are over fewer: cat",
         "pasted: 1 of 3 generations copies a reference, which scores high without skill, so it is not ranked",
         "pasted: only 3 names are the same in its 3 generations and the 60 of whole, so nothing is paired: subjects "
         "are compared by all generations",

@@ -280,7 +280,7 @@ def test_a_comparison(compared):
         "What made it",
     ]
     assert found.entries[:2] == [
-        "dreambooth: lacks 1 subject, so its scores are over fewer: dog",
+        "dreambooth: lacks 1 subject, so its own scores are over fewer: dog",
         "copy/cat: 4 of 4 generations copy a reference, which scores high without skill, so it is not ranked",
     ]
     assert "baseline: lora, the best by the first metric" in found.entries

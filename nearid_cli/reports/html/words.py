@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nearid_cli.reports.conclusion import conclude
 from nearid_cli.reports.figures import figure, score_figure
-from nearid_cli.reports.ground import over_common
+from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.results import CompareResult, Method, ScoreResult
 from nearid_cli.text import count
 
@@ -47,7 +47,8 @@ def _answer_compare(result: CompareResult) -> tuple[str, list[str]]:
     found = conclude(result)
     if ranked:
         scores = ranked[0].result.aggregate[metric]
-        lines.append(f"By {metric} it scores {score_figure(scores.score, scores.ci95)}.")
+        over = f" over the {ground(result)}" if apart(result) else ""
+        lines.append(f"By {metric} it scores {score_figure(scores.score, scores.ci95)}{over}.")
     if found.reason:
         lines.append(f"{found.reason[0].upper()}{found.reason[1:]}.")
     for method in result.methods:

@@ -78,7 +78,7 @@ def _groups(matching: Matching, how: How) -> int:
 
 def _pairing(matching: Matching) -> Pairing:
     """What a matching says without its generations: `a` is the method, `b` the baseline."""
-    hows = Counter(one.how for one in matching.subjects if one.groups or one.how == "all")
+    hows = Counter(one.how for one in matching.subjects if one.takes_part)
     decided = [one for one in matching.subjects if one.groups and one.how == "prompts"]
     return Pairing(
         by_prompt=hows["prompts"],
@@ -86,20 +86,15 @@ def _pairing(matching: Matching) -> Pairing:
         as_a_whole=hows["all"],
         lacking_prompts={one.subject: one.lacking_a for one in decided if one.lacking_a},
         further_prompts={one.subject: one.lacking_b for one in decided if one.lacking_b},
-        apart=tuple(one.subject for one in matching.subjects if not one.groups and one.how == "prompts"),
+        apart=tuple(one.subject for one in matching.subjects if not one.takes_part),
         alone=tuple(path for one in matching.subjects for path in _alone(one, one.alone_a)),
         baseline_alone=tuple(path for one in matching.subjects for path in _alone(one, one.alone_b)),
         prompts_differ=matching.prompts_differ,
         unknown_prompts=()
         if matching.prompts_differ
-        else tuple(one.subject for one in matching.subjects if one.how != "prompts" and _some_prompt(one)),
+        else tuple(one.subject for one in matching.subjects if one.unheeded_prompts),
         coinciding=matching.coinciding,
     )
-
-
-def _some_prompt(matched: Matched) -> bool:
-    images = (image for group in matched.groups for image in (*group.a, *group.b))
-    return any(image.prompt is not None for image in (*images, *matched.alone_a, *matched.alone_b))
 
 
 def _alone(matched: Matched, images: Sequence[Image]) -> list[str]:

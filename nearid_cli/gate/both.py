@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from nearid_cli.gate.numbers import Numbers
-from nearid_cli.results import Image
 from nearid_cli.results.pairing import Matched, Matching, compared_prompt, match_runs
 from nearid_cli.text import count, few, printable
 
@@ -63,7 +62,7 @@ class Both:
         notes = []
         if alone := [image.path for one in subjects for image in (*one.alone_b, *one.alone_a)]:
             notes.append(f"{count(len(alone), 'generation')} without a counterpart left out: {few(alone)}")
-        if silent := [one.subject for one in subjects if one.how != "prompts" and _some_prompt(one)]:
+        if silent := [one.subject for one in subjects if one.unheeded_prompts]:
             notes.append(
                 f"prompts say nothing for {count(len(silent), 'subject')}, since run or baseline does not know them: "
                 f"{few(silent)}"
@@ -115,11 +114,6 @@ def _listed(prompts: Mapping[str, Sequence[str]], named: bool) -> str:
     return few(
         [f"{prompt} ({few(subjects)})" if named else prompt for prompt, subjects in prompts.items()], _PROMPTS
     )
-
-
-def _some_prompt(matched: Matched) -> bool:
-    images: list[Image] = [image for group in matched.groups for image in (*group.a, *group.b)]
-    return any(image.prompt is not None for image in images)
 
 
 def _names(names: Sequence[str]) -> str:

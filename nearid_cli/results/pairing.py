@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -74,6 +74,14 @@ class Matched:
         """Whether there is anything to compare: where prompts are known, one that both have."""
         return self.how != "prompts" or bool(self.groups)
 
+    @property
+    def unheeded_prompts(self) -> bool:
+        """Whether some prompts are known, and decide nothing."""
+        grouped = (image for group in self.groups for image in (*group.a, *group.b))
+        return self.how != "prompts" and any(
+            image.prompt is not None for image in (*grouped, *self.alone_a, *self.alone_b)
+        )
+
     def difference(self, metric: str, statistic: str = "score") -> float | None:
         """`a` minus `b`: the mean of `units`. None where the subject takes no part, or a number is missing.
 
@@ -134,7 +142,7 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
     known = {name: (mine, others) for name, (mine, others) in prompts.items() if mine and others}
     shared = any(mine.keys() & others.keys() for mine, others in known.values())
     rest = [name for name in own if name not in known]
-    pairs = {name: _pairs(*own[name]) for name in rest}
+    pairs = {name: paired_images(*own[name]) for name in rest}
     coinciding = sum(map(len, pairs.values()))
     by_name = _enough(coinciding, *(sum(len(own[name][side]) for name in rest) for side in (0, 1)))
     subjects = []
@@ -144,7 +152,9 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
         if name in known and shared:
             subjects.append(_by_prompts(one, other, mine, others, *known[name]))
         elif by_name and name in pairs and len(pairs[name]) >= HALF * max(len(mine), len(others), 1):
-            subjects.append(_grouped(one, other, "names", mine, others, pairs[name]))
+            subjects.append(
+                _grouped(one, other, "names", mine, others, [_pair(*pair) for pair in pairs[name]])
+            )
         else:
             everything = (Group("", tuple(mine), tuple(others)),) if mine and others else ()
             subjects.append(Matched(name, "all", one, other, everything))
@@ -187,18 +197,13 @@ def by_subject(images: Iterable[Image]) -> dict[str, list[Image]]:
 
 
 def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, Image]]:
-    """Pair the generations of one subject in two runs.
+    """The generations of one subject in two runs that correspond by name.
 
-    Two generations correspond when both runs know their prompt and seed and these are equal. Failing that, they
-    correspond when their paths below the subject's folder are equal but for the extension, unless their prompts or
-    seeds are known to differ. What is ambiguous (a key that two generations of one run share) is not paired.
-
-    Args:
-        a: generations of a subject in one run.
-        b: generations of the same subject in another run.
+    Their paths below the subject's folder are equal but for the extension. Those whose prompts or seeds are known to
+    differ do not correspond, and neither do those of a name that two generations of one run share.
 
     Returns:
-        Pairs in the order of `a`; no generation is in two of them.
+        Pairs in the order of their names; no generation is in two of them.
 
     >>> def image(path, prompt=None, seed=None):
     ...     return Image(path, "cat", None, {}, prompt, seed)
@@ -207,16 +212,12 @@ def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, I
     >>> paired_images([image("cat/0.png", "on a beach", "1")], [image("cat/0.png", "on a beach", "2")])
     []
     """
-    pairs = dict(_matches(a, b, _prompt_and_seed))
-    taken = set(pairs.values())
-    rest_a = [i for i in range(len(a)) if i not in pairs]
-    rest_b = [j for j in range(len(b)) if j not in taken]
-    by_name = _matches([a[i] for i in rest_a], [b[j] for j in rest_b], _name_below_subject)
-    for i, j in ((rest_a[i], rest_b[j]) for i, j in by_name):
-        known = _prompt_and_seed(a[i]), _prompt_and_seed(b[j])
-        if None in known or known[0] == known[1]:
-            pairs[i] = j
-    return [(a[i], b[j]) for i, j in sorted(pairs.items())]
+    names_a, names_b = _named_once(a), _named_once(b)
+    return [
+        (names_a[name], names_b[name])
+        for name in sorted(names_a.keys() & names_b.keys())
+        if _may_correspond(names_a[name], names_b[name])
+    ]
 
 
 def _by_prompts(
@@ -242,6 +243,10 @@ def _by_prompts(
     return _grouped(a, b, "prompts", mine, others, groups, lacking_a, lacking_b)
 
 
+def _pair(a: Image, b: Image) -> Group:
+    return Group("/".join(filter(None, _name_below_subject(a) or ())), (a,), (b,))
+
+
 def _grouped(
     a: Subject,
     b: Subject,
@@ -256,16 +261,6 @@ def _grouped(
     inside = {id(image) for group in groups for image in (*group.a, *group.b)}
     alone_a, alone_b = (tuple(one for one in side if id(one) not in inside) for side in (mine, others))
     return Matched(a.subject, how, a, b, tuple(groups), lacking_a, lacking_b, alone_a, alone_b)
-
-
-def _pairs(a: Sequence[Image], b: Sequence[Image]) -> list[Group]:
-    """Generations whose names are equal, known, and found once on each side, in the order of their names."""
-    names_a, names_b = _named_once(a), _named_once(b)
-    return [
-        Group("/".join(filter(None, name)), (names_a[name],), (names_b[name],))
-        for name in sorted(names_a.keys() & names_b.keys())
-        if _may_correspond(names_a[name], names_b[name])
-    ]
 
 
 def _named_once(images: Sequence[Image]) -> dict[tuple[str, str], Image]:
@@ -311,22 +306,6 @@ def _of_subject(scores: SubjectScores, statistic: str) -> float:
 
 def _mean(numbers: Sequence[float]) -> float:
     return math.fsum(numbers) / len(numbers)
-
-
-def _matches(
-    a: Sequence[Image], b: Sequence[Image], key: Callable[[Image], Hashable | None]
-) -> Iterator[tuple[int, int]]:
-    """Positions in `a` and `b` whose keys are equal, known, and found once on each side."""
-    keys = [key(image) for image in a]
-    often_a, often_b = Counter(keys), Counter(map(key, b))
-    at = {key(image): j for j, image in enumerate(b)}
-    for i, one in enumerate(keys):
-        if one is not None and often_a[one] == often_b[one] == 1:
-            yield i, at[one]
-
-
-def _prompt_and_seed(image: Image) -> tuple[str, str] | None:
-    return None if image.prompt is None or image.seed is None else (image.prompt, image.seed)
 
 
 def _name_below_subject(image: Image) -> tuple[str, str] | None:

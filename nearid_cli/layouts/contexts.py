@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
@@ -33,7 +34,8 @@ _ADVICE = (
 
 Pictures = Mapping[str, Sequence[Picture]]
 """By subject."""
-_Told = Callable[[str, Picture], str | None]
+_Told = Callable[[str, Sequence[Picture]], Iterable[str | None]]
+"""The contexts of some pictures of a subject."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ def pair_contexts(references: Pictures, distractors: Pictures, roots: Iterable[P
     if not any(distractors.values()):
         return Contexts(references, distractors)
     if any(_in_column(one) for own in distractors.values() for one in own):
-        return _told(references, distractors, lambda _, one: _in_column(one), f"by the column {CONTEXT}")
+        return _told(references, distractors, lambda _, own: map(_in_column, own), f"by the column {CONTEXT}")
     if _made_by_synth(roots):
-        return _told(references, distractors, _name, "by name, as nearid synth writes them")
+        return _told(references, distractors, _names, "by name, as nearid synth writes them")
     return _by_names(references, distractors)
 
 
@@ -90,10 +92,10 @@ def _made_by_synth(roots: Iterable[Path]) -> bool:
     return isinstance(made_by, dict) and str(made_by.get("schema")).startswith("nearid.synth/")
 
 
-def _told(references: Pictures, distractors: Pictures, context: _Told, how: str) -> Contexts:
+def _told(references: Pictures, distractors: Pictures, told: _Told, how: str) -> Contexts:
     """Contexts that something says of each picture; what no reference has is named."""
-    known = _with_contexts(references, context)
-    alike = _with_contexts(distractors, context)
+    known = _with_contexts(references, told)
+    alike = _with_contexts(distractors, told)
     there = {(subject, one.context) for subject, own in known.items() for one in own}
     shown = [(subject, one) for subject, own in alike.items() for one in own]
     silent = [one.name for _, one in shown if one.context is None]
@@ -119,9 +121,9 @@ def _told(references: Pictures, distractors: Pictures, context: _Told, how: str)
     return Contexts(known, alike, how, (note, *left))
 
 
-def _with_contexts(pictures: Pictures, context: _Told) -> dict[str, list[Picture]]:
+def _with_contexts(pictures: Pictures, told: _Told) -> dict[str, list[Picture]]:
     return {
-        subject: [replace(one, context=context(subject, one)) for one in own]
+        subject: [replace(one, context=context) for one, context in zip(own, told(subject, own), strict=True)]
         for subject, own in pictures.items()
     }
 
@@ -155,7 +157,7 @@ def _by_names(references: Pictures, distractors: Pictures) -> Contexts:
     return _told(
         references,
         distractors,
-        lambda subject, one: named[subject].context(one) if subject in named else None,
+        lambda subject, own: named[subject].contexts(own) if subject in named else [None] * len(own),
         how,
     )
 
@@ -166,36 +168,35 @@ class _Names:
     Attributes:
         paired: distractors that are called as a reference, or begin so.
         exact: those that are called as one.
-        counters: whether references are told apart by nothing but counters.
+        counters: whether references are told apart by nothing but counters and words that say nothing.
         complete: whether every reference has a distractor, and every distractor a reference.
     """
 
     def __init__(self, subject: str, references: Sequence[Picture], distractors: Sequence[Picture]) -> None:
         self._subject = subject
-        self._references = [(key, one.name) for one in references if (key := _name(subject, one))]
+        named = _names(subject, references)
+        self._references = [(key, one.name) for key, one in zip(named, references, strict=True) if key]
         self._keys = {key for key, _ in self._references}
-        self._pairs = [(key, one.name) for one in distractors if (key := self.context(one))]
-        self._several = [line for one in distractors if (line := self._reads_twice(one))]
+        self._pairs: list[tuple[str, str]] = []
+        self._several: list[str] = []
+        self.exact = 0
+        for key, one in zip(_names(subject, distractors), distractors, strict=True):
+            if begun := self._begun(key):
+                self._pairs.append((begun[0], one.name))
+                self.exact += begun[0] == key
+                self._several += _read_twice(one, *begun[:2])
         self.paired = len(self._pairs)
-        self.exact = sum(_name(subject, one) in self._keys for one in distractors)
-        self.counters = len({_COUNTER.sub("", key) for key in self._keys}) == 1 and (
-            len(self._keys) > 1 or all(read_file_name(key).head is None for key in self._keys)
-        )
+        bare = {_COUNTER.sub("", key) for key in self._keys}
+        self.counters = (len(bare) == 1 and len(self._keys) > 1) or all(map(_says_nothing, bare))
         self.complete = self.paired == len(distractors) and {key for key, _ in self._pairs} == self._keys
 
-    def context(self, picture: Picture) -> str | None:
-        """The name of the reference that a picture is called as, or that its name begins with."""
-        return next(self._contexts(picture), None)
+    def _begun(self, key: str | None) -> list[str]:
+        """The names of references that a name is, or begins with, the longest first."""
+        return [own for own in _beginnings(key or "") if own in self._keys]
 
-    def _contexts(self, picture: Picture) -> Iterator[str]:
-        return (own for own in _beginnings(_name(self._subject, picture) or "") if own in self._keys)
-
-    def _reads_twice(self, picture: Picture) -> str | None:
-        """`img_2` may be of `img_2`, or the second of `img`; `beach_house_1` is of `beach_house` and not of `beach`."""
-        begun = [*self._contexts(picture), "", ""]
-        if begun[1] and begun[0][len(begun[1]) + 1 :].replace("_", "").isdecimal():
-            return f"{printable(picture.name)} is of {printable(begun[0])} or of {printable(begun[1])}"
-        return None
+    def contexts(self, pictures: Sequence[Picture]) -> Iterator[str | None]:
+        """For each picture the name of the reference that it is called as, or that its name begins with."""
+        return (next(iter(self._begun(key)), None) for key in _names(self._subject, pictures))
 
     def ambiguous(self, exact: bool) -> Iterator[str]:
         """What can be read in two ways; `exact` says that all distractors of the data set are called as references."""
@@ -215,16 +216,32 @@ class _Names:
         return f"{_file(distractor)} with {_file(reference)}"
 
 
-def _name(subject: str, picture: Picture) -> str | None:
-    """What a picture is called below its subject, as words joined by `_`; None for a picture in memory.
+def _says_nothing(bare: str) -> bool:
+    """Whether a name without its counters is nobody's: `image`, `photo`, nothing; not `beach`, not `img_2041`."""
+    return read_file_name(bare).head is None and not any(map(str.isdecimal, bare))
 
-    >>> _name("red cat", Picture(Path(), "Red-cat/IMG 2041.jpg")), _name("cat", Picture(Path(), "cat_01-flux.png"))
-    ('img_2041', '01_flux')
+
+def _read_twice(picture: Picture, longest: str, shorter: str = "") -> list[str]:
+    """`img_2` may be of `img_2`, or the second of `img`; `beach_house_1` is of `beach_house` and not of `beach`."""
+    if shorter and longest[len(shorter) + 1 :].replace("_", "").isdecimal():
+        return [f"{printable(picture.name)} is of {printable(longest)} or of {printable(shorter)}"]
+    return []
+
+
+def _names(subject: str, pictures: Iterable[Picture]) -> list[str | None]:
+    """What pictures are called below their subject, as words joined by `_`; None for one in memory.
+
+    >>> own = [Picture(Path(), "Red-cat/IMG 2041.jpg"), Picture(Path(), "red cat_01-flux.png")]
+    >>> _names("red cat", own)
+    ['img_2041', '01_flux']
     """
-    if picture.in_memory:
-        return None  # its name is its place in a list
-    key, own = words(stem(picture.name)), words(subject)
-    return key[len(own) + 1 :] if key.startswith(f"{own}_") else key
+    begin = f"{words(subject)}_"
+    # That of a picture in memory is its place in a list.
+    keys = [None if one.in_memory else _words(stem(one.name)) for one in pictures]
+    return [key and key.removeprefix(begin) for key in keys]
+
+
+_words = lru_cache(maxsize=65536)(words)  # subjects have files of the same names
 
 
 def _beginnings(key: str) -> Iterator[str]:

@@ -99,6 +99,7 @@ def test_counters_that_correspond_completely_are_taken_and_said(found):
             "cat/0.png cat/1.png",
             "names are mere counters, and not the same among",
         ),
+        ("cat/image.jpg cat/photo.jpg", "cat/image_1.png cat/image_2.png", "names are mere counters"),
         ("cat/img_0.jpg cat/img_1.jpg", "cat/img_1.png", "names are mere counters, and not the same among"),
         (
             "cat/0.jpg cat/1.jpg dog/0.jpg",

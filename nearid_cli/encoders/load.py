@@ -47,8 +47,13 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
     if spec.folder is None:
         from nearid_cli.encoders.hog import HogEncoder
         from nearid_cli.encoders.perceptual_hash import PerceptualHash, perceptual_hash_spec
+        from nearid_cli.encoders.thumbnail import Thumbnail, thumbnail_spec
 
-        return PerceptualHash() if spec.name == perceptual_hash_spec().name else HogEncoder()
+        without_weights: dict[str, type[Encoder]] = {
+            perceptual_hash_spec().name: PerceptualHash,
+            thumbnail_spec().name: Thumbnail,
+        }
+        return without_weights.get(spec.name, HogEncoder)()
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
     files = read_files(spec.folder)

@@ -18,18 +18,20 @@ Sides = tuple[Sequence[Read], Sequence[Read]]
 """The references and the distractors of a subject."""
 
 
-def once_a_context(distractors: Sequence[Read]) -> tuple[Read, ...]:
-    """Distractors without repetitions: one that is given twice, by a manifest and a folder, say, is one trial, not two.
+def by_context(same: Sequence[Read]) -> list[list[Read]]:
+    """One distractor that is given several times, in groups of which each is a trial.
 
-    One whose context is known stands for the same picture without; in two contexts it is two.
+    Given by a manifest and a folder, say, it is one trial, not two; in two contexts it is two. Where a context is
+    known, the same picture without one is no further trial.
     """
-    known = {digest for picture, digest in distractors if picture.context is not None}
-    kept: dict[tuple[bytes, str | None], Read] = {}
-    for picture, digest in distractors:
-        if picture.context is None and digest in known:
-            continue
-        kept.setdefault((digest, picture.context), (picture, digest))
-    return tuple(kept.values())
+    groups: dict[str | None, list[Read]] = {}
+    for one in same:
+        groups.setdefault(one[0].context, []).append(one)
+    unknown = groups.pop(None, [])
+    if not groups:
+        return [unknown]
+    first, *others = groups.values()
+    return [[*first, *unknown], *others]
 
 
 def context_numbers(subjects: Sequence[Sides]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +13,13 @@ import numpy as np
 from nearid_cli import layouts
 from nearid_cli.activity import doing
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
+from nearid_cli.encoders.thumbnail import thumbnail_spec
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.contexts import Sides, context_numbers, once_a_context, with_trials
+from nearid_cli.evaluate.contexts import context_numbers, with_trials
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
-from nearid_cli.layouts import Dataset, Picture
+from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
+from nearid_cli.evaluate.usable import Sameness, Usable, usable
+from nearid_cli.layouts import Dataset
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import IdentityScores, identity_scores
 from nearid_cli.results import (
@@ -31,7 +34,7 @@ from nearid_cli.results import (
     SubjectScores,
 )
 from nearid_cli.results.stamp import this_tool, timestamp
-from nearid_cli.text import count, few, printable, storable
+from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,21 +46,6 @@ logger = logging.getLogger(__name__)
 PROTOCOL = (
     "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
 )
-
-
-@dataclass(frozen=True)
-class _Usable:
-    """A subject's pictures that could be read, with the digests of their bytes."""
-
-    name: str
-    references: tuple[tuple[Picture, bytes], ...]
-    generations: tuple[tuple[Picture, bytes], ...]
-    distractors: tuple[tuple[Picture, bytes], ...]
-
-    @property
-    def sides(self) -> Sides:
-        """What SSR and PA are of."""
-        return self.references, self.distractors
 
 
 def refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:
@@ -105,6 +93,7 @@ class Scorer:
         if not skip_bad:
             refuse_bad(self._embedded, MEND_OR_SKIP)
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))
+        self._same = self._sameness(datasets, options)
 
     @doing("computing the scores")
     def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
@@ -113,8 +102,9 @@ class Scorer:
         Raises:
             InputError: nothing readable is left, or not of each subject unless `allow_unmatched`.
         """
-        subjects, strangers, emptied = self._usable(dataset)
-        refuse_unmatched(emptied, allow_unmatched)
+        found = usable(self._subjects(dataset), self._digests, self._same, self._strangers)
+        subjects, strangers = found.subjects, found.strangers
+        refuse_unmatched(found.emptied, allow_unmatched)
         if not subjects:
             raise InputError("no subject is left with a readable reference and a readable generation")
         scores = {
@@ -134,13 +124,18 @@ class Scorer:
                 reference_images=sum(len(subject.references) for subject in subjects),
                 generation_images=sum(len(subject.generations) for subject in subjects),
                 skipped=self._skipped(dataset),
-                unmatched=tuple(storable(line) for line in (*dataset.unmatched, *emptied)),
+                unmatched=tuple(storable(line) for line in (*dataset.unmatched, *found.emptied)),
                 distractors=None if dataset.distractors is None else storable(dataset.distractors),
                 distractor_images=sum(len(subject.distractors) for subject in subjects),
                 strangers=tuple(storable(stranger.name) for stranger in strangers),
                 pairing=storable(dataset.pairing),
                 paired_subjects=paired_subjects,
                 paired_references=paired_references,
+                repeated=tuple(map(storable, found.repeated)),
+                repeated_distractors=tuple(map(storable, found.repeated_distractors)),
+                same_generations=tuple(map(storable, found.same_generations)),
+                shared_references=tuple(map(storable, found.shared_references)),
+                shared_generations=tuple(map(storable, found.shared_generations)),
             ),
             metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
             subjects=Subjects(
@@ -172,51 +167,34 @@ class Scorer:
     def _subjects(self, dataset: Dataset) -> tuple[layouts.Subject, ...]:
         return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
 
-    def _usable(self, dataset: Dataset) -> tuple[list[_Usable], list[_Usable], list[str]]:
-        """What could be read: the subjects, the strangers, and a line for each subject that has nothing left."""
-        usable: list[_Usable] = []
-        strangers: list[_Usable] = []
-        emptied: list[str] = []
-        repeated: list[str] = []
-        for subject in self._subjects(dataset):
-            references, generations, distractors = (
-                tuple((p, digest) for p in pictures if (digest := self._digests[p.source]) is not None)
-                for pictures in (subject.references, subject.generations, subject.distractors)
-            )
-            references, again = _once(references)
-            repeated += again
-            distractors = once_a_context(distractors)
-            if references and generations:
-                usable.append(_Usable(subject.name, references, generations, distractors))
-                continue
-            if references and self._strangers:
-                strangers.append(_Usable(subject.name, references, (), ()))
-            if subject.generations:
-                lack = "references" if not references else "generations"
-                emptied.append(f"{subject.name}: none of its {lack} can be read")
-        if repeated:
-            logger.info(
-                "%s byte for byte another of the same subject, and counted once: %s",
-                f"{len(repeated):,} references are" if len(repeated) > 1 else "1 reference is",
-                few(repeated),
-            )
-        return usable, strangers, emptied
+    def _sameness(self, datasets: Sequence[Dataset], options: Options) -> Sameness:
+        """Which pictures are one, of all data sets together: methods share references."""
+        hashes = self._embedded.rows[self._hashes.name]
+        sources = {digest: source for source, digest in self._digests.items() if digest is not None}
 
+        def of_role(role: str) -> set[bytes]:
+            return {
+                digest
+                for dataset in datasets
+                for subject in self._subjects(dataset)
+                for picture in getattr(subject, role)
+                if (digest := self._digests[picture.source]) is not None
+            }
 
-def _once(pictures: tuple[tuple[Picture, bytes], ...]) -> tuple[tuple[tuple[Picture, bytes], ...], list[str]]:
-    """Each content once, under its shortest name, and the names of the others."""
-    by_digest: dict[bytes, list[tuple[Picture, bytes]]] = {}
-    for picture, digest in pictures:
-        by_digest.setdefault(digest, []).append((picture, digest))
-    if len(by_digest) == len(pictures):
-        return pictures, []
-    kept = [min(same, key=lambda one: len(one[0].name)) for same in by_digest.values()]
-    names = {picture.name for picture, _ in kept}
-    return tuple(kept), [picture.name for picture, _ in pictures if picture.name not in names]
+        def thumbnails(digests: Sequence[bytes]) -> Mapping[bytes, npt.NDArray[np.float32]]:
+            spec = thumbnail_spec()
+            _, seen = embed_files([sources[digest] for digest in digests], [], options, extra=[spec])
+            return seen.rows[spec.name]
+
+        return Sameness(
+            references=one_picture(near_hashes(of_role("references"), hashes), thumbnails),
+            generations=one_picture(equal_hashes(of_role("generations"), hashes), thumbnails),
+            distractors=one_picture(near_hashes(of_role("distractors"), hashes), thumbnails),
+        )
 
 
 def _identity(
-    metric: str, subjects: Sequence[_Usable], strangers: Sequence[_Usable], embedded: Embedded
+    metric: str, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
 ) -> IdentityScores:
     return identity_scores(
         *_rows(metric, [*subjects, *strangers], "references", embedded),
@@ -225,7 +203,7 @@ def _identity(
 
 
 def _margins(
-    subjects: Sequence[_Usable], embedded: Embedded, scores: Mapping[str, IdentityScores]
+    subjects: Sequence[Usable], embedded: Embedded, scores: Mapping[str, IdentityScores]
 ) -> dict[str, DistractorScores]:
     """By metric; empty without distractors."""
     if not any(subject.distractors for subject in subjects):
@@ -249,7 +227,7 @@ def _margins(
 
 
 def _rows(
-    metric: str, subjects: Sequence[_Usable], role: str, embedded: Embedded
+    metric: str, subjects: Sequence[Usable], role: str, embedded: Embedded
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
     """The embeddings of all pictures in a role, and the number of the subject of each."""
     pictures = [getattr(subject, role) for subject in subjects]
@@ -257,7 +235,7 @@ def _rows(
     return matrix, np.repeat(np.arange(len(subjects)), [len(own) for own in pictures])
 
 
-def _copies(subjects: Sequence[_Usable], embedded: Embedded, hashes: str) -> dict[tuple[str, str], str]:
+def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict[tuple[str, str], str]:
     """Generations that copy a reference of their subject: (subject, generation) -> name of the reference.
 
     A picture may be the generation of several subjects, and copy a reference of one.
@@ -265,19 +243,19 @@ def _copies(subjects: Sequence[_Usable], embedded: Embedded, hashes: str) -> dic
     copies = {}
     for subject in subjects:
         similarity = embedded.matrix(hashes, (digest for _, digest in subject.generations)) @ (
-            embedded.matrix(hashes, (digest for _, digest in subject.references)).T
+            embedded.matrix(hashes, subject.copied).T
         )
-        same_bytes = {digest: reference.name for reference, digest in reversed(subject.references)}
+        names = list(subject.copied.values())
         for (generation, digest), row in zip(subject.generations, similarity, strict=True):
-            if digest in same_bytes:
-                copies[subject.name, generation.name] = same_bytes[digest]
+            if digest in subject.copied:
+                copies[subject.name, generation.name] = subject.copied[digest]
             elif row.max() >= COPY_SIMILARITY:
-                copies[subject.name, generation.name] = subject.references[int(row.argmax())][0].name
+                copies[subject.name, generation.name] = names[int(row.argmax())]
     return copies
 
 
 def _images(
-    subjects: Sequence[_Usable],
+    subjects: Sequence[Usable],
     scores: Mapping[str, IdentityScores],
     margins: Mapping[str, DistractorScores],
     copies: Mapping[tuple[str, str], str],

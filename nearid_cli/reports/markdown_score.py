@@ -18,6 +18,7 @@ from nearid_cli.reports.markdown_text import (
 )
 from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects
+from nearid_cli.reports.repeats import repeats
 from nearid_cli.reports.rough import rough_intervals
 from nearid_cli.results import Metric, ScoreResult, SubjectScores
 from nearid_cli.text import count
@@ -89,6 +90,7 @@ def _findings(result: ScoreResult) -> Iterator[Part]:
     yield bullets(2, f"{count(len(copied), 'generation')} copying a reference", copied, most=_NAMED)
     yield bullets(2, f"{count(len(skipped), 'picture')} skipped", skipped, most=_NAMED)
     yield bullets(2, f"{len(unmatched):,} unmatched", unmatched, most=_NAMED)
+    yield bullets(2, "Pictures that are there more than once", map(escape, repeats(inputs)))
 
 
 def _subjects(result: ScoreResult, sort: str | None, baseline: ScoreResult | None) -> Part:

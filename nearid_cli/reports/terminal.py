@@ -10,6 +10,7 @@ from nearid_cli.reports.columns import Column, pages, say, show, table
 from nearid_cli.reports.figures import CONTEXT, figure, number_figure, score_figure, some
 from nearid_cli.reports.missing import missing_scores
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
+from nearid_cli.reports.repeats import repeats
 from nearid_cli.reports.rough import rough_intervals
 from nearid_cli.results import AggregateScores, PairResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, printable
@@ -169,6 +170,7 @@ def input_findings(result: ScoreResult) -> list[str]:
         )
     if skipped:
         lines.append(f"{count(len(skipped), 'picture')} skipped: {some(skipped)}")
+    lines += repeats(result.inputs)
     lines += _unlike_themselves(result)
     if unmatched:
         lines.append(f"{len(unmatched):,} unmatched: {some(unmatched)}")

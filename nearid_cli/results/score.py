@@ -70,6 +70,10 @@ class Inputs:
     have references only: these count for the floor and the identification of the others. `pairing` says how distractors
     are paired with references by their contexts, empty where they are not; `paired_subjects` is how many subjects SSR
     and PA have trials of, and `paired_references` how many references have a distractor in their context.
+
+    `repeated` and `repeated_distractors` name pictures that look like another of the same subject and count once with
+    it. `same_generations` has a line for each subject with generations that are one picture; `shared_references` and
+    `shared_generations` one for each picture that is of several subjects.
     """
 
     references: str
@@ -86,6 +90,11 @@ class Inputs:
     pairing: str = ""
     paired_subjects: int = 0
     paired_references: int = 0
+    repeated: tuple[str, ...] = ()
+    repeated_distractors: tuple[str, ...] = ()
+    same_generations: tuple[str, ...] = ()
+    shared_references: tuple[str, ...] = ()
+    shared_generations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

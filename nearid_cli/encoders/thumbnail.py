@@ -1,0 +1,81 @@
+"""A picture at 16x16, which tells whether two pictures with nearly one perceptual hash are one, saved again.
+
+The hash sees a picture at a coarse scale: views of a bottle from its sides, before white, may have the same. Stored
+like any embedding (float32, norm 1), for the pictures that need it only, so that a later run need not open them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+import blake3
+import numpy as np
+
+from nearid_cli.encoders.spec import EncoderSpec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from PIL import Image
+
+    from nearid_cli.encoders.spec import Embeddings, Pixels
+
+_SIDE = 16
+_LEVELS = _SIDE**2 * 3
+
+SAME_LEVELS = 16
+"""Two pictures are one, saved again, if no level of their thumbnails differs by more than this, of 255.
+
+Measured (docs/images.md): saved again or scaled, photographs differ by up to 16 (as GIF; else 11). Views and
+look-alikes whose hashes are nearly the same differ by 39 and more.
+"""
+
+_PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"
+# Whoever changes what a thumbnail holds counts up: they are found in caches by this text.
+_VERSION = f"thumbnail/1 {_PREPROCESSING}"
+
+
+def thumbnail_spec() -> EncoderSpec:
+    """What the thumbnail is; costs nothing."""
+    return EncoderSpec(
+        name="thumbnail",
+        checkpoint="",
+        folder=None,
+        revision=None,
+        readout="levels",
+        dtype="float32",
+        preprocessing=_PREPROCESSING,
+        fingerprint=blake3.blake3(_VERSION.encode()).hexdigest(),
+    )
+
+
+class Thumbnail:
+    """The 768 levels of a picture reduced to 16x16 RGB by box averaging, and one number that makes the norm 1."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What this encoder is."""
+        return thumbnail_spec()
+
+    @property
+    def preparation(self) -> Hashable:
+        """Shared with no other encoder."""
+        return _VERSION
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """The finished thumbnail of an RGB picture, float32 [769]."""
+        from PIL import Image
+
+        small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+        shares = np.asarray(small, dtype=np.float64).ravel() / (255 * np.sqrt(_LEVELS))
+        rest = np.sqrt(max(0.0, 1.0 - float(shares @ shares)))
+        return np.append(shares, rest).astype(np.float32)
+
+    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
+        """Stack thumbnails: float32 [len(batch), 769]."""
+        return np.stack(batch).astype(np.float32, copy=False)
+
+
+def greatest_difference(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """Of two thumbnails [769], the largest difference of a level, 0 to 255."""
+    return float(np.abs(one[:_LEVELS] - other[:_LEVELS]).max()) * 255 * float(np.sqrt(_LEVELS))

@@ -199,6 +199,17 @@ def _identity(
     return identity_scores(
         *_rows(metric, [*subjects, *strangers], "references", embedded),
         *_rows(metric, subjects, "generations", embedded),
+        _units(subjects),
+    )
+
+
+def _units(subjects: Sequence[Usable]) -> npt.NDArray[np.intp] | None:
+    """Which generations are one unit of their subject's intervals; None where each is one."""
+    if all(subject.units is None for subject in subjects):
+        return None
+    return np.concatenate(
+        [np.arange(len(one.generations)) if one.units is None else one.units for one in subjects],
+        dtype=np.intp,
     )
 
 

@@ -118,7 +118,7 @@ def test_equal_references_count_once(nearid: Nearid, data: Path) -> None:
     assert found["subjects"][0]["references"] == 2
     assert found["subjects"][0]["reference_paths"] == ["cat/0.jpg", "cat/1.jpg"]
     assert (
-        "2 references are byte for byte another of the same subject, and counted once: "
+        "2 references look like another of the same subject (saved again?), and count once: "
         "cat/0 (1).jpg, cat/0 - Copy.jpg" in finished.err
     )
 

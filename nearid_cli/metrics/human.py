@@ -1,13 +1,14 @@
 """How well a metric agrees with people: correlations with human ratings, averaged over methods of generation.
 
 The rated pictures of one method are one `Rated`; a `Block` is the same category of all methods. Subjects are the unit
-of chance: the pictures of a subject, by whichever method, are resampled and swapped together, because they show the
+of chance: the pictures of a subject, by whichever method, are left out and swapped together, because they show the
 same object and are no independent evidence. A correlation depends on sums over pictures alone, and a sum over pictures
-is a sum over subjects, so thousands of resamples are one matrix product.
+is a sum over subjects, so thousands of swaps are one matrix product.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
+from nearid_cli.metrics.correlation_intervals import (
+    correlation_interval,
+    stand_ins,
+    standardised,
+    without_each,
+)
+from nearid_cli.metrics.intervals import MIN_UNITS, mean_interval, studentised_test
 from nearid_cli.metrics.paired import EXACT_UNITS, SIGN_DRAWS
 
 Floats = npt.NDArray[np.float64]
@@ -83,9 +90,9 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float | None:
     a, b = finite_vector("x", x), finite_vector("y", y)
     if len(a) != len(b):
         raise ValueError(f"Expected argument `y` to have the length of `x`, {len(a)}, but got {len(b)}")
-    if len(a) < 2 or _constant(a) or _constant(b):
+    if len(a) < 2 or (a == a[0]).all() or (b == b[0]).all():
         return None
-    a, b = _standardised(a), _standardised(b)
+    a, b = standardised(a), standardised(b)
     return min(1.0, max(-1.0, float(a @ b) / len(a)))
 
 
@@ -110,39 +117,85 @@ def fisher_z_mean(correlations: Sequence[float | None]) -> float | None:
     return float(_fisher(existing)) if len(existing) else None
 
 
-def resampled(blocks: Sequence[Block]) -> Floats:
-    """What a block's Fisher-z mean over methods would be with other subjects of the same kind.
+@dataclass(frozen=True)
+class LeftOut:
+    """What the jackknife needs of a Fisher-z mean over methods, and over categories where there are several.
 
-    Subjects are drawn with replacement 2,000 times, all methods and raters with the same draws, categories
-    independently (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993). The draws depend on the numbers of
-    subjects alone, so resamples of two metrics over the same subjects are paired.
+    Attributes:
+        z: Fisher's z of it.
+        without: for each category z without each of its subjects.
+    """
+
+    z: float
+    without: tuple[Floats, ...]
+
+
+def left_out(blocks: Sequence[Block]) -> LeftOut | None:
+    """A Fisher-z mean, and what it would be without each subject: all its pictures, by whichever method, at once.
+
+    A method without a correlation is left out. One that has no correlation without some subject counts 0 there: it
+    hangs on that subject, and its interval is wide.
 
     Args:
         blocks: the categories.
 
     Returns:
-        Float64 array [categories, 2000]. NaN where no method has a correlation in that resample, or where there are
-        fewer than 3 subjects.
+        None where there are no categories, or no method of one has a correlation.
     """
-    random = np.random.default_rng(_SEED)
-    rows = np.full((len(blocks), RESAMPLES), np.nan)
-    for row, block in zip(rows, blocks, strict=True):
-        if block.subjects >= MIN_UNITS:
-            shares = np.full(block.subjects, 1 / block.subjects)
-            counts = random.multinomial(block.subjects, shares, size=RESAMPLES).astype(np.float64)
-            row[:] = _mean_correlation([counts @ _sums(rated, block.subjects) for rated in block.methods])
-    return rows
+    every = [_left_out(block) for block in blocks]
+    some = [one for one in every if one is not None]
+    if not some or len(some) < len(every):
+        return None
+    z = float(np.mean([own for own, _ in some]))
+    return LeftOut(z, tuple(z + (without - own) / len(some) for own, without in some))
 
 
-def over_categories(resamples: Floats) -> Floats:
-    """The Fisher-z mean over categories of each resample, [categories, B] to [B]; NaN where a category has none."""
-    return _fisher(resamples)
+def _left_out(block: Block) -> tuple[float, Floats] | None:
+    of_methods = []
+    for rated in block.methods:
+        groups = [pearson(ratings, rated.scores) for ratings in rated.ratings]
+        existing = [r for r in groups if r is not None]
+        if len(existing) == len(groups):
+            without = [
+                without_each(ratings, rated.scores, rated.subjects, block.subjects)
+                for ratings in rated.ratings
+            ]
+            of_methods.append((sum(existing) / len(existing), np.mean(without, axis=0)))
+    if not of_methods:
+        return None
+    z, without_z = (_fisher_z(np.array(values)).mean(axis=0) for values in zip(*of_methods, strict=True))
+    return float(z), without_z
 
 
-def interval(resamples: Floats) -> tuple[float, float] | None:
-    """The 95 % percentile interval of resamples [B]; None where none of them has a value."""
-    existing = resamples[np.isfinite(resamples)]
-    return percentile_ci95(existing) if len(existing) else None
+def interval(one: LeftOut | None) -> tuple[float, float] | None:
+    """The 95 % interval of the mean, see `correlation_interval`; None below 3 subjects in a category."""
+    return None if one is None else correlation_interval(one.z, one.without)
+
+
+@dataclass(frozen=True)
+class DeltaTest:
+    """The difference of two Fisher-z means: its 95 % interval, and the p of the test that belongs to it."""
+
+    ci95: tuple[float, float] | None
+    p: float
+
+
+def delta_test(first: LeftOut, second: LeftOut) -> DeltaTest:
+    """Interval of tanh(z) - tanh(z) of two metrics over the same subjects, and the test that it is 0.
+
+    Both are of the stand-ins of the difference, one a subject, so p is below 0.05 exactly where the interval leaves out
+    0. Unlike `swap_test` it does not suppose that two metrics that agree equally well could change places.
+
+    Returns:
+        p is 1, and there is no interval, where a category has fewer than 3 subjects.
+    """
+    if min(map(len, first.without)) < MIN_UNITS:
+        return DeltaTest(None, 1.0)
+    delta = math.tanh(first.z) - math.tanh(second.z)
+    without = [np.tanh(a) - np.tanh(b) for a, b in zip(first.without, second.without, strict=True)]
+    values = stand_ins(delta, without)
+    ends = mean_interval(values)
+    return DeltaTest(ends and (max(-2.0, ends[0]), min(2.0, ends[1])), studentised_test(values))
 
 
 def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:
@@ -187,33 +240,16 @@ def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:
     return SwapTest(hits / draws if exact else (1 + hits) / (1 + draws), exact)
 
 
-def _constant(values: Floats) -> bool:
-    return bool((values == values[0]).all())
-
-
-def _standardised(values: Floats) -> Floats:
-    """Values of mean 0 and variance 1; those that are all equal become 0."""
-    if _constant(values):
-        return np.zeros(len(values))
-    # Scaled before anything is squared, so that neither tiny nor huge values leave the range of float64.
-    centred = values / np.abs(values).max()
-    centred = centred - centred.mean()
-    centred = centred / np.abs(centred).max()
-    centred = centred - centred.mean()
-    deviation: Floats = centred / np.sqrt((centred @ centred) / len(values))
-    return deviation
-
-
 def _sums(rated: Rated, subjects: int) -> Floats:
     """Sums over the pictures of each subject, [subjects, 3 + 3 K].
 
     Their number, the scores, their squares; then for each rater the ratings, their squares, and their products with the
     scores. Ratings and scores are standardised over all subjects first, which changes no correlation.
     """
-    scores = _standardised(rated.scores)
+    scores = standardised(rated.scores)
     columns = [np.ones(len(scores)), scores, scores**2]
     for raw in rated.ratings:
-        ratings = _standardised(raw)
+        ratings = standardised(raw)
         columns += [ratings, ratings**2, ratings * scores]
     return np.stack([np.bincount(rated.subjects, column, subjects) for column in columns], axis=1)
 
@@ -240,10 +276,14 @@ def _correlation(sums: Floats) -> Floats:
 
 def _fisher(correlations: Floats, skip: bool = False) -> Floats:
     """Fisher-z mean over the first axis. NaN spoils it, or with `skip` is left out where something else is there."""
-    z = np.arctanh(np.clip(correlations, -CLIP, CLIP))
+    z = _fisher_z(correlations)
     if not skip:
         return np.asarray(np.tanh(z.mean(axis=0)))
     exists = np.isfinite(z)
     with np.errstate(invalid="ignore"):
         mean = np.where(exists, z, 0.0).sum(axis=0) / exists.sum(axis=0)
     return np.asarray(np.tanh(mean))
+
+
+def _fisher_z(correlations: Floats) -> Floats:
+    return np.asarray(np.arctanh(np.clip(correlations, -CLIP, CLIP)))

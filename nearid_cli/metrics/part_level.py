@@ -10,12 +10,13 @@ MO, `Corr_Strict_Mean` MOpair, and `SSRm` SSR.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import MIN_UNITS, RESAMPLES, percentile_ci95
+from nearid_cli.metrics.correlation_intervals import correlation_interval, without_each
 from nearid_cli.metrics.margins import success
 from nearid_cli.metrics.resolution import RESOLUTION
 
@@ -32,7 +33,9 @@ FISHER_CLIP = 0.999
 """Correlations beyond count as this, or one that is perfect would make every mean perfect."""
 
 _OWN = 2  # of CORRELATIONS
-_BLOCK = 1 << 18  # numbers of resamples at a time: they stay in the processor's cache
+_FINITE = (
+    1 - 1e-9
+)  # a single correlation beyond counts as this in its interval, since Fisher's z of 1 is infinite
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Correlation:
         n: samples that have both.
         r: -1 to 1; 0 where it does not exist.
         varies: whether it exists: there are two samples that differ in similarity, and two that differ in oracle.
-        ci95: low and high end of the 95 % interval, bootstrap over samples; None where it does not exist or n < 3.
+        ci95: low and high end of its 95 % interval; None where it does not exist or n < 3.
     """
 
     similarity: str
@@ -64,7 +67,8 @@ class PartLevel:
         mo_pair: the same of the first two.
         ssr: share of samples that win all their trials, 0 to 1.
         pa: won trials / trials, 0 to 1.
-        mo_ci95, mo_pair_ci95, ssr_ci95, pa_ci95: 95 % intervals, bootstrap over samples; None below 3 samples.
+        mo_ci95, mo_pair_ci95, ssr_ci95, pa_ci95: 95 % intervals over samples; None below 3 samples, and those of means
+            of correlations also where none of these exists.
         mo_pairs, mo_pair_pairs: how many pairs of similarity and oracle there are in `mo` and `mo_pair`.
         samples: samples with at least one trial.
         trials: trials of all samples, at most two each.
@@ -137,18 +141,17 @@ def fisher_mean(correlations: npt.ArrayLike) -> Floats:
     return mean
 
 
-def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike, seed: int = 0) -> PartLevel:
+def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> PartLevel:
     """All numbers of one metric.
 
     Correlations are pairwise complete: each uses the samples that have its similarity and its oracle. One whose values
     do not vary by more than 1e-9 does not exist and counts 0. A trial is won when its margin is strictly above 0.
-    Intervals are percentile-bootstrap intervals over samples, 2,000 resamples; in a resample, too, a correlation that
-    does not exist counts 0.
+    Intervals of correlations and their means are made of what they would be without each sample
+    (`correlation_interval`), those of SSR and PA are those of `success`.
 
     Args:
         similarities: float [N, 5], columns as in `SIMILARITIES`; NaN where a picture is absent.
         oracles: float [N, 2], of the twins 1' and 2'; NaN where it is not known.
-        seed: of the bootstrap.
 
     Raises:
         ValueError: a shape is wrong, or a number infinite.
@@ -160,38 +163,18 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike, seed: int = 
     >>> [round(one.r, 3) for one in found.correlations], [one.n for one in found.correlations]
     ([1.0, 1.0, -0.811, 0.982], [3, 2, 3, 3])
     """
-    values = _table("similarities", similarities, len(SIMILARITIES))
-    shares = _table("oracles", oracles, 2)
-    if len(values) != len(shares):
-        raise ValueError(f"Expected argument `oracles` to have {len(values)} rows but got {len(shares)}")
-    x = values[:, [SIMILARITIES.index(similarity) for similarity, _ in CORRELATIONS]]
-    y = shares[:, [int(name[1]) - 1 for _, name in CORRELATIONS]]
-    there = ~(np.isnan(x) | np.isnan(y))
-    counts = there.sum(axis=0)
-    r, varies = _pearson(x[None], y[None], there[None])
-    drawn = _resampled(x, y, there, seed)
+    values, shares = _tables(similarities, oracles)
+    found = _Correlations.of(values, shares)
     trials = success(part_margins(values))
-
-    def mean(first: int) -> tuple[float | None, Interval | None, int]:
-        pairs = int(counts[:first].sum())
-        if not pairs:
-            return None, None, 0
-        enough = there[:, :first].any(axis=1).sum() >= MIN_UNITS
-        return (
-            float(fisher_mean(r[0, :first])),
-            percentile_ci95(fisher_mean(drawn[:, :first])) if enough else None,
-            pairs,
-        )
-
-    mo, mo_ci95, mo_pairs = mean(len(CORRELATIONS))
-    mo_pair, mo_pair_ci95, mo_pair_pairs = mean(_OWN)
+    mo, mo_ci95 = found.mean(len(CORRELATIONS))
+    mo_pair, mo_pair_ci95 = found.mean(_OWN)
     return PartLevel(
         mo=mo,
         mo_ci95=mo_ci95,
-        mo_pairs=mo_pairs,
+        mo_pairs=int(found.counts.sum()),
         mo_pair=mo_pair,
         mo_pair_ci95=mo_pair_ci95,
-        mo_pair_pairs=mo_pair_pairs,
+        mo_pair_pairs=int(found.counts[:_OWN].sum()),
         ssr=trials.ssr,
         ssr_ci95=trials.ssr_ci95,
         samples=trials.samples,
@@ -203,50 +186,93 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike, seed: int = 
             Correlation(
                 similarity,
                 name,
-                n=int(counts[k]),
-                r=float(r[0, k]),
-                varies=bool(varies[0, k]),
-                ci95=percentile_ci95(drawn[:, k]) if varies[0, k] and counts[k] >= MIN_UNITS else None,
+                n=int(found.counts[k]),
+                r=float(found.r[k]),
+                varies=bool(found.varies[k]),
+                ci95=found.interval(k),
             )
             for k, (similarity, name) in enumerate(CORRELATIONS)
         ),
     )
 
 
+@dataclass(frozen=True)
+class _Correlations:
+    """The four correlations [4], how many pairs each has, whether it exists, and what it is without each sample [N, 4].
+
+    `there` [N, 4] says which samples have the pair. A correlation without a sample that it lacks is just itself.
+    """
+
+    there: npt.NDArray[np.bool_]
+    counts: npt.NDArray[np.intp]
+    r: Floats
+    varies: npt.NDArray[np.bool_]
+    without: Floats
+
+    @classmethod
+    def of(cls, values: Floats, shares: Floats) -> _Correlations:
+        x = values[:, [SIMILARITIES.index(similarity) for similarity, _ in CORRELATIONS]]
+        y = shares[:, [int(name[1]) - 1 for _, name in CORRELATIONS]]
+        there = ~(np.isnan(x) | np.isnan(y))
+        r, varies = _pearson(x, y, there)
+        without = np.zeros(x.shape)
+        for k in np.flatnonzero(varies):
+            rows = np.flatnonzero(there[:, k])
+            without[:, k] = without_each(x[rows, k], y[rows, k], rows, len(x))
+        return cls(there, there.sum(axis=0), r, varies, without)
+
+    def mean(self, first: int) -> tuple[float | None, Interval | None]:
+        """The Fisher-z mean of the first so many and its interval; None where none of them has a sample."""
+        used = self.there[:, :first].any(axis=1)
+        if not used.any():
+            return None, None
+        value = float(fisher_mean(self.r[:first]))
+        if not self.varies[:first].any():
+            return value, None
+        without = np.arctanh(self.means_without(first)[used])
+        return value, correlation_interval(math.atanh(value), [without])
+
+    def means_without(self, first: int) -> Floats:
+        """The mean of the first so many without each sample, [N]."""
+        return fisher_mean(self.without[:, :first])
+
+    def interval(self, k: int) -> Interval | None:
+        """That of one correlation."""
+        if not self.varies[k]:
+            return None
+        r = float(self.r[k])
+        without = np.clip(self.without[self.there[:, k], k], -_FINITE, _FINITE)
+        ends = correlation_interval(math.atanh(min(_FINITE, max(-_FINITE, r))), [np.arctanh(without)])
+        return ends and (min(r, ends[0]), max(r, ends[1]))
+
+
 def _pearson(x: Floats, y: Floats, there: npt.NDArray[np.bool_]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Correlations over axis 1 of arrays [R, N, K], 0 where there are none, and whether there are, each [R, K].
+    """Correlations of the columns of arrays [N, K], 0 where there are none, and whether there are, each [K].
 
     The mean is taken off before anything is squared, and what does not vary is told by its range: the squares of
     equal numbers need not add up to just 0.
     """
-    n = there.sum(axis=1)
+    n = there.sum(axis=0)
     spread, varies = [], n > 0
     for values in (x, y):
-        low = np.where(there, values, np.inf).min(axis=1, initial=np.inf)
-        high = np.where(there, values, -np.inf).max(axis=1, initial=-np.inf)
+        low = np.where(there, values, np.inf).min(axis=0, initial=np.inf)
+        high = np.where(there, values, -np.inf).max(axis=0, initial=-np.inf)
         varies = varies & (high - low > RESOLUTION)
         clean = np.where(there, values, 0.0)
-        mean = clean.sum(axis=1) / np.maximum(n, 1)
-        spread.append(np.where(there, clean - mean[:, None], 0.0))
+        mean = clean.sum(axis=0) / np.maximum(n, 1)
+        spread.append(np.where(there, clean - mean, 0.0))
     a, b = spread
-    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    r = np.where(varies, (a * b).sum(axis=1) / np.where(varies, scale, 1.0), 0.0)
+    scale = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    r = np.where(varies, (a * b).sum(axis=0) / np.where(varies, scale, 1.0), 0.0)
     return np.clip(r, -1.0, 1.0), varies
 
 
-def _resampled(x: Floats, y: Floats, there: npt.NDArray[np.bool_], seed: int) -> Floats:
-    """The correlations of resamples of the rows of arrays [N, K], [RESAMPLES, K]."""
-    n, k = x.shape
-    found = np.zeros((RESAMPLES, k))
-    if not n:
-        return found
-    random = np.random.default_rng(seed)
-    step = max(1, _BLOCK // (n * k))
-    for start in range(0, RESAMPLES, step):
-        block = found[start : start + step]
-        draws = random.integers(n, size=(len(block), n))
-        block[:] = _pearson(x[draws], y[draws], there[draws])[0]
-    return found
+def _tables(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> tuple[Floats, Floats]:
+    values = _table("similarities", similarities, len(SIMILARITIES))
+    shares = _table("oracles", oracles, 2)
+    if len(values) != len(shares):
+        raise ValueError(f"Expected argument `oracles` to have {len(values)} rows but got {len(shares)}")
+    return values, shares
 
 
 def _table(name: str, values: npt.ArrayLike, columns: int) -> Floats:

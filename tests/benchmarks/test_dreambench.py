@@ -146,6 +146,7 @@ def test_differences_are_paired(ratings: Path) -> None:
             assert one.delta == pytest.approx(mh(good)[one.category] - mh(poor)[one.category], abs=1e-12)
         assert one.ci95[0] < one.delta < one.ci95[1]
         assert one.p == one.p_holm  # one metric alone is not adjusted
+        assert one.p_adjusted == max(one.p, one.p_studentised)
     *_, mean = result.differences
     assert mean.delta == pytest.approx(good.mean - poor.mean, abs=1e-12)
     assert (mean.items, mean.subjects) == (7 * len(KEYS), 20)
@@ -164,6 +165,7 @@ def test_several_comparisons_are_adjusted(ratings: Path) -> None:
     smaller, larger = sorted(by_metric.values(), key=lambda one: one.p)
     assert smaller.p_holm == min(1, 2 * smaller.p)
     assert larger.p_holm == max(larger.p, smaller.p_holm)
+    assert all(one.p_adjusted >= max(one.p_holm, one.p_studentised) for one in differences)
 
 
 @pytest.mark.parametrize(
@@ -431,6 +433,6 @@ def test_the_result_holds_what_the_reader_is_promised(ratings: Path) -> None:
     result = run(ratings).result
     facts = result.to_dict()
     assert isinstance(result, DreamBenchResult)
-    assert facts["schema"] == "nearid.bench.dreambench/1"
+    assert facts["schema"] == "nearid.bench.dreambench/2"
     assert facts["human"]["categories"][0]["category"] == "object"
     assert facts["scored"][0].keys() == {"metric", "method", "items", "mean"}

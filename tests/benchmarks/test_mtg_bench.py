@@ -322,7 +322,7 @@ def test_what_was_skipped_is_kept_with_the_file(damaged: str, tmp_path: Path) ->
 def test_the_result_is_json(data: str) -> None:
     found = measure(data).to_dict()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["schema"] == "nearid.bench.mtg/1"
+    assert found["schema"] == "nearid.bench.mtg/2"
     assert found["metrics"][0]["name"] == "hog"
     assert found["inputs"]["skipped"] == []
     assert set(found["scores"]["hog"]) >= {"mo", "mo_ci95", "mo_pair", "ssr", "pa", "samples", "trials"}

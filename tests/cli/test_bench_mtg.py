@@ -71,7 +71,7 @@ def test_json_on_stdout_and_warnings_on_stderr(data: Path, nearid: Nearid) -> No
     finished = nearid(*COMMAND, "--masks", "object", "--format", "json")
     assert finished.code == 0
     found = json.loads(finished.out)
-    assert (found["schema"], found["inputs"]["masks"], found["files"]) == ("nearid.bench.mtg/1", "object", {})
+    assert (found["schema"], found["inputs"]["masks"], found["files"]) == ("nearid.bench.mtg/2", "object", {})
     assert finished.err.splitlines() == [
         "warning: oracles that are 0: 1 of 16 (no mask, an empty object, or all of it edited)",
         "warning: hog: 1 of 8 samples without a trial",

@@ -1,4 +1,4 @@
-"""Agreement with people: parity with SciPy, and resamples and swaps against doing it literally."""
+"""Agreement with people: parity with SciPy, and leaving subjects out and swapping them against doing it literally."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+from nearid_cli.metrics.correlation_intervals import stand_ins
 from nearid_cli.metrics.human import (
     Block,
     Rated,
+    delta_test,
     fisher_z_mean,
     interval,
-    over_categories,
+    left_out,
     pearson,
-    resampled,
     swap_test,
 )
+from nearid_cli.metrics.intervals import mean_interval
 
 VALUES = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -111,55 +113,104 @@ def test_fisher_z_mean_lies_between_the_correlations(rs: list[float]) -> None:
     assert clipped.min() - 1e-12 <= found <= clipped.max() + 1e-12
 
 
-def test_a_resample_is_the_correlation_over_the_drawn_subjects() -> None:
+def z_mean(blocks: list[Block], without: tuple[int, int] | None = None) -> float:
+    """Fisher's z of the mean over categories, perhaps without a subject of one of them, by SciPy."""
+    of_categories = []
+    for place, one in enumerate(blocks):
+        methods = []
+        for rated in one.methods:
+            kept = np.ones(len(rated.scores), bool)
+            if without is not None and without[0] == place:
+                kept = rated.subjects != without[1]
+            methods.append((rated.ratings[:, kept], rated.scores[kept]))
+        of_categories.append(np.arctanh(published_mean(methods)))
+    return float(np.mean(of_categories))
+
+
+def test_what_is_left_without_a_subject_is_computed_without_its_pictures() -> None:
     blocks = [block(0), block(1, subjects=4)]
-    found = resampled(blocks)
-    assert found.shape == (2, 2000)
-    random = np.random.default_rng(20260401)
-    for row, one in zip(found, blocks, strict=True):
-        counts = random.multinomial(one.subjects, [1 / one.subjects] * one.subjects, size=2000)
-        for b in (0, 1, 77, 1999):
-            drawn = []
-            for rated in one.methods:
-                index = np.concatenate(
-                    [np.repeat(np.flatnonzero(rated.subjects == s), k) for s, k in enumerate(counts[b])]
-                )
-                drawn.append((rated.ratings[:, index], rated.scores[index]))
-            assert row[b] == pytest.approx(published_mean(drawn), abs=1e-9)
+    found = left_out(blocks)
+    assert found is not None
+    assert found.z == pytest.approx(z_mean(blocks), abs=1e-12)
+    for place, one in enumerate(blocks):
+        expected = [z_mean(blocks, (place, subject)) for subject in range(one.subjects)]
+        np.testing.assert_allclose(found.without[place], expected, atol=1e-9)
 
 
-def test_resamples_vary_as_correlations_of_new_subjects_do() -> None:
-    """The bootstrap's standard error against that of new data sets."""
-    estimates = [
-        published_mean(
-            [(rated.ratings, rated.scores) for rated in block(seed, subjects=40, methods=2).methods]
-        )
-        for seed in range(150)
-    ]
-    errors = [resampled([block(seed, subjects=40, methods=2)])[0].std() for seed in range(5)]
-    assert np.mean(errors) == pytest.approx(np.std(estimates), rel=0.25)
+def test_the_interval_of_one_category_is_that_of_its_pseudo_values() -> None:
+    """Student's and Hall's, around the number itself."""
+    blocks = [block(0, subjects=9)]
+    z = z_mean(blocks)
+    without = np.array([z_mean(blocks, (0, subject)) for subject in range(9)])
+    pseudo = 9 * z - 8 * without
+    expected = np.tanh(mean_interval(pseudo - pseudo.mean() + z))
+    assert interval(left_out(blocks)) == pytest.approx(tuple(expected), abs=1e-9)
 
 
-def test_categories_are_resampled_independently() -> None:
-    first, second = resampled([block(0), block(0)])
-    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
+def test_the_variance_over_categories_is_the_sum_of_theirs() -> None:
+    blocks = [block(0, subjects=9), block(1, subjects=20), block(2, subjects=4)]
+    found = left_out(blocks)
+    assert found is not None
+    values = stand_ins(found.z, found.without)
+    assert values.mean() == pytest.approx(found.z, abs=1e-12)
+    expected = 0.0
+    for one in blocks:
+        own = left_out([one])
+        assert own is not None
+        without = own.without[0] / 3
+        expected += (len(without) - 1) / len(without) * np.square(without - without.mean()).sum()
+    assert values.var(ddof=1) / len(values) == pytest.approx(expected, rel=1e-9)
 
 
 def test_fewer_than_three_subjects_have_no_interval() -> None:
-    rows = resampled([block(0, subjects=2), block(1)])
-    assert interval(rows[0]) is None
-    assert interval(over_categories(rows)) is None
-    low, high = interval(rows[1]) or (None, None)
-    assert (low, high) == tuple(np.percentile(rows[1], [2.5, 97.5]))
+    assert interval(left_out([block(0, subjects=2)])) is None
+    assert interval(left_out([block(0, subjects=2), block(1)])) is None
+    assert interval(left_out([])) is None
+    low, high = interval(left_out([block(1, subjects=3)])) or (1, -1)
+    assert -1 < low < high < 1
 
 
-def test_a_method_without_correlation_is_left_out_of_resamples() -> None:
+def test_a_method_without_correlation_is_left_out_of_intervals() -> None:
     one = block(0)
     flat = Rated(one.methods[0].subjects, one.methods[0].ratings, np.full(len(one.methods[0].scores), 0.1))
-    assert np.array_equal(
-        resampled([Block((flat, *one.methods[1:]), 6)]), resampled([Block(one.methods[1:], 6)])
+    with_it, without_it = Block((flat, *one.methods[1:]), 6), Block(one.methods[1:], 6)
+    assert interval(left_out([with_it])) == interval(left_out([without_it]))
+    assert left_out([Block((flat,), 6)]) is None
+
+
+def test_a_correlation_that_hangs_on_one_subject_is_very_unsure() -> None:
+    one = block(0, methods=1)
+    (rated,) = one.methods
+    ratings = np.where(rated.subjects == 0, rated.ratings, 2.0)
+    low, high = interval(left_out([Block((Rated(rated.subjects, ratings, rated.scores),), 6)])) or (0, 0)
+    assert high - low > 1
+
+
+def test_a_perfect_correlation_is_not_beyond_doubt() -> None:
+    """Without any one subject it is as perfect, so subjects show no spread; then Fisher's own interval."""
+    one = block(0, subjects=12, methods=2)
+    perfect = Block(tuple(Rated(r.subjects, r.ratings[:1], 3 * r.ratings[0]) for r in one.methods), 12)
+    ends = interval(left_out([perfect]))
+    assert ends == pytest.approx(
+        tuple(np.tanh(np.arctanh(0.9999) + np.array([-1, 1]) * stats.norm.ppf(0.975) / 3)), abs=1e-9
     )
-    assert interval(resampled([Block((flat,), 6)])[0]) is None
+
+
+def test_a_difference_has_the_interval_and_the_test_of_its_pseudo_values() -> None:
+    first = [block(0, subjects=9)]
+    second = [with_scores(first[0], 5)]
+    a, b = left_out(first), left_out(second)
+    assert a is not None
+    assert b is not None
+    found, swapped = delta_test(a, b), delta_test(b, a)
+    pairs = [(z_mean(first, (0, i)), z_mean(second, (0, i))) for i in range(9)]
+    delta = math.tanh(z_mean(first)) - math.tanh(z_mean(second))
+    without = np.array([math.tanh(x) - math.tanh(y) for x, y in pairs])
+    pseudo = 9 * delta - 8 * without
+    assert found.ci95 == pytest.approx(mean_interval(pseudo - pseudo.mean() + delta), abs=1e-9)
+    assert (found.ci95[0] > 0 or found.ci95[1] < 0) == (found.p < 0.05)
+    assert swapped.p == pytest.approx(found.p, abs=1e-12)
+    assert swapped.ci95 == pytest.approx((-found.ci95[1], -found.ci95[0]), abs=1e-12)
 
 
 def literal_swaps(first: list[Block], second: list[Block]) -> float:

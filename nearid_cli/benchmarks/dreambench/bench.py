@@ -40,9 +40,8 @@ from nearid_cli.metrics.human import (
     Block,
     fisher_z_mean,
     interval,
-    over_categories,
+    left_out,
     pearson,
-    resampled,
 )
 from nearid_cli.reports.figures import some
 from nearid_cli.results.stamp import this_tool, timestamp
@@ -262,15 +261,13 @@ def _alignment(
         if methods:
             categories.append(_category(category, methods, block, digits))
             blocks.append(block)
-    resamples = resampled(blocks)
-    categories = [replace(one, ci95=interval(row)) for one, row in zip(categories, resamples, strict=True)]
-    defined = [i for i, one in enumerate(categories) if one.mh is not None]
+    defined = [block for one, block in zip(categories, blocks, strict=True) if one.mh is not None]
     return Alignment(
         metric=name,
         origin=origin,
         categories=tuple(categories),
         mean=fisher_z_mean([one.mh for one in categories]),
-        mean_ci95=interval(over_categories(resamples[defined])) if defined else None,
+        mean_ci95=interval(left_out(defined)),
         averaged=len(defined),
     )
 
@@ -288,7 +285,7 @@ def _category(category: str, methods: Sequence[str], block: Block, digits: int |
         subjects=block.subjects,
         averaged=sum(one.r is not None for one in correlations),
         mh=fisher_z_mean([one.r for one in correlations]),
-        ci95=None,
+        ci95=interval(left_out([block])),
         methods=tuple(correlations),
     )
 

@@ -10,13 +10,11 @@ from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, RatingSet
 from nearid_cli.benchmarks.dreambench.result import MEAN, Difference
 from nearid_cli.metrics.human import (
     Block,
-    Floats,
     Rated,
+    delta_test,
     fisher_z_mean,
-    interval,
-    over_categories,
+    left_out,
     pearson,
-    resampled,
     swap_test,
 )
 from nearid_cli.metrics.paired import holm
@@ -35,11 +33,14 @@ def differences(
         return ()
     (other,) = (one for one in metrics if one.name == against)
     rows = [row for one in metrics if one is not other for row in _compared(humans, one, other)]
-    adjusted: dict[int, float] = {}
+    adjusted: dict[int, Difference] = {}
     for category in (*CATEGORIES, MEAN):
-        tested = [(i, row.p) for i, row in enumerate(rows) if row.category == category]
-        adjusted |= dict(zip([i for i, _ in tested], holm([p for _, p in tested]), strict=True))
-    return tuple(replace(row, p_holm=adjusted[i]) for i, row in enumerate(rows))
+        tested = {i: row for i, row in enumerate(rows) if row.category == category}
+        swaps = holm([row.p for row in tested.values()])
+        studentised = holm([row.p_studentised for row in tested.values()])
+        for (i, row), p_holm, p_delta in zip(tested.items(), swaps, studentised, strict=True):
+            adjusted[i] = replace(row, p_holm=p_holm, p_adjusted=max(p_holm, p_delta))
+    return tuple(adjusted[i] for i in range(len(rows)))
 
 
 def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: RatingSet) -> list[Difference]:
@@ -53,10 +54,13 @@ def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: Rating
             second.append(b)
     if not categories:
         return []
-    draws, other_draws = resampled(first), resampled(second)
 
-    def difference(category: str, a: Sequence[Block], b: Sequence[Block], resamples: Floats) -> Difference:
-        test = swap_test(a, b)
+    def difference(category: str, a: Sequence[Block], b: Sequence[Block]) -> Difference:
+        swaps = swap_test(a, b)
+        ours, theirs = left_out(a), left_out(b)
+        assert ours is not None  # all correlations exist here
+        assert theirs is not None
+        delta = delta_test(ours, theirs)
         return Difference(
             metric=one.name,
             against=other.name,
@@ -64,18 +68,17 @@ def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: Rating
             items=sum(len(rated.scores) for block in a for rated in block.methods),
             subjects=sum(block.subjects for block in a),
             delta=_mean(a) - _mean(b),
-            ci95=interval(resamples),
-            p=test.p,
-            p_holm=test.p,
-            exact=test.exact,
+            ci95=delta.ci95,
+            p=swaps.p,
+            p_studentised=delta.p,
+            p_holm=swaps.p,
+            p_adjusted=max(swaps.p, delta.p),
+            exact=swaps.exact,
         )
 
     return [
-        *(
-            difference(category, [first[i]], [second[i]], draws[i] - other_draws[i])
-            for i, category in enumerate(categories)
-        ),
-        difference(MEAN, first, second, over_categories(draws) - over_categories(other_draws)),
+        *(difference(category, [a], [b]) for category, a, b in zip(categories, first, second, strict=True)),
+        difference(MEAN, first, second),
     ]
 
 

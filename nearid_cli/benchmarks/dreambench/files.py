@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nearid_cli.benchmarks.dreambench.bench import DreamBench
 from nearid_cli.benchmarks.dreambench.ratings import category_of, in_order, subject_of
-from nearid_cli.benchmarks.dreambench.report import tables
+from nearid_cli.benchmarks.dreambench.report import findings, tables
 from nearid_cli.benchmarks.dreambench.result import DreamBenchResult
 from nearid_cli.benchmarks.dreambench.samples import Scored
 from nearid_cli.benchmarks.table import make_folder
@@ -102,4 +102,4 @@ def _made_by(result: DreamBenchResult) -> list[str]:
     ):
         if number:
             facts.append(f"left out: {number:,} {what}; summary.json names them")
-    return facts
+    return [*facts, *findings(result)]

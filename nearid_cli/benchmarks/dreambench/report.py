@@ -16,6 +16,7 @@ from nearid_cli.benchmarks.dreambench.result import (
 )
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.table import render as render_table
+from nearid_cli.metrics.correlation_intervals import FEW_SUBJECTS
 from nearid_cli.reports.figures import figure, p_figure, score_figure, signed_figure
 from nearid_cli.reports.sheet import Column
 from nearid_cli.results import Interval
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _TITLES = {"live_subject_animal": "animal", "live_subject_human": "human"}
 _MH = CATEGORIES[0]
 _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
+_TESTS = ("p", "p_studentised", "p_holm", "p_adjusted")
 
 
 def tables(result: DreamBenchResult) -> list[Table]:
@@ -46,6 +48,22 @@ def render(result: DreamBenchResult, console: Console) -> None:
             rows = tuple(row for row in rows if row[1] == _title(_MH))
         if rows:
             render_table(replace(table, rows=rows), console)
+    for line in findings(result):
+        console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False, emoji=False)
+
+
+def findings(result: DreamBenchResult) -> list[str]:
+    """What a reader of the numbers must not miss: a line each."""
+    if result.human is None:
+        return []
+    few = {
+        _title(own.category): own.subjects
+        for one in (result.human, *result.alignments)
+        for own in one.categories
+        if own.ci95 is not None and own.subjects < FEW_SUBJECTS
+    }
+    named = ", ".join(f"{category} {count(subjects, 'subject')}" for category, subjects in few.items())
+    return [f"intervals over fewer than {FEW_SUBJECTS} subjects are rough: {named}"] if few else []
 
 
 def _title(category: str) -> str:
@@ -146,16 +164,15 @@ def _differences(result: DreamBenchResult) -> Table:
     return Table(
         "differences",
         f"Each metric minus {printable(every[0].against)}, over the pictures that both score. p: how often chance "
-        f"alone would differ as much, (Holm) adjusted for comparing several metrics. {_IN_BRACKETS}",
-        ("metric", "category", "subjects", "difference", "p", "p (Holm)"),
+        f"alone would differ as much, adjusted for comparing several metrics; the larger of two tests. {_IN_BRACKETS}",
+        ("metric", "category", "subjects", "difference", "p"),
         tuple(
             (
                 one.metric,
                 _title(one.category),
                 f"{one.subjects:,}",
                 signed_figure(one.delta, one.ci95),
-                p_figure(one.p),
-                p_figure(one.p_holm),
+                p_figure(one.p_adjusted),
             )
             for one in every
         ),
@@ -167,7 +184,7 @@ def _differences(result: DreamBenchResult) -> Table:
             ),
             *(Column(name, int, [getattr(one, name) for one in every]) for name in ("items", "subjects")),
             *_interval_columns("delta", [one.delta for one in every], [one.ci95 for one in every]),
-            *(Column(name, float, [getattr(one, name) for one in every]) for name in ("p", "p_holm")),
+            *(Column(name, float, [getattr(one, name) for one in every]) for name in _TESTS),
             Column("exact", bool, [one.exact for one in every]),
         ),
     )

@@ -44,7 +44,7 @@ class CategoryAlignment:
         items, subjects: over all methods.
         averaged: how many methods have a correlation; the others are left out of `mh`.
         mh: Fisher-z mean of their correlations.
-        ci95: its interval, bootstrap over subjects; None below 3 subjects.
+        ci95: its 95 % interval over subjects; None below 3 of them.
         methods: each method's correlation.
     """
 
@@ -87,9 +87,11 @@ class Difference:
         category: one, or `mean` for the Fisher-z mean over all.
         items, subjects: over all methods.
         delta: difference of the Fisher-z means, of correlations that are not rounded.
-        ci95: its interval, bootstrap over subjects.
+        ci95: its 95 % interval over subjects; None below 3 of them.
         p: two-sided swap test over subjects.
-        p_holm: adjusted by Holm over the metrics that are compared in this category.
+        p_studentised: of the test that belongs to `ci95`; 1 where that is None.
+        p_holm: `p` adjusted by Holm over the metrics that are compared in this category.
+        p_adjusted: what to go by, the larger of `p_holm` and of `p_studentised` adjusted likewise.
         exact: whether `p` is over all swaps.
     """
 
@@ -101,7 +103,9 @@ class Difference:
     delta: float
     ci95: Interval | None
     p: float
+    p_studentised: float
     p_holm: float
+    p_adjusted: float
     exact: bool
 
 
@@ -132,7 +136,7 @@ class Unjoined:
 
 @dataclass(frozen=True, repr=False)
 class DreamBenchResult(OneLine):
-    """The result of `nearid bench dreambench` (schema `nearid.bench.dreambench/1`).
+    """The result of `nearid bench dreambench` (schema `nearid.bench.dreambench/2`).
 
     Attributes:
         tool, created: what made it and when.
@@ -166,7 +170,7 @@ class DreamBenchResult(OneLine):
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/bench-dreambench.md."""
-        return {"schema": "nearid.bench.dreambench/1", **plain(self)}
+        return {"schema": "nearid.bench.dreambench/2", **plain(self)}
 
     def _line(self) -> str:
         agreed = [f"{one.metric} {known_figure('MH', one.mean)}" for one in self.alignments]

@@ -42,7 +42,7 @@ class MtgInputs:
 
 @dataclass(frozen=True, repr=False)
 class MtgResult(OneLine):
-    """The result of `nearid bench mtg` (schema `nearid.bench.mtg/1`).
+    """The result of `nearid bench mtg` (schema `nearid.bench.mtg/2`).
 
     Attributes:
         tool, created: what made it, and when (ISO 8601, UTC).
@@ -61,7 +61,7 @@ class MtgResult(OneLine):
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists."""
-        return {"schema": "nearid.bench.mtg/1", **plain(self)}
+        return {"schema": "nearid.bench.mtg/2", **plain(self)}
 
     def _line(self) -> str:
         scores = [f"{name} {known_figure('MO', one.mo)}" for name, one in self.scores.items()]

@@ -24,9 +24,6 @@ MIN_UNITS = 3
 FEW_UNITS = 5
 """With fewer values an interval rests on the shape that is assumed, more than on the values."""
 
-RESAMPLES = 2000
-"""Bootstrap resamples; an end of the interval is then off by about 6 % of the standard error."""
-
 _PARTS, _CUTS = (
     64,
     9,
@@ -233,16 +230,6 @@ def ratio_interval(
         whole = np.logical_and.accumulate(within).sum(axis=0)
         inside, outside = inside + whole / _PARTS * size, inside + (whole + 1) / _PARTS * size
     return float(ratio + inside[0]), float(ratio + inside[1])
-
-
-def percentile_ci95(resamples: Floats) -> tuple[float, float]:
-    """The 2.5th and the 97.5th percentile of a number's resamples [B], all finite.
-
-    >>> percentile_ci95(np.arange(101.0))
-    (2.5, 97.5)
-    """
-    low, high = np.percentile(resamples, [2.5, 97.5])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)

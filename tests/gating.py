@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
+from nearid_cli.gate.judge import judge
 from nearid_cli.metrics.intervals import mean_interval
 from nearid_cli.results import (
     AggregateScores,
     CompareResult,
+    GateResult,
     Image,
     Inputs,
     Method,
@@ -19,6 +21,7 @@ from nearid_cli.results import (
     Subject,
     SubjectScores,
     Tool,
+    Verdict,
 )
 
 TOOL = Tool("nearid-cli", "0.1.0")
@@ -33,6 +36,31 @@ SUBJECTS = {f"s{i}": 0.70 + 0.03 * i for i in range(6)}
 def make_rule(metric="nearid", statistic="score", level="aggregate", on_fail="error", **numbers) -> Rule:
     bounds = dict.fromkeys(("min", "max", "max_drop", "confidence")) | numbers
     return Rule(metric, statistic, level, on_fail=on_fail, **bounds)
+
+
+def gate(run, baseline, *rules: Rule, **options) -> GateResult:
+    """The verdicts of rules on a run, called run.json, and its baseline, called base.json."""
+    names = {"run_name": "run.json", "baseline_name": None if baseline is None else "base.json"}
+    return judge(run, baseline, rules, **{**names, **options})
+
+
+def judged(run, baseline, rule: Rule) -> tuple[Verdict, ...]:
+    """The verdicts of one rule."""
+    return gate(run, baseline, rule).verdicts
+
+
+def verdict(run, baseline, rule: Rule, **options) -> Verdict:
+    """The only verdict of a rule."""
+    (found,) = gate(run, baseline, rule, **options).verdicts
+    return found
+
+
+def by_status(result: GateResult) -> dict[str, list[str | None]]:
+    """The subjects of the verdicts of each status."""
+    return {
+        status: [one.subject for one in result.verdicts if one.status == status]
+        for status in {one.status for one in result.verdicts}
+    }
 
 
 def make_metric(name: str, fingerprint: str = "f" * 40, protocol: str = "all pairs") -> Metric:

@@ -22,6 +22,8 @@ def changes(run: Result, old: Result) -> list[str]:
                 lines.append(f"{name}: new")
                 continue
             other = " (another checkpoint)" if known[metric].fingerprint != made.fingerprint else ""
+            if known[metric].outdated and not made.outdated:
+                other += " (before by an older nearid, whose numbers meant something else)"
             drop = drop_of_all(Both(numbers, past), metric, "score")
             fell = ", ".join(f"{printable(one.subject)} {one.delta:+.3f}" for one in drop.moved)
             about = "; ".join([*drop.problems, *([f"fell most: {fell}"] if fell else [])])

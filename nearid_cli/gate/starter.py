@@ -24,7 +24,7 @@ _HEAD = """\
 #
 # min         fail below this number
 # max_drop    fail when the number fell by more than this since the baseline, counted subject by subject
-# confidence  fail on max_drop only when the drop is larger than that for sure, and not by chance
+# confidence  fail on max_drop only when the drop is larger than that with this confidence, and not by chance
 # on_fail     "error", or "warn" to be told without failing
 """
 

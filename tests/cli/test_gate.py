@@ -15,7 +15,7 @@ import pytest
 
 from nearid_cli.reports import to_json
 from tests.commandline import Nearid
-from tests.gating import SUBJECTS, change_metric, change_subject, make_comparison, make_run
+from tests.gating import SUBJECTS, change_metric, change_subject, make_comparison, make_prompted, make_run
 
 RULES = """
 [[gate.rules]]
@@ -71,6 +71,17 @@ class TestExitCodes:
         finished = nearid("gate", "run.json", "--baseline", "base.json")
         assert finished.code == 1
         assert "the run lacks 2 subjects of the baseline: s3, s4" in finished.out
+
+    def test_prompt_that_the_run_lacks(self, nearid: Nearid, folder: Path) -> None:
+        prompts = {"on the beach": [0.8], "at night": [0.5]}
+        write(folder / "base.json", make_prompted(dict.fromkeys(SUBJECTS, prompts)))
+        easy = dict.fromkeys(SUBJECTS, prompts) | {"s1": {"on the beach": [0.8]}}
+        write(folder / "run.json", make_prompted(easy))
+        finished = nearid("gate", "run.json", "--baseline", "base.json")
+        assert finished.code == 1
+        assert "the run lacks 1 prompt of the baseline: at night (s1); generate them, or let" in finished.out
+        assert nearid("gate", "run.json", "--baseline", "base.json", "--update-baseline").code == 0
+        assert nearid("gate", "run.json", "--baseline", "base.json").code == 0
 
     def test_null(self, nearid: Nearid, folder: Path) -> None:
         write(folder / "run.json", change_subject(make_run(), "s3", retention=None))

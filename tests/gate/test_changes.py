@@ -1,6 +1,7 @@
 """What a new baseline changes."""
 
 from nearid_cli.gate.changes import changes
+from nearid_cli.results.score import _OLD_PROTOCOL
 from tests.gating import SUBJECTS, change_metric, make_comparison, make_run
 
 BASE = make_run()
@@ -22,6 +23,9 @@ def test_subjects_that_came_and_went():
 def test_new_metrics_methods_and_checkpoints():
     assert changes(make_run(metrics=("nearid", "hog")), BASE)[1] == "hog: new"
     assert "another checkpoint" in changes(change_metric(BASE, fingerprint="e" * 40), BASE)[0]
+    old = change_metric(BASE, protocol=_OLD_PROTOCOL)
+    assert "(before by an older nearid, whose numbers meant something else)" in changes(BASE, old)[0]
+    assert "older" not in changes(old, old)[0] + changes(BASE, BASE)[0]
     both = make_comparison(ours=BASE, theirs=BASE)
     assert changes(both, make_comparison(ours=BASE)) == [
         "nearid, method ours: score 0.775 -> 0.775",

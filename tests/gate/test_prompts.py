@@ -7,9 +7,8 @@ from statistics import fmean
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.gate.judge import judge
 from nearid_cli.metrics.intervals import mean_interval
-from tests.gating import make_comparison, make_prompted, make_rule
+from tests.gating import judged, make_comparison, make_prompted, make_rule
 
 PROMPTS = {"on the beach": [0.80, 0.82], "at night": [0.60, 0.64], "as a toy": [0.70], "in snow": [0.5, 0.5]}
 NAMES = [f"s{i}" for i in range(6)]
@@ -25,16 +24,12 @@ def without(*prompts, of=PROMPTS):
     return {prompt: values for prompt, values in of.items() if prompt not in prompts}
 
 
-def verdicts(run, baseline, rule):
-    return judge(run, baseline, [rule], run_name="run.json", baseline_name="base.json").verdicts
-
-
 def test_each_prompt_counts_the_same_however_many_generations_it_has():
     lower = {
         prompt: [value - 0.01 * i for value in values] for i, (prompt, values) in enumerate(PROMPTS.items())
     }
     lower["at night"] = [lower["at night"][0]] * 9
-    (found,) = verdicts(changed(**dict.fromkeys(NAMES, lower)), BASE, make_rule(max_drop=1))
+    (found,) = judged(changed(**dict.fromkeys(NAMES, lower)), BASE, make_rule(max_drop=1))
     expected = fmean(fmean(PROMPTS[prompt]) - fmean(lower[prompt]) for prompt in PROMPTS)
     assert found.drop == pytest.approx(expected, abs=1e-12)
     assert abs(found.drop - (found.baseline - found.found)) > 0.001
@@ -48,24 +43,24 @@ class TestLacking:
     def test_a_prompt_that_the_run_lacks_fails_all_rules_with_max_drop(self, statistic):
         run = changed(s1=without("at night"), s2=self.EASY, s4=without("at night"))
         rule = make_rule(statistic=statistic, max_drop=1)
-        (found,) = verdicts(run, BASE, rule)
+        (found,) = judged(run, BASE, rule)
         assert (found.status, found.drop) == ("failed", None)
         assert found.reason == (
             "the run lacks 2 prompts of the baseline: at night (s1, s2, s4), in snow (s2); generate them, or let "
             "--update-baseline accept the run without them"
         )
-        (found,) = verdicts(BASE, run, rule)
+        (found,) = judged(BASE, run, rule)
         assert found.reason == (
             "the baseline lacks 2 prompts of the run: at night (s1, s2, s4), in snow (s2); --update-baseline takes new "
             "prompts in"
         )
-        assert verdicts(run, BASE, replace(rule, max_drop=None, min=-1.0))[0].status == "passed"
+        assert judged(run, BASE, replace(rule, max_drop=None, min=-1.0))[0].status == "passed"
 
     def test_by_subject(self):
         run = changed(s1=without("at night"), s2={"elsewhere": [0.9]})
         failed = {
             one.subject: one.reason
-            for one in verdicts(run, BASE, make_rule(level="subject", max_drop=1))
+            for one in judged(run, BASE, make_rule(level="subject", max_drop=1))
             if one.status == "failed"
         }
         assert failed == {
@@ -80,12 +75,12 @@ class TestLacking:
         lower = {prompt: [value - 0.1 for value in values] for prompt, values in self.EASY.items()}
         run = changed(**dict.fromkeys(NAMES, lower))
         assert run.aggregate["nearid"].score > BASE.aggregate["nearid"].score
-        assert verdicts(run, BASE, make_rule(max_drop=0.02))[0].status == "failed"
+        assert judged(run, BASE, make_rule(max_drop=0.02))[0].status == "failed"
 
     @pytest.mark.parametrize("level", ["aggregate", "subject"])
     def test_no_prompt_in_common(self, level):
         run = changed(**dict.fromkeys(NAMES, dict.fromkeys("abcd", (0.9,))))
-        found = verdicts(run, BASE, make_rule(level=level, max_drop=1))
+        found = judged(run, BASE, make_rule(level=level, max_drop=1))
         assert {one.status for one in found} == {"failed"}
         assert {one.reason for one in found} == {
             "run and baseline have no prompt in common: the run has a, b, c and 1 more, the baseline on the beach, "
@@ -95,12 +90,12 @@ class TestLacking:
 
     def test_prompts_are_compared_without_case_spacing_and_final_punctuation(self):
         spelled = {"On the  beach.": PROMPTS["on the beach"], **without("on the beach")}
-        (found,) = verdicts(changed(s3=spelled), BASE, make_rule(max_drop=0))
+        (found,) = judged(changed(s3=spelled), BASE, make_rule(max_drop=0))
         assert (found.status, found.drop) == ("passed", pytest.approx(0))
 
     def test_of_a_method(self):
         rule = make_rule(level="method", max_drop=1)
-        ours, theirs = verdicts(
+        ours, theirs = judged(
             make_comparison(ours=BASE, theirs=changed(s0=self.EASY)),
             make_comparison(ours=BASE, theirs=BASE),
             rule,
@@ -117,14 +112,14 @@ class TestBySubject:
     def test_the_units_are_prompts(self):
         fell = dict(zip(PROMPTS, [0.03, 0.05, 0.04, 0.06], strict=True))
         lower = {prompt: [value - fell[prompt] for value in values] for prompt, values in PROMPTS.items()}
-        found = verdicts(changed(s2=lower), BASE, self.RULE)
+        found = judged(changed(s2=lower), BASE, self.RULE)
         assert [one.subject for one in found if one.status == "failed"] == ["s2"]
         assert found[2].drop == pytest.approx(fmean(fell.values()))
         assert found[2].ci == pytest.approx(mean_interval(list(fell.values())), abs=1e-12)
 
     def test_two_prompts_are_too_few(self):
         two = make_prompted({"s0": {"a": [0.5] * 9, "b": [0.6] * 9}})
-        (found,) = verdicts(two, two, self.RULE)
+        (found,) = judged(two, two, self.RULE)
         assert (found.status, found.reason) == (
             "failed",
             "how sure the drop is cannot be said: an interval needs 3 prompts, and there are 2",
@@ -135,10 +130,10 @@ class TestBySubject:
         base = make_prompted({"s0": {"a": [0.5, 0.6, 0.7, 0.8]}}, seeds=seeds)
         run = make_prompted({"s0": {"a": [0.45, 0.56, 0.65, 0.77]}}, seeds=seeds)
         shuffled = replace(run, images=run.images[::-1])
-        (found,) = verdicts(shuffled, base, self.RULE)
+        (found,) = judged(shuffled, base, self.RULE)
         assert found.ci == pytest.approx(mean_interval([0.05, 0.04, 0.05, 0.03]), abs=1e-9)
         less = make_prompted({"s0": {"a": [0.45, 0.56, 0.65]}}, seeds=seeds)
-        (found,) = verdicts(less, base, self.RULE)
+        (found,) = judged(less, base, self.RULE)
         assert found.reason == (
             "how sure the drop is cannot be said: there is one prompt, and not every generation of it has a "
             "counterpart by seed or name"
@@ -147,7 +142,7 @@ class TestBySubject:
     def test_that_every_prompt_fell_is_said(self):
         fell = dict(zip(PROMPTS, [0.03, 0.03, 0.03, 0.4], strict=True))
         lower = {prompt: [value - fell[prompt] for value in values] for prompt, values in PROMPTS.items()}
-        found = verdicts(changed(s2=lower), BASE, self.RULE)[2]
+        found = judged(changed(s2=lower), BASE, self.RULE)[2]
         assert found.status == "passed"
         assert "; every one of 4 prompts fell by more than 0.020; " in found.reason
 
@@ -159,14 +154,14 @@ class TestSaid:
         run = replace(
             base, images=tuple(image for image in base.images if image.path not in ("s0/1.png", "s3/15.png"))
         )
-        (found,) = verdicts(run, base, make_rule(max_drop=0.1))
+        (found,) = judged(run, base, make_rule(max_drop=0.1))
         assert found.status == "passed"
         assert found.reason.endswith("; 2 generations without a counterpart left out: s0/1.png, s3/15.png")
 
     def test_prompts_that_only_one_side_knows(self):
         bare = replace(BASE, images=tuple(replace(image, prompt=None, seed=None) for image in BASE.images))
         for run, base in ((bare, BASE), (BASE, bare)):
-            (found,) = verdicts(run, base, make_rule(max_drop=0.1))
+            (found,) = judged(run, base, make_rule(max_drop=0.1))
             assert (found.status, found.drop) == ("passed", pytest.approx(0))
             assert found.reason.endswith(
                 "; prompts say nothing for 6 subjects, since run or baseline does not know them: s0, s1, s2 and 3 more"
@@ -177,7 +172,7 @@ class TestSaid:
             tuple(replace(BASE.images[0], scores={"nearid": float("nan")}) for _ in [0]) + BASE.images[1:]
         )
         for level in ("aggregate", "subject"):
-            found = verdicts(replace(BASE, images=hollow), BASE, make_rule(level=level, max_drop=1))
+            found = judged(replace(BASE, images=hollow), BASE, make_rule(level=level, max_drop=1))
             assert [one.status for one in found].count("failed") == 1
 
 
@@ -204,7 +199,7 @@ def test_the_gate_sees_the_difference_that_compare_sees(known):
             images=tuple(replace(image, path=f"{image.subject}/x{image.path[3:]}") for image in new.images),
         )
     (compared,) = compare({"base": base, "new": new}, baseline="base").comparisons
-    (found,) = verdicts(new, base, make_rule(max_drop=0.02, confidence=0.95))
+    (found,) = judged(new, base, make_rule(max_drop=0.02, confidence=0.95))
     assert found.drop == pytest.approx(-compared.delta, abs=1e-12)
     low, high = compared.ci95
     assert found.ci == (pytest.approx(-high, abs=1e-12), pytest.approx(-low, abs=1e-12))

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nearid_cli.gate.judge import judge
 from nearid_cli.metrics.intervals import mean_interval
 from nearid_cli.metrics.retention import retention
 from nearid_cli.results.score import _OLD_PROTOCOL
-from tests.gating import SUBJECTS, change_metric, change_subject, make_rule, make_run
+from tests.gating import SUBJECTS, change_metric, change_subject, judged, make_rule, make_run
 
 RULE = make_rule(statistic="retention", max_drop=0.02, confidence=0.95)
 CEILINGS = {"s0": 0.75, "s1": 0.9, "s2": 0.95, "s3": 0.85, "s4": 0.99, "s5": 0.97}
@@ -29,14 +28,10 @@ def with_rooms(run, ceilings=CEILINGS, floors=FLOORS):
     return replace(run, aggregate={"nearid": replace(run.aggregate["nearid"], retention=top / room)})
 
 
-def verdicts(run, baseline, rule):
-    return judge(run, baseline, [rule], run_name="run.json", baseline_name="base.json").verdicts
-
-
 def test_the_drop_is_that_of_the_ratio_of_means_and_has_an_interval():
     drops = {"s0": 0.05, "s1": 0.01, "s2": 0.08, "s3": 0.03, "s4": 0.06, "s5": 0.02}
     base, run = with_rooms(make_run()), with_rooms(make_run(drops=drops))
-    (found,) = verdicts(run, base, RULE)
+    (found,) = judged(run, base, RULE)
     assert found.drop == pytest.approx(
         base.aggregate["nearid"].retention - run.aggregate["nearid"].retention, abs=1e-12
     )
@@ -52,14 +47,14 @@ def test_the_drop_is_that_of_the_ratio_of_means_and_has_an_interval():
 def test_a_subject_without_room_is_part_of_all_and_fails_by_itself():
     base = with_rooms(make_run())
     bare = change_subject(base, "s2", retention=None, within_noise=True)
-    (found,) = verdicts(bare, base, RULE)
+    (found,) = judged(bare, base, RULE)
     assert (found.status, found.drop) == ("passed", pytest.approx(0))
     by_subject = make_rule(statistic="retention", level="subject", min=-9, max_drop=9)
-    failed = {one.subject: one.reason for one in verdicts(bare, base, by_subject) if one.status == "failed"}
+    failed = {one.subject: one.reason for one in judged(bare, base, by_subject) if one.status == "failed"}
     assert failed == {
         "s2": "the run has no retention here: its ceiling is no farther above its floor than chance may put it"
     }
-    failed = {one.subject: one.reason for one in verdicts(base, bare, by_subject) if one.status == "failed"}
+    failed = {one.subject: one.reason for one in judged(base, bare, by_subject) if one.status == "failed"}
     assert list(failed) == ["s2"]
     assert failed["s2"].startswith("the baseline has no retention here: its ceiling")
 
@@ -69,7 +64,7 @@ def test_a_subject_without_ceiling_or_floor_fails_all(missing):
     base = with_rooms(make_run())
     bare = change_subject(base, "s2", retention=None, **{missing: None})
     for run, baseline in ((bare, base), (base, bare)):
-        (found,) = verdicts(run, baseline, RULE)
+        (found,) = judged(run, baseline, RULE)
         assert (found.status, found.drop) == ("failed", None)
         assert found.reason == "1 subject without retention in the run or the baseline: s2"
 
@@ -78,12 +73,12 @@ def test_old_retention_is_not_judged():
     old = change_metric(make_run(), protocol=_OLD_PROTOCOL)
     for level in ("aggregate", "subject"):
         rule = make_rule(statistic="retention", level=level, min=0.1, max_drop=0.1)
-        found = verdicts(old, old, rule)
+        found = judged(old, old, rule)
         assert {one.status for one in found} == {"failed"}
         assert found[0].reason.startswith(
             "the run has no retention here: an older nearid made the result, whose retention meant something else"
         )
-    assert {one.status for one in verdicts(old, old, make_rule(min=0.1, max_drop=0.1))} == {"passed"}
+    assert {one.status for one in judged(old, old, make_rule(min=0.1, max_drop=0.1))} == {"passed"}
 
 
 def test_a_subject_with_hardly_any_room_hides_no_fall():
@@ -114,7 +109,7 @@ def test_a_subject_with_hardly_any_room_hides_no_fall():
     base, _ = scored(make_run())
     run, of_ratios = scored(make_run(drops=dict.fromkeys(SUBJECTS, 0.2)))
     assert of_ratios > 5
-    (found,) = verdicts(run, base, make_rule(statistic="retention", min=0.9, max_drop=0.1, confidence=0.95))
+    (found,) = judged(run, base, make_rule(statistic="retention", min=0.9, max_drop=0.1, confidence=0.95))
     assert found.status == "failed"
     assert found.reason.startswith("retention is 0.598, below the minimum of 0.900")
     assert "retention fell by 0.3" in found.reason

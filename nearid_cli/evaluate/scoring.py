@@ -312,6 +312,7 @@ def _of_subject(numbers: IdentityScores, margins: DistractorScores | None, index
         positive_margins=_known(margins.positive[index]) if margins else None,
         within_noise=bool(numbers.within_noise[index]),
         identification_ci95=_interval(numbers.identification_ci95[index]),
+        positive_margins_ci95=_interval(margins.positive_ci95[index]) if margins else None,
     )
 
 
@@ -335,6 +336,7 @@ def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> Aggreg
         known,
         margin=float(np.nanmean(margins.margin)),
         positive_margins=float(np.nanmean(margins.positive)),
+        positive_margins_ci95=_interval(margins.positive_of_all_ci95),
         ssr=trust.ssr,
         ssr_ci95=trust.ssr_ci95,
         pa=trust.pa,

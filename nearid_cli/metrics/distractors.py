@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.margins import Success, success_of_counts
+from nearid_cli.metrics.proportions import mean_share_interval
 from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.units import Units
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.floating]
@@ -32,6 +34,8 @@ class DistractorScores:
         margins: [G], own score minus largest similarity to a distractor, -2 to 2.
         margin: [S], mean margin of the subject's generations.
         positive: [S], share of its generations with a margin above 0.
+        positive_ci95: [S, 2], its interval over the units of the generations; NaN below 3.
+        positive_of_all_ci95: [2], of the mean share, over subjects; NaN below 3.
         in_context: SSR and PA of the references, against the distractors in the context of each; nothing was tried
             where no contexts are known.
         all_pairs: likewise with every distractor against every reference.
@@ -40,6 +44,8 @@ class DistractorScores:
     margins: Floats
     margin: Floats
     positive: Floats
+    positive_ci95: Floats
+    positive_of_all_ci95: Floats
     in_context: Success
     all_pairs: Success
 
@@ -54,6 +60,7 @@ def distractor_scores(
     distractor_subjects: Numbers,
     reference_contexts: Numbers,
     distractor_contexts: Numbers,
+    generation_clusters: Numbers | None = None,
 ) -> DistractorScores:
     """Margins of the generations, and success of the references.
 
@@ -67,6 +74,7 @@ def distractor_scores(
         distractor_subjects: [K]; some subjects may have none.
         reference_contexts: [R], the context of each, a number within its subject; below 0 where none is known.
         distractor_contexts: [K], likewise.
+        generation_clusters: as for `identity_scores`.
 
     >>> axes, both = np.eye(2), np.array([0, 1])
     >>> found = distractor_scores(
@@ -90,11 +98,17 @@ def distractor_scores(
         in_context.add(subject, among, against, (shown == distractor_contexts[alike]) & (shown >= 0))
     margins[np.abs(margins) <= RESOLUTION] = 0.0
     count = np.bincount(generation_subjects, minlength=subjects)
-    positive = np.where(np.isnan(margins), np.nan, margins > 0)
+    positive = np.bincount(generation_subjects, weights=margins > 0, minlength=subjects) / count
+    positive_ci95 = Units(generation_subjects, generation_clusters).share_intervals(margins > 0)
+    without = np.isnan(np.bincount(generation_subjects, weights=margins, minlength=subjects))
+    positive[without] = positive_ci95[without] = np.nan
+    of_all = mean_share_interval(positive[~without], int(count[~without].sum()))
     return DistractorScores(
         margins=margins,
         margin=np.bincount(generation_subjects, weights=margins, minlength=subjects) / count,
-        positive=np.bincount(generation_subjects, weights=positive, minlength=subjects) / count,
+        positive=positive,
+        positive_ci95=positive_ci95,
+        positive_of_all_ci95=np.array(of_all or (np.nan, np.nan)),
         in_context=in_context.success(),
         all_pairs=all_pairs.success(),
     )

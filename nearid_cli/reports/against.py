@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nearid_cli.reports.columns import Column, pages, table
-from nearid_cli.reports.figures import figure, score_figure, signed_figure
+from nearid_cli.reports.figures import number_figure, score_figure, signed_figure
 from nearid_cli.results import CompareResult, Interval, ScoreResult
 from nearid_cli.text import count, printable
 
@@ -26,7 +26,7 @@ def against_distractors(result: ScoreResult, width: int) -> list[Table]:
     columns = [
         [
             Column("margin", [signed_figure(one.margin) for one in scores]),
-            Column("positive\nmargins", [figure(one.positive_margins) for one in scores]),
+            Column("positive\nmargins", [number_figure(one, "positive_margins") for one in scores]),
         ],
         [
             Column("references' SSR", [_rate(one.ssr, one.ssr_ci95) for one in scores]),

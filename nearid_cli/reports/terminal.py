@@ -142,10 +142,9 @@ def _of_all(result: ScoreResult) -> str:
     """The intervals for which the tables have no room: of the aggregate's further numbers, by the first metric."""
     first = result.metrics[0].name
     scores = result.aggregate[first]
-    numbers = ("retention", "identification", "positive_margins")
     found = [
-        f"{number.replace('_', ' ')} {number_figure(scores, number)}"
-        for number in numbers
+        f"{number} {number_figure(scores, number)}"
+        for number in ("retention", "identification")
         if getattr(scores, f"{number}_ci95") is not None
     ]
     return (

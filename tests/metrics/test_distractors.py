@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nearid_cli.metrics.distractors import distractor_scores
 from nearid_cli.metrics.margins import sample_margins, success
+from nearid_cli.metrics.proportions import mean_share_interval, proportion_interval
 
 
 def cosine(a, b):
@@ -89,9 +90,17 @@ def test_it_equals_plain_loops(sizes, seed):
         if own[0] is None:
             assert np.isnan(found.margin[subject])
             assert np.isnan(found.positive[subject])
+            assert np.isnan(found.positive_ci95[subject]).all()
         else:
             assert found.margin[subject] == pytest.approx(np.mean(own), abs=1e-12)
-            assert found.positive[subject] == np.mean([m > 0 for m in own])
+            won = [m > 0 for m in own]
+            assert found.positive[subject] == np.mean(won)
+            exact = proportion_interval(sum(won), len(won)) if len(won) >= 3 else (np.nan, np.nan)
+            np.testing.assert_allclose(found.positive_ci95[subject], exact, atol=1e-9)
+    shares = [np.mean([m > 0 for m in own]) for own in margins if own[0] is not None]
+    trials = sum(len(own) for own in margins if own[0] is not None)
+    of_all = mean_share_interval(shares, trials) or (np.nan, np.nan)
+    np.testing.assert_allclose(found.positive_of_all_ci95, of_all, atol=1e-9)
     for tried, (won, trials, samples) in ((found.all_pairs, all_pairs), (found.in_context, in_context)):
         assert (tried.trials, tried.samples) == (trials, len(samples))
         assert tried.pa == (won / trials if trials else None)

@@ -168,7 +168,7 @@ def result(method: Sequence[Generation]) -> ScoreResult:
         inputs=Inputs("refs", "gens", "folders", len(rows), 3 * len(rows), len(images), (), ()),
         metrics=(METRIC,),
         subjects=rows,
-        aggregate={METRIC.name: AggregateScores(mean, None, mean, 0.95, 0.1, (mean - 0.1) / 0.85, 1.0)},
+        aggregate={METRIC.name: AggregateScores(mean, None, mean, None, None, None, None)},
         images=images,
     )
 
@@ -177,4 +177,4 @@ def _scores(values: Floats) -> SubjectScores:
     score = float(values.mean())
     std = float(values.std(ddof=1)) if len(values) > 1 else None
     low, high = float(values.min()), float(values.max())
-    return SubjectScores(score, std, None, low, high, 0.95, 0.1, (score - 0.1) / 0.85, 1.0)
+    return SubjectScores(score, std, None, low, high, None, None, None, None)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult
+from nearid_cli.results.compare import COMPARE_SCHEMA
+from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import count
 
 
 def made_by(result: ScoreResult | CompareResult) -> Iterator[str]:
     """The facts, most important first. Names are as in the result: escape the lines for where they go."""
     yield f"tool: {result.tool.name} {result.tool.version}, {result.created}"
+    if outdated := old_schema(result):
+        yield outdated
     if isinstance(result, CompareResult):
         chosen = "as asked for" if result.baseline_named else "the best by the first metric"
         yield f"baseline: {result.baseline}, {chosen}"
@@ -19,6 +23,13 @@ def made_by(result: ScoreResult | CompareResult) -> Iterator[str]:
     else:
         yield from _inputs(result.inputs)
     yield from map(_metric, result.metrics)
+
+
+def old_schema(result: ScoreResult | CompareResult) -> str:
+    """What to know of a result that an older release made; nothing of one that this release did."""
+    if result.schema in (SCORE_SCHEMA, COMPARE_SCHEMA):
+        return ""
+    return f"schema: {result.schema}, of an older release, in which some numbers meant something else"
 
 
 def _inputs(inputs: Inputs) -> Iterator[str]:

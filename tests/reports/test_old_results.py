@@ -14,7 +14,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.scoring import PROTOCOL
 from nearid_cli.gate.judge import judge
-from nearid_cli.reports import read_result, read_score, to_json
+from nearid_cli.reports import read_result, read_score, to_json, write
 from nearid_cli.results import Rule, ScoreResult
 from nearid_cli.results.compare import COMPARE_SCHEMA
 from nearid_cli.results.score import SCORE_SCHEMA
@@ -90,3 +90,18 @@ def test_a_result_that_is_new_says_nothing(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert read_score(tmp_path / "run.json").schema == SCORE_SCHEMA
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("name", ["faithful", "compare"])
+@pytest.mark.parametrize("extension", [".html", ".md", ".tex"])
+def test_documents_of_old_results_say_so(tmp_path, name, extension):
+    write(read_result(OLD / f"{name}.json"), tmp_path / f"r{extension}")
+    written = (tmp_path / f"r{extension}").read_text().replace("\\.", ".")
+    assert "/1, of an older release, in which some numbers meant something else" in written
+
+
+@pytest.mark.parametrize("name", ["faithful", "compare"])
+@pytest.mark.parametrize("extension", [".csv", ".parquet", ".json"])
+def test_every_other_format_takes_old_results(tmp_path, name, extension):
+    write(read_result(OLD / f"{name}.json"), tmp_path / f"r{extension}")
+    assert (tmp_path / f"r{extension}").stat().st_size

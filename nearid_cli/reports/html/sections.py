@@ -26,6 +26,7 @@ from nearid_cli.reports.html.tables import cells, folded, listed, row_name, tabl
 from nearid_cli.reports.labels import Label, attributes, labelled
 from nearid_cli.reports.order import best_subjects_first
 from nearid_cli.reports.pairing import how_all_paired
+from nearid_cli.reports.provenance import old_schema
 from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
@@ -306,6 +307,7 @@ def provenance(methods: tuple[Method, ...], result_tool: str, created: str) -> s
     ]
     parts = [
         f"<p>Made by {escaped(result_tool)}, {escaped(created)}.</p>",
+        *(f"<p>{escaped(line)}</p>" for line in dict.fromkeys(old_schema(m.result) for m in methods) if line),
         table("Metrics", list(vars(first.metrics[0])), facts, kind="words"),
     ]
     rows = []

@@ -21,10 +21,7 @@ CONFIDENCE = 0.95
 TOLERANCE = 1e-9
 """Differences up to this are rounding."""
 
-_OF_GENERATIONS = (
-    "score",
-    "margin",
-)  # so that what corresponds is compared; other numbers are of whole subjects
+_OF_GENERATIONS = ("score", "margin")  # compared where they correspond; other numbers are of whole subjects
 _MOVED = 5  # so many subjects are named
 _SEEN = 0.0005  # a difference that shows in three decimals
 

@@ -7,19 +7,10 @@ from scipy import stats
 from nearid_cli.gate.judge import judge
 from nearid_cli.metrics.intervals import mean_intervals
 from tests.gating import make_rule, make_run
+from tests.worlds.planting import deviations
 
-SHAPES = {"normal": 0, "right": 1, "far right": 2, "left": -1, "far left": -2}
+SHAPES = ["normal", "heavy", "right 1", "right 2", "left 1", "left 2"]
 WORLDS = 10_000  # a share of 5 % is then known to 0.22 %
-
-
-def drawn(skewness: float, size: tuple[int, ...], seed: int) -> np.ndarray:
-    """Values of mean 0 and standard deviation 1: normal, or from a gamma distribution of this skewness."""
-    random = np.random.default_rng(seed)
-    if skewness == 0:
-        return random.standard_normal(size)
-    shape = 4 / skewness**2
-    values = (random.gamma(shape, size=size) - shape) / np.sqrt(shape)
-    return values * np.sign(skewness)
 
 
 def failing(drops: np.ndarray, confidence: float = 0.95) -> float:
@@ -30,19 +21,28 @@ def failing(drops: np.ndarray, confidence: float = 0.95) -> float:
 @pytest.mark.parametrize("subjects", [6, 12, 20])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_false_alarms(shape: str, subjects: int) -> None:
-    share = failing(drawn(SHAPES[shape], (subjects, WORLDS), seed=subjects))
+    share = failing(deviations(np.random.default_rng(subjects), shape, (subjects, WORLDS)))
     assert share <= 0.05 + 3 * 0.0022
     if shape == "normal":
         assert share <= 0.025 + 3 * 0.0016  # each end of a two-sided interval leaves out half
 
 
-@pytest.mark.parametrize("shape", ["normal", "far left"])
+@pytest.mark.parametrize("generations", [1, 4])
+@pytest.mark.parametrize("subjects", [3, 6, 20])
+def test_false_alarms_of_shares(subjects: int, generations: int) -> None:
+    """Identification takes few values: shares of one or four generations, nine in ten of which are identified."""
+    random = np.random.default_rng(subjects)
+    before, now = random.binomial(generations, 0.9, (2, subjects, WORLDS)) / generations
+    assert failing(before - now) <= 0.026 + 3 * 0.0016
+
+
+@pytest.mark.parametrize("shape", ["normal", "left 2"])
 def test_false_alarms_of_the_gate_itself(shape: str) -> None:
-    """The same through the rule; far left is where an interval of coverage 2c - 1, or a sign test, gives 15 %."""
+    """The same through the rule; the left tail is where an interval of coverage 2c - 1, or a sign test, gives 15 %."""
     worlds = 600  # 5 % is then known to 0.9 %
     base = make_run({f"s{i}": 0.5 for i in range(6)}, spread=(0.0,))
     rule = make_rule(max_drop=0.0, confidence=0.95)
-    drops = 0.05 * drawn(SHAPES[shape], (worlds, 6), seed=1)
+    drops = 0.05 * deviations(np.random.default_rng(1), shape, (worlds, 6))
     failed = sum(
         not judge(
             make_run({f"s{i}": 0.5 - drop for i, drop in enumerate(one)}, spread=(0.0,)),
@@ -62,7 +62,8 @@ def test_power_against_the_oracle(subjects: int, power: float) -> None:
     bar = stats.t.ppf(0.975, subjects - 1)
     centres = np.linspace(0, 8, 8001)
     centre = centres[np.searchsorted(stats.nct.sf(bar, subjects - 1, centres), 0.8)]
-    drops = drawn(0, (subjects, WORLDS), seed=subjects) + centre / np.sqrt(subjects)
+    noise = np.random.default_rng(subjects).standard_normal((subjects, WORLDS))
+    drops = noise + centre / np.sqrt(subjects)
     t = drops.mean(axis=0) / drops.std(axis=0, ddof=1) * np.sqrt(subjects)
     assert np.mean(t > bar) == pytest.approx(0.8, abs=3 * 0.004)
     assert failing(drops) == pytest.approx(power, abs=3 * 0.005)

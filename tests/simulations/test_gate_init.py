@@ -10,16 +10,9 @@ from nearid_cli.gate.judge import judge
 from nearid_cli.gate.rules import load_rules
 from nearid_cli.gate.starter import starter
 from tests.gating import make_prompted
+from tests.worlds.planting import deviations
 
 NOISE = 0.15  # of a generation: so much that rounding and leeway of bounds hardly help
-
-
-def drawn(random, skewness, size):
-    """Values of mean 0 and standard deviation 1."""
-    if skewness == 0:
-        return random.standard_normal(size)
-    shape = 4 / skewness**2
-    return np.sign(skewness) * (random.gamma(shape, size=size) - shape) / np.sqrt(shape)
 
 
 def make(means, noise, known):
@@ -50,7 +43,7 @@ PLANS = {
 }
 
 
-def passing(plan, subjects, skewness, runs, noise=NOISE):
+def passing(plan, subjects, shape, runs, noise=NOISE):
     """How many runs of a method pass the rules that another run of it gave, which passes them itself."""
     prompts, generations, known, between = PLANS[plan]
     random = np.random.default_rng(subjects)
@@ -59,7 +52,7 @@ def passing(plan, subjects, skewness, runs, noise=NOISE):
         # Subjects alike: their spread would only lower the minimum.
         means = 0.5 + between * random.standard_normal((subjects, prompts, 1))
         first, second = (
-            make(means, noise * drawn(random, skewness, (subjects, prompts, generations)), known)
+            make(means, noise * deviations(random, shape, (subjects, prompts, generations)), known)
             for _ in range(2)
         )
         rules = rules_of(first)
@@ -68,23 +61,22 @@ def passing(plan, subjects, skewness, runs, noise=NOISE):
     return passed
 
 
-@pytest.mark.parametrize("subjects", [5, 8])
-def test_another_run_passes(subjects):
-    """With a tail to the low side, where bounds from the plain interval let 85 and 88 % pass."""
+def test_another_run_passes():
+    """Of 5 subjects, with a tail to the low side, where bounds from the plain interval let 85 % pass."""
     runs = 300  # 95 % of them is known to 1.3 %
-    assert passing("unknown prompts, 4 of each", subjects, -2, runs) >= (0.95 - 3 * 0.013) * runs
+    assert passing("unknown prompts, 4 of each", 5, "left 2", runs) >= (0.95 - 3 * 0.013) * runs
 
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_whatever_is_known_of_prompts(plan):
-    runs = 100  # 95 % is known to 2.2 %
-    assert passing(plan, 6, 0, runs) >= (0.95 - 3 * 0.022) * runs
+    runs = 60  # 95 % is known to 2.8 %
+    assert passing(plan, 6, "normal", runs) >= (0.95 - 3 * 0.028) * runs
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("subjects", [3, 5, 8, 20])
 @pytest.mark.parametrize("plan", PLANS)
-@pytest.mark.parametrize("skewness", [0, 2, -2])
-def test_another_run_passes_everywhere(plan, subjects, skewness):
+@pytest.mark.parametrize("shape", ["normal", "right 2", "left 2"])
+def test_another_run_passes_everywhere(plan, subjects, shape):
     runs = 300
-    assert passing(plan, subjects, skewness, runs) >= (0.95 - 3 * 0.013) * runs
+    assert passing(plan, subjects, shape, runs) >= (0.95 - 3 * 0.013) * runs

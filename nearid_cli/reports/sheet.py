@@ -53,7 +53,7 @@ def method_sheet(result: CompareResult, sort: str | None = None) -> Sheet:
     Where these are over less than what a method has, its own aggregate numbers follow as `<metric>_own_<number>`, and
     `common_subjects` and `common_prompts` say how much it is. Then comes what the method differs from the baseline,
     empty for the baseline itself: `delta`, `delta_low`, `delta_high`, `p`, `p_studentised`, `p_holm`, `p_adjusted`,
-    `verdict`, `wins`, `ties`, `losses`.
+    `verdict`, `wins`, `ties`, `losses`, `prompts`, `pairs`, `unpaired`.
     """
     methods, own = sorted_methods(result, sort), apart(result)
     ranked = over_common(result).methods
@@ -180,7 +180,7 @@ def _differences(metric: str, comparisons: Sequence[Comparison | None]) -> list[
         Column(f"{metric}_delta_high", float, [high for _, high in intervals]),
         *(column(number) for number in ("p", "p_studentised", "p_holm", "p_adjusted")),
         column("verdict", str),
-        *(column(number, int) for number in ("wins", "ties", "losses")),
+        *(column(number, int) for number in ("wins", "ties", "losses", "prompts", "pairs", "unpaired")),
     ]
 
 

@@ -105,7 +105,7 @@ class Comparison:
         subjects: how many subjects were compared; every number below is over these.
         pairs: how many generations were paired by name; 0 where prompts decide, or all generations are compared.
         delta: mean over subjects of method minus baseline; None without a common subject.
-        ci95: its interval, bootstrap over subjects; None below 3 subjects.
+        ci95: its 95 % interval over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
         p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric; None for a
             method that is not ranked because it copies, which takes no part in the adjustment.

@@ -39,7 +39,7 @@ def test_one_row_a_method(compared, tmp_path, extension):
     numbers = (
         "rank", "score", "ci95_low", "ci95_high", "pair_mean", "ceiling", "floor", "retention", "identification",
         "delta", "delta_low", "delta_high", "p", "p_studentised", "p_holm", "p_adjusted", "verdict", "wins", "ties",
-        "losses",
+        "losses", "prompts", "pairs", "unpaired",
     )  # fmt: skip
     assert list(frame.columns) == [
         *("method", "subjects", "generations", "copies", "copying"),
@@ -50,11 +50,21 @@ def test_one_row_a_method(compared, tmp_path, extension):
     assert frame["copies"].tolist() == [0, 0, 4]
     assert frame["nearid_rank"].tolist()[:2] == [1, 2]
     assert frame.loc[2, ["nearid_rank", "dino_rank"]].isna().all()
-    assert frame.loc[0, "nearid_delta":"nearid_losses"].isna().all()  # the baseline
+    assert frame.loc[0, "nearid_delta":"nearid_unpaired"].isna().all()  # the baseline
     for row, comparison in enumerate(compared.comparisons[:2], 1):
         found = frame.loc[row]
         assert (found["nearid_delta_low"], found["nearid_delta_high"]) == comparison.ci95
-        for number in ("delta", "p", "p_studentised", "p_holm", "p_adjusted", "wins", "ties", "losses"):
+        for number in (
+            "delta",
+            "p",
+            "p_studentised",
+            "p_holm",
+            "p_adjusted",
+            "losses",
+            "prompts",
+            "pairs",
+            "unpaired",
+        ):
             assert found[f"nearid_{number}"] == getattr(comparison, number)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,34 @@ def by_context(same: Sequence[Read]) -> list[list[Read]]:
         return [unknown]
     first, *others = groups.values()
     return [[*first, *unknown], *others]
+
+
+def in_counted_contexts(
+    distractors: Sequence[Read],
+    references: Sequence[Read],
+    counted: Sequence[Read],
+    names: Mapping[bytes, str],
+) -> list[Read]:
+    """Distractors in the contexts of references that count: one picture in two contexts shows both.
+
+    Args:
+        distractors: of a subject.
+        references: all of it.
+        counted: those that count.
+        names: the name of what counts for each digest of a reference.
+    """
+    shown = {picture.name: picture.context for picture, _ in counted}
+    moved = {
+        picture.context: shown[names[digest]]
+        for picture, digest in references
+        if picture.context is not None and picture.context not in shown.values()
+    }
+    return [
+        (replace(picture, context=moved[picture.context]), digest)
+        if picture.context in moved
+        else (picture, digest)
+        for picture, digest in distractors
+    ]
 
 
 def context_numbers(subjects: Sequence[Sides]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nearid_cli.evaluate.contexts import Read, Sides, by_context
+from nearid_cli.evaluate.contexts import Read, Sides, by_context, in_counted_contexts
 from nearid_cli.evaluate.sameness import connected
 from nearid_cli.layouts import Picture, Source, Subject
 from nearid_cli.results.pairing import compared_prompt
@@ -98,6 +98,8 @@ def usable(
         kept, copied, again = _once(references, same.references)
         found.repeated += again
         if references and generations:
+            if again:
+                distractors = tuple(in_counted_contexts(distractors, references, kept, copied))
             alike, _, again = _once(distractors, same.distractors, by_context)
             found.repeated_distractors += again
             found.same_generations += _said(subject.name, generations, same.generations)

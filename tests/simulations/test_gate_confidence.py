@@ -27,6 +27,13 @@ def test_false_alarms(shape: str, subjects: int) -> None:
         assert share <= 0.025 + 3 * 0.0016  # each end of a two-sided interval leaves out half
 
 
+@pytest.mark.parametrize(("subjects", "share"), [(6, 0.023), (20, 0.011)])
+def test_a_confidence_near_1_takes_many_subjects(subjects: int, share: float) -> None:
+    """As docs/statistics.md says of 0.99; its error is 0.15 and 0.10 %."""
+    drops = deviations(np.random.default_rng(subjects), "left 2", (subjects, WORLDS))
+    assert failing(drops, 0.99) == pytest.approx(share, abs=3 * (share * (1 - share) / WORLDS) ** 0.5)
+
+
 @pytest.mark.parametrize("generations", [1, 4])
 @pytest.mark.parametrize("subjects", [3, 6, 20])
 def test_false_alarms_of_shares(subjects: int, generations: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nearid_cli.metrics.intervals import mean_interval
+from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import Retention, retention
 from nearid_cli.results import Common, Image, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
@@ -131,6 +131,11 @@ def remarks(ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence
     elif not ground.whole:
         lines.append(
             "no floor, retention or identification side by side: they are known over all generations of a subject only"
+        )
+    if MIN_UNITS <= len(ground.subjects) < FEW_UNITS:
+        lines.append(
+            f"intervals over {count(len(ground.subjects), 'subject')} are rough: they rest on an assumed shape more than "
+            "on the scores"
         )
     return tuple(lines)
 

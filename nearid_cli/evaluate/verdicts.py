@@ -28,7 +28,7 @@ def judged(
 
     Args:
         compared: each method with the baseline.
-        ruled_out: methods that are not judged, because they copy; they count in no adjustment.
+        ruled_out: methods of which nothing is judged, because they copy; they count in no adjustment.
         rivals: by pair what `among_all_pairs` found, where the baseline was chosen as the best.
     """
     counted = [one for one in compared if one.p is not None and one.method not in ruled_out]
@@ -43,7 +43,8 @@ def judged(
                 p_holm=plain[one.method],
                 p_adjusted=max(plain[one.method], studentised[one.method], chosen),
             )
-        words = verdict(one, len(counted), studentised.get(one.method), one.method in ruled_out)
+        copier = next((name for name in (one.method, one.baseline) if name in ruled_out), None)
+        words = verdict(one, len(counted), studentised.get(one.method), copier)
         found.append(replace(one, verdict=words))
     return found
 
@@ -67,7 +68,7 @@ def among_all_pairs(methods: Sequence[Method], metrics: Sequence[str]) -> dict[s
 
 
 def verdict(
-    comparison: Comparison, tested: int, studentised: float | None = None, copies: bool = False
+    comparison: Comparison, tested: int, studentised: float | None = None, copier: str | None = None
 ) -> str:
     """Whether a method is better or worse than the baseline, or why neither was shown.
 
@@ -75,13 +76,13 @@ def verdict(
         comparison: of the method with the baseline, with its adjusted p-values.
         tested: how many comparisons by this metric were adjusted together.
         studentised: Holm's p-value over the studentised ones.
-        copies: the method is not judged, because it copies references.
+        copier: which of the two copies references, so that nothing is judged.
     """
     one = comparison
     if one.delta is None or one.p is None:
         return "no prompt in common" if one.pairing.apart else "no subject in common"
-    if copies:
-        return "not judged: it copies"
+    if copier is not None:
+        return f"not judged: {'it' if copier == one.method else 'the baseline'} copies"
     if not one.wins and not one.losses:
         return "the same on every subject"
     if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:

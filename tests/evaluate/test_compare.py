@@ -317,6 +317,7 @@ def test_a_baseline_by_name_may_be_any_method() -> None:
     result = compare({**methods, "c": copying}, baseline="c")
     assert (result.baseline, result.baseline_named) == ("c", True)
     assert [one.p_holm is None for one in result.comparisons] == [False] * 4
+    assert {one.verdict for one in result.comparisons} == {"not judged: the baseline copies"}
 
 
 def test_other_references_are_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -78,7 +78,8 @@ def test_a_mean_that_rests_on_few_subjects() -> None:
 
 def test_a_method_that_copies_is_not_judged() -> None:
     copier = comparison(p=0.001, p_holm=None, p_adjusted=None)
-    assert verdict(copier, tested=3, copies=True) == "not judged: it copies"
+    assert verdict(copier, tested=3, copier="a") == "not judged: it copies"
+    assert verdict(comparison(), tested=3, copier="b") == "not judged: the baseline copies"
 
 
 def p_values(result: CompareResult) -> dict[tuple[str, str], Any]:

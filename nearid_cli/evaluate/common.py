@@ -134,8 +134,8 @@ def remarks(ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence
         )
     if MIN_UNITS <= len(ground.subjects) < FEW_UNITS:
         lines.append(
-            f"intervals over {count(len(ground.subjects), 'subject')} are rough: they rest on an assumed shape more than "
-            "on the scores"
+            f"intervals over {count(len(ground.subjects), 'subject')} are rough: they rest on an assumed shape more "
+            "than on the scores"
         )
     return tuple(lines)
 

@@ -59,6 +59,7 @@ def test_a_folder_of_methods(nearid: Nearid, methods: Path) -> None:
         "agreements",
         "disagreements",
         "common_subjects",
+        "remarks",
     ]
     assert found["schema"] == "nearid.compare/2"
     assert found["baseline"] == "good"

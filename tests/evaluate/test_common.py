@@ -17,6 +17,7 @@ from nearid_cli.results import ScoreResult
 from tests.comparing import METRICS, scored
 
 ONE = METRICS[:1]
+ROUGH = "intervals over {} subjects are rough: they rest on an assumed shape more than on the scores"
 
 
 def prompted(generations: Mapping[str, Mapping[str, Sequence[float]]]) -> ScoreResult:
@@ -164,7 +165,7 @@ def test_numbers_over_the_common_subjects_are_those_of_the_subjects() -> None:
     assert common.identification == pytest.approx(identified.mean())
     assert common.retention == pytest.approx((own - floors).sum() / (ceilings - floors).sum())
     assert common.retention_ci95 == pytest.approx(ratio_interval(own - floors, ceilings - floors))
-    assert result.remarks == ("ranked over what all ranked methods have: 4 of 6 subjects",)
+    assert result.remarks == ("ranked over what all ranked methods have: 4 of 6 subjects", ROUGH.format(4))
 
 
 def test_other_strangers_give_no_floor_side_by_side() -> None:
@@ -188,6 +189,7 @@ def test_prompts_that_are_left_out_take_the_floor_with_them() -> None:
     assert result.remarks == (
         "ranked over what all ranked methods have: 3 subjects and 3 prompts",
         "no floor, retention or identification side by side: they are known over all generations of a subject only",
+        ROUGH.format(3),
     )
 
 
@@ -220,7 +222,9 @@ def test_a_copier_narrows_nothing_and_stands_beside_only_with_all_of_it() -> Non
     assert result.common_subjects == tuple("abcd")
     assert [one.ranks["nearid"] for one in result.methods] == [1, 2, None, None]
     assert [bool(one.common) for one in result.methods] == [True, True, True, False]
-    assert compare(honest).remarks == result.remarks == ()
+    assert compare(honest).remarks == result.remarks == (ROUGH.format(4),)
+    five = {name: scored({s: [0.5] for s in "abcde"}, ONE) for name in "xy"}
+    assert compare(five).remarks == ()
 
 
 def test_ranks_do_not_depend_on_the_order_of_methods() -> None:

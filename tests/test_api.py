@@ -56,6 +56,10 @@ def test_distractors_give_margins(data: Path) -> None:
     (cat, *_) = result.subjects
     # Every generation is among its own distractors, so no margin can be above 0.
     assert cat.scores["hog"].positive_margins == 0
+    low, high = cat.scores["hog"].positive_margins_ci95
+    assert (low, high) == pytest.approx((0, 0.708), abs=1e-3)  # 0 of 3 is no certainty
+    of_all = result.aggregate["hog"].positive_margins_ci95
+    assert of_all == pytest.approx((0, 0.708), abs=1e-3)  # nor are 3 subjects
     assert cat.scores["hog"].margin == pytest.approx(cat.scores["hog"].score - 1)
     # Counters of which some are beside no reference say nothing of contexts.
     assert result.aggregate["hog"].pa is None

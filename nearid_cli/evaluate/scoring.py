@@ -232,6 +232,7 @@ def _margins(
             numbers.generations,
             *_rows(metric, subjects, "distractors", embedded),
             *context_numbers([subject.sides for subject in subjects]),
+            _units(subjects),
         )
         for metric, numbers in scores.items()
     }

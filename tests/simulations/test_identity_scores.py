@@ -77,10 +77,11 @@ class TestRoom:
 
         return identity_scores(*pictures(references), *pictures(generations))
 
-    @pytest.mark.parametrize("generations", [4, 10])
+    @pytest.mark.parametrize("generations", [1, 4, 10])
     @pytest.mark.parametrize("references", [2, 3, 4, 6])
     def test_a_subject_without_room_has_a_retention_in_6_percent_at_most(self, references, generations):
-        # Measured over 500 subjects, +- 0.9 %: 4.8, 3.2, 3.6, 1.8 % with 4 generations, 4.0, 4.4, 3.2, 2.2 % with 10.
+        # Measured over 500 subjects, +- 0.9 %: 4.2, 2.2, 3.4, 2.2 % with 1 generation, 4.8, 3.2, 3.6, 1.8 % with 4,
+        # 4.0, 4.4, 3.2, 2.2 % with 10.
         # It was half of them: every one whose ceiling happened to be above its floor.
         scores = self.scores(references, generations)
         assert np.mean(~scores.within_noise[::2]) <= 0.06 + 3 * 0.01

@@ -40,6 +40,23 @@ def test_an_old_score_is_read_with_every_number_and_said_to_be_old(caplog):
     assert "older nearid (nearid.score/1), in which aggregate retention, the intervals, SSR and PA" in line
 
 
+@pytest.mark.parametrize("name", ["faithful", "compare"])
+def test_what_was_called_ssr_and_pa_is_of_all_pairs(name, tmp_path):
+    document = json.loads((OLD / f"{name}.json").read_text())
+    methods = [one["result"] for one in document["methods"]] if name == "compare" else [document]
+    for method in methods:
+        method["aggregate"]["hog"] |= {"ssr": 0.25, "ssr_ci95": [0.0, 0.5], "pa": 0.6, "pa_ci95": [0.5, 0.7]}
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    result = read_result(tmp_path / "old.json")
+    for one in [result] if isinstance(result, ScoreResult) else [method.result for method in result.methods]:
+        hog = one.aggregate["hog"]
+        assert (hog.ssr, hog.ssr_ci95, hog.pa, hog.pa_ci95) == (None,) * 4
+        assert (hog.all_pairs_ssr, hog.all_pairs_ssr_ci95) == (0.25, (0.0, 0.5))
+        assert (hog.all_pairs_pa, hog.all_pairs_pa_ci95) == (0.6, (0.5, 0.7))
+    (tmp_path / "again.json").write_text(to_json(result))
+    assert read_result(tmp_path / "again.json") == result
+
+
 def test_an_old_comparison_holds_old_scores(caplog):
     with caplog.at_level(logging.WARNING):
         result = read_result(OLD / "compare.json")

@@ -11,6 +11,7 @@ import pytest
 
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.reports.html import Pictures, to_html
+from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.markdown_compare import compare_parts
 from nearid_cli.reports.pairing import how_all_paired, how_paired, pairing_lines
 from nearid_cli.results import CompareResult, ScoreResult
@@ -177,3 +178,21 @@ def test_it_is_said_in_every_report(alike: bool) -> None:
     for text in (markdown.replace("\\", ""), page):
         assert how in text
         assert all(line in text for line in lines)
+
+
+def test_a_change_since_a_baseline_is_over_the_prompts_that_both_have() -> None:
+    """The run lacks the hard prompt, so its score is higher; nothing changed."""
+    prompts = {"easy": 0.8, "hard": 0.2}
+
+    def image(name: str, i: int) -> dict[str, Any]:
+        return {"path": f"{name}/{i}.png", "prompt": list(prompts)[i]}
+
+    before, after = (
+        scored({"cat": list(prompts.values())[:known], "mug": [0.8]}, ("nearid",), image=image)
+        for known in (2, 1)
+    )
+    assert after.aggregate["nearid"].score > before.aggregate["nearid"].score + 0.1
+    markdown = to_markdown(after, baseline=before)
+    assert markdown.count("= 0.000") == 3
+    assert "▲" not in markdown
+    assert "leaves out 1 prompt that only one of both has: hard." in markdown

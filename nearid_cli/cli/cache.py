@@ -37,7 +37,7 @@ def _open(folder: Path | None) -> Cache:
 def info(cache: shared.CacheFolder = None) -> None:
     """Show where the cache is and what it holds.
 
-    `perceptual-hash` is no metric: `nearid score` finds copied references by it.
+    `perceptual-hash` and `thumbnail` are no metrics: `nearid score` finds copied and repeated pictures by them.
     """
     opened = _open(cache)
     rows = opened.info()

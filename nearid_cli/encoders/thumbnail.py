@@ -26,7 +26,7 @@ _LEVELS = _SIDE**2 * 3
 SAME_LEVELS = 16
 """Two pictures are one, saved again, if no level of their thumbnails differs by more than this, of 255.
 
-Measured (docs/images.md): saved again or scaled, photographs differ by up to 16 (as GIF; else 11). Views and
+Measured (docs/images.md): saved again or scaled, photographs differ by up to 11, as GIF by up to 17. Views and
 look-alikes whose hashes are nearly the same differ by 39 and more.
 """
 

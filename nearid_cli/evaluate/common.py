@@ -15,7 +15,7 @@ import numpy as np
 
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import Retention, retention
-from nearid_cli.results import Common, Image, ScoreResult, SubjectScores
+from nearid_cli.results import Common, Image, Interval, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
 from nearid_cli.text import count
 
@@ -146,7 +146,7 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     scores = [_score(groups[subject], metric, known[subject]) for subject in ground.subjects]
     common = Common(
         score=_mean(scores),
-        ci95=mean_interval(scores),
+        ci95=_cosines(mean_interval(scores)),
         ceiling=_mean_of_known([one.ceiling for one in own]),
         floor=None,
         retention=None,
@@ -163,6 +163,11 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
         retention_ci95=None if np.isnan(retained.ci95).any() else tuple(retained.ci95.tolist()),
         identification=_mean_of_known([one.identification for one in own]),
     )
+
+
+def _cosines(ends: Interval | None) -> Interval | None:
+    """An interval of similarities, none of which is beyond -1 or 1."""
+    return ends and (max(ends[0], -1.0), min(ends[1], 1.0))
 
 
 def _retention(scores: Sequence[float], own: Sequence[SubjectScores]) -> Retention:

@@ -168,6 +168,13 @@ def test_numbers_over_the_common_subjects_are_those_of_the_subjects() -> None:
     assert result.remarks == ("ranked over what all ranked methods have: 4 of 6 subjects", ROUGH.format(4))
 
 
+def test_no_end_of_an_interval_is_beyond_1() -> None:
+    high = scored({"a": [0.7], "b": [0.99], "c": [0.99], "d": [0.99]}, ONE)
+    (one, _) = compare({"one": high, "same": high}).methods
+    assert mean_interval([0.7, 0.99, 0.99, 0.99])[1] > 1
+    assert one.common["nearid"].ci95[1] == 1
+
+
 def test_other_strangers_give_no_floor_side_by_side() -> None:
     whole = scored({f"s{i}": [0.5] for i in range(4)}, ONE)
     part = scored({f"s{i}": [0.6] for i in range(3)}, ONE)

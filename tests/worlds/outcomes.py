@@ -157,5 +157,16 @@ def rate_row(kind: Kind, total: Rates) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def pooled_row(rows: Iterable[str]) -> str:
+    """The mean over the kinds without a difference, from their rows."""
+    names = {kind.name for kind in KINDS if kind.planted.startswith("nothing")}
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    shares = np.array(
+        [[float(cell[1].rstrip(" %")), float(cell[2].rstrip(" %"))] for cell in cells if cell[0] in names]
+    )
+    theirs, mine = shares.mean(axis=0)
+    return f"| **all {len(shares)} kinds without a difference** | {theirs:.1f} % | {mine:.1f} % | | | | |"
+
+
 def _counted(words: Iterable[str]) -> str:
     return ", ".join(f"{number} {word}" for word, number in sorted(Counter(words).items()))

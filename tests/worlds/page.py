@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.worlds.kinds import KINDS
-from tests.worlds.outcomes import rate_row, rates, verdict_table
+from tests.worlds.outcomes import pooled_row, rate_row, rates, verdict_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "worlds.md"
 
@@ -35,4 +35,5 @@ def _rows(lines: list[str], heading: str) -> tuple[int, int]:
 if __name__ == "__main__":
     write("200 worlds", verdict_table())
     if "--verdicts" not in sys.argv:
-        write("Error rates and power", [rate_row(kind, rates(kind)) for kind in KINDS])
+        rows = [rate_row(kind, rates(kind)) for kind in KINDS]
+        write("Error rates and power", [*rows, pooled_row(rows)])

@@ -30,12 +30,14 @@ from nearid_cli.benchmarks.mtg.samples import (
     write_part_similarities,
 )
 from nearid_cli.benchmarks.naming import file_names
+from nearid_cli.benchmarks.rates import RateDifference, compared
 from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, find_encoders
-from nearid_cli.metrics.part_level import part_level
+from nearid_cli.metrics.part_level import part_level, part_margins
+from nearid_cli.metrics.share_differences import rate_differences
 from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.results import Skipped
 from nearid_cli.results.stamp import this_tool, timestamp
@@ -182,6 +184,18 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
     }
 
 
+def _differences(
+    job: MtgJob, specs: Sequence[EncoderSpec], made: Mapping[str, _Made]
+) -> tuple[RateDifference, ...]:
+    """SSR and PA of each metric minus those of the first."""
+    first, *others = [spec.name for spec in specs]
+    theirs = part_margins(made[first].table.similarities)
+    found = {
+        metric: rate_differences(part_margins(made[metric].table.similarities), theirs) for metric in others
+    }
+    return compared(storable(job.chosen_split), first, found)
+
+
 def _in_order(bad: Mapping[tuple[int, str], BadImage]) -> tuple[BadImage, ...]:
     """Pictures and masks by row and column."""
     return tuple(bad[place] for place in sorted(bad))
@@ -225,5 +239,6 @@ def _result(
             spec.name: part_level(made[spec.name].table.similarities, made[spec.name].table.oracles)
             for spec in specs
         },
+        differences=_differences(job, specs, made),
         files={metric: f"{FOLDER}/{storable(name)}" for metric, name in names.items()},
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nearid_cli.benchmarks.mtg.result import MtgResult
+from nearid_cli.benchmarks.rates import differences_table
 from nearid_cli.benchmarks.table import Table, write
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.figures import score_figure, some
@@ -23,6 +24,12 @@ _CAPTION = (
     "together; MOpair: of the two of a picture with its own twin. SSR: samples that win all their trials, in percent; "
     "PA: trials that are won, in percent. In brackets: 95 % intervals over samples."
 )
+
+
+def tables(result: MtgResult) -> list[Table]:
+    """The metrics, and where there are several their differences from the first."""
+    made = [mtg_table(result)]
+    return [*made, differences_table(result.differences)] if result.differences else made
 
 
 def mtg_table(result: MtgResult) -> Table:
@@ -76,13 +83,15 @@ def findings(result: MtgResult) -> Iterator[str]:
 
 
 def write_result(result: MtgResult, folder: Path) -> None:
-    """Write `summary.json` and `table.csv`, `.md` and `.tex` into a folder that exists, replacing older files.
+    """Write `summary.json` and `table`, and `differences` of several metrics, as `.csv`, `.md` and `.tex`.
 
     Raises:
         InputError: a file cannot be written.
     """
     replace_file(folder / "summary.json", (to_json(result) + "\n").encode())
-    write(mtg_table(result), folder, "nearid-mtg", list(_made_by(result)))
+    for table in tables(result):
+        label = "nearid-mtg" if table.name == "table" else f"nearid-mtg-{table.name}"
+        write(table, folder, label, list(_made_by(result)))
 
 
 def to_json(result: MtgResult) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nearid_cli.benchmarks.rates import RateDifference
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.results import Metric, Skipped, Tool
 from nearid_cli.results.plain import plain
@@ -49,6 +50,7 @@ class MtgResult(OneLine):
         inputs: of what.
         metrics: what made the similarities.
         scores: by metric.
+        differences: SSR and PA of each metric minus those of the first.
         files: by metric, the file of similarities, relative to the output folder; empty without one.
     """
 
@@ -57,6 +59,7 @@ class MtgResult(OneLine):
     inputs: MtgInputs
     metrics: tuple[Metric, ...]
     scores: Mapping[str, PartLevel]
+    differences: tuple[RateDifference, ...]
     files: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
     tables = None
     if job.crossed:
         # Of these files alone: the folder may hold those of other metrics, modes and rows.
-        tables = replace(tabulate([file.path for file in files]), roots=(str(output),))
+        paths = [file.path for file in files]
+        first = paths[0] if len(specs) > 1 else None
+        tables = replace(tabulate(paths, against=first), roots=(str(output),))
     known = {file.source: record.request["data"] for file, record in files.items()}
     return NearidBenchResult(
         tool=this_tool(),

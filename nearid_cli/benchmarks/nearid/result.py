@@ -88,7 +88,8 @@ class NearidBenchResult(OneLine):
         facts = {name: plain(value) for name, value in vars(self).items() if name != "tables"}
         found = {} if self.tables is None else self.tables.to_dict()
         parts = {
-            name: found.get(name, empty) for name, empty in (("groups", {}), ("uneven", []), ("cells", []))
+            name: found.get(name, empty)
+            for name, empty in (("groups", {}), ("uneven", []), ("differences", []), ("cells", []))
         }
         return {"schema": "nearid.bench.nearid/2", **facts, **parts}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.benchmarks import table as forms
+from nearid_cli.benchmarks.rates import differences_table
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult
@@ -55,6 +56,8 @@ def render(result: TablesResult, console: Console) -> None:
     )
     header = (f"{'pool':<{width}}  method", *_COUNTS, "SSR", "PA", "PA published", "H")
     forms.render(Table("groups", _CAPTION, header, rows, 1, ()), console)
+    if result.differences:
+        forms.render(differences_table(result.differences), console)
     for line in findings(result):
         console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False, emoji=False)
 
@@ -80,11 +83,15 @@ def to_json(result: TablesResult) -> str:
 
 
 def tables(result: TablesResult) -> list[Table]:
-    """Groups, sources, and categories where the samples have some."""
+    """Groups, sources, categories where the samples have some, and differences where a method is compared with."""
     sources = [cell for cell in result.cells if cell.scope == "source" and cell.category is None]
     categories = [cell for cell in result.cells if cell.category is not None]
     made = [_table("groups", _grouped(result)), _table("sources", sources)]
-    return [*made, _table("categories", categories)] if categories else made
+    if categories:
+        made.append(_table("categories", categories))
+    if result.differences:
+        made.append(differences_table(result.differences))
+    return made
 
 
 def findings(result: TablesResult) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nearid_cli.benchmarks.rates import RateDifference
 from nearid_cli.metrics.trials import Outcome
 from nearid_cli.results import Tool
 from nearid_cli.results.plain import plain
@@ -71,6 +72,7 @@ class TablesResult(OneLine):
         passed_over: files that went not into it, each with the reason.
         groups: name -> sources.
         uneven: methods whose sources hold different samples.
+        differences: each method minus one of them, by group and by source that is in none; empty without such a one.
         cells: groups first, then sources, then categories.
     """
 
@@ -82,6 +84,7 @@ class TablesResult(OneLine):
     passed_over: tuple[tuple[str, str], ...]
     groups: dict[str, tuple[str, ...]]
     uneven: tuple[Uneven, ...]
+    differences: tuple[RateDifference, ...]
     cells: tuple[Cell, ...]
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.benchmarks.rates import RateDifference, compared
 from nearid_cli.benchmarks.tables.finding import SimilarityFile, find_similarities
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult, Uneven
 from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, read_similarities
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.metrics.share_differences import rate_differences
 from nearid_cli.metrics.trials import outcome, trial_margins
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, unknown
@@ -30,6 +32,7 @@ def tabulate(
     variants: Sequence[str] = (),
     metrics: Sequence[str] = (),
     prefer: str | None = None,
+    against: Path | None = None,
 ) -> TablesResult:
     """Read the similarity files below some folders, and make the tables.
 
@@ -40,6 +43,7 @@ def tabulate(
         variants: as for `find_similarities`.
         metrics: likewise.
         prefer: likewise.
+        against: a file of the method that all others are compared with; None for no comparison.
 
     Raises:
         UsageError: an unknown group, variant, metric or `prefer`.
@@ -61,6 +65,7 @@ def tabulate(
         *(("group", name, sources) for name, sources in chosen.items()),
         *(("source", name, (name,)) for name in sorted(present)),
     ]
+    shown = [scope for scope in scopes if scope[0] == "group" or scope[1] in outside]
     # Categories of every scope would be thousands of cells.
     by_category = [
         scope for scope in scopes if scope[1] in (groups or [_POOL] if scope[0] == "group" else outside)
@@ -78,6 +83,7 @@ def tabulate(
         passed_over=found.passed_over,
         groups=chosen,
         uneven=tuple(uneven for method in methods if (uneven := method.uneven())),
+        differences=() if against is None else tuple(_differences(methods, against, shown)),
         cells=tuple(cell for cell in cells if cell.scope == "group" or cell.sources),
     )
 
@@ -87,21 +93,27 @@ class _Method:
     """The samples of one method and variant, those of all its sources one after the other."""
 
     facts: Mapping[str, str]
+    paths: frozenset[Path]
     sources: tuple[str, ...]
     source: npt.NDArray[np.str_]
+    ids: npt.NDArray[np.str_]
     sample: npt.NDArray[np.intp]
     category: npt.NDArray[np.str_]
     margins: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, facts: Mapping[str, str], sources: Mapping[str, Similarities]) -> _Method:
+    def of(
+        cls, facts: Mapping[str, str], sources: Mapping[str, Similarities], paths: Iterable[Path]
+    ) -> _Method:
         every = list(sources.values())
         sizes = [len(one.sample_ids) for one in every]
         ids = np.array([sample for one in every for sample in one.sample_ids])
         return cls(
             facts=facts,
+            paths=frozenset(paths),
             sources=tuple(sources),
             source=np.repeat(list(sources), sizes),
+            ids=ids,
             sample=np.unique(ids, return_inverse=True)[1],
             category=np.array([category for one in every for category in one.categories]),
             margins=np.concatenate(
@@ -141,14 +153,38 @@ class _Method:
         sizes = {source: len(samples) for source, samples in own.items()}
         return Uneven(self.facts["method"], self.facts["variant"], len(every), sizes)
 
+    def rows(self, sources: Sequence[str]) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
+        """The margins of the samples of some sources, by source and id."""
+        own = self._rows(sources)
+        keys = zip(self.source[own].tolist(), self.ids[own].tolist(), strict=True)
+        return dict(zip(keys, self.margins[own], strict=True))
+
     def _rows(self, sources: Sequence[str]) -> npt.NDArray[np.bool_]:
         return np.isin(self.source, sources)
+
+
+def _differences(
+    methods: Sequence[_Method], against: Path, scopes: Sequence[_Scope]
+) -> Iterator[RateDifference]:
+    """Each method minus the one of a file, in every scope, over what both have there."""
+    (other,) = (method for method in methods if against in method.paths)
+    for _, pool, sources in scopes:
+        theirs = other.rows(sources)
+        found = {}
+        for method in methods:
+            ours = method.rows(sources)
+            if method is not other and (both := [key for key in ours if key in theirs]):
+                found[method.facts["method"]] = rate_differences(
+                    [ours[key] for key in both], [theirs[key] for key in both], [sample for _, sample in both]
+                )
+        yield from compared(pool, other.facts["method"], found)
 
 
 def _methods(files: Sequence[SimilarityFile]) -> list[_Method]:
     """Read the files; methods by name, then by variant."""
     several = len({(file.name.rows, file.name.mode) for file in files}) > 1
     read: dict[tuple[str, ...], dict[str, Similarities]] = {}
+    paths: dict[tuple[str, ...], list[Path]] = {}
     problems = []
     for file in files:
         name = file.name
@@ -156,13 +192,14 @@ def _methods(files: Sequence[SimilarityFile]) -> list[_Method]:
         key = (title, name.family, name.checkpoint, name.variant, name.rows, name.mode)
         try:
             read.setdefault(key, {})[name.source] = read_similarities(file.path)
+            paths.setdefault(key, []).append(file.path)
         except InputError as error:
             problems.append(error.message)
     if problems:
         raise InputError(f"{count(len(problems), 'bad similarity file')}: {problems[0]}", problems[1:])
     fields = ("method", "family", "checkpoint", "variant", "rows", "mode")
     methods = [
-        _Method.of(dict(zip(fields, key, strict=True)), dict(sorted(own.items())))
+        _Method.of(dict(zip(fields, key, strict=True)), dict(sorted(own.items())), paths[key])
         for key, own in read.items()
     ]
     return sorted(

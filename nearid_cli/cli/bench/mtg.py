@@ -80,6 +80,7 @@ def run(
         show.json_result(report.to_json(result), findings)
         return
     terminal = show.console()
-    render(report.mtg_table(result), terminal)
+    for table in report.tables(result):
+        render(table, terminal)
     for line in findings:
         terminal.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

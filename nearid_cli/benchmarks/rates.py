@@ -1,0 +1,137 @@
+"""Each metric's SSR and PA minus those of the first one, over the trials that both had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nearid_cli.benchmarks.table import Table
+from nearid_cli.metrics.paired import holm
+from nearid_cli.metrics.share_differences import ShareDifference
+from nearid_cli.reports.figures import p_figure
+from nearid_cli.reports.sheet import Column
+from nearid_cli.results import Interval
+from nearid_cli.text import printable
+
+_TITLES = {"ssr": "SSR", "pa": "PA"}
+_TESTS = ("p", "p_studentised", "p_holm", "p_adjusted")
+
+
+@dataclass(frozen=True)
+class RateDifference:
+    """A metric minus another one.
+
+    Attributes:
+        pool: of which group or source of samples.
+        method, against: which metrics.
+        number: `ssr` or `pa`.
+        samples: that both have.
+        delta: -1 to 1.
+        ci95: its 95 % interval over samples; None below 3 of them.
+        p: two-sided sign-flip test over samples.
+        exact: whether `p` is over all sign vectors.
+        p_studentised: of the test that belongs to `ci95`; 1 where that is None.
+        p_holm: `p` adjusted by Holm over the metrics that are compared in this pool and number.
+        p_adjusted: what to go by, the larger of `p_holm` and of `p_studentised` adjusted likewise.
+    """
+
+    pool: str
+    method: str
+    against: str
+    number: str
+    samples: int
+    delta: float
+    ci95: Interval | None
+    p: float
+    exact: bool
+    p_studentised: float
+    p_holm: float
+    p_adjusted: float
+
+
+def compared(
+    pool: str, against: str, found: Mapping[str, Mapping[str, ShareDifference]]
+) -> tuple[RateDifference, ...]:
+    """Differences of several metrics from one, adjusted for their number.
+
+    Args:
+        pool: of which samples.
+        against: the one.
+        found: by metric and number, as `share_differences.rate_differences` gives them.
+    """
+    rows = [
+        RateDifference(
+            pool,
+            method,
+            against,
+            number,
+            one.samples,
+            one.delta,
+            one.ci95,
+            one.p,
+            one.exact,
+            one.p_studentised,
+            one.p,
+            max(one.p, one.p_studentised),
+        )
+        for method, numbers in found.items()
+        for number, one in numbers.items()
+    ]
+    adjusted = dict(enumerate(rows))
+    for number in _TITLES:
+        tested = {i: row for i, row in enumerate(rows) if row.number == number}
+        flips = holm([row.p for row in tested.values()])
+        studentised = holm([row.p_studentised for row in tested.values()])
+        for (i, row), p_holm, p_other in zip(tested.items(), flips, studentised, strict=True):
+            adjusted[i] = replace(row, p_holm=p_holm, p_adjusted=max(p_holm, p_other))
+    return tuple(adjusted.values())
+
+
+def differences_table(rows: Sequence[RateDifference]) -> Table:
+    """One row a pool, metric and number."""
+    return Table(
+        "differences",
+        f"Each metric minus {printable(rows[0].against)}, in percent points, over the trials that both had. p: how "
+        "often chance alone would differ as much, adjusted for comparing several metrics; the larger of two tests "
+        "over samples. In brackets: 95 % intervals.",
+        ("pool", "metric", "number", "samples", "difference", "p"),
+        tuple(
+            (
+                one.pool,
+                one.method,
+                _TITLES[one.number],
+                f"{one.samples:,}",
+                _points(one.delta, one.ci95),
+                p_figure(one.p_adjusted),
+            )
+            for one in rows
+        ),
+        3,
+        (
+            *(
+                Column(name, str, [getattr(one, name) for one in rows])
+                for name in ("pool", "method", "against", "number")
+            ),
+            Column("samples", int, [one.samples for one in rows]),
+            Column("delta", float, [one.delta for one in rows]),
+            Column("delta_low", float, [one.ci95 and one.ci95[0] for one in rows]),
+            Column("delta_high", float, [one.ci95 and one.ci95[1] for one in rows]),
+            *(Column(name, float, [getattr(one, name) for one in rows]) for name in _TESTS),
+            Column("exact", bool, [one.exact for one in rows]),
+        ),
+    )
+
+
+def _points(delta: float, ci95: Interval | None) -> str:
+    ends = "" if ci95 is None else f" [{_signed(ci95[0])}, {_signed(ci95[1])}]"
+    return f"{_signed(delta)}{ends}"
+
+
+def _signed(share: float) -> str:
+    """A share in percent with its sign.
+
+    >>> _signed(0.125), _signed(-0.00001), _signed(-1.0)
+    ('+12.50', '0.00', '-100.00')
+    """
+    points = round(100 * share, 2) + 0.0
+    return f"{points:{'+' if points > 0 else ''}.2f}"

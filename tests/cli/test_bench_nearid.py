@@ -44,7 +44,7 @@ def test_rendered_data_from_end_to_end(nearid: Nearid, data: Path) -> None:
     assert finished.code == 0, finished.err
     names = sorted(path.relative_to(data / "out").as_posix() for path in (data / "out").rglob("*.*"))
     stems = [f"distractors/sims_foreground_trainall_fullneg_{metric}" for metric in ("hog", "nearid-mini")]
-    tables = ("categories", "groups", "similarities", "sources")
+    tables = ("categories", "differences", "groups", "similarities", "sources")
     assert names == sorted(
         [f"{stem}{end}" for stem in stems for end in (".csv", ".csv.made.json", ".parquet")]
         + [f"{table}.{end}" for table in tables for end in ("csv", "md", "tex")]
@@ -61,6 +61,11 @@ def test_rendered_data_from_end_to_end(nearid: Nearid, data: Path) -> None:
     assert all(len(sample) == len(header) and all(sample) for sample in samples)
     summary = json.loads((data / "out/summary.json").read_bytes())
     assert {cell["method"] for cell in summary["cells"]} == {"nearid-mini", "hog"}
+    assert [(one["against"], one["number"]) for one in summary["differences"]] == [
+        (summary["metrics"][0]["name"], "ssr"),
+        (summary["metrics"][0]["name"], "pa"),
+    ]
+    assert "in percent points, over the trials that both had" in finished.out
     assert "nearid-mini" in finished.out
     assert finished.out.endswith(
         "\nsplit train, rows all; mode fullneg, masks foreground, slots as in the data\n"

@@ -94,7 +94,7 @@ def scored(
         metrics=tuple(metric(name) for name in metrics),
         subjects=tuple(subjects),
         aggregate={
-            m: AggregateScores(mean, (mean - 0.1, mean + 0.1), mean, 0.9, 0.1, 0.5, 1.0)
+            m: AggregateScores(mean, (mean - 0.1, mean + 0.1), mean, 0.9, 0.1, (mean - 0.1) / 0.8, 1.0)
             for m, mean in every.items()
         },
         images=tuple(images),

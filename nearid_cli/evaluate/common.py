@@ -17,6 +17,7 @@ from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import Retention, retention
 from nearid_cli.results import Common, Image, Interval, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
+from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import count
 
 _Groups = Sequence[Sequence[Image]] | None
@@ -155,13 +156,21 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     )
     if not ground.comparable_context:
         return common
+    common = replace(
+        common,
+        floor=_mean_of_known([one.floor for one in own]),
+        identification=_mean_of_known([one.identification for one in own]),
+    )
+    if len(own) == len(result.subjects) and result.schema == SCORE_SCHEMA:
+        whole = result.aggregate[
+            metric
+        ]  # which knows more of the noise than the numbers of its subjects tell
+        return replace(common, retention=whole.retention, retention_ci95=whole.retention_ci95)
     retained = _retention(scores, own)
     return replace(
         common,
-        floor=_mean_of_known([one.floor for one in own]),
         retention=None if math.isnan(retained.of_all) else retained.of_all,
         retention_ci95=None if np.isnan(retained.ci95).any() else tuple(retained.ci95.tolist()),
-        identification=_mean_of_known([one.identification for one in own]),
     )
 
 

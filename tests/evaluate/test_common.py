@@ -168,6 +168,14 @@ def test_numbers_over_the_common_subjects_are_those_of_the_subjects() -> None:
     assert result.remarks == ("ranked over what all ranked methods have: 4 of 6 subjects", ROUGH.format(4))
 
 
+def test_a_retention_that_score_does_not_give_compare_does_not_give_either() -> None:
+    whole = scored({f"s{i}": [0.5] for i in range(4)}, ONE)
+    noise = replace(whole.aggregate["nearid"], retention=None, retention_ci95=None)
+    (one, other) = compare({"one": whole, "noisy": replace(whole, aggregate={"nearid": noise})}).methods
+    assert one.common["nearid"].retention == pytest.approx(0.5)
+    assert other.common["nearid"].retention is None
+
+
 def test_no_end_of_an_interval_is_beyond_1() -> None:
     high = scored({"a": [0.7], "b": [0.99], "c": [0.99], "d": [0.99]}, ONE)
     (one, _) = compare({"one": high, "same": high}).methods

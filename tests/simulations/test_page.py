@@ -26,6 +26,8 @@ def test_every_claim_says_what_is_promised_what_was_measured_and_where():
         assert measured
 
 
-def test_every_test_named_is_there():
+def test_every_test_named_is_there_and_every_simulation_is_named():
     named = {name for *_, test in rows() for name in re.findall(r"[\w/]+\.py", test)}
     assert [name for name in sorted(named) if not (TESTS / name).is_file()] == []
+    simulations = {f"simulations/{path.name}" for path in Path(__file__).parent.glob("test_*.py")}
+    assert simulations - named == {"simulations/test_page.py"}

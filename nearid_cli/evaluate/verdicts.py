@@ -44,7 +44,8 @@ def judged(
                 p_adjusted=max(plain[one.method], studentised[one.method], chosen),
             )
         copier = next((name for name in (one.method, one.baseline) if name in ruled_out), None)
-        words = verdict(one, len(counted), studentised.get(one.method), copier)
+        needed = _needed(one, {other.method: other.p for other in counted})
+        words = verdict(one, len(counted), studentised.get(one.method), copier, needed)
         found.append(replace(one, verdict=words))
     return found
 
@@ -68,7 +69,11 @@ def among_all_pairs(methods: Sequence[Method], metrics: Sequence[str]) -> dict[s
 
 
 def verdict(
-    comparison: Comparison, tested: int, studentised: float | None = None, copier: str | None = None
+    comparison: Comparison,
+    tested: int,
+    studentised: float | None = None,
+    copier: str | None = None,
+    needed: int | None = None,
 ) -> str:
     """Whether a method is better or worse than the baseline, or why neither was shown.
 
@@ -77,6 +82,7 @@ def verdict(
         tested: how many comparisons by this metric were adjusted together.
         studentised: Holm's p-value over the studentised ones.
         copier: which of the two copies references, so that nothing is judged.
+        needed: how many subjects it takes, where so few could not have shown anything.
     """
     one = comparison
     if one.delta is None or one.p is None:
@@ -87,8 +93,8 @@ def verdict(
         return "the same on every subject"
     if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:
         return BETTER if one.delta > 0 else WORSE
-    if one.exact and tested * 2.0 ** (1 - one.subjects) >= SIGNIFICANT:
-        return f"too few subjects to show a difference; it takes {_needed(tested)}"
+    if needed is not None:
+        return f"too few subjects to show a difference; it takes {needed}"
     if one.p_holm is not None and one.p_holm < SIGNIFICANT:
         if studentised is not None and studentised >= SIGNIFICANT:
             return "not shown: rests on a few subjects"
@@ -105,6 +111,15 @@ def _holm(p_values: Mapping[str, float | None]) -> dict[str, float]:
     return dict(zip(known, holm(list(known.values())), strict=True))
 
 
-def _needed(tested: int) -> int:
-    """The fewest subjects of which the best outcome, all better, would show among so many comparisons."""
-    return next(n for n in count_from(1) if tested * 2.0 ** (1 - n) < SIGNIFICANT)
+def _needed(one: Comparison, p_values: Mapping[str, float | None]) -> int | None:
+    """The fewest subjects of which the best outcome, all better, would show beside the other comparisons as they are.
+
+    None where the comparison has them.
+    """
+
+    def shows(subjects: int) -> bool:
+        return _holm({**p_values, one.method: 2.0 ** (1 - subjects)})[one.method] < SIGNIFICANT
+
+    if not one.exact or one.method not in p_values or shows(one.subjects):
+        return None
+    return next(subjects for subjects in count_from(one.subjects + 1) if shows(subjects))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.evaluate.verdicts import verdict
+from nearid_cli.evaluate.verdicts import judged, verdict
 from nearid_cli.metrics.intervals import studentised_test
 from nearid_cli.results import CompareResult, Comparison
 from tests.comparing import random_methods, scored
@@ -59,16 +59,29 @@ def comparison(**changes: object) -> Comparison:
             {"subjects": 0, "delta": None, "p": None, "p_holm": None, "p_adjusted": None},
             "no subject in common",
         ),
-        # 2 / 2^6 * 3 is above 0.05, 2 / 2^7 * 3 is below.
-        (
-            {"subjects": 6, "exact": True, "p": 0.03125, "p_holm": 0.09375, "p_adjusted": 0.09375},
-            "too few subjects to show a difference; it takes 7",
-        ),
-        ({"subjects": 7, "exact": True}, "no difference shown; at most 0.030 either way (95 %)"),
     ],
 )
 def test_verdicts(changes: dict[str, object], expected: str) -> None:
     assert verdict(comparison(**changes), tested=3, studentised=0.03) == expected
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], "better"),
+        (
+            [0.3],
+            "too few subjects to show a difference; it takes 7",
+        ),  # 2 * 2 / 2^6 is above 0.05, 2 * 2 / 2^7 below
+        ([0.3, 0.4, 0.5, 0.6], "too few subjects to show a difference; it takes 8"),
+        ([0.001], "better"),  # which counts no more: Holm steps down
+    ],
+)
+def test_how_many_subjects_it_takes(others: list[float], expected: str) -> None:
+    """Six subjects, all better: p is 2 / 2^6."""
+    six = comparison(subjects=6, exact=True, p=2**-5, p_studentised=0.001)
+    more = [comparison(method=f"m{i}", subjects=30, p=p, p_studentised=0.001) for i, p in enumerate(others)]
+    assert judged([six, *more], ())[0].verdict == expected
 
 
 def test_a_mean_that_rests_on_few_subjects() -> None:

@@ -106,4 +106,5 @@ def _unpaired(one: Comparison, generations: Mapping[str, int]) -> Iterator[str]:
     some_only = pairing.by_prompt or pairing.by_name
     what = count(pairing.as_a_whole, "subject") if some_only else "nothing is paired: subjects"
     are = "is" if some_only and pairing.as_a_whole == 1 else "are"
-    yield f"{why}, so {what} {are} compared by all generations"
+    doubt = ", and what differs may be the prompts" if pairing.prompts_differ else ""
+    yield f"{why}, so {what} {are} compared by all generations{doubt}"

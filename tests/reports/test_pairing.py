@@ -117,7 +117,7 @@ TEN = [str(i) for i in range(10)]
             "paired by subject: 4 subjects, all generations",
             [
                 "none of its prompts is a prompt of base, so nothing is paired: subjects are compared by all "
-                "generations"
+                "generations, and what differs may be the prompts"
             ],
         ),
         (

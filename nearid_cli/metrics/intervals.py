@@ -8,7 +8,6 @@ skewness that the values show, which few values show badly. Their union covers 9
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +23,12 @@ MIN_UNITS = 3
 FEW_UNITS = 5
 """With fewer values an interval rests on the shape that is assumed, more than on the values."""
 
-_PARTS, _CUTS = (
-    64,
-    9,
-)  # a step is cut into parts, one of these likewise, and so on: below the rounding of a float
+_MOST_BENT = 0.98
+"""Hall's g is flat at u = -3 / a, where y - a / (6 n) = -1 / a, and its inverse runs away near there. So the skewness a
+of few values counts only as far as keeps the end of an interval at this share of the way there: a (|y| + a / (6 n)) is
+0.98 at most. That costs little coverage, and no end lies farther out than 2.4 times Student's."""
+
+_PARTS, _CUTS = 64, 9  # a step is cut into parts, one of these likewise, down to the rounding of a float
 _DOUBLINGS = 200  # of a step; an end that lies farther out is none
 
 
@@ -37,7 +38,8 @@ def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
     Student's: mean +- t sd / sqrt(n), with t the (1 + confidence) / 2 quantile of n - 1 degrees of freedom ("The
     Probable Error of a Mean", 1908). And Hall's, with skewness a: u = (mean - mu) / sd is turned into
     g(u) = u + a u^2 / 3 + a^2 u^3 / 27 + a / (6 n), whose distribution is nearly symmetric, and mu belongs to the
-    interval where |g(u)| <= t / sqrt(n) ("On the Removal of Skewness by Transformation", 1992).
+    interval where |g(u)| <= t / sqrt(n) ("On the Removal of Skewness by Transformation", 1992). Here a is limited,
+    so that one outlier does not carry an end away: a (t / sqrt(n) + a / (6 n)) is 0.98 at most.
 
     Args:
         values: finite array [n, k], n values in each of k columns. Their order does not matter.
@@ -60,10 +62,10 @@ def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
     n, k = columns.shape
     if n < MIN_UNITS:
         return np.full((k, 2), np.nan)
-    found = _moments(columns)
+    mean, sd, skewness = _moments(columns)
     half = t_quantile((1 + confidence) / 2, n - 1) / math.sqrt(n)
-    low = found.mean - found.sd * np.maximum(half, found.inverse(half, n))
-    high = found.mean - found.sd * np.minimum(-half, found.inverse(-half, n))
+    low = mean - sd * np.maximum(half, _hall(half, skewness, n))
+    high = mean - sd * np.minimum(-half, _hall(-half, skewness, n))
     return np.stack([low, high], axis=1)
 
 
@@ -93,8 +95,8 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[floa
 def studentised_test(deltas: npt.ArrayLike) -> float:
     """Two-sided test that the mean of differences is 0, which allows for their skewness.
 
-    The larger p of Student's t test and of Hall's, whose statistic is g(mean / sd) sqrt(n) with the g of
-    `mean_intervals`. So it is below 1 - c exactly where the interval with confidence c leaves out 0.
+    p is 1 - c for the largest confidence c with which the interval of `mean_intervals` leaves out 0: at least that of
+    Student's t test.
 
     Args:
         deltas: finite differences [n].
@@ -112,14 +114,16 @@ def studentised_test(deltas: npt.ArrayLike) -> float:
     n = len(values)
     if n < MIN_UNITS:
         return 1.0
-    found = _moments(values[:, None])
-    mean, sd = float(found.mean[0]), float(found.sd[0])
+    means, sds, skewness = _moments(values[:, None])
+    mean, sd = float(means[0]), float(sds[0])
     if sd == 0:
         return float(mean == 0)
-    student, hall = mean / sd, float(found.transformed(found.mean / found.sd, n)[0])
-    if student * hall <= 0:
-        return 1.0  # they do not even agree on the side
-    return t_tails(min(abs(student), abs(hall)) * math.sqrt(n), n - 1)
+    side = math.copysign(1.0, mean)
+    low, high = 0.0, abs(mean) / sd  # how far Student's end is out, in sd
+    while low < (middle := (low + high) / 2) < high:
+        reach = side * float(_hall(side * middle, skewness, n)[0])
+        low, high = (middle, high) if reach < abs(mean) / sd else (low, middle)
+    return t_tails(low * math.sqrt(n), n - 1)
 
 
 def contributions(values: npt.ArrayLike, clusters: npt.ArrayLike) -> Floats:
@@ -232,29 +236,20 @@ def ratio_interval(
     return float(ratio + inside[0]), float(ratio + inside[1])
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Mean, sample standard deviation and skewness (adjusted for small samples) of each column, [k]."""
-
-    mean: Floats
-    sd: Floats
-    skewness: Floats
-
-    def transformed(self, u: Floats, n: int) -> Floats:
-        """Hall's g(u)."""
-        a = self.skewness
-        return u + a * u**2 / 3 + a**2 * u**3 / 27 + a / (6 * n)
-
-    def inverse(self, y: float, n: int) -> Floats:
-        """The u with g(u) = y. g(u) - a / (6 n) is ((1 + a u / 3)^3 - 1) / a, and c - 1 = (c^3 - 1) / (c^2 + c + 1)."""
-        w = y - self.skewness / (6 * n)
-        root = np.cbrt(1 + self.skewness * w)
-        inverse: Floats = 3 * w / (root**2 + root + 1)
-        return inverse
+def _hall(y: float, skewness: Floats, n: int) -> Floats:
+    """The u with Hall's g(u) = y, where g(u) - a / (6 n) is ((1 + a u / 3)^3 - 1) / a, for each skewness [k]."""
+    most = (
+        2 * _MOST_BENT / (abs(y) + math.sqrt(y**2 + 4 * _MOST_BENT / (6 * n)))
+    )  # most (|y| + most / (6 n)) = 0.98
+    a = np.clip(skewness, -most, most)
+    w = y - a / (6 * n)
+    root = np.cbrt(1 + a * w)
+    u: Floats = 3 * w / (root**2 + root + 1)  # root - 1 is (root^3 - 1) / (root^2 + root + 1)
+    return u
 
 
-def _moments(columns: Floats) -> _Moments:
-    """Of columns [n, k] with n >= 3."""
+def _moments(columns: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean, sample standard deviation and skewness (adjusted for small samples) of columns [n, k] with n >= 3."""
     n = len(columns)
     ordered = np.sort(columns, axis=0)
     low, high = ordered[0], ordered[-1]
@@ -262,8 +257,10 @@ def _moments(columns: Floats) -> _Moments:
     mean = np.clip(ordered.mean(axis=0), low, high)
     centred = ordered - mean
     variance = (centred**2).mean(axis=0)
-    varies = high > low
     cubes = np.divide(
-        (centred**3).mean(axis=0), variance**1.5, out=np.zeros_like(mean), where=varies & (variance > 0)
+        (centred**3).mean(axis=0),
+        variance**1.5,
+        out=np.zeros_like(mean),
+        where=(high > low) & (variance > 0),
     )
-    return _Moments(mean, np.sqrt(variance * n / (n - 1)), cubes * math.sqrt(n * (n - 1)) / (n - 2))
+    return mean, np.sqrt(variance * n / (n - 1)), cubes * math.sqrt(n * (n - 1)) / (n - 2)

@@ -22,7 +22,9 @@ differences = st.floats(-0.5, 0.5).map(lambda value: round(value, 3))
 def halls(values, confidence):
     """Hall's interval by solving for the ends, with SciPy's moments and quantiles."""
     n = len(values)
-    skewness, half = stats.skew(values, bias=False), stats.t.ppf((1 + confidence) / 2, n - 1) / math.sqrt(n)
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) / math.sqrt(n)
+    most = optimize.brentq(lambda a: a * (half + a / (6 * n)) - 0.98, 0, 1000)
+    skewness = float(np.clip(stats.skew(values, bias=False), -most, most))
 
     def beyond(mu, end):
         u = (values.mean() - mu) / values.std(ddof=1)
@@ -45,6 +47,17 @@ def test_is_students_or_halls_whichever_is_farther_out(n, confidence):
     expected = min(student[0], hall[0]), max(student[1], hall[1])
     assert mean_interval(values, confidence) == pytest.approx(expected, rel=1e-9)
     assert mean_interval(-values, confidence) == pytest.approx((-expected[1], -expected[0]), rel=1e-9)
+
+
+def test_one_outlier_does_not_carry_an_end_away():
+    for n in (4, 8, 30):
+        for confidence in (0.9, 0.95, 0.99):
+            values = np.zeros(n)
+            values[0] = 1.0
+            student = stats.t.interval(confidence, n - 1, values.mean(), stats.sem(values))
+            low, high = mean_interval(values, confidence)
+            assert low == pytest.approx(student[0], rel=1e-9)
+            assert 1 < (high - 1 / n) / (student[1] - 1 / n) < 2.4
 
 
 def test_without_skewness_it_is_students():

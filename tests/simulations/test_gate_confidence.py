@@ -22,7 +22,8 @@ def failing(drops: np.ndarray, confidence: float = 0.95) -> float:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_false_alarms(shape: str, subjects: int) -> None:
     share = failing(deviations(np.random.default_rng(subjects), shape, (subjects, WORLDS)))
-    assert share <= 0.05 + 3 * 0.0022
+    worst = 0.06 if shape == "left 2" and subjects == 6 else 0.05  # as docs/statistics.md says
+    assert share <= worst + 3 * 0.0022
     if shape == "normal":
         assert share <= 0.025 + 3 * 0.0016  # each end of a two-sided interval leaves out half
 
@@ -63,7 +64,7 @@ def test_false_alarms_of_the_gate_itself(shape: str) -> None:
     assert failed <= (0.05 + 3 * 0.009) * worlds
 
 
-@pytest.mark.parametrize(("subjects", "power"), [(6, 0.63), (12, 0.74), (20, 0.78)])  # as docs/gate.md says
+@pytest.mark.parametrize(("subjects", "power"), [(6, 0.64), (12, 0.74), (20, 0.78)])  # as docs/gate.md says
 def test_power_against_the_oracle(subjects: int, power: float) -> None:
     """How often the rule sees a normal drop that the two-sided t test at 5 % sees in 80 % of worlds."""
     bar = stats.t.ppf(0.975, subjects - 1)

@@ -1,4 +1,4 @@
-"""Who may know whom (DESIGN section 4), and what may be imported when."""
+"""Who may know whom (docs/architecture.md), and what may be imported when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Did the generations keep the identity of their subject: every number of DESIGN section 2, for one metric.
+"""Did the generations keep the identity of their subject: the numbers of docs/metrics.md, for one metric.
 
 All of them are means of cosine similarities, and a mean is linear: the mean similarity of a generation to a
 set of references is its dot product with the mean of the set's unit vectors. So a generation costs one dot

@@ -20,9 +20,12 @@ from nearid_cli.results.pairing import How, Matched, Matching, match_runs
 def differences(
     method: ScoreResult, baseline: ScoreResult, metrics: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Method minus baseline by metric and each subject that both have, over the prompts that both have."""
+    """Method minus baseline by metric and each subject that both have, over the prompts that both have.
+
+    None where they know their prompts and have none in common: nothing may be told from these.
+    """
     matching = match_runs(method, baseline)
-    return {metric: _deltas(matching, metric) for metric in metrics}
+    return {metric: {} if matching.prompts_differ else _deltas(matching, metric) for metric in metrics}
 
 
 def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[Comparison]]:

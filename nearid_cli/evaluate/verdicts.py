@@ -28,10 +28,15 @@ def judged(
 
     Args:
         compared: each method with the baseline.
-        ruled_out: methods of which nothing is judged, because they copy; they count in no adjustment.
+        ruled_out: methods of which nothing is judged, because they copy; they count in no adjustment, and neither do
+            those that have no prompt in common with the baseline.
         rivals: by pair what `among_all_pairs` found, where the baseline was chosen as the best.
     """
-    counted = [one for one in compared if one.p is not None and one.method not in ruled_out]
+    counted = [
+        one
+        for one in compared
+        if one.p is not None and one.method not in ruled_out and not one.pairing.prompts_differ
+    ]
     plain = _holm({one.method: one.p for one in counted})
     studentised = _holm({one.method: one.p_studentised for one in counted})
     found = []
@@ -53,7 +58,7 @@ def judged(
 def among_all_pairs(methods: Sequence[Method], metrics: Sequence[str]) -> dict[str, dict[_Pair, float]]:
     """By metric and pair of methods the p-value that holds although the pair was picked among all of them.
 
-    Each pair is compared over its own common subjects.
+    Each pair is compared over its own common subjects. One without a common prompt counts for nothing: 1.
     """
     pairs = list(combinations(methods, 2))
     found = [differences(a.result, b.result, metrics) for a, b in pairs]
@@ -89,6 +94,8 @@ def verdict(
         return "no prompt in common" if one.pairing.apart else "no subject in common"
     if copier is not None:
         return f"not judged: {'it' if copier == one.method else 'the baseline'} copies"
+    if one.pairing.prompts_differ:
+        return "not judged: no prompt in common"
     if not one.wins and not one.losses:
         return "the same on every subject"
     if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:

@@ -35,7 +35,13 @@ class _Duel:
     @property
     def tied(self) -> bool:
         found = self.comparison
-        return found is not None and self.ahead is not None and not (found.wins or found.losses)
+        same = found is not None and self.ahead is not None and not (found.wins or found.losses)
+        return same and not self.prompts_differ
+
+    @property
+    def prompts_differ(self) -> bool:
+        """Whether the two have no prompt in common, so that nothing is judged."""
+        return self.comparison is not None and self.comparison.pairing.prompts_differ
 
     @property
     def shown(self) -> bool:
@@ -61,7 +67,7 @@ def conclude(result: CompareResult) -> Conclusion:
     """Say who keeps identity best by the first metric.
 
     "Best" is said only where every other ranked method was shown to be behind; a difference by chance, one that was
-    not tested, and a lead over other subjects are named as what they are.
+    not tested or not judged, and a lead over other subjects are named as what they are.
     """
     metric = result.metrics[0].name
     ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
@@ -84,6 +90,12 @@ def conclude(result: CompareResult) -> Conclusion:
                 f"{best} scores highest, but over the {count(len(result.common_subjects), 'subject')} that all have",
                 f"on the {subjects} that it shares with {duel.other}, {duel.other} is {figure(-duel.ahead)} better",
             )
+    if unlike := [duel.other for duel in duels if duel.prompts_differ]:
+        first = [name for name, method in zip(names, ranked, strict=True) if method.ranks[metric] == 1]
+        return Conclusion(
+            f"{_all(first)} {'score' if first[1:] else 'scores'} highest, but prompts differ",
+            f"there is no prompt in common with {_all(unlike)}, so what differs may be the prompts",
+        )
     if untested := [duel.other for duel in duels if duel.comparison is None]:
         return Conclusion(
             f"{best} scores highest",

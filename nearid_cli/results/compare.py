@@ -78,7 +78,8 @@ class Pairing:
         apart: subjects in which both know their prompts and have none in common; they take no part.
         alone, baseline_alone: other generations that take no part: without a known prompt where prompts decide,
             without a counterpart where names do.
-        prompts_differ: prompts are known, but no subject has one that both have, so they were not heeded.
+        prompts_differ: prompts are known, but no subject has one that both have, so all generations are compared,
+            and nothing is judged.
         unknown_prompts: subjects of which one of the two does not know nearly all prompts: they were not heeded.
         coinciding: how many names of generations are in both, where prompts do not decide.
     """
@@ -108,7 +109,8 @@ class Comparison:
         ci95: its 95 % interval over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
         p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric; None for a
-            method that is not ranked because it copies, which takes no part in the adjustment.
+            method that is not ranked because it copies, or has no prompt in common with the baseline: it takes no part
+            in the adjustment.
         exact: whether `p` is over all sign flips rather than over random ones.
         wins, ties, losses: subjects on which the method is better, equal, worse.
         detectable: the true difference that a comparison over so many subjects, so spread, shows with 80 % power at

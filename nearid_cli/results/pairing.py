@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -25,6 +25,9 @@ NEARLY_ALL = 0.9
 
 HALF = 0.5
 """Of the run with more generations, and of each subject, at least so many must correspond by name."""
+
+_ByPrompt = dict[str, list[Image]]
+"""Generations of one subject by prompt, as prompts are compared."""
 
 _SPACES = re.compile(r"[\s_-]+")
 
@@ -121,8 +124,8 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
     """What of two runs is compared with what.
 
     * Prompts: in a subject where both know the prompts of nearly all generations (90 %), each prompt that both have is
-      a group, however many generations it has. A subject without any takes no part. Where no subject has any (other
-      words for the same prompts), prompts decide nothing: all generations are compared.
+      a group, however many generations it has; they may call the subject by other placeholders ("a sks dog"). A subject
+      without any takes no part. Where no subject has any, prompts decide nothing: all generations are compared.
     * Names, of the other subjects: a generation corresponds to the one with the same path below the subject's folder
       but for the extension, unless their prompts or seeds are known to differ or the name is ambiguous. Such pairs are
       the groups if 90 % of the generations of the run that has fewer are in one, and half of the other's, and half of
@@ -139,7 +142,11 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
         for one, _ in common
     }
     prompts = {name: (by_prompt(mine), by_prompt(others)) for name, (mine, others) in own.items()}
-    known = {name: (mine, others) for name, (mine, others) in prompts.items() if mine and others}
+    known = {
+        name: _without_placeholders(mine, others)
+        for name, (mine, others) in prompts.items()
+        if mine and others
+    }
     shared = any(mine.keys() & others.keys() for mine, others in known.values())
     rest = [name for name in own if name not in known]
     pairs = {name: paired_images(*own[name]) for name in rest}
@@ -161,12 +168,12 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
     return Matching(tuple(subjects), coinciding, bool(known) and not shared)
 
 
-def by_prompt(images: Sequence[Image]) -> dict[str, list[Image]] | None:
+def by_prompt(images: Sequence[Image]) -> _ByPrompt | None:
     """The generations of a subject by prompt, as prompts are compared; None where too few of them are known.
 
     A generation whose prompt is not known is in no group.
     """
-    found: dict[str, list[Image]] = {}
+    found: _ByPrompt = {}
     for image in images:
         if image.prompt is not None:
             found.setdefault(compared_prompt(image.prompt), []).append(image)
@@ -186,6 +193,36 @@ def compared_prompt(prompt: str) -> str:
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).casefold())
     spaced = _SPACES.sub(" ", folded).strip()
     return spaced.rstrip(" .,;:!?") or spaced
+
+
+def _without_placeholders(a: _ByPrompt, b: _ByPrompt) -> tuple[_ByPrompt, _ByPrompt]:
+    """The prompts of a subject without the word that only one run calls it by: "a sks dog", "a <v> dog".
+
+    Such a word is in all prompts of its run and in none of the other's. Prompts stay as they are where some are in both
+    anyway, where a run has but one (each word is then in all), where two of a run would become one, and where less than
+    half of the prompts of the run that has fewer would be prompts of the other: their words differ for another reason.
+    """
+    if a.keys() & b.keys() or min(len(a), len(b)) < 2:
+        return a, b
+    bare_a, bare_b = _without(a, _own_words(a, b)), _without(b, _own_words(b, a))
+    whole = len(bare_a) == len(a) and len(bare_b) == len(b)
+    enough = len(bare_a.keys() & bare_b.keys()) >= HALF * min(len(a), len(b))
+    return (bare_a, bare_b) if whole and enough else (a, b)
+
+
+def _own_words(prompts: Iterable[str], others: Iterable[str]) -> set[str]:
+    """The words that all prompts have and none of the others."""
+    return set.intersection(*(set(prompt.split()) for prompt in prompts)).difference(
+        *(prompt.split() for prompt in others)
+    )
+
+
+def _without(prompts: _ByPrompt, words: Collection[str]) -> _ByPrompt:
+    """The prompts without words; one of nothing else stays as it is, for no words say what it asks."""
+    return {
+        " ".join(word for word in prompt.split() if word not in words) or prompt: images
+        for prompt, images in prompts.items()
+    }
 
 
 def by_subject(images: Iterable[Image]) -> dict[str, list[Image]]:

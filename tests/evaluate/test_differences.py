@@ -125,6 +125,25 @@ def test_prompts_in_other_words_and_prompts_of_one_side_only() -> None:
     assert one.deltas == pytest.approx({"cat": -0.1, "dog": -0.8})
 
 
+def test_prompts_with_another_placeholder_are_the_same_prompts() -> None:
+    """`b` is as good, and lacks the hard prompt."""
+    scores = {"on a beach": 0.8, "in snow": 0.7, "in the dark": 0.2}
+    names = [f"s{i}" for i in range(8)]
+
+    def method(token: str, **shown: float) -> ScoreResult:
+        return prompted(
+            {name: {f"a {token} {name} {where}": [score] for where, score in shown.items()} for name in names}
+        )
+
+    easy = {where: score for where, score in scores.items() if where != "in the dark"}
+    result = compare({"a": method("sks", **scores), "b": method("<v>", **easy)}, "a")
+    one = only(result)
+    assert (one.verdict, one.delta) == ("the same on every subject", pytest.approx(0.0))
+    assert (one.prompts, one.pairing.by_prompt) == (16, 8)
+    assert one.pairing.lacking_prompts["s3"] == ("a sks s3 in the dark",)
+    assert (result.common_prompts, {m.ranks["nearid"] for m in result.methods}) == (16, {1})
+
+
 def test_json_says_what_was_left_out(tmp_path: Path) -> None:
     a = prompted({"cat": {"beach": [0.9], "sofa": [0.5]}, "dog": {"sofa": [0.9]}})
     b = prompted({"cat": {"beach": [0.8]}, "dog": {"sofa": [0.1]}})

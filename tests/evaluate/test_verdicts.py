@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.verdicts import judged, verdict
 from nearid_cli.metrics.intervals import studentised_test
-from nearid_cli.results import CompareResult, Comparison
+from nearid_cli.results import CompareResult, Comparison, ScoreResult
 from tests.comparing import random_methods, scored
 
 
@@ -112,6 +113,49 @@ def test_a_method_that_copies_changes_nothing_for_the_others(baseline: str | Non
     for metric in ("nearid", "hog"):
         assert found[metric, "copier"][1:] == (None, None, "not judged: it copies")
         assert found[metric, "copier"][0] == 2**-5
+
+
+def asked(result: ScoreResult, *prompts: str) -> ScoreResult:
+    """The same generations, asked for these prompts in turn."""
+    images = [replace(one, prompt=prompts[i % len(prompts)]) for i, one in enumerate(result.images)]
+    return replace(result, images=tuple(images))
+
+
+@pytest.mark.parametrize("baseline", [None, "a"])
+def test_prompts_that_differ_are_not_judged_and_change_nothing_for_the_others(baseline: str | None) -> None:
+    methods = {
+        name: asked(one, "on beach", "in snow", "at sea", "at home")
+        for name, one in random_methods({"a": 0.02, "b": 0.005, "c": 0.0}, 6).items()
+    }
+    other = {"other": asked(random_methods({"other": -0.1}, 6)["other"], "in bed", "on sofa")}
+    alone, beside = compare(methods, baseline), compare({**methods, **other}, baseline)
+    found = p_values(beside)
+    assert p_values(alone).items() <= found.items()
+    for one in beside.comparisons:
+        if one.method == "other":
+            assert (one.p, one.p_holm, one.p_adjusted) == (2**-5, None, None)
+            assert (one.verdict, one.shown) == ("not judged: no prompt in common", False)
+            assert one.delta is not None
+            assert one.delta < -0.05
+
+
+def test_nothing_is_judged_where_no_prompt_is_in_common_at_all() -> None:
+    """Nor is a tie one."""
+    found = {
+        name: asked(one, prompt)
+        for (name, one), prompt in zip(
+            random_methods({"a": 0.1, "b": 0.0, "c": 0.0}, 8).items(),
+            ("on a beach", "in snow", "at sea"),
+            strict=True,
+        )
+    }
+    found["d"] = asked(found["a"], "at night")
+    for baseline in (None, "a", "c"):
+        result = compare(found, baseline)
+        assert {one.verdict for one in result.comparisons} == {"not judged: no prompt in common"}
+    copier = replace(scored({f"subject {i}": [0.99] * 4 for i in range(8)}, copied=32))
+    (one, _) = compare({"a": found["a"], "copier": asked(copier, "in bed")}, "a").comparisons
+    assert one.verdict == "not judged: it copies"
 
 
 def test_six_subjects_are_enough_with_a_copier_beside() -> None:

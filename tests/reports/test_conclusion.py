@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nearid_cli.evaluate.compare import compare
@@ -88,6 +90,57 @@ SAID = {
         "over 8 subjects (p = 0.008)",
     ),
 }
+
+
+def asked(prompt: str, result: ScoreResult) -> ScoreResult:
+    return replace(result, images=tuple(replace(one, prompt=prompt) for one in result.images))
+
+
+BEACH, SNOW, SEA = "on a beach", "in snow", "at sea"
+ALIKE = {"x": asked(BEACH, method(0.1)), "y": asked(BEACH, method())}
+UNLIKE = {
+    "none in common": (
+        {"x": asked(BEACH, method(0.1)), "y": asked(SNOW, method())},
+        None,
+        "By nearid: x scores highest, but prompts differ; there is no prompt in common with y, so what "
+        "differs may be the prompts",
+    ),
+    "the same scores": (
+        {"x": asked(BEACH, method()), "y": asked(SNOW, method())},
+        None,
+        "By nearid: x and y score highest, but prompts differ; there is no prompt in common with y, so what "
+        "differs may be the prompts",
+    ),
+    "the third only": (
+        {**ALIKE, "z": asked(SNOW, method(-0.1))},
+        None,
+        "By nearid: x scores highest, but prompts differ; there is no prompt in common with z, so what "
+        "differs may be the prompts",
+    ),
+    "several": (
+        {**ALIKE, "z": asked(SNOW, method(-0.1)), "w": asked(SEA, method(-0.2))},
+        None,
+        "By nearid: x scores highest, but prompts differ; there is no prompt in common with z and w, so what "
+        "differs may be the prompts",
+    ),
+    "a baseline of ones own": (
+        {**ALIKE, "z": asked(SNOW, method(-0.1))},
+        "z",
+        "By nearid: x scores highest, but prompts differ; there is no prompt in common with z, so what "
+        "differs may be the prompts",
+    ),
+    "a baseline that the best has prompts in common with": (
+        {**ALIKE, "z": asked(SNOW, method(-0.1))},
+        "y",
+        "By nearid: x scores highest; it was not compared with z, because the baseline is y",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNLIKE)
+def test_prompts_that_differ_make_no_winner(case: str) -> None:
+    methods, baseline, line = UNLIKE[case]
+    assert conclusion_line(compare(methods, baseline)) == line
 
 
 @pytest.mark.parametrize("case", SAID)

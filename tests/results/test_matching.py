@@ -93,11 +93,11 @@ def test_a_subject_without_a_common_prompt_takes_no_part_where_others_have_one()
 def test_other_words_for_the_prompts_of_all_subjects_decide_nothing() -> None:
     """The names are equal, but prompts that are known to differ do not correspond by name."""
     a = {
-        name: [(f"{name}/{i}.png", f"a sks dog {i}", None, 0.5 + i) for i in range(4)]
+        name: [(f"{name}/{i}.png", f"a dog on beach {i}", None, 0.5 + i) for i in range(4)]
         for name in ("cat", "dog")
     }
     b = {
-        name: [(f"{name}/{i}.png", f"a <v> dog {i}", None, 0.2 * i) for i in range(4)]
+        name: [(f"{name}/{i}.png", f"a dog in snow {9 - i}", None, 0.2 * i) for i in range(4)]
         for name in ("cat", "dog")
     }
     matching = match_runs(run(a), run(b))
@@ -105,6 +105,59 @@ def test_other_words_for_the_prompts_of_all_subjects_decide_nothing() -> None:
     assert [one.how for one in matching.subjects] == ["all", "all"]
     assert matching.subjects[0].difference("nearid") == pytest.approx(2.0 - 0.3)
     assert (matching.subjects[0].alone_a, len(matching.subjects[0].groups[0].a)) == ((), 4)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "pairs"),
+    [
+        (
+            ["a sks dog on the beach", "a sks dog in snow"],
+            ["A <v> dog on the beach.", "a <v> dog in snow"],
+            2,
+        ),
+        (["a sks dog on the beach", "a sks dog in snow"], ["a dog on the beach", "a dog in snow"], 2),
+        (
+            ["sks on sofa", "sks in bed", "sks at sea"],
+            ["my toy on sofa", "my toy in bed", "my toy at home"],
+            2,
+        ),
+        (["sks on sofa", "sks in bed", "sks at sea"], ["<v> on sofa", "<v> in snow"], 1),
+        # Less than half of the smaller run.
+        (["sks on sofa", "sks in bed", "sks at sea"], ["<v> on sofa", "<v> in snow", "<v> at home"], 0),
+        # "on" and "in" are such words, too; what is left differs.
+        (["on beach", "on street"], ["in snow", "in jungle"], 0),
+        # Every word is in all prompts of a run with one.
+        (["a sks dog"], ["a <v> dog"], 0),
+        (["a sks dog on the beach"], ["a <v> dog on the beach", "a <v> dog in snow"], 0),
+        # Nothing is left of two prompts, and what is left of the other two differs.
+        (["beach", "beach at night"], ["snow", "snow in fog"], 0),
+        # Two would become one.
+        (["sks dog", "dog sks", "sks cat"], ["<v> dog", "<v> cat"], 0),
+        # A prompt in both: words are what they are.
+        (["sks dog", "sks cat", "cat"], ["<v> dog", "<v> cat", "cat"], 1),
+        # A word that the other run has somewhere is no placeholder.
+        (["sks dog", "sks cat"], ["<v> dog", "<v> cat", "<v> sks"], 0),
+    ],
+)
+def test_a_placeholder_for_the_subject(a: Sequence[str], b: Sequence[str], pairs: int) -> None:
+    mine = prompted({prompt: [0.1 * i] for i, prompt in enumerate(a)})
+    found = only(mine, prompted({prompt: [0.5 + 0.2 * i] for i, prompt in enumerate(b)}))
+    assert (found.how, len(found.groups)) == (("prompts", pairs) if pairs else ("all", 1))
+    back = only(prompted({prompt: [0.5 + 0.2 * i] for i, prompt in enumerate(b)}), mine)
+    assert back.units("nearid") == [-unit for unit in found.units("nearid")]
+
+
+def test_prompts_without_a_counterpart_are_listed_with_their_placeholder() -> None:
+    found = only(
+        prompted({"A sks dog on the beach": [0.9, 0.7], "a sks dog in snow": [0.4], "a sks dog": [0.0]}),
+        prompted({"a <v> dog on_the_beach": [0.6], "a <v> dog in snow.": [0.2], "a <v> dog at sea": [0.0]}),
+    )
+    assert found.units("nearid") == pytest.approx([0.4 - 0.2, 0.8 - 0.6])
+    assert (found.lacking_a, found.lacking_b) == (("a <v> dog at sea",), ("a sks dog",))
+    assert [one.path for one in (*found.alone_a, *found.alone_b)] == [
+        "cat/a sks dog/0.png",
+        "cat/a <v> dog at sea/0.png",
+    ]
 
 
 def test_prompts_known_for_nearly_all_and_for_too_few() -> None:
@@ -215,7 +268,7 @@ def test_a_result_that_lists_no_generations_has_its_scores() -> None:
 generations = st.lists(
     st.tuples(
         st.sampled_from(["0.png", "0.jpg", "1.png", "2.png", "a/1.png", "a/2.png", "b/1.png"]),
-        st.sampled_from([None, "p", "P.", "q", "r"]),
+        st.sampled_from([None, "p", "P.", "q", "r", "x p", "x q", "x r", "<v> p", "<v>-q", "<v>"]),
         st.sampled_from([None, "1", "2"]),
         st.floats(0, 1),
     ),

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from tests.worlds.planting import PROMPTS, SPREAD, Method, World, draw, without_prompts
+from tests.worlds.planting import PLACEHOLDERS, PROMPTS, SPREAD, Method, World, draw, without_prompts
 
 SMALL, MEDIUM, LARGE = (size * SPREAD for size in (0.5, 1.0, 2.0))
 
@@ -68,6 +68,24 @@ def other_prompts(random: Random, kind: str, subjects: int, effect: float) -> Wo
     a = [one for one in world.methods["a"] if one.subject not in odd or one.prompt != EASY]
     b = [one for one in world.methods["b"] if one.subject not in odd or one.prompt == EASY]
     return changed(changed(world, "a", a), "b", b)
+
+
+def disjoint_prompts(random: Random, kind: str) -> World:
+    """`a` has the hard prompt and two others, `b` the easy one and two others: none is in both, in any subject."""
+    world = two(random, kind, prompts=len(PROMPTS))
+    asked = {name: PROMPTS[start::2] for start, name in enumerate("ab")}
+    for name, prompts in asked.items():
+        world = changed(world, name, [one for one in world.methods[name] if one.prompt in prompts])
+    return world
+
+
+def other_placeholders(random: Random, kind: str, effect: float) -> World:
+    """Each has its own word for the subject in every prompt, and `b` lacks the hard one."""
+    world = lacks_prompt(random, kind, HARD, effect)
+    for name, word in zip("ab", PLACEHOLDERS, strict=True):
+        called = [replace(one, prompt=f"a {word} toy {one.prompt}") for one in world.methods[name]]
+        world = changed(world, name, called)
+    return world
 
 
 def spelled_otherwise(random: Random, kind: str, effect: float) -> World:
@@ -210,6 +228,18 @@ KINDS = (
         subjects=5,
     ),
     _kind(other_prompts, "no prompt in common", "nothing; in 5 of 14 subjects", subjects=5, effect=0.0),
+    _kind(
+        disjoint_prompts,
+        "no prompt in common at all",
+        "nothing; in no subject, and one has the hard prompt, one the easy",
+    ),
+    _kind(
+        other_placeholders,
+        "other placeholders",
+        "better by two spreads; hard prompt missing",
+        effect=LARGE,
+    ),
+    _kind(other_placeholders, "other placeholders, null", "nothing; hard prompt missing", effect=0.0),
     _kind(
         spelled_otherwise,
         "prompts spelled otherwise",

@@ -1,10 +1,12 @@
 """What a careful statistician says of a world: textbook methods, and nothing of nearid.
 
 A subject is the unit. Its difference is the mean over the prompts that both methods have of the difference of their
-means; of all its generations where no prompt is known. Differences are tested by Student's t test. Several methods
-against a named baseline are adjusted by Holm's method; where the baseline is the best of three or more, Tukey's range
-test in randomised blocks, over the subjects that all have, takes care of all pairs. Fewer subjects than a permutation
-test needs for 0.05 are too few, and a method of whose generations more than one in 20 copy a reference is not judged.
+means; of all its generations where no prompt is known. A word that stands for the subject is no part of a prompt. A
+method that has no prompt in common with the baseline is not judged. Differences are tested by Student's t test.
+Several methods against a named baseline are adjusted by Holm's method; where the baseline is the best of three or
+more, Tukey's range test in randomised blocks, over the subjects that all have, takes care of all pairs. Fewer
+subjects than a permutation test needs for 0.05 are too few, and a method of whose generations more than one in 20
+copy a reference is not judged.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from statistics import fmean
 import numpy as np
 from scipy import stats
 
-from tests.worlds.planting import Generation, Method, World
+from tests.worlds.planting import PLACEHOLDERS, Generation, Method, World
 
 LEVEL = 0.05
 
@@ -57,16 +59,18 @@ def baseline(world: World) -> str:
 
 
 def verdicts(world: World) -> dict[str, str]:
-    """Of each method against the baseline: better, worse, not shown, too few, or copies."""
+    """Of each method against the baseline: better, worse, not shown, too few, not judged, or copies."""
     reference = baseline(world)
     others = [name for name in world.methods if name != reference]
     judged = [name for name in others if not copies(world.methods[name])]
     found = dict.fromkeys(others, "copies")
     drops = {name: differences(world.methods[name], world.methods[reference]) for name in judged}
+    found |= {name: "not judged" for name in judged if not drops[name]}
+    judged = [name for name in judged if drops[name]]
     if world.baseline is None and len(judged) > 1:
         shown = _tukey(world, [reference, *judged])
     else:
-        p_values = _holm({name: _student(list(values.values())) for name, values in drops.items()})
+        p_values = _holm({name: _student(list(drops[name].values())) for name in judged})
         shown = {name for name, p in p_values.items() if p < LEVEL}
     for name in judged:
         few = len(judged) * 2.0 ** (1 - len(drops[name])) >= LEVEL
@@ -100,7 +104,8 @@ def _table(method: Sequence[Generation]) -> dict[str, dict[str, list[float]]]:
     """Scores by subject and prompt as it is meant."""
     found: dict[str, dict[str, list[float]]] = {}
     for one in method:
-        prompt = " ".join((one.prompt or "").casefold().split()).rstrip(".")
+        words = (one.prompt or "").casefold().split()
+        prompt = " ".join(word for word in words if word not in PLACEHOLDERS).rstrip(".")
         found.setdefault(one.subject, {}).setdefault(prompt, []).append(one.score)
     return found
 

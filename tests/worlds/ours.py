@@ -7,7 +7,13 @@ from nearid_cli.gate.judge import judge
 from nearid_cli.results import CompareResult, Rule
 from tests.worlds.planting import Method, World, result
 
-_WORDS = {"better": "better", "worse": "worse", "too few": "too few", "not judged": "copies"}
+_WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "too few": "too few",
+    "not judged: no prompt in common": "not judged",
+    "not judged": "copies",
+}
 
 
 def compared(world: World) -> CompareResult:

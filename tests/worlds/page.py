@@ -33,7 +33,7 @@ def _rows(lines: list[str], heading: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    write("200 worlds", verdict_table())
+    write("212 worlds", verdict_table())
     if "--verdicts" not in sys.argv:
         rows = [rate_row(kind, rates(kind)) for kind in KINDS]
         write("Error rates and power", [*rows, pooled_row(rows)])

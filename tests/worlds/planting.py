@@ -33,6 +33,9 @@ SPREAD = 0.03
 PROMPTS = ("in a drawer", "on a beach", "at night", "in the rain", "held by a child", "on the moon")
 EASE = (-0.15, 0.10, 0.05, 0.0, 0.0, 0.0)  # of each prompt: the first one is hard, the second easy
 
+PLACEHOLDERS = ("sks", "<v>")
+"""Words for the subject in the prompts of `a` and of `b`, where they have such."""
+
 METRIC = Metric("nearid", "org/nearid", None, "f" * 40, "map", "float32", "384 px", "planted")
 
 

@@ -19,8 +19,8 @@ each_world = pytest.mark.parametrize(
 )
 
 
-def test_there_are_200():
-    assert len(KINDS) * WORLDS == 200
+def test_there_are_212():
+    assert len(KINDS) * WORLDS == 212
     assert len({kind.name for kind in KINDS}) == len(KINDS)
 
 
@@ -31,7 +31,7 @@ def test_compare(kind, seed):
         theirs = found.theirs.get(method)
         if verdict in DECIDED and kind not in BEST_AS_BASELINE:
             assert verdict == theirs
-        if "copies" in (verdict, theirs):
+        if {"copies", "not judged"} & {verdict, theirs}:
             assert verdict == theirs
     # A difference that truly exists is never called by the opposite name.
     assert not (found.wrong and found.true and kind not in NULL and len(found.mine) == 1)
@@ -81,11 +81,11 @@ def test_at_most_one_null_world_in_20_is_called_otherwise():
 
 
 def test_the_page_shows_these_verdicts():
-    assert table("200 worlds") == verdict_table(), "run python -m tests.worlds.page"
+    assert table("212 worlds") == verdict_table(), "run python -m tests.worlds.page"
 
 
 def test_the_page_shows_at_most_5_percent_of_wrong_verdicts():
-    # Over 32 kinds of 200 worlds: the Monte-Carlo error is 0.3 %. The rows themselves are checked below.
+    # Over 34 kinds of 200 worlds: the Monte-Carlo error is 0.3 %. The rows themselves are checked below.
     *rows, pooled = table("Error rates and power")
     assert [row.split("|")[1].strip() for row in rows] == [kind.name for kind in KINDS]
     assert pooled == pooled_row(rows)

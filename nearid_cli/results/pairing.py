@@ -198,11 +198,11 @@ def compared_prompt(prompt: str) -> str:
 def _without_placeholders(a: _ByPrompt, b: _ByPrompt) -> tuple[_ByPrompt, _ByPrompt]:
     """The prompts of a subject without the word that only one run calls it by: "a sks dog", "a <v> dog".
 
-    Such a word is in all prompts of its run and in none of the other's. Prompts stay as they are where some are in both
-    anyway, where a run has but one (each word is then in all), where two of a run would become one, and where less than
-    half of the prompts of the run that has fewer would be prompts of the other: their words differ for another reason.
+    Such a word is in all prompts of its run and in none of the other's; so there is none where any prompt is in both.
+    Prompts stay as they are where a run has but one (each word is then in all), where two of a run would become one, and
+    where less than half of the prompts of the run that has fewer would be in both: words differ for another reason.
     """
-    if a.keys() & b.keys() or min(len(a), len(b)) < 2:
+    if min(len(a), len(b)) < 2:
         return a, b
     bare_a, bare_b = _without(a, _own_words(a, b)), _without(b, _own_words(b, a))
     whole = len(bare_a) == len(a) and len(bare_b) == len(b)

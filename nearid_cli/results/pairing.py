@@ -199,7 +199,7 @@ def _without_placeholders(a: _ByPrompt, b: _ByPrompt) -> tuple[_ByPrompt, _ByPro
     """The prompts of a subject without the word that only one run calls it by: "a sks dog", "a <v> dog".
 
     Such a word is in all prompts of its run and in none of the other's; so there is none where any prompt is in both.
-    Prompts stay as they are where a run has but one (each word is then in all), where two of a run would become one, and
+    Prompts stay as they are where a run has but one (each word is then in all), where two of a run would become one, or
     where less than half of the prompts of the run that has fewer would be in both: words differ for another reason.
     """
     if min(len(a), len(b)) < 2:

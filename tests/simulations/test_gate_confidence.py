@@ -18,17 +18,18 @@ def failing(drops: np.ndarray, confidence: float = 0.95) -> float:
     return float((mean_intervals(drops, confidence)[:, 0] > 0).mean())
 
 
-@pytest.mark.parametrize("subjects", [6, 12, 20])
+@pytest.mark.parametrize("subjects", [3, 6, 12, 20])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_false_alarms(shape: str, subjects: int) -> None:
     share = failing(deviations(np.random.default_rng(subjects), shape, (subjects, WORLDS)))
-    worst = 0.06 if shape == "left 2" and subjects == 6 else 0.05  # as docs/statistics.md says
+    # As docs/statistics.md says.
+    worst = {3: 0.075, 6: 0.065}.get(subjects, 0.05) if shape == "left 2" else 0.05
     assert share <= worst + 3 * 0.0022
     if shape == "normal":
         assert share <= 0.025 + 3 * 0.0016  # each end of a two-sided interval leaves out half
 
 
-@pytest.mark.parametrize(("subjects", "share"), [(6, 0.023), (20, 0.011)])
+@pytest.mark.parametrize(("subjects", "share"), [(6, 0.025), (20, 0.011)])
 def test_a_confidence_near_1_takes_many_subjects(subjects: int, share: float) -> None:
     """As docs/statistics.md says of 0.99; its error is 0.15 and 0.10 %."""
     drops = deviations(np.random.default_rng(subjects), "left 2", (subjects, WORLDS))
@@ -41,7 +42,7 @@ def test_false_alarms_of_shares(subjects: int, generations: int) -> None:
     """Identification takes few values: shares of one or four generations, nine in ten of which are identified."""
     random = np.random.default_rng(subjects)
     before, now = random.binomial(generations, 0.9, (2, subjects, WORLDS)) / generations
-    assert failing(before - now) <= 0.026 + 3 * 0.0016
+    assert failing(before - now) <= 0.025 + 3 * 0.0016
 
 
 @pytest.mark.parametrize("shape", ["normal", "left 2"])
@@ -64,7 +65,7 @@ def test_false_alarms_of_the_gate_itself(shape: str) -> None:
     assert failed <= (0.05 + 3 * 0.009) * worlds
 
 
-@pytest.mark.parametrize(("subjects", "power"), [(6, 0.64), (12, 0.74), (20, 0.78)])  # as docs/gate.md says
+@pytest.mark.parametrize(("subjects", "power"), [(6, 0.64), (12, 0.74), (20, 0.77)])  # as docs/gate.md says
 def test_power_against_the_oracle(subjects: int, power: float) -> None:
     """How often the rule sees a normal drop that the two-sided t test at 5 % sees in 80 % of worlds."""
     bar = stats.t.ppf(0.975, subjects - 1)

@@ -23,12 +23,9 @@ def gamma(skewness):
 
 
 RENDERED = [
-    float(score)
-    for score in (
-        "0.52 0.57 0.58 0.58 0.58 0.58 0.59 0.59 0.6 0.61 0.61 0.62 0.63 0.63 0.64 0.65 "
-        "0.66 0.66 0.67 0.68 0.68 0.69 0.7 0.7 0.71 0.72 0.72 0.73 0.76 0.77 0.77 0.79"
-    ).split()
-]
+    0.52, 0.57, 0.58, 0.58, 0.58, 0.58, 0.59, 0.59, 0.6, 0.61, 0.61, 0.62, 0.63, 0.63, 0.64, 0.65,
+    0.66, 0.66, 0.67, 0.68, 0.68, 0.69, 0.7, 0.7, 0.71, 0.72, 0.72, 0.73, 0.76, 0.77, 0.77, 0.79,
+]  # fmt: skip
 """Scores by nearid-mini of the generations of the method `swapped` of `nearid demo`."""
 
 SHAPES = {
@@ -64,7 +61,7 @@ class TestMean:
     @pytest.mark.parametrize("n", [5, 8, 12, 20])
     @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "skewness 2"])
     def test_the_lower_end_at_confidence_c_errs_in_1_minus_c_on_either_side(self, shape, n):
-        # What a gate rule with `confidence` stands on. Very skewed drops (skewness 2) err in up to 6 % with 5 units.
+        # What a gate rule with `confidence` stands on. Very skewed drops (skewness 2) err in up to 7 % with 5 units.
         for values in (drawn(shape, n), -drawn(shape, n)):
             assert np.mean(mean_intervals(values, 0.95)[:, 0] > 0) <= 0.05 + 3 * ERROR
 

@@ -16,9 +16,9 @@ from PIL import Image
 from perf.data import CLIP_PROCESSOR, siglip_processor, write_json
 
 CHECKPOINTS = {
-    "nearid": ("Aleksandar/nearid-siglip2", "nearid", siglip_processor(384), 1152),
-    "clip-i": ("openai/clip-vit-large-patch14", "clip", CLIP_PROCESSOR, 768),
-    "dino": ("facebook/dinov2-large", "dinov2", CLIP_PROCESSOR, 1024),
+    "nearid": ("Aleksandar/nearid-siglip2", "nearid", siglip_processor(384), 384, 1152),
+    "clip-i": ("openai/clip-vit-large-patch14", "clip", CLIP_PROCESSOR, 224, 768),
+    "dino": ("facebook/dinov2-large", "dinov2", CLIP_PROCESSOR, 224, 1024),
 }
 _COMMIT = "c" * 40
 
@@ -39,11 +39,11 @@ def write_pictures(root: Path, subjects: int, number: int, seed: int) -> None:
 def write_checkpoints(folder: Path) -> dict[str, Path]:
     """Lay the checkpoints out in a Hub cache and in plain folders; returns the latter."""
     local = {}
-    for name, (repository, model_type, processor, _) in CHECKPOINTS.items():
+    for name, (repository, model_type, processor, size, _) in CHECKPOINTS.items():
         hub = folder / "hf" / "hub" / f"models--{repository.replace('/', '--')}"
         local[name] = folder / "checkpoints" / name
         for place in (hub / "snapshots" / _COMMIT, local[name]):
-            write_json(place / "config.json", {"model_type": model_type})
+            write_json(place / "config.json", {"model_type": model_type, "image_size": size})
             write_json(place / "preprocessor_config.json", processor)
             (place / "model.safetensors").write_bytes(b"no weights")
         (hub / "refs").mkdir()

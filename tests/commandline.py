@@ -38,6 +38,17 @@ class Finished:
 
 Nearid = Callable[..., Finished]
 
+_OF_THE_DATA = ("rough intervals", "are one picture", "unmatched")
+
+
+def warnings_of_work(err: str) -> list[str]:
+    """The warnings that are about cache, files and machine, and not about the few pictures of a test."""
+    return [
+        line
+        for line in err.splitlines()
+        if line.startswith("warning: ") and not any(words in line for words in _OF_THE_DATA)
+    ]
+
 
 def cached_digests(cache: Cache, spec: EncoderSpec) -> set[bytes]:
     """The pictures whose embedding by `spec` is in the cache, read part by part."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import Finished, Nearid
+from tests.commandline import Finished, Nearid, warnings_of_work
 
 from .conftest import COMMAND
 
@@ -29,7 +29,7 @@ def cache() -> Path:
 
 
 def warnings(finished: Finished) -> list[str]:
-    return [line for line in finished.err.splitlines() if line.startswith("warning: ")]
+    return warnings_of_work(finished.err)
 
 
 @pytest.mark.parametrize("place", ["start", "middle", "end", "half", "empty"])

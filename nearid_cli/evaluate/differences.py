@@ -15,6 +15,7 @@ from nearid_cli.metrics.paired import (
 )
 from nearid_cli.results import Comparison, Image, Method, Pairing, ScoreResult
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
+from nearid_cli.text import storable
 
 
 def differences(
@@ -97,6 +98,7 @@ def _pairing(matching: Matching) -> Pairing:
         if matching.prompts_differ
         else tuple(one.subject for one in matching.subjects if one.unheeded_prompts),
         coinciding=matching.coinciding,
+        placeholders=tuple(map(storable, matching.placeholders)),
     )
 
 

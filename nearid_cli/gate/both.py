@@ -60,6 +60,10 @@ class Both:
     def left_out(self, subjects: Sequence[Matched]) -> list[str]:
         """Which generations of subjects take no part in what is compared, and which prompts say nothing."""
         notes = []
+        if words := self._matching.placeholders:
+            notes.append(
+                f"prompts are compared without {few(list(words))}, which only run or baseline has in all"
+            )
         if alone := [image.path for one in subjects for image in (*one.alone_b, *one.alone_a)]:
             notes.append(f"{count(len(alone), 'generation')} without a counterpart left out: {few(alone)}")
         if silent := [one.subject for one in subjects if one.unheeded_prompts]:

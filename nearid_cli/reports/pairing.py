@@ -53,7 +53,12 @@ def pairing_lines(result: CompareResult) -> dict[str, list[str]]:
 
 
 def _missing_prompts(pairing: Pairing, baseline: str) -> Iterator[str]:
-    """Prompts that only one of the two has."""
+    """Prompts, and words in all prompts, that only one of the two has."""
+    if pairing.placeholders:
+        yield (
+            f"prompts are compared with those of {baseline} without words that only one of the two has in all of them: "
+            f"{some(pairing.placeholders)}"
+        )
     for verb, other, missing in (
         ("lacks", "has", pairing.lacking_prompts),
         ("has", "lacks", pairing.further_prompts),

@@ -82,6 +82,8 @@ class Pairing:
             and nothing is judged.
         unknown_prompts: subjects of which one of the two does not know nearly all prompts: they were not heeded.
         coinciding: how many names of generations are in both, where prompts do not decide.
+        placeholders: words of prompts that were left out to compare them: one of the two has them in all prompts of a
+            subject, and the other in none.
     """
 
     by_prompt: int = 0
@@ -95,6 +97,7 @@ class Pairing:
     prompts_differ: bool = False
     unknown_prompts: tuple[str, ...] = ()
     coinciding: int = 0
+    placeholders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

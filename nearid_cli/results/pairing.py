@@ -113,11 +113,14 @@ class Matching:
         coinciding: how many generations of a run have one name in both, where prompts do not decide; whether that is
             enough to pair them shows in the subjects.
         prompts_differ: prompts are known, but no subject has one that is in both runs, so they decide nothing.
+        placeholders: words of prompts that were left out to compare them: one run has them in all prompts of a
+            subject, and the other in none.
     """
 
     subjects: tuple[Matched, ...]
     coinciding: int = 0
     prompts_differ: bool = False
+    placeholders: tuple[str, ...] = ()
 
 
 def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
@@ -142,11 +145,13 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
         for one, _ in common
     }
     prompts = {name: (by_prompt(mine), by_prompt(others)) for name, (mine, others) in own.items()}
-    known = {
-        name: _without_placeholders(mine, others)
-        for name, (mine, others) in prompts.items()
-        if mine and others
-    }
+    known: dict[str, tuple[_ByPrompt, _ByPrompt]] = {}
+    placeholders: set[str] = set()
+    for name, (of_a, of_b) in prompts.items():
+        if of_a and of_b:
+            bare_a, bare_b, words = _without_placeholders(of_a, of_b)
+            known[name] = bare_a, bare_b
+            placeholders |= words
     shared = any(mine.keys() & others.keys() for mine, others in known.values())
     rest = [name for name in own if name not in known]
     pairs = {name: paired_images(*own[name]) for name in rest}
@@ -165,7 +170,7 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
         else:
             everything = (Group("", tuple(mine), tuple(others)),) if mine and others else ()
             subjects.append(Matched(name, "all", one, other, everything))
-    return Matching(tuple(subjects), coinciding, bool(known) and not shared)
+    return Matching(tuple(subjects), coinciding, bool(known) and not shared, tuple(sorted(placeholders)))
 
 
 def by_prompt(images: Sequence[Image]) -> _ByPrompt | None:
@@ -195,19 +200,20 @@ def compared_prompt(prompt: str) -> str:
     return spaced.rstrip(" .,;:!?") or spaced
 
 
-def _without_placeholders(a: _ByPrompt, b: _ByPrompt) -> tuple[_ByPrompt, _ByPrompt]:
-    """The prompts of a subject without the word that only one run calls it by: "a sks dog", "a <v> dog".
+def _without_placeholders(a: _ByPrompt, b: _ByPrompt) -> tuple[_ByPrompt, _ByPrompt, set[str]]:
+    """The prompts of a subject without the words that only one run calls it by ("a sks dog", "a <v> dog"), and these.
 
     Such a word is in all prompts of its run and in none of the other's; so there is none where any prompt is in both.
     Prompts stay as they are where a run has but one (each word is then in all), where two of a run would become one, or
     where less than half of the prompts of the run that has fewer would be in both: words differ for another reason.
     """
     if min(len(a), len(b)) < 2:
-        return a, b
-    bare_a, bare_b = _without(a, _own_words(a, b)), _without(b, _own_words(b, a))
+        return a, b, set()
+    of_a, of_b = _own_words(a, b), _own_words(b, a)
+    bare_a, bare_b = _without(a, of_a), _without(b, of_b)
     whole = len(bare_a) == len(a) and len(bare_b) == len(b)
     enough = len(bare_a.keys() & bare_b.keys()) >= HALF * min(len(a), len(b))
-    return (bare_a, bare_b) if whole and enough else (a, b)
+    return (bare_a, bare_b, of_a | of_b) if whole and enough else (a, b, set())
 
 
 def _own_words(prompts: Iterable[str], others: Iterable[str]) -> set[str]:

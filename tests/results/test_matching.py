@@ -160,6 +160,14 @@ def test_prompts_without_a_counterpart_are_listed_with_their_placeholder() -> No
     ]
 
 
+def test_the_words_that_were_left_out_are_known() -> None:
+    a, b = (
+        {prompt: [0.5] for prompt in prompts} for prompts in (["sks dog", "sks cat"], ["<v> dog", "<v> cat"])
+    )
+    assert match_runs(run({"cat": prompted(a)}), run({"cat": prompted(b)})).placeholders == ("<v>", "sks")
+    assert match_runs(run({"cat": prompted(a)}), run({"cat": prompted(a)})).placeholders == ()
+
+
 def test_prompts_known_for_nearly_all_and_for_too_few() -> None:
     loose = [("cat/x.png", None, None, 0.0)]
     nearly = only([*prompted({"beach": [0.9] * 9}), *loose], prompted({"beach": [0.5]}))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from nearid_cli.benchmarks.adjusting import TESTS, adjusted
 from nearid_cli.benchmarks.table import Table
-from nearid_cli.metrics.paired import holm
 from nearid_cli.metrics.share_differences import ShareDifference
 from nearid_cli.reports.figures import p_figure
 from nearid_cli.reports.sheet import Column
@@ -14,7 +14,6 @@ from nearid_cli.results import Interval
 from nearid_cli.text import printable
 
 _TITLES = {"ssr": "SSR", "pa": "PA"}
-_TESTS = ("p", "p_studentised", "p_holm", "p_adjusted")
 
 
 @dataclass(frozen=True)
@@ -61,30 +60,12 @@ def compared(
     """
     rows = [
         RateDifference(
-            pool,
-            method,
-            against,
-            number,
-            one.samples,
-            one.delta,
-            one.ci95,
-            one.p,
-            one.exact,
-            one.p_studentised,
-            one.p,
-            max(one.p, one.p_studentised),
+            pool, method, against, number, **vars(one), p_holm=one.p, p_adjusted=max(one.p, one.p_studentised)
         )
         for method, numbers in found.items()
         for number, one in numbers.items()
     ]
-    adjusted = dict(enumerate(rows))
-    for number in _TITLES:
-        tested = {i: row for i, row in enumerate(rows) if row.number == number}
-        flips = holm([row.p for row in tested.values()])
-        studentised = holm([row.p_studentised for row in tested.values()])
-        for (i, row), p_holm, p_other in zip(tested.items(), flips, studentised, strict=True):
-            adjusted[i] = replace(row, p_holm=p_holm, p_adjusted=max(p_holm, p_other))
-    return tuple(adjusted.values())
+    return adjusted(rows, lambda row: row.number)
 
 
 def differences_table(rows: Sequence[RateDifference]) -> Table:
@@ -116,7 +97,7 @@ def differences_table(rows: Sequence[RateDifference]) -> Table:
             Column("delta", float, [one.delta for one in rows]),
             Column("delta_low", float, [one.ci95 and one.ci95[0] for one in rows]),
             Column("delta_high", float, [one.ci95 and one.ci95[1] for one in rows]),
-            *(Column(name, float, [getattr(one, name) for one in rows]) for name in _TESTS),
+            *(Column(name, float, [getattr(one, name) for one in rows]) for name in TESTS),
             Column("exact", bool, [one.exact for one in rows]),
         ),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -146,7 +147,7 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     own = [known[subject] for subject in ground.subjects]
     scores = [_score(groups[subject], metric, known[subject]) for subject in ground.subjects]
     common = Common(
-        score=_mean(scores),
+        score=fmean(scores),
         ci95=_cosines(mean_interval(scores)),
         ceiling=_mean_of_known([one.ceiling for one in own]),
         floor=None,
@@ -194,16 +195,12 @@ def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float:
     """The mean over groups of the mean in each; the subject's own score where all generations count."""
     if groups is None:
         return whole.score
-    return _mean([_mean([image.scores[metric] for image in group]) for group in groups])
-
-
-def _mean(numbers: Sequence[float]) -> float:
-    return math.fsum(numbers) / len(numbers)
+    return fmean([fmean([image.scores[metric] for image in group]) for group in groups])
 
 
 def _mean_of_known(numbers: Sequence[float | None]) -> float | None:
     known = [number for number in numbers if number is not None]
-    return _mean(known) if known else None
+    return fmean(known) if known else None
 
 
 def _key(group: Group) -> tuple[str, ...]:

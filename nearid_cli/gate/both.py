@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
+from nearid_cli.gate import words
 from nearid_cli.gate.numbers import Numbers
 from nearid_cli.results.pairing import Matched, Matching, compared_prompt, match_runs
-from nearid_cli.text import count, few, printable
+from nearid_cli.text import count, few
 
 _PROMPTS = 5  # so many are named
 
@@ -40,11 +41,11 @@ class Both:
         problems = []
         if lacking:
             problems.append(
-                f"the run lacks {count(len(lacking), 'subject')} of the baseline: {_names(lacking)}"
+                f"the run lacks {count(len(lacking), 'subject')} of the baseline: {words.listed(lacking)}"
             )
         if new:
             problems.append(
-                f"the baseline lacks {count(len(new), 'subject')} of the run: {_names(new)}; "
+                f"the baseline lacks {count(len(new), 'subject')} of the run: {words.listed(new)}; "
                 "--update-baseline takes new subjects in"
             )
         return problems + self._unlike_prompts(self.matched.values(), named=True)
@@ -60,9 +61,9 @@ class Both:
     def left_out(self, subjects: Sequence[Matched]) -> list[str]:
         """Which generations of subjects take no part in what is compared, and which prompts say nothing."""
         notes = []
-        if words := self._matching.placeholders:
+        if placeholders := self._matching.placeholders:
             notes.append(
-                f"prompts are compared without {few(list(words))}, which only run or baseline has in all"
+                f"prompts are compared without {few(list(placeholders))}, which only run or baseline has in all"
             )
         if alone := [image.path for one in subjects for image in (*one.alone_b, *one.alone_a)]:
             notes.append(f"{count(len(alone), 'generation')} without a counterpart left out: {few(alone)}")
@@ -118,7 +119,3 @@ def _listed(prompts: Mapping[str, Sequence[str]], named: bool) -> str:
     return few(
         [f"{prompt} ({few(subjects)})" if named else prompt for prompt, subjects in prompts.items()], _PROMPTS
     )
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names))

@@ -6,14 +6,16 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
+from nearid_cli.gate import words
 from nearid_cli.gate.both import Both
 from nearid_cli.gate.numbers import Numbers
 from nearid_cli.gate.rules import RETENTION
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import Group, Matched, paired_images
-from nearid_cli.text import count, printable
+from nearid_cli.text import count
 
 CONFIDENCE = 0.95
 """Of the interval of a drop where the rule says none."""
@@ -66,14 +68,14 @@ def drop_of_all(both: Both, metric: str, statistic: str, confidence: float = CON
     drops = _drops(both, metric, statistic)
     if without := [name for name, one in both.matched.items() if name not in drops and one.takes_part]:
         lack = count(len(without), "subject") + f" without {statistic} in the run or the baseline"
-        problems.append(f"{lack}: {_names(without)}")
+        problems.append(f"{lack}: {words.listed(without)}")
     if now is None or before is None:
         return Drop(problems=tuple(problems))
     moved = _moved(drops)
     if problems or not drops:
         return Drop(moved=moved, problems=tuple(problems) or ("there is no subject to compare",))
     units = tuple(drops.values())
-    value = math.fsum(units) / len(units)
+    value = fmean(units)
     ci = _interval(units, confidence)
     few = f"an interval needs {MIN_UNITS} subjects, and there {_are(len(drops))}" if ci is None else ""
     notes = _notes(both, list(drops), statistic, value - (before - now))
@@ -200,10 +202,6 @@ def _intervals(drops: Sequence[Sequence[float]], confidence: float) -> list[Inte
 def _moved(drops: Mapping[str, float]) -> tuple[Moved, ...]:
     fell = sorted((-drop, subject) for subject, drop in drops.items() if drop > TOLERANCE)
     return tuple(Moved(subject, delta) for delta, subject in fell[:_MOVED])
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names))
 
 
 def _are(number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from nearid_cli.metrics.quantiles import t_quantile
 from nearid_cli.results import Image, ScoreResult
@@ -84,14 +85,14 @@ def _within_prompts(prompts: Mapping[str, Sequence[Image]], metric: str) -> _Var
     if min(map(len, groups)) > 1:
         total = _sum([_of_mean(group) for group in groups])
         return _Variance(total.value / len(groups) ** 2, total.freedom)
-    means = [math.fsum(group) / len(group) for group in groups]
+    means = [fmean(group) for group in groups]
     return _of_mean(means) if len(means) > 1 else None
 
 
 def _of_mean(values: Sequence[float]) -> _Variance:
     """The variance of the mean of two or more draws."""
     n = len(values)
-    mean = math.fsum(values) / n
+    mean = fmean(values)
     return _Variance(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n, n - 1)
 
 

@@ -61,6 +61,15 @@ def beside(value: float, limit: float) -> str:
     return repr(value)
 
 
+def listed(names: Iterable[str]) -> str:
+    """All of some names, since each must be mended.
+
+    >>> listed(["cat", "dog"])
+    'cat, dog'
+    """
+    return ", ".join(map(printable, names))
+
+
 def below(statistic: str, found: float, minimum: float) -> str:
     """A number that is lower than it may be."""
     return f"{statistic} is {beside(found, minimum)}, below the minimum of {bound(minimum)}"

@@ -33,9 +33,8 @@ FISHER_CLIP = 0.999
 """Correlations beyond count as this, or one that is perfect would make every mean perfect."""
 
 _OWN = 2  # of CORRELATIONS
-_FINITE = (
-    1 - 1e-9
-)  # a single correlation beyond counts as this in its interval, since Fisher's z of 1 is infinite
+# A single correlation beyond counts as this in its interval, since Fisher's z of 1 is infinite.
+_FINITE = 1 - 1e-9
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 from typing import Literal
 
 from nearid_cli.results.score import Image, ScoreResult, Subject, SubjectScores, is_in_memory
@@ -45,7 +46,7 @@ class Group:
 
     def difference(self, metric: str, statistic: str = "score") -> float:
         """Mean of `a` minus mean of `b`; NaN where a generation has no such number."""
-        return _mean(_numbers(self.a, metric, statistic)) - _mean(_numbers(self.b, metric, statistic))
+        return fmean(_numbers(self.a, metric, statistic)) - fmean(_numbers(self.b, metric, statistic))
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Matched:
             statistic: `score` or `margin`.
         """
         units = self.units(metric, statistic)
-        mean = math.fsum(units) / len(units) if units else math.nan
+        mean = fmean(units) if units else math.nan
         return None if math.isnan(mean) else mean
 
     def units(self, metric: str, statistic: str = "score") -> list[float]:
@@ -345,10 +346,6 @@ def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float
 def _of_subject(scores: SubjectScores, statistic: str) -> float:
     number = scores.score if statistic == "score" else scores.margin
     return math.nan if number is None else number
-
-
-def _mean(numbers: Sequence[float]) -> float:
-    return math.fsum(numbers) / len(numbers)
 
 
 def _name_below_subject(image: Image) -> tuple[str, str] | None:

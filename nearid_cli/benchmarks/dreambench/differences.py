@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nearid_cli.benchmarks.adjusting import adjusted
 from nearid_cli.benchmarks.dreambench.joining import join
 from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, RatingSet
 from nearid_cli.benchmarks.dreambench.result import MEAN, Difference
@@ -17,7 +18,6 @@ from nearid_cli.metrics.human import (
     pearson,
     swap_test,
 )
-from nearid_cli.metrics.paired import holm
 
 _RATERS, _ONE, _OTHER = (0, 1), 2, 3  # places in the joined rows
 
@@ -33,14 +33,7 @@ def differences(
         return ()
     (other,) = (one for one in metrics if one.name == against)
     rows = [row for one in metrics if one is not other for row in _compared(humans, one, other)]
-    adjusted: dict[int, Difference] = {}
-    for category in (*CATEGORIES, MEAN):
-        tested = {i: row for i, row in enumerate(rows) if row.category == category}
-        swaps = holm([row.p for row in tested.values()])
-        studentised = holm([row.p_studentised for row in tested.values()])
-        for (i, row), p_holm, p_delta in zip(tested.items(), swaps, studentised, strict=True):
-            adjusted[i] = replace(row, p_holm=p_holm, p_adjusted=max(p_holm, p_delta))
-    return tuple(adjusted[i] for i in range(len(rows)))
+    return adjusted(rows, lambda row: row.category)
 
 
 def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: RatingSet) -> list[Difference]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nearid_cli.benchmarks.adjusting import TESTS
 from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES
 from nearid_cli.benchmarks.dreambench.result import (
     CEILING,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _TITLES = {"live_subject_animal": "animal", "live_subject_human": "human"}
 _MH = CATEGORIES[0]
 _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
-_TESTS = ("p", "p_studentised", "p_holm", "p_adjusted")
 
 
 def tables(result: DreamBenchResult) -> list[Table]:
@@ -184,7 +184,7 @@ def _differences(result: DreamBenchResult) -> Table:
             ),
             *(Column(name, int, [getattr(one, name) for one in every]) for name in ("items", "subjects")),
             *_interval_columns("delta", [one.delta for one in every], [one.ci95 for one in every]),
-            *(Column(name, float, [getattr(one, name) for one in every]) for name in _TESTS),
+            *(Column(name, float, [getattr(one, name) for one in every]) for name in TESTS),
             Column("exact", bool, [one.exact for one in every]),
         ),
     )

@@ -112,6 +112,15 @@ TEN = [str(i) for i in range(10)]
             ],
         ),
         (
+            prompted(["a sks dog", "a sks cat"]),
+            prompted(["a <v> dog", "a <v> cat"]),
+            "paired by prompt: 4 subjects, 8 prompts",
+            [
+                "prompts are compared with those of base without words that only one of the two has in all of them: "
+                "<v>, sks"
+            ],
+        ),
+        (
             prompted(["a sks dog", "sks"]),
             prompted(["a <v> dog"]),
             "paired by subject: 4 subjects, all generations",

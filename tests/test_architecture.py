@@ -83,10 +83,6 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == []
 
 
-def test_no_file_hides_a_second_one() -> None:
-    assert [str(path) for path in modules() if len(path.read_text().splitlines()) > 400] == []
-
-
 def test_public_names() -> None:
     assert nearid_cli.__all__ == [
         "CompareResult",

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nearid_cli.errors import InputError
+from nearid_cli.text import printable
+
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write bytes aside, flush them to the disk and rename them into place.
@@ -27,6 +30,18 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file aside and put it in place, so that nobody ever sees half of it.
+
+    Raises:
+        InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
+    """
+    try:
+        write_whole(path.resolve(), data)  # through a symlink, which stays one
+    except OSError as error:
+        raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -14,8 +14,8 @@ import nearid_cli
 
 ROOT = Path(nearid_cli.__file__).parent
 FLOORS = {
-    "errors": -1,
-    "text": -1,
+    "errors": -2,
+    "text": -2,
     "files": -1,
     "activity": -1,
     "results": 0,

@@ -16,8 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 from nearid_cli.errors import BadImage, InputError
-from nearid_cli.files import digest_file
-from nearid_cli.reports.files import replace_file
+from nearid_cli.files import digest_file, replace_file
 from nearid_cli.text import printable
 
 _SCHEMA = "nearid.bench.nearid.record/1"

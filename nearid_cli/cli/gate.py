@@ -149,8 +149,8 @@ def init(
     With -o, a copy of the run is written beside the rules as their baseline, NAME-baseline.json.
     """
     from nearid_cli import reports
+    from nearid_cli.files import replace_file
     from nearid_cli.gate.starter import starter
-    from nearid_cli.reports.files import replace_file
 
     if output is None:
         print(starter(reports.read_result(run), str(run), run.as_posix()), end="")
@@ -183,7 +183,7 @@ def _hides(output: Path) -> None:
 
 def _store(run: Path, baseline: Path) -> None:
     """Copy the run, so that the next one may have its name without becoming its own baseline."""
-    from nearid_cli.reports.files import replace_file
+    from nearid_cli.files import replace_file
 
     content = _read_bytes(run)
     if not baseline.exists():
@@ -267,8 +267,8 @@ def _keep_inputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
 
 def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> None:
     """Copy the run over the baseline, and say what that changes."""
+    from nearid_cli.files import replace_file
     from nearid_cli.gate.changes import changes
-    from nearid_cli.reports.files import replace_file
 
     try:
         old = read_baseline(baseline, holes=True)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nearid_cli.reports.files import replace_file
+from nearid_cli.files import replace_file
 from nearid_cli.results import Metric, Skipped
 from nearid_cli.text import storable
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.files import write_whole
+from nearid_cli.files import replace_file
 from nearid_cli.reports.json_text import image_lines, to_json
 from nearid_cli.reports.sheet import image_sheet, method_images, method_sheet, subject_sheet
 from nearid_cli.reports.tabular import to_csv, to_parquet
@@ -204,15 +204,3 @@ def _provenance(result: ScoreResult | CompareResult) -> dict[str, str]:
 
 def _without_rows(result: ScoreResult) -> ScoreResult:
     return replace(result, subjects=Subjects(), images=())
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file aside and put it in place, so that nobody ever sees half of it.
-
-    Raises:
-        InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
-    """
-    try:
-        write_whole(path.resolve(), data)  # through a symlink, which stays one
-    except OSError as error:
-        raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error

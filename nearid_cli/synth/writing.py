@@ -15,9 +15,9 @@ from pathlib import Path
 from nearid_cli import __version__
 from nearid_cli.embedding.devices import choose_device
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.files import whole_folder
+from nearid_cli.files import replace_file, whole_folder
 from nearid_cli.layouts.walk import walk
-from nearid_cli.reports.files import check_outputs, replace_file
+from nearid_cli.reports.files import check_outputs
 from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.dataset import require_datasets, write_dataset
 from nearid_cli.synth.encoding import Identity, render_identities

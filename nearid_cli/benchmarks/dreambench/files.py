@@ -12,7 +12,7 @@ from nearid_cli.benchmarks.dreambench.result import DreamBenchResult
 from nearid_cli.benchmarks.dreambench.samples import Scored
 from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.benchmarks.table import write as write_table
-from nearid_cli.reports.files import replace_file
+from nearid_cli.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
 from nearid_cli.reports.tabular import to_csv, to_parquet
 

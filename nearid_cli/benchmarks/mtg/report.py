@@ -9,9 +9,9 @@ from pathlib import Path
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.rates import differences_table
 from nearid_cli.benchmarks.table import Table, write
+from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.figures import score_figure, some
-from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
 from nearid_cli.results import Interval
 from nearid_cli.text import count, printable

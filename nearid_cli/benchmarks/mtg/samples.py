@@ -19,9 +19,9 @@ from nearid_cli.benchmarks.nearid.slots import Places, between, within
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.errors import BadImage, InputError
+from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import SIMILARITIES, oracle, part_margins
 from nearid_cli.nearid_data import PartEdits, PictureColumns
-from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
 from nearid_cli.reports.tabular import to_csv, to_parquet
 from nearid_cli.text import printable, storable

@@ -10,9 +10,9 @@ from nearid_cli.benchmarks import table as forms
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.tables import report as tables_report
+from nearid_cli.files import replace_file
 from nearid_cli.reports import json_text
 from nearid_cli.reports.figures import figure
-from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column
 from nearid_cli.text import count
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from nearid_cli.benchmarks.table import Table, write
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
 from nearid_cli.benchmarks.tables.groups import GROUPS
-from nearid_cli.reports.files import replace_file
+from nearid_cli.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
 
 _PERCENT = ("ssr", "pa", "mtg_ssr", "mtg_pa")

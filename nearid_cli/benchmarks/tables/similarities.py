@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from nearid_cli.benchmarks.tables.groups import source_tag
 from nearid_cli.errors import InputError
+from nearid_cli.files import replace_file
 from nearid_cli.metrics.margins import PAIRS
-from nearid_cli.reports.files import replace_file
 from nearid_cli.reports.sheet import Column
 from nearid_cli.reports.tabular import to_parquet
 from nearid_cli.text import count, printable, storable

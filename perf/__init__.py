@@ -1,4 +1,4 @@
-"""Measurements of nearid against its peers, as ratios in one run: `python -m perf [NAME...]` (docs/performance.md).
+"""Measurements of docs/explanation/performance.md, as ratios to peers in one run: `python -m perf [NAME...]`.
 
 They are no tests: a machine that is busy with something else makes every number here worthless.
 """

@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the commands themselves: `python scripts/cli_reference.py`."""
+"""Write docs/reference/cli.md from the commands themselves: `python scripts/cli_reference.py`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 
 from nearid_cli.cli.app import app
 
-TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
+TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 INTRODUCTION = """\
 # Commands and options
 
 Made by `python scripts/cli_reference.py` from the program itself; a test keeps it up to date. `nearid COMMAND
---help` says the same. Exit codes and everyday examples are in the [README](../README.md), the rules by which
+--help` says the same. Exit codes and everyday examples are in the [README](../../README.md), the rules by which
 a flag, a `NEARID_*` variable and `nearid.toml` win over each other in [configuration.md](configuration.md), what
-`--metric` takes in [offline.md](offline.md).
+`--metric` takes in [offline.md](../guides/offline.md).
 
 Results go to stdout, progress and messages to stderr. Flags that repeat (`--metric`, `--output`) keep their order.
 """

@@ -2,7 +2,7 @@
 
     python scripts/measure_mini.py --data DIR --metric nearid-mini --metric hog [--json FILE]
 
-Prints the tables of docs/nearid-mini.md. The test sets are kept in DIR: a set that is there is used as it is.
+Prints the tables of docs/explanation/nearid-mini.md. Test sets are kept in DIR: a set that is there is used as it is.
 Embedded by the product's own encoders, computed by `nearid_cli.metrics.margins`.
 """
 

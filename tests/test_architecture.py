@@ -1,4 +1,4 @@
-"""Who may know whom (docs/architecture.md), and what may be imported when."""
+"""Who may know whom (docs/explanation/architecture.md), and what may be imported when."""
 
 from __future__ import annotations
 

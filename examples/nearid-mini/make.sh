@@ -4,7 +4,7 @@
 #     bash examples/nearid-mini/make.sh WORK
 #
 # WORK is a new folder; the model will be in WORK/nearid-mini. Run it in an environment with nearid-cli[train]. It takes about 55
-# minutes on two cores and 2.5 GB of disk. A run that was stopped goes on where it was. docs/nearid-mini.md says what came out.
+# minutes on two cores and 2.5 GB of disk. A run that was stopped goes on where it was. docs/explanation/nearid-mini.md says what came out.
 set -euo pipefail
 recipe=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1" && cd "$1"

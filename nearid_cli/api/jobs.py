@@ -53,7 +53,7 @@ def score(
         references: the real pictures; or a manifest of everything.
         generations: the generated ones; None when `references` is a manifest of both.
         metrics: as in `--metric`.
-        layout: how the folders are laid out; see docs/layouts.md.
+        layout: how the folders are laid out; see docs/reference/layouts.md.
         pattern: what the paths of generations are, as in `--pattern`.
         refs_pattern: what the paths of references are.
         allow_unmatched: go on without the subjects that lack references or generations.
@@ -106,7 +106,7 @@ def compare(
         references: as for `score`, unless they lie among the methods.
         metrics: as in `--metric`; None for those of the finished results, or the default ones without any.
         baseline: the method that the others are compared with; None for the best by the first metric.
-        layout: how the folders are laid out; see docs/layouts.md.
+        layout: how the folders are laid out; see docs/reference/layouts.md.
         pattern: what the paths of generations are, as in `--pattern`.
         refs_pattern: what the paths of references are.
         distractors: each subject's look-alikes, as for `score`.

@@ -100,7 +100,7 @@ def nearid(
     if context.obj == _HELP:
         return  # help must come even where the configuration is broken
     context.obj = configuration = load_configuration(Path.cwd())
-    # Click ranks these as docs/configuration.md says: flags, then the environment, then the configuration.
+    # Click ranks these as docs/reference/configuration.md says: flags, then the environment, then the configuration.
     context.default_map = shared.default_map(configuration)
 
 

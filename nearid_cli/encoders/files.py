@@ -152,9 +152,7 @@ def no_checkpoint(names: Iterable[str], where: str, safetensors_only: bool = Fal
     if _form(found, safetensors_only) is not None:
         return None
     if form := _form(found):
-        return (
-            f"{where} has its weights in {form[0]} only, which --safetensors-only refuses (docs/offline.md)"
-        )
+        return f"{where} has its weights in {form[0]} only, which --safetensors-only refuses (docs/guides/offline.md)"
     return _no_checkpoint(found, where, _EXPECTED)
 
 

@@ -30,7 +30,7 @@ BITS = _FREQUENCIES**2 - 1 + _CELLS**2 * _STEPS
 COPY_BITS = 28
 """Two pictures are copies of one another if at most this many of the 767 bits differ.
 
-Measured on photographs (docs/images.md): saved again, scaled or slightly brightened, up to 25 differ;
+Measured on photographs (docs/explanation/pictures.md): saved again, scaled or slightly brightened, up to 25 differ;
 changed in any other way, 31 and more.
 """
 

@@ -82,7 +82,7 @@ def read_pickle(source: Path) -> dict[str, torch.Tensor]:
         except Exception as error:  # a file from anywhere: the unpickler may stumble over anything
             raise ModelError(
                 f"expected a file of tensors only, found {_reason(error)} in {printable(source)}; it was not run. "
-                "Where you trust the file, save its tensors as safetensors (docs/offline.md)"
+                "Where you trust the file, save its tensors as safetensors (docs/guides/offline.md)"
             ) from error
     return _own_memory(_checked(content, source))
 

@@ -26,8 +26,9 @@ _LEVELS = _SIDE**2 * 3
 SAME_LEVELS = 16
 """Two pictures are one, saved again, if no level of their thumbnails differs by more than this, of 255.
 
-Measured (docs/images.md): saved again or scaled, photographs differ by up to 11, as GIF by up to 21. Look-alikes whose
-hashes are nearly the same differ by 39 and more; views of a plain bottle, 10 degrees apart, by 12 and 13.
+Measured (docs/explanation/pictures.md): saved again or scaled, photographs differ by up to 11, as GIF by up to 21.
+Look-alikes whose hashes are nearly the same differ by 39 and more; views of a plain bottle, 10 degrees apart, by 12
+and 13.
 """
 
 _PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"

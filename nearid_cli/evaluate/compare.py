@@ -24,7 +24,7 @@ COPYING_SHARE = 0.05
 def compare(
     results: Mapping[str, ScoreResult], baseline: str | None = None, metrics: Sequence[str] | None = None
 ) -> CompareResult:
-    """Compare methods by their scores, paired by subject. docs/statistics.md has the formulas.
+    """Compare methods by their scores, paired by subject. docs/explanation/statistics.md has the formulas.
 
     Args:
         results: by method, at least two.

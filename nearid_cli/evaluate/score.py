@@ -32,7 +32,7 @@ def score(
         references: folder of references, or a manifest of everything, or what `read_side` made of pictures.
         generations: folder of generations, or a manifest, or likewise; None when `references` is a manifest of both.
         options: metrics, device, cache, ...
-        layout: how the folders are laid out; see docs/layouts.md.
+        layout: how the folders are laid out; see docs/reference/layouts.md.
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
         distractors: folder or manifest of each subject's look-alikes, or likewise.

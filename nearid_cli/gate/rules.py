@@ -76,7 +76,8 @@ def _checked(configuration: Configuration) -> tuple[Rule, ...]:
         problems += [f"rule {number}: {problem}" for problem in _problems(entry)]
     if problems:
         raise UsageError(
-            f"{file}: {count(len(problems), 'problem')} in the rules of the gate; see docs/gate.md", problems
+            f"{file}: {count(len(problems), 'problem')} in the rules of the gate; see docs/guides/gate.md",
+            problems,
         )
     if not entries:
         where = "here or in a parent folder" if configuration.path is None else f"in {file}"

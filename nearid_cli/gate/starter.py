@@ -20,7 +20,7 @@ _SMALLEST_DROP = 0.01
 
 _HEAD = """\
 # Rules of `nearid gate`, made from {run}. Bounds are proposals: move them to what you can live with.
-# What the keys mean, and how to choose max_drop and confidence: docs/gate.md
+# What the keys mean, and how to choose max_drop and confidence: docs/guides/gate.md
 #
 # min         fail below this number
 # max_drop    fail when the number fell by more than this since the baseline, counted subject by subject

@@ -1,6 +1,6 @@
 """Opening a picture file safely: untrusted bytes in, an upright RGB picture or one readable reason out.
 
-Every choice made here (which formats, what becomes of alpha, 16 bits, CMYK, ...) is in docs/images.md.
+Every choice made here (which formats, what becomes of alpha, 16 bits, CMYK, ...) is in docs/explanation/pictures.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finding subjects with their references and generations in folders and manifests (docs/layouts.md)."""
+"""Finding subjects with their references and generations in folders and manifests (docs/reference/layouts.md)."""
 
 from nearid_cli.layouts.dataset import Dataset, InMemory, Picture, Source, Subject
 from nearid_cli.layouts.detect import LAYOUTS

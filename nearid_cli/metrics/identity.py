@@ -1,4 +1,4 @@
-"""Did the generations keep the identity of their subject: the numbers of docs/metrics.md, for one metric.
+"""Did the generations keep the identity of their subject: the numbers of docs/reference/numbers.md, for one metric.
 
 All of them are means of cosine similarities, and a mean is linear: the mean similarity of a generation to a
 set of references is its dot product with the mean of the set's unit vectors. So a generation costs one dot
@@ -95,7 +95,7 @@ def identity_scores(
     """Score generations against the references of their subjects.
 
     Computed in float64 on vectors scaled to length 1 there, so a float32 embedding whose norm is off by 1e-7
-    still gives a true cosine. The order of rows does not matter. Definitions: docs/metrics.md.
+    still gives a true cosine. The order of rows does not matter. Definitions: docs/reference/numbers.md.
 
     Args:
         references: embeddings [R, D].

@@ -2,7 +2,7 @@
 
 Student's interval is right for normal values and too narrow on the long side of skewed ones. Hall's corrects for the
 skewness that the values show, which few values show badly. Their union covers 93 to 97 % from 5 values up, for both
-(docs/statistics.md). Nothing is drawn at random: the same values give the same interval.
+(docs/explanation/statistics.md). Nothing is drawn at random: the same values give the same interval.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class Result(Protocol):
 
 
 def to_json(result: Result) -> str:
-    r"""The result as JSON that any UTF-8 file holds; keys as in docs/metrics.md.
+    r"""The result as JSON that any UTF-8 file holds; keys as in docs/reference/numbers.md.
 
     One line a member, and one an item of a list: as readable as fully indented JSON, and several
     times faster, because Python indents in Python.

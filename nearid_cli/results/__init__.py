@@ -1,7 +1,7 @@
 """The results of all jobs as plain frozen dataclasses.
 
 The jobs make them, `reports/` and notebooks read them, nothing writes back. A number that does not exist is
-None, never NaN. The meaning of every number is in docs/metrics.md and docs/statistics.md.
+None, never NaN. The meaning of every number is in docs/reference/numbers.md and docs/explanation/statistics.md.
 """
 
 from nearid_cli.results.compare import (

@@ -252,7 +252,7 @@ class CompareResult(Tabular):
         return tuple(method for method in self.methods if not method.copying) or tuple(self.methods)
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/compare.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/compare.md."""
         return {"schema": self.schema, **plain(self)}
 
     def _line(self) -> str:

@@ -13,7 +13,7 @@ from nearid_cli.text import count
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of `[[gate.rules]]`, as in docs/gate.md.
+    """One entry of `[[gate.rules]]`, as in docs/guides/gate.md.
 
     Attributes:
         metric: a metric of the run, or `*` for every one.
@@ -90,7 +90,7 @@ class GateResult(Saved):
     verdicts: tuple[Verdict, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/gate.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/gate.md."""
         return {"schema": "nearid.gate/2", **plain(self)}
 
     def _line(self) -> str:

@@ -242,7 +242,7 @@ class ScoreResult(Tabular):
         object.__setattr__(self, "subjects", Subjects(self.subjects))  # of a plain tuple, too
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/metrics.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/reference/numbers.md."""
         return {"schema": self.schema, **plain(self)}
 
     def _line(self) -> str:

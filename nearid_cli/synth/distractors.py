@@ -1,6 +1,6 @@
 """Making another instance out of an object: same family, same layout, a stated change.
 
-Kinds of change and what their amount (0 to 1) measures; docs/synth.md tells it to users:
+Kinds of change and what their amount (0 to 1) measures; docs/guides/synth.md tells it to users:
 
     shape    sizes and places of all parts move this share of the way to another object of the family
     texture  patterns are drawn anew: those of all materials and the emblem (0.5 and above) or of one material

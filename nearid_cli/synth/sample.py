@@ -42,7 +42,7 @@ class Change:
     Attributes:
         difficulty: one of `DIFFICULTIES`.
         kinds: what was changed, of `KINDS`.
-        amount: how much, 0 to 1, in the kinds' own measure (docs/synth.md).
+        amount: how much, 0 to 1, in the kinds' own measure (docs/guides/synth.md).
         pixels: share of the object's pixels that differ visibly, mean over the views.
     """
 

@@ -3,7 +3,7 @@
 Notation: an anchor has cosines p with the other views of its own sample (its positives), o with the positives of
 all other samples of the batch, and h with its own near-identity distractors. Everything has a leading [A, B]: A
 views of each of B samples take their turn as the anchor. LSE is the log of the sum of exponentials; over nothing
-it is minus infinity. docs/losses.md tells every reduction and borderline case.
+it is minus infinity. docs/reference/losses.md tells every reduction and borderline case.
 
 Facts about the published losses are from Gorluxor/NearID, training/losses.py, the code of arXiv 2604.01973.
 """

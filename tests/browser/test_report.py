@@ -299,7 +299,7 @@ def test_without_scripts_the_numbers_are_there(open_page: Open, report: Path) ->
 
 
 def test_a_large_page_opens_at_once(open_page: Open, tmp_path: Path) -> None:
-    """5,000 generations. The bound is generous, because the machine is shared; docs/report.md has measurements."""
+    """5,000 generations. The bound is generous, as the machine is shared; docs/guides/report.md has measurements."""
     one = scored({f"subject {s}": [[(s * g) % 97 / 97, g / 50] for g in range(50)] for s in range(100)})
     (tmp_path / "report.html").write_text(to_html(one, Pictures((), {}, "no thumbnails")), "utf-8")
     page = open_page(tmp_path / "report.html")

@@ -156,7 +156,7 @@ class TestExitCodes:
         finished = nearid("gate", "run.json", "--baseline", "base.json")
         assert (
             finished.error
-            == f"{folder / 'nearid.toml'}: 2 problems in the rules of the gate; see docs/gate.md"
+            == f"{folder / 'nearid.toml'}: 2 problems in the rules of the gate; see docs/guides/gate.md"
         )
         assert finished.details == [
             'rule 1: unknown key "max_dorp": did you mean max_drop?',

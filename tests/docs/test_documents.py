@@ -21,7 +21,7 @@ from nearid_cli.configuration import load_configuration
 from .conftest import ROOT
 from .markdown import Block, Command, anchors, blocks, commands, links, prose
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LANGUAGES = {"console", "python", "toml", "json", "csv", "yaml", "text", "bibtex"}
 # What a console block may hold besides nearid itself. None of these is run here.
 OTHERS = {"pip", "make", "export", "git", "cd", "python"}
@@ -155,7 +155,7 @@ def test_every_public_name_is_documented() -> None:
 
 
 def test_every_part_is_in_the_architecture() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     package = ROOT / "nearid_cli"
     parts = [path.name + "/" for path in package.iterdir() if (path / "__init__.py").exists()]
     parts += [path.name for path in package.glob("[!_]*.py")]
@@ -164,7 +164,7 @@ def test_every_part_is_in_the_architecture() -> None:
 
 def test_the_command_reference_is_up_to_date() -> None:
     program = runpy.run_path(str(ROOT / "scripts" / "cli_reference.py"))
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == program["reference"](), (
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == program["reference"](), (
         "run python scripts/cli_reference.py"
     )
 
@@ -172,7 +172,7 @@ def test_the_command_reference_is_up_to_date() -> None:
 def test_the_help_names_every_layout() -> None:
     from nearid_cli.layouts.detect import LAYOUTS
 
-    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     (row,) = {
         line for line in text.splitlines() if line.startswith("| `--layout`")
     }  # score and compare say the same
@@ -182,7 +182,7 @@ def test_the_help_names_every_layout() -> None:
 def test_every_option_of_the_configuration_is_documented() -> None:
     from nearid_cli.configuration import METRIC_KEYS, OPTIONS
 
-    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     assert [name for name in (*OPTIONS, *METRIC_KEYS) if f"`{name}`" not in text] == []
 
 
@@ -215,6 +215,8 @@ def test_no_summary_is_cut_off(group: list[str], nearid: Nearid, monkeypatch: py
 
 
 def test_every_option_says_what_it_takes() -> None:
-    rows = re.findall(r"^\| `.*$", (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `.*$", (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert len(rows) > 40
     assert [row for row in rows if "`None`" in row or row.split(" | ")[1].strip(" |") == ""] == []

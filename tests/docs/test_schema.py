@@ -1,4 +1,4 @@
-"""The JSON that docs/metrics.md shows has the keys that a result has: all of them and no others."""
+"""The JSON that docs/reference/numbers.md shows has the keys that a result has: all of them and no others."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from nearid_cli import results
 from nearid_cli.results.score import SCORE_SCHEMA
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "numbers.md"
 
 
 def keys(kind):

@@ -1,4 +1,4 @@
-"""What counts as a copy, on real photographs; docs/images.md tells the numbers that are asserted here."""
+"""What counts as a copy, on real photographs; docs/explanation/pictures.md tells the numbers that are asserted here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Habits of people and programs beyond the tables of docs/layouts.md: read right, or stopped with a way on."""
+"""Habits of people and programs beyond docs/reference/layouts.md: read right, or stopped with a way on."""
 
 from __future__ import annotations
 

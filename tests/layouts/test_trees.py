@@ -1,4 +1,4 @@
-"""The trees that docs/layouts.md promises to read right, planted as they stand there and shown by `nearid layout`."""
+"""The trees that docs/reference/layouts.md promises to read right, planted as they stand there, by `nearid layout`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from nearid_cli.layouts import Dataset, find
 from nearid_cli.layouts.methods import find_methods
 
-PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "layouts.md"
 FILES = re.compile(r"`([^`]+)`")
 COUNTS = re.compile(r"([^,]+?) ([0-9]+)\+([0-9]+)")
 

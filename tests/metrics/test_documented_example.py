@@ -1,9 +1,9 @@
-"""The worked example of docs/metrics.md is executed."""
+"""The worked example of docs/reference/numbers.md is executed."""
 
 import doctest
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "numbers.md"
 
 
 def test_the_worked_example_is_right():

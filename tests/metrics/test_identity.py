@@ -37,7 +37,7 @@ def mean_or_nan(values):
 
 
 def naive(references, reference_subjects, generations, generation_subjects, clusters=None):
-    """The definitions of docs/metrics.md, pair by pair."""
+    """The definitions of docs/reference/numbers.md, pair by pair."""
     subjects = range(max(reference_subjects) + 1)
     refs = {s: [r for r, t in zip(references, reference_subjects, strict=True) if t == s] for s in subjects}
     gens = {s: [g for g, t in zip(generations, generation_subjects, strict=True) if t == s] for s in subjects}

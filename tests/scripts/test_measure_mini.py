@@ -1,4 +1,4 @@
-"""The measurement of docs/nearid-mini.md, on a tiny run."""
+"""The measurement of docs/explanation/nearid-mini.md, on a tiny run."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def failing(drops: np.ndarray, confidence: float = 0.95) -> float:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_false_alarms(shape: str, subjects: int) -> None:
     share = failing(deviations(np.random.default_rng(subjects), shape, (subjects, WORLDS)))
-    # As docs/statistics.md says.
+    # As docs/explanation/statistics.md says.
     worst = {3: 0.075, 6: 0.065}.get(subjects, 0.05) if shape == "left 2" else 0.05
     assert share <= worst + 3 * 0.0022
     if shape == "normal":
@@ -31,7 +31,7 @@ def test_false_alarms(shape: str, subjects: int) -> None:
 
 @pytest.mark.parametrize(("subjects", "share"), [(6, 0.025), (20, 0.011)])
 def test_a_confidence_near_1_takes_many_subjects(subjects: int, share: float) -> None:
-    """As docs/statistics.md says of 0.99; its error is 0.15 and 0.10 %."""
+    """As docs/explanation/statistics.md says of 0.99; its error is 0.15 and 0.10 %."""
     drops = deviations(np.random.default_rng(subjects), "left 2", (subjects, WORLDS))
     assert failing(drops, 0.99) == pytest.approx(share, abs=3 * (share * (1 - share) / WORLDS) ** 0.5)
 
@@ -65,7 +65,9 @@ def test_false_alarms_of_the_gate_itself(shape: str) -> None:
     assert failed <= (0.05 + 3 * 0.009) * worlds
 
 
-@pytest.mark.parametrize(("subjects", "power"), [(6, 0.64), (12, 0.74), (20, 0.77)])  # as docs/gate.md says
+@pytest.mark.parametrize(
+    ("subjects", "power"), [(6, 0.64), (12, 0.74), (20, 0.77)]
+)  # as docs/guides/gate.md says
 def test_power_against_the_oracle(subjects: int, power: float) -> None:
     """How often the rule sees a normal drop that the two-sided t test at 5 % sees in 80 % of worlds."""
     bar = stats.t.ppf(0.975, subjects - 1)

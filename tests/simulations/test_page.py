@@ -1,10 +1,10 @@
-"""The table of docs/statistics.md names the test of every claim."""
+"""The table of docs/explanation/statistics.md names the test of every claim."""
 
 import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "statistics.md"
+PAGE = TESTS.parent / "docs" / "explanation" / "statistics.md"
 TABLE = "## What is promised and what was measured"
 
 

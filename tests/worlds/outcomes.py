@@ -1,4 +1,4 @@
-"""What oracle and nearid say of many worlds of a kind: counted, and as the tables of docs/worlds.md."""
+"""What oracle and nearid say of many worlds of a kind: counted, and as the tables of docs/explanation/worlds.md."""
 
 from __future__ import annotations
 

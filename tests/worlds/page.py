@@ -1,4 +1,4 @@
-"""Writes the tables of docs/worlds.md: `python -m tests.worlds.page` (minutes), `--verdicts` for the first alone."""
+"""Writes the tables of docs/explanation/worlds.md: `python -m tests.worlds.page` (minutes; the first: `--verdicts`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.worlds.kinds import KINDS
 from tests.worlds.outcomes import pooled_row, rate_row, rates, verdict_table
 
-PAGE = Path(__file__).parents[2] / "docs" / "worlds.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "worlds.md"
 
 
 def table(heading: str) -> list[str]:

@@ -169,7 +169,7 @@ class DreamBenchResult(OneLine):
     skipped: tuple[Skipped, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/bench-dreambench.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-dreambench.md."""
         return {"schema": "nearid.bench.dreambench/2", **plain(self)}
 
     def _line(self) -> str:

@@ -84,7 +84,7 @@ class NearidBenchResult(OneLine):
     tables: TablesResult | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/bench-nearid.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-nearid.md."""
         facts = {name: plain(value) for name, value in vars(self).items() if name != "tables"}
         found = {} if self.tables is None else self.tables.to_dict()
         parts = {

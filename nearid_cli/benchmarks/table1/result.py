@@ -64,7 +64,7 @@ class Table1Result(OneLine):
     missing: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/benchmarks.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/benchmarks.md."""
         return {"schema": "nearid.bench.table1/1", "published": published()["source"], **plain(self)}
 
     def _line(self) -> str:

@@ -56,7 +56,7 @@ def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.embedding.memo import FileState, digest_bytes
     from nearid_cli.encoders.checkpoints import resolve
-    from nearid_cli.encoders.perceptual_hash import BITS, perceptual_hash_spec
+    from nearid_cli.encoders.perceptual_hash import BITS, PERCEPTUAL_HASH
     from nearid_cli.encoders.registry import parse_metrics
 
     cache = Cache(cache_folder)
@@ -69,7 +69,7 @@ def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
     random = np.random.default_rng(0)
     specs = [
         *resolve(parse_metrics([metrics], {}), "float32", cache.memo.digest_file),
-        perceptual_hash_spec(),
+        PERCEPTUAL_HASH,
     ]
     for spec in specs:
         dimension = CHECKPOINTS[spec.name][-1] if spec.name in CHECKPOINTS else BITS

@@ -165,9 +165,9 @@ def _resolve(
 ) -> EncoderSpec:
     """One metric's spec."""
     if not request.checkpoint:
-        from nearid_cli.encoders.hog import hog_spec
+        from nearid_cli.encoders.hog import HOG
 
-        return hog_spec()
+        return HOG
     local = local_folder(request)
     folder = local or locate(request, fetch.notify) or fetch(request)
     files = read_files(folder, safetensors_only=safetensors_only)

@@ -6,18 +6,16 @@ A baseline, not a measure of identity: it knows where edges and colours lie and 
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-import blake3
 import numpy as np
 
-from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.encoders.descriptor import Descriptor, descriptor_spec, reduced
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from nearid_cli.encoders.spec import Embeddings, Pixels
+    from nearid_cli.encoders.spec import Pixels
 
 _SIDE = 128  # pixels of the square that every picture is reduced to
 _HOG_CELL = 16  # pixels; 8x8 cells, 7x7 overlapping blocks of 2x2
@@ -25,26 +23,17 @@ _ORIENTATIONS = 9
 _GRID = 4  # colour histograms a side
 _BINS = (8, 2, 3)  # of hue, saturation, value
 
-_PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"
-# Whoever changes what an embedding holds counts up: embeddings in caches are found by this text.
-_VERSION = f"hog/2 {_PREPROCESSING} cell {_HOG_CELL} orientations {_ORIENTATIONS} grid {_GRID} hsv {_BINS}"
+HOG = descriptor_spec(
+    "hog",
+    "hog/2",
+    _SIDE,
+    "descriptor",
+    f"cell {_HOG_CELL} orientations {_ORIENTATIONS} grid {_GRID} hsv {_BINS}",
+)
+"""What the metric `hog` is."""
 
 
-def hog_spec() -> EncoderSpec:
-    """What the metric `hog` is; costs nothing."""
-    return EncoderSpec(
-        name="hog",
-        checkpoint="",
-        folder=None,
-        revision=None,
-        readout="descriptor",
-        dtype="float32",
-        preprocessing=_PREPROCESSING,
-        fingerprint=blake3.blake3(_VERSION.encode()).hexdigest(),
-    )
-
-
-class HogEncoder:
+class HogEncoder(Descriptor):
     """Histograms of oriented gradients next to HSV histograms, 2,532 numbers of L2 norm 1.
 
     * HOG (Dalal and Triggs, 2005) of the grey picture: 9 orientations, cells of 16 px, blocks of 2x2 cells
@@ -55,6 +44,8 @@ class HogEncoder:
     Both halves have norm 1 and weigh the same; a picture without any edge has the second half only. No
     number is negative: similarities lie in [0, 1], and those of unrelated photographs around 0.5.
     """
+
+    spec = HOG
 
     def __init__(self) -> None:
         # Imported here, in one thread, since it takes a second and the threads of `prepare` would all wait.
@@ -68,21 +59,9 @@ class HogEncoder:
             block_norm="L2-Hys",
         )
 
-    @property
-    def spec(self) -> EncoderSpec:
-        """What this encoder is."""
-        return hog_spec()
-
-    @property
-    def preparation(self) -> Hashable:
-        """Shared with no other encoder."""
-        return _VERSION
-
     def prepare(self, image: Image.Image) -> Pixels:
         """The finished descriptor of an RGB picture, float32 [2532], made where threads share the work."""
-        from PIL import Image
-
-        small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+        small = reduced(image, _SIDE)
         gradients = self._hog(np.asarray(small.convert("L"), dtype=np.float32) / 255)
         norm = np.linalg.norm(gradients)
         if norm > 0:
@@ -90,10 +69,6 @@ class HogEncoder:
         both = np.concatenate([gradients, _colours(small)])
         descriptor: Pixels = (both / np.linalg.norm(both)).astype(np.float32)
         return descriptor
-
-    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
-        """Stack descriptors: float32 [len(batch), 2532]."""
-        return np.stack(batch).astype(np.float32, copy=False)
 
 
 def _colours(small: Image.Image) -> Pixels:

@@ -46,14 +46,12 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
     """
     if spec.folder is None:
         from nearid_cli.encoders.hog import HogEncoder
-        from nearid_cli.encoders.perceptual_hash import PerceptualHash, perceptual_hash_spec
-        from nearid_cli.encoders.thumbnail import Thumbnail, thumbnail_spec
+        from nearid_cli.encoders.perceptual_hash import PerceptualHash
+        from nearid_cli.encoders.thumbnail import Thumbnail
 
-        without_weights: dict[str, type[Encoder]] = {
-            perceptual_hash_spec().name: PerceptualHash,
-            thumbnail_spec().name: Thumbnail,
-        }
-        return without_weights.get(spec.name, HogEncoder)()
+        # By what they compute: a metric may be given any name.
+        encoders = {one.spec.fingerprint: one for one in (HogEncoder, PerceptualHash, Thumbnail)}
+        return encoders[spec.fingerprint]()
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
     files = read_files(spec.folder)

@@ -5,19 +5,18 @@ Stored like any embedding (float32, norm 1), so that the cache and the similarit
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import blake3
 import numpy as np
 
-from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.encoders.descriptor import Descriptor, descriptor_spec, reduced
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-    from nearid_cli.encoders.spec import Embeddings, Pixels
+    from nearid_cli.encoders.spec import Pixels
 
 _SIDE = 64  # pixels of the square that every picture is reduced to
 _FREQUENCIES = 16  # of the cosine transform, in each direction
@@ -37,30 +36,21 @@ changed in any other way, 31 and more.
 COPY_SIMILARITY = 1 - 2 * (COPY_BITS + 0.5) / BITS
 """The same as a cosine similarity, which is 1 - 2 x differing bits / 767. Copies lie above, others below."""
 
-_PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"
-# Whoever changes what a hash holds counts up: hashes in caches are found by this text.
-_VERSION = f"perceptual-hash/2 {_PREPROCESSING} dct {_FREQUENCIES} brightness {_CELLS}x{_STEPS}"
+PERCEPTUAL_HASH = descriptor_spec(
+    "perceptual-hash",
+    "perceptual-hash/2",
+    _SIDE,
+    "bits",
+    f"dct {_FREQUENCIES} brightness {_CELLS}x{_STEPS}",
+)
+"""What the hash is."""
 
 _COSINES = np.cos(np.pi * np.outer(np.arange(_FREQUENCIES), 2 * np.arange(_SIDE) + 1) / (2 * _SIDE))
 _SILENT = 1e-3  # rounding to levels alone gives a coefficient some 9; below this it is an exact zero
 _THRESHOLDS = (np.arange(_STEPS) + 0.5) / _STEPS
 
 
-def perceptual_hash_spec() -> EncoderSpec:
-    """What the hash is; costs nothing."""
-    return EncoderSpec(
-        name="perceptual-hash",
-        checkpoint="",
-        folder=None,
-        revision=None,
-        readout="bits",
-        dtype="float32",
-        preprocessing=_PREPROCESSING,
-        fingerprint=blake3.blake3(_VERSION.encode()).hexdigest(),
-    )
-
-
-class PerceptualHash:
+class PerceptualHash(Descriptor):
     """767 bits of a picture as a vector of norm 1 whose elements are +1 or -1 over the root of 767.
 
     * Pattern: the signs of the 255 lowest frequencies (without the mean) of the two-dimensional cosine
@@ -74,21 +64,11 @@ class PerceptualHash:
     everything else.
     """
 
-    @property
-    def spec(self) -> EncoderSpec:
-        """What this encoder is."""
-        return perceptual_hash_spec()
-
-    @property
-    def preparation(self) -> Hashable:
-        """Shared with no other encoder."""
-        return _VERSION
+    spec = PERCEPTUAL_HASH
 
     def prepare(self, image: Image.Image) -> Pixels:
         """The finished hash of an RGB picture, float32 [767]."""
-        from PIL import Image
-
-        small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+        small = reduced(image, _SIDE)
         grey = np.asarray(small.convert("L"), dtype=np.float64)
         pattern = (_COSINES @ grey @ _COSINES.T).ravel()[1:]
         signs = pattern > 0
@@ -101,10 +81,6 @@ class PerceptualHash:
         bits = np.concatenate([signs, brightness.ravel()])
         signed: Pixels = np.where(bits, 1, -1) / np.sqrt(BITS)
         return signed.astype(np.float32)
-
-    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
-        """Stack hashes: float32 [len(batch), 767]."""
-        return np.stack(batch).astype(np.float32, copy=False)
 
 
 def _digest_bits(content: bytes, count: int) -> npt.NDArray[np.bool_]:

@@ -6,19 +6,17 @@ like any embedding (float32, norm 1), for the pictures that need it only, so tha
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-import blake3
 import numpy as np
 
-from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.encoders.descriptor import Descriptor, descriptor_spec, reduced
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-    from nearid_cli.encoders.spec import Embeddings, Pixels
+    from nearid_cli.encoders.spec import Pixels
 
 _SIDE = 16
 _LEVELS = _SIDE**2 * 3
@@ -31,50 +29,20 @@ Look-alikes whose hashes are nearly the same differ by 39 and more; views of a p
 and 13.
 """
 
-_PREPROCESSING = f"resize {_SIDE}x{_SIDE} box"
-# Whoever changes what a thumbnail holds counts up: they are found in caches by this text.
-_VERSION = f"thumbnail/1 {_PREPROCESSING}"
+THUMBNAIL = descriptor_spec("thumbnail", "thumbnail/1", _SIDE, "levels")
+"""What the thumbnail is."""
 
 
-def thumbnail_spec() -> EncoderSpec:
-    """What the thumbnail is; costs nothing."""
-    return EncoderSpec(
-        name="thumbnail",
-        checkpoint="",
-        folder=None,
-        revision=None,
-        readout="levels",
-        dtype="float32",
-        preprocessing=_PREPROCESSING,
-        fingerprint=blake3.blake3(_VERSION.encode()).hexdigest(),
-    )
-
-
-class Thumbnail:
+class Thumbnail(Descriptor):
     """The 768 levels of a picture reduced to 16x16 RGB by box averaging, and one number that makes the norm 1."""
 
-    @property
-    def spec(self) -> EncoderSpec:
-        """What this encoder is."""
-        return thumbnail_spec()
-
-    @property
-    def preparation(self) -> Hashable:
-        """Shared with no other encoder."""
-        return _VERSION
+    spec = THUMBNAIL
 
     def prepare(self, image: Image.Image) -> Pixels:
         """The finished thumbnail of an RGB picture, float32 [769]."""
-        from PIL import Image
-
-        small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-        shares = np.asarray(small, dtype=np.float64).ravel() / (255 * np.sqrt(_LEVELS))
+        shares = np.asarray(reduced(image, _SIDE), dtype=np.float64).ravel() / (255 * np.sqrt(_LEVELS))
         rest = np.sqrt(max(0.0, 1.0 - float(shares @ shares)))
         return np.append(shares, rest).astype(np.float32)
-
-    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
-        """Stack thumbnails: float32 [len(batch), 769]."""
-        return np.stack(batch).astype(np.float32, copy=False)
 
 
 def greatest_difference(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:

@@ -12,8 +12,8 @@ import numpy as np
 
 from nearid_cli import layouts
 from nearid_cli.activity import doing
-from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, perceptual_hash_spec
-from nearid_cli.encoders.thumbnail import thumbnail_spec
+from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, PERCEPTUAL_HASH
+from nearid_cli.encoders.thumbnail import THUMBNAIL
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.contexts import context_numbers, with_trials
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
@@ -88,7 +88,7 @@ class Scorer:
                 for picture in subject.pictures()
             )
         )
-        self._hashes = perceptual_hash_spec()
+        self._hashes = PERCEPTUAL_HASH
         self._specs, self._embedded = embed_files(sources, options.requests(), options, extra=[self._hashes])
         if not skip_bad:
             refuse_bad(self._embedded, MEND_OR_SKIP)
@@ -182,7 +182,7 @@ class Scorer:
             }
 
         def thumbnails(digests: Sequence[bytes]) -> Mapping[bytes, npt.NDArray[np.float32]]:
-            spec = thumbnail_spec()
+            spec = THUMBNAIL
             _, seen = embed_files([sources[digest] for digest in digests], [], options, extra=[spec])
             return seen.rows[spec.name]
 

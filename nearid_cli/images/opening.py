@@ -77,7 +77,7 @@ def open_picture(content: bytes, name: str) -> Opened:
     return Opened(file, orientation_of(file), profile_of(file))
 
 
-def _tiff(directory: tags.Directory) -> ImageFile.ImageFile:
+def _tiff(directory: tags.TagDirectory) -> ImageFile.ImageFile:
     """A TIFF's first page, for Pillow to load.
 
     Raises:

@@ -36,7 +36,7 @@ _MOST = 128
 
 
 @dataclass(frozen=True)
-class Directory:
+class TagDirectory:
     """The first tag directory of a TIFF file, or of EXIF.
 
     Attributes:
@@ -54,7 +54,7 @@ class Directory:
     entries: dict[int, bytes]
 
     @classmethod
-    def read(cls, content: bytes) -> Directory | None:
+    def read(cls, content: bytes) -> TagDirectory | None:
         """Read what can be read; None where not even the directory's place can."""
         order = {b"II": "<", b"MM": ">"}.get(content[:2])
         if order is None or len(content) < 8:
@@ -132,7 +132,7 @@ def orientation(exif: bytes, xmp: bytes | str = b"") -> int:
     """
     while exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
-    directory = Directory.read(exif)
+    directory = TagDirectory.read(exif)
     value = 0
     if directory is not None and ORIENTATION in directory.entries:
         value = directory.number(ORIENTATION, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nearid_cli.images import tags
 from nearid_cli.images.errors import UnreadableImage
-from nearid_cli.images.tags import Directory
+from nearid_cli.images.tags import TagDirectory
 
 # Size, layout, levels, strips, tiles, colours and what codecs need; see the TIFF 6.0 specification.
 _PIXELS = frozenset(
@@ -22,13 +22,13 @@ _RAW_CODECS = frozenset((32767, 32769, 32770, 34713, 34892, 65535))
 _CIE = {8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "CIE Log L", 32845: "CIE Log Luv"}
 
 
-def directory_of(content: bytes) -> Directory:
+def directory_of(content: bytes) -> TagDirectory:
     """The first page's tags.
 
     Raises:
         UnreadableImage: there are none, or they say that this is a variant that is not read.
     """
-    directory = Directory.read(content)
+    directory = TagDirectory.read(content)
     if directory is None or not directory.entries:
         raise UnreadableImage("truncated TIFF")
     if reason := _unsupported(directory):
@@ -36,22 +36,22 @@ def directory_of(content: bytes) -> Directory:
     return directory
 
 
-def pixels_of(directory: Directory) -> bytes:
+def pixels_of(directory: TagDirectory) -> bytes:
     """The file with nothing but the first page and the tags that decide about its pixels."""
     return directory.without_all_but(_PIXELS)
 
 
-def has_size(directory: Directory) -> bool:
+def has_size(directory: TagDirectory) -> bool:
     """Whether the tags say how large the picture is."""
     return {256, 257} <= directory.entries.keys()
 
 
-def grey_levels(directory: Directory) -> tuple[int, bool]:
+def grey_levels(directory: TagDirectory) -> tuple[int, bool]:
     """How many bits the levels of a deep grey picture have, and whether 0 is white."""
     return int(directory.number(tags.BITS, 16)), directory.number(tags.PHOTOMETRIC, 1) == 0
 
 
-def _unsupported(directory: Directory) -> str:
+def _unsupported(directory: TagDirectory) -> str:
     """What is not read right, or `""`: Pillow takes some of these for something else."""
     codec = directory.number(tags.COMPRESSION, 1)
     if tags.DNG_VERSION in directory.entries:
@@ -77,7 +77,7 @@ def _unsupported(directory: Directory) -> str:
     return f"TIFF in {_CIE[photometric]}" if photometric in _CIE else ""
 
 
-def variant(directory: Directory) -> str:
+def variant(directory: TagDirectory) -> str:
     """The variant in a few words, for one that Pillow does not know."""
     bits = sorted({int(level) for level in directory.numbers(tags.BITS)} or {1})
     channels = directory.number(tags.SAMPLES, 1)

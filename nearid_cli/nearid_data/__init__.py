@@ -1,9 +1,17 @@
 """The NearID data sets: views of identities, and their distractors, row by row."""
 
-from nearid_cli.nearid_data.identities import Identities, Row
+from nearid_cli.nearid_data.identities import Identities, IdentityRow
 from nearid_cli.nearid_data.mtg import PartEdits
 from nearid_cli.nearid_data.pictures import BadRowError, PictureColumns
 from nearid_cli.nearid_data.rows import read_rows
 from nearid_cli.nearid_data.sources import open_source
 
-__all__ = ["BadRowError", "Identities", "PartEdits", "PictureColumns", "Row", "open_source", "read_rows"]
+__all__ = [
+    "BadRowError",
+    "Identities",
+    "IdentityRow",
+    "PartEdits",
+    "PictureColumns",
+    "open_source",
+    "read_rows",
+]

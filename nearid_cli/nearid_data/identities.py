@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class IdentityRow:
     """One identity, its pictures as the files they were stored as. An empty slot is None.
 
     Attributes:
@@ -108,14 +108,14 @@ class Identities:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, position: int) -> Row:
+    def __getitem__(self, position: int) -> IdentityRow:
         """Read a row whole.
 
         Raises:
             IndexError: there is none at this position.
         """
         number = int(self.numbers[position])
-        return Row(
+        return IdentityRow(
             number,
             self._value("id", number),
             str(self._value("category", number) or ""),

@@ -1,4 +1,4 @@
-"""Making another instance out of an object: same family, same layout, a stated change.
+"""Making another instance out of an object: same family, same blueprint, a stated change.
 
 Kinds of change and what their amount (0 to 1) measures; docs/guides/synth.md tells it to users:
 
@@ -24,15 +24,15 @@ from nearid_cli.synth.sample import DIFFICULTIES
 LEAST_CHANGE = {"easy": 0.20, "medium": 0.10, "hard": 0.04}
 
 
-class Plan(NamedTuple):
-    """A change that is to be made: difficulty, kinds and amount as in `Change`."""
+class Alteration(NamedTuple):
+    """A change that is to be made: difficulty, kinds and amount as in `Alteration`."""
 
     difficulty: str
     kinds: tuple[str, ...]
     amount: float
 
 
-def plan_change(random: np.random.Generator, difficulty: str) -> Plan:
+def plan_change(random: np.random.Generator, difficulty: str) -> Alteration:
     """Difficulty, kinds and amount of a change.
 
     `easy`: shape, texture and colour, strongly. `medium`: one kind, strongly.
@@ -41,13 +41,13 @@ def plan_change(random: np.random.Generator, difficulty: str) -> Plan:
     if difficulty == "mixed":
         difficulty = DIFFICULTIES[int(random.integers(len(DIFFICULTIES)))]
     if difficulty == "easy":
-        return Plan(difficulty, ("shape", "texture", "colour"), random.uniform(0.6, 1.0))
+        return Alteration(difficulty, ("shape", "texture", "colour"), random.uniform(0.6, 1.0))
     kind = ("shape", "texture", "colour", "part")[int(random.integers(4))]
     low, high = (0.6, 1.0) if difficulty == "medium" else (0.2, 0.4)
-    return Plan(difficulty, (kind,), random.uniform(low, high))
+    return Alteration(difficulty, (kind,), random.uniform(low, high))
 
 
-def make_distractor(thing: Thing, plan: Plan, random: np.random.Generator) -> Thing:
+def make_distractor(thing: Thing, plan: Alteration, random: np.random.Generator) -> Thing:
     """Another instance than `thing`, changed according to `plan`."""
     other = draw_thing(thing.category, random)
     for kind in plan.kinds:

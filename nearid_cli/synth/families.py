@@ -1,6 +1,6 @@
 """Drawing an object of a family.
 
-A family is a function that draws a layout. Parts keep their order and their structure (axis, mirror,
+A family is a function that draws a blueprint. Parts keep their order and their structure (axis, mirror,
 operation) within a family, so that two objects of a family differ in numbers only and can be blended.
 """
 
@@ -18,6 +18,6 @@ _FAMILIES = TRAINED | HELD_OUT
 
 def draw_thing(category: str, random: np.random.Generator) -> Thing:
     """An object of a family, one of `CATEGORIES`, with materials and perhaps an emblem."""
-    layout = _FAMILIES[category](random.uniform, random.choice)
-    emblem = draw_emblem(random, layout.emblem_height, layout.emblem_size)
-    return Thing(category, tuple(layout.parts), draw_materials(random), emblem)
+    blueprint = _FAMILIES[category](random.uniform, random.choice)
+    emblem = draw_emblem(random, blueprint.emblem_height, blueprint.emblem_size)
+    return Thing(category, tuple(blueprint.parts), draw_materials(random), emblem)

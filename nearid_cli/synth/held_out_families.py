@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import cos, sin
 
-from nearid_cli.synth.primitives import Family, Layout, Pick, Uniform, bead, box, cylinder, handle, pebble
+from nearid_cli.synth.primitives import Blueprint, Family, Pick, Uniform, bead, box, cylinder, handle, pebble
 
 
-def _teapot(u: Uniform, pick: Pick) -> Layout:
+def _teapot(u: Uniform, pick: Pick) -> Blueprint:
     wide, tall, low = u(0.38, 0.5), u(0.28, 0.42), -0.1
     loop, spout, lean = u(0.17, 0.27), u(0.2, 0.3), u(0.5, 1.0)
     top, lid, knob = low + tall, u(0.05, 0.1), u(0.05, 0.12)
@@ -33,10 +33,10 @@ def _teapot(u: Uniform, pick: Pick) -> Layout:
         cylinder("lid", (0, 0, top), wide * u(0.4, 0.65), lid, 0.04, material=2),
         bead("knob", (0, 0, top + lid + 0.6 * knob), u(0.06, 0.11), knob, material=1),
     ]
-    return Layout(parts, low, 0.2)
+    return Blueprint(parts, low, 0.2)
 
 
-def _camera(u: Uniform, pick: Pick) -> Layout:
+def _camera(u: Uniform, pick: Pick) -> Blueprint:
     wide, tall, low = u(0.52, 0.7), u(0.3, 0.42), -0.05
     lens, long = u(0.17, 0.3), u(0.1, 0.24)
     side, front, top = wide * u(-0.35, 0.35), -0.14, low + tall
@@ -60,10 +60,10 @@ def _camera(u: Uniform, pick: Pick) -> Layout:
             "button", (wide * u(0.45, 0.7), 0.05, top + button * 0.5), u(0.06, 0.12), button, material=2
         ),
     ]
-    return Layout(parts, low, 0.12)
+    return Blueprint(parts, low, 0.12)
 
 
-def _mushroom(u: Uniform, pick: Pick) -> Layout:
+def _mushroom(u: Uniform, pick: Pick) -> Blueprint:
     cap, thick = u(0.45, 0.66), u(0.16, 0.26)
     stem, low = u(0.12, 0.24), -0.8
     parts = [
@@ -74,10 +74,10 @@ def _mushroom(u: Uniform, pick: Pick) -> Layout:
         cylinder("ring", (0, 0, u(-0.45, -0.2)), stem * u(1.2, 1.7), u(0.025, 0.06), material=2),
         pebble("foot", (0, 0, low), (stem * u(1.1, 2.0), stem * 1.3, u(0.08, 0.18)), blend=0.08, material=2),
     ]
-    return Layout(parts, 0.2, 0.16)
+    return Blueprint(parts, 0.2, 0.16)
 
 
-def _creature(u: Uniform, pick: Pick) -> Layout:
+def _creature(u: Uniform, pick: Pick) -> Blueprint:
     long, tall, low = u(0.34, 0.48), u(0.22, 0.34), -0.12
     head, skull, ear = u(0.17, 0.27), u(0.85, 1.2), u(0.08, 0.26)
     x, up = -0.8 * long, low + tall + head * u(0.2, 0.7)
@@ -115,7 +115,7 @@ def _creature(u: Uniform, pick: Pick) -> Layout:
         ),
         pebble("snout", (x - head * 0.9, 0, up - head * 0.2), (u(0.06, 0.13), 0.08, 0.07), material=2),
     ]
-    return Layout(parts, low, 0.16)
+    return Blueprint(parts, low, 0.16)
 
 
 HELD_OUT: dict[str, Family] = {

@@ -1,9 +1,9 @@
-"""The words in which the families are written: solids by the names that people have for them, and layouts."""
+"""The words in which the families are written: solids by the names that people have for them, and blueprints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from nearid_cli.synth.objects import Axis, Mirror, Operation, Part, Triple
 
@@ -13,7 +13,7 @@ Pick = Callable[[list[float]], float]
 """One of several numbers."""
 
 
-class Layout(NamedTuple):
+class Blueprint(NamedTuple):
     """Parts, and where on the first of them an emblem belongs and how large (its half width) it is."""
 
     parts: list[Part]
@@ -21,8 +21,20 @@ class Layout(NamedTuple):
     emblem_size: float
 
 
-Family = Callable[[Uniform, Pick], Layout]
-"""Draws a layout."""
+Family = Callable[[Uniform, Pick], Blueprint]
+"""Draws an object of one kind."""
+
+
+class Details(TypedDict, total=False):
+    """What a solid may have besides its size; as in `Part`."""
+
+    taper: float
+    axis: Axis
+    tilt: float
+    mirror: Mirror
+    operation: Operation
+    blend: float
+    material: int
 
 
 def box(
@@ -31,30 +43,14 @@ def box(
     half: Triple,
     corner: float,
     rounding: float = 0.02,
-    *,
-    taper: float = 0.0,
-    mirror: Mirror = "",
-    tilt: float = 0.0,
-    blend: float = 0.0,
-    material: int = 0,
+    **details: Unpack[Details],
 ) -> Part:
     """A block that stands upright, `corner` the radius of its corners seen from above.
 
     >>> box("seat", (0, 0, 0), (0.4, 0.3, 0.1), 0.05).half
     (0.4, 0.3, 0.1)
     """
-    return Part(
-        name,
-        centre,
-        half,
-        corner=corner,
-        rounding=rounding,
-        taper=taper,
-        mirror=mirror,
-        tilt=tilt,
-        blend=blend,
-        material=material,
-    )
+    return Part(name, centre, half, corner=corner, rounding=rounding, **details)
 
 
 def cylinder(
@@ -63,55 +59,21 @@ def cylinder(
     radius: float,
     length: float,
     rounding: float = 0.02,
-    *,
-    taper: float = 0.0,
-    axis: Axis = "z",
-    mirror: Mirror = "",
-    tilt: float = 0.0,
-    operation: Operation = "union",
-    blend: float = 0.0,
-    material: int = 0,
+    **details: Unpack[Details],
 ) -> Part:
     """A cylinder that reaches `length` to both sides of its centre; with `rounding` of its radius a capsule."""
-    return Part(
-        name,
-        centre,
-        (radius, radius, length),
-        corner=radius,
-        rounding=rounding,
-        taper=taper,
-        axis=axis,
-        mirror=mirror,
-        tilt=tilt,
-        operation=operation,
-        blend=blend,
-        material=material,
-    )
+    return box(name, centre, (radius, radius, length), radius, rounding, **details)
 
 
-def pebble(
-    name: str, centre: Triple, half: Triple, *, mirror: Mirror = "", blend: float = 0.0, material: int = 0
-) -> Part:
+def pebble(name: str, centre: Triple, half: Triple, **details: Unpack[Details]) -> Part:
     """A block rounded as far as it goes: a ball when the half sizes are equal."""
     corner = min(half[:2])
-    rounding = min(corner, half[2])
-    return Part(
-        name, centre, half, corner=corner, rounding=rounding, mirror=mirror, blend=blend, material=material
-    )
+    return box(name, centre, half, corner, min(corner, half[2]), **details)
 
 
-def bead(
-    name: str,
-    centre: Triple,
-    radius: float,
-    height: float,
-    *,
-    mirror: Mirror = "",
-    blend: float = 0.0,
-    material: int = 0,
-) -> Part:
+def bead(name: str, centre: Triple, radius: float, height: float, **details: Unpack[Details]) -> Part:
     """A pebble that is round seen from above."""
-    return pebble(name, centre, (radius, radius, height), mirror=mirror, blend=blend, material=material)
+    return pebble(name, centre, (radius, radius, height), **details)
 
 
 def handle(name: str, centre: Triple, half: Triple, corner: float, rounding: float, wall: float) -> Part:

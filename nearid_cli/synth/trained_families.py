@@ -6,10 +6,10 @@ a `taper` of a round profile, which was meant for a cone but does not narrow it.
 
 from __future__ import annotations
 
-from nearid_cli.synth.primitives import Family, Layout, Pick, Uniform, bead, box, cylinder, handle
+from nearid_cli.synth.primitives import Blueprint, Family, Pick, Uniform, bead, box, cylinder, handle
 
 
-def _bottle(u: Uniform, pick: Pick) -> Layout:
+def _bottle(u: Uniform, pick: Pick) -> Blueprint:
     wide, tall = u(0.26, 0.42), u(0.35, 0.5)
     neck, long = u(0.09, 0.15), u(0.12, 0.24)
     corner = wide * (0.3 if u(0, 1) < 0.3 else 1)
@@ -28,10 +28,10 @@ def _bottle(u: Uniform, pick: Pick) -> Layout:
             material=2,
         ),
     ]
-    return Layout(parts, low, 0.2)
+    return Blueprint(parts, low, 0.2)
 
 
-def _mug(u: Uniform, pick: Pick) -> Layout:
+def _mug(u: Uniform, pick: Pick) -> Blueprint:
     wide, tall = u(0.36, 0.5), u(0.34, 0.6)
     taper = u(-0.12, 0.25)
     loop = u(0.18, min(0.32, tall * 0.7))
@@ -51,10 +51,10 @@ def _mug(u: Uniform, pick: Pick) -> Layout:
             "inside", (x, 0, tall * 0.75), wide * 0.84, tall * 0.6, taper=taper, operation="carve", material=1
         ),
     ]
-    return Layout(parts, 0.0, 0.22)
+    return Blueprint(parts, 0.0, 0.22)
 
 
-def _lamp(u: Uniform, pick: Pick) -> Layout:
+def _lamp(u: Uniform, pick: Pick) -> Blueprint:
     foot, shade = u(0.24, 0.42), u(0.36, 0.58)
     tall, pole = u(0.2, 0.36), u(0.04, 0.1)
     wide = shade * 0.75
@@ -80,10 +80,10 @@ def _lamp(u: Uniform, pick: Pick) -> Layout:
         ),
         bead("bead", (0, 0, u(-0.55, -0.1)), u(0.1, 0.2), u(0.08, 0.2), blend=0.02, material=2),
     ]
-    return Layout(parts, 0.42, 0.2)
+    return Blueprint(parts, 0.42, 0.2)
 
 
-def _car(u: Uniform, pick: Pick) -> Layout:
+def _car(u: Uniform, pick: Pick) -> Blueprint:
     long, tall, wide = u(0.68, 0.85), u(0.14, 0.22), u(0.32, 0.42)
     wheel, cabin = u(0.15, 0.23), u(0.25, 0.45)
     top, axle = 0.05 + tall, -0.1 - tall * 0.9
@@ -113,10 +113,10 @@ def _car(u: Uniform, pick: Pick) -> Layout:
             "roof box", (0, 0, 0.24 + tall), (u(0.08, 0.3), wide * 0.5, u(0.03, 0.1)), 0.04, 0.03, material=2
         ),
     ]
-    return Layout(parts, -0.1, 0.16)
+    return Blueprint(parts, -0.1, 0.16)
 
 
-def _robot(u: Uniform, pick: Pick) -> Layout:
+def _robot(u: Uniform, pick: Pick) -> Blueprint:
     wide, tall = u(0.24, 0.38), u(0.24, 0.34)
     head, arm = u(0.16, 0.28), u(0.05, 0.1)
     neck, hip = tall + head * 0.55 - 0.1, -0.08 - tall - 0.2
@@ -158,10 +158,10 @@ def _robot(u: Uniform, pick: Pick) -> Layout:
             material=2,
         ),
     ]
-    return Layout(parts, -0.05, 0.17)
+    return Blueprint(parts, -0.05, 0.17)
 
 
-def _house(u: Uniform, pick: Pick) -> Layout:
+def _house(u: Uniform, pick: Pick) -> Blueprint:
     wide, deep, tall = u(0.4, 0.58), u(0.32, 0.45), u(0.25, 0.42)
     roof, top, low = u(0.17, 0.32), -0.2 + tall, -0.25 - tall
     parts = [
@@ -198,10 +198,10 @@ def _house(u: Uniform, pick: Pick) -> Layout:
             material=1,
         ),
     ]
-    return Layout(parts, -0.1, 0.13)
+    return Blueprint(parts, -0.1, 0.13)
 
 
-def _rocket(u: Uniform, pick: Pick) -> Layout:
+def _rocket(u: Uniform, pick: Pick) -> Blueprint:
     wide, tall = u(0.18, 0.3), u(0.4, 0.52)
     fin = u(0.12, 0.24)
     x, low = wide + fin * 0.6, -0.16 - tall
@@ -231,10 +231,10 @@ def _rocket(u: Uniform, pick: Pick) -> Layout:
         cylinder("window", (0, -wide * 0.85, u(0.0, 0.25)), u(0.07, 0.13), 0.06, axis="y", material=2),
         cylinder("nozzle", (0, 0, low), wide * u(0.5, 0.85), u(0.07, 0.13), taper=-0.25, material=1),
     ]
-    return Layout(parts, -0.25, 0.15)
+    return Blueprint(parts, -0.25, 0.15)
 
 
-def _chair(u: Uniform, pick: Pick) -> Layout:
+def _chair(u: Uniform, pick: Pick) -> Blueprint:
     wide, deep = u(0.36, 0.5), u(0.34, 0.44)
     seat, back, leg = u(-0.25, 0.0), u(0.25, 0.44), u(0.04, 0.09)
     down, rest = (seat + 0.85) / 2, seat + back + 0.05
@@ -268,7 +268,7 @@ def _chair(u: Uniform, pick: Pick) -> Layout:
         ),
         box("cushion", (0, deep * 0.35, seat + 0.15), (wide * u(0.3, 0.6), 0.1, u(0.08, 0.18)), 0.08, 0.07),
     ]
-    return Layout(parts, seat + back, 0.17)
+    return Blueprint(parts, seat + back, 0.17)
 
 
 TRAINED: dict[str, Family] = {

@@ -30,7 +30,7 @@ class Varying(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """How the rows of a data set are laid out over steps.
 
     An epoch is one permutation of the rows, cut into steps of `accumulation` batches; what is left over at its
@@ -89,7 +89,9 @@ def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(rows)
 
 
-def load(data: Varying, plan: Plan, first_step: int, steps: int, workers: int, collate: Any) -> Iterator[Any]:
+def load(
+    data: Varying, plan: BatchPlan, first_step: int, steps: int, workers: int, collate: Any
+) -> Iterator[Any]:
     """The batches of the steps from `first_step` up to `steps`, in order, `plan.accumulation` for each.
 
     Args:
@@ -123,7 +125,7 @@ def batched(data: Dataset[Any], workers: int, **settings: Any) -> Iterator[Any]:
 class _Batches(Sampler[list[tuple[int, int]]]):
     """All batches of a stretch of steps."""
 
-    def __init__(self, plan: Plan, first_step: int, steps: int) -> None:
+    def __init__(self, plan: BatchPlan, first_step: int, steps: int) -> None:
         self._plan, self._steps = plan, range(first_step, steps)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:

@@ -45,7 +45,7 @@ def make_optimiser(model: nn.Module, name: str, lr: float, weight_decay: float) 
     if not hasattr(torch.optim, "Muon"):
         raise UsageError(f"--optimizer muon needs torch 2.9 or newer, found {torch.__version__}")
     muon = torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-    return Joined([muon, adamw]) if adamw is not None else muon
+    return JointOptimiser([muon, adamw]) if adamw is not None else muon
 
 
 def schedule(kind: str, warmup_steps: int, total_steps: int) -> Callable[[int], float]:
@@ -70,7 +70,7 @@ def schedule(kind: str, warmup_steps: int, total_steps: int) -> Callable[[int], 
     return factor
 
 
-class Joined(Optimizer):
+class JointOptimiser(Optimizer):
     """Several optimisers of disjoint parameters as one, so that a step, a scaler and a schedule see one."""
 
     def __init__(self, parts: list[Optimizer]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from nearid_cli.errors import UsageError
 from nearid_cli.text import printable
 from nearid_cli.training import checkpoints
-from nearid_cli.training.batches import Plan, Varying
+from nearid_cli.training.batches import BatchPlan, Varying
 from nearid_cli.training.cached import cache_features
 from nearid_cli.training.checkpoints import Checkpoint
 from nearid_cli.training.data import open_data
@@ -43,7 +43,7 @@ class Setup:
     accelerator: Any
     trainee: Trainee
     rows: Varying
-    plan: Plan
+    plan: BatchPlan
     validation: ValidationSet | None
     fingerprint: dict[str, Any]
     resumed: Checkpoint | None
@@ -72,7 +72,7 @@ def set_up(options: TrainOptions) -> Setup:
         assert isinstance(rows, TrainingSet)
         folder = options.features or options.output / "features"
         rows = cache_features(rows, trainee, folder, accelerator, options.batch_size)
-    plan = Plan(
+    plan = BatchPlan(
         len(rows),
         options.batch_size,
         options.gradient_accumulation,

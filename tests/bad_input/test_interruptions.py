@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.encoders.hog import hog_spec
+from nearid_cli.encoders.hog import HOG
 from tests.commandline import Nearid, cached_digests
 
 NUMBER = 80
@@ -103,7 +103,7 @@ def many(data: Path) -> Path:
 
 
 def kept() -> set[bytes]:
-    return cached_digests(Cache(Path(os.environ["NEARID_CACHE"])), hog_spec())
+    return cached_digests(Cache(Path(os.environ["NEARID_CACHE"])), HOG)
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:

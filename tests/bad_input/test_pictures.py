@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.encoders.hog import hog_spec
+from nearid_cli.encoders.hog import HOG
 from tests.commandline import Finished, Nearid, cached_digests
 from tests.tiny import SIZE
 
@@ -49,7 +49,7 @@ def bad(data: Path) -> dict[str, str]:
 
 def kept() -> set[bytes]:
     """The digests of the pictures whose embedding is in the cache."""
-    return cached_digests(Cache(Path(os.environ["NEARID_CACHE"])), hog_spec())
+    return cached_digests(Cache(Path(os.environ["NEARID_CACHE"])), HOG)
 
 
 def parts() -> set[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.encoders.hog import hog_spec
+from nearid_cli.encoders.hog import HOG
 from tests.commandline import Nearid, cached_digests, warnings_of_work
 
 SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
@@ -92,7 +92,7 @@ def test_listing_while_parts_merge(tmp_path: Path) -> None:
     row = np.eye(1, 8, dtype=np.float32)
     writer = Cache(folder)
     digests = [index.to_bytes(32, "big") for index in range(120)]
-    writer.add(hog_spec(), digests[:1], row)
+    writer.add(HOG, digests[:1], row)
     stop = threading.Event()
     lost: list[int] = []
     errors: list[Exception] = []
@@ -101,7 +101,7 @@ def test_listing_while_parts_merge(tmp_path: Path) -> None:
         while not stop.is_set():
             try:
                 reader = Cache(folder)
-                if digests[0] not in reader.load(hog_spec(), digests):
+                if digests[0] not in reader.load(HOG, digests):
                     lost.append(1)
                 if not reader.info():
                     lost.append(2)
@@ -111,18 +111,18 @@ def test_listing_while_parts_merge(tmp_path: Path) -> None:
     reading = threading.Thread(target=read)
     reading.start()
     for digest in digests[1:]:
-        writer.add(hog_spec(), [digest], row)
+        writer.add(HOG, [digest], row)
         writer.compact(above=1)
     stop.set()
     reading.join()
     assert (lost, errors) == ([], [])
-    assert set(writer.load(hog_spec(), digests)) == set(digests)
+    assert set(writer.load(HOG, digests)) == set(digests)
 
 
 def check(nearid: Nearid, number: int) -> None:
     finished = nearid("cache", "verify")
     assert finished.code == 0, finished.err
     folder = Path(os.environ["NEARID_CACHE"])
-    assert len(cached_digests(Cache(folder), hog_spec())) == number
+    assert len(cached_digests(Cache(folder), HOG)) == number
     assert not list(folder.rglob("*.tmp"))
     assert not list(folder.rglob("*.damaged"))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from skimage.feature import hog
 
-from nearid_cli.encoders.hog import HogEncoder, hog_spec
+from nearid_cli.encoders.hog import HOG, HogEncoder
 
 DATA = Path(skimage.__file__).parent / "data"
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "retina.jpg")
@@ -94,7 +94,7 @@ def test_batches_and_threads_change_nothing():
 
 
 def test_spec_is_fixed():
-    spec = hog_spec()
+    spec = HOG
     assert spec == ENCODER.spec
     assert (spec.name, spec.checkpoint, spec.folder, spec.revision, spec.dtype) == (
         "hog",
@@ -109,7 +109,7 @@ def test_spec_is_fixed():
 
 def test_spec_costs_no_heavy_import():
     code = (
-        "import sys; from nearid_cli.encoders.hog import hog_spec; hog_spec();"
+        "import sys; from nearid_cli.encoders.hog import HOG; HOG;"
         "sys.exit(' '.join({'torch', 'skimage', 'PIL', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""

@@ -19,8 +19,8 @@ from nearid_cli.encoders.perceptual_hash import (
     BITS,
     COPY_BITS,
     COPY_SIMILARITY,
+    PERCEPTUAL_HASH,
     PerceptualHash,
-    perceptual_hash_spec,
 )
 
 DATA = Path(skimage.__file__).parent / "data"
@@ -196,7 +196,7 @@ def test_batches_and_threads_change_nothing():
 
 
 def test_spec_is_fixed():
-    spec = perceptual_hash_spec()
+    spec = PERCEPTUAL_HASH
     assert spec == ENCODER.spec
     assert (spec.name, spec.checkpoint, spec.folder, spec.dtype) == ("perceptual-hash", "", None, "float32")
     # Old caches are found by it: a new value here means that what hashes hold has changed.

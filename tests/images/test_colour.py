@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from nearid_cli.images.colour import is_srgb
 from nearid_cli.images.decode import decode, read_picture, to_rgb
 from nearid_cli.images.reading import Findings, Reading
-from nearid_cli.images.tags import Directory
+from nearid_cli.images.tags import TagDirectory
 from tests import icc
 
 CONVERT = Reading(color_profile="convert")
@@ -169,7 +169,7 @@ def test_twelve_bit_grey_uses_its_whole_range():
         file, np.zeros((1, 4), np.uint16), photometric="minisblack", byteorder="<", metadata=None
     )
     content = bytearray(file.getvalue())
-    directory = Directory.read(bytes(content))
+    directory = TagDirectory.read(bytes(content))
     at = content.index(directory.entries[258])
     content[at + 8 : at + 10] = b"\x0c\0"
     start = int(directory.number(273, 0))

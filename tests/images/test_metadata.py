@@ -218,7 +218,7 @@ def test_broken_tags_of_a_tiff_do_not_matter():
     content = encoded(
         CAT, "TIFF", tiffinfo={ORIENTATION: 6, 270: "a description", 34665: 7, 34853: 9, 282: 72.0}
     )
-    directory = tags.Directory.read(content)
+    directory = tags.TagDirectory.read(content)
     for tag in (270, 34665, 34853, 282, 283, 296):
         for kind in TYPES:
             row = directory.entries.get(tag)

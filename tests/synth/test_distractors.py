@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.synth.categories import CATEGORIES
-from nearid_cli.synth.distractors import LEAST_CHANGE, Plan, make_distractor, plan_change
+from nearid_cli.synth.distractors import LEAST_CHANGE, Alteration, make_distractor, plan_change
 from nearid_cli.synth.families import draw_thing
 from nearid_cli.synth.objects import Thing
 from nearid_cli.synth.sample import DIFFICULTIES, KINDS
@@ -16,7 +16,7 @@ from nearid_cli.synth.sample import DIFFICULTIES, KINDS
 
 def changed(category: str, kind: str, amount: float, seed: int = 0) -> tuple[Thing, Thing]:
     thing = draw_thing(category, np.random.default_rng(seed))
-    plan = Plan("medium", (kind,), amount)
+    plan = Alteration("medium", (kind,), amount)
     return thing, make_distractor(thing, plan, np.random.default_rng([seed, 1]))
 
 

@@ -15,7 +15,7 @@ from nearid_cli.synth import render as render_module
 from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.contexts import draw_context
 from nearid_cli.synth.cutouts import cut_out
-from nearid_cli.synth.distractors import LEAST_CHANGE, Plan, make_distractor
+from nearid_cli.synth.distractors import LEAST_CHANGE, Alteration, make_distractor
 from nearid_cli.synth.families import draw_thing
 from nearid_cli.synth.render import render
 from nearid_cli.synth.sample import DIFFICULTIES, Sample, SynthOptions
@@ -152,7 +152,9 @@ def test_kinds_of_change_in_pixels(kind: str) -> None:
         for seed in range(10):
             random = np.random.default_rng(seed)
             thing, context = draw_thing(CATEGORIES[seed], random), draw_context(random)
-            other = make_distractor(thing, Plan("hard", (kind,), amount), np.random.default_rng([seed, 1]))
+            other = make_distractor(
+                thing, Alteration("hard", (kind,), amount), np.random.default_rng([seed, 1])
+            )
             cutouts = cut_out([thing, other], [context], 32, "cpu")
             alike = np.array_equal(cutouts.coverage[0], cutouts.coverage[1])
             if kind in ("colour", "texture"):

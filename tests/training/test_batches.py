@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
-from nearid_cli.training.batches import Plan, load
+from nearid_cli.training.batches import BatchPlan, load
 
 
 class Numbers:
@@ -29,7 +29,7 @@ class Numbers:
 
 plans = st.builds(
     lambda share, processes, accumulation, extra, seed: (
-        Plan(share * processes * accumulation + extra, share * processes, accumulation, seed),
+        BatchPlan(share * processes * accumulation + extra, share * processes, accumulation, seed),
         processes,
     ),
     st.integers(1, 5),
@@ -41,7 +41,7 @@ plans = st.builds(
 
 
 @given(plans)
-def test_an_epoch_has_every_row_at_most_once_and_drops_less_than_a_step(case: tuple[Plan, int]) -> None:
+def test_an_epoch_has_every_row_at_most_once_and_drops_less_than_a_step(case: tuple[BatchPlan, int]) -> None:
     plan, _ = case
     steps = [plan.step(step) for step in range(2 * plan.steps_per_epoch)]
     for epoch in range(2):
@@ -55,10 +55,10 @@ def test_an_epoch_has_every_row_at_most_once_and_drops_less_than_a_step(case: tu
 
 
 @given(plans)
-def test_processes_share_every_batch(case: tuple[Plan, int]) -> None:
+def test_processes_share_every_batch(case: tuple[BatchPlan, int]) -> None:
     whole, processes = case
     parts = [
-        Plan(whole.rows, whole.batch_size, whole.accumulation, whole.seed, process, processes)
+        BatchPlan(whole.rows, whole.batch_size, whole.accumulation, whole.seed, process, processes)
         for process in range(processes)
     ]
     for step in range(whole.steps_per_epoch + 1):
@@ -68,10 +68,12 @@ def test_processes_share_every_batch(case: tuple[Plan, int]) -> None:
 
 
 def test_seed_and_epoch_decide_the_order() -> None:
-    plan = Plan(50, 50, seed=1)
-    assert plan.step(0) == Plan(50, 50, seed=1).step(0)
+    plan = BatchPlan(50, 50, seed=1)
+    assert plan.step(0) == BatchPlan(50, 50, seed=1).step(0)
     orders = [
-        tuple(row for _, row in p.step(step)[0]) for p in (plan, Plan(50, 50, seed=2)) for step in range(2)
+        tuple(row for _, row in p.step(step)[0])
+        for p in (plan, BatchPlan(50, 50, seed=2))
+        for step in range(2)
     ]
     assert len(set(orders)) == 4
     assert all(sorted(order) == list(range(50)) for order in orders)
@@ -80,7 +82,7 @@ def test_seed_and_epoch_decide_the_order() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("first", [0, 3])
 def test_items_are_of_their_epoch_whoever_makes_them(workers: int, first: int) -> None:
-    plan = Plan(10, 2, accumulation=2, seed=3)
+    plan = BatchPlan(10, 2, accumulation=2, seed=3)
     state = torch.get_rng_state()
     found = list(load(Numbers(10), plan, first, 7, workers, collate=list))
     assert found == [batch for step in range(first, 7) for batch in plan.step(step)]
@@ -102,5 +104,5 @@ def test_items_are_of_their_epoch_whoever_makes_them(workers: int, first: int) -
 )
 def test_what_makes_no_batches(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as error:
-        Plan(**settings)
+        BatchPlan(**settings)
     assert error.value.message == message

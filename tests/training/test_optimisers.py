@@ -9,7 +9,7 @@ from torch import nn
 from nearid_cli.encoders.nearid_model import NearIDModel
 from nearid_cli.errors import UsageError
 from nearid_cli.training.model import build_model
-from nearid_cli.training.optimisers import Joined, make_optimiser, schedule
+from nearid_cli.training.optimisers import JointOptimiser, make_optimiser, schedule
 from tests.tiny import VISION, write_json
 
 
@@ -38,7 +38,7 @@ def test_adamw_decays_matrices_only(model: NearIDModel) -> None:
 
 def test_muon_takes_the_matrices_of_layers_and_nothing_else(model: NearIDModel) -> None:
     optimiser = make_optimiser(model, "muon", 1e-3, 0.1)
-    assert isinstance(optimiser, Joined)
+    assert isinstance(optimiser, JointOptimiser)
     muon, *adamw = optimiser.param_groups
     hidden = names(model, muon)
     rest = set().union(*(names(model, group) for group in adamw))

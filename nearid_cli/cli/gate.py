@@ -101,6 +101,7 @@ def check(
     from nearid_cli import reports
     from nearid_cli.gate.judge import judge
     from nearid_cli.gate.rules import load_rules, named_baseline
+    from nearid_cli.results.reading import read_result
 
     show.check_format(form)
     outputs = output or []
@@ -113,7 +114,7 @@ def check(
         raise UsageError(
             '--update-baseline needs --baseline FILE, or baseline = "FILE" in [gate]: where the new baseline goes'
         )
-    result = reports.read_result(run, holes=True)
+    result = read_result(run, holes=True)
     if update_baseline and baseline is not None:
         reports.check_outputs([baseline], known=(".json",))
         code = finish(judge(result, result, rules, run_name=str(run), baseline_name=str(run)), form, outputs)
@@ -151,9 +152,10 @@ def init(
     from nearid_cli import reports
     from nearid_cli.files import replace_file
     from nearid_cli.gate.starter import starter
+    from nearid_cli.results.reading import read_result
 
     if output is None:
-        print(starter(reports.read_result(run), str(run), run.as_posix()), end="")
+        print(starter(read_result(run), str(run), run.as_posix()), end="")
         sys.stdout.flush()
         logger.info("save this as nearid.toml; then: %s", shlex.join(["nearid", "gate", str(run)]))
         return
@@ -166,7 +168,7 @@ def init(
     if output.exists():
         raise UsageError(f"{printable(output)} exists; print the rules without -o and paste them in")
     baseline = output.with_name(f"{output.stem}-baseline.json")
-    text = starter(reports.read_result(run), str(run), baseline.name)
+    text = starter(read_result(run), str(run), baseline.name)
     _hides(output)
     _store(run, baseline)
     replace_file(output, text.encode())
@@ -207,16 +209,16 @@ def read_baseline(path: Path | None, *, holes: bool = False) -> ScoreResult | Co
 
     Args:
         path: the file.
-        holes: as for `reports.read_result`.
+        holes: as for `read_result`.
 
     Raises:
         InputError: the file is there and cannot be read, or is not a result.
     """
-    from nearid_cli import reports
+    from nearid_cli.results.reading import read_result
 
     if path is None or not (path.exists() or path.is_symlink()):
         return None
-    return reports.read_result(path, holes=holes)
+    return read_result(path, holes=holes)
 
 
 def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:

@@ -109,7 +109,9 @@ def score(
     if rules is not None:
         before = read_baseline(baseline, holes=True)
     elif baseline is not None:
-        before = reports.read_score(baseline)
+        from nearid_cli.results.reading import read_score
+
+        before = read_score(baseline)
     result = run(
         references,
         generations,

@@ -60,8 +60,8 @@ def _open(url: str) -> None:
 
 def _read(paths: list[Path]) -> ScoreResult | CompareResult:
     """The result, or a comparison of the results of several methods, which are named after their files."""
-    from nearid_cli.reports import read_result, read_score
     from nearid_cli.reports.locations import anchored
+    from nearid_cli.results.reading import read_result, read_score
 
     if len(paths) == 1:
         return anchored(read_result(paths[0]), paths[0].parent)

@@ -16,8 +16,8 @@ from nearid_cli.layouts.find import How
 from nearid_cli.layouts.found import Side
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.reports.locations import anchored
-from nearid_cli.reports.reading import read_score
 from nearid_cli.results import ScoreResult
+from nearid_cli.results.reading import read_score
 from nearid_cli.text import printable
 
 logger = logging.getLogger(__name__)

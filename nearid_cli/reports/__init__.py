@@ -15,7 +15,6 @@ from nearid_cli.reports.files import (
 )
 from nearid_cli.reports.json_text import to_json
 from nearid_cli.reports.order import check_sort, default_sort, sorted_methods, sorted_subjects, worst_images
-from nearid_cli.reports.reading import read_result, read_score
 from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
 
 __all__ = [
@@ -27,8 +26,6 @@ __all__ = [
     "check_sort",
     "default_sort",
     "findings",
-    "read_result",
-    "read_score",
     "render_pair",
     "render_score",
     "score_tables",

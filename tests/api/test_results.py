@@ -17,8 +17,8 @@ from PIL import Image
 import nearid_cli
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.reports.reading import read_result
 from nearid_cli.results import CompareResult, EmbedResult, GateResult, Methods, ScoreResult, Subjects
+from nearid_cli.results.reading import read_result
 from tests.commandline import Nearid
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from nearid_cli.reports import read_result, to_json
+from nearid_cli.reports import to_json
 from nearid_cli.results import CompareResult
+from nearid_cli.results.reading import read_result
 from tests.commandline import Nearid
 from tests.comparing import random_methods, scored
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports import read_result, to_json
+from nearid_cli.reports import to_json
 from nearid_cli.results import CompareResult, Comparison, Pairing, ScoreResult
+from nearid_cli.results.reading import read_result
 from tests.comparing import scored
 
 Prompted = Mapping[str, Mapping[str, Sequence[float]]]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nearid_cli.reports import read_score
+from nearid_cli.results.reading import read_score
 from tests.commandline import Nearid
 
 SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")

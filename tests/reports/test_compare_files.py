@@ -8,7 +8,8 @@ import pytest
 from junitparser import JUnitXml
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import read_result, to_json, write, write_images
+from nearid_cli.reports import to_json, write, write_images
+from nearid_cli.results.reading import read_result
 
 
 def test_json_round_trip(compared, tmp_path):

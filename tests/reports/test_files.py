@@ -16,12 +16,12 @@ from nearid_cli.reports import (
     COMPARE_EXTENSIONS,
     SCORE_EXTENSIONS,
     check_outputs,
-    read_score,
     to_json,
     write,
     write_images,
 )
 from nearid_cli.results import Image, PairResult
+from nearid_cli.results.reading import read_score
 
 FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nearid_cli.reports import read_result
 from nearid_cli.reports.locations import anchored, generation_file, reference_file
+from nearid_cli.results.reading import read_result
 from tests.commandline import Nearid
 
 

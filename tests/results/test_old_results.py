@@ -14,9 +14,10 @@ from nearid_cli.errors import InputError
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.scoring import PROTOCOL
 from nearid_cli.gate.judge import judge
-from nearid_cli.reports import read_result, read_score, to_json, write
+from nearid_cli.reports import to_json, write
 from nearid_cli.results import Rule, ScoreResult
 from nearid_cli.results.compare import COMPARE_SCHEMA
+from nearid_cli.results.reading import read_result, read_score
 from nearid_cli.results.score import SCORE_SCHEMA
 
 OLD = Path(__file__).parent / "old"

@@ -1,0 +1,281 @@
+"""Finished results back from JSON, checked key by key, so that later jobs can compare, gate and show them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import sys
+import types
+import typing
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from nearid_cli.activity import doing
+from nearid_cli.errors import InputError
+from nearid_cli.results.compare import COMPARE_SCHEMA, CompareResult, Methods
+from nearid_cli.results.named import Named
+from nearid_cli.results.score import SCORE_SCHEMA, ScoreResult
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+    from cattrs.dispatch import StructureHook
+
+logger = logging.getLogger(__name__)
+
+_OLD_SCORE, _OLD_COMPARE = "nearid.score/1", "nearid.compare/1"
+_OF_SCORE, _OF_COMPARE = (SCORE_SCHEMA, _OLD_SCORE), (COMPARE_SCHEMA, _OLD_COMPARE)  # the present one first
+_CHANGED = "aggregate retention, the intervals, SSR and PA"
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(_OF_SCORE, ScoreResult),
+    **dict.fromkeys(_OF_COMPARE, CompareResult),
+}
+_COMMANDS = {ScoreResult: "nearid score", CompareResult: "nearid compare"}
+
+_SHOWN = 10  # so many problems of one file are told, and so much of a value that is wrong: four times as many letters
+
+
+def read_score(path: Path) -> ScoreResult:
+    """Read what `nearid score -o FILE.json` wrote. Unknown keys, from a newer release, are passed over.
+
+    What an older release wrote is read, too, and said to be old: some of its numbers mean something else.
+
+    Raises:
+        InputError: the file cannot be read, is not JSON, is of another schema, or values are missing or of
+            the wrong type; the message names their places.
+    """
+    return cast("ScoreResult", _read(path, _OF_SCORE))
+
+
+def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResult:
+    """Read what `nearid score` or `nearid compare` wrote with `-o FILE.json`.
+
+    Args:
+        path: the file.
+        holes: read a null as NaN where there must be a number, for the gate, whose verdict says what is missing.
+
+    Raises:
+        InputError: as for `read_score`.
+    """
+    return _read(path, (*_OF_SCORE, *_OF_COMPARE), holes)
+
+
+def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResult | CompareResult:
+    with doing(f"reading {printable(path)}"):
+        return _checked(path, schemas, holes)
+
+
+def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | CompareResult:
+    name = printable(path)
+    made_by = " or ".join(dict.fromkeys(_COMMANDS[_KINDS[schema]] for schema in schemas))
+    try:
+        document = json.loads(path.read_bytes(), parse_constant=_no_constant)
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is not a result of {made_by}: not valid JSON ({error})") from error
+    schema: Any = document.get("schema") if isinstance(document, dict) else None
+    if schema not in schemas:
+        found = f"its schema is {printable(str(schema))}" if schema else "it has no schema"
+        present = [one for one in schemas if one in (SCORE_SCHEMA, COMPARE_SCHEMA)]
+        raise InputError(
+            f"{name} is not a result of {made_by}: expected schema {' or '.join(present)} but {found}; "
+            f"make it with {made_by} ... -o FILE.json"
+        )
+    kind, problems = _KINDS[schema], []
+    try:
+        result: ScoreResult | CompareResult = _converter(holes).structure(document, kind)
+    except (ExceptionGroup, MisfitError) as error:
+        problems = list(_misfits(error))
+    else:
+        if schema in (_OLD_SCORE, _OLD_COMPARE):
+            result = _as_old(result)
+        problems = [problem for place, one in _scores(result) for problem in _gaps(one, place)]
+    if problems:
+        first, *rest = problems
+        more = [f"and {len(rest) - _SHOWN:,} more"] if len(rest) > _SHOWN else []
+        raise InputError(
+            f"{name} is not a valid result of {_COMMANDS[kind]}: {first}", [*rest[:_SHOWN], *more]
+        )
+    if schema in (_OLD_SCORE, _OLD_COMPARE):
+        logger.warning(
+            "%s is of an older nearid (%s), in which %s meant something else; make it anew",
+            name,
+            schema,
+            _CHANGED
+            if schema == _OLD_SCORE
+            else f"{_CHANGED}, which generations are paired and the p-values",
+        )
+    return result
+
+
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _as_old(result: ScoreResult | CompareResult) -> ScoreResult | CompareResult:
+    """An old result without what it must not say any more.
+
+    What a score called SSR and PA is of all pairs of references and distractors. The scores of a comparison are as old
+    as it is, and its ranks and its tests did not heed which subjects and prompts a method lacks.
+    """
+    if isinstance(result, ScoreResult):
+        return _old_score(result)
+    methods = (
+        replace(one, result=_old_score(one.result), ranks=dict.fromkeys(one.ranks)) for one in result.methods
+    )
+    compared = (replace(one, verdict="of an older nearid: compare anew") for one in result.comparisons)
+    return replace(result, methods=Methods(methods), comparisons=tuple(compared))
+
+
+def _old_score(result: ScoreResult) -> ScoreResult:
+    aggregate = {}
+    for metric, one in result.aggregate.items():
+        trials = ("ssr", "ssr_ci95", "pa", "pa_ci95") if one.pa is not None else ()
+        moved: dict[str, Any] = {f"all_pairs_{name}": getattr(one, name) for name in trials}
+        aggregate[metric] = replace(one, **moved | dict.fromkeys(trials))
+    return replace(result, schema=_OLD_SCORE, aggregate=aggregate)
+
+
+def _scores(result: ScoreResult | CompareResult) -> list[tuple[str, ScoreResult]]:
+    """The score results in a result, with their places."""
+    if isinstance(result, ScoreResult):
+        return [("", result)]
+    return [(f"methods[{i}].result.", method.result) for i, method in enumerate(result.methods)]
+
+
+def _gaps(result: ScoreResult, where: str) -> Iterator[str]:
+    """What is named twice or lacks scores: every table reads every metric from every row."""
+    metrics = [metric.name for metric in result.metrics]
+    if not metrics:
+        yield f"{where}metrics is empty"
+    subjects = [subject.subject for subject in result.subjects]
+    for noun, names in (("metric", metrics), ("subject", subjects)):
+        for name in (name for name, times in Counter(names).items() if times > 1):
+            yield f"{where}{noun}s has the {noun} {printable(name)} twice"
+    rows: dict[str, list[Mapping[str, Any]]] = {
+        "aggregate": [result.aggregate],
+        "subjects": [subject.scores for subject in result.subjects],
+        "images": [image.scores for image in result.images],
+    }
+    for place, every in rows.items():
+        for i, scores in enumerate(every):
+            if missing := set(metrics) - scores.keys():
+                yield f"{where}{place}[{i}] has no scores of the metric {printable(min(missing))}"
+
+
+class MisfitError(Exception):
+    """A value that is not what the schema says: what is to be said before its place, and after it."""
+
+
+@cache
+def _converter(holes: bool) -> Converter:
+    """What makes results of JSON values. It makes them as strictly as JSON can say it: no text is taken for a number.
+
+    Args:
+        holes: make NaN of null where there must be a number.
+    """
+    from cattrs import Converter
+
+    def is_tuple(kind: Any) -> bool:
+        return typing.get_origin(kind) is tuple or (isinstance(kind, type) and issubclass(kind, Named))
+
+    def is_mapping(kind: Any) -> bool:
+        return typing.get_origin(kind) is Mapping
+
+    converter = Converter()
+    converter.register_structure_hook_factory(dataclasses.is_dataclass, _object)
+    converter.register_structure_hook_factory(is_tuple, _list)
+    converter.register_structure_hook_factory(is_mapping, _mapping)
+    converter.register_structure_hook(float, _number_or_hole if holes else _number)
+    converter.register_structure_hook(int, lambda value, _: _expected(value, int, "a whole number"))
+    converter.register_structure_hook(str, lambda value, _: _expected(value, str, "a text"))
+    converter.register_structure_hook(bool, lambda value, _: _expected(value, bool, "true or false"))
+    return converter
+
+
+def _object(kind: Any, converter: Converter) -> StructureHook:
+    build = converter.gen_structure_attrs_fromdict(kind)
+    required = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+    def structure(value: Any, kind: Any) -> Any:
+        if lacking := [key for key in required if key not in _expected(value, dict, "an object")]:
+            raise MisfitError("", f" lacks {', '.join(lacking)}")
+        return build(value, kind)
+
+    return structure
+
+
+def _mapping(kind: Any, converter: Converter) -> StructureHook:
+    from cattrs.gen import make_mapping_structure_fn
+
+    build: StructureHook = make_mapping_structure_fn(kind, converter)
+    return lambda value, kind: build(_expected(value, dict, "an object"), kind)
+
+
+def _list(kind: Any, converter: Converter) -> StructureHook:
+    """Of a tuple: any number of items, or so many as the annotation says, which are all alike."""
+    item, *more = typing.get_args(kind) or (kind.item, ...)
+    size = None if Ellipsis in more else 1 + len(more)
+    items: Any = types.GenericAlias(list, item)
+    build = converter.get_structure_hook(items)
+
+    def structure(value: Any, _: Any) -> tuple[Any, ...]:
+        if len(_expected(value, list, "a list")) != (len(value) if size is None else size):
+            raise _unexpected(f"{size} values", value)
+        return tuple(build(value, items))
+
+    return structure
+
+
+def _expected(value: Any, kind: type, wanted: str) -> Any:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _unexpected(wanted, value)
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _unexpected("a number", value)
+    if abs(value) > sys.float_info.max:
+        raise _unexpected("a finite number", value)
+    return float(value)
+
+
+def _number_or_hole(value: Any, kind: Any) -> float:
+    return math.nan if value is None else _number(value, kind)
+
+
+def _unexpected(wanted: str, value: Any) -> MisfitError:
+    shown, most = printable(json.dumps(value, ensure_ascii=False)), 4 * _SHOWN
+    return MisfitError(
+        "expected ", f" to be {wanted} but got {shown if len(shown) < most else shown[:most] + '...'}"
+    )
+
+
+def _misfits(error: Exception, place: str = "") -> Iterator[str]:
+    """What is wrong in a document and where, each in a line, in the order of the document."""
+    if isinstance(error, MisfitError):
+        before, after = error.args
+        yield f"{before}{place.lstrip('.') or 'the document'}{after}"
+        return
+    from cattrs.errors import AttributeValidationNote, ClassValidationError, IterableValidationError
+
+    if not isinstance(error, ClassValidationError | IterableValidationError):
+        raise error
+    inside, others = error.group_exceptions()
+    for one, note in inside:
+        step = note.name if isinstance(note, AttributeValidationNote) else note.index
+        yield from _misfits(one, place + (f"[{step}]" if isinstance(step, int) else f".{printable(step)}"))
+    for other in others:
+        yield from _misfits(other, place)

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.reports.html import Pictures, Shown, embed, page_files, plots, served, to_html
-from nearid_cli.reports.html.data import json_in_html, page_data
+from nearid_cli.reports.html.data import page_data
 from nearid_cli.reports.html.heatmap import BAND, HEATS, heatmap
+from nearid_cli.reports.html.page import environment
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.html.words import answer
 from nearid_cli.reports.labels import Label
@@ -146,7 +147,7 @@ def test_the_policy_allows_this_style_and_this_script_only(html: str) -> None:
 
 @given(st.recursive(st.text() | st.none() | st.floats(allow_nan=False, allow_infinity=False), st.lists))
 def test_data_comes_back_from_the_page_and_cannot_leave_its_element(value) -> None:
-    text = json_in_html(value)
+    text = environment().from_string("{{ value | tojson }}").render(value=value)
     assert json.loads(text) == value
     assert not set("<>&\u2028\u2029") & set(text)
     assert text.isascii()
@@ -438,8 +439,8 @@ def called(name: str) -> Label:
 
 def test_whiskers_and_bands_are_where_the_numbers_are() -> None:
     rows = [
-        plots.Row(called("a"), "m0", 0.5, (0.4, 0.6), (0.1, 0.9)),
-        plots.Row(called("b"), "m1", 0.7, (0.65, 0.9), (None, 0.8), hollow=True),
+        plots.Whisker(called("a"), "m0", 0.5, (0.4, 0.6), (0.1, 0.9)),
+        plots.Whisker(called("b"), "m1", 0.7, (0.65, 0.9), (None, 0.8), hollow=True),
     ]
     svg = svg_of(plots.interval_plot("x", "scores", rows, ends=("floor", "ceiling")))
     a, b = (float(circle.get("cx")) for circle in svg.iter("circle"))
@@ -462,8 +463,8 @@ def test_whiskers_and_bands_are_where_the_numbers_are() -> None:
 
 def test_a_difference_shows_its_sign_and_zero() -> None:
     rows = [
-        plots.Row(called("a"), "m0", 0.03, (0.01, 0.05), (-0.02, 0.02)),
-        plots.Row(called("b"), "m1", None),
+        plots.Whisker(called("a"), "m0", 0.03, (0.01, 0.05), (-0.02, 0.02)),
+        plots.Whisker(called("b"), "m1", None),
     ]
     svg = svg_of(plots.interval_plot("x", "differences", rows, zero=True))
     assert {"+0.030", "-"} <= {text.text for text in svg.iter("text")}
@@ -537,9 +538,10 @@ def test_a_heatmap_has_a_cell_for_every_number() -> None:
     cells = [[0.1 * i + 0.005 * j for j in range(90)] for i in range(3)]
     cells[1][5] = None
     names = [called(f"subject {j}") for j in range(90)]
-    parts = heatmap("x", "heat", [called("a"), called("b"), called("<c>")], names, cells)
-    assert len(parts) == -(-90 // BAND)  # a picture that fits on a sheet of paper for every forty
-    svg = svg_of(f"<svg>{''.join(parts)}</svg>")
+    svg = svg_of(
+        f"<svg>{heatmap('x', 'heat', [called('a'), called('b'), called('<c>')], names, cells)}</svg>"
+    )
+    assert len(svg) == -(-90 // BAND)  # a picture that fits on a sheet of paper for every forty
     titles = [title.text for title in svg.iter("title") if ": " in title.text]
     assert len(titles) == 3 * 90
     assert "<c>, subject 89: 0.645" in titles

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def methods_of(result: ScoreResult | CompareResult) -> tuple[Method, ...]:
     return (Method(name, result, copies, False, (), {}),)
 
 
-def subjects_of(methods: tuple[Method, ...]) -> list[str]:
+def subjects_of(methods: Sequence[Method]) -> list[str]:
     """Every subject that some method has, in the order in which they come."""
     return list({subject.subject: None for method in methods for subject in method.result.subjects})
 
@@ -153,18 +152,6 @@ def page_data(result: ScoreResult | CompareResult, pictures: Pictures) -> dict[s
         "thumbnails": [shown.thumbnail for shown in pictures.shown],
         "full": [shown.full for shown in pictures.shown if shown.full is not None],
     }
-
-
-def json_in_html(value: Any) -> str:
-    r"""JSON that may stand inside a `<script>` element: nothing in it can end the element or begin a comment.
-
-    >>> json_in_html({"name": "</script>&\u2028"})
-    '{"name":"\\u003c/script\\u003e\\u0026\\u2028"}'
-    """
-    text = json.dumps(
-        value, separators=(",", ":"), allow_nan=False
-    )  # ASCII: escapes U+2028 and lone surrogates
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _row(method: int, subject: int, image: Image, picture: int, metrics: list[str]) -> list[Any]:

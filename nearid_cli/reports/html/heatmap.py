@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from nearid_cli.reports.figures import figure
 from nearid_cli.reports.html.svg import escaped, labelled_text, picture, spanned, text
 from nearid_cli.reports.labels import Label
@@ -38,7 +40,7 @@ def heatmap(
     rows: Sequence[Label],
     columns: Sequence[Label],
     cells: Sequence[Sequence[float | None]],
-) -> list[str]:
+) -> Markup:
     """Methods (rows) by subjects (columns): a picture for every 40 columns, with one scale of colours for all.
 
     Args:
@@ -63,7 +65,7 @@ def heatmap(
         description = f"{size}; colours from {figure(low)} to {figure(high)}."
         name = f"{ident}-{start // BAND}" if start else ident
         pictures.append(picture(name, (_WIDTH, height), title + part, description, body, "heatmap"))
-    return pictures
+    return Markup("").join(pictures)
 
 
 def _band(

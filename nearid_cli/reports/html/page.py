@@ -1,6 +1,6 @@
 """The report as one HTML file that needs nothing else: no server, no network, no other file.
 
-The template, the styles and the script are the files beside this one. A content security policy allows exactly
+The templates, the styles and the scripts are the files beside this one. A content security policy allows exactly
 this style and this script, by their hashes, and pictures from the page itself: whatever a file name holds, nothing
 else runs.
 """
@@ -8,28 +8,30 @@ else runs.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-from importlib import resources
-from string import Template
+from collections.abc import Iterable, Iterator, Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from nearid_cli.reports import gate_text
 from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.ground import apart, ground
-from nearid_cli.reports.html import sections, tables
-from nearid_cli.reports.html.data import json_in_html, memory_note, methods_of, page_data, subjects_of
+from nearid_cli.reports.html import blocks, plots, sections
+from nearid_cli.reports.html.blocks import Bullets, Section
+from nearid_cli.reports.html.data import memory_note, methods_of, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Pictures
-from nearid_cli.reports.html.svg import LEAST_SPAN, escaped
+from nearid_cli.reports.html.svg import LEAST_SPAN
 from nearid_cli.reports.html.words import answer
 from nearid_cli.reports.labels import cut
 from nearid_cli.reports.order import best_first
 from nearid_cli.reports.terminal import findings
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, GateResult, Method, ScoreResult
-from nearid_cli.text import count
+from nearid_cli.text import count, printable
 
 _SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
-_LINK = 36  # so many characters of a section's title its link shows
-_LONG = 70  # a title of more characters is set smaller
 
 
 def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateResult | None = None) -> str:
@@ -43,41 +45,60 @@ def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateR
     if isinstance(result, CompareResult):
         result = best_first(result)
     methods = methods_of(result)
-    heading, lines = answer(result, methods)
-    parts = _sections(result, methods, gate)
+    heading, lead = answer(result, methods)
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
-    links = [(name, title) for name, title, _, _ in parts] + [
-        ("pictures", "Pictures"),
-        ("made", "What made it"),
-    ]
-    return Template(_text("page.html")).substitute(
-        policy=_policy(style, script),
-        title=escaped(f"{heading} - nearid"),
-        style=style,
-        links="".join(f'<a href="#{name}">{escaped(cut(title, _LINK))}</a>' for name, title in links),
-        kicker=escaped(_kicker(result, methods)),
-        heading=escaped(heading),
-        size=' class="long"' if len(heading) > _LONG else "",
-        lead=f'<p class="lead">{" ".join(map(escaped, lines))}</p>{_gate_line(gate)}',
-        sections="".join(_section(*part) for part in parts),
-        legend=sections.legend(methods),
-        note=escaped(f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result)}."),
-        provenance=sections.provenance(methods, f"{result.tool.name} {result.tool.version}", result.created),
-        data=json_in_html(page_data(result, pictures)),
-        script=script,
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            policy=_policy(style, script),
+            style=Markup(style),
+            script=Markup(script),
+            kicker=_kicker(result, methods),
+            heading=heading,
+            lead=lead,
+            gate=gate and {"line": gate_text.outcome(gate), "status": "passed" if gate.passed else "failed"},
+            parts=list(_sections(result, methods, gate)),
+            names=sections.labels(methods, blocks.NAME),
+            note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result)}.",
+            made=sections.provenance(result, methods),
+            data=page_data(result, pictures),
+        )
     )
 
 
+@functools.cache
+def environment() -> Environment:
+    """The templates. Whatever text they are given is made printable and escaped, but for what is HTML already."""
+    made = Environment(
+        loader=PackageLoader("nearid_cli.reports.html", ""),
+        autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    made.filters |= {"blocks": _blocks, "colour": plots.colour, "cut": cut}
+    return made
+
+
+def _blocks(those: Iterable[object]) -> Markup:
+    """Blocks as HTML: each by the macro of its class's name."""
+    macros = environment().get_template("blocks.html").module
+    return Markup("").join(getattr(macros, type(one).__name__.lower())(one) for one in those)
+
+
 def _sections(
-    result: ScoreResult | CompareResult, methods: tuple[Method, ...], gate: GateResult | None
-) -> list[tuple[str, str, str, str]]:
-    """Id, title, explanation and content of every part above the pictures."""
-    metrics = [metric.name for metric in methods[0].result.metrics]
-    parts = []
+    result: ScoreResult | CompareResult, methods: Sequence[Method], gate: GateResult | None
+) -> Iterator[Section]:
+    """Every part above the pictures."""
+    metrics = [metric.name for metric in result.metrics]
     if gate is not None:
-        parts.append(
-            ("gate", "Gate", "Every rule of the gate with what it found.", sections.gate_table(gate))
+        yield Section(
+            "gate", "Gate", "Every rule of the gate with what it found.", [sections.gate_table(gate)]
         )
     notes = compare_findings(result) if isinstance(result, CompareResult) else findings(result)
     about, shown = _SCORES, sections.scores(methods, metrics)
@@ -85,25 +106,22 @@ def _sections(
         over = f", over the {ground(result)}" if apart(result) else ""
         about += f" Best method by {metrics[0]} first{over}, {_ORDER}."
         shown = sections.headline(result, metrics)
-    parts.append(("scores", "Scores", about, shown + tables.listed([*about_trials(result), *notes])))
+    yield Section("scores", "Scores", about, [*shown, Bullets([*about_trials(result), *notes])])
     if isinstance(result, CompareResult) and result.comparisons:
-        content = sections.differences(result, metrics)
-        parts.append(("differences", f"Differences from {result.baseline}", _DIFFERENCES, content))
+        title = f"Differences from {result.baseline}"
+        yield Section("differences", title, _DIFFERENCES, sections.differences(result, metrics))
     subjects = subjects_of(methods)
     if subjects:
-        content = sections.subject_heatmaps(methods, subjects, metrics)
+        heatmaps = sections.subject_heatmaps(methods, subjects, metrics)
         about = f"Mean scores, best subject by {metrics[0]} first; equal ones in their natural order."
-        parts.append(("subjects", "Subjects", about, content))
+        yield Section("subjects", "Subjects", about, [heatmaps])
     if any(method.result.images for method in methods):
-        parts.append(
-            ("distributions", "Distributions", _DISTRIBUTIONS, sections.distributions(methods, metrics))
-        )
+        content = sections.distributions(methods, metrics)
+        yield Section("distributions", "Distributions", _DISTRIBUTIONS, content)
         if len(metrics) > 1:
-            content = sections.scatters(methods, metrics)
-            if isinstance(result, CompareResult):
-                content += sections.agreements(result)
-            parts.append(("agreement", "Do the metrics agree?", _AGREEMENT, content))
-    return parts
+            agreements = sections.agreements(result) if isinstance(result, CompareResult) else []
+            scatters = sections.scatters(methods, metrics)
+            yield Section("agreement", "Do the metrics agree?", _AGREEMENT, [scatters, *agreements])
 
 
 _SCORES = (
@@ -126,19 +144,7 @@ _AGREEMENT = (
 )
 
 
-def _gate_line(gate: GateResult | None) -> str:
-    if gate is None:
-        return ""
-    line = gate_text.outcome(gate)
-    status = "passed" if gate.passed else "failed"
-    return f'<p class="lead verdict {status}">{escaped(line[0].upper() + line[1:])}.</p>'
-
-
-def _section(name: str, title: str, about: str, content: str) -> str:
-    return f'<section id="{name}"><h2>{escaped(title)}</h2><p class="about">{escaped(about)}</p>{content}</section>'
-
-
-def _kicker(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) -> str:
+def _kicker(result: ScoreResult | CompareResult, methods: Sequence[Method]) -> str:
     """What was looked at, above the title."""
     images = sum(len(method.result.images) for method in methods)
     what = [count(images, "generation"), count(len(subjects_of(methods)), "subject"), result.created[:10]]
@@ -151,7 +157,10 @@ def _kicker(result: ScoreResult | CompareResult, methods: tuple[Method, ...]) ->
 
 
 def _text(name: str) -> str:
-    return resources.files("nearid_cli.reports.html").joinpath(name).read_text("utf-8")
+    """A file beside this one as it is."""
+    loader = environment().loader
+    assert loader is not None
+    return loader.get_source(environment(), name)[0]
 
 
 def _policy(style: str, script: str) -> str:

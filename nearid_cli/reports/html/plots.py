@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from nearid_cli.reports.figures import figure, score_figure, signed_figure
 from nearid_cli.reports.html.svg import (
@@ -43,7 +44,7 @@ def colour(index: int) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class Whisker:
     """A line of a plot.
 
     Attributes:
@@ -63,8 +64,13 @@ class Row:
 
 
 def interval_plot(
-    ident: str, title: str, rows: Sequence[Row], *, ends: tuple[str, str] | None = None, zero: bool = False
-) -> str:
+    ident: str,
+    title: str,
+    rows: Sequence[Whisker],
+    *,
+    ends: tuple[str, str] | None = None,
+    zero: bool = False,
+) -> Markup:
     """One row a method: a dot with its whisker on its band, and its number at the right.
 
     Args:
@@ -96,7 +102,7 @@ def interval_plot(
     return picture(ident, (_WIDTH, bottom + 24), title, description, "".join(body))
 
 
-def _dot(row: Row, scale: Scale, y: float) -> str:
+def _dot(row: Whisker, scale: Scale, y: float) -> str:
     assert row.value is not None
     parts = [f'<g class="{row.colour}{" hollow" if row.hollow else ""}">']
     if row.interval is not None:
@@ -105,7 +111,7 @@ def _dot(row: Row, scale: Scale, y: float) -> str:
     return "".join(parts)
 
 
-def _band(row: Row, scale: Scale, y: float) -> str:
+def _band(row: Whisker, scale: Scale, y: float) -> str:
     low, high = row.band
     if low is not None and high is not None and high > low:
         x = scale(low)
@@ -124,7 +130,7 @@ def _ends(low: float | None, high: float | None, scale: Scale, names: tuple[str,
     ]
 
 
-def _spoken(row: Row) -> str:
+def _spoken(row: Whisker) -> str:
     return "no number" if row.value is None else score_figure(row.value, row.interval)
 
 
@@ -139,7 +145,7 @@ class Spread:
     ceiling: float | None
 
 
-def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> str:
+def distribution_plot(ident: str, title: str, rows: Sequence[Spread]) -> Markup:
     """One hill a method: where its generations lie; a tick each where there are few, and the median.
 
     Each hill is as high as its row, so heights compare within a row only.
@@ -237,7 +243,7 @@ def corner(x: Floats, y: Floats) -> tuple[float, float]:
     return float(np.percentile(x, 75)), float(np.percentile(y, 25))
 
 
-def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[Cloud]) -> str:
+def scatter_plot(ident: str, x_name: str, y_name: str, clouds: Sequence[Cloud]) -> Markup:
     """Generations by two metrics, one cloud a method.
 
     The corner and its count leave copies aside: these are high by every metric, and say nothing about them.

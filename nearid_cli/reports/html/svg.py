@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape as html_escape
+
+from markupsafe import Markup, escape
 
 from nearid_cli.reports.labels import Label
 from nearid_cli.text import printable
@@ -82,9 +83,9 @@ def escaped(name: str) -> str:
     r"""A name as HTML or SVG text, or as an attribute in quotes.
 
     >>> escaped('<b> "x"\n')
-    '&lt;b&gt; &quot;x&quot;\\n'
+    '&lt;b&gt; &#34;x&#34;\\n'
     """
-    return html_escape(printable(name))
+    return str(escape(printable(name)))
 
 
 def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
@@ -144,7 +145,7 @@ def picture(
     body: str,
     kind: str = "",
     more: str = "",
-) -> str:
+) -> Markup:
     """A whole plot: an image with a name and a description for those who do not see it.
 
     Args:
@@ -157,7 +158,7 @@ def picture(
         more: further attributes, as written.
     """
     width, height = size
-    return (
+    return Markup(
         f'<svg class="plot {kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'aria-labelledby="{ident}-t {ident}-d"{" " + more if more else ""}>'
         f'<title id="{ident}-t">{escaped(title)}</title><desc id="{ident}-d">{escaped(description)}</desc>'

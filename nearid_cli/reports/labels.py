@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape as html_escape
 from itertools import count
 from unicodedata import category, east_asian_width
 
@@ -84,14 +83,6 @@ def cut(text: str, most: int) -> str:
     tail = _start(parts[::-1], room / 2)[::-1]
     head = _start(parts, room - sum(map(_width, tail)))
     return f"{''.join(head)}…{''.join(tail)}"
-
-
-def attributes(label: Label) -> str:
-    """The whole name for a mouse and for a screen reader, as attributes of an HTML element that shows the label."""
-    if label.whole:
-        return ""
-    name = html_escape(label.name)
-    return f' title="{name}" aria-label="{name}"'
 
 
 def _focused(texts: Sequence[str], most: int) -> list[str]:

@@ -119,6 +119,15 @@ def test_any_text_of_a_result_stays_text(gate: GateResult) -> None:
         assert sum(attack in text for text in page.texts["td"]) > 5
 
 
+def test_the_whole_name_of_a_short_label_is_an_attribute_and_stays_text() -> None:
+    long = '<b a="x">' * 10
+    page = Page(to_html(compare({long: scored({"a": [0.5]}), "cat": scored({"a": [0.4]})}), NONE))
+    rows = [attributes for attributes in page.all("th") if attributes.get("scope") == "row"]
+    assert {"scope": "row", "title": long, "aria-label": long} in rows
+    assert {"scope": "row"} in rows  # a name that is shown whole needs no tooltip
+    assert page.all("b") == []
+
+
 def test_nothing_is_asked_of_anybody(html: str) -> None:
     page = Page(html)
     targets = [

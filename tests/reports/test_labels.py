@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.reports.html.svg import LEAST_SPAN, fitted, spanned
-from nearid_cli.reports.labels import apart, attributes, cut, labelled
+from nearid_cli.reports.labels import apart, cut, labelled
 from nearid_cli.text import printable
 from tests.reporting import BEGINNING, END
 
@@ -59,13 +59,6 @@ def test_a_name_that_is_somebody_elses_label_keeps_it() -> None:
     other = cut("a" * 60, 12)
     assert apart(["a" * 60, other], 12)[1] == other
     assert len(set(apart(["a" * 60, other], 12))) == 2
-
-
-def test_the_whole_name_is_an_attribute_and_stays_text() -> None:
-    label = labelled(['<b a="x">' * 10], 12)['<b a="x">' * 10]
-    assert attributes(label).count('"') == 4
-    assert "<" not in attributes(label)
-    assert attributes(labelled(["cat"], 12)["cat"]) == ""
 
 
 @given(st.floats(-1, 1), st.floats(0, 2))

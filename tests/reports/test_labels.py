@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.reports.html.svg import LEAST_SPAN, fitted, spanned
-from nearid_cli.reports.labels import apart, cut, labelled
+from nearid_cli.reports.labels import apart, cut
 from nearid_cli.text import printable
 from tests.reporting import BEGINNING, END
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
+
+from nearid_cli.reports import table as model
+from nearid_cli.reports.table import BREAK, GLUE, Mark
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,9 +21,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = 2  # spaces between columns
-_GLUE = "\ue000"  # stands for a space that is none to break at
 _SHORTEST = 8  # columns that a label needs to stay apart from others
 FOLD = 14  # names and headers longer than this may fold to make room
+_WORDS = 34  # words beside numbers fold beyond this,
+_FEW_WORDS = 16  # and have no column of their own below this
+_MARKS = {Mark.BEST: ("*", "bold"), Mark.SECOND: ("+", "underline")}
+_LEGEND = {Mark.BEST: "* best, + second"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Column:
         foot: that of the aggregate row.
         room: where given, cells longer than this fold.
         justify: to which side the cells go.
+        group: neighbours of one group stay together.
     """
 
     header: str
@@ -39,15 +47,24 @@ class Column:
     foot: str = ""
     room: int | None = None
     justify: Literal["left", "right"] = "right"
+    group: str = ""
 
     @property
     def width(self) -> int:
         """Wide enough for every number; a long header folds."""
         from rich.cells import cell_len
 
-        lines = self.header.split("\n")
         cells = max(map(cell_len, map(str, [*self.cells, self.foot])))
-        return max(min(cells, self.room or cells), min(max(map(cell_len, lines)), FOLD))
+        words = re.split(f"[ \n{BREAK}]", self.header.rstrip())
+        header = min(max(map(cell_len, words)), FOLD) + self.header.endswith("  ") * GAP
+        return max(min(cells, self.room or cells), header)
+
+    @property
+    def title(self) -> str:
+        """The header, broken where it may break if it must."""
+        header = self.header.replace(GLUE, " ")
+        whole = header.replace(BREAK, "")
+        return whole if len(whole) <= self.width else header.replace(BREAK, "\n")
 
 
 def pages(
@@ -104,6 +121,86 @@ def _shortened(names: Sequence[str], room: int) -> Sequence[str]:
     ]
 
 
+def show_table(console: Console, made: model.Table) -> None:
+    """Print a table in as many pieces as the width asks for, and below it what must be known to read it."""
+    show(console, fitted(made, console.width))
+    if made.notes:
+        say(console, *made.notes, "")
+    if legend := made.legend(_LEGEND, "terminal"):
+        say(console, legend, "")
+
+
+def fitted(made: model.Table, width: int) -> list[Table]:
+    """The table in pieces that fit a width, all of which begin with the names of the rows.
+
+    Columns of one group stay together. Words stand at the end of the rows, or as near to the first number as the width
+    allows: beside it, or below it. Numbers by a metric are tables of their own under its name.
+    """
+    header, *names = _beside(made.shown_names)
+    rows, foot = names[: made.size], names[-1] if made.foot else ""
+    tables = []
+    for by, part in groupby(made.shown, key=lambda column: column.by):
+        title = f"by {model.safe(by)}" if by else header
+        columns = [_spelled(column, made) for column in part]
+        for page in _dealt(columns, [title, *names], width, made.fold):
+            tables.append(table(title, rows, page, foot, None if made.whole else width))
+    return tables
+
+
+def _beside(columns: Sequence[model.Column]) -> list[str]:
+    """The names of each row as one text, each under the one above, and their titles before all."""
+    from rich.cells import cell_len
+
+    cells = [[one.plain_title, *(one.spelled(place) for place in range(len(one.cells)))] for one in columns]
+    widths = [max(map(cell_len, column)) for column in cells]
+    return [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in zip(*cells, strict=True)
+    ]
+
+
+def _spelled(column: model.Column, made: model.Table) -> Column:
+    """A column with its cells spelled, the best two marked."""
+    from rich.text import Text
+
+    texts = [column.spelled(place, "terminal") for place in range(len(column.cells))]
+    cells: list[str | Text] = list(texts)
+    if column.marks:
+        for place, text in enumerate(texts):
+            found = next((one for one in _MARKS if one in column.mark(place)), Mark.NONE)
+            sign, style = _MARKS.get(found, (" ", ""))
+            cells[place] = Text.assemble((text, style), f" {sign}")
+    return Column(
+        f"{model.safe(column.title)}{'  ' if column.marks else ''}",
+        cells[: made.size],
+        str(cells[-1]) if made.foot else "",
+        _WORDS if column.kind.folds else None,
+        "left" if column.kind.text else "right",
+        column.group,
+    )
+
+
+def _dealt(columns: Sequence[Column], names: Sequence[str], width: int, fold: int) -> list[list[Column]]:
+    """The columns dealt out to tables, words where they are read beside their numbers."""
+    words = next((column for column in columns if column.room), None)
+    grouped = groupby((c for c in columns if c is not words), key=lambda column: column.group)
+    groups = [part for name, own in grouped for part in ([[*own]] if name else [[one] for one in own])]
+    if words is None:
+        return pages(groups, names, width, fold)
+    if len(whole := pages([*groups, [words]], names, width, fold)) == 1 or not groups:
+        return whole
+    first, *rest = [column for group in groups for column in group]
+    room = room_beside(names, width, fold) - first.width - 2 * GAP
+    if room >= _FEW_WORDS:
+        beside = [first, replace(words, room=min(room, _WORDS))]
+    else:
+        below = [f"{cell}\n{said}" for cell, said in zip(first.cells, words.cells, strict=True)]
+        beside = [replace(first, cells=below, room=first.width)]
+    return pages([beside, rest], names, width, fold)
+
+
 def show(console: Console, tables: Iterable[Table]) -> None:
     """Print tables, an empty line below each."""
     for one in tables:
@@ -129,10 +226,10 @@ def _broken(text: Text, console: Console, width: int) -> list[Text]:
         return [text]
     found = re.fullmatch(r"(.*:) (nearid .*)", text.plain)
     words = text[: found.end(1)] if found else text.copy()
-    words.plain = words.plain.replace(" %", f"{_GLUE}%")  # a number keeps its unit
+    words.plain = words.plain.replace(" %", f"{GLUE}%")  # a number keeps its unit
     pieces = [*words.wrap(console, width, overflow="fold")]
     for piece in pieces:
-        piece.plain = piece.plain.replace(_GLUE, " ").rstrip()
+        piece.plain = piece.plain.replace(GLUE, " ").rstrip()
     return [*pieces, text[found.start(2) :]] if found else pieces
 
 
@@ -166,7 +263,7 @@ def table(
     made.add_column(Text(header), Text(foot), overflow="fold")
     for column in columns:
         made.add_column(
-            Text(column.header), column.foot, justify=column.justify, width=column.width, overflow="fold"
+            Text(column.title), column.foot, justify=column.justify, width=column.width, overflow="fold"
         )
     for i, name in enumerate(names):
         cells = (column.cells[i] for column in columns)

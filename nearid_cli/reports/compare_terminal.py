@@ -22,6 +22,7 @@ from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
 from nearid_cli.reports.order import sorted_methods
 from nearid_cli.reports.pairing import how_paired
+from nearid_cli.reports.table import GLUE
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import Agreement, CompareResult, Comparison, Disagreement, Method
 from nearid_cli.text import printable
@@ -238,7 +239,7 @@ def _agreement_tables(result: CompareResult, width: int) -> list[Table]:
     names = [f"{printable(a)}, {printable(b)}" for a, b in pairs]
     groups = [
         [
-            Column(f"{found[0].n:,} {level}\nKendall", [figure(one.kendall) for one in found]),
+            Column(f"{found[0].n:,}{GLUE}{level}\nKendall", [figure(one.kendall) for one in found]),
             Column("\nSpearman", [figure(one.spearman) for one in found]),
         ]
         for level, found in levels.items()
@@ -260,8 +261,8 @@ def _disagreement_tables(result: CompareResult, width: int) -> list[Table]:
             continue
         names = [_disagreeing(one) for one in shown]
         columns = [
-            Column(f"rank by\n{printable(metric)}", [figure(one.rank) for one in shown]),
-            Column(f"rank by\n{printable(first)}", [figure(one.rank_against) for one in shown]),
+            Column(f"rank{GLUE}by\n{printable(metric)}", [figure(one.rank) for one in shown]),
+            Column(f"rank{GLUE}by\n{printable(first)}", [figure(one.rank_against) for one in shown]),
             Column("\ndifference", [signed_figure(one.difference) for one in shown]),
         ]
         tables += _tables("most apart (0 lowest, 1 highest)", names, [columns], width, whole=True)

@@ -9,6 +9,7 @@ from nearid_cli.reports.figures import figure, method_name
 from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.order import sorted_methods, sorted_subjects
 from nearid_cli.reports.provenance import made_by
+from nearid_cli.reports.table import Column, Mark, Table
 from nearid_cli.results import CompareResult, Method, ScoreResult
 from nearid_cli.text import printable
 
@@ -74,6 +75,54 @@ def to_latex(result: ScoreResult | CompareResult, sort: str | None = None) -> st
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+_MARKS = {Mark.BEST: r"\textbf", Mark.SECOND: r"\underline"}
+_LEGEND = {Mark.BEST: "Best in bold, second underlined"}
+
+
+def latex_table(made: Table, facts: Iterable[str]) -> str:
+    r"""The columns for a paper as a complete `table`: `\usepackage{booktabs}`, then `\input` it.
+
+    Args:
+        made: the table; the label is `tab:` and its own, the caption says what marks mean.
+        facts: what made the numbers, a line each, for comments on top.
+    """
+    columns = [*made.shown_names, *(column for column in made.shown if column.paper)]
+    rows = [_row(_cell(column, place) for column in columns) for place in range(len(made.names[0].cells))]
+    caption = " ".join(filter(None, [made.caption, made.legend(_LEGEND, "paper")]))
+    lines = [
+        *(f"% {printable(fact)}" for fact in facts),
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{escape(caption)}}}",
+        rf"  \label{{tab:{made.label}}}",
+        rf"  \begin{{tabular}}{{{''.join('l' if column.kind.text else 'r' for column in columns)}}}",
+        r"    \toprule",
+        _row(escape(column.plain_title) for column in columns),
+        r"    \midrule",
+        *rows[: made.size],
+        *([r"    \midrule", rows[-1]] if made.foot else []),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(column: Column, place: int) -> str:
+    """A name, or a number with a minus that is one, and not a hyphen."""
+    text = column.spelled(place, "paper")
+    if text == "-":
+        return "--"
+    text = escape(text)
+    if column.kind.text:
+        return text
+    text = text.replace("-", "$-$")
+    for mark, command in _MARKS.items():
+        if mark in column.mark(place):
+            text = f"{command}{{{text}}}"
+    return text
 
 
 def escape(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from nearid_cli.reports.figures import CONTEXT, DISTRACTORS
 from nearid_cli.reports.provenance import made_by
+from nearid_cli.reports.table import Column, Mark, Table
 from nearid_cli.results import AggregateScores, CompareResult, ScoreResult
 from nearid_cli.text import printable
 
@@ -77,6 +78,37 @@ def table(
     rule = ["---"] * texts + ["---:"] * (len(header) - texts)
     lines = [_row(cells) for cells in rows]
     return Part(rank, (_row(map(escape, header)), _row(rule)), lines, ("",), noun)
+
+
+_MARKS = (
+    (Mark.BEST, "**", "**"),
+    (Mark.SECOND, "<ins>", "</ins>"),
+    (Mark.BETTER, "", " ▲"),
+    (Mark.WORSE, "", " ▼"),
+)
+LEGEND = {
+    Mark.BEST: "Best in **bold**, second <ins>underlined</ins>",
+    Mark.BETTER: "▲ better, ▼ worse",
+}
+
+
+def table_part(rank: int, made: Table) -> Part:
+    """A table without its foot; notes and what the marks mean are not in it."""
+    columns = [*made.shown_names, *made.shown]
+    rows = ([_cell(column, place) for column in columns] for place in range(made.size))
+    rule = ["---" if column.kind.text else "---:" for column in columns]
+    header = [_row(escape(column.plain_title) for column in columns), _row(rule)]
+    return Part(rank, header, [_row(cells) for cells in rows], ("",), made.noun)
+
+
+def _cell(column: Column, place: int) -> str:
+    text = column.spelled(place)
+    if column.kind.text:
+        text = escape(text)
+    for mark, before, after in _MARKS:
+        if mark in column.mark(place):
+            text = f"{before}{text}{after}"
+    return text
 
 
 def details(summary: str, part: Part) -> Part:

@@ -6,7 +6,8 @@ import csv
 import io
 from types import SimpleNamespace
 
-from nearid_cli.reports.sheet import Cell, Sheet
+from nearid_cli.reports.sheet import Cell, Column, Sheet
+from nearid_cli.reports.table import Table
 from nearid_cli.text import printable, storable
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,6 +50,20 @@ def to_parquet(sheet: Sheet, metadata: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), buffer)
     return buffer.getvalue()
+
+
+def table_csv(made: Table) -> str:
+    """The data of a table as CSV; see `to_csv`."""
+    return to_csv(_sheet(made))
+
+
+def table_parquet(made: Table, metadata: dict[str, str]) -> bytes:
+    """The data of a table as Parquet; see `to_parquet`."""
+    return to_parquet(_sheet(made), metadata)
+
+
+def _sheet(made: Table) -> Sheet:
+    return tuple(Column(name, kind, cells) for name, kind, cells in made.stored())
 
 
 def _defused(cell: Cell) -> Cell:

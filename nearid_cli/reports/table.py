@@ -1,0 +1,254 @@
+"""Tables, made once from a result and rendered by every format.
+
+Cells are values, never text made early: a column's kind says how they look to people and as what data files store
+them. A renderer decides what fits and how a mark looks: `terminal.py`, `markdown_text.py`, `latex.py`, `tabular.py`
+and `html/`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Flag, auto
+from typing import Any, Literal
+
+from nearid_cli.reports.figures import change_figure, figure, p_figure, signed_figure
+from nearid_cli.results import Interval
+from nearid_cli.text import printable
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the cells of a column are.
+
+    Attributes:
+        type: as which data files store them: `str`, `bool`, `int` or `float`.
+        spell: a value for people, in a plain text without line breaks.
+        text: names or words, which stand at the left and are escaped; numbers stand at the right.
+        folds: a narrow place may break it at spaces. A terminal takes one such column a table.
+    """
+
+    type: type[str] | type[bool] | type[int] | type[float]
+    spell: Callable[[Any], str]
+    text: bool = False
+    folds: bool = False
+
+
+TEXT = Kind(str, printable, text=True)
+WORDS = Kind(str, printable, text=True, folds=True)
+TRUTH = Kind(bool, lambda value: "yes" if value else "no", text=True)
+COUNT = Kind(int, "{:,}".format)
+SCORE = Kind(float, figure)
+SIGNED = Kind(float, signed_figure)
+CHANGE = Kind(float, change_figure)
+P = Kind(float, p_figure)
+RECORD = Kind(str, lambda counts: "/".join(f"{number:,}" for number in counts))
+"""Several counts beside each other, such as wins, ties and losses; for people only."""
+
+
+def share(digits: int) -> Kind:
+    """A share in percent, stored as it is.
+
+    >>> share(1).spell(0.4651), share(2).spell(1.0)
+    ('46.5', '100.00')
+    """
+    return Kind(float, lambda value: f"{100 * value:.{digits}f}")
+
+
+BREAK = "\u200b"
+"""Where a title may break but for its spaces; it has no width."""
+
+GLUE = "\ue000"
+"""A space that is none to break at. No name has it: it is not printable."""
+
+
+class Mark(Flag):
+    """What a cell is among the others of its column; every renderer has its own way to show it."""
+
+    NONE = 0
+    BEST = auto()
+    SECOND = auto()
+    BETTER = auto()
+    WORSE = auto()
+
+
+@dataclass(frozen=True)
+class Column:
+    r"""One column.
+
+    Attributes:
+        kind: what its cells are.
+        cells: one value a row; None, or NaN, for one that does not exist.
+        title: for people; without one it is for data files only. May break at spaces and each `BREAK`, not at `GLUE`.
+        name: in data files; without one it is for people only.
+        intervals: of the cells, shown beside them.
+        ends: the intervals in data files, `<ends>_low` and `<ends>_high`; by default `name`.
+        marks: of the cells.
+        group: in a terminal, neighbours of one group stay together.
+        by: by which metric the numbers are, where the title does not say: `floor by nearid`. In a terminal such columns
+            are a table of their own, with `by nearid` as its header.
+        paper: a table of a paper shows it, too.
+        bare: where the intervals are left out for want of room: `terminal` or `paper`.
+    """
+
+    kind: Kind
+    cells: Sequence[Any]
+    title: str = ""
+    name: str = ""
+    intervals: Sequence[Interval | None] = ()
+    ends: str = ""
+    marks: Sequence[Mark] = ()
+    group: str = ""
+    by: str = ""
+    paper: bool = False
+    bare: Literal["", "terminal", "paper"] = ""
+
+    @property
+    def plain_title(self) -> str:
+        """The title in one line, safe to show, with what the numbers are by."""
+        title = safe(self.title).replace(BREAK, "").replace(GLUE, " ")
+        return f"{title} by {safe(self.by)}" if self.by else title
+
+    @property
+    def known(self) -> bool:
+        """Whether any cell exists."""
+        return any(not missing(cell) for cell in self.cells)
+
+    def spelled(self, place: int, where: str = "") -> str:
+        """A cell for people, `-` for one that does not exist; without its interval where the column is `bare`.
+
+        >>> Column(SCORE, [0.8124, None], intervals=[(0.79, 0.83), None]).spelled(0)
+        '0.812 [0.790, 0.830]'
+        """
+        value = self.cells[place]
+        if missing(value):
+            return "-"
+        text = self.kind.spell(value)
+        ends = self.intervals[place] if self.intervals and not (where and where == self.bare) else None
+        return f"{text} [{', '.join(map(self.kind.spell, ends))}]" if ends else text
+
+    def mark(self, place: int) -> Mark:
+        """The mark of a cell."""
+        return self.marks[place] if self.marks else Mark.NONE
+
+    def only(self, places: Sequence[int]) -> Column:
+        """The column with some of its rows."""
+
+        def some(values: Sequence[Any]) -> Sequence[Any]:
+            return [values[place] for place in places] if values else values
+
+        return replace(self, cells=some(self.cells), intervals=some(self.intervals), marks=some(self.marks))
+
+    def stored(self) -> Iterator[tuple[str, type[Any], list[Any]]]:
+        """What data files hold: names, types and values; an interval is two columns."""
+        if not self.name:
+            return
+        yield self.name, self.kind.type, [None if missing(cell) else cell for cell in self.cells]
+        for end, name in enumerate(("low", "high") if self.intervals else ()):
+            ends = [None if one is None else one[end] for one in self.intervals]
+            yield f"{self.ends or self.name}_{name}", float, ends
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        names: the columns on the left, which say what each row is. Where a data file has other names than people see,
+            one of them has no title and another no name.
+        columns: the others.
+        foot: the last row is not one of them but speaks of all, such as an aggregate. Data files leave it out, lest it
+            be taken for one, and Markdown, which may cut rows at the end.
+        caption: what the table shows, in sentences, for papers and pages.
+        label: of the table in a paper, and the name of its file.
+        noun: what a row is, in the plural.
+        notes: what must be known to read it, a sentence each, such as what a `-` stands for.
+        marks: what marks mean beyond what a renderer says of how they look: `{Mark.BEST: ", over 8 subjects"}`.
+        brackets: what the intervals are, such as `95 % intervals over subjects`; empty where the caption says so.
+        data: what data files hold in its place, where they have other rows.
+        whole: names must not be shortened in a terminal, such as paths.
+        fold: in a terminal, names that are longer may fold to make room.
+    """
+
+    names: tuple[Column, ...]
+    columns: tuple[Column, ...]
+    foot: bool = False
+    caption: str = ""
+    label: str = ""
+    noun: str = "rows"
+    notes: tuple[str, ...] = ()
+    marks: Mapping[Mark, str] = field(default_factory=dict)
+    brackets: str = ""
+    data: Table | None = None
+    whole: bool = False
+    fold: int = 14
+
+    @property
+    def shown_names(self) -> list[Column]:
+        """The names for people."""
+        return [column for column in self.names if column.title]
+
+    @property
+    def shown(self) -> list[Column]:
+        """The columns for people: those that are by something of their own after the others."""
+        return sorted((column for column in self.columns if column.title), key=lambda column: bool(column.by))
+
+    @property
+    def size(self) -> int:
+        """How many rows there are, the foot not among them."""
+        return len(self.names[0].cells) - self.foot
+
+    @property
+    def gaps(self) -> bool:
+        """Whether people see a `-`."""
+        return any(missing(cell) for column in self.shown for cell in column.cells)
+
+    def only(self, places: Sequence[int]) -> Table:
+        """The table with some of its rows, and without its foot."""
+        return replace(
+            self,
+            names=tuple(column.only(places) for column in self.names),
+            columns=tuple(column.only(places) for column in self.columns),
+            foot=False,
+        )
+
+    def legend(self, spelled: Mapping[Mark, str], where: str = "") -> str:
+        """What marks and brackets mean, in sentences; nothing where there are none.
+
+        Args:
+            spelled: how a renderer shows marks, in words; those that it does not show are not explained.
+            where: as for `Column.spelled`.
+        """
+        found = [f"{spelled[mark]}{words}." for mark, words in self.marks.items() if mark in spelled]
+        if self.brackets and any(column.intervals and column.bare != where for column in self.shown):
+            found.append(f"In brackets: {self.brackets}.")
+        return " ".join(found)
+
+    def stored(self) -> Iterator[tuple[str, type[Any], list[Any]]]:
+        """What data files hold, column by column: names, types and values."""
+        if self.data is not None:
+            yield from self.data.stored()
+            return
+        for column in (*self.names, *self.columns):
+            for name, kind, cells in column.stored():
+                yield name, kind, cells[: self.size]
+
+
+def safe(title: str) -> str:
+    """A title with the names in it safe to show; where it breaks stays."""
+    return "".join(character if character in (BREAK, GLUE) else printable(character) for character in title)
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell does not exist."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def named(title: str, cells: Sequence[str], name: str = "") -> Column:
+    """A column of names.
+
+    >>> named("subject", ["cat"], "subject").spelled(0)
+    'cat'
+    """
+    return Column(TEXT, cells, title, name)

@@ -1,0 +1,204 @@
+"""The table model: one table, in every format at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from nearid_cli.reports.columns import show_table
+from nearid_cli.reports.latex import latex_table
+from nearid_cli.reports.markdown_text import LEGEND, document, table_part
+from nearid_cli.reports.table import (
+    BREAK,
+    COUNT,
+    RECORD,
+    SCORE,
+    SIGNED,
+    TEXT,
+    TRUTH,
+    WORDS,
+    Column,
+    Mark,
+    P,
+    Table,
+    named,
+    share,
+)
+from nearid_cli.reports.tabular import table_csv, table_parquet
+
+Render = Callable[..., str]
+
+MADE = Table(
+    (named("method", ["ours (copies)", "b|c", "all"]), Column(TEXT, ["ours", "b|c", "all"], name="method")),
+    (
+        Column(COUNT, [1200, 3, 1203], "gens", "generations", group="first"),
+        Column(
+            SCORE,
+            [0.8, -0.25, 0.3],
+            "nearid",
+            "nearid_score",
+            intervals=[(0.7, 0.9), None, (0.2, 0.4)],
+            ends="nearid_ci95",
+            marks=[Mark.BEST | Mark.BETTER, Mark.SECOND | Mark.WORSE, Mark.NONE],
+            group="first",
+            paper=True,
+            bare="paper",
+        ),
+        Column(SCORE, [0.1, float("nan"), None], "floor", "nearid_floor", by="nearid"),
+        Column(WORDS, ["better", "no difference shown: too few", ""], "verdict", "verdict"),
+        Column(RECORD, [(1, 0, 2), (2, 0, 1), (0, 0, 0)], f"wins/ties{BREAK}/losses"),
+        Column(TRUTH, [True, False, False], name="copying"),
+        Column(P, [0.0001, 1.0, None], "p (adjusted)", "p"),
+    ),
+    foot=True,
+    caption="Scores_of all.",
+    label="nearid-test",
+    marks={Mark.BEST: " over 3 subjects", Mark.BETTER: " than b"},
+    brackets="95 % intervals",
+    notes=("-: not there",),
+)
+
+
+def squeezed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+AT_100 = """\
+                                              wins/ties           p
+method          gens                  nearid    /losses  (adjusted)  verdict
+─────────────────────────────────────────────────────────────────────────────────────────────────
+ours (copies)  1,200  0.800 [0.700, 0.900] *      1/0/2      <0.001  better
+b|c                3                -0.250 +      2/0/1       1.000  no difference shown: too few
+─────────────────────────────────────────────────────────────────────────────────────────────────
+all            1,203    0.300 [0.200, 0.400]      0/0/0           -
+
+by nearid      floor
+────────────────────
+ours (copies)  0.100
+b|c                -
+────────────────────
+all                -
+
+-: not there
+
+* best, + second over 3 subjects. In brackets: 95 % intervals.
+
+"""
+
+BESIDE = """\
+method          gens  verdict
+────────────────────────────────────────
+ours (copies)  1,200  better
+b|c                3  no difference
+                      shown: too few
+────────────────────────────────────────
+all            1,203
+
+method                         nearid
+─────────────────────────────────────
+"""
+
+BELOW = """\
+method         difference
+─────────────────────────
+ours (copies)      +0.800
+                   better
+b|c                -0.250
+                       no
+               difference
+               shown: too
+                      few
+"""
+
+
+def shown(made: Table) -> Callable[[Any], None]:
+    return lambda console: show_table(console, made)
+
+
+def test_terminal(render: Render) -> None:
+    assert squeezed(render(shown(MADE), width=100)) == AT_100
+
+
+def test_words_stay_beside_the_first_numbers_or_go_below_them(render: Render) -> None:
+    assert squeezed(render(shown(MADE), width=40)).startswith(BESIDE)
+    verdicts = MADE.columns[3]
+    difference = Column(SIGNED, [0.8, -0.25, 0.3], "difference")
+    narrow = Table(MADE.names, (difference, verdicts, MADE.columns[4])).only([0, 1])
+    assert squeezed(render(shown(narrow), width=28)).startswith(BELOW)
+
+
+def test_markdown() -> None:
+    assert document([table_part(0, MADE)]) == (
+        "| method | gens | nearid | verdict | wins/ties/losses | p (adjusted) | floor by nearid |\n"
+        "| --- | ---: | ---: | --- | ---: | ---: | ---: |\n"
+        "| ours (copies) | 1,200 | **0.800 [0.700, 0.900]** ▲ | better | 1/0/2 | <0.001 | 0.100 |\n"
+        "| b&#124;c | 3 | <ins>-0.250</ins> ▼ | no difference shown: too few | 2/0/1 | 1.000 | - |\n\n"
+    )
+    assert MADE.legend(LEGEND) == (
+        "Best in **bold**, second <ins>underlined</ins> over 3 subjects. ▲ better, ▼ worse than b. "
+        "In brackets: 95 % intervals."
+    )
+
+
+def test_latex() -> None:
+    assert (
+        latex_table(MADE, ["a_b"])
+        == r"""% a_b
+\begin{table}
+  \centering
+  \caption{Scores\_of all. Best in bold, second underlined over 3 subjects.}
+  \label{tab:nearid-test}
+  \begin{tabular}{lr}
+    \toprule
+    method & nearid \\
+    \midrule
+    ours (copies) & \textbf{0.800} \\
+    b\textbar{}c & \underline{$-$0.250} \\
+    \midrule
+    all & 0.300 \\
+    \bottomrule
+  \end{tabular}
+\end{table}
+"""
+    )
+
+
+def test_data_files_hold_other_names_and_no_foot() -> None:
+    header, *rows = csv.reader(io.StringIO(table_csv(MADE)))
+    assert header == [
+        *("method", "generations", "nearid_score", "nearid_ci95_low", "nearid_ci95_high"),
+        *("nearid_floor", "verdict", "copying", "p"),
+    ]
+    assert rows[0] == ["ours", "1200", "0.8", "0.7", "0.9", "0.1", "better", "True", "0.0001"]
+    assert rows[1][3:6] == ["", "", ""]
+    assert len(rows) == 2
+    read = pq.read_table(io.BytesIO(table_parquet(MADE, {"nearid": "x"})))
+    assert read.schema.names == header
+    assert list(map(str, read.schema.types)) == [
+        *("string", "int64", "double", "double", "double", "double", "string", "bool", "double")
+    ]
+    assert read.column("nearid_floor").to_pylist() == [0.1, None]
+
+
+def test_data_of_other_rows() -> None:
+    other = Table((named("", ["x"], "key"),), (Column(COUNT, [7], name="n"),))
+    assert table_csv(Table(MADE.names, MADE.columns, data=other)) == "key,n\nx,7\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        (Column(SIGNED, [0.1], intervals=[(-0.2, 0.3)]), "+0.100 [-0.200, +0.300]"),
+        (Column(share(1), [0.465], intervals=[(0.41, 0.5249)]), "46.5 [41.0, 52.5]"),
+        (Column(SCORE, [float("nan")], intervals=[(0.1, 0.2)]), "-"),
+        (Column(TEXT, ["a\nb"]), r"a\nb"),
+    ],
+)
+def test_cells(column: Column, cell: str) -> None:
+    assert column.spelled(0) == cell
+    assert column.known == (cell != "-")

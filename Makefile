@@ -9,7 +9,7 @@ DEMO ?= demo
 INSTALL := -m pip install -qq --disable-pip-version-check
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test torture test-oldest lint types check perf clean
+.PHONY: demo test torture test-oldest lint types docs check perf clean
 
 # An environment of an older Python, or a half-made one, is made anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -58,7 +58,12 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
-check: lint types test
+# The site, in build/site. A broken link or anchor, or a page that the navigation lacks, ends it.
+docs: $(VENV)/.installed-test
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The site is in build/site; to read and search it: $(BIN)/python -m http.server -d build/site"
+
+check: lint types docs test
 
 perf: $(VENV)/.installed-test
 	$(BIN)/python -m perf

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.html import Pictures, embed, page_files, to_html
+from nearid_cli.reports.html import Gallery, embed, page_files, to_html
 from nearid_cli.results import ScoreResult
 from tests.pages import comparison
 
@@ -40,7 +40,7 @@ def page(open_page: Open, report: Path) -> Page:
 def without_pictures(path: Path, results: ScoreResult | Mapping[str, ScoreResult]) -> Path:
     """The report of one method or of several whose pictures are not there."""
     result = results if isinstance(results, ScoreResult) else compare(results)
-    path.write_text(to_html(result, Pictures((), {}, "no thumbnails")), "utf-8")
+    path.write_text(to_html(result, Gallery((), {}, "no thumbnails")), "utf-8")
     return path
 
 

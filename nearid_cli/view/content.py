@@ -26,14 +26,14 @@ _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
-class Content:
+class Body:
     """The body of an answer."""
 
     media_type: str
     body: bytes
 
 
-def full_size(path: Path) -> Content:
+def full_size(path: Path) -> Body:
     """A picture file as it is, or as PNG where browsers do not show its format.
 
     The very bytes that are returned have been decoded as a picture, so no other file ever leaves under the name
@@ -47,17 +47,17 @@ def full_size(path: Path) -> Content:
         picture = decode(content)
         media_type = _MEDIA_TYPES.get(picture_format(content[:256]))
         if media_type is not None:
-            return Content(media_type, content)
+            return Body(media_type, content)
         encoded = BytesIO()
         picture.save(encoded, "PNG", compress_level=1)
-        return Content("image/png", encoded.getvalue())
+        return Body("image/png", encoded.getvalue())
 
 
-def small(path: Path) -> Content:
+def small(path: Path) -> Body:
     """A thumbnail of a picture file.
 
     Raises:
         UnreadableImage: as for `full_size`.
     """
     with _turns:
-        return Content("image/webp", thumbnail(path, LARGEST_SIDE))
+        return Body("image/webp", thumbnail(path, LARGEST_SIDE))

@@ -19,7 +19,7 @@ from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.images.decode import UnreadableImage
-from nearid_cli.view.content import Content, full_size, small
+from nearid_cli.view.content import Body, full_size, small
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64  # a browser with many pictures to fetch opens its connections at once
 
     def __init__(self, page: str, files: Sequence[Path], port: int = 0) -> None:
-        self.page = Content("text/html; charset=utf-8", page.encode())
+        self.page = Body("text/html; charset=utf-8", page.encode())
         self.files = tuple(files)
         try:
             super().__init__((ADDRESS, port), _Handler)
@@ -135,10 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus, why: str, **headers: str) -> None:
         # The body of a request that is refused is not read, so nothing more can be on this connection.
         self.close_connection = True
-        content = Content("text/plain; charset=utf-8", f"{why}\n".encode())
+        content = Body("text/plain; charset=utf-8", f"{why}\n".encode())
         self._send(status, content, "no-store", Connection="close", **headers)
 
-    def _send(self, status: HTTPStatus, content: Content | None, caching: str, **headers: str) -> None:
+    def _send(self, status: HTTPStatus, content: Body | None, caching: str, **headers: str) -> None:
         self.send_response(status)
         if content is not None:
             headers |= {"Content-Type": content.media_type, "Content-Length": str(len(content.body))}

@@ -18,7 +18,7 @@ from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.files import write
 from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.html.page import to_html
-from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.latex import to_latex
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.sheet import method_sheet
@@ -26,7 +26,7 @@ from nearid_cli.reports.tabular import to_csv
 from nearid_cli.results import CompareResult
 from tests.comparing import random_methods, scored
 
-NONE = Pictures((), {}, "no pictures")
+NONE = Gallery((), {}, "no pictures")
 BASE = {f"s{i:02d}": 0.95 - 0.02 * i for i in range(12)}
 
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.html import Pictures, Shown, embed, page_files, plots, served, to_html
+from nearid_cli.reports.html import Gallery, PagePicture, embed, page_files, plots, served, to_html
 from nearid_cli.reports.html.data import page_data
 from nearid_cli.reports.html.heatmap import BAND, HEATS, heatmap
 from nearid_cli.reports.html.page import environment
@@ -30,7 +30,7 @@ from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
 from tests.pages import ATTACK, METHODS, comparison, with_pictures
 
-NONE = Pictures((), {}, "no thumbnails")
+NONE = Gallery((), {}, "no thumbnails")
 VOID = {"meta", "input", "img", "link", "br", "hr"}
 
 
@@ -113,7 +113,7 @@ def test_any_text_of_a_result_stays_text(gate: GateResult) -> None:
     )
     gate = dataclasses.replace(gate, run=attack, verdicts=(verdict,))
     for result in (one, compare({attack: one, "second": one})):
-        page = Page(to_html(result, Pictures((), {}, attack), gate))
+        page = Page(to_html(result, Gallery((), {}, attack), gate))
         assert page.all("b") == []
         assert "x" not in [attributes.get("id") for _, attributes in page.elements]
         assert sum(attack in text for text in page.texts["td"]) > 5
@@ -570,7 +570,7 @@ def test_more_methods_than_colours_share_them() -> None:
 
 def test_shown_without_a_thumbnail(result) -> None:
     files = page_files(result)
-    data = page_data(result, Pictures((Shown(None, None),), {files[0]: 0}, ""))
+    data = page_data(result, Gallery((PagePicture(None, None),), {files[0]: 0}, ""))
     assert data["thumbnails"] == [None]
 
 

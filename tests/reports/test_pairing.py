@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.html import Pictures, to_html
+from nearid_cli.reports.html import Gallery, to_html
 from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.reports.markdown_compare import compare_parts
 from nearid_cli.reports.pairing import how_all_paired, how_paired, pairing_lines
@@ -183,7 +183,7 @@ def test_it_is_said_in_every_report(alike: bool) -> None:
     markdown = "\n".join(
         line for part in compare_parts(result) for line in (*part.before, *part.rows, *part.after)
     )
-    page = html.unescape(re.sub(r"<[^>]*>", "", to_html(result, Pictures((), {}, ""))))
+    page = html.unescape(re.sub(r"<[^>]*>", "", to_html(result, Gallery((), {}, ""))))
     for text in (markdown.replace("\\", ""), page):
         assert how in text
         assert all(line in text for line in lines)

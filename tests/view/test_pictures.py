@@ -14,10 +14,10 @@ from PIL import Image, ImageOps
 
 from nearid_cli.images.decode import UnreadableImage, decode
 from nearid_cli.reports.html import pictures
-from nearid_cli.reports.html.pictures import Pictures, Shown, embed, served, thumbnail, thumbnail_side
+from nearid_cli.reports.html.pictures import Gallery, PagePicture, embed, served, thumbnail, thumbnail_side
 
 
-def embedded(found: Pictures, path: Path) -> Image.Image:
+def embedded(found: Gallery, path: Path) -> Image.Image:
     shown = found.shown[found.index[path]]
     assert shown.full is None
     head, _, content = shown.thumbnail.partition(",")
@@ -74,11 +74,11 @@ def test_what_cannot_be_read_is_left_out_and_counted(save: Callable[..., Path], 
 
 @pytest.mark.parametrize("limit", [None, 0])
 def test_no_thumbnails(limit: int | None, save: Callable[..., Path]) -> None:
-    assert embed([save("a.png")], limit) == Pictures((), {}, "no thumbnails")
+    assert embed([save("a.png")], limit) == Gallery((), {}, "no thumbnails")
 
 
 def test_nothing_to_embed() -> None:
-    assert embed([]) == Pictures((), {}, "no thumbnails")
+    assert embed([]) == Gallery((), {}, "no thumbnails")
 
 
 def test_the_first_ones_are_embedded(save: Callable[..., Path]) -> None:
@@ -150,6 +150,9 @@ def test_served_are_the_files_that_begin_like_a_picture(save: Callable[..., Path
         tmp_path / "pipe.png",
     ]
     found = served([good[0], *bad, good[1]])
-    assert found.shown == (Shown("/thumbnail/0", "/picture/0"), Shown("/thumbnail/6", "/picture/6"))
+    assert found.shown == (
+        PagePicture("/thumbnail/0", "/picture/0"),
+        PagePicture("/thumbnail/6", "/picture/6"),
+    )
     assert found.index == {good[0]: 0, good[1]: 1}
     assert found.note == "2 pictures, from disk; 5 could not be read"

@@ -2,6 +2,6 @@
 
 from nearid_cli.reports.html.data import page_files
 from nearid_cli.reports.html.page import to_html
-from nearid_cli.reports.html.pictures import Pictures, Shown, embed, served
+from nearid_cli.reports.html.pictures import Gallery, PagePicture, embed, served
 
-__all__ = ["Pictures", "Shown", "embed", "page_files", "served", "to_html"]
+__all__ = ["Gallery", "PagePicture", "embed", "page_files", "served", "to_html"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.metrics.agreement import most_apart, rank_shares
-from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import apart
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
@@ -103,7 +103,7 @@ def _in_memory(methods: tuple[Method, ...]) -> list[Path]:
     return references + generations
 
 
-def page_data(result: ScoreResult | CompareResult, pictures: Pictures) -> dict[str, Any]:
+def page_data(result: ScoreResult | CompareResult, pictures: Gallery) -> dict[str, Any]:
     """All that page.js shows, JSON-ready.
 
     A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels]`, in the

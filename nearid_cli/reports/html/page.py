@@ -21,7 +21,7 @@ from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import blocks, plots, sections
 from nearid_cli.reports.html.blocks import Bullets, Section
 from nearid_cli.reports.html.data import memory_note, methods_of, page_data, subjects_of
-from nearid_cli.reports.html.pictures import Pictures
+from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.html.svg import LEAST_SPAN
 from nearid_cli.reports.html.words import answer
 from nearid_cli.reports.labels import cut
@@ -34,7 +34,7 @@ from nearid_cli.text import count, printable
 _SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
 
 
-def to_html(result: ScoreResult | CompareResult, pictures: Pictures, gate: GateResult | None = None) -> str:
+def to_html(result: ScoreResult | CompareResult, pictures: Gallery, gate: GateResult | None = None) -> str:
     """The page.
 
     Args:

@@ -25,7 +25,7 @@ _LARGE = 400  # so many pictures are embedded with the largest side
 
 
 @dataclass(frozen=True)
-class Shown:
+class PagePicture:
     """What the page shows of one picture.
 
     Attributes:
@@ -38,7 +38,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Gallery:
     """The pictures that a page can show.
 
     Attributes:
@@ -47,12 +47,12 @@ class Pictures:
         note: said on the page, such as `480 pictures, 1.9 MB; 3 could not be read`.
     """
 
-    shown: tuple[Shown, ...]
+    shown: tuple[PagePicture, ...]
     index: Mapping[Path, int]
     note: str
 
 
-def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progress: bool = False) -> Pictures:
+def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progress: bool = False) -> Gallery:
     """Thumbnails of picture files as WebP data URIs.
 
     The longest side of a thumbnail is 256 px for up to 400 pictures; of more pictures each is smaller, so that
@@ -69,9 +69,9 @@ def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progres
     """
     chosen = files[: limit or 0]
     if not chosen:
-        return Pictures((), {}, "no thumbnails")
+        return Gallery((), {}, "no thumbnails")
     side = thumbnail_side(len(chosen))
-    shown: list[Shown] = []
+    shown: list[PagePicture] = []
     index: dict[Path, int] = {}
     size = unreadable = 0
     for path, content in zip(chosen, _thumbnails(chosen, side, progress), strict=False):
@@ -83,11 +83,11 @@ def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progres
             break
         size += len(uri)
         index[path] = len(shown)
-        shown.append(Shown(uri, None))
-    return Pictures(tuple(shown), index, _note(len(shown), len(files), unreadable, file_size(size)))
+        shown.append(PagePicture(uri, None))
+    return Gallery(tuple(shown), index, _note(len(shown), len(files), unreadable, file_size(size)))
 
 
-def served(files: Sequence[Path]) -> Pictures:
+def served(files: Sequence[Path]) -> Gallery:
     """Addresses below which `nearid view` serves picture files, `/thumbnail/{i}` and `/picture/{i}`.
 
     Args:
@@ -96,14 +96,14 @@ def served(files: Sequence[Path]) -> Pictures:
     Returns:
         The files that begin like a picture. Others are counted in `note`.
     """
-    shown: list[Shown] = []
+    shown: list[PagePicture] = []
     index: dict[Path, int] = {}
     for number, path in enumerate(files):
         if _begins_like_a_picture(path):
             index[path] = len(shown)
-            shown.append(Shown(f"/thumbnail/{number}", f"/picture/{number}"))
+            shown.append(PagePicture(f"/thumbnail/{number}", f"/picture/{number}"))
     unreadable = len(files) - len(shown)
-    return Pictures(tuple(shown), index, _note(len(shown), len(files), unreadable, "from disk"))
+    return Gallery(tuple(shown), index, _note(len(shown), len(files), unreadable, "from disk"))
 
 
 def thumbnail_side(pictures: int) -> int:

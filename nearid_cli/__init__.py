@@ -15,7 +15,7 @@ from nearid_cli.encoders import autoregister as _autoregister
 if TYPE_CHECKING:
     from nearid_cli.api import ImageEncoder, compare, load_encoder, pair, score
     from nearid_cli.errors import NearIDError
-    from nearid_cli.evaluate.embedding import Options
+    from nearid_cli.options import Options
     from nearid_cli.results import CompareResult, PairResult, ScoreResult
 
 __version__ = "0.1.0"
@@ -37,7 +37,7 @@ _HOMES = {
     "CompareResult": "nearid_cli.results",
     "ImageEncoder": "nearid_cli.api",
     "NearIDError": "nearid_cli.errors",
-    "Options": "nearid_cli.evaluate.embedding",
+    "Options": "nearid_cli.options",
     "PairResult": "nearid_cli.results",
     "ScoreResult": "nearid_cli.results",
     "compare": "nearid_cli.api",

@@ -23,33 +23,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from nearid_cli.errors import UsageError
+from nearid_cli.options import SHARED, Given, all_given
 from nearid_cli.text import count, printable, unknown
 
-# Options that a project may fix once, with the types that they have in TOML. What belongs to a
-# single call (inputs, outputs, sorting) is not among them.
-OPTIONS: dict[str, tuple[type, ...]] = {
-    "metric": (str, list),
-    "cache": (str,),
-    "no-cache": (bool,),
-    "verify-content": (bool,),
-    "device": (str,),
-    "dtype": (str,),
-    "batch-size": (int, str),
-    "workers": (int,),
-    "max-pixels": (int,),
-    "color-profile": (str,),
-    "sixteen-bit": (str,),
-    "safetensors-only": (bool,),
-    "layout": (str,),
-    "pattern": (str,),
-    "refs-pattern": (str,),
-    "verbose": (bool,),
-    "allow-unmatched": (bool,),
-    "skip-bad": (bool,),
+_TOML: dict[Any, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    str: (str,),
+    Path: (str,),
+    list: (str, list),
 }
+
+
+def _keys() -> dict[str, tuple[type, ...]]:
+    """What a project may fix once, with the types that it has in TOML: what belongs to a single call is not shared."""
+    return {one.name: _types(one) for group in SHARED for one in all_given(group) if one.flag.shared}
+
+
+def _types(one: Given) -> tuple[type, ...]:
+    kinds = [kind for whole in (one.type, one.flag.kind) for kind in (whole, *get_args(whole))]
+    return tuple(dict.fromkeys(name for kind in kinds for name in _TOML.get(get_origin(kind) or kind, ())))
+
+
+OPTIONS = _keys()
 TABLES = ("metrics", "gate")
 METRIC_KEYS = ("checkpoint", "readout", "revision")
 _PREFIXES: dict[str, tuple[str, ...]] = {"nearid.toml": (), "pyproject.toml": ("tool", "nearid")}

@@ -8,37 +8,18 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from nearid_cli.errors import UnknownParameterError, UsageError
-from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.methods import Method, is_result, read_finished
-from nearid_cli.layouts import How
 from nearid_cli.layouts.given import is_path, read_side
+from nearid_cli.options import LayoutOptions, Options
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import printable, unknown
 
 Metrics = str | Iterable[str]
 
 _LONGEST = 60  # so much of a value is quoted
-
-
-class OptionArguments(TypedDict, total=False):
-    """The fields of `Options` but for the metrics, as keywords of the functions that take them: for type checkers."""
-
-    configured: Mapping[str, Mapping[str, str]]
-    cache: str | os.PathLike[str] | None
-    use_cache: bool
-    verify_content: bool
-    device: str
-    dtype: str
-    batch_size: int | None
-    workers: int | None
-    max_pixels: int | None
-    color_profile: str
-    sixteen_bit: str
-    progress: bool
-    safetensors_only: bool
 
 
 def read_options(function: Callable[..., Any], metrics: Metrics, options: Mapping[str, Any]) -> Options:
@@ -110,7 +91,7 @@ def _method(place: str, value: Any) -> Method:
     return read_finished(method) if is_result(method) else method
 
 
-def read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> How:
+def read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> LayoutOptions:
     """How a program says that folders are laid out.
 
     Raises:
@@ -120,7 +101,7 @@ def read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> H
     for parameter, value in (("pattern", pattern), ("refs_pattern", refs_pattern)):
         if value is not None:
             check_text(parameter, value)
-    return How(layout, pattern, refs_pattern)
+    return LayoutOptions(layout, pattern, refs_pattern)
 
 
 def check_text(name: str, value: object) -> None:

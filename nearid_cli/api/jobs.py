@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Unpack
 
 from nearid_cli.api.arguments import (
     Metrics,
-    OptionArguments,
     check_text,
     read_layout,
     read_methods,
     read_options,
 )
-from nearid_cli.encoders.registry import DEFAULT_METRICS
 from nearid_cli.evaluate.compare import compare as _compare
 from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
 from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.given import read_picture, read_side
+from nearid_cli.options import DEFAULT_METRICS, OptionArguments
 from nearid_cli.reports import findings
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, PairResult, ScoreResult

@@ -15,9 +15,10 @@ from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.threads import ahead, progress_bar
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import BadImage
-from nearid_cli.evaluate.embedding import Options, embed_contents
+from nearid_cli.evaluate.embedding import embed_contents
 from nearid_cli.images.reading import DEFAULT_READING, Reading
 from nearid_cli.nearid_data import PictureColumns
+from nearid_cli.options import Options
 from nearid_cli.text import storable
 
 if TYPE_CHECKING:

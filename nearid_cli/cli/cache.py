@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.activity import doing
-from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.cli.options import Yes, with_flags
 from nearid_cli.errors import CacheError, UsageError
+from nearid_cli.options import CacheFolder
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -26,15 +27,16 @@ app = typer.Typer(
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def _open(folder: Path | None) -> Cache:
+def _open(folder: CacheFolder) -> Cache:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.files import default_cache_folder
 
-    return Cache(folder or default_cache_folder())
+    return Cache(Path(folder or default_cache_folder()))
 
 
 @app.command()
-def info(cache: shared.CacheFolder = None) -> None:
+@with_flags
+def info(cache: CacheFolder = None) -> None:
     """Show where the cache is and what it holds.
 
     `perceptual-hash` and `thumbnail` are no metrics: `nearid score` finds copied and repeated pictures by them.
@@ -69,7 +71,8 @@ def info(cache: shared.CacheFolder = None) -> None:
 
 
 @app.command()
-def verify(cache: shared.CacheFolder = None) -> None:
+@with_flags
+def verify(cache: CacheFolder = None) -> None:
     """Check every part of the cache.
 
     Its checksum must be right, and its embeddings finite and of length 1.
@@ -89,7 +92,8 @@ def verify(cache: shared.CacheFolder = None) -> None:
 
 
 @app.command()
-def compact(cache: shared.CacheFolder = None) -> None:
+@with_flags
+def compact(cache: CacheFolder = None) -> None:
     """Merge many small parts into few large ones."""
     opened = _open(cache)
     before = sum(row.parts for row in opened.info())
@@ -102,8 +106,9 @@ def compact(cache: shared.CacheFolder = None) -> None:
 
 
 @app.command()
+@with_flags
 def clear(
-    cache: shared.CacheFolder = None,
+    cache: CacheFolder = None,
     metric: Annotated[
         str | None, typer.Option("--metric", "-m", help="Only this metric's embeddings.", metavar="METRIC")
     ] = None,
@@ -111,7 +116,7 @@ def clear(
         str | None,
         typer.Option("--older-than", help="Only what was written longer ago: 30d, 12h, 2w.", metavar="AGE"),
     ] = None,
-    yes: shared.Yes = False,
+    yes: Yes = False,
 ) -> None:
     """Delete embeddings from the cache."""
     age = None if older_than is None else _seconds(older_than)

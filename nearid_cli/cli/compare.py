@@ -10,12 +10,13 @@ import typer
 from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.encoders.registry import DEFAULT_METRICS
 from nearid_cli.errors import UsageError
+from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
 
 def compare(
+    *,
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
@@ -47,11 +48,9 @@ def compare(
             metavar="NAME",
         ),
     ] = None,
-    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    metrics: Metrics = DEFAULT_METRICS,
     distractors: shared.Distractors = None,
-    layout: shared.Layout = "auto",
-    pattern: shared.Pattern = None,
-    refs_pattern: shared.ReferencesPattern = None,
+    how: LayoutOptions,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -71,21 +70,9 @@ def compare(
             metavar="KEY",
         ),
     ] = None,
-    thumbnails: shared.Thumbnails = "6000",
-    verbose: shared.Verbose = False,
-    allow_unmatched: shared.AllowUnmatched = False,
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    thumbnails: shared.Thumbnails = 6000,
+    leniency: Leniency,
+    options: Options,
 ) -> None:
     """Compare methods: which one is best, and is the difference real.
 
@@ -94,37 +81,33 @@ def compare(
     from nearid_cli import reports
     from nearid_cli.evaluate.compare import compare as run
     from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
-    from nearid_cli.layouts import How
     from nearid_cli.reports.compare_terminal import render_compare
     from nearid_cli.reports.verdict import compare_findings
 
-    shared.say_more(verbose)
-    show.check_format(form)
+    shared.say_more(leniency.verbose)
     reports.check_outputs(output or [], images or [])
-    shown = shared.thumbnails(thumbnails)
     places, named = paths or [], _named(method or [])
-    chosen = shared.options(context)
-    asked = metrics_asked_for(places, named, chosen, given=shared.on_command_line(context, "metrics"))
+    asked = metrics_asked_for(places, named, options, given=shared.on_command_line(context, "metric"))
     if asked is not None:
         reports.check_sort(sort, asked, "method")
     results = score_or_read(
         places,
         named,
-        chosen,
+        options,
         references=references,
         distractors=distractors,
-        layout=How(layout, pattern, refs_pattern),
+        layout=how,
         baseline=baseline,
         metrics=asked,
-        allow_unmatched=allow_unmatched,
-        skip_bad=skip_bad,
+        allow_unmatched=leniency.allow_unmatched,
+        skip_bad=leniency.skip_bad,
     )
     result = run(results, baseline, asked)
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
     order = sort or reports.default_sort(result)
     for path in output or []:
         with doing(f"writing {printable(path)}"):
-            reports.write(result, path, sort=order, thumbnails=shown, progress=chosen.progress)
+            reports.write(result, path, sort=order, thumbnails=thumbnails, progress=options.progress)
     for path in images or []:
         with doing(f"writing {printable(path)}"):
             reports.write_images(result, path)

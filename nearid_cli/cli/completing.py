@@ -20,35 +20,14 @@ def metrics(incomplete: str) -> list[str]:
     with suppress(NearIDError):  # a broken configuration is told when a command runs
         known = known_metrics(load_configuration(Path.cwd()).metrics)
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _starting(known, last)]
+    return [f"{before}{comma}{name}" for name in starting(known, last)]
 
 
 def layouts(incomplete: str) -> list[str]:
     """Layouts of folders."""
     from nearid_cli.layouts import LAYOUTS
 
-    return _starting(LAYOUTS, incomplete)
-
-
-def devices(incomplete: str) -> list[str]:
-    """Devices to embed on."""
-    from nearid_cli.embedding.devices import DEVICES
-
-    return _starting(DEVICES, incomplete)
-
-
-def dtypes(incomplete: str) -> list[str]:
-    """Types of numbers to embed with."""
-    from nearid_cli.embedding.devices import DTYPES
-
-    return _starting(DTYPES, incomplete)
-
-
-def formats(incomplete: str) -> list[str]:
-    """Forms of what is printed."""
-    from nearid_cli.cli.show import FORMATS
-
-    return _starting(FORMATS, incomplete)
+    return starting(LAYOUTS, incomplete)
 
 
 def commands(context: typer.Context, incomplete: str) -> list[str]:
@@ -57,8 +36,13 @@ def commands(context: typer.Context, incomplete: str) -> list[str]:
     group: object = root.command
     for name in context.params.get("names") or []:
         group = group.get_command(root, name) if hasattr(group, "get_command") else None
-    return _starting(group.list_commands(root) if hasattr(group, "list_commands") else [], incomplete)
+    return starting(group.list_commands(root) if hasattr(group, "list_commands") else [], incomplete)
 
 
-def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+def starting(names: Iterable[str], incomplete: str) -> list[str]:
+    """Those that begin like what was typed."""
     return [name for name in names if name.startswith(incomplete)]
+
+
+BY_FLAG = {"metric": metrics, "layout": layouts}
+"""Flags whose words are found when a shell asks; others have them in their declaration."""

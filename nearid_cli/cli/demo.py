@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.activity import doing
-from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.options import CacheFolder
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="A new folder for the demo.", metavar="DIR")] = Path(
         "nearid-demo"
     ),
-    cache: shared.CacheFolder = None,
+    cache: CacheFolder = None,
 ) -> None:
     """Try it: a small data set, scored and compared, and how to go on.
 
@@ -48,8 +48,8 @@ def demo(
     from nearid_cli import reports
     from nearid_cli.demo import METHODS, SUBJECTS, write_demo
     from nearid_cli.evaluate.compare import compare
-    from nearid_cli.evaluate.embedding import Options
     from nearid_cli.evaluate.score import score
+    from nearid_cli.options import Options
     from nearid_cli.reports.compare_terminal import render_compare
 
     with doing("rendering pictures"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 
 from nearid_cli.activity import doing
-from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.options import DEFAULT_METRICS, CacheFolder
 from nearid_cli.text import file_size, printable
 
 _PACKAGES = (
@@ -31,7 +31,7 @@ _PACKAGES = (
 )
 
 
-def doctor(context: typer.Context, cache: shared.CacheFolder = None) -> None:
+def doctor(context: typer.Context, cache: CacheFolder = None) -> None:
     """Print what a bug report needs.
 
     Versions, devices, the cache, the checkpoints that are here, and whether the Hub answers.
@@ -41,7 +41,7 @@ def doctor(context: typer.Context, cache: shared.CacheFolder = None) -> None:
     show.rows(None, found)
 
 
-def _facts(context: typer.Context, cache: Path | None) -> list[tuple[str, str]]:
+def _facts(context: typer.Context, cache: CacheFolder) -> list[tuple[str, str]]:
     rows = [("python", f"{platform.python_version()} ({sys.executable})"), ("system", platform.platform())]
     rows += [(package, _version(package)) for package in _PACKAGES]
     rows.append(("torchvision", _torchvision()))
@@ -80,11 +80,11 @@ def _devices() -> str:
     return ", ".join(found)
 
 
-def _cache(folder: Path | None) -> str:
+def _cache(folder: CacheFolder) -> str:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.files import default_cache_folder
 
-    opened = Cache(folder or default_cache_folder())
+    opened = Cache(Path(folder or default_cache_folder()))
     rows = opened.info()
     return (
         f"{printable(opened.folder)}, {sum(row.embeddings for row in rows):,} embeddings, "
@@ -108,7 +108,7 @@ def _checkpoints(configured: Mapping[str, object]) -> list[tuple[str, str]]:
 
 def _hub() -> str:
     from nearid_cli.encoders import hub
-    from nearid_cli.encoders.registry import DEFAULT_METRICS, REGISTRY
+    from nearid_cli.encoders.registry import REGISTRY
 
     try:
         return hub.describe_answer(REGISTRY[DEFAULT_METRICS[0]].checkpoint)

@@ -8,29 +8,20 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
+from nearid_cli.options import Metrics, Options, SkipBad, Verbose
 from nearid_cli.text import count, printable
 
 
 def embed(
-    context: typer.Context,
+    *,
     paths: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="PATHS")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The .parquet file to write.", metavar="FILE")
     ],
-    metrics: shared.Metrics = ["nearid"],  # noqa: B006 - Typer copies defaults
-    verbose: shared.Verbose = False,
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    metrics: Metrics = ("nearid",),
+    verbose: Verbose = False,
+    skip_bad: SkipBad = False,
+    options: Options,
 ) -> None:
     """Write the embeddings of pictures to a Parquet file.
 
@@ -43,8 +34,7 @@ def embed(
 
     shared.say_more(verbose)
     reports.check_outputs([output], known=(".parquet",))
-    chosen = shared.options(context)
-    result = embed_pictures(paths, chosen, skip_bad=skip_bad)
+    result = embed_pictures(paths, options, skip_bad=skip_bad)
     write_embeddings(result, output)
     if result.skipped:
         skipped = [f"{picture.path} ({picture.reason})" for picture in result.skipped]

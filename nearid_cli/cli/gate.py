@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.cli.options import Format, with_flags
 from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import printable
@@ -55,6 +55,7 @@ Run = Annotated[Path, typer.Argument(help="A result (.json) of score or compare.
 
 
 @app.command()
+@with_flags
 def check(
     run: Run,
     baseline: Annotated[
@@ -92,7 +93,7 @@ def check(
             metavar="FILE",
         ),
     ] = None,
-    form: shared.Format = "table",
+    form: Format = "table",
 ) -> None:
     """Judge a run by the rules of the configuration.
 
@@ -103,7 +104,6 @@ def check(
     from nearid_cli.gate.rules import load_rules, named_baseline
     from nearid_cli.results.reading import read_result
 
-    show.check_format(form)
     outputs = output or []
     reports.check_outputs(outputs, known=reports.GATE_EXTENSIONS)
     rules = load_rules(config, Path.cwd())

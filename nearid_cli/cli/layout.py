@@ -9,6 +9,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.options import LayoutOptions, Verbose
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _EXAMPLES = 12
 
 
 def layout(
+    *,
     references: Annotated[
         Path,
         typer.Argument(help="Folder of references, of methods with theirs, or a manifest.", metavar="REFS"),
@@ -28,9 +30,7 @@ def layout(
         typer.Argument(help="Folder of generations or of methods, or a manifest.", metavar="GENS"),
     ] = None,
     distractors: shared.Distractors = None,
-    layout: shared.Layout = "auto",
-    pattern: shared.Pattern = None,
-    refs_pattern: shared.ReferencesPattern = None,
+    how: LayoutOptions,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -40,17 +40,16 @@ def layout(
             metavar="FILE",
         ),
     ] = None,
-    verbose: shared.Verbose = False,
+    verbose: Verbose = False,
 ) -> None:
     """Show how folders are read, without opening a picture: subjects, prompts, seeds, steps, methods."""
     from nearid_cli.errors import UsageError
     from nearid_cli.evaluate.layout import References, read_layout
-    from nearid_cli.layouts import How
     from nearid_cli.layouts.manifest_writing import check_manifest_name, write_manifest
 
     for path in output or []:
         check_manifest_name(path)
-    found = read_layout(references, generations, How(layout, pattern, refs_pattern), distractors)
+    found = read_layout(references, generations, how, distractors)
     if isinstance(found, References):
         for what, given in (("a manifest", output), ("--distractors", distractors)):
             if given:

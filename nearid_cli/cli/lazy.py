@@ -14,6 +14,8 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
+from nearid_cli.cli.options import with_flags
+
 
 class LazyGroup(TyperGroup):
     """A group whose commands are named in `entries`.
@@ -64,7 +66,7 @@ def _built(name: str, command: typer.Typer | Callable[..., Any]) -> Any:
         group = command
     else:
         group = typer.Typer(add_completion=False, rich_markup_mode=None)
-        group.command(name)(command)  # a Typer app with one command is that command
+        group.command(name)(with_flags(command))  # a Typer app with one command is that command
     built: Any = typer.main.get_command(group)
     built.name = name
     return built

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.activity import doing
-from nearid_cli.cli import options as shared
+from nearid_cli.cli.options import with_flags
 from nearid_cli.cli.show import rows
 from nearid_cli.configuration import Configuration
 from nearid_cli.errors import ModelError
+from nearid_cli.options import SafetensorsOnly
 from nearid_cli.text import file_size, printable
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ def info(context: typer.Context, name: Name) -> None:
 
 
 @app.command()
+@with_flags
 def pull(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAMES")],
-    safetensors_only: shared.SafetensorsOnly = False,
+    safetensors_only: SafetensorsOnly = False,
 ) -> None:
     """Fetch checkpoints, for use without network."""
     from nearid_cli.encoders import models
@@ -104,7 +106,8 @@ def pull(
 
 
 @app.command()
-def verify(context: typer.Context, name: Name, safetensors_only: shared.SafetensorsOnly = False) -> None:
+@with_flags
+def verify(context: typer.Context, name: Name, safetensors_only: SafetensorsOnly = False) -> None:
     """Check a checkpoint's files and weights.
 
     The files are hashed again; the weights must be complete and finite.

@@ -1,9 +1,16 @@
-"""Options that several commands share, spelled once."""
+"""How a command gets its options: from declarations (`nearid_cli.options.Flag`), or spelled here for all commands."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
+import operator
 import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,213 +18,166 @@ import typer
 
 from nearid_cli.cli import completing
 from nearid_cli.errors import UsageError
+from nearid_cli.options import Flag, Given, Options, given
+from nearid_cli.text import unknown
 
 if TYPE_CHECKING:
     from nearid_cli.configuration import Configuration
-    from nearid_cli.evaluate.embedding import Options
 
-Metrics = Annotated[
-    list[str],
-    typer.Option(
-        "--metric",
-        "-m",
-        help="Metric, repeated or as a comma list: a name (see `nearid models list`), NAME=PATH_OR_ID, "
-        "a folder or a Hub id; ::mean, ::cls, ::pooled, ::projected choose a readout.",
-        envvar="NEARID_METRIC",
-        metavar="METRIC",
-        autocompletion=completing.metrics,
-    ),
-]
-CacheFolder = Annotated[
+FORMATS = ("table", "json")
+
+
+def _thumbnails(value: str) -> int | None:
+    if value == "none":
+        return None
+    if not value.isdecimal():
+        raise UsageError(f"--thumbnails must be a number or none, found {value!r}")
+    return int(value)
+
+
+def _format(value: str) -> str:
+    if value not in FORMATS:
+        raise UsageError(unknown("format", value, FORMATS))
+    return value
+
+
+Distractors = Annotated[
     Path | None,
-    typer.Option(
-        "--cache",
-        help="Folder of the embedding cache; the user's cache folder by default.",
-        metavar="DIR",
-        envvar="NEARID_CACHE",
+    Flag(
+        "Folder of each subject's look-alikes (SUBJECT/picture), or a manifest; adds margins, and SSR and PA "
+        "where each has the context of a reference (named alike).",
+        "DIR",
     ),
 ]
-NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.", envvar="NEARID_NO_CACHE")
-]
-VerifyContent = Annotated[
-    bool,
-    typer.Option(
-        "--verify-content",
-        help="Read every picture again instead of trusting its size and time.",
-        envvar="NEARID_VERIFY_CONTENT",
-    ),
-]
-Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        help="auto, cpu, cuda, cuda:N or mps.",
-        metavar="DEVICE",
-        envvar="NEARID_DEVICE",
-        autocompletion=completing.devices,
-    ),
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        "--dtype",
-        help="auto (float16 on CUDA, else float32), float32, float16 or bfloat16.",
-        envvar="NEARID_DTYPE",
-        metavar="DTYPE",
-        autocompletion=completing.dtypes,
-    ),
-]
-BatchSize = Annotated[
-    str,
-    typer.Option(
-        "--batch-size",
-        help="Pictures a forward pass: auto or a number.",
-        envvar="NEARID_BATCH_SIZE",
-        metavar="N",
-    ),
-]
-Workers = Annotated[
+Images = Annotated[list[Path] | None, Flag("Write one row a generation: .csv, .parquet or .jsonl.", "FILE")]
+Thumbnails = Annotated[
     int | None,
-    typer.Option(
-        "--workers",
-        min=1,
-        help="Decoding threads; one a core by default.",
-        envvar="NEARID_WORKERS",
-        metavar="N",
-    ),
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(
-        "--max-pixels",
-        min=1,
-        help="Largest picture to open, in pixels; 178 million by default.",
-        envvar="NEARID_MAX_PIXELS",
-        metavar="N",
-    ),
-]
-SafetensorsOnly = Annotated[
-    bool,
-    typer.Option(
-        "--safetensors-only",
-        help="Refuse checkpoints that hold their weights as a pickle only (pytorch_model.bin).",
-        envvar="NEARID_SAFETENSORS_ONLY",
-    ),
-]
-ColorProfile = Annotated[
-    str,
-    typer.Option(
-        "--color-profile",
-        help="Colour profiles in pictures: ignore, as published computations do, or convert to sRGB.",
-        envvar="NEARID_COLOR_PROFILE",
-        metavar="ignore|convert",
-    ),
-]
-SixteenBit = Annotated[
-    str,
-    typer.Option(
-        "--sixteen-bit",
-        help="Grey levels of 16 bits: scale to 8, or clip at 255, as published computations do.",
-        envvar="NEARID_SIXTEEN_BIT",
-        metavar="scale|clip",
-    ),
-]
-SkipBad = Annotated[
-    bool,
-    typer.Option(
-        "--skip-bad",
-        help="Go on without pictures that cannot be read, and record them.",
-        envvar="NEARID_SKIP_BAD",
+    Flag(
+        "How many pictures an .html report may hold, the most telling first, or none.",
+        "N|none",
+        kind=str,
+        default="6000",
+        read=_thumbnails,
     ),
 ]
 Format = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="What stdout gets: table or json.",
-        metavar="FORMAT",
-        autocompletion=completing.formats,
-    ),
+    str, Flag("What stdout gets: table or json.", "FORMAT", name="format", words=FORMATS, read=_format)
 ]
-Images = Annotated[
-    list[Path] | None,
-    typer.Option("--images", help="Write one row a generation: .csv, .parquet or .jsonl.", metavar="FILE"),
-]
-Layout = Annotated[
-    str,
-    typer.Option(
-        "--layout",
-        help="How the folders are laid out: auto, folders, flat, prefix, dreambench++-samples, dreambench++, "
-        "dreambooth, customconcept101, imagefolder or manifest (see `nearid layout`).",
-        envvar="NEARID_LAYOUT",
-        metavar="LAYOUT",
-        autocompletion=completing.layouts,
-    ),
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option(
-        "--pattern",
-        help="What the paths of generations are, like '{prompt}/{subject}/{seed}.png': subject, method, prompt, seed, "
-        "step, category, any other {name} as a label; * and ** match what does not matter.",
-        envvar="NEARID_PATTERN",
-        metavar="PATTERN",
-    ),
-]
-ReferencesPattern = Annotated[
-    str | None,
-    typer.Option(
-        "--refs-pattern",
-        help="What the paths of references are, likewise.",
-        envvar="NEARID_REFS_PATTERN",
-        metavar="PATTERN",
-    ),
-]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Name every file that is left out.", envvar="NEARID_VERBOSE")
-]
-Distractors = Annotated[
-    Path | None,
-    typer.Option(
-        "--distractors",
-        help="Folder of each subject's look-alikes (SUBJECT/picture), or a manifest; adds margins, and SSR and PA "
-        "where each has the context of a reference (named alike).",
-        metavar="DIR",
-    ),
-]
-AllowUnmatched = Annotated[
-    bool,
-    typer.Option(
-        "--allow-unmatched",
-        help="Go on without subjects that lack references or generations.",
-        envvar="NEARID_ALLOW_UNMATCHED",
-    ),
-]
-Thumbnails = Annotated[
-    str,
-    typer.Option(
-        "--thumbnails",
-        help="How many pictures an .html report may hold, the most telling first, or none.",
-        metavar="N|none",
-    ),
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, Flag("Do not ask.", short="y")]
+
+_Read = Callable[[Mapping[str, Any]], Any]
+"""What makes an argument of a command's function of what Typer gives."""
 
 
-# Shared flags that an option of the job is called after and means the same.
-_AS_THEY_ARE = (
-    *("verify_content", "device", "dtype", "workers", "max_pixels"),
-    *("color_profile", "sixteen_bit", "safetensors_only"),
-)
+def with_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """The function of a command, with its options as Typer wants them: one parameter each.
+
+    A parameter whose annotation holds a `Flag` becomes that flag. One that is a dataclass becomes a flag for each field
+    that has one, and the function gets the object. A flag of a field that is also a parameter by itself stands where
+    the parameter stands and has its default; its value is in both.
+    """
+    own = inspect.signature(function, eval_str=True).parameters
+    taken = {one.name for name, value in own.items() if (one := given(name, value.annotation))}
+    asked: dict[str, inspect.Parameter] = {"context": _parameter("context", typer.Context)}
+    reads = {name: _take(name, value.annotation, value.default, asked, taken) for name, value in own.items()}
+
+    @functools.wraps(function)
+    def run(**values: Any) -> None:
+        function(**{name: read(values) for name, read in reads.items()})
+
+    run.__signature__ = inspect.Signature(list(asked.values()))  # type: ignore[attr-defined]
+    run.__annotations__ = {name: one.annotation for name, one in asked.items()}
+    return run
+
+
+def _take(
+    name: str,
+    annotation: Any,
+    default: Any,
+    asked: dict[str, inspect.Parameter],
+    taken: set[str] | frozenset[str] = frozenset(),
+) -> _Read:
+    """Add what Typer is to ask for a parameter or field to `asked`; gives what reads the value from the answers."""
+    if is_dataclass(annotation):
+        return _take_group(annotation, asked, taken)
+    one = given(name, annotation, default)
+    if one is None:
+        asked[name] = _parameter(name, annotation, default)
+        return operator.itemgetter(name)
+    key = one.name.replace("-", "_")
+    asked[key] = _parameter(key, Annotated[_kind(one), typer_option(one)], _default(one))
+    return functools.partial(_read, one, key)
+
+
+def _take_group(group: Any, asked: dict[str, inspect.Parameter], taken: set[str] | frozenset[str]) -> _Read:
+    hints = typing.get_type_hints(group, include_extras=True)
+    reads: dict[str, _Read] = {}
+    for field in fields(group):
+        hint = hints[field.name]
+        one = given(field.name, hint, field.default)
+        if one is not None and one.name in taken:
+            reads[field.name] = functools.partial(_read, one, one.name.replace("-", "_"))
+        elif one is not None or is_dataclass(hint):
+            reads[field.name] = _take(field.name, hint, field.default, asked)
+
+    def read(values: Mapping[str, Any]) -> Any:
+        made = group(**{name: read(values) for name, read in reads.items()})
+        if isinstance(made, Options):
+            made = replace(made, configured=values["context"].obj.metrics, progress=sys.stderr.isatty())
+        return made
+
+    return read
+
+
+def _read(one: Given, key: str, values: Mapping[str, Any]) -> Any:
+    value = values[key]
+    if one.flag.read is not None:
+        return one.flag.read(value)
+    return tuple(value or ()) if typing.get_origin(one.type) is tuple else value
+
+
+def _kind(one: Given) -> Any:
+    """The type of a flag's value on the command line."""
+    if one.flag.kind is not None:
+        return one.flag.kind
+    if typing.get_origin(one.type) is tuple:
+        return types.GenericAlias(list, typing.get_args(one.type)[:1])
+    return one.type
+
+
+def _default(one: Given) -> Any:
+    default = one.default if one.flag.default is ... else one.flag.default
+    if default is MISSING:
+        return inspect.Parameter.empty
+    return list(default) or None if isinstance(default, tuple) else default
+
+
+def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def typer_option(one: Given) -> Any:
+    """A declared option as Typer's."""
+    flag = one.flag
+    offered = flag.words
+    return typer.Option(
+        f"--{one.name}",
+        *([f"-{flag.short}"] if flag.short else []),
+        help=flag.help,
+        metavar=flag.metavar,
+        envvar=f"NEARID_{one.name.replace('-', '_').upper()}" if flag.shared else None,
+        min=flag.low,
+        max=flag.high,
+        autocompletion=completing.BY_FLAG.get(one.name)
+        or ((lambda incomplete: completing.starting(offered, incomplete)) if offered else None),
+    )
 
 
 def default_map(configuration: Configuration) -> dict[str, Any]:
     """The configuration as Click's defaults: command -> parameter -> value."""
     values = {name.replace("-", "_"): value for name, value in configuration.options.items()}
-    if "metric" in values:
-        metric = values.pop("metric")
-        values["metrics"] = [metric] if isinstance(metric, str) else metric
+    if isinstance(metric := values.get("metric"), str):
+        values["metric"] = [metric]
     place = {"cache": values["cache"]} if "cache" in values else {}
     formats = {name: values[name] for name in ("safetensors_only",) if name in values}
     return {
@@ -235,49 +195,7 @@ def say_more(verbose: bool) -> None:
         logging.getLogger("nearid_cli").setLevel(logging.DEBUG)
 
 
-def options(context: typer.Context) -> Options:
-    """The flags that several commands share, as one object: those of the command that runs.
-
-    Raises:
-        UsageError: a batch size that is neither `auto` nor a positive number.
-    """
-    from nearid_cli.evaluate.embedding import Options
-
-    configuration: Configuration = context.obj
-    given = context.params  # as Click has them; Typer makes them what a command's signature says later
-    return Options(
-        metrics=list(given["metrics"]),
-        configured=configuration.metrics,
-        cache=None if given["cache"] is None else Path(given["cache"]),
-        use_cache=not given["no_cache"],
-        batch_size=_batch_size(given["batch_size"]),
-        progress=sys.stderr.isatty(),
-        **{name: given[name] for name in _AS_THEY_ARE},
-    )
-
-
-def on_command_line(context: typer.Context, parameter: str) -> bool:
+def on_command_line(context: typer.Context, flag: str) -> bool:
     """Whether a flag stands on the command line, not just in the environment or the configuration."""
-    source = context.get_parameter_source(parameter)
+    source = context.get_parameter_source(flag.replace("-", "_"))
     return source is not None and source.name == "COMMANDLINE"
-
-
-def thumbnails(value: str) -> int | None:
-    """What `--thumbnails` says, None for none.
-
-    Raises:
-        UsageError: neither `none` nor a number.
-    """
-    if value == "none":
-        return None
-    if not value.isdecimal():
-        raise UsageError(f"--thumbnails must be a number or none, found {value!r}")
-    return int(value)
-
-
-def _batch_size(value: str) -> int | None:
-    if value == "auto":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise UsageError(f"--batch-size must be auto or a positive number, found {value!r}")
-    return int(value)

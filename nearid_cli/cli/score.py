@@ -10,23 +10,21 @@ import typer
 from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
 
 def score(
-    context: typer.Context,
+    *,
     references: Annotated[
         Path, typer.Argument(help="Folder of references, or a manifest of everything.", metavar="REFS")
     ],
     generations: Annotated[
         Path | None, typer.Argument(help="Folder of generations, or a manifest.", metavar="GENS")
     ] = None,
-    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    metrics: Metrics = DEFAULT_METRICS,
     distractors: shared.Distractors = None,
-    layout: shared.Layout = "auto",
-    pattern: shared.Pattern = None,
-    refs_pattern: shared.ReferencesPattern = None,
+    how: LayoutOptions,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -48,7 +46,7 @@ def score(
         int,
         typer.Option("--worst", min=0, help="Show the N worst generations.", metavar="N", show_default=False),
     ] = 0,
-    thumbnails: shared.Thumbnails = "6000",
+    thumbnails: shared.Thumbnails = 6000,
     gate: Annotated[
         Path | None,
         typer.Option(
@@ -69,35 +67,20 @@ def score(
         bool,
         typer.Option("--allow-mismatch", help="Judge against a baseline that was made another way."),
     ] = False,
-    verbose: shared.Verbose = False,
-    allow_unmatched: shared.AllowUnmatched = False,
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    leniency: Leniency,
+    options: Options,
 ) -> None:
     """Score the generations of each subject against its references."""
     from nearid_cli import reports
     from nearid_cli.cli.gate import finish, read_baseline
+    from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
-    from nearid_cli.layouts import How
     from nearid_cli.results import CompareResult, ScoreResult
 
-    shared.say_more(verbose)
-    show.check_format(form)
+    shared.say_more(leniency.verbose)
     with_gate = {} if gate is None else {"known": reports.SCORE_EXTENSIONS}
     reports.check_outputs(output or [], images or [], **with_gate)
-    shown = shared.thumbnails(thumbnails)
-    chosen = shared.options(context)
-    reports.check_sort(sort, [request.name for request in chosen.requests()])
+    reports.check_sort(sort, [request.name for request in requested(options)])
     rules = None
     if gate is not None:
         from nearid_cli.gate.rules import load_rules, named_baseline
@@ -115,10 +98,10 @@ def score(
     result = run(
         references,
         generations,
-        chosen,
-        layout=How(layout, pattern, refs_pattern),
-        allow_unmatched=allow_unmatched,
-        skip_bad=skip_bad,
+        options,
+        layout=how,
+        allow_unmatched=leniency.allow_unmatched,
+        skip_bad=leniency.skip_bad,
         distractors=distractors,
     )
     verdicts = None
@@ -141,8 +124,8 @@ def score(
                 sort=sort,
                 baseline=before if isinstance(before, ScoreResult) else None,
                 gate=verdicts,
-                thumbnails=shown,
-                progress=chosen.progress,
+                thumbnails=thumbnails,
+                progress=options.progress,
             )
     for path in images or []:
         with doing(f"writing {printable(path)}"):

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nearid_cli.errors import UsageError
-from nearid_cli.text import printable, unknown
+from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-FORMATS = ("table", "json")
 # A file has no width; this one holds the default metrics with intervals side by side.
 _PIPE_WIDTH = 160
 
@@ -91,13 +89,3 @@ def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: 
         terminal.print(table)
     for line in captured.get().splitlines():
         print(line.rstrip())
-
-
-def check_format(form: str) -> None:
-    """Refuse an unknown `--format` before any work is done.
-
-    Raises:
-        UsageError: neither `table` nor `json`.
-    """
-    if form not in FORMATS:
-        raise UsageError(unknown("format", form, FORMATS))

@@ -15,10 +15,8 @@ import sys
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
+from nearid_cli.options import DEVICES, DTYPES
 from nearid_cli.text import count, unknown
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 def choose_device(device: str) -> str:

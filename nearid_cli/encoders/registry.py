@@ -24,8 +24,6 @@ from nearid_cli.encoders.architectures import READOUTS
 from nearid_cli.errors import UsageError
 from nearid_cli.text import did_you_mean, printable
 
-DEFAULT_METRICS = ("nearid", "clip-i", "dino")
-
 SHIPPED = "nearid-cli:nearid-mini"
 """The checkpoint inside this package. No folder and no Hub id is written so, and it is the same on every machine."""
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
 from nearid_cli.layouts import find_images
+from nearid_cli.options import Options
 from nearid_cli.results import EmbedResult, Skipped
 from nearid_cli.text import count
 
@@ -30,7 +31,7 @@ def embed_pictures(
         NearIDError: no pictures, bad pictures, or an unusable metric.
     """
     options = options or Options()
-    requests = options.requests()
+    requests = requested(options)
     with doing("looking for pictures"):
         pictures, left_out = find_images(paths)
     if left_out:

@@ -1,11 +1,10 @@
-"""What `score`, `embed` and `pair` share: options, and the way from files to embeddings."""
+"""What `score`, `embed` and `pair` share: the way from files to embeddings."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,13 @@ from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.checkpoints import resolve
-from nearid_cli.encoders.registry import DEFAULT_METRICS, MetricRequest, parse_metrics
+from nearid_cli.encoders.registry import MetricRequest, parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, UsageError
 from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.files import default_cache_folder
-from nearid_cli.images.reading import COLOR_PROFILES, SIXTEEN_BIT, Reading
+from nearid_cli.images.reading import Reading
 from nearid_cli.layouts import Source
+from nearid_cli.options import COLOR_PROFILES, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable, storable
 
@@ -39,63 +39,13 @@ logger = logging.getLogger(__name__)
 MEND_OR_SKIP = "the others are embedded and cached. Mend or remove these, or go on without them: --skip-bad"
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which metrics, and how pictures are embedded; the flags that several commands share.
+def requested(options: Options) -> list[MetricRequest]:
+    """The metrics that were asked for.
 
-    Attributes:
-        metrics: as in `--metric`: names, `NAME=PATH_OR_ID`, paths, Hub ids, comma lists.
-        configured: the user's own metrics, name -> {checkpoint, readout, revision}.
-        cache: the cache's folder; None for the default place.
-        use_cache: False to neither read nor keep embeddings.
-        verify_content: read every picture again instead of trusting its size and time.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
-        batch_size: pictures a forward pass; None for the device's default.
-        workers: decoding threads; None for one a core.
-        max_pixels: pictures with more pixels are bad; None for the default limit.
-        color_profile: `ignore` colour profiles in pictures, or `convert` to sRGB by them.
-        sixteen_bit: `scale` grey levels of 16 bits to 8, or `clip` them at 255.
-        safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
-        progress: show progress bars on stderr.
+    Raises:
+        UsageError: an unknown or malformed metric.
     """
-
-    metrics: Sequence[str] = DEFAULT_METRICS
-    configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    cache: str | os.PathLike[str] | None = None
-    use_cache: bool = True
-    verify_content: bool = False
-    device: str = "auto"
-    dtype: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    max_pixels: int | None = None
-    color_profile: str = "ignore"
-    sixteen_bit: str = "scale"
-    safetensors_only: bool = False
-    progress: bool = False
-
-    def requests(self) -> list[MetricRequest]:
-        """The metrics that were asked for.
-
-        Raises:
-            UsageError: an unknown or malformed metric.
-        """
-        return parse_metrics(self.metrics, self.configured)
-
-    def reading(self) -> Reading:
-        """Which pixels pictures have where their files leave a choice.
-
-        Raises:
-            UsageError: a word that stands for none.
-        """
-        for option, value, words in (
-            ("--color-profile", self.color_profile, COLOR_PROFILES),
-            ("--sixteen-bit", self.sixteen_bit, SIXTEEN_BIT),
-        ):
-            if value not in words:
-                raise UsageError(f"{option} must be {' or '.join(words)}, found {printable(value)!r}")
-        return Reading(self.color_profile, self.sixteen_bit)
+    return parse_metrics(options.metrics, options.configured)
 
 
 @dataclass(frozen=True)
@@ -163,7 +113,7 @@ class _Job:
         dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
         self.cache = Cache(self._folder) if options.use_cache else None
-        reading = options.reading()
+        reading = _reading(options)
         with doing("looking for checkpoints"):
             specs = resolve(
                 requests,
@@ -194,6 +144,21 @@ class _Job:
                     import torch  # noqa: F401
 
             return load_encoder(spec, self.settings.device, self._folder)
+
+
+def _reading(options: Options) -> Reading:
+    """Which pixels pictures have where their files leave a choice.
+
+    Raises:
+        UsageError: a word that stands for none.
+    """
+    for option, value, words in (
+        ("--color-profile", options.color_profile, COLOR_PROFILES),
+        ("--sixteen-bit", options.sixteen_bit, SIXTEEN_BIT),
+    ):
+        if value not in words:
+            raise UsageError(f"{option} must be {' or '.join(words)}, found {printable(value)!r}")
+    return Reading(options.color_profile, options.sixteen_bit)
 
 
 def _as_read(spec: EncoderSpec, reading: Reading) -> EncoderSpec:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import Dataset, How, find
+from nearid_cli.layouts import Dataset, find
 from nearid_cli.layouts.choosing import Alternative, alternatives
 from nearid_cli.layouts.detect import layout_named
 from nearid_cli.layouts.find import look_at_side
@@ -16,6 +16,7 @@ from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.pattern import Pattern
 from nearid_cli.layouts.resolve import resolve_references
 from nearid_cli.layouts.tree import Tree
+from nearid_cli.options import LayoutOptions
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class References:
 
 
 def read_layout(
-    references: Path, generations: Path | None, how: How, distractors: Path | None = None
+    references: Path, generations: Path | None, how: LayoutOptions, distractors: Path | None = None
 ) -> dict[str, Dataset] | References:
     """How references and generations are read.
 
@@ -60,10 +61,10 @@ def read_layout(
         return _references(references, how)
 
 
-def _references(root: Path, how: How) -> References:
+def _references(root: Path, how: LayoutOptions) -> References:
     layout = layout_named(how.layout)
     side = look_at_side(root, "reference", layout)
-    others = alternatives(side) if isinstance(side, Tree) and how.references_pattern is None else []
-    pattern = None if how.references_pattern is None else Pattern(how.references_pattern)
+    others = alternatives(side) if isinstance(side, Tree) and how.refs_pattern is None else []
+    pattern = None if how.refs_pattern is None else Pattern(how.refs_pattern)
     found = resolve_references(side, layout, pattern)
     return References(found, found.left_out, tuple(one for one in others if one.how != found.how))

@@ -10,11 +10,11 @@ from typing import TypeGuard
 from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.comparable import check_methods, check_names
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.score import score_methods
-from nearid_cli.layouts.find import How
 from nearid_cli.layouts.found import Side
 from nearid_cli.layouts.methods import find_methods
+from nearid_cli.options import LayoutOptions, Options
 from nearid_cli.reports.locations import anchored
 from nearid_cli.results import ScoreResult
 from nearid_cli.results.reading import read_score
@@ -49,7 +49,7 @@ def metrics_asked_for(
         UsageError: pictures are to be scored by an unknown or malformed metric.
     """
     if (not paths and not named) or not all(map(is_result, (*paths, *named.values()))):
-        return [request.name for request in options.requests()]
+        return [request.name for request in requested(options)]
     if not given:
         return None
     items = (item.partition("=")[0].strip() for value in options.metrics for item in value.split(","))
@@ -63,7 +63,7 @@ def score_or_read(
     *,
     references: Side | None = None,
     distractors: Side | None = None,
-    layout: str | How = "auto",
+    layout: str | LayoutOptions = "auto",
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     allow_unmatched: bool = False,
@@ -105,10 +105,10 @@ def score_or_read(
     if twice := [name for name in datasets if name in results]:
         raise _same_name(twice[0])
     check_methods([*datasets, *results], baseline)
-    requested = [request.name for request in options.requests()]
+    names = [request.name for request in requested(options)]
     check_names(
         {
-            **dict.fromkeys(datasets, requested),
+            **dict.fromkeys(datasets, names),
             **{name: [metric.name for metric in one.metrics] for name, one in results.items()},
         },
         metrics,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nearid_cli.evaluate.embedding import Options, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad, requested
 from nearid_cli.layouts import InMemory, Source
+from nearid_cli.options import Options
 from nearid_cli.results import PairResult
 from nearid_cli.results.score import memory_root
 from nearid_cli.text import storable
@@ -16,7 +17,7 @@ def pair(a: Source, b: Source, options: Options | None = None) -> PairResult:
         NearIDError: a picture or a metric cannot be used.
     """
     options = options or Options()
-    specs, embedded = embed_files([a, b], options.requests(), options)
+    specs, embedded = embed_files([a, b], requested(options), options)
     refuse_bad(embedded, "give two pictures that can be read")
     similarity = {}
     for spec in specs:

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from nearid_cli.activity import doing
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
-from nearid_cli.layouts import Dataset, How, find
+from nearid_cli.layouts import Dataset, find
 from nearid_cli.layouts.found import Side
+from nearid_cli.options import LayoutOptions, Options
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import count, few
 
@@ -21,7 +22,7 @@ def score(
     generations: Side | None = None,
     options: Options | None = None,
     *,
-    layout: str | How = "auto",
+    layout: str | LayoutOptions = "auto",
     allow_unmatched: bool = False,
     skip_bad: bool = False,
     distractors: Side | None = None,
@@ -41,7 +42,7 @@ def score(
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
     """
     options = options or Options()
-    options.requests()  # a wrong metric is said before any folder is walked
+    requested(options)  # a wrong metric is said before any folder is walked
     with doing("looking for pictures"):
         dataset = find(references, generations, layout, distractors)
     _report_found(dataset)
@@ -73,7 +74,7 @@ def score_methods(
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
     """
     options = options or Options()
-    options.requests()
+    requested(options)
     unmatched: dict[str, list[str]] = {}
     for name, dataset in datasets.items():
         _report_found(dataset, f"{name}: ")

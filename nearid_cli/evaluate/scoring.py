@@ -16,12 +16,13 @@ from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, PERCEPTUAL_HASH
 from nearid_cli.encoders.thumbnail import THUMBNAIL
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.contexts import context_numbers, with_trials
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
 from nearid_cli.evaluate.usable import Sameness, Usable, usable
 from nearid_cli.layouts import Dataset
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import IdentityScores, identity_scores
+from nearid_cli.options import Options
 from nearid_cli.results import (
     AggregateScores,
     Image,
@@ -89,7 +90,7 @@ class Scorer:
             )
         )
         self._hashes = PERCEPTUAL_HASH
-        self._specs, self._embedded = embed_files(sources, options.requests(), options, extra=[self._hashes])
+        self._specs, self._embedded = embed_files(sources, requested(options), options, extra=[self._hashes])
         if not skip_bad:
             refuse_bad(self._embedded, MEND_OR_SKIP)
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))

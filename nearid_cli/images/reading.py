@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from nearid_cli.text import count
 
-COLOR_PROFILES = ("ignore", "convert")
-SIXTEEN_BIT = ("scale", "clip")
-
 
 @dataclass(frozen=True)
 class Reading:

@@ -2,6 +2,6 @@
 
 from nearid_cli.layouts.dataset import Dataset, InMemory, Picture, Source, Subject
 from nearid_cli.layouts.detect import LAYOUTS
-from nearid_cli.layouts.find import How, find, find_images
+from nearid_cli.layouts.find import find, find_images
 
-__all__ = ["LAYOUTS", "Dataset", "How", "InMemory", "Picture", "Source", "Subject", "find", "find_images"]
+__all__ = ["LAYOUTS", "Dataset", "InMemory", "Picture", "Source", "Subject", "find", "find_images"]

@@ -6,7 +6,7 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
@@ -31,6 +31,7 @@ from nearid_cli.layouts.roles import by_role, called_otherwise
 from nearid_cli.layouts.sides import name_lists, own_copy
 from nearid_cli.layouts.tree import Tree
 from nearid_cli.layouts.walk import scan, walk
+from nearid_cli.options import LayoutOptions
 from nearid_cli.text import few, printable, quoted
 
 logger = logging.getLogger(__name__)
@@ -40,25 +41,10 @@ LOOK = "nearid layout"
 """The command that shows how names are read."""
 
 
-@dataclass(frozen=True)
-class How:
-    """How the user says that folders are laid out.
-
-    Attributes:
-        layout: one of `LAYOUTS`; `auto` recognises each side by itself.
-        pattern: what the paths of generations are; see `Pattern`.
-        references_pattern: likewise of references.
-    """
-
-    layout: str = "auto"
-    pattern: str | None = None
-    references_pattern: str | None = None
-
-
 def find(
     references: Side,
     generations: Side | None,
-    layout: str | How = "auto",
+    layout: str | LayoutOptions = "auto",
     distractors: Side | None = None,
 ) -> Dataset:
     """Find the subjects of a data set with their references and generations.
@@ -74,9 +60,9 @@ def find(
             list are.
         InputError: a side is missing or empty, names are ambiguous, or not one subject matches.
     """
-    how = layout if isinstance(layout, How) else How(layout)
+    how = layout if isinstance(layout, LayoutOptions) else LayoutOptions(layout)
     chosen = layout_named(how.layout)
-    patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
+    patterns = [None if text is None else Pattern(text) for text in (how.refs_pattern, how.pattern)]
     sides = _sides(references, generations, chosen)
     look_alike = distractor_side(distractors)
     try:

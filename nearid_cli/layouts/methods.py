@@ -13,7 +13,7 @@ from nearid_cli.errors import InputError, NearIDError, UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture
 from nearid_cli.layouts.detect import Layout, layout_named
 from nearid_cli.layouts.dreambench import is_method
-from nearid_cli.layouts.find import LOOK, How, distractor_side, find, look_at_side, manifest_at
+from nearid_cli.layouts.find import LOOK, distractor_side, find, look_at_side, manifest_at
 from nearid_cli.layouts.found import Found, Side, from_manifest, own_name
 from nearid_cli.layouts.imagefolder import find_methods_described
 from nearid_cli.layouts.inside import refuse_inside
@@ -26,6 +26,7 @@ from nearid_cli.layouts.pattern import Pattern
 from nearid_cli.layouts.resolve import names_of, resolve
 from nearid_cli.layouts.tree import Tree
 from nearid_cli.layouts.walk import is_system_folder, natural_key, scan
+from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, printable, quoted
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def find_methods(
     places: Sequence[Path],
     references: Side | None,
     named: Mapping[str, Side],
-    layout: str | How = "auto",
+    layout: str | LayoutOptions = "auto",
     distractors: Side | None = None,
 ) -> dict[str, Dataset]:
     """The data set of each method, all with the same references.
@@ -59,7 +60,7 @@ def find_methods(
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
-    how = layout if isinstance(layout, How) else How(layout)
+    how = layout if isinstance(layout, LayoutOptions) else LayoutOptions(layout)
     places = expanded(places)
     if not places and not named:
         raise UsageError(
@@ -131,7 +132,7 @@ def _is_references(place: Path, references: Side) -> bool:
 
 
 def _in_one_place(
-    place: Path, references: Side | None, how: How, distractors: Side | None
+    place: Path, references: Side | None, how: LayoutOptions, distractors: Side | None
 ) -> dict[str, Dataset]:
     layout = layout_named(how.layout)
     manifest = manifest_at(place, "methods", layout)
@@ -160,7 +161,7 @@ class _NoPicturesError(InputError):
 def _each(
     folders: Mapping[str, Side],
     references: Side | None,
-    how: How,
+    how: LayoutOptions,
     distractors: Side | None,
     skip_empty: bool = False,
 ) -> dict[str, Dataset]:
@@ -250,13 +251,13 @@ def _subject_first(
     folders: Mapping[str, Path],
     methods: Mapping[str, Sequence[str]],
     references: Side,
-    how: How,
+    how: LayoutOptions,
     distractors: Side | None,
 ) -> dict[str, Dataset]:
     layout = layout_named(how.layout)
     logger.info("methods are the folders below subjects: %s", ", ".join(map(printable, methods)))
     names = [name for name in scan(place).names if name.partition("/")[0] in folders]
-    patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
+    patterns = [None if text is None else Pattern(text) for text in (how.refs_pattern, how.pattern)]
     strays = [name for name in names if name.count("/") < 2]
 
     def one(method: str) -> Dataset:
@@ -272,11 +273,13 @@ def _subject_first(
     return _all(sorted(methods, key=natural_key), one)
 
 
-def _by_pattern(place: Path, references: Side, how: How, distractors: Side | None) -> dict[str, Dataset]:
+def _by_pattern(
+    place: Path, references: Side, how: LayoutOptions, distractors: Side | None
+) -> dict[str, Dataset]:
     """The methods that a pattern with `{method}` finds."""
     layout = layout_named(how.layout)
     walked = scan(place)
-    patterns = [None if text is None else Pattern(text) for text in (how.references_pattern, how.pattern)]
+    patterns = [None if text is None else Pattern(text) for text in (how.refs_pattern, how.pattern)]
     side = look_at_side(references, "reference", layout)
     referenced, generated = resolve(side, Tree(place, walked.names, walked.left_out), layout, *patterns)
     rows = [(subject, one) for subject, own in generated.subjects.items() for one in own]
@@ -297,7 +300,7 @@ def _refuse_subjects(place: Path, references: Side, found: Mapping[str, Dataset]
 
 
 def _from_manifest(
-    manifest: Manifest, references: Side | None, how: How, distractors: Side | None
+    manifest: Manifest, references: Side | None, how: LayoutOptions, distractors: Side | None
 ) -> dict[str, Dataset]:
     """One data set a method; references and distractors of the manifest are everyone's."""
     layout = layout_named(how.layout)

@@ -5,14 +5,13 @@ Everything random comes in as numbers drawn elsewhere, so each function does the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nearid_cli.errors import UsageError
+from nearid_cli.training.options import Augmentations
 
 if TYPE_CHECKING:
     import torch
@@ -30,49 +29,6 @@ _LUMA = np.array([0.213, 0.715, 0.072], np.float32)
 _HUE_A = np.tile(_LUMA, (3, 1))
 _HUE_B = np.eye(3, dtype=np.float32) - _HUE_A
 _HUE_C = np.array([[-0.213, -0.715, 0.928], [0.143, 0.140, -0.283], [-0.787, 0.715, 0.072]], np.float32)
-
-
-@dataclass(frozen=True)
-class Augmentations:
-    """How often each change is made. All of them are off by default.
-
-    Attributes:
-        flip: probability of a horizontal flip, for each picture.
-        jitter: probability of a colour jitter, for each picture.
-        translate: probability of a shift together with a change of size, for each picture.
-        translate_fraction: the largest shift, as a fraction of width and of height.
-        scale_min, scale_max: range of the change of size; below 1 the object becomes smaller.
-        mask_anchor: probability of a black background for the anchor, the first view after the permutation.
-        mask_positive: the same for each of the other views.
-        mask_distractor: the same for each distractor.
-        background: probability that all pictures of a row get new backgrounds; a view and its distractor get
-            the same one.
-
-    Raises:
-        UsageError: naming every value that is out of range.
-    """
-
-    flip: float = 0.0
-    jitter: float = 0.0
-    translate: float = 0.0
-    translate_fraction: float = 0.1
-    scale_min: float = 0.9
-    scale_max: float = 1.1
-    mask_anchor: float = 0.0
-    mask_positive: float = 0.0
-    mask_distractor: float = 0.0
-    background: float = 0.0
-
-    def __post_init__(self) -> None:
-        wrong = [
-            f"{field.name} is {getattr(self, field.name):g}, expected 0 to 1"
-            for field in fields(self)
-            if not field.name.startswith("scale") and not 0 <= getattr(self, field.name) <= 1
-        ]
-        if not 0 < self.scale_min <= self.scale_max < float("inf"):
-            wrong.append(f"scale is {self.scale_min:g} to {self.scale_max:g}, expected 0 < min <= max")
-        if wrong:
-            raise UsageError(f"augmentation out of range: {wrong[0]}", wrong[1:])
 
 
 def augment(pixels: torch.Tensor, draws: NDArray[np.float64], how: Augmentations) -> torch.Tensor:

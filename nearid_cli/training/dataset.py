@@ -17,8 +17,9 @@ from nearid_cli.images.decode import UnreadableImage
 from nearid_cli.images.preprocessing import Preprocessing, Resampling
 from nearid_cli.nearid_data import Identities, PictureColumns
 from nearid_cli.text import count
-from nearid_cli.training.augment import DRAWS, Augmentations, augment, backgrounds
+from nearid_cli.training.augment import DRAWS, augment, backgrounds
 from nearid_cli.training.model import picture_size
+from nearid_cli.training.options import Augmentations
 
 VIEWS = 3
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import nearid_cli
-from nearid_cli.api.arguments import OptionArguments
 from nearid_cli.errors import UnknownParameterError, UsageError
+from nearid_cli.options import OptionArguments
 
 
 def test_every_option_is_a_keyword_of_the_same_type() -> None:

@@ -19,7 +19,7 @@ from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
 from nearid_cli.benchmarks.mtg.report import findings
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.options import Options
 from tests.benchmarks.part_edits import SIMILARITIES, Columns, by_hand, mask, part_edits, written
 from tests.nearid_data.making import table
 

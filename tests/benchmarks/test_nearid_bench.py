@@ -22,8 +22,8 @@ from nearid_cli.benchmarks.nearid.bench import bench_nearid
 from nearid_cli.benchmarks.nearid.job import NearidJob
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
-from nearid_cli.evaluate.embedding import Options
 from nearid_cli.images.decode import Decoded
+from nearid_cli.options import Options
 from tests.benchmarks.nearid_sets import IDS, Sets, by_hand, made, margins
 from tests.nearid_data.making import encoded, png, saved, slots, table
 

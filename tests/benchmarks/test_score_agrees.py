@@ -13,9 +13,9 @@ import pytest
 from nearid_cli.benchmarks.nearid.bench import bench_nearid
 from nearid_cli.benchmarks.nearid.job import NearidJob
 from nearid_cli.cli.app import main
-from nearid_cli.evaluate.embedding import Options
 from nearid_cli.evaluate.score import score
 from nearid_cli.metrics.margins import success
+from nearid_cli.options import Options
 from nearid_cli.results import ScoreResult
 
 METRICS = ("hog", "nearid-mini")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from nearid_cli import __version__
-from nearid_cli.embedding.devices import DEVICES
 from nearid_cli.encoders.registry import REGISTRY
 from nearid_cli.layouts import LAYOUTS
+from nearid_cli.options import DEVICES
 from tests.commandline import Finished, Nearid
 
 Complete = Callable[[str], list[str]]

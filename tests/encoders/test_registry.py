@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.encoders.registry import (
-    DEFAULT_METRICS,
     REGISTRY,
     SHIPPED,
     MetricRequest,
@@ -13,6 +12,7 @@ from nearid_cli.encoders.registry import (
     parse_metrics,
 )
 from nearid_cli.errors import UsageError
+from nearid_cli.options import DEFAULT_METRICS
 
 
 @pytest.fixture(autouse=True)

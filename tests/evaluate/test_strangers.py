@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.embed import embed_pictures
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.options import Options
 from tests.commandline import Nearid
 
 SUBJECTS = ("cat", "cup", "ship")

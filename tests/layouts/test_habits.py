@@ -11,12 +11,12 @@ import pytest
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts import Dataset, find
-from nearid_cli.layouts.find import How
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.names import file_labels
+from nearid_cli.options import LayoutOptions
 
 OPTION = r"(?:--(?:refs-)?pattern '[^']*'|--layout [a-z]+)"
-FIELDS = {"--pattern": "pattern", "--refs-pattern": "references_pattern", "--layout": "layout"}
+FIELDS = {"--pattern": "pattern", "--refs-pattern": "refs_pattern", "--layout": "layout"}
 
 
 def subjects(dataset: Dataset) -> dict[str, tuple[int, int]]:
@@ -28,7 +28,9 @@ def by_options(error: InputError, refs: Path, gens: Path) -> list[dict[str, tupl
     found = []
     for options in re.findall(rf"{OPTION}(?: {OPTION})*", str(error)):
         words = shlex.split(options)
-        how = How(**{FIELDS[name]: value for name, value in zip(words[::2], words[1::2], strict=True)})
+        how = LayoutOptions(
+            **{FIELDS[name]: value for name, value in zip(words[::2], words[1::2], strict=True)}
+        )
         dataset = find(refs, gens, how)
         assert dataset.unmatched == ()
         found.append(subjects(dataset))
@@ -225,7 +227,7 @@ def test_the_only_folder_of_references_names_their_subject_under_any_layout(plan
 def test_a_pattern_that_fits_nothing_is_at_fault_itself(plant) -> None:
     refs, gens = plant("refs", "cat/0.jpg dog/0.jpg"), plant("gens", "cat/0.png")
     with pytest.raises(InputError, match=r"no path in .* fits --pattern"):
-        find(refs, gens, How(pattern="{subject}"))
+        find(refs, gens, LayoutOptions(pattern="{subject}"))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.layouts import How, find
+from nearid_cli.layouts import find
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.pattern import Pattern
+from nearid_cli.options import LayoutOptions
 
 parts = st.text("ab_- .é", min_size=1, max_size=6).filter(lambda text: text.strip("."))
 
@@ -77,7 +78,9 @@ def test_patterns_that_mean_nothing(pattern: str, message: str) -> None:
 
 def test_what_does_not_fit_is_listed(plant) -> None:
     refs, gens = plant("refs", "cat/1.jpg loose.jpg"), plant("gens", ["on a beach/cat/0.png", "stray.png"])
-    found = find(refs, gens, How(pattern="{prompt}/{subject}/{seed}.png", references_pattern="{subject}/*"))
+    found = find(
+        refs, gens, LayoutOptions(pattern="{prompt}/{subject}/{seed}.png", refs_pattern="{subject}/*")
+    )
     (subject,) = found.subjects
     (one,) = subject.generations
     assert (subject.name, one.prompt, one.seed) == ("cat", "on a beach", "0")
@@ -89,7 +92,7 @@ def test_what_does_not_fit_is_listed(plant) -> None:
 
 
 def test_several_ways_are_decided_by_the_references_or_not_at_all(plant) -> None:
-    how = How(pattern="{subject}_{prompt}.png")
+    how = LayoutOptions(pattern="{subject}_{prompt}.png")
     found = find(
         plant("refs", "red_cat/1.jpg dog/1.jpg"), plant("gens", "red_cat_asleep.png dog_up.png"), how
     )
@@ -104,19 +107,19 @@ def test_several_ways_are_decided_by_the_references_or_not_at_all(plant) -> None
 
 def test_a_pattern_without_a_subject_is_of_the_only_one(plant) -> None:
     gens = plant("gens", "beach_0.png snow_1.png")
-    found = find(plant("refs", "0.jpg 1.jpg"), gens, How(pattern="{prompt}_{seed}.*"))
+    found = find(plant("refs", "0.jpg 1.jpg"), gens, LayoutOptions(pattern="{prompt}_{seed}.*"))
     assert [(one.prompt, one.seed) for one in found.subjects[0].generations] == [
         ("beach", "0"),
         ("snow", "1"),
     ]
     with pytest.raises(UsageError, match="there are several subjects"):
-        find(plant("more", "cat/0.jpg dog/1.jpg"), gens, How(pattern="{prompt}_{seed}.*"))
+        find(plant("more", "cat/0.jpg dog/1.jpg"), gens, LayoutOptions(pattern="{prompt}_{seed}.*"))
 
 
 def test_methods_of_a_pattern(plant) -> None:
     place = plant("runs", "cat/0-lora.png cat/0-ip.png cat/1-ip.png")
     refs = plant("photos", "cat/1.jpg")
-    how = How(pattern="{subject}/{seed}-{method}.png")
+    how = LayoutOptions(pattern="{subject}/{seed}-{method}.png")
     found = find_methods([place], refs, {}, how)
     assert {name: len(one.subjects[0].generations) for name, one in found.items()} == {"ip": 2, "lora": 1}
     with pytest.raises(InputError, match="of several methods: ip, lora"):
@@ -141,7 +144,7 @@ def test_the_offered_options_resolve_the_doubt(plant) -> None:
             if option is None:
                 continue
             value = option[2].strip("'")
-            how = How(value) if option[1] == "--layout" else How(references_pattern=value)
+            how = LayoutOptions(value) if option[1] == "--layout" else LayoutOptions(refs_pattern=value)
             assert find(refs, gens, how).subjects, line
             tried += 1
     assert tried == 7

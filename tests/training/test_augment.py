@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from nearid_cli.errors import UsageError
-from nearid_cli.training.augment import DRAWS, Augmentations, augment, backgrounds, jitter, move
+from nearid_cli.training.augment import DRAWS, augment, backgrounds, jitter, move
+from nearid_cli.training.options import Augmentations
 
 
 @pytest.fixture

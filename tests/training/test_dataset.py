@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.nearid_data import BadRowError, Identities
-from nearid_cli.training.augment import Augmentations
 from nearid_cli.training.dataset import Item, TrainingSet, collate
+from nearid_cli.training.options import Augmentations
 from tests.nearid_data.making import encoded, png, saved, slots, table
 
 SIZE = 16

@@ -15,9 +15,9 @@ import torch
 
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.training import loop
-from nearid_cli.training.augment import Augmentations
 from nearid_cli.training.features import FeatureCache
 from nearid_cli.training.loop import train
+from nearid_cli.training.options import Augmentations
 from nearid_cli.training.trainee import Trainee, make_trainee
 from tests.nearid_data.making import encoded, saved, table
 from tests.tiny import BUILDERS, SIZE

@@ -43,7 +43,7 @@ def launched(data: Path, output: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def one(data: Path, output: Path) -> TrainOptions:
-    from nearid_cli.training.augment import Augmentations
+    from nearid_cli.training.options import Augmentations
 
     return options(
         data, output, gradient_accumulation=2, optimizer="muon", augmentations=Augmentations(jitter=0.5)

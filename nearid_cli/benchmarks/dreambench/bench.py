@@ -35,7 +35,7 @@ from nearid_cli.benchmarks.dreambench.result import (
 )
 from nearid_cli.benchmarks.dreambench.samples import Scored, find_samples, score_samples
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.embedding import requested
 from nearid_cli.metrics.human import (
     Block,
     fisher_z_mean,
@@ -43,6 +43,7 @@ from nearid_cli.metrics.human import (
     left_out,
     pearson,
 )
+from nearid_cli.options import Options
 from nearid_cli.reports.figures import some
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, printable, unknown
@@ -78,7 +79,7 @@ def score_dreambench(
         InputError: there are no samples, or some have no partner and `allow_missing` is not set.
         NearIDError: bad pictures, or an unusable metric; see `nearid_cli.errors` for the kinds.
     """
-    requests = options.requests()
+    requests = requested(options)
     found = find_samples(samples)
     if found.unpaired and not allow_missing:
         number = count(len(found.unpaired), "picture")

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad
 from nearid_cli.layouts.dreambench import is_method
 from nearid_cli.layouts.found import own_name
 from nearid_cli.layouts.walk import walk
+from nearid_cli.options import Options
 from nearid_cli.reports.figures import some
 from nearid_cli.results import Metric, Skipped
 from nearid_cli.text import count, printable

@@ -35,10 +35,11 @@ from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, find_encoders
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
 from nearid_cli.metrics.part_level import part_level, part_margins
 from nearid_cli.metrics.share_differences import rate_differences
 from nearid_cli.nearid_data.sources import default_split
+from nearid_cli.options import Options
 from nearid_cli.results import Skipped
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, printable, storable, unknown
@@ -105,7 +106,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
         BadImagesError: some pictures or masks cannot be read, and the job does not skip such. All others are embedded.
         NearIDError: the data set, metrics or options cannot be used.
     """
-    requests = options.requests()
+    requests = requested(options)
     folder = None if output is None else make_folder(output / FOLDER)
     specs = find_encoders(requests, options)
     rows = job.chosen_split if job.rows is None else job.rows.stem

@@ -30,7 +30,8 @@ from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImagesError, InputError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Options, describe, find_encoders
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
+from nearid_cli.options import Options
 from nearid_cli.results import Skipped
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count
@@ -113,7 +114,7 @@ def similarity_files(
     Raises:
         NearIDError: as `bench_nearid`.
     """
-    requests = options.requests()
+    requests = requested(options)
     specs = find_encoders(requests, options)
     names = names_of_files(job, requests, specs)
     files = [

@@ -15,7 +15,7 @@ from nearid_cli.benchmarks.tables.similarities import MODES, file_name
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import UsageError
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.options import Options
 from nearid_cli.text import printable, unknown
 
 _VERSION = 1  # of what a request means; raise it when the same request would give other similarities

@@ -23,7 +23,8 @@ from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
-from nearid_cli.evaluate.embedding import Options
+from nearid_cli.evaluate.embedding import requested
+from nearid_cli.options import Options
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import printable
 
@@ -84,7 +85,7 @@ class _Table1:
     def __init__(self, job: Table1Job, output: Path, options: Options) -> None:
         items = [item.strip() for value in options.metrics for item in value.split(",") if item.strip()]
         # What was asked for (a name, NAME=PATH, a folder) -> the metric's name, which is its row's.
-        self._metrics = {item: replace(options, metrics=[item]).requests()[0].name for item in items}
+        self._metrics = {item: requested(replace(options, metrics=[item]))[0].name for item in items}
         self._job, self._output, self._options = job, output, options
         self._missing: dict[str, None] = {}
         self._numbers: dict[str, dict[str, float | None]] = {

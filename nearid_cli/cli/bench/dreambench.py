@@ -9,11 +9,12 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.encoders.registry import DEFAULT_METRICS
 from nearid_cli.errors import UsageError
+from nearid_cli.options import DEFAULT_METRICS, Metrics, Options, SkipBad
 
 
 def run(
+    *,
     context: typer.Context,
     samples: Annotated[
         Path | None,
@@ -35,7 +36,7 @@ def run(
             metavar="DIR",
         ),
     ] = None,
-    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    metrics: Metrics = DEFAULT_METRICS,
     against: Annotated[
         str | None,
         typer.Option("--against", help="Test every other metric against this one.", metavar="METRIC"),
@@ -56,18 +57,8 @@ def run(
         typer.Option("--output", "-o", help="Folder for scores, summary and files.", metavar="DIR"),
     ] = None,
     form: shared.Format = "table",
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    skip_bad: SkipBad = False,
+    options: Options,
 ) -> None:
     """DreamBench++: does a metric rate pictures as people do?
 
@@ -78,25 +69,24 @@ def run(
     from nearid_cli.benchmarks.dreambench.ratings import named_folders
     from nearid_cli.benchmarks.dreambench.report import render
     from nearid_cli.benchmarks.table import make_folder
+    from nearid_cli.evaluate.embedding import requested
 
-    show.check_format(form)
-    chosen = shared.options(context)
     if samples is None and not scores:
         raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
-    if samples is None and shared.on_command_line(context, "metrics"):
+    if samples is None and shared.on_command_line(context, "metric"):
         raise UsageError("--metric scores samples: give --samples DIR too, or leave it out")
     if samples is None and ratings is None:
         raise UsageError("--scores needs human ratings to correlate with: --ratings DIR")
     if ratings is None and against is not None:
         raise UsageError("--against needs human ratings: --ratings DIR")
     given = named_folders(scores or [])
-    wanted = [request.name for request in chosen.requests()] if samples else []
+    wanted = [request.name for request in requested(options)] if samples else []
     check_names([*wanted, *(name for name, _ in given)], against)
     folder = None if output is None else make_folder(output)
     scored = None
     unpaired: tuple[str, ...] = ()
     if samples is not None:
-        scored, unpaired = score_dreambench(samples, chosen, skip_bad=skip_bad, allow_missing=allow_missing)
+        scored, unpaired = score_dreambench(samples, options, skip_bad=skip_bad, allow_missing=allow_missing)
         if folder is not None:  # before ratings are read: what they lack must not cost the scores
             files.write_scores(scored, folder)
     found = evaluate(

@@ -9,11 +9,11 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.options import DEFAULT_METRICS, Metrics, Options, SkipBad
 
 
 def run(
-    context: typer.Context,
+    *,
     data: Annotated[
         str,
         typer.Option(
@@ -40,7 +40,7 @@ def run(
             "--masks", help="What of the pictures is seen: none (all of them) or object.", metavar="MASKS"
         ),
     ] = "none",
-    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    metrics: Metrics = DEFAULT_METRICS,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -48,18 +48,8 @@ def run(
         ),
     ] = None,
     form: shared.Format = "table",
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    skip_bad: SkipBad = False,
+    options: Options,
 ) -> None:
     """MTG: does a metric see edits of parts?
 
@@ -69,10 +59,8 @@ def run(
     from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
     from nearid_cli.benchmarks.table import render
 
-    show.check_format(form)
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
-    chosen = shared.options(context)
-    result = evaluate_mtg(job, chosen, output)
+    result = evaluate_mtg(job, options, output)
     if output is not None:
         report.write_result(result, output)
     findings = list(report.findings(result))

@@ -11,11 +11,11 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.encoders.registry import DEFAULT_METRICS
+from nearid_cli.options import DEFAULT_METRICS, Metrics, Options, SkipBad
 
 
 def run(
-    context: typer.Context,
+    *,
     positives: Annotated[
         str,
         typer.Option(
@@ -66,7 +66,7 @@ def run(
             help="Number pictures without gaps where a view is missing, as the published code does.",
         ),
     ] = False,
-    metrics: shared.Metrics = list(DEFAULT_METRICS),  # noqa: B006 - Typer copies defaults
+    metrics: Metrics = DEFAULT_METRICS,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -77,18 +77,8 @@ def run(
         ),
     ] = None,
     form: shared.Format = "table",
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    skip_bad: SkipBad = False,
+    options: Options,
 ) -> None:
     """NearID-Bench: are objects told from look-alikes?
 
@@ -101,7 +91,6 @@ def run(
     from nearid_cli.benchmarks.nearid.job import NearidJob
     from nearid_cli.benchmarks.table import make_folder
 
-    show.check_format(form)
     job = NearidJob(
         positives,
         tuple(distractors or ()),
@@ -113,10 +102,9 @@ def run(
         compact_slots,
         skip_bad,
     )
-    chosen = shared.options(context)
     with ExitStack() as stack:
         folder = make_folder(output) if output else Path(stack.enter_context(TemporaryDirectory()))
-        result = bench_nearid(job, folder, chosen)
+        result = bench_nearid(job, folder, options)
         if output:
             report.write(result, folder)
     if form == "json":

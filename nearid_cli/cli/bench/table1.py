@@ -9,10 +9,11 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.options import Metrics, Options, SkipBad
 
 
 def run(
-    context: typer.Context,
+    *,
     output: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for everything; a second run resumes.", metavar="DIR")
     ],
@@ -51,20 +52,10 @@ def run(
         Path | None,
         typer.Option("--ratings", help="DreamBench++: folder of the human ratings.", metavar="DIR"),
     ] = None,
-    metrics: shared.Metrics = ["clip-i", "dino", "siglip2", "nearid"],  # noqa: B006 - Typer copies defaults
+    metrics: Metrics = ("clip-i", "dino", "siglip2", "nearid"),
     form: shared.Format = "table",
-    skip_bad: shared.SkipBad = False,
-    cache: shared.CacheFolder = None,
-    no_cache: shared.NoCache = False,
-    verify_content: shared.VerifyContent = False,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    batch_size: shared.BatchSize = "auto",
-    workers: shared.Workers = None,
-    max_pixels: shared.MaxPixels = None,
-    color_profile: shared.ColorProfile = "ignore",
-    sixteen_bit: shared.SixteenBit = "scale",
-    safetensors_only: shared.SafetensorsOnly = False,
+    skip_bad: SkipBad = False,
+    options: Options,
 ) -> None:
     """Run or resume all three, and print Table 1 of the paper.
 
@@ -74,12 +65,10 @@ def run(
     from nearid_cli.benchmarks.table1 import report
     from nearid_cli.benchmarks.table1.bench import DISTRACTORS, Table1Job, table1
 
-    show.check_format(form)
     job = Table1Job(
         positives, tuple(distractors or DISTRACTORS), rows, split, mtg, samples, ratings, skip_bad
     )
-    chosen = shared.options(context)
-    result = table1(job, output, chosen)
+    result = table1(job, output, options)
     report.write_result(result, output)
     findings = list(report.findings(result))
     if form == "json":

@@ -70,7 +70,6 @@ def run(
     from nearid_cli.benchmarks.tables import report
     from nearid_cli.benchmarks.tables.tabulate import tabulate
 
-    show.check_format(form)
     result = tabulate(
         roots,
         groups=_each(groups),

@@ -1,0 +1,291 @@
+"""What people may ask for: the options that commands, Python functions, environment and configuration share.
+
+Each is declared here once, as a field of a dataclass. The `Flag` in its annotation says how people give it: from that
+the command line makes its flag with help and completion, the environment its `NEARID_*` and the configuration its
+key; the Python functions take the field itself.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypedDict
+
+from nearid_cli.errors import UsageError
+
+DEFAULT_METRICS = ("nearid", "clip-i", "dino")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+COLOR_PROFILES = ("ignore", "convert")
+SIXTEEN_BIT = ("scale", "clip")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How people give a value: by a flag, and by the environment and the configuration where it is shared.
+
+    Attributes:
+        help: what it is for.
+        metavar: what stands for the value in the help; None for a switch.
+        name: the flag's long name without dashes in front; the field's by default.
+        short: its letter.
+        kind: what the command line makes of the text, where that is not the field's own type.
+        default: of that kind, where the field's own default is not; `...` for that one.
+        read: makes the field's value of it.
+        low: the smallest number.
+        high: the largest.
+        words: what a shell may offer.
+        shared: whether `NEARID_*` and the configuration give it, too.
+    """
+
+    help: str
+    metavar: str | None = None
+    name: str | None = None
+    short: str | None = None
+    kind: Any = None
+    default: Any = ...
+    read: Callable[[Any], Any] | None = None
+    low: float | None = None
+    high: float | None = None
+    words: tuple[str, ...] = ()
+    shared: bool = False
+
+
+class Given(NamedTuple):
+    """A field as people give it.
+
+    Attributes:
+        field: the field's name.
+        name: the flag's long name without dashes in front.
+        type: of the field.
+        default: of the field; `dataclasses.MISSING` where it has none.
+        flag: how people give it.
+    """
+
+    field: str
+    name: str
+    type: Any
+    default: Any
+    flag: Flag
+
+
+def given(name: str, annotation: Any, default: Any = MISSING) -> Given | None:
+    """A field, or a parameter, as people give it; None where its annotation holds no `Flag`."""
+    kind, *more = typing.get_args(annotation) if typing.get_origin(annotation) is Annotated else (annotation,)
+    for flag in more:
+        if isinstance(flag, Flag):
+            return Given(name, flag.name or name.replace("_", "-"), kind, default, flag)
+    return None
+
+
+def all_given(group: type) -> Iterator[Given]:
+    """The fields of a dataclass that people give."""
+    hints = typing.get_type_hints(group, include_extras=True)
+    for one in fields(group):
+        found = given(one.name, hints[one.name], one.default)
+        if found is not None:
+            yield found
+
+
+def _batch_size(value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"--batch-size must be auto or a positive number, found {value!r}")
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which metrics, and how pictures are embedded.
+
+    Attributes:
+        metrics: as in `--metric`: names, `NAME=PATH_OR_ID`, paths, Hub ids, comma lists.
+        configured: the user's own metrics, name -> {checkpoint, readout, revision}.
+        cache: the cache's folder; None for the default place.
+        use_cache: False to neither read nor keep embeddings.
+        verify_content: read every picture again instead of trusting its size and time.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
+        batch_size: pictures a forward pass; None for the device's default.
+        workers: decoding threads; None for one a core.
+        max_pixels: pictures with more pixels are bad; None for the default limit.
+        color_profile: `ignore` colour profiles in pictures, or `convert` to sRGB by them.
+        sixteen_bit: `scale` grey levels of 16 bits to 8, or `clip` them at 255.
+        safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
+        progress: show progress bars on stderr.
+    """
+
+    metrics: Metrics = DEFAULT_METRICS
+    configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    cache: CacheFolder = None
+    use_cache: Annotated[
+        bool,
+        Flag(
+            "Neither read nor keep embeddings.",
+            name="no-cache",
+            kind=bool,
+            default=False,
+            read=operator.not_,
+            shared=True,
+        ),
+    ] = True
+    verify_content: Annotated[
+        bool, Flag("Read every picture again instead of trusting its size and time.", shared=True)
+    ] = False
+    device: Annotated[str, Flag("auto, cpu, cuda, cuda:N or mps.", "DEVICE", words=DEVICES, shared=True)] = (
+        "auto"
+    )
+    dtype: Annotated[
+        str,
+        Flag(
+            "auto (float16 on CUDA, else float32), float32, float16 or bfloat16.",
+            "DTYPE",
+            words=DTYPES,
+            shared=True,
+        ),
+    ] = "auto"
+    batch_size: Annotated[
+        int | None,
+        Flag(
+            "Pictures a forward pass: auto or a number.",
+            "N",
+            kind=str,
+            default="auto",
+            read=_batch_size,
+            shared=True,
+        ),
+    ] = None
+    workers: Annotated[
+        int | None, Flag("Decoding threads; one a core by default.", "N", low=1, shared=True)
+    ] = None
+    max_pixels: Annotated[
+        int | None,
+        Flag("Largest picture to open, in pixels; 178 million by default.", "N", low=1, shared=True),
+    ] = None
+    color_profile: Annotated[
+        str,
+        Flag(
+            "Colour profiles in pictures: ignore, as published computations do, or convert to sRGB.",
+            "|".join(COLOR_PROFILES),
+            words=COLOR_PROFILES,
+            shared=True,
+        ),
+    ] = "ignore"
+    sixteen_bit: Annotated[
+        str,
+        Flag(
+            "Grey levels of 16 bits: scale to 8, or clip at 255, as published computations do.",
+            "|".join(SIXTEEN_BIT),
+            words=SIXTEEN_BIT,
+            shared=True,
+        ),
+    ] = "scale"
+    safetensors_only: SafetensorsOnly = False
+    progress: bool = False
+
+
+class OptionArguments(TypedDict, total=False):
+    """The fields of `Options` but for the metrics, as keywords of the functions that take them: for type checkers."""
+
+    configured: Mapping[str, Mapping[str, str]]
+    cache: str | os.PathLike[str] | None
+    use_cache: bool
+    verify_content: bool
+    device: str
+    dtype: str
+    batch_size: int | None
+    workers: int | None
+    max_pixels: int | None
+    color_profile: str
+    sixteen_bit: str
+    safetensors_only: bool
+    progress: bool
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """How the user says that folders are laid out.
+
+    Attributes:
+        layout: one of `LAYOUTS`; `auto` recognises each side by itself.
+        pattern: what the paths of generations are; see `Pattern`.
+        refs_pattern: likewise of references.
+    """
+
+    layout: Annotated[
+        str,
+        Flag(
+            "How the folders are laid out: auto, folders, flat, prefix, dreambench++-samples, dreambench++, "
+            "dreambooth, customconcept101, imagefolder or manifest (see `nearid layout`).",
+            "LAYOUT",
+            shared=True,
+        ),
+    ] = "auto"
+    pattern: Annotated[
+        str | None,
+        Flag(
+            "What the paths of generations are, like '{prompt}/{subject}/{seed}.png': subject, method, prompt, seed, "
+            "step, category, any other {name} as a label; * and ** match what does not matter.",
+            "PATTERN",
+            shared=True,
+        ),
+    ] = None
+    refs_pattern: Annotated[
+        str | None, Flag("What the paths of references are, likewise.", "PATTERN", shared=True)
+    ] = None
+
+
+@dataclass(frozen=True)
+class Leniency:
+    """What a run goes on without.
+
+    Attributes:
+        verbose: name every file that is left out.
+        allow_unmatched: go on without subjects that lack references or generations.
+        skip_bad: go on without pictures that cannot be read.
+    """
+
+    verbose: Verbose = False
+    allow_unmatched: Annotated[
+        bool, Flag("Go on without subjects that lack references or generations.", shared=True)
+    ] = False
+    skip_bad: SkipBad = False
+
+
+# Those that some commands take without the others of their group, or with another default.
+Metrics = Annotated[
+    Sequence[str],
+    Flag(
+        "Metric, repeated or as a comma list: a name (see `nearid models list`), NAME=PATH_OR_ID, "
+        "a folder or a Hub id; ::mean, ::cls, ::pooled, ::projected choose a readout.",
+        "METRIC",
+        name="metric",
+        short="m",
+        kind=list[str],
+        shared=True,
+    ),
+]
+CacheFolder = Annotated[
+    str | os.PathLike[str] | None,
+    Flag(
+        "Folder of the embedding cache; the user's cache folder by default.",
+        "DIR",
+        name="cache",
+        kind=Path | None,
+        shared=True,
+    ),
+]
+SafetensorsOnly = Annotated[
+    bool,
+    Flag("Refuse checkpoints that hold their weights as a pickle only (pytorch_model.bin).", shared=True),
+]
+Verbose = Annotated[bool, Flag("Name every file that is left out.", short="v", shared=True)]
+SkipBad = Annotated[bool, Flag("Go on without pictures that cannot be read, and record them.", shared=True)]
+
+SHARED = (Options, LayoutOptions, Leniency)
+"""All groups of options that the environment and the configuration give."""

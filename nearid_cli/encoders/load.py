@@ -49,9 +49,9 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
         from nearid_cli.encoders.perceptual_hash import PerceptualHash
         from nearid_cli.encoders.thumbnail import Thumbnail
 
-        # By what they compute: a metric may be given any name.
-        encoders = {one.spec.fingerprint: one for one in (HogEncoder, PerceptualHash, Thumbnail)}
-        return encoders[spec.fingerprint]()
+        # By what they give: a metric may be given any name, and the fingerprint tells how pictures are read, too.
+        encoders = {one.spec.readout: one for one in (HogEncoder, PerceptualHash, Thumbnail)}
+        return encoders[spec.readout]()
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
     files = read_files(spec.folder)

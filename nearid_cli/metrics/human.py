@@ -15,15 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
-from nearid_cli.metrics.correlation_intervals import (
+from nearid_cli.metrics.correlations import (
     correlation_interval,
+    fisher_mean,
+    fisher_z,
+    pearson,
     stand_ins,
     standardised,
     without_each,
 )
-from nearid_cli.metrics.intervals import MIN_UNITS, mean_interval, studentised_test
-from nearid_cli.metrics.paired import EXACT_UNITS, SIGN_DRAWS
+from nearid_cli.metrics.intervals import MIN_UNITS, Interval, mean_interval, studentised_test
+from nearid_cli.metrics.paired import SignFlip, SignVectors
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -31,7 +33,6 @@ Integers = npt.NDArray[np.intp]
 CLIP = 0.9999
 """Correlations beyond this count as this in a Fisher-z mean; a perfect one would make it infinite."""
 
-_SEED = 20260401
 _SAME = 1e-12  # far above the rounding of the sums below, which are over values of mean 0 and variance 1
 
 
@@ -58,49 +59,8 @@ class Block:
     subjects: int
 
 
-@dataclass(frozen=True)
-class SwapTest:
-    """A swap test: `p`, above 0 and at most 1, and whether it is `exact` (over all swaps)."""
-
-    p: float
-    exact: bool
-
-
-def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float | None:
-    """Pearson's correlation coefficient.
-
-    sum (x_i - mean x)(y_i - mean y) / sqrt(sum (x_i - mean x)^2 sum (y_i - mean y)^2) (Pearson, "Notes on Regression
-    and Inheritance in the Case of Two Parents", 1895).
-
-    Args:
-        x: finite values [n].
-        y: finite values [n] of the same things.
-
-    Returns:
-        From -1 to 1. None when n < 2 or all values of `x` or of `y` are equal.
-
-    Raises:
-        ValueError: an argument is not one-dimensional or not finite, or they differ in length.
-
-    >>> round(pearson([1, 2, 3, 4], [2, 1, 4, 3]), 6)
-    0.6
-    >>> pearson([1, 2, 3], [5, 5, 5]) is None
-    True
-    """
-    a, b = finite_vector("x", x), finite_vector("y", y)
-    if len(a) != len(b):
-        raise ValueError(f"Expected argument `y` to have the length of `x`, {len(a)}, but got {len(b)}")
-    if len(a) < 2 or (a == a[0]).all() or (b == b[0]).all():
-        return None
-    a, b = standardised(a), standardised(b)
-    return min(1.0, max(-1.0, float(a @ b) / len(a)))
-
-
 def fisher_z_mean(correlations: Sequence[float | None]) -> float | None:
-    """The mean of correlations in Fisher's z: tanh(mean(atanh(clip(r, +-0.9999)))), over those that exist.
-
-    Fisher, "On the Probable Error of a Coefficient of Correlation", 1921; Silver and Dunlap, "Averaging Correlation
-    Coefficients: Should Fisher's z Transformation Be Used?", 1987.
+    """The `fisher_mean` of the correlations that exist.
 
     Args:
         correlations: from -1 to 1; None for one that does not exist.
@@ -113,8 +73,8 @@ def fisher_z_mean(correlations: Sequence[float | None]) -> float | None:
     >>> fisher_z_mean([None]) is None
     True
     """
-    existing = np.array([r for r in correlations if r is not None], dtype=np.float64)
-    return float(_fisher(existing)) if len(existing) else None
+    existing = [r for r in correlations if r is not None]
+    return float(fisher_mean(existing, CLIP)) if existing else None
 
 
 @dataclass(frozen=True)
@@ -163,11 +123,11 @@ def _left_out(block: Block) -> tuple[float, Floats] | None:
             of_methods.append((sum(existing) / len(existing), np.mean(without, axis=0)))
     if not of_methods:
         return None
-    z, without_z = (_fisher_z(np.array(values)).mean(axis=0) for values in zip(*of_methods, strict=True))
+    z, without_z = (fisher_z(values, CLIP).mean(axis=0) for values in zip(*of_methods, strict=True))
     return float(z), without_z
 
 
-def interval(one: LeftOut | None) -> tuple[float, float] | None:
+def interval(one: LeftOut | None) -> Interval | None:
     """The 95 % interval of the mean, see `correlation_interval`; None below 3 subjects in a category."""
     return None if one is None else correlation_interval(one.z, one.without)
 
@@ -176,7 +136,7 @@ def interval(one: LeftOut | None) -> tuple[float, float] | None:
 class DeltaTest:
     """The difference of two Fisher-z means: its 95 % interval, and the p of the test that belongs to it."""
 
-    ci95: tuple[float, float] | None
+    ci95: Interval | None
     p: float
 
 
@@ -198,7 +158,7 @@ def delta_test(first: LeftOut, second: LeftOut) -> DeltaTest:
     return DeltaTest(ends and (max(-2.0, ends[0]), min(2.0, ends[1])), studentised_test(values))
 
 
-def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:
+def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SignFlip:
     """Two-sided test that two metrics agree equally well with people.
 
     If they do, it does not matter which of the two scored a subject. So the metrics' scores, standardised within each
@@ -213,17 +173,11 @@ def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:
         second: the same categories, methods, pictures and ratings, with the scores of the other. Both have a
             correlation for each method, see `pearson`.
     """
-    subjects = sum(block.subjects for block in first)
-    exact = subjects <= EXACT_UNITS
-    draws = 1 << subjects if exact else SIGN_DRAWS
-    random = np.random.default_rng(_SEED)
+    swaps = SignVectors(sum(block.subjects for block in first))
     means = []
     start = 0
     for one, other in zip(first, second, strict=True):
-        if exact:
-            bits = np.arange(draws)[:, None] >> np.arange(start, start + one.subjects) & 1
-        else:
-            bits = random.integers(2, size=(draws, one.subjects), dtype=np.uint8)
+        bits = swaps.of(range(start, start + one.subjects))
         start += one.subjects
         kept = np.vstack([np.ones((1, one.subjects)), bits])  # the first row is what was found
         pairs = [
@@ -234,10 +188,11 @@ def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SwapTest:
             _mean_correlation([side @ a + (1 - side) @ b for a, b in pairs]) for side in (kept, 1 - kept)
         ]
         means.append(swapped)
-    differences = np.abs(_fisher(np.array([a for a, _ in means])) - _fisher(np.array([b for _, b in means])))
+    ours, theirs = (np.tanh(fisher_z(side, CLIP).mean(axis=0)) for side in zip(*means, strict=True))
+    differences = np.abs(ours - theirs)
     # A swap can leave a metric with equal scores and so without a correlation; nothing says that it is less extreme.
     hits = int(np.count_nonzero(~(differences[1:] < differences[0] - _SAME)))
-    return SwapTest(hits / draws if exact else (1 + hits) / (1 + draws), exact)
+    return SignFlip(float(swaps.share(hits)), swaps.exact)
 
 
 def _sums(rated: Rated, subjects: int) -> Floats:
@@ -258,7 +213,11 @@ def _mean_correlation(methods: Sequence[Floats]) -> Floats:
     """Fisher-z mean over methods of the mean correlation with the raters, [B], from sums [B, 3 + 3 K] of each."""
     with np.errstate(divide="ignore", invalid="ignore"):
         correlations = [_correlation(sums) for sums in methods]
-    return _fisher(np.array(correlations), skip=True)
+    z = fisher_z(correlations, CLIP)
+    exists = np.isfinite(z)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(exists, z, 0.0).sum(axis=0) / exists.sum(axis=0)
+    return np.asarray(np.tanh(mean))
 
 
 def _correlation(sums: Floats) -> Floats:
@@ -272,18 +231,3 @@ def _correlation(sums: Floats) -> Floats:
         of_raters.append(np.where(exists, np.clip(r, -1, 1), np.nan))
     mean: Floats = np.mean(of_raters, axis=0)
     return mean
-
-
-def _fisher(correlations: Floats, skip: bool = False) -> Floats:
-    """Fisher-z mean over the first axis. NaN spoils it, or with `skip` is left out where something else is there."""
-    z = _fisher_z(correlations)
-    if not skip:
-        return np.asarray(np.tanh(z.mean(axis=0)))
-    exists = np.isfinite(z)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(exists, z, 0.0).sum(axis=0) / exists.sum(axis=0)
-    return np.asarray(np.tanh(mean))
-
-
-def _fisher_z(correlations: Floats) -> Floats:
-    return np.asarray(np.arctanh(np.clip(correlations, -CLIP, CLIP)))

@@ -16,6 +16,7 @@ from nearid_cli.metrics.arguments import finite_vector
 from nearid_cli.metrics.quantiles import t_quantile, t_tails
 
 Floats = npt.NDArray[np.float64]
+Interval = tuple[float, float]
 
 MIN_UNITS = 3
 """Fewer values say nothing of their spread and skewness, so there is no interval."""
@@ -69,7 +70,7 @@ def mean_intervals(values: npt.ArrayLike, confidence: float = 0.95) -> Floats:
     return np.stack([low, high], axis=1)
 
 
-def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[float, float] | None:
+def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval | None:
     """Two-sided interval of one mean; `mean_intervals` for one column.
 
     Args:
@@ -126,30 +127,6 @@ def studentised_test(deltas: npt.ArrayLike) -> float:
     return t_tails(low * math.sqrt(n), n - 1)
 
 
-def contributions(values: npt.ArrayLike, clusters: npt.ArrayLike) -> Floats:
-    """What each cluster of values adds to their mean: the interval of a mean whose units are clusters.
-
-    Of C clusters in n values, cluster c contributes mean + (C / n) (sum of its values - its number of values x mean).
-    The mean of the contributions is the mean of all values, and their standard error is that of the linearised mean
-    (Cochran, *Sampling Techniques*, 1977, section 9A.2). Clusters of one size contribute their means.
-
-    Args:
-        values: finite values [n].
-        clusters: [n], the name or number of the cluster of each.
-
-    Returns:
-        Float64 array [C], in the order of the sorted names.
-
-    >>> contributions([0.1, 0.3, 0.5, 0.7, 0.9], ["a", "a", "b", "b", "b"]).round(3).tolist()
-    [0.26, 0.74]
-    """
-    every = finite_vector("values", values)
-    own = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    mean = math.fsum(every) / len(every)
-    sums = np.bincount(own, every - mean)
-    return np.asarray(mean + len(sums) / len(every) * sums, dtype=np.float64)
-
-
 def ratio_contributions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Floats:
     """What each of n things adds to a ratio of means R: R + (numerator - R x denominator) / mean denominator.
 
@@ -181,7 +158,7 @@ def ratio_contributions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) 
 
 def ratio_interval(
     numerators: npt.ArrayLike, denominators: npt.ArrayLike, confidence: float = 0.95
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """Two-sided interval of a ratio of means: the R for which the mean of numerators - R denominators may be 0.
 
     Fieller, "Some Problems in Interval Estimation", 1954, with the interval of `mean_intervals`: all R around the ratio

@@ -1,9 +1,12 @@
-"""SSR and PA: does an encoder rate a view of the same object above a look-alike in the same context?
+"""SSR, PA and their relatives: does an encoder rate a view of the same object above a look-alike in the same context?
 
-A sample has up to three views of one object and, for each view, a distractor that shares its context. For every
-two views i < j there are two trials: their similarity must beat that of view i to its own distractor, and that
-of view j to its own. Protocol: arXiv 2604.01973; published code Gorluxor/NearID, evaluation/metrics.py, family
-`disc_m_sim_vs_crossii_bidir`, whose `SSRm` is the paper's SSR.
+A sample has up to three views 0, 1, 2 of one object and, for each view, a distractor that shares its context. For every
+two views i < j there are two trials: their similarity sim_ij must be above cross_ii, that of view i and its own
+distractor, and above cross_jj. A trial is won when its margin is strictly above 0.
+
+Definitions: arXiv 2604.01973; published code Gorluxor/NearID, evaluation/metrics.py, its margins named
+`disc_m_sim_vs_crossii_bidir`. Its `SSRm` is the paper's SSR and `ssr` here, its `SSR` is `ssr_mean`, and its `PA` is
+`pa_published`.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import MIN_UNITS
-from nearid_cli.metrics.proportions import proportion_interval, share_interval
+from nearid_cli.metrics.intervals import Interval, mean_interval
+from nearid_cli.metrics.proportions import share_interval
 from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.units import contributions
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
 Booleans = npt.NDArray[np.bool_]
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
@@ -41,9 +46,41 @@ class Success:
     trials: int
     ssr: float | None
     pa: float | None
-    ssr_ci95: tuple[float, float] | None
-    pa_ci95: tuple[float, float] | None
+    ssr_ci95: Interval | None
+    pa_ci95: Interval | None
     mean_margin: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`Success` with its relatives. A number is None where there was no trial, an interval below 3 samples.
+
+    Attributes:
+        samples, trials, ssr, ssr_ci95, pa, pa_ci95, mean_margin: as in `Success`.
+        pa_published: PA when the mean margin of each sample counts as one more trial of it, 0 to 1.
+        ssr_mean: share of samples whose mean margin is above 0, 0 to 1.
+        h: harmonic mean of `ssr` and `pa`; 0 where both are 0.
+        median_margin: of all trials.
+        pa_published_ci95, ssr_mean_ci95, h_ci95, mean_margin_ci95, median_margin_ci95: low and high ends of 95 %
+            intervals, see `outcome`.
+    """
+
+    samples: int
+    trials: int
+    ssr: float | None
+    ssr_ci95: Interval | None
+    pa: float | None
+    pa_ci95: Interval | None
+    pa_published: float | None
+    pa_published_ci95: Interval | None
+    ssr_mean: float | None
+    ssr_mean_ci95: Interval | None
+    h: float | None
+    h_ci95: Interval | None
+    mean_margin: float | None
+    mean_margin_ci95: Interval | None
+    median_margin: float | None
+    median_margin_ci95: Interval | None
 
 
 def sample_margins(
@@ -52,7 +89,7 @@ def sample_margins(
     has_positive: Booleans,
     has_distractor: Booleans,
 ) -> Floats:
-    """The margins of each sample: sim_ij - cross_ii and sim_ij - cross_jj for the pairs (0, 1), (0, 2), (1, 2).
+    """The `trial_margins` of embeddings.
 
     sim_ij is the cosine of views i and j, cross_ii that of view i with the distractor of its own slot. Computed
     in float64 on vectors scaled to length 1 there. A margin within 1e-9 of 0 is a tie and becomes 0: it comes
@@ -80,23 +117,57 @@ def sample_margins(
         _check_embeddings(name, embeddings, positives.shape)
     for name, there in (("has_positive", has_positive), ("has_distractor", has_distractor)):
         _check_there(name, there, positives.shape[:2])
-    views = _units("positives", positives, has_positive)
-    cross = np.einsum("nsd,nsd->ns", views, _units("distractors", distractors, has_distractor))
+    views = _unit_vectors("positives", positives, has_positive)
+    cross = np.einsum("nsd,nsd->ns", views, _unit_vectors("distractors", distractors, has_distractor))
     cross[~(has_positive & has_distractor)] = np.nan
-    margins = np.empty((len(views), 2 * len(PAIRS)))
-    for column, (i, j) in enumerate(PAIRS):
-        similarity = np.einsum("nd,nd->n", views[:, i], views[:, j])
-        similarity[~(has_positive[:, i] & has_positive[:, j])] = np.nan
-        margins[:, 2 * column] = similarity - cross[:, i]
-        margins[:, 2 * column + 1] = similarity - cross[:, j]
+    sim = np.empty((len(views), len(PAIRS)))
+    for k, (i, j) in enumerate(PAIRS):
+        sim[:, k] = np.einsum("nd,nd->n", views[:, i], views[:, j])
+        sim[~(has_positive[:, i] & has_positive[:, j]), k] = np.nan
+    margins = trial_margins(sim, cross)
     margins[np.abs(margins) <= RESOLUTION] = 0.0
     return margins
 
 
-def success(margins: npt.NDArray[np.floating], samples: npt.ArrayLike | None = None) -> Success:
+def trial_margins(sim: npt.ArrayLike, cross_own: npt.ArrayLike) -> Floats:
+    """The margins of each sample: sim_ij - cross_ii and sim_ij - cross_jj for each pair i < j.
+
+    Args:
+        sim: float [N, 3], similarities of the pairs of views (0, 1), (0, 2), (1, 2); NaN where a view is absent.
+        cross_own: float [N, 3], similarity of each view to the distractor of its own slot; NaN likewise.
+
+    Returns:
+        Float64 [N, 6] in the order of `PAIRS`: columns 2k and 2k + 1 are those of pair k. NaN for no trial. Nothing is
+        a tie but equal numbers: those of a file decide, to the last bit.
+
+    Raises:
+        ValueError: a shape is wrong, or a number infinite.
+
+    >>> trial_margins([[0.9, 0.5, np.nan]], [[0.4, 0.6, 0.2]]).round(1).tolist()
+    [[0.5, 0.3, 0.1, 0.3, nan, nan]]
+    """
+    sim, cross_own = (np.asarray(values, dtype=np.float64) for values in (sim, cross_own))
+    if sim.ndim != 2 or sim.shape[1] != 3 or cross_own.shape != sim.shape:
+        raise ValueError(
+            "Expected arguments `sim` and `cross_own` to be arrays of one shape [N, 3] "
+            f"but got {sim.shape} and {cross_own.shape}"
+        )
+    if np.isinf(sim).any() or np.isinf(cross_own).any():
+        raise ValueError(
+            "Expected arguments `sim` and `cross_own` to hold finite numbers and NaN but got infinities"
+        )
+    margins = np.empty((len(sim), 2 * len(PAIRS)))
+    for k, (i, j) in enumerate(PAIRS):
+        margins[:, 2 * k] = sim[:, k] - cross_own[:, i]
+        margins[:, 2 * k + 1] = sim[:, k] - cross_own[:, j]
+    return margins
+
+
+def success(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None) -> Success:
     """SSR, PA and their intervals. A trial is won when its margin is above 0; a tie is lost.
 
-    A row without any trial is left out of everything.
+    A row without any trial is left out of everything. To pool sources, concatenate their margins: SSR is then weighted
+    by samples and PA by trials.
 
     Args:
         margins: float [N, T], NaN for no trial; T = 6 from `sample_margins`, but any number will do.
@@ -104,21 +175,16 @@ def success(margins: npt.NDArray[np.floating], samples: npt.ArrayLike | None = N
             the distractors of several sources); None where every row is a sample of its own.
 
     Raises:
-        ValueError: `margins` is not two-dimensional, or infinite somewhere.
+        ValueError: a shape is wrong, or a margin infinite.
 
     >>> result = success(np.array([[0.2, 0.1], [0.3, -0.1], [0.1, np.nan], [np.nan, np.nan]]))
     >>> result.samples, result.trials, round(result.ssr, 4), result.pa
     (3, 5, 0.6667, 0.8)
     """
-    margins = np.asarray(margins, dtype=np.float64)
-    if margins.ndim != 2 or np.isinf(margins).any():
-        raise ValueError(
-            "Expected argument `margins` to be an array [N, T] of finite numbers and NaN "
-            f"but got shape {margins.shape}" + (" with infinities" if np.isinf(margins).any() else "")
-        )
-    tried = ~np.isnan(margins)
-    mean_margin = float(margins[tried].mean()) if tried.any() else None
-    return success_of_counts((margins > 0).sum(axis=1), tried.sum(axis=1), mean_margin, samples)
+    rows, names = _tried(margins, samples)
+    values = rows[~np.isnan(rows)]
+    mean_margin = float(values.mean()) if len(values) else None
+    return success_of_counts((rows > 0).sum(axis=1), (~np.isnan(rows)).sum(axis=1), mean_margin, names)
 
 
 def success_of_counts(
@@ -129,8 +195,8 @@ def success_of_counts(
 ) -> Success:
     """SSR, PA and their intervals from what each row won; see `success`.
 
-    That of SSR is Clopper and Pearson's. Trials of one sample share its views, and rows of one sample as well: the
-    intervals of PA, and of SSR where samples have several rows, take samples for clusters.
+    Trials of one sample share its views, and rows of one sample as well: samples are the clusters of `share_interval`.
+    That of SSR is Clopper and Pearson's, where every row is a sample of its own.
 
     Args:
         won: [N], trials that each row won.
@@ -141,32 +207,126 @@ def success_of_counts(
     Raises:
         ValueError: `samples` has another length.
     """
-    names = np.arange(len(trials)) if samples is None else np.asarray(samples)
-    if names.shape != trials.shape:
-        raise ValueError(f"Expected argument `samples` to have shape {trials.shape} but got {names.shape}")
+    names = _names(samples, len(trials))
     there = trials > 0
-    won, trials = won[there], trials[there]
+    won, trials, names = won[there], trials[there], names[there]
     if not len(trials):
         return Success(0, 0, None, None, None, None, None)
-    _, clusters = np.unique(names[there], return_inverse=True)
-    rows = np.bincount(clusters)
-    whole, wins, tried = (np.bincount(clusters, weights=counts) for counts in (won == trials, won, trials))
-    ssr_ci95 = None
-    if len(rows) >= MIN_UNITS:
-        alone = len(rows) == len(trials)
-        ssr_ci95 = proportion_interval(whole.sum(), len(rows)) if alone else share_interval(whole, rows)
-    return Success(
-        samples=len(trials),
-        trials=int(trials.sum()),
-        ssr=float((won == trials).mean()),
-        pa=float(won.sum() / trials.sum()),
-        ssr_ci95=ssr_ci95,
-        pa_ci95=share_interval(wins, tried),
-        mean_margin=mean_margin,
+    ssr, ssr_ci95 = _share(won == trials, np.ones(len(trials)), names)
+    pa, pa_ci95 = _share(won, trials, names)
+    return Success(len(trials), int(trials.sum()), ssr, pa, ssr_ci95, pa_ci95, mean_margin)
+
+
+def outcome(margins: npt.ArrayLike, samples: npt.ArrayLike | None = None) -> Outcome:
+    """SSR, PA and their relatives, with intervals.
+
+    Samples are the units of the intervals. Rows of `margins` that are of one sample (the same views beside the
+    distractors of several sources) are one unit, because they share their sim_ij: taken one by one they would pass
+    for independent, and the interval would be too narrow. Rates have the interval of `share_interval`, which has a
+    width at 0 and 1 too. H grows with SSR and with PA, so its interval runs from H of both low ends to H of both high
+    ones. The mean margin has that of `mean_interval` over what samples add to it, the median that of the ranks at
+    which the share of margins up to it may be one half (Woodruff, *Confidence intervals for medians and other
+    position measures*, 1952).
+
+    Args:
+        margins: float [N, T], NaN for no trial, in the order of `trial_margins`.
+        samples: as for `success`.
+
+    Raises:
+        ValueError: a shape is wrong, or a margin infinite.
+
+    >>> result = outcome([[0.2, 0.1], [0.3, -0.1], [0.1, np.nan], [np.nan, np.nan]])
+    >>> result.samples, result.trials, round(result.ssr, 4), result.pa, result.pa_published
+    (3, 5, 0.6667, 0.8, 0.875)
+    >>> [round(end, 3) for end in result.ssr_ci95]
+    [0.094, 0.992]
+    """
+    rows, names = _tried(margins, samples)
+    rates = success(rows, names)
+    if rates.ssr is None or rates.pa is None:
+        return Outcome(0, 0, *[None] * 14)
+    tried = ~np.isnan(rows)
+    values = rows[tried]
+    samples_of_values = np.repeat(names, tried.sum(axis=1))
+    mean_won, one = _mean_won(rows), np.ones(len(rows))
+    pa_published = _share((rows > 0).sum(axis=1) + mean_won, tried.sum(axis=1) + one, names)
+    ssr_mean = _share(mean_won, one, names)
+    h_ci95 = None
+    if rates.ssr_ci95 and rates.pa_ci95:
+        low, high = map(_harmonic, rates.ssr_ci95, rates.pa_ci95)
+        h_ci95 = low, high
+    median = float(np.median(values))
+    return Outcome(
+        **vars(rates),
+        pa_published=pa_published[0],
+        pa_published_ci95=pa_published[1],
+        ssr_mean=ssr_mean[0],
+        ssr_mean_ci95=ssr_mean[1],
+        h=_harmonic(rates.ssr, rates.pa),
+        h_ci95=h_ci95,
+        mean_margin_ci95=mean_interval(contributions(values, samples_of_values)),
+        median_margin=median,
+        median_margin_ci95=_median_interval(values, median, samples_of_values),
     )
 
 
-def _units(name: str, embeddings: npt.NDArray[np.floating], there: Booleans) -> Floats:
+def _tried(margins: npt.ArrayLike, samples: npt.ArrayLike | None) -> tuple[Floats, Integers]:
+    """The rows that have a trial, and the number of the sample of each."""
+    rows = np.asarray(margins, dtype=np.float64)
+    if rows.ndim != 2 or np.isinf(rows).any():
+        raise ValueError(
+            f"Expected argument `margins` to be an array [N, T] of finite numbers and NaN but got shape {rows.shape}"
+            + (" with infinities" if np.isinf(rows).any() else "")
+        )
+    some = ~np.isnan(rows).all(axis=1)
+    return rows[some], _names(samples, len(rows))[some]
+
+
+def _names(samples: npt.ArrayLike | None, rows: int) -> Integers:
+    """The number of the sample of each row."""
+    if samples is None:
+        return np.arange(rows)
+    names = np.asarray(samples)
+    if names.shape != (rows,):
+        raise ValueError(f"Expected argument `samples` to have shape ({rows},) but got {names.shape}")
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _share(
+    won: npt.NDArray[np.generic], tried: npt.NDArray[np.generic], samples: Integers
+) -> tuple[float, Interval | None]:
+    """A share of trials, and its interval over samples, from what each row won and tried."""
+    wins, trials = (np.bincount(samples, counts) for counts in (won, tried))
+    return float(wins.sum() / trials.sum()), share_interval(wins, trials)
+
+
+def _mean_won(margins: Floats) -> Booleans:
+    """Whether the mean margin of each row is above 0.
+
+    Margins are added from left to right, as in the published code: whether the sum of a few rounded numbers is above 0
+    or just 0 may hang on their order.
+    """
+    sums = np.zeros(len(margins))
+    for column in margins.T:
+        sums += np.nan_to_num(column)
+    return sums > 0
+
+
+def _harmonic(ssr: float, pa: float) -> float:
+    return 2 * ssr * pa / (ssr + pa) if pa > 0 else 0.0
+
+
+def _median_interval(values: Floats, median: float, samples: Integers) -> Interval | None:
+    share, ends = _share(values <= median, np.ones(len(values)), samples)
+    if ends is None:
+        return None
+    # As far as the share up to the median, one half but for ties, may be off, so may the rank of the true median.
+    ranks = np.clip([0.5 + share - ends[1], 0.5 + share - ends[0]], 0.0, 1.0)
+    low, high = np.quantile(values, ranks, method="inverted_cdf")
+    return float(low), float(high)
+
+
+def _unit_vectors(name: str, embeddings: npt.NDArray[np.floating], there: Booleans) -> Floats:
     """The embeddings scaled to length 1, zero where they are absent."""
     units = np.where(there[..., None], embeddings, 0.0).astype(np.float64)
     norms = np.sqrt(np.einsum("nsd,nsd->ns", units, units))

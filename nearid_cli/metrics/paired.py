@@ -28,15 +28,52 @@ SIGN_DRAWS = 10_000
 
 _SAME = 1e-12  # means that differ by less, relative to values above 1, are equal: rounding is far below
 _SEED = 20260401
-_BLOCK = 1 << 18  # draws at a time: bounds memory, and they stay in the processor's cache
+_BLOCK = 1 << 18  # signs at a time: bounds memory
 
 
 @dataclass(frozen=True)
 class SignFlip:
-    """A sign-flip test: `p`, above 0 and at most 1, and whether it is `exact` (over all sign vectors)."""
+    """A test by sign vectors: `p`, above 0 and at most 1, and whether it is `exact` (over all of them)."""
 
     p: float
     exact: bool
+
+
+class SignVectors:
+    """The 2^n sign vectors of n units up to 12; above, 10,000 random ones with a fixed seed. 0 and 1 for the signs.
+
+    The one source of everything that is resampled: differences change their sign, metrics change places.
+
+    >>> SignVectors(2).of(range(2)).tolist()
+    [[0, 0], [1, 0], [0, 1], [1, 1]]
+    """
+
+    def __init__(self, units: int) -> None:
+        self.exact = units <= EXACT_UNITS
+        self._units = units
+        self._draws = 1 << units if self.exact else SIGN_DRAWS
+        self._random = np.random.default_rng(_SEED)
+
+    def of(self, units: range, draws: range | None = None) -> npt.NDArray[np.integer]:
+        """The signs of some units in the vectors `draws` (all if None), [draws, units]; draw none of them twice."""
+        draws = draws or range(self._draws)
+        if self.exact:
+            return np.arange(draws.start, draws.stop)[:, None] >> np.arange(units.start, units.stop) & 1
+        return self._random.integers(2, size=(len(draws), len(units)), dtype=np.uint8)
+
+    def blocks(self) -> Iterator[npt.NDArray[np.integer]]:
+        """All vectors, so many at a time [rows, n] as stay in the processor's cache."""
+        step = max(1, _BLOCK // max(self._units, 1))
+        for start in range(0, self._draws, step):
+            yield self.of(range(self._units), range(start, min(start + step, self._draws)))
+
+    def share(self, hits: int | npt.NDArray[np.integer]) -> float | Floats:
+        """The p-value of so many hits: their share, random vectors and what was found counted together.
+
+        (1 + hits) / (1 + draws) keeps the test's level (Phipson and Smyth, "Permutation P-values Should Never Be
+        Zero", 2010).
+        """
+        return hits / self._draws if self.exact else (1 + hits) / (1 + self._draws)
 
 
 def sign_flip_test(deltas: npt.ArrayLike) -> SignFlip:
@@ -45,8 +82,7 @@ def sign_flip_test(deltas: npt.ArrayLike) -> SignFlip:
     If nothing but chance decides which of two methods is ahead on a subject, each difference could as well have
     had the other sign. p is the share of sign vectors s for which |mean(s_i d_i)| is at least |mean(d_i)|,
     within 1e-12 (Fisher, *The Design of Experiments*, 1935, section 21). All 2^n sign vectors up to 12
-    differences; above, 10,000 random ones with a fixed seed, and p = (1 + hits) / (1 + draws), which keeps the
-    test's level (Phipson and Smyth, "Permutation P-values Should Never Be Zero", 2010).
+    differences; above, 10,000 random ones, and p = (1 + hits) / (1 + draws), see `SignVectors`.
 
     Args:
         deltas: finite differences [n], one a subject, n from 1. A difference of 0 stays in.
@@ -68,11 +104,11 @@ def sign_flip_test(deltas: npt.ArrayLike) -> SignFlip:
     sizes = np.sort(np.abs(values))
     total = sizes.sum()
     bar = abs(math.fsum(values)) - n * _SAME * max(1.0, float(sizes[-1]))
-    hits = 0
-    for kept in _sign_vectors(n):
+    hits, vectors = 0, SignVectors(n)
+    for kept in vectors.blocks():
         flipped = 2 * (kept.astype(np.float64) @ sizes) - total
         hits += int(np.count_nonzero(np.abs(flipped) >= bar))
-    return SignFlip(float(_share(hits, n)), n <= EXACT_UNITS)
+    return SignFlip(float(vectors.share(hits)), vectors.exact)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -135,10 +171,11 @@ def max_sign_flip(differences: npt.ArrayLike) -> list[float]:
     # Neither the order of the subjects nor that of the comparisons decides which random signs a subject gets.
     columns = columns[np.argsort((columns**2).sum(axis=1), kind="stable")]
     total, hits = columns.sum(axis=0), np.zeros(len(norms), np.intp)
-    for kept in _sign_vectors(len(columns)):
+    vectors = SignVectors(len(columns))
+    for kept in vectors.blocks():
         largest = np.abs(2 * (kept.astype(np.float64) @ columns) - total).max(axis=1, initial=0.0)
         hits += (largest[:, None] >= np.abs(total) - _SAME).sum(axis=0)
-    p_values = np.where(norms > 0, _share(hits, len(columns)), 1.0)
+    p_values = np.where(norms > 0, vectors.share(hits), 1.0)
     return [float(p) for p in p_values]
 
 
@@ -193,21 +230,3 @@ def detectable_difference(deltas: npt.ArrayLike, power: float = 0.8, alpha: floa
         return None
     quantiles = t_quantile(1 - alpha / 2, n - 1) + t_quantile(power, n - 1)
     return float(quantiles * values.std(ddof=1) / math.sqrt(n))
-
-
-def _sign_vectors(n: int) -> Iterator[npt.NDArray[np.integer]]:
-    """All sign vectors of n differences, or random ones if these are too many, in blocks [rows, n] of 0 and 1."""
-    draws = 1 << n if n <= EXACT_UNITS else SIGN_DRAWS
-    random = np.random.default_rng(_SEED)
-    step = max(1, _BLOCK // max(n, 1))
-    for start in range(0, draws, step):
-        rows = min(step, draws - start)
-        if n <= EXACT_UNITS:
-            yield np.arange(start, start + rows)[:, None] >> np.arange(n) & 1
-        else:
-            yield random.integers(2, size=(rows, n), dtype=np.uint8)
-
-
-def _share(hits: int | npt.NDArray[np.integer], n: int) -> float | Floats:
-    """The p-value of so many hits among the sign vectors of n differences."""
-    return hits / (1 << n) if n <= EXACT_UNITS else (1 + hits) / (1 + SIGN_DRAWS)

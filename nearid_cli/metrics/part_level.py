@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.correlation_intervals import correlation_interval, without_each
+from nearid_cli.metrics.correlations import correlation_interval, fisher_mean, pearson, without_each
+from nearid_cli.metrics.intervals import Interval
 from nearid_cli.metrics.margins import success
 from nearid_cli.metrics.resolution import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 SIMILARITIES = ("s12", "s11p", "s12p", "s22p", "s21p")
 """The similarities of a sample, the columns of all arrays [N, 5]: `s12p` is that of picture 1 and the twin of 2."""
@@ -127,19 +127,6 @@ def part_margins(similarities: npt.ArrayLike) -> Floats:
     return np.stack([s12 - s11p, s12 - s22p], axis=1)
 
 
-def fisher_mean(correlations: npt.ArrayLike) -> Floats:
-    """The mean of correlations over the last axis by Fisher's z: tanh(mean(atanh(clip(r, -0.999, 0.999)))).
-
-    Fisher, "On the 'Probable Error' of a Coefficient of Correlation Deduced from a Small Sample", 1921.
-
-    >>> fisher_mean([[0.5, 0.5], [1.0, -1.0]]).round(6).tolist()
-    [0.5, 0.0]
-    """
-    clipped = np.clip(np.asarray(correlations, dtype=np.float64), -FISHER_CLIP, FISHER_CLIP)
-    mean: Floats = np.tanh(np.arctanh(clipped).mean(axis=-1))
-    return mean
-
-
 def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> PartLevel:
     """All numbers of one metric.
 
@@ -213,11 +200,17 @@ class _Correlations:
         x = values[:, [SIMILARITIES.index(similarity) for similarity, _ in CORRELATIONS]]
         y = shares[:, [int(name[1]) - 1 for _, name in CORRELATIONS]]
         there = ~(np.isnan(x) | np.isnan(y))
-        r, varies = _pearson(x, y, there)
-        without = np.zeros(x.shape)
-        for k in np.flatnonzero(varies):
-            rows = np.flatnonzero(there[:, k])
-            without[:, k] = without_each(x[rows, k], y[rows, k], rows, len(x))
+        r, varies, without = (
+            np.zeros(len(CORRELATIONS)),
+            np.zeros(len(CORRELATIONS), np.bool_),
+            np.zeros(x.shape),
+        )
+        for k, rows in enumerate(map(np.flatnonzero, there.T)):
+            pair = x[rows, k], y[rows, k]
+            varies[k] = len(rows) > 0 and all(np.ptp(values) > RESOLUTION for values in pair)
+            if varies[k]:
+                r[k] = pearson(*pair)
+                without[:, k] = without_each(*pair, rows, len(x))
         return cls(there, there.sum(axis=0), r, varies, without)
 
     def mean(self, first: int) -> tuple[float | None, Interval | None]:
@@ -225,7 +218,7 @@ class _Correlations:
         used = self.there[:, :first].any(axis=1)
         if not used.any():
             return None, None
-        value = float(fisher_mean(self.r[:first]))
+        value = float(fisher_mean(self.r[:first], FISHER_CLIP))
         if not self.varies[:first].any():
             return value, None
         without = np.arctanh(self.means_without(first)[used])
@@ -233,7 +226,7 @@ class _Correlations:
 
     def means_without(self, first: int) -> Floats:
         """The mean of the first so many without each sample, [N]."""
-        return fisher_mean(self.without[:, :first])
+        return fisher_mean(self.without[:, :first], FISHER_CLIP)
 
     def interval(self, k: int) -> Interval | None:
         """That of one correlation."""
@@ -243,27 +236,6 @@ class _Correlations:
         without = np.clip(self.without[self.there[:, k], k], -_FINITE, _FINITE)
         ends = correlation_interval(math.atanh(min(_FINITE, max(-_FINITE, r))), [np.arctanh(without)])
         return ends and (min(r, ends[0]), max(r, ends[1]))
-
-
-def _pearson(x: Floats, y: Floats, there: npt.NDArray[np.bool_]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Correlations of the columns of arrays [N, K], 0 where there are none, and whether there are, each [K].
-
-    The mean is taken off before anything is squared, and what does not vary is told by its range: the squares of
-    equal numbers need not add up to just 0.
-    """
-    n = there.sum(axis=0)
-    spread, varies = [], n > 0
-    for values in (x, y):
-        low = np.where(there, values, np.inf).min(axis=0, initial=np.inf)
-        high = np.where(there, values, -np.inf).max(axis=0, initial=-np.inf)
-        varies = varies & (high - low > RESOLUTION)
-        clean = np.where(there, values, 0.0)
-        mean = clean.sum(axis=0) / np.maximum(n, 1)
-        spread.append(np.where(there, clean - mean, 0.0))
-    a, b = spread
-    scale = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
-    r = np.where(varies, (a * b).sum(axis=0) / np.where(varies, scale, 1.0), 0.0)
-    return np.clip(r, -1.0, 1.0), varies
 
 
 def _tables(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> tuple[Floats, Floats]:

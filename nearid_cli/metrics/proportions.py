@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
-from nearid_cli.metrics.intervals import MIN_UNITS
+from nearid_cli.metrics.intervals import MIN_UNITS, Interval
 from nearid_cli.metrics.quantiles import beta_quantile, t_quantile
 
 Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 _RARE = 0.05  # of a cluster; coverage in the simulations is then 93 % or more
 

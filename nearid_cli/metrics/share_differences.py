@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import MIN_UNITS
+from nearid_cli.metrics.intervals import MIN_UNITS, Interval
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.metrics.quantiles import t_quantile, t_tails
 
 Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def rate_differences(
     Args:
         first: margins [N, T] of one metric, NaN for no trial.
         second: those of another, on the same rows.
-        samples: [N], a name or number of the sample of each row, as for `trials.outcome`.
+        samples: [N], a name or number of the sample of each row, as for `margins.outcome`.
 
     Returns:
         `ssr` and `pa`; empty where no trial is common.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.metrics.arguments import finite_vector
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals
 from nearid_cli.metrics.proportions import share_interval
 
@@ -48,18 +49,18 @@ class Units:
 
     def mean_intervals(self, values: Floats) -> Floats:
         """95 % interval [S, 2] of the mean of each subject's values [G]; NaN below 3 units."""
-        contributions = self._contributions(values)
+        added = self.contributions(values)
         intervals = np.full((len(self.counts), 2), np.nan)
         for alike, rows in self._by_count():
-            intervals[alike] = mean_intervals(contributions[rows])
+            intervals[alike] = mean_intervals(added[rows])
         return intervals
 
     def standard_errors(self, values: Floats) -> Floats:
         """[S], of the mean of each subject's values [G]; NaN with one unit."""
-        contributions = self._contributions(values)
+        added = self.contributions(values)
         subject = np.repeat(np.arange(len(self.counts)), self.counts)
-        means = np.bincount(subject, contributions) / self.counts
-        squares = np.bincount(subject, (contributions - means[subject]) ** 2)
+        means = np.bincount(subject, added) / self.counts
+        squares = np.bincount(subject, (added - means[subject]) ** 2)
         pairs = self.counts * (self.counts - 1)
         errors: Floats = np.sqrt(np.divide(squares, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
         return errors
@@ -77,17 +78,39 @@ class Units:
             intervals[alike] = found[own.ravel()]
         return intervals
 
-    def _contributions(self, values: Floats) -> Floats:
-        """What each unit adds to its subject's mean, as `intervals.contributions` has it for one subject."""
+    def contributions(self, values: Floats) -> Floats:
+        """What each unit adds to the mean of its subject's values [G], by subject.
+
+        Of C units in n values, a unit adds mean + (C / n) (sum of its values - its number of values x mean).
+        The mean of what they add is the mean of all values, and their standard error that of the linearised mean
+        (Cochran, *Sampling Techniques*, 1977, section 9A.2). Units of one size add their means.
+        """
         generations = np.bincount(self._subjects)
         means = np.bincount(self._subjects, values) / generations
         sums = np.bincount(self._unit, values - means[self._subjects])
         share = np.repeat(self.counts / generations, self.counts)
-        contributions: Floats = np.repeat(means, self.counts) + share * sums
-        return contributions
+        added: Floats = np.repeat(means, self.counts) + share * sums
+        return added
 
     def _by_count(self) -> Iterator[tuple[Integers, Integers]]:
         """Subjects with as many units, and their units [n, subjects], where these are enough for an interval."""
         for n in np.unique(self.counts[self.counts >= MIN_UNITS]):
             alike = np.flatnonzero(self.counts == n)
             yield alike, self._starts[alike] + np.arange(n)[:, None]
+
+
+def contributions(values: npt.ArrayLike, clusters: npt.ArrayLike) -> Floats:
+    """`Units.contributions` of one subject: what each cluster of values adds to their mean.
+
+    Args:
+        values: finite values [n].
+        clusters: [n], the name or number of the cluster of each.
+
+    Returns:
+        Float64 array [C], in the order of the sorted names.
+
+    >>> contributions([0.1, 0.3, 0.5, 0.7, 0.9], ["a", "a", "b", "b", "b"]).round(3).tolist()
+    [0.26, 0.74]
+    """
+    every, names = finite_vector("values", values), np.unique(np.asarray(clusters), return_inverse=True)[1]
+    return Units(np.zeros(len(every), np.intp), names).contributions(every)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from nearid_cli.metrics.correlation_intervals import stand_ins
+from nearid_cli.metrics.correlations import pearson, stand_ins
 from nearid_cli.metrics.human import (
     Block,
     Rated,
@@ -20,7 +20,6 @@ from nearid_cli.metrics.human import (
     fisher_z_mean,
     interval,
     left_out,
-    pearson,
     swap_test,
 )
 from nearid_cli.metrics.intervals import mean_interval

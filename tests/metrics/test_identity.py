@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearid_cli.metrics import identity_scores
-from nearid_cli.metrics.intervals import contributions, mean_interval, ratio_interval
+from nearid_cli.metrics.intervals import mean_interval, ratio_interval
 from nearid_cli.metrics.proportions import mean_share_interval, share_interval
+from nearid_cli.metrics.units import contributions
 from tests.retaining import cosine, room_errors
 
 NUMBERS = ("score", "std", "min", "max", "ceiling", "floor", "retention", "identification")

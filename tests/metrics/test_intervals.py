@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from nearid_cli.metrics.intervals import (
-    contributions,
     mean_interval,
     mean_intervals,
     ratio_interval,
     studentised_test,
 )
+from nearid_cli.metrics.units import contributions
 
 differences = st.floats(-0.5, 0.5).map(lambda value: round(value, 3))
 

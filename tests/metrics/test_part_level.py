@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from nearid_cli.metrics.correlations import fisher_mean
 from nearid_cli.metrics.intervals import mean_interval
 from nearid_cli.metrics.part_level import (
     CORRELATIONS,
     SIMILARITIES,
     PartLevel,
-    fisher_mean,
     oracle,
     part_level,
     part_margins,
@@ -130,7 +130,7 @@ def test_perfect_correlations_are_clipped() -> None:
     similarities = oracles[:, [0, 0, 1, 1, 0]]
     assert part_level(similarities, oracles).mo == pytest.approx(0.999, abs=1e-12)
     assert part_level(-similarities, oracles).mo_pair == pytest.approx(-0.999, abs=1e-12)
-    assert fisher_mean([1.0, -1.0, 0.0]) == 0
+    assert fisher_mean([1.0, -1.0, 0.0], 0.999) == 0
 
 
 @pytest.mark.parametrize(("n", "interval"), [(1, False), (2, False), (3, True)])

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from nearid_cli.metrics.margins import sample_margins, success
-from nearid_cli.metrics.trials import Outcome, outcome, trial_margins
+from nearid_cli.metrics.margins import Outcome, outcome, sample_margins, success, trial_margins
 from tests.benchmarks.similarity_files import by_definition
 
 PAIRS = [(0, 1), (0, 2), (1, 2)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearid_cli.metrics.trials import outcome
+from nearid_cli.metrics.margins import outcome
 
 SETS = 150
 # Monte-Carlo error of a coverage of 95 % over 150 data sets: 1.8 %.

@@ -36,12 +36,12 @@ from nearid_cli.benchmarks.dreambench.result import (
 from nearid_cli.benchmarks.dreambench.samples import Scored, find_samples, score_samples
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.embedding import requested
+from nearid_cli.metrics.correlations import pearson
 from nearid_cli.metrics.human import (
     Block,
     fisher_z_mean,
     interval,
     left_out,
-    pearson,
 )
 from nearid_cli.options import Options
 from nearid_cli.reports.figures import some

@@ -9,13 +9,13 @@ from nearid_cli.benchmarks.adjusting import adjusted
 from nearid_cli.benchmarks.dreambench.joining import join
 from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, RatingSet
 from nearid_cli.benchmarks.dreambench.result import MEAN, Difference
+from nearid_cli.metrics.correlations import pearson
 from nearid_cli.metrics.human import (
     Block,
     Rated,
     delta_test,
     fisher_z_mean,
     left_out,
-    pearson,
     swap_test,
 )
 

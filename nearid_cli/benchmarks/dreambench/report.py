@@ -17,7 +17,7 @@ from nearid_cli.benchmarks.dreambench.result import (
 )
 from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.table import render as render_table
-from nearid_cli.metrics.correlation_intervals import FEW_SUBJECTS
+from nearid_cli.metrics.correlations import FEW_SUBJECTS
 from nearid_cli.reports.figures import figure, p_figure, score_figure, signed_figure
 from nearid_cli.reports.sheet import Column
 from nearid_cli.results import Interval

@@ -12,7 +12,7 @@ from nearid_cli.benchmarks.table import Table
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult
 from nearid_cli.files import replace_file
-from nearid_cli.metrics.trials import Outcome
+from nearid_cli.metrics.margins import Outcome
 from nearid_cli.reports import json_text
 from nearid_cli.reports.figures import score_figure, some
 from nearid_cli.reports.sheet import Column, Sheet

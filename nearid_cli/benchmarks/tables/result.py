@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearid_cli.benchmarks.rates import RateDifference
-from nearid_cli.metrics.trials import Outcome
+from nearid_cli.metrics.margins import Outcome
 from nearid_cli.results import Tool
 from nearid_cli.results.plain import plain
 from nearid_cli.results.showing import OneLine, known_figure, listed

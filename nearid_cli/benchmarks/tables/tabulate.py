@@ -15,8 +15,8 @@ from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult, Uneven
 from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, read_similarities
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.metrics.margins import outcome, trial_margins
 from nearid_cli.metrics.share_differences import rate_differences
-from nearid_cli.metrics.trials import outcome, trial_margins
 from nearid_cli.results.stamp import this_tool, timestamp
 from nearid_cli.text import count, unknown
 

@@ -1,4 +1,4 @@
-"""How sure is a mean of correlations: intervals over units that several pictures belong to.
+"""Correlations, their means, and how sure these are: intervals over units that several pictures belong to.
 
 A correlation is no mean, and near 1 its errors are small on one side and large on the other. Fisher's z of it,
 atanh(r), is nearly a mean with errors alike on both sides. So the interval is made of what z would be without each unit
@@ -14,17 +14,64 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import MIN_UNITS, mean_interval
+from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.intervals import MIN_UNITS, Interval, mean_interval
 from nearid_cli.metrics.quantiles import t_quantile
 
 Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 FEW_SUBJECTS = 8
 """With fewer units the interval of a correlation is rough."""
 
 _REACH = 2.0  # times as far as Student's interval: where one unit decides, the correction for skewness knows no bounds
 _SAME = 1e-12  # far above the rounding of sums over values of mean 0 and variance 1
+
+
+def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float | None:
+    """Pearson's correlation coefficient.
+
+    sum (x_i - mean x)(y_i - mean y) / sqrt(sum (x_i - mean x)^2 sum (y_i - mean y)^2) (Pearson, "Notes on Regression
+    and Inheritance in the Case of Two Parents", 1895).
+
+    Args:
+        x: finite values [n].
+        y: finite values [n] of the same things.
+
+    Returns:
+        From -1 to 1. None when n < 2 or all values of `x` or of `y` are equal.
+
+    Raises:
+        ValueError: an argument is not one-dimensional or not finite, or they differ in length.
+
+    >>> round(pearson([1, 2, 3, 4], [2, 1, 4, 3]), 6)
+    0.6
+    >>> pearson([1, 2, 3], [5, 5, 5]) is None
+    True
+    """
+    a, b = finite_vector("x", x), finite_vector("y", y)
+    if len(a) != len(b):
+        raise ValueError(f"Expected argument `y` to have the length of `x`, {len(a)}, but got {len(b)}")
+    if len(a) < 2 or (a == a[0]).all() or (b == b[0]).all():
+        return None
+    a, b = standardised(a), standardised(b)
+    return min(1.0, max(-1.0, float(a @ b) / len(a)))
+
+
+def fisher_z(correlations: npt.ArrayLike, most: float) -> Floats:
+    """Fisher's z of correlations, atanh(r), where those beyond +-`most` count as that: that of 1 is infinite."""
+    return np.asarray(np.arctanh(np.clip(np.asarray(correlations, dtype=np.float64), -most, most)))
+
+
+def fisher_mean(correlations: npt.ArrayLike, most: float) -> Floats:
+    """The mean of correlations over the last axis by Fisher's z: tanh(mean(atanh(clip(r, -most, most)))).
+
+    Fisher, "On the 'Probable Error' of a Coefficient of Correlation Deduced from a Small Sample", 1921; Silver and
+    Dunlap, "Averaging Correlation Coefficients: Should Fisher's z Transformation Be Used?", 1987.
+
+    >>> fisher_mean([[0.5, 0.5], [1.0, -1.0], [0.1, 0.9]], 0.999).round(4).tolist()
+    [0.5, 0.0, 0.6563]
+    """
+    return np.asarray(np.tanh(fisher_z(correlations, most).mean(axis=-1)))
 
 
 def without_each(x: npt.ArrayLike, y: npt.ArrayLike, units: npt.NDArray[np.intp], number: int) -> Floats:

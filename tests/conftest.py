@@ -18,6 +18,7 @@ from PIL import Image
 from nearid_cli.cli.app import main
 from nearid_cli.text import count
 from tests.commandline import Finished, Nearid
+from tests.documents import check_run
 from tests.tiny import tiny_nearid
 
 # No test is timed: machines are busy.
@@ -86,13 +87,15 @@ def save(tmp_path: Path, photographs: dict[str, Image.Image]) -> Callable[..., P
 
 @pytest.fixture
 def nearid(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nearid:
-    """Run the command line in this process, in `tmp_path`."""
+    """Run the command line in this process, in `tmp_path`. Whatever JSON it writes must fit its schema."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> Finished:
         capfd.readouterr()
         code = main([str(argument) for argument in arguments])
         captured = capfd.readouterr()
+        if code in (0, 1):
+            check_run([str(argument) for argument in arguments], captured.out)
         return Finished(code, captured.out, captured.err)
 
     return run

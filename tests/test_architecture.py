@@ -20,6 +20,7 @@ FLOORS = {
     "activity": -1,
     "results": 0,
     "options": 0,
+    "schemas": 0,
     "configuration": 1,
     "metrics": 0,
     "images": 1,

@@ -159,9 +159,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two metrics rank: `level` says what, `methods`, `subjects` (of each method) or `images`.
+    """How alike two metrics rank.
 
-    The correlations are None below 3 things or where one metric rates all alike.
+    Attributes:
+        level: what they rank: `methods`, `subjects` (of each method) or `images`.
+        a, b: the metrics.
+        n: how many things they rank.
+        kendall, spearman: the correlations; None below 3 things or where one metric rates all alike.
     """
 
     level: str

@@ -37,7 +37,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Moved:
-    """A subject and how far it moved from the baseline, run minus baseline."""
+    """A subject that moved from the baseline.
+
+    Attributes:
+        subject: its name.
+        delta: run minus baseline.
+    """
 
     subject: str
     delta: float
@@ -80,6 +85,12 @@ class GateResult(Saved):
     """The result of `nearid gate` (schema `nearid.gate/2`).
 
     In `nearid.gate/1`, `ci` had a coverage of 2 confidence - 1.
+
+    Attributes:
+        tool, created: what made it and when (ISO 8601, UTC).
+        run, baseline: what was judged and what it was compared with, as they were named; the baseline None without one.
+        passed: whether no verdict is `failed`.
+        verdicts: rule by rule.
     """
 
     tool: Tool

@@ -48,7 +48,12 @@ def is_in_memory(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Tool:
-    """The program that made a result."""
+    """The program that made a result.
+
+    Attributes:
+        name: `nearid-cli`.
+        version: its release.
+    """
 
     name: str
     version: str
@@ -56,7 +61,12 @@ class Tool:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that was left out with `--skip-bad`, and why."""
+    """A picture that was left out with `--skip-bad`.
+
+    Attributes:
+        path: which one.
+        reason: why.
+    """
 
     path: str
     reason: str
@@ -66,14 +76,23 @@ class Skipped:
 class Inputs:
     """What was scored: where the pictures came from and how many there were.
 
-    `distractors` is None and `distractor_images` 0 without distractors. `strangers` are subjects of a comparison that
-    have references only: these count for the floor and the identification of the others. `pairing` says how distractors
-    are paired with references by their contexts, empty where they are not; `paired_subjects` is how many subjects SSR
-    and PA have trials of, and `paired_references` how many references have a distractor in their context.
-
-    `repeated` and `repeated_distractors` name pictures that look like another of the same subject and count once with
-    it. `same_generations` has a line for each subject with generations that are one picture; `shared_references` and
-    `shared_generations` one for each picture that is of several subjects.
+    Attributes:
+        references, generations: folder or manifest of each side, as it was given.
+        layout: how the pictures were found.
+        subjects: how many subjects were scored.
+        reference_images, generation_images: how many pictures of each side were scored.
+        skipped: pictures that cannot be used, left out with `--skip-bad`.
+        unmatched: subjects that only one side has, and generations without a subject, a line each.
+        distractors: as it was given; None without distractors.
+        distractor_images: how many there were.
+        strangers: subjects of a comparison that have references only; they count for the floor and the identification
+            of the others.
+        pairing: how distractors are paired with references by their contexts; empty where they are not.
+        paired_subjects: how many subjects SSR and PA have trials of.
+        paired_references: how many references have a distractor in their context.
+        repeated, repeated_distractors: pictures that look like another of the same subject, and count once with it.
+        same_generations: a line for each subject with generations that are one picture.
+        shared_references, shared_generations: a line for each picture that is of several subjects.
     """
 
     references: str
@@ -99,7 +118,18 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Metric:
-    """What made the numbers of one metric: enough to make them again."""
+    """What made the numbers of one metric: enough to make them again.
+
+    Attributes:
+        name: what the metric is called here.
+        checkpoint: folder or Hub id of its weights; empty without weights.
+        revision: commit of the Hub; None for folders.
+        fingerprint: of all that decides about an embedding: weights, readout, preprocessing, number format.
+        readout: how the model's output becomes an embedding.
+        dtype: the numbers that the model computes with.
+        preprocessing: how pictures are prepared.
+        protocol: how embeddings become scores; numbers of other protocols mean something else.
+    """
 
     name: str
     checkpoint: str
@@ -124,9 +154,19 @@ class Metric:
 class SubjectScores:
     """One metric on one subject. All but the intervals are cosine similarities or shares of one.
 
-    `within_noise` says that ceiling and floor are no farther apart than chance may put them, so that there is no
-    `retention`. `margin` is the mean margin of the generations over the subject's distractors, and
-    `positive_margins` the share of generations whose margin is above 0; None without distractors.
+    Attributes:
+        score: mean over all pairs of a generation and a reference.
+        std: standard deviation of the generations' scores; None for one generation.
+        ci95: 95 % interval of `score`; None below 3 prompts or generations.
+        min, max: the lowest and the highest score of a generation.
+        ceiling: mean similarity among the references; None for one reference.
+        floor: mean similarity to the references of other subjects; None for one subject.
+        retention: (score - floor) / (ceiling - floor); None where one is missing, or `within_noise`.
+        identification: share of generations that are nearest to their own subject; None for one subject.
+        margin: mean margin of the generations over the subject's distractors; None without distractors.
+        positive_margins: share of generations whose margin is above 0; None without distractors.
+        within_noise: ceiling and floor are no farther apart than chance may put them, so there is no `retention`.
+        identification_ci95, positive_margins_ci95: 95 % intervals of these shares.
     """
 
     score: float
@@ -147,7 +187,14 @@ class SubjectScores:
 
 @dataclass(frozen=True)
 class Subject:
-    """One subject with its scores by metric, and the paths of its references below `inputs.references`."""
+    """One subject.
+
+    Attributes:
+        subject: its name.
+        references, generations: how many pictures it has.
+        scores: by metric.
+        reference_paths: below `inputs.references`.
+    """
 
     subject: str
     references: int
@@ -160,11 +207,19 @@ class Subject:
 class AggregateScores:
     """One metric over all subjects: unweighted means over subjects, and the mean over all pairs.
 
-    `retention` is the ratio of two such means, of score - floor and of ceiling - floor.
-    `ssr` and `pa` are those of the references against the distractors in their contexts, as in the NearID paper: how
-    far the metric can be trusted on this data; None where distractors are not paired with references. `all_pairs_ssr`
-    and `all_pairs_pa` are of every distractor against every reference of a subject, which is another number. They,
-    `margin` and `positive_margins` are None without distractors.
+    Attributes:
+        score: mean of the subjects' scores.
+        ci95: its 95 % interval over subjects; None below 3 of them.
+        pair_mean: mean over all pairs of a generation and a reference of its subject.
+        ceiling, floor, identification: means of the subjects' numbers; None where no subject has one.
+        retention: the mean of score - floor divided by that of ceiling - floor.
+        margin, positive_margins: means of the subjects' numbers; None without distractors.
+        ssr, pa: of the references against the distractors in their contexts, as in the NearID paper: how far the metric
+            can be trusted on this data; None where distractors are not paired with references.
+        all_pairs_ssr, all_pairs_pa: of every distractor against every reference of a subject, which is another number;
+            None without distractors.
+        ssr_ci95, pa_ci95, retention_ci95, identification_ci95, positive_margins_ci95, all_pairs_ssr_ci95,
+            all_pairs_pa_ci95: 95 % intervals over subjects of the numbers that they are named after.
     """
 
     score: float
@@ -196,11 +251,17 @@ class AggregateScores:
 
 @dataclass(frozen=True)
 class Image:
-    """One generation with its scores by metric; `copy_of` is the reference that it copies.
+    """One generation.
 
-    `prompt` and `seed` are None where the layout does not say. `margins` holds, by metric, the score minus the
-    largest similarity to a distractor of the subject; None where the subject has none. `labels` is whatever else the
-    layout or manifest says about it, by name: step, category, any further column.
+    Attributes:
+        path: below `inputs.generations`, with `/`.
+        subject: whose.
+        copy_of: the reference that it copies, or None.
+        scores: by metric, the mean similarity to the references.
+        prompt, seed: None where the layout does not say.
+        margins: by metric, the score minus the largest similarity to a distractor of the subject; None where it has
+            none.
+        labels: whatever else the layout or manifest says about it, by name: step, category, any further column.
     """
 
     path: str
@@ -226,7 +287,14 @@ class Subjects(Named[Subject]):
 class ScoreResult(Tabular):
     """The result of `nearid score`.
 
-    `schema` is `nearid.score/2`, or what the file said that it was read from.
+    Attributes:
+        tool, created: what made it and when (ISO 8601, UTC).
+        inputs: what was scored.
+        metrics: in the order asked for.
+        subjects: in the order of their names.
+        aggregate: over all subjects, by metric.
+        images: every generation.
+        schema: `nearid.score/2`, or what the file said that it was read from.
     """
 
     tool: Tool
@@ -260,7 +328,13 @@ class ScoreResult(Tabular):
 
 @dataclass(frozen=True, repr=False)
 class PairResult(Shown):
-    """The result of `nearid pair`: the cosine similarity of two pictures by metric."""
+    """The result of `nearid pair`.
+
+    Attributes:
+        a, b: the pictures.
+        metrics: in the order asked for.
+        similarity: cosine similarity by metric.
+    """
 
     a: str
     b: str

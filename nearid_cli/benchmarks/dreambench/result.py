@@ -111,7 +111,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class ScoredMethod:
-    """How many pictures of a method a metric scored, and the mean of these scores."""
+    """What a metric made of a method.
+
+    Attributes:
+        metric, method: which ones.
+        items: how many pictures were scored.
+        mean: of these scores.
+    """
 
     metric: str
     method: str

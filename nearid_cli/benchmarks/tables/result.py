@@ -51,7 +51,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Uneven:
-    """A method whose sources hold different samples: how many each has, and how many any has."""
+    """A method whose sources hold different samples.
+
+    Attributes:
+        method, variant: which one.
+        samples: how many any source has.
+        sources: how many each has.
+    """
 
     method: str
     variant: str

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import UnknownParameterError, UsageError
-from nearid_cli.evaluate.methods import Method, is_result, read_finished
+from nearid_cli.evaluate.methods import Method
 from nearid_cli.layouts.given import is_path, read_side
 from nearid_cli.options import LayoutOptions, Options
 from nearid_cli.results import ScoreResult
@@ -87,8 +87,7 @@ def _method_name(name: object) -> str:
 
 
 def _method(place: str, value: Any) -> Method:
-    method = value if isinstance(value, ScoreResult) else read_side(value, "generations", printable(place))
-    return read_finished(method) if is_result(method) else method
+    return value if isinstance(value, ScoreResult) else read_side(value, "generations", printable(place))
 
 
 def read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> LayoutOptions:

@@ -13,12 +13,11 @@ from nearid_cli.api.arguments import (
     read_methods,
     read_options,
 )
-from nearid_cli.evaluate.compare import compare as _compare
-from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
+from nearid_cli.evaluate.methods import Contest
 from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.given import read_picture, read_side
-from nearid_cli.options import DEFAULT_METRICS, OptionArguments
+from nearid_cli.options import DEFAULT_METRICS, Leniency, OptionArguments
 from nearid_cli.reports import findings
 from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
@@ -73,8 +72,7 @@ def score(
         None if generations is None else read_side(generations, "generations"),
         chosen,
         layout=how,
-        allow_unmatched=allow_unmatched,
-        skip_bad=skip_bad,
+        leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         distractors=None if distractors is None else read_side(distractors, "distractors"),
     )
     for line in findings(result):
@@ -121,26 +119,17 @@ def compare(
         NearIDError: the job cannot be done; the message says what to do.
     """
     paths, named = read_methods(methods)
-    scored = [one for one in named.values() if isinstance(one, ScoreResult)]
-    default = [metric.name for metric in scored[0].metrics] if scored else DEFAULT_METRICS
-    chosen = read_options(compare, default if metrics is None else metrics, options)
+    chosen = read_options(compare, DEFAULT_METRICS if metrics is None else metrics, options)
     how = read_layout(layout, pattern, refs_pattern)
     if baseline is not None:
         check_text("baseline", baseline)
-    asked = metrics_asked_for(paths, named, chosen, given=metrics is not None)
-    results = score_or_read(
-        paths,
-        named,
-        chosen,
+    result = Contest(paths, named, chosen, asked=metrics is not None).compare(
+        baseline,
         references=None if references is None else read_side(references, "references"),
         distractors=None if distractors is None else read_side(distractors, "distractors"),
         layout=how,
-        baseline=baseline,
-        metrics=asked,
-        allow_unmatched=allow_unmatched,
-        skip_bad=skip_bad,
+        leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
     )
-    result = _compare(results, baseline, asked)
     for line in compare_findings(result):
         logger.warning(line)
     return result

@@ -79,30 +79,20 @@ def compare(
     Also: do the metrics agree, and how far from real pictures is each method?
     """
     from nearid_cli import reports
-    from nearid_cli.evaluate.compare import compare as run
-    from nearid_cli.evaluate.methods import metrics_asked_for, score_or_read
+    from nearid_cli.evaluate.methods import Contest
     from nearid_cli.reports.compare_terminal import render_compare
     from nearid_cli.reports.verdict import compare_findings
 
     shared.say_more(leniency.verbose)
     reports.check_outputs(output or [], images or [])
-    places, named = paths or [], _named(method or [])
-    asked = metrics_asked_for(places, named, options, given=shared.on_command_line(context, "metric"))
-    if asked is not None:
-        reports.check_sort(sort, asked, "method")
-    results = score_or_read(
-        places,
-        named,
-        options,
-        references=references,
-        distractors=distractors,
-        layout=how,
-        baseline=baseline,
-        metrics=asked,
-        allow_unmatched=leniency.allow_unmatched,
-        skip_bad=leniency.skip_bad,
+    contest = Contest(
+        paths or [], _named(method or []), options, asked=shared.on_command_line(context, "metric")
     )
-    result = run(results, baseline, asked)
+    if contest.metrics is not None:
+        reports.check_sort(sort, contest.metrics, "method")
+    result = contest.compare(
+        baseline, references=references, distractors=distractors, layout=how, leniency=leniency
+    )
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
     order = sort or reports.default_sort(result)
     for path in output or []:

@@ -100,8 +100,7 @@ def score(
         generations,
         options,
         layout=how,
-        allow_unmatched=leniency.allow_unmatched,
-        skip_bad=leniency.skip_bad,
+        leniency=leniency,
         distractors=distractors,
     )
     verdicts = None

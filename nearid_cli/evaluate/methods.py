@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.comparable import check_methods, check_names
+from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.embedding import requested
-from nearid_cli.evaluate.score import score_methods
+from nearid_cli.evaluate.score import score_datasets
+from nearid_cli.layouts import Dataset
 from nearid_cli.layouts.found import Side
 from nearid_cli.layouts.methods import find_methods
-from nearid_cli.options import LayoutOptions, Options
+from nearid_cli.options import LayoutOptions, Leniency, Options
 from nearid_cli.reports.locations import anchored
-from nearid_cli.results import ScoreResult
+from nearid_cli.results import CompareResult, ScoreResult
 from nearid_cli.results.reading import read_score
 from nearid_cli.text import printable
 
@@ -34,96 +37,98 @@ def is_result(method: Method) -> TypeGuard[Path | ScoreResult]:
     return isinstance(method, ScoreResult)
 
 
-def metrics_asked_for(
-    paths: Sequence[Path], named: Mapping[str, Method], options: Options, given: bool
-) -> list[str] | None:
-    """The names of the metrics to compare by; None where finished results alone decide.
+class Contest:
+    """Methods that are to be compared, and by which metrics.
 
     Args:
-        paths: as in `score_or_read`.
-        named: as in `score_or_read`.
-        options: whose metrics.
-        given: whether the caller gave these metrics rather than a default.
-
-    Raises:
-        UsageError: pictures are to be scored by an unknown or malformed metric.
-    """
-    if (not paths and not named) or not all(map(is_result, (*paths, *named.values()))):
-        return [request.name for request in requested(options)]
-    if not given:
-        return None
-    items = (item.partition("=")[0].strip() for value in options.metrics for item in value.split(","))
-    return [item for item in items if item]
-
-
-def score_or_read(
-    paths: Sequence[Path],
-    named: Mapping[str, Method],
-    options: Options,
-    *,
-    references: Side | None = None,
-    distractors: Side | None = None,
-    layout: str | LayoutOptions = "auto",
-    baseline: str | None = None,
-    metrics: Sequence[str] | None = None,
-    allow_unmatched: bool = False,
-    skip_bad: bool = False,
-) -> dict[str, ScoreResult]:
-    """The scores of each method: pictures are scored, finished results (`.json`) read.
-
-    What can be wrong with methods, baseline and metrics is checked before any picture is embedded.
-
-    Args:
-        paths: one folder of methods or manifest, or the folders of several methods, and finished results, each named
-            after its file.
+        paths: one folder of methods or manifest, or the folders of several methods, and finished results (`.json`),
+            each named after its file.
         named: further methods, name -> folder, manifest, what `read_side` made of pictures, or finished result.
         options: metrics, device, cache, ...
-        references: of all methods that are folders, as for `find_methods`.
-        distractors: likewise.
-        layout: likewise.
-        baseline: a method's name, or None.
-        metrics: the names of those to compare by, as from `metrics_asked_for`.
-        allow_unmatched: go on without generations that have no references.
-        skip_bad: go on without pictures that cannot be read.
+        asked: whether the metrics of `options` were asked for rather than a default, for which those of the finished
+            results stand in.
+
+    Attributes:
+        metrics: the names of those to compare by; None for all that the finished results have.
 
     Raises:
-        NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
+        InputError: a file is no result of `nearid score`.
+        UsageError: two methods have one name, or pictures are to be scored by an unknown or malformed metric.
     """
-    finished = _finished(paths, named)
-    folders = [path for path in paths if not is_result(path)]
-    to_score = {
-        name: one for name, one in named.items() if not isinstance(one, ScoreResult) and not is_result(one)
-    }
-    results = {name: read_finished(one) for name, one in finished.items()}
-    if not folders and not to_score and results:
-        check_methods(list(results), baseline)
-        if references or distractors:
-            logger.warning("--refs and --distractors are for pictures; finished results have theirs")
-        return results
-    with doing("looking for pictures"):
-        datasets = find_methods(folders, references, to_score, layout=layout, distractors=distractors)
-    if twice := [name for name in datasets if name in results]:
-        raise _same_name(twice[0])
-    check_methods([*datasets, *results], baseline)
-    names = [request.name for request in requested(options)]
-    check_names(
-        {
-            **dict.fromkeys(datasets, names),
-            **{name: [metric.name for metric in one.metrics] for name, one in results.items()},
-        },
-        metrics,
-    )
-    scored = score_methods(datasets, options, allow_unmatched=allow_unmatched, skip_bad=skip_bad) | results
-    order = [*(name for name in scored if name not in named), *named]
-    return {name: scored[name] for name in order}
+
+    def __init__(
+        self, paths: Sequence[Path], named: Mapping[str, Method], options: Options, *, asked: bool
+    ) -> None:
+        self._finished = {name: _read(one) for name, one in _finished(paths, named).items()}
+        self._folders = [path for path in paths if not is_result(path)]
+        self._named = named
+        self._options = options
+        self.metrics: list[str] | None = None
+        if self._finished and not asked:
+            first = next(iter(self._finished.values()))
+            self._options = replace(options, metrics=[metric.name for metric in first.metrics])
+        if self._folders or self._to_score or not self._finished:
+            self.metrics = [request.name for request in requested(self._options)]
+        elif asked:
+            items = (item.partition("=")[0].strip() for value in options.metrics for item in value.split(","))
+            self.metrics = [item for item in items if item]
+
+    def compare(
+        self,
+        baseline: str | None = None,
+        *,
+        references: Side | None = None,
+        distractors: Side | None = None,
+        layout: str | LayoutOptions = "auto",
+        leniency: Leniency = Leniency(),
+    ) -> CompareResult:
+        """Score the pictures, and compare all.
+
+        What can be wrong with methods, baseline and metrics is checked before any picture is embedded.
+
+        Args:
+            baseline: the method that the others are compared with; None for the best by the first metric.
+            references: of all methods that are folders, as for `find_methods`.
+            distractors: likewise.
+            layout: likewise.
+            leniency: what to go on without.
+
+        Raises:
+            NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
+        """
+        results: dict[str, ScoreResult] = self._finished
+        if self._folders or self._to_score or not results:
+            with doing("looking for pictures"):
+                datasets = find_methods(
+                    self._folders, references, self._to_score, layout=layout, distractors=distractors
+                )
+            self._check(datasets, baseline)
+            scored = score_datasets(datasets, self._options, leniency) | results
+            order = [*(name for name in scored if name not in self._named), *self._named]
+            results = {name: scored[name] for name in order}
+        else:
+            check_methods(list(results), baseline)
+            if references or distractors:
+                logger.warning("--refs and --distractors are for pictures; finished results have theirs")
+        return compare(results, baseline, self.metrics)
+
+    @property
+    def _to_score(self) -> dict[str, Side]:
+        return {
+            name: one
+            for name, one in self._named.items()
+            if not isinstance(one, ScoreResult) and not is_result(one)
+        }
+
+    def _check(self, datasets: Mapping[str, Dataset], baseline: str | None) -> None:
+        if twice := [name for name in datasets if name in self._finished]:
+            raise _same_name(twice[0])
+        check_methods([*datasets, *self._finished], baseline)
+        metrics = {name: [metric.name for metric in one.metrics] for name, one in self._finished.items()}
+        check_names(dict.fromkeys(datasets, self.metrics or []) | metrics, self.metrics)
 
 
-def read_finished(finished: Path | ScoreResult) -> ScoreResult:
-    """A finished result, read if it is a file.
-
-    Raises:
-        InputError: it is no result of `nearid score`.
-    """
+def _read(finished: Path | ScoreResult) -> ScoreResult:
     if isinstance(finished, ScoreResult):
         return finished
     # Relative roots may count from the folder of the result rather than from here; the report wants the pictures.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from nearid_cli.activity import doing
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
 from nearid_cli.layouts import Dataset, find
 from nearid_cli.layouts.found import Side
-from nearid_cli.options import LayoutOptions, Options
+from nearid_cli.options import LayoutOptions, Leniency, Options
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import count, few
 
@@ -23,8 +23,7 @@ def score(
     options: Options | None = None,
     *,
     layout: str | LayoutOptions = "auto",
-    allow_unmatched: bool = False,
-    skip_bad: bool = False,
+    leniency: Leniency = Leniency(),
     distractors: Side | None = None,
 ) -> ScoreResult:
     """Score the generations of each subject against its references.
@@ -34,8 +33,7 @@ def score(
         generations: folder of generations, or a manifest, or likewise; None when `references` is a manifest of both.
         options: metrics, device, cache, ...
         layout: how the folders are laid out; see docs/reference/layouts.md.
-        allow_unmatched: go on without the subjects that lack references or generations.
-        skip_bad: go on without pictures that cannot be read.
+        leniency: what to go on without.
         distractors: folder or manifest of each subject's look-alikes, or likewise.
 
     Raises:
@@ -45,54 +43,56 @@ def score(
     requested(options)  # a wrong metric is said before any folder is walked
     with doing("looking for pictures"):
         dataset = find(references, generations, layout, distractors)
-    _report_found(dataset)
-    _say_once(dataset.notes)
-    refuse_unmatched(dataset.unmatched, allow_unmatched)
-    return Scorer([dataset], options, skip_bad).score(dataset, allow_unmatched)
+    return score_datasets({"": dataset}, options, leniency)[""]
 
 
-def score_methods(
-    datasets: Mapping[str, Dataset],
-    options: Options | None = None,
-    *,
-    allow_unmatched: bool = False,
-    skip_bad: bool = False,
+def score_datasets(
+    datasets: Mapping[str, Dataset], options: Options, leniency: Leniency = Leniency()
 ) -> dict[str, ScoreResult]:
-    """Score several methods, embedding all of their pictures in one go.
+    """Score one data set, or those of several methods, embedding all of their pictures in one go.
 
-    A subject that only has references is no error here: methods may lack subjects. It is recorded as unmatched, and
-    its references are those of a stranger to the method's own subjects, so that a method which lacks it has the same
-    floor and no easier identification than one which has it.
+    Of several methods, a subject that only has references is no error: methods may lack subjects. It is recorded as
+    unmatched, and its references are those of a stranger to the method's own subjects, so that a method which lacks it
+    has the same floor and no easier identification than one which has it.
 
     Args:
-        datasets: by method.
+        datasets: by method; one that is not compared with others has the name `""`.
         options: metrics, device, cache, ...
-        allow_unmatched: go on without generations that have no references.
-        skip_bad: go on without pictures that cannot be read.
+        leniency: what to go on without.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
     """
-    options = options or Options()
-    requested(options)
-    unmatched: dict[str, list[str]] = {}
+    several = "" not in datasets
     for name, dataset in datasets.items():
-        _report_found(dataset, f"{name}: ")
-        lacking = set(dataset.ungenerated)
+        _report_found(dataset, f"{name}: " if name else "")
+    for note in dict.fromkeys(note for dataset in datasets.values() for note in dataset.notes):
+        logger.info(note)
+    refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
+    scorer = Scorer(list(datasets.values()), options, leniency.skip_bad, strangers=several)
+    results = {
+        name: scorer.score(dataset, several or leniency.allow_unmatched) for name, dataset in datasets.items()
+    }
+    _report_strangers(results)
+    return results
+
+
+def _unmatched(datasets: Mapping[str, Dataset]) -> list[str]:
+    """What has no counterpart, each line once, with the methods that it is about; no line for lacking generations."""
+    found: dict[str, list[str]] = {}
+    for name, dataset in datasets.items():
+        lacking = set(dataset.ungenerated) if name else set()
         for line in dataset.unmatched:
             if line not in lacking:
-                unmatched.setdefault(line, []).append(name)
-    _say_once(line for dataset in datasets.values() for line in dataset.notes)
-    refuse_unmatched(
-        [
-            f"{name}: {line}"
-            for line, names in unmatched.items()
-            for name in (["every method"] if len(names) == len(datasets) > 1 else names)
-        ],
-        allow_unmatched,
-    )
-    scorer = Scorer(list(datasets.values()), options, skip_bad, strangers=True)
-    results = {name: scorer.score(dataset, allow_unmatched=True) for name, dataset in datasets.items()}
+                found.setdefault(line, []).append(name)
+    return [
+        f"{name}: {line}" if name else line
+        for line, names in found.items()
+        for name in (["every method"] if len(names) == len(datasets) > 1 else names)
+    ]
+
+
+def _report_strangers(results: Mapping[str, ScoreResult]) -> None:
     without: dict[tuple[str, ...], list[str]] = {}
     for name, result in results.items():
         if result.inputs.strangers:
@@ -102,16 +102,10 @@ def score_methods(
             "%s: no generations of %s; its references count as those of strangers: %s"
             if len(strangers) == 1
             else "%s: no generations of %s; their references count as those of strangers: %s",
-            "every method" if len(names) == len(datasets) > 1 else few(names),
+            "every method" if len(names) == len(results) > 1 else few(names),
             count(len(strangers), "subject"),
             few(list(strangers)),
         )
-    return results
-
-
-def _say_once(lines: Iterable[str]) -> None:
-    for line in dict.fromkeys(lines):
-        logger.info(line)
 
 
 def _report_found(dataset: Dataset, start: str = "") -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import nearid_cli
 from nearid_cli.reports import to_json
 from nearid_cli.results import CompareResult
 from nearid_cli.results.reading import read_result
@@ -113,6 +114,16 @@ def test_finished_results_and_pictures(nearid: Nearid, methods: Path) -> None:
     assert names(finished.out) == ["copied", "good", "same", "old"]
     compared = {one["method"]: one for one in json.loads(finished.out)["comparisons"]}
     assert (compared["old"]["ties"], compared["old"]["delta"]) == (3, 0.0)
+
+
+def test_finished_results_decide_the_metrics_of_pictures(nearid: Nearid, methods: Path) -> None:
+    assert nearid("score", "refs", "gens", "-m", "hog", "-o", "old.json").code == 0
+    finished = nearid("compare", "methods", "old.json", "--refs", "refs", "--format", "json")
+    by_command = json.loads(finished.out)
+    assert [metric["name"] for metric in by_command["metrics"]] == ["hog"]
+    by_program = nearid_cli.compare(["methods", "old.json"], "refs").to_dict()
+    assert by_program["comparisons"] == by_command["comparisons"]
+    assert by_program["metrics"] == by_command["metrics"]
 
 
 def test_the_table(nearid: Nearid, runs: Path) -> None:

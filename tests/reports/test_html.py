@@ -24,7 +24,7 @@ from nearid_cli.reports.html.data import page_data
 from nearid_cli.reports.html.heatmap import BAND, HEATS, heatmap
 from nearid_cli.reports.html.page import environment
 from nearid_cli.reports.html.svg import Scale, ticks
-from nearid_cli.reports.html.words import answer
+from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import Label
 from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
@@ -235,7 +235,7 @@ def test_numbers_of_the_result_are_on_the_page(html: str, result) -> None:
         for subject in method.result.subjects:
             assert f"{subject.scores['hog'].score:.3f}" in cells
     for one in result.comparisons:
-        assert f"{one.wins} / {one.ties} / {one.losses}" in cells
+        assert f"{one.wins}/{one.ties}/{one.losses}" in cells
     for metric in result.metrics:
         assert metric.fingerprint in cells
 
@@ -292,9 +292,9 @@ def test_the_answer_names_the_best_and_what_was_left_out() -> None:
     }
     worse = {name: [score - 0.1 for score in scores] for name, scores in planted.items()}
     result = compare({"good": scored(planted), "bad": scored(worse), "copied": scored(planted, copied=14)})
-    title, lines = answer(result, result.methods)
-    assert title == "good keeps identity best"
-    assert lines == [
+    told = story(result)
+    assert told.heading == "good keeps identity best"
+    assert told.lead == [
         "By nearid it scores 0.601 [0.400, 0.803].",
         "The next, bad, is 0.100 behind, more than chance would do over 7 subjects (p = 0.016).",
         "Left out of the ranking: copied, 14 of whose 14 generations copy a reference.",
@@ -303,25 +303,22 @@ def test_the_answer_names_the_best_and_what_was_left_out() -> None:
 
 def test_the_answer_admits_what_cannot_be_told() -> None:
     result = compare({"x": scored({"a": [0.5], "b": [0.6]}), "y": scored({"a": [0.4], "b": [0.5]})})
-    title, lines = answer(result, result.methods)
-    assert title == "x leads, but it may be chance"
-    assert lines[1] == ("The next, y, is 0.100 behind, which 2 subjects cannot tell from chance (p = 1.000).")
+    told = story(result)
+    assert told.heading == "x leads, but it may be chance"
+    assert told.lead[1] == (
+        "The next, y, is 0.100 behind, which 2 subjects cannot tell from chance (p = 1.000)."
+    )
     three = {
         name: scored({"a": [score], "b": [score]}) for name, score in [("x", 0.6), ("y", 0.5), ("z", 0.4)]
     }
-    against_the_last = compare(three, baseline="z")
-    assert answer(against_the_last, against_the_last.methods) == (
-        "x scores highest",
-        [
-            "By nearid it scores 0.600.",
-            "It was not compared with y, because the baseline is z.",
-        ],
-    )
+    told = story(compare(three, baseline="z"))
+    assert told.heading == "x scores highest"
+    assert told.lead == [
+        "By nearid it scores 0.600.",
+        "It was not compared with y, because the baseline is z.",
+    ]
     copies = compare({name: scored({"a": [0.5], "b": [0.6]}, copied=2) for name in ("x", "y")})
-    assert (
-        "Not to be trusted: x, 2 of whose 2 generations copy a reference."
-        in answer(copies, copies.methods)[1]
-    )
+    assert "Not to be trusted: x, 2 of whose 2 generations copy a reference." in story(copies).lead
 
 
 # Pictures and data
@@ -395,7 +392,8 @@ def test_rows_hold_the_result(result) -> None:
 )
 def test_rows_end_early_where_there_is_no_more(more, end) -> None:
     image = {"path": "1.png", **more}
-    data = page_data(scored({"cat": np.array([[0.5]])}, ("hog",), image=lambda *_: image), NONE)
+    one = scored({"cat": np.array([[0.5]])}, ("hog",), image=lambda *_: image)
+    data = page_data(story(one).result, NONE)
     assert data["generations"] == [[0, 0, "1.png", -1, None, None, None, [0.5], *end]]
 
 
@@ -415,7 +413,7 @@ def test_disagreements_are_those_of_the_comparison() -> None:
 
 def test_disagreements_of_one_method_are_by_rank() -> None:
     one = scored({"a": [[0.1, 0.9], [0.2, 0.2], [0.3, 0.3], [0.9, 0.1]]})
-    assert page_data(one, NONE)["disagreements"] == [[[], []], [[0], [3]]]
+    assert page_data(story(one).result, NONE)["disagreements"] == [[[], []], [[0], [3]]]
 
 
 def test_a_large_page_is_made_fast_and_small() -> None:

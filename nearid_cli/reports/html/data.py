@@ -7,8 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.metrics.agreement import most_apart, rank_shares
 from nearid_cli.reports.html.pictures import Gallery
+from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import apart
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
@@ -24,21 +24,12 @@ STRIP = 24
 _DIGITS = 6  # of a score; three are shown
 
 
-def methods_of(result: ScoreResult | CompareResult) -> tuple[Method, ...]:
-    """The methods of a comparison, or the one of a score result, named after the folder of its generations."""
-    if isinstance(result, CompareResult):
-        return result.methods
-    copies = sum(image.copy_of is not None for image in result.images)
-    name = Path(result.inputs.generations).name or "generations"
-    return (Method(name, result, copies, False, (), {}),)
-
-
 def subjects_of(methods: Sequence[Method]) -> list[str]:
     """Every subject that some method has, in the order in which they come."""
     return list({subject.subject: None for method in methods for subject in method.result.subjects})
 
 
-def references_of(methods: tuple[Method, ...]) -> dict[str, dict[Path, str]]:
+def references_of(methods: Sequence[Method]) -> dict[str, dict[Path, str]]:
     """By subject the reference files of all methods with their names; most often all methods have the same."""
     found: dict[str, dict[Path, str]] = {}
     for method in methods:
@@ -57,8 +48,9 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     metrics disagree about. Then every subject in turn: a reference and the worst generation of each method,
     a second reference and the second worst, and so on. Pictures that a program gave from its memory are no files.
     """
-    methods = methods_of(result)
-    first = methods[0].result.metrics[0].name
+    result = story(result).result
+    methods = result.methods
+    first = result.metrics[0].name
     roots = {method.name: generation_file(method.result, "") for method in methods}
     generations = [(method, image) for method in methods for image in method.result.images]
     generations.sort(key=lambda one: one[1].scores[first])
@@ -66,8 +58,7 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     for method, image in generations:
         if image.copy_of is not None:
             files += [roots[method.name] / image.path, reference_file(method.result, image.copy_of)]
-    if isinstance(result, CompareResult):
-        files += [roots[one.method] / one.path for one in result.disagreements if one.path is not None]
+    files += [roots[one.method] / one.path for one in result.disagreements if one.path is not None]
     rows = {subject: [list(names)] for subject, names in references_of(methods).items()}
     cells: dict[tuple[str, str], list[Path]] = {}
     for method, image in generations:
@@ -80,13 +71,13 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     return [path for path in dict.fromkeys(files) if path not in held]
 
 
-def memory_note(result: ScoreResult | CompareResult) -> str:
+def memory_note(methods: Sequence[Method]) -> str:
     """What the page says of pictures that a program gave from its memory; nothing where there are none."""
-    held = len(_in_memory(methods_of(result)))
+    held = len(_in_memory(methods))
     return f"; {count(held, 'picture')} from memory, not shown" if held else ""
 
 
-def _in_memory(methods: tuple[Method, ...]) -> list[Path]:
+def _in_memory(methods: Sequence[Method]) -> list[Path]:
     """Where the pictures from memory would be if they were files: references that methods share once."""
     references = [
         path
@@ -103,16 +94,16 @@ def _in_memory(methods: tuple[Method, ...]) -> list[Path]:
     return references + generations
 
 
-def page_data(result: ScoreResult | CompareResult, pictures: Gallery) -> dict[str, Any]:
+def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     """All that page.js shows, JSON-ready.
 
     A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels]`, in the
     order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not have.
     A row without labels ends before them, and before the margins where it has none either.
     """
-    methods = methods_of(result)
+    methods = result.methods
     subjects = subjects_of(methods)
-    metrics = [metric.name for metric in methods[0].result.metrics]
+    metrics = [metric.name for metric in result.metrics]
     places = {subject: place for place, subject in enumerate(subjects)}
     roots = [generation_file(method.result, "") for method in methods]
     references = references_of(methods)
@@ -147,7 +138,7 @@ def page_data(result: ScoreResult | CompareResult, pictures: Gallery) -> dict[st
             for subject in subjects
         ],
         "generations": generations,
-        "disagreements": _disagreements(result, methods, metrics),
+        "disagreements": _disagreements(result, metrics),
         "strip": STRIP,
         "thumbnails": [shown.thumbnail for shown in pictures.shown],
         "full": [shown.full for shown in pictures.shown if shown.full is not None],
@@ -187,13 +178,9 @@ def _folder(root: Path) -> str:
     return text if text.endswith("/") else f"{text}/"
 
 
-def _disagreements(
-    result: ScoreResult | CompareResult, methods: tuple[Method, ...], metrics: list[str]
-) -> list[list[list[int]]]:
+def _disagreements(result: CompareResult, metrics: list[str]) -> list[list[list[int]]]:
     """By metric the rows of the generations that it rates highest against the first metric, and lowest; worst first."""
-    if isinstance(result, ScoreResult):
-        return [_by_rank(result, metrics[0], name) for name in metrics]
-    keys = ((method.name, image.path) for method in methods for image in method.result.images)
+    keys = ((method.name, image.path) for method in result.methods for image in method.result.images)
     rows = {key: row for row, key in enumerate(keys)}
     found: list[list[list[int]]] = [[[], []] for _ in metrics]
     for one in result.disagreements:
@@ -201,9 +188,3 @@ def _disagreements(
         if row is not None and one.metric in metrics:
             found[metrics.index(one.metric)][one.difference < 0].append(row)
     return found
-
-
-def _by_rank(result: ScoreResult, first: str, name: str) -> list[list[int]]:
-    """The same from scores alone, by difference of ranks, as `nearid compare` does it."""
-    against, by = (rank_shares([image.scores[m] for image in result.images]) for m in (first, name))
-    return [rows.tolist() for rows in most_apart(by, against)]

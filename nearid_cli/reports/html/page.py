@@ -16,19 +16,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nearid_cli.reports import gate_text
-from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.ground import apart, ground
-from nearid_cli.reports.html import blocks, plots, sections
+from nearid_cli.reports.html import plots, sections, tables
 from nearid_cli.reports.html.blocks import Bullets, Section
-from nearid_cli.reports.html.data import memory_note, methods_of, page_data, subjects_of
+from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.html.svg import LEAST_SPAN
-from nearid_cli.reports.html.words import answer
+from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import cut
-from nearid_cli.reports.order import best_first
-from nearid_cli.reports.terminal import findings
-from nearid_cli.reports.verdict import compare_findings
-from nearid_cli.results import CompareResult, GateResult, Method, ScoreResult
+from nearid_cli.reports.table import Mark
+from nearid_cli.results import CompareResult, GateResult, ScoreResult
 from nearid_cli.text import count, printable
 
 _SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
@@ -42,12 +39,18 @@ def to_html(result: ScoreResult | CompareResult, pictures: Gallery, gate: GateRe
         pictures: of the files that `page_files` named, embedded or served.
         gate: verdicts to show near the top.
     """
-    if isinstance(result, CompareResult):
-        result = best_first(result)
-    methods = methods_of(result)
-    heading, lead = answer(result, methods)
+    told = story(result)
+    compared = told.result
+    methods = compared.methods
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
+
+    def shown(blocks: Iterable[object]) -> Markup:
+        """Blocks as HTML: each by the macro of its class's name."""
+        return Markup("").join(getattr(macros, type(one).__name__.lower())(one) for one in blocks)
+
+    colours = {method.name: plots.colour(place) for place, method in enumerate(methods)}
+    macros = environment().get_template("blocks.html").make_module({"blocks": shown, "colours": colours})
     return (
         environment()
         .get_template("page.html")
@@ -55,15 +58,16 @@ def to_html(result: ScoreResult | CompareResult, pictures: Gallery, gate: GateRe
             policy=_policy(style, script),
             style=Markup(style),
             script=Markup(script),
-            kicker=_kicker(result, methods),
-            heading=heading,
-            lead=lead,
+            kicker=_kicker(told.command, compared),
+            heading=told.heading,
+            lead=told.lead,
             gate=gate and {"line": gate_text.outcome(gate), "status": "passed" if gate.passed else "failed"},
-            parts=list(_sections(result, methods, gate)),
-            names=sections.labels(methods, blocks.NAME),
-            note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result)}.",
-            made=sections.provenance(result, methods),
-            data=page_data(result, pictures),
+            parts=list(_sections(compared, told.notes, gate)),
+            macros=macros,
+            blocks=shown,
+            note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(methods)}.",
+            made=sections.provenance(compared),
+            data=page_data(compared, pictures),
         )
     )
 
@@ -81,33 +85,31 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    made.filters |= {"blocks": _blocks, "colour": plots.colour, "cut": cut}
+    made.globals |= {"LEGEND": tables.LEGEND, "Mark": Mark}
+    made.filters |= {
+        "colour": plots.colour,
+        "cut": cut,
+        "is_wordy": tables.is_wordy,
+        "labels": tables.labels,
+        "parts": tables.parts,
+    }
     return made
 
 
-def _blocks(those: Iterable[object]) -> Markup:
-    """Blocks as HTML: each by the macro of its class's name."""
-    macros = environment().get_template("blocks.html").module
-    return Markup("").join(getattr(macros, type(one).__name__.lower())(one) for one in those)
-
-
-def _sections(
-    result: ScoreResult | CompareResult, methods: Sequence[Method], gate: GateResult | None
-) -> Iterator[Section]:
+def _sections(result: CompareResult, notes: Sequence[str], gate: GateResult | None) -> Iterator[Section]:
     """Every part above the pictures."""
+    methods = result.methods
     metrics = [metric.name for metric in result.metrics]
     if gate is not None:
         yield Section(
             "gate", "Gate", "Every rule of the gate with what it found.", [sections.gate_table(gate)]
         )
-    notes = compare_findings(result) if isinstance(result, CompareResult) else findings(result)
-    about, shown = _SCORES, sections.scores(methods, metrics)
-    if isinstance(result, CompareResult):
+    about = _SCORES
+    if len(methods) > 1:
         over = f", over the {ground(result)}" if apart(result) else ""
         about += f" Best method by {metrics[0]} first{over}, {_ORDER}."
-        shown = sections.headline(result, metrics)
-    yield Section("scores", "Scores", about, [*shown, Bullets([*about_trials(result), *notes])])
-    if isinstance(result, CompareResult) and result.comparisons:
+    yield Section("scores", "Scores", about, [*sections.headline(result, metrics), Bullets(notes)])
+    if result.comparisons:
         title = f"Differences from {result.baseline}"
         yield Section("differences", title, _DIFFERENCES, sections.differences(result, metrics))
     subjects = subjects_of(methods)
@@ -119,9 +121,9 @@ def _sections(
         content = sections.distributions(methods, metrics)
         yield Section("distributions", "Distributions", _DISTRIBUTIONS, content)
         if len(metrics) > 1:
-            agreements = sections.agreements(result) if isinstance(result, CompareResult) else []
             scatters = sections.scatters(methods, metrics)
-            yield Section("agreement", "Do the metrics agree?", _AGREEMENT, [scatters, *agreements])
+            agreement = [scatters, *sections.agreements(result)]
+            yield Section("agreement", "Do the metrics agree?", _AGREEMENT, agreement)
 
 
 _SCORES = (
@@ -144,16 +146,20 @@ _AGREEMENT = (
 )
 
 
-def _kicker(result: ScoreResult | CompareResult, methods: Sequence[Method]) -> str:
+def _kicker(command: str, result: CompareResult) -> str:
     """What was looked at, above the title."""
-    images = sum(len(method.result.images) for method in methods)
-    what = [count(images, "generation"), count(len(subjects_of(methods)), "subject"), result.created[:10]]
-    if isinstance(result, CompareResult):
-        names = (
-            ", ".join(method.name for method in methods) if len(methods) <= 4 else f"{len(methods)} methods"
-        )
-        return " · ".join(["nearid compare", names, *what])
-    return " · ".join(["nearid score", methods[0].name, *what])
+    names = [method.name for method in result.methods]
+    images = sum(len(method.result.images) for method in result.methods)
+    subjects = len(subjects_of(result.methods))
+    return " · ".join(
+        [
+            command,
+            ", ".join(names) if len(names) <= 4 else f"{len(names)} methods",
+            count(images, "generation"),
+            count(subjects, "subject"),
+            result.created[:10],
+        ]
+    )
 
 
 def _text(name: str) -> str:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from nearid_cli.reports import gate_text
-from nearid_cli.reports.figures import (
-    CONTEXT,
-    DISTRACTORS,
-    figure,
-    number_figure,
-    p_figure,
-    score_figure,
-    signed_figure,
-)
+from nearid_cli.reports.figures import CONTEXT, DISTRACTORS
 from nearid_cli.reports.ground import apart, over_common
-from nearid_cli.reports.html import blocks, plots
+from nearid_cli.reports.html import plots
 from nearid_cli.reports.html.blocks import (
     Bullets,
     Choice,
     Figures,
     Folded,
-    Grid,
-    GridColumn,
     Heading,
     Heatmap,
     Paragraph,
@@ -33,11 +23,12 @@ from nearid_cli.reports.html.blocks import (
 )
 from nearid_cli.reports.html.heatmap import COLUMN, heatmap
 from nearid_cli.reports.html.heatmap import NAME as HEAT_NAME
-from nearid_cli.reports.labels import Label, labelled
+from nearid_cli.reports.html.tables import labels
 from nearid_cli.reports.order import best_subjects_first
 from nearid_cli.reports.pairing import how_all_paired
 from nearid_cli.reports.provenance import old_schema
-from nearid_cli.results import CompareResult, Comparison, GateResult, Method, ScoreResult
+from nearid_cli.reports.table import COUNT, RECORD, SCORE, SIGNED, TEXT, WORDS, Column, Mark, P, Table, named
+from nearid_cli.results import CompareResult, Comparison, GateResult, Method
 from nearid_cli.text import count
 
 
@@ -56,7 +47,7 @@ def scores(methods: Sequence[Method], metrics: Sequence[str], counted: bool = Tr
     `counted` says how many subjects a method has, where that is not the same for all.
     """
     figures = []
-    names = labels(methods, plots.NAME)
+    names = labels([method.name for method in methods], plots.NAME)
     for number, metric in enumerate(metrics):
         found = [method.result.aggregate[metric] for method in methods]
         rows = [
@@ -76,33 +67,37 @@ def scores(methods: Sequence[Method], metrics: Sequence[str], counted: bool = Tr
     yield _scores_table(methods, metrics, counted)
 
 
-def _scores_table(methods: Sequence[Method], metrics: Sequence[str], counted: bool = True) -> Grid:
-    first = metrics[0]
+def _scores_table(methods: Sequence[Method], metrics: Sequence[str], counted: bool = True) -> Table:
     every = [method.result for method in methods]
-    extra = [
-        name
-        for name in (*CONTEXT, *DISTRACTORS)
-        if any(getattr(one.aggregate[first], name) is not None for one in every)
-    ]
     columns = []
-    for metric, title in zip(metrics, _short(metrics, blocks.HEADER), strict=True):
+    for metric in metrics:
         found = [one.aggregate[metric] for one in every]
-        best = {place: "best" for place, method in enumerate(methods) if method.ranks.get(metric) == 1}
-        columns.append(GridColumn(title, [score_figure(one.score, one.ci95) for one in found], marks=best))
+        best = [Mark.BEST if method.ranks.get(metric) == 1 else Mark.NONE for method in methods]
+        columns.append(
+            Column(
+                SCORE, [one.score for one in found], metric, intervals=[one.ci95 for one in found], marks=best
+            )
+        )
+    first = [one.aggregate[metrics[0]] for one in every]
     columns += [
-        GridColumn(name.replace("_", " "), [number_figure(one.aggregate[first], name) for one in every])
-        for name in extra
+        Column(
+            SIGNED if name == "margin" else SCORE,
+            [getattr(one, name) for one in first],
+            name.replace("_", " "),
+            by=metrics[0],
+            intervals=[getattr(one, f"{name}_ci95", None) for one in first],
+        )
+        for name in (*CONTEXT, *DISTRACTORS)
     ]
     if counted and any(method.lacking for method in methods):
-        columns.append(GridColumn("subjects", [f"{one.inputs.subjects:,}" for one in every]))
+        columns.append(Column(COUNT, [one.inputs.subjects for one in every], "subjects"))
     if any(method.copies for method in methods):
-        copies = [f"{method.copies:,} of {len(method.result.images):,}" for method in methods]
-        bad = {place: "bad" for place, method in enumerate(methods) if method.copying}
-        columns.append(GridColumn("copies", copies, marks=bad))
-    caption = "Aggregate scores with 95 % intervals"
-    if extra:
-        caption += f"; {', '.join(name.replace('_', ' ') for name in extra)} by {first}"
-    return _by_method(caption, methods, columns)
+        columns.append(Column(COUNT, [method.copies for method in methods], "copies"))
+        columns.append(Column(COUNT, [len(one.images) for one in every], "generations"))
+    known = tuple(column for column in columns if column.known)
+    return Table(
+        _named(method.name for method in methods), known, caption="Aggregate scores with 95 % intervals"
+    )
 
 
 def differences(result: CompareResult, metrics: Sequence[str]) -> Iterator[object]:
@@ -122,7 +117,7 @@ def differences(result: CompareResult, metrics: Sequence[str]) -> Iterator[objec
 
 def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> list[plots.Whisker]:
     places = {method.name: place for place, method in enumerate(result.methods)}
-    names = labels(result.methods, plots.NAME)
+    names = labels(places, plots.NAME)
     return [
         plots.Whisker(
             names[places[one.method]],
@@ -136,48 +131,44 @@ def _difference_marks(result: CompareResult, found: Sequence[Comparison]) -> lis
     ]
 
 
-def _differences_table(result: CompareResult, metric: str, found: Sequence[Comparison]) -> Grid:
+def _differences_table(result: CompareResult, metric: str, found: Sequence[Comparison]) -> Table:
     kinds = [kind for kind in ("prompts", "pairs") if any(getattr(one, kind) for one in found)]
-    columns = [
-        GridColumn("verdict", [one.verdict for one in found], words=True),
-        GridColumn("difference", [signed_figure(one.delta, one.ci95) for one in found]),
-        GridColumn("p (adjusted)", [p_figure(one.p_adjusted) for one in found]),
-        GridColumn("p", [p_figure(one.p) for one in found]),
-        GridColumn("win / tie / loss", [f"{one.wins} / {one.ties} / {one.losses}" for one in found]),
-        *(GridColumn(kind, [f"{getattr(one, kind):,}" for one in found]) for kind in ("subjects", *kinds)),
-        GridColumn("detectable", [figure(one.detectable) for one in found]),
-    ]
-    places = {method.name: place for place, method in enumerate(result.methods)}
+    columns = (
+        Column(WORDS, [one.verdict for one in found], "verdict"),
+        Column(SIGNED, [one.delta for one in found], "difference", intervals=[one.ci95 for one in found]),
+        Column(P, [one.p_adjusted for one in found], "p (adjusted)"),
+        Column(P, [one.p for one in found], "p"),
+        Column(RECORD, [(one.wins, one.ties, one.losses) for one in found], "wins/ties/losses"),
+        *(Column(COUNT, [getattr(one, kind) for one in found], kind) for kind in ("subjects", *kinds)),
+        Column(SCORE, [one.detectable for one in found], "detectable"),
+    )
     caption = f"Differences from {result.baseline} by {metric}, {how_all_paired(found)}"
-    return _by_method(caption, result.methods, columns, [places[one.method] for one in found])
+    return Table(_named(one.method for one in found), columns, caption=caption)
 
 
 def subject_heatmaps(methods: Sequence[Method], subjects: Sequence[str], metrics: Sequence[str]) -> Choice:
     """Methods by subjects for each metric, best subject by the first metric first."""
     by_method = [{one.subject: one.scores for one in method.result.subjects} for method in methods]
     ordered = best_subjects_first(methods, subjects, metrics[0])
-    names, titles = labels(methods, HEAT_NAME), labels(methods, blocks.HEADER)
-    rows, columns = _short(ordered, blocks.NAME), _short(ordered, COLUMN)
+    names = [method.name for method in methods]
+    rows, columns = labels(names, HEAT_NAME), labels(ordered, COLUMN)
     panels = []
     for number, metric in enumerate(metrics):
         scores = [
             [found[subject][metric].score if subject in found else None for subject in ordered]
             for found in by_method
         ]
-        svg = heatmap(f"heat-{number}", f"{metric} by method and subject", names, columns, scores)
-        cells = [
-            GridColumn(title, [*map(figure, numbers)]) for title, numbers in zip(titles, scores, strict=True)
-        ]
-        panels.append(
-            [Heatmap(svg), Folded([Grid(f"{metric} by subject and method", "subject", rows, cells)])]
-        )
+        svg = heatmap(f"heat-{number}", f"{metric} by method and subject", rows, columns, scores)
+        cells = tuple(Column(SCORE, numbers, name) for name, numbers in zip(names, scores, strict=True))
+        table = Table((named("subject", ordered),), cells, caption=f"{metric} by subject and method")
+        panels.append([Heatmap(svg), Folded([table])])
     return Choice("heat", "Metric", metrics, panels)
 
 
 def distributions(methods: Sequence[Method], metrics: Sequence[str]) -> Iterator[object]:
     """Where the generations of each method lie by each metric."""
     figures, rows = [], []
-    names = labels(methods, plots.NAME)
+    names = labels([method.name for method in methods], plots.NAME)
     for number, metric in enumerate(metrics):
         spreads = []
         for place, method in enumerate(methods):
@@ -187,17 +178,18 @@ def distributions(methods: Sequence[Method], metrics: Sequence[str]) -> Iterator
                 plots.Spread(names[place], plots.colour(place), values, scores.floor, scores.ceiling)
             )
             quantiles = np.percentile(values, [0, 25, 50, 75, 100]).tolist() if len(values) else [None] * 5
-            rows.append([metric, f"{len(values):,}", *map(figure, quantiles)])
+            rows.append([method.name, metric, len(values), *quantiles])
         svg = plots.distribution_plot(f"spread-{number}", f"Generations by {metric}", spreads)
         figures.append((metric, svg))
     yield Figures(figures)
-    titles = ("metric", "generations", "lowest", "quartile", "median", "quartile", "highest")
-    columns = [
-        GridColumn(title, cells, words=title == "metric")
-        for title, cells in zip(titles, zip(*rows, strict=True), strict=True)
-    ]
-    places = [*range(len(methods))] * len(metrics)
-    yield Folded([_by_method("Distribution of the generations' scores", methods, columns, places)])
+    method_names, metric_names, *numbers = zip(*rows, strict=True)
+    titles = ("generations", "lowest", "quartile", "median", "quartile", "highest")
+    columns = tuple(
+        Column(COUNT if title == "generations" else SCORE, cells, title)
+        for title, cells in zip(titles, numbers, strict=True)
+    )
+    left = named("method", method_names), named("metric", metric_names)
+    yield Folded([Table(left, columns, caption="Distribution of the generations' scores")])
 
 
 def scatters(methods: Sequence[Method], metrics: Sequence[str]) -> Choice:
@@ -221,7 +213,7 @@ def scatters(methods: Sequence[Method], metrics: Sequence[str]) -> Choice:
             for place, (by, copied) in enumerate(zip(columns, copies, strict=True))
         ]
         svg = plots.scatter_plot(f"scatter-{number}", metric, first, clouds)
-        panels.append([Scatter(number, metric, first, svg, labels(methods, blocks.NAME))])
+        panels.append([Scatter(number, metric, first, svg)])
     return Choice("scatter", f"Against {first}", metrics[1:], panels)
 
 
@@ -230,14 +222,14 @@ def agreements(result: CompareResult) -> Iterator[object]:
     found = result.agreements
     if not found:
         return
-    columns = [
-        GridColumn("over", [one.level for one in found], words=True),
-        GridColumn("n", [f"{one.n:,}" for one in found]),
-        GridColumn("Kendall", [figure(one.kendall) for one in found]),
-        GridColumn("Spearman", [figure(one.spearman) for one in found]),
-    ]
-    names = [f"{one.a} and {one.b}" for one in found]
-    yield Grid("Rank correlation between metrics", "metrics", names, columns)
+    columns = (
+        Column(TEXT, [one.level for one in found], "over"),
+        Column(COUNT, [one.n for one in found], "n"),
+        Column(SCORE, [one.kendall for one in found], "Kendall"),
+        Column(SCORE, [one.spearman for one in found], "Spearman"),
+    )
+    names = named("metrics", [f"{one.a} and {one.b}" for one in found])
+    yield Table((names,), columns, caption="Rank correlation between metrics")
     yield Bullets(
         [
             f"{one.metric} ranks {one.method} {'higher' if one.difference > 0 else 'lower'} than {one.against} does."
@@ -247,43 +239,42 @@ def agreements(result: CompareResult) -> Iterator[object]:
     )
 
 
-def gate_table(gate: GateResult) -> Grid:
+def gate_table(gate: GateResult) -> Table:
     """The verdicts, failures first."""
     found = [one for status in gate_text.STATUSES for one in gate_text.with_status(gate, status)]
-    columns = [
-        GridColumn("check", [*map(gate_text.check_title, found)]),
-        GridColumn("expected", [one.expected for one in found]),
-        GridColumn("found", [*map(gate_text.found_figure, found)]),
-        GridColumn("baseline", [*map(gate_text.baseline_figure, found)]),
-        GridColumn("drop", [*map(gate_text.drop_figure, found)]),
-        GridColumn("reason", [one.reason for one in found]),
-        GridColumn("moved most", [gate_text.moved(one) or "-" for one in found]),
-    ]
-    verdicts = [one.status for one in found]
-    return Grid(gate_text.compared(gate), "verdict", verdicts, columns, kind="words", verdicts=True)
+    columns = (
+        Column(TEXT, [*map(gate_text.check_title, found)], "check"),
+        Column(TEXT, [one.expected for one in found], "expected"),
+        Column(TEXT, [*map(gate_text.found_figure, found)], "found"),
+        Column(TEXT, [*map(gate_text.baseline_figure, found)], "baseline"),
+        Column(TEXT, [*map(gate_text.drop_figure, found)], "drop"),
+        Column(TEXT, [one.reason for one in found], "reason"),
+        Column(TEXT, [gate_text.moved(one) or None for one in found], "moved most"),
+    )
+    return Table(
+        (named("verdict", [one.status for one in found]),), columns, caption=gate_text.compared(gate)
+    )
 
 
-def provenance(result: ScoreResult | CompareResult, methods: Sequence[Method]) -> Iterator[object]:
+def provenance(result: CompareResult) -> Iterator[object]:
     """What made the numbers: enough to make them again."""
     yield Paragraph(f"Made by {result.tool.name} {result.tool.version}, {result.created}.")
-    yield from (Paragraph(line) for line in dict.fromkeys(old_schema(one.result) for one in methods) if line)
+    yield from (
+        Paragraph(line) for line in dict.fromkeys(old_schema(one.result) for one in result.methods) if line
+    )
+    methods = result.methods
     metrics = [vars(metric) for metric in result.metrics]
-    columns = [
-        GridColumn(fact, [one[fact] or "-" for one in metrics]) for fact in metrics[0] if fact != "name"
-    ]
-    yield Grid("Metrics", "name", [one["name"] for one in metrics], columns, kind="words")
+    columns = [Column(TEXT, [one[fact] for one in metrics], fact) for fact in metrics[0] if fact != "name"]
+    yield Table((named("metric", [one["name"] for one in metrics]),), tuple(columns), caption="Metrics")
     inputs = [method.result.inputs for method in methods]
+    texts = ("references", "generations", "layout", "distractors")
+    counts = ("subjects", "reference_images", "generation_images")
     columns = [
-        GridColumn("references", [one.references for one in inputs]),
-        GridColumn("generations", [one.generations for one in inputs]),
-        GridColumn("layout", [one.layout for one in inputs]),
-        GridColumn("subjects", [f"{one.subjects:,}" for one in inputs]),
-        GridColumn("reference images", [f"{one.reference_images:,}" for one in inputs]),
-        GridColumn("generation images", [f"{one.generation_images:,}" for one in inputs]),
-        GridColumn("distractors", [one.distractors or "-" for one in inputs]),
+        Column(kind, [getattr(one, name) for one in inputs], name.replace("_", " "))
+        for kind, names in ((TEXT, texts), (COUNT, counts))
+        for name in names
     ]
-    names = [Label(method.name, method.name) for method in methods]
-    yield Grid("Inputs", "method", names, columns, kind="words")
+    yield Table(_named(method.name for method in methods), tuple(columns), caption="Inputs")
     for method, one in zip(methods, inputs, strict=True):
         skipped = [f"{picture.path}: {picture.reason}" for picture in one.skipped]
         yield Bullets(skipped, f"{method.name}: {count(len(skipped), 'picture')} skipped")
@@ -291,22 +282,6 @@ def provenance(result: ScoreResult | CompareResult, methods: Sequence[Method]) -
         yield Bullets(method.lacking, f"{method.name} lacks {count(len(method.lacking), 'subject')}")
 
 
-def labels(methods: Sequence[Method], most: int) -> list[Label]:
-    """The methods' names, at most so many characters of each."""
-    return _short([method.name for method in methods], most)
-
-
-def _short(names: Sequence[str], most: int) -> list[Label]:
-    return list(labelled(names, most).values())
-
-
-def _by_method(
-    caption: str,
-    methods: Sequence[Method],
-    columns: Sequence[GridColumn],
-    places: Sequence[int] | None = None,
-) -> Grid:
-    """A table whose rows are methods, each with its colour: all of them in turn, or those at `places`."""
-    names = labels(methods, blocks.NAME)
-    places = range(len(methods)) if places is None else places
-    return Grid(caption, "method", [names[place] for place in places], columns, dict(enumerate(places)))
+def _named(names: Iterable[str]) -> tuple[Column]:
+    """The names of rows that are methods."""
+    return (named("method", list(names)),)

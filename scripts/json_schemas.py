@@ -126,22 +126,17 @@ _WAS = "As an older release wrote it, or this one writes what it read of one"
 
 def documents() -> dict[str, Schema]:
     """Every schema by the name of what it describes."""
-    kinds: dict[str, Any] = {
-        "nearid.score/2": ScoreResult,
-        "nearid.compare/2": CompareResult,
-        "nearid.gate/2": GateResult,
-        "nearid.pair/1": PairResult,
-        "nearid.bench.nearid/2": NearidBenchResult,
-        "nearid.bench.tables/2": TablesResult,
-        "nearid.bench.mtg/2": MtgResult,
-        "nearid.bench.dreambench/2": DreamBenchResult,
-        "nearid.bench.table1/1": Table1Result,
-    }
-    found = {name: _Maker().document(name, kind) for name, kind in kinds.items()}
-    for name in ("nearid.score", "nearid.compare"):
-        old = _Maker().document(f"{name}/1", kinds[f"{name}/2"])
-        old["description"] = f"{_WAS}: some numbers meant something else. {old['description']}"
-        found[f"{name}/1"] = old
+    kinds: list[Any] = [
+        *(ScoreResult, CompareResult, GateResult, PairResult),
+        *(NearidBenchResult, TablesResult, MtgResult, DreamBenchResult, Table1Result),
+    ]
+    found = {kind.schema: _Maker().document(kind.schema, kind) for kind in kinds}
+    for kind in (ScoreResult, CompareResult):
+        name = kind.schema.replace("/2", "/1")
+        found[name] = _Maker().document(name, kind)
+        found[name]["description"] = (
+            f"{_WAS}: some numbers meant something else. {found[name]['description']}"
+        )
     for name, make in _BY_HAND.items():
         maker = _Maker()
         found[name] = maker.whole(name, *make(maker))

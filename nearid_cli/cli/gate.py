@@ -270,7 +270,7 @@ def _keep_inputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
 def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> None:
     """Copy the run over the baseline, and say what that changes."""
     from nearid_cli.files import replace_file
-    from nearid_cli.gate.changes import changes
+    from nearid_cli.gate.drops import changes
 
     try:
         old = read_baseline(baseline, holes=True)

@@ -13,7 +13,7 @@ from nearid_cli.evaluate.differences import comparisons
 from nearid_cli.evaluate.verdicts import among_all_pairs, judged
 from nearid_cli.metrics.resolution import RESOLUTION
 from nearid_cli.results import CompareResult, Comparison, Method, Methods, ScoreResult
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import storable
 
 COPYING_SHARE = 0.05

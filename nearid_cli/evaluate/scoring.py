@@ -34,7 +34,7 @@ from nearid_cli.results import (
     Subjects,
     SubjectScores,
 )
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:

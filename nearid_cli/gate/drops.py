@@ -1,4 +1,4 @@
-"""How much lower than its baseline a run is, and how sure that is."""
+"""How much lower than its baseline a run is, how sure that is, and what a new baseline changes against the old one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from statistics import fmean
 
 from nearid_cli.gate import words
 from nearid_cli.gate.both import Both
-from nearid_cli.gate.numbers import Numbers
+from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import RETENTION
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import Group, Matched, paired_images
-from nearid_cli.text import count
+from nearid_cli.text import count, printable
 
 CONFIDENCE = 0.95
 """Of the interval of a drop where the rule says none."""
@@ -103,6 +103,29 @@ def _numbers(side: Numbers, metric: str, statistic: str, subjects: Sequence[str]
     if not math.fsum(room for _, room in parts.values()):
         return {}
     return dict(zip(parts, ratio_contributions(*zip(*parts.values(), strict=True)).tolist(), strict=True))
+
+
+def changes(run: Result, old: Result) -> list[str]:
+    """One line for each metric and method: the score before and now, and the subjects that fell most."""
+    before, known = parts(old), metrics(old)
+    lines = []
+    for metric, made in metrics(run).items():
+        for method, numbers in parts(run).items():
+            name = printable(metric if method is None else f"{metric}, method {method}")
+            now = numbers.number(metric, "score")
+            past = before.get(method)
+            then = past.number(metric, "score") if past and metric in known else None
+            if now is None or then is None or past is None:
+                lines.append(f"{name}: new")
+                continue
+            other = " (another checkpoint)" if known[metric].fingerprint != made.fingerprint else ""
+            if known[metric].outdated and not made.outdated:
+                other += " (before by an older nearid, whose numbers meant something else)"
+            drop = drop_of_all(Both(numbers, past), metric, "score")
+            fell = ", ".join(f"{printable(one.subject)} {one.delta:+.3f}" for one in drop.moved)
+            about = "; ".join([*drop.problems, *([f"fell most: {fell}"] if fell else [])])
+            lines.append(f"{name}: score {then:.3f} -> {now:.3f}{other}" + (f"; {about}" if about else ""))
+    return lines
 
 
 def drops_of_subjects(both: Both, metric: str, statistic: str, confidence: float) -> dict[str, Drop]:

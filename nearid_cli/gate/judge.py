@@ -11,8 +11,8 @@ from nearid_cli.gate.both import Both
 from nearid_cli.gate.drops import CONFIDENCE, TOLERANCE, Drop, drop_of_all, drops_of_subjects
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import COPIES, EVERY
-from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult, Verdict
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results import GateResult, Rule, Verdict
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import few, printable
 
 
@@ -39,10 +39,10 @@ def judge(
     Raises:
         InputError: one is a score and the other a comparison, or they have no subject in common.
     """
-    if baseline is not None and isinstance(run, ScoreResult) != isinstance(baseline, ScoreResult):
+    if baseline is not None and type(run) is not type(baseline):
         raise InputError(
-            f"{printable(run_name)} is a result of {_made_by(run)} and the baseline "
-            f"{printable(baseline_name or '')} one of {_made_by(baseline)}; give a baseline of the same kind"
+            f"{printable(run_name)} is a result of {run.command} and the baseline "
+            f"{printable(baseline_name or '')} one of {baseline.command}; give a baseline of the same kind"
         )
     if baseline is not None and any(rule.max_drop is not None for rule in rules):
         _refuse_strangers(run, baseline)
@@ -70,10 +70,6 @@ def _refuse_strangers(run: Result, baseline: Result) -> None:
         )
 
 
-def _made_by(result: Result) -> str:
-    return "nearid score" if isinstance(result, ScoreResult) else "nearid compare"
-
-
 @dataclass(frozen=True)
 class _Unit:
     """What one verdict is about: a method or the whole run, or one subject of it; None where a side lacks it.
@@ -99,7 +95,7 @@ class _Sides:
         baseline_name: str | None,
         allow_mismatch: bool,
     ) -> None:
-        self._compares = isinstance(run, CompareResult)
+        self._compares = None not in run.runs
         self._names_of_sides = run_name, baseline_name
         self._allow_mismatch = allow_mismatch
         self._runs = parts(run)

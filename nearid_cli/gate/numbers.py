@@ -23,9 +23,7 @@ NEEDS = {
 
 def parts(result: Result) -> dict[str | None, Numbers]:
     """The numbers of each method by its name, in order; those of a score result under None."""
-    if isinstance(result, ScoreResult):
-        return {None: Numbers(result)}
-    return {method.name: Numbers(method.result) for method in result.methods}
+    return {method: Numbers(run) for method, run in result.runs.items()}
 
 
 def metrics(result: Result) -> Mapping[str, Metric]:

@@ -10,7 +10,7 @@ from nearid_cli.gate.noise import Noise, noise_of_all, noise_of_subjects
 from nearid_cli.gate.numbers import Result, parts
 from nearid_cli.gate.rules import COPIES
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
-from nearid_cli.results import CompareResult, ScoreResult
+from nearid_cli.results import ScoreResult
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95
@@ -76,8 +76,8 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
         name: what it is called, such as its file.
         baseline: the file that `[gate]` names as the baseline, from where the configuration will be; None for none.
     """
-    level = "method" if isinstance(run, CompareResult) else "aggregate"
-    results = [method.result for method in run.methods] if isinstance(run, CompareResult) else [run]
+    level = "aggregate" if None in run.runs else "method"
+    results = list(run.runs.values())
     blocks = [_HEAD.format(run=printable(name))]
     if baseline is not None:
         blocks.append(_BASELINE.format(baseline=_text(baseline)))

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from nearid_cli.results import Interval, Metric, Rule
-from nearid_cli.text import count, did_you_mean, printable
+from nearid_cli.text import count, did_you_mean, few, printable
 
 _SHORT = 12  # characters of a fingerprint
 _NAMED = 5  # so many copies are named
@@ -113,9 +113,7 @@ def all_fell(number: int, unit: str, limit: float) -> str:
 
 def copied(found: float, maximum: float, paths: Sequence[str]) -> str:
     """Too many copies."""
-    named = ", ".join(map(printable, paths[:_NAMED]))
-    more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
-    return f"{_copies(found)} a reference and {maximum:.0f} may: {named}{more}"
+    return f"{_copies(found)} a reference and {maximum:.0f} may: {few(paths, _NAMED)}"
 
 
 def _copies(number: float) -> str:

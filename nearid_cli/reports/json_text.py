@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from nearid_cli.results import Image
-from nearid_cli.results.plain import plain
+from nearid_cli.results.base import Plain, plain
 from nearid_cli.text import storable
 
 
-class Result(Protocol):
-    """A result that JSON can hold."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Itself as JSON-ready dictionaries and lists."""
-
-
-def to_json(result: Result) -> str:
+def to_json(result: Plain) -> str:
     r"""The result as JSON that any UTF-8 file holds; keys as in docs/reference/numbers.md.
 
     One line a member, and one an item of a list: as readable as fully indented JSON, and several

@@ -9,7 +9,7 @@ from typing import Any
 from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.order import copies, sorted_methods, sorted_subjects
 from nearid_cli.results import CompareResult, Comparison, Image, ScoreResult
-from nearid_cli.results.plain import plain
+from nearid_cli.results.base import plain
 
 Cell = str | int | float | None
 

@@ -4,6 +4,7 @@ The jobs make them, `reports/` and notebooks read them, nothing writes back. A n
 None, never NaN. The meaning of every number is in docs/reference/numbers.md and docs/explanation/statistics.md.
 """
 
+from nearid_cli.results.base import Tool
 from nearid_cli.results.compare import (
     Agreement,
     Common,
@@ -28,7 +29,6 @@ from nearid_cli.results.score import (
     Subject,
     Subjects,
     SubjectScores,
-    Tool,
 )
 
 __all__ = [

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from nearid_cli.results.base import Tabular, Tool, listed
 from nearid_cli.results.named import Named
-from nearid_cli.results.plain import plain
-from nearid_cli.results.score import Interval, Metric, ScoreResult, Tool
-from nearid_cli.results.showing import Tabular, listed
+from nearid_cli.results.score import Interval, Metric, ScoreResult
 from nearid_cli.text import count
 
 BETTER, WORSE = "better", "worse"
@@ -246,6 +244,7 @@ class CompareResult(Tabular):
     common_subjects: tuple[str, ...] = ()
     common_prompts: int = 0
     remarks: tuple[str, ...] = ()
+    command = "nearid compare"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", Methods(self.methods))  # of a plain tuple, too
@@ -255,9 +254,10 @@ class CompareResult(Tabular):
         """The methods that do not copy references; all, where all copy."""
         return tuple(method for method in self.methods if not method.copying) or tuple(self.methods)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/compare.md."""
-        return {"schema": self.schema, **plain(self)}
+    @property
+    def runs(self) -> Mapping[str | None, ScoreResult]:
+        """The scores of each method by its name."""
+        return {method.name: method.result for method in self.methods}
 
     def _line(self) -> str:
         first = self.metrics[0].name

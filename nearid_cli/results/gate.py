@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from nearid_cli.results.plain import plain
-from nearid_cli.results.score import Interval, Tool
-from nearid_cli.results.showing import Saved
+from nearid_cli.results.base import Saved, Tool
+from nearid_cli.results.score import Interval
 from nearid_cli.text import count
 
 
@@ -99,10 +97,7 @@ class GateResult(Saved):
     baseline: str | None
     passed: bool
     verdicts: tuple[Verdict, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/gate.md."""
-        return {"schema": "nearid.gate/2", **plain(self)}
+    schema = "nearid.gate/2"
 
     def _line(self) -> str:
         states = [one.status for one in self.verdicts]

@@ -10,7 +10,7 @@ import sys
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -36,7 +36,6 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(_OF_SCORE, ScoreResult),
     **dict.fromkeys(_OF_COMPARE, CompareResult),
 }
-_COMMANDS = {ScoreResult: "nearid score", CompareResult: "nearid compare"}
 
 _SHOWN = 10  # so many problems of one file are told, and so much of a value that is wrong: four times as many letters
 
@@ -73,7 +72,7 @@ def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResul
 
 def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | CompareResult:
     name = printable(path)
-    made_by = " or ".join(dict.fromkeys(_COMMANDS[_KINDS[schema]] for schema in schemas))
+    made_by = " or ".join(dict.fromkeys(_KINDS[schema].command for schema in schemas))
     try:
         document = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except OSError as error:
@@ -96,13 +95,11 @@ def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | C
     else:
         if schema in (_OLD_SCORE, _OLD_COMPARE):
             result = _as_old(result)
-        problems = [problem for place, one in _scores(result) for problem in _gaps(one, place)]
+        problems = list(_gaps(result))
     if problems:
         first, *rest = problems
         more = [f"and {len(rest) - _SHOWN:,} more"] if len(rest) > _SHOWN else []
-        raise InputError(
-            f"{name} is not a valid result of {_COMMANDS[kind]}: {first}", [*rest[:_SHOWN], *more]
-        )
+        raise InputError(f"{name} is not a valid result of {kind.command}: {first}", [*rest[:_SHOWN], *more])
     if schema in (_OLD_SCORE, _OLD_COMPARE):
         logger.warning(
             "%s is of an older nearid (%s), in which %s meant something else; make it anew",
@@ -143,22 +140,22 @@ def _old_score(result: ScoreResult) -> ScoreResult:
     return replace(result, schema=_OLD_SCORE, aggregate=aggregate)
 
 
-def _scores(result: ScoreResult | CompareResult) -> list[tuple[str, ScoreResult]]:
-    """The score results in a result, with their places."""
-    if isinstance(result, ScoreResult):
-        return [("", result)]
-    return [(f"methods[{i}].result.", method.result) for i, method in enumerate(result.methods)]
-
-
-def _gaps(result: ScoreResult, where: str) -> Iterator[str]:
+def _gaps(result: ScoreResult | CompareResult) -> Iterator[str]:
     """What is named twice or lacks scores: every table reads every metric from every row."""
+    if isinstance(result, ScoreResult):
+        yield from _gaps_of_run(result, "")
+        return
+    yield from _twice("method", result.methods.names(), "")
+    for i, method in enumerate(result.methods):
+        yield from _gaps_of_run(method.result, f"methods[{i}].result.")
+
+
+def _gaps_of_run(result: ScoreResult, where: str) -> Iterator[str]:
     metrics = [metric.name for metric in result.metrics]
     if not metrics:
         yield f"{where}metrics is empty"
-    subjects = [subject.subject for subject in result.subjects]
-    for noun, names in (("metric", metrics), ("subject", subjects)):
-        for name in (name for name, times in Counter(names).items() if times > 1):
-            yield f"{where}{noun}s has the {noun} {printable(name)} twice"
+    yield from _twice("metric", metrics, where)
+    yield from _twice("subject", result.subjects.names(), where)
     rows: dict[str, list[Mapping[str, Any]]] = {
         "aggregate": [result.aggregate],
         "subjects": [subject.scores for subject in result.subjects],
@@ -168,6 +165,12 @@ def _gaps(result: ScoreResult, where: str) -> Iterator[str]:
         for i, scores in enumerate(every):
             if missing := set(metrics) - scores.keys():
                 yield f"{where}{place}[{i}] has no scores of the metric {printable(min(missing))}"
+
+
+def _twice(noun: str, names: Iterable[str], where: str) -> Iterator[str]:
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield f"{where}{noun}s has the {noun} {printable(name)} twice"
 
 
 class MisfitError(Exception):

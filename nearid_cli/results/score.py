@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nearid_cli.results.base import OneLine, Shown, Tabular, Tool, listed
 from nearid_cli.results.named import Named
-from nearid_cli.results.plain import plain
-from nearid_cli.results.showing import OneLine, Shown, Tabular, listed
 from nearid_cli.text import count
 
 if TYPE_CHECKING:
@@ -44,19 +43,6 @@ def is_in_memory(name: str) -> bool:
     (True, False)
     """
     return name.startswith(_MEMORY_ROOTS)
-
-
-@dataclass(frozen=True)
-class Tool:
-    """The program that made a result.
-
-    Attributes:
-        name: `nearid-cli`.
-        version: its release.
-    """
-
-    name: str
-    version: str
 
 
 @dataclass(frozen=True)
@@ -305,13 +291,15 @@ class ScoreResult(Tabular):
     aggregate: Mapping[str, AggregateScores]
     images: tuple[Image, ...]
     schema: str = SCORE_SCHEMA
+    command = "nearid score"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subjects", Subjects(self.subjects))  # of a plain tuple, too
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/reference/numbers.md."""
-        return {"schema": self.schema, **plain(self)}
+    @property
+    def runs(self) -> Mapping[str | None, ScoreResult]:
+        """The scores of each method by its name: here of one that has no name."""
+        return {None: self}
 
     def _line(self) -> str:
         given = self.inputs
@@ -340,10 +328,7 @@ class PairResult(Shown):
     b: str
     metrics: tuple[Metric, ...]
     similarity: Mapping[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists."""
-        return {"schema": "nearid.pair/1", **plain(self)}
+    schema = "nearid.pair/1"
 
     def _line(self) -> str:
         return f"{self.a}, {self.b}; {listed([f'{name} {one:.4f}' for name, one in self.similarity.items()])}"

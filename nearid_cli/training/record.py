@@ -10,7 +10,7 @@ import torch
 
 from nearid_cli import __version__
 from nearid_cli.files import write_whole
-from nearid_cli.results.stamp import timestamp
+from nearid_cli.results.base import timestamp
 from nearid_cli.training.disk import disk_errors
 from nearid_cli.training.setup import Setup
 

@@ -161,7 +161,7 @@ def test_results_of_other_jobs_say_themselves_in_one_line(here: Path, gate: Gate
     assert isinstance(embedded, EmbedResult)
     assert re.fullmatch(r"<EmbedResult: 6 pictures; hog \[6, \d+\]>", repr(embedded))
     assert repr(gate) == "<GateResult: failed; 1 verdict: 1 failed>"
-    assert issubclass(MtgResult, nearid_cli.results.showing.OneLine)
+    assert issubclass(MtgResult, nearid_cli.results.base.OneLine)
 
 
 @pytest.fixture

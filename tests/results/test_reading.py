@@ -54,6 +54,13 @@ def test_places_in_a_comparison_lead_through_its_methods(tmp_path):
     assert message.endswith("is not a valid result of nearid compare: methods[1].result.metrics is empty")
 
 
+def test_a_comparison_names_each_method_once(tmp_path):
+    document = json.loads((OLD / "compare.json").read_text())
+    document["methods"][1]["name"] = document["methods"][0]["name"]
+    (message,) = problems(document, tmp_path / "r.json", read_result)
+    assert message.endswith("is not a valid result of nearid compare: methods has the method faithful twice")
+
+
 @pytest.mark.parametrize(("document", "what"), [([], "it has no schema"), ({"schema": 3}, "its schema is 3")])
 def test_what_is_no_result_of_either_command_is_said(document, what, tmp_path):
     (message,) = problems(document, tmp_path / "r.json", read_result)

@@ -45,7 +45,7 @@ from nearid_cli.metrics.human import (
 )
 from nearid_cli.options import Options
 from nearid_cli.reports.figures import some
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, printable, unknown
 
 logger = logging.getLogger(__name__)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from nearid_cli.results import Interval, Metric, Skipped, Tool
-from nearid_cli.results.plain import plain
-from nearid_cli.results.showing import OneLine, known_figure, listed
+from nearid_cli.results.base import Plain, known_figure, listed
 from nearid_cli.text import count
 
 CEILING = "human-human"
@@ -141,7 +139,7 @@ class Unjoined:
 
 
 @dataclass(frozen=True, repr=False)
-class DreamBenchResult(OneLine):
+class DreamBenchResult(Plain):
     """The result of `nearid bench dreambench` (schema `nearid.bench.dreambench/2`).
 
     Attributes:
@@ -173,10 +171,7 @@ class DreamBenchResult(OneLine):
     unjoined: tuple[Unjoined, ...]
     unpaired: tuple[str, ...]
     skipped: tuple[Skipped, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-dreambench.md."""
-        return {"schema": "nearid.bench.dreambench/2", **plain(self)}
+    schema = "nearid.bench.dreambench/2"
 
     def _line(self) -> str:
         agreed = [f"{one.metric} {known_figure('MH', one.mean)}" for one in self.alignments]

@@ -41,7 +41,7 @@ from nearid_cli.metrics.share_differences import rate_differences
 from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.options import Options
 from nearid_cli.results import Skipped
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, printable, storable, unknown
 
 logger = logging.getLogger(__name__)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nearid_cli.benchmarks.rates import RateDifference
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.results import Metric, Skipped, Tool
-from nearid_cli.results.plain import plain
-from nearid_cli.results.showing import OneLine, known_figure, listed
+from nearid_cli.results.base import Plain, known_figure, listed
 from nearid_cli.text import count
 
 
@@ -42,7 +40,7 @@ class MtgInputs:
 
 
 @dataclass(frozen=True, repr=False)
-class MtgResult(OneLine):
+class MtgResult(Plain):
     """The result of `nearid bench mtg` (schema `nearid.bench.mtg/2`).
 
     Attributes:
@@ -61,10 +59,7 @@ class MtgResult(OneLine):
     scores: Mapping[str, PartLevel]
     differences: tuple[RateDifference, ...]
     files: Mapping[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists."""
-        return {"schema": "nearid.bench.mtg/2", **plain(self)}
+    schema = "nearid.bench.mtg/2"
 
     def _line(self) -> str:
         scores = [f"{name} {known_figure('MO', one.mo)}" for name, one in self.scores.items()]

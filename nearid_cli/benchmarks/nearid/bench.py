@@ -33,7 +33,7 @@ from nearid_cli.errors import BadImagesError, InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
 from nearid_cli.options import Options
 from nearid_cli.results import Skipped
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import Any
 
 from nearid_cli.benchmarks.tables.result import TablesResult
 from nearid_cli.results import Metric, Skipped, Tool
-from nearid_cli.results.plain import plain
-from nearid_cli.results.showing import OneLine
+from nearid_cli.results.base import Plain, plain
 from nearid_cli.text import count
 
 
@@ -62,7 +61,7 @@ class SourceSimilarities:
 
 
 @dataclass(frozen=True, repr=False)
-class NearidBenchResult(OneLine):
+class NearidBenchResult(Plain):
     """The result of `nearid bench nearid` (schema `nearid.bench.nearid/2`).
 
     Attributes:
@@ -82,6 +81,7 @@ class NearidBenchResult(OneLine):
     skipped: tuple[Skipped, ...]
     similarities: tuple[SourceSimilarities, ...]
     tables: TablesResult | None
+    schema = "nearid.bench.nearid/2"
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-nearid.md."""
@@ -91,7 +91,7 @@ class NearidBenchResult(OneLine):
             name: found.get(name, empty)
             for name, empty in (("groups", {}), ("uneven", []), ("differences", []), ("cells", []))
         }
-        return {"schema": "nearid.bench.nearid/2", **facts, **parts}
+        return {"schema": self.schema, **facts, **parts}
 
     def _line(self) -> str:
         sources = {one.source: one.samples for one in self.similarities}

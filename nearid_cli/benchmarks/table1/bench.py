@@ -25,7 +25,7 @@ from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.options import Options
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import printable
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,7 @@ from importlib import resources
 from typing import Any
 
 from nearid_cli.results import Tool
-from nearid_cli.results.plain import plain
-from nearid_cli.results.showing import OneLine, listed
+from nearid_cli.results.base import Plain, listed, plain
 from nearid_cli.text import count
 
 COLUMNS = {
@@ -45,7 +44,7 @@ class Table1Row:
 
 
 @dataclass(frozen=True, repr=False)
-class Table1Result(OneLine):
+class Table1Result(Plain):
     """The result of `nearid bench table1` (schema `nearid.bench.table1/1`).
 
     Attributes:
@@ -62,10 +61,11 @@ class Table1Result(OneLine):
     sources: tuple[str, ...]
     samples: Mapping[str, int]
     missing: tuple[str, ...]
+    schema = "nearid.bench.table1/1"
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/guides/benchmarks.md."""
-        return {"schema": "nearid.bench.table1/1", "published": published()["source"], **plain(self)}
+        return {"schema": self.schema, "published": published()["source"], **plain(self)}
 
     def _line(self) -> str:
         missing = f", {count(len(self.missing), 'number')} missing" if self.missing else ""

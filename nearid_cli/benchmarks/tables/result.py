@@ -8,8 +8,7 @@ from typing import Any
 from nearid_cli.benchmarks.rates import RateDifference
 from nearid_cli.metrics.margins import Outcome
 from nearid_cli.results import Tool
-from nearid_cli.results.plain import plain
-from nearid_cli.results.showing import OneLine, known_figure, listed
+from nearid_cli.results.base import Plain, known_figure, listed, plain
 from nearid_cli.text import count
 
 
@@ -66,7 +65,7 @@ class Uneven:
 
 
 @dataclass(frozen=True, repr=False)
-class TablesResult(OneLine):
+class TablesResult(Plain):
     """The result of `nearid bench tables` (schema `nearid.bench.tables/2`).
 
     Attributes:
@@ -92,13 +91,14 @@ class TablesResult(OneLine):
     uneven: tuple[Uneven, ...]
     differences: tuple[RateDifference, ...]
     cells: tuple[Cell, ...]
+    schema = "nearid.bench.tables/2"
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-tables.md."""
         facts = {name: value for name, value in vars(self).items() if name not in ("passed_over", "cells")}
         passed_over = [{"path": path, "reason": reason} for path, reason in self.passed_over]
         cells = [cell.to_dict() for cell in self.cells]
-        return {"schema": "nearid.bench.tables/2", **plain(facts), "passed_over": passed_over, "cells": cells}
+        return {"schema": self.schema, **plain(facts), "passed_over": passed_over, "cells": cells}
 
     def _line(self) -> str:
         groups = [cell for cell in self.cells if cell.scope == "group" and cell.category is None]

@@ -17,7 +17,7 @@ from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, re
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.metrics.margins import outcome, trial_margins
 from nearid_cli.metrics.share_differences import rate_differences
-from nearid_cli.results.stamp import this_tool, timestamp
+from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, unknown
 
 _POOL = "all"  # whose categories are told apart unless groups are asked for

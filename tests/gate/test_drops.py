@@ -1,6 +1,6 @@
 """What a new baseline changes."""
 
-from nearid_cli.gate.changes import changes
+from nearid_cli.gate.drops import changes
 from nearid_cli.results.score import _OLD_PROTOCOL
 from tests.gating import SUBJECTS, change_metric, make_comparison, make_run
 

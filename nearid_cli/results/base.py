@@ -1,4 +1,4 @@
-"""What results do in programs and notebooks: say themselves in one line, show their table, write themselves to files.
+"""What all results have in common: what made them, and how they become a line, JSON, a table and files.
 
 Results lie below the parts that make tables and files, and import none of these. They ask the package itself, which
 may know all of its parts.
@@ -6,10 +6,14 @@ may know all of its parts.
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, overload
 
 import nearid_cli
 from nearid_cli.text import printable
@@ -20,6 +24,29 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 _NAMED = 4  # so many of a list are named; the rest is counted
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The program that made a result.
+
+    Attributes:
+        name: `nearid-cli`.
+        version: its release.
+    """
+
+    name: str
+    version: str
+
+
+def this_tool() -> Tool:
+    """This program."""
+    return Tool("nearid-cli", nearid_cli.__version__)
+
+
+def timestamp() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Views(Protocol):
@@ -46,7 +73,17 @@ class OneLine:
         return f"<{type(self).__name__}: {printable(self._line())}>"
 
 
-class Shown(OneLine):
+class Plain(OneLine):
+    """A result that JSON can hold; `schema` says which keys it has, and what they mean."""
+
+    schema: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists, keys as in docs/reference/json.md."""
+        return {"schema": self.schema, **plain(self)}
+
+
+class Shown(Plain):
     """A result that notebooks show as the table that a terminal shows."""
 
     def _repr_html_(self) -> str:
@@ -82,7 +119,13 @@ class Saved(Shown):
 
 
 class Tabular(Saved):
-    """A result that is a table."""
+    """A result that is a table.
+
+    Attributes:
+        command: what makes such results.
+    """
+
+    command: ClassVar[str]
 
     def to_pandas(self, *, images: bool = False) -> pd.DataFrame:
         """The table that `-o FILE.csv` writes as a data frame: the same columns, rows and numbers.
@@ -119,3 +162,34 @@ def known_figure(name: str, value: float | None) -> str:
 def _views() -> Views:
     views: Views = nearid_cli._result_views()
     return views
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, mappings and tuples as dictionaries and lists; `asdict` takes four times as long.
+
+    A field that has a default is left out where it holds just that: it belongs to a part of the job that was not
+    asked for, such as margins without distractors, or says nothing, such as no labels.
+    """
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    defaults = _defaults(cast("Any", type(value)))
+    return {
+        name: plain(item)
+        for name, item in vars(value).items()
+        if name not in defaults or item != defaults[name]
+    }
+
+
+@cache
+def _defaults(kind: Any) -> dict[str, Any]:
+    fields = dataclasses.fields(kind)
+    made = {
+        field.name: field.default_factory()
+        for field in fields
+        if field.default_factory is not dataclasses.MISSING
+    }
+    return made | {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}

@@ -14,7 +14,7 @@ from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.options import Yes, with_flags
 from nearid_cli.errors import CacheError, UsageError
-from nearid_cli.options import CacheFolder
+from nearid_cli.options import CacheFolder, Flag
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -109,13 +109,8 @@ def compact(cache: CacheFolder = None) -> None:
 @with_flags
 def clear(
     cache: CacheFolder = None,
-    metric: Annotated[
-        str | None, typer.Option("--metric", "-m", help="Only this metric's embeddings.", metavar="METRIC")
-    ] = None,
-    older_than: Annotated[
-        str | None,
-        typer.Option("--older-than", help="Only what was written longer ago: 30d, 12h, 2w.", metavar="AGE"),
-    ] = None,
+    metric: Annotated[str | None, Flag("Only this metric's embeddings.", "METRIC", short="m")] = None,
+    older_than: Annotated[str | None, Flag("Only what was written longer ago: 30d, 12h, 2w.", "AGE")] = None,
     yes: Yes = False,
 ) -> None:
     """Delete embeddings from the cache."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nearid_cli.activity import doing
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, Metrics, Options
+from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
 
@@ -28,46 +29,30 @@ def compare(
     ] = None,
     references: Annotated[
         Path | None,
-        typer.Option(
-            "--refs",
-            help="Folder of references, or a manifest; by default refs, references, real or src_image in METHODS.",
-            metavar="DIR",
+        Flag(
+            "Folder of references, or a manifest; by default refs, references, real or src_image in METHODS.",
+            "DIR",
+            name="refs",
         ),
     ] = None,
     method: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--method", help="A method by name: its folder or finished result; repeat.", metavar="NAME=PATH"
-        ),
-    ] = None,
+        tuple[str, ...], Flag("A method by name: its folder or finished result; repeat.", "NAME=PATH")
+    ] = (),
     baseline: Annotated[
         str | None,
-        typer.Option(
-            "--baseline",
-            help="The method that the others are compared with; by default the best by the first metric.",
-            metavar="NAME",
+        Flag(
+            "The method that the others are compared with; by default the best by the first metric.", "NAME"
         ),
     ] = None,
     metrics: Metrics = DEFAULT_METRICS,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Also write .json, .csv, .parquet, .md, .tex or .html; repeat for several.",
-            metavar="FILE",
-        ),
-    ] = None,
-    images: shared.Images = None,
-    form: shared.Format = "table",
+    outputs: show.Outputs,
     sort: Annotated[
         str | None,
-        typer.Option(
-            "--sort",
-            help="Order of methods: method (as given), or a metric (best first); by default the first metric.",
-            metavar="KEY",
+        Flag(
+            "Order of methods: method (as given), or a metric (best first); by default the first metric.",
+            "KEY",
         ),
     ] = None,
     thumbnails: shared.Thumbnails = 6000,
@@ -84,10 +69,8 @@ def compare(
     from nearid_cli.reports.verdict import compare_findings
 
     shared.say_more(leniency.verbose)
-    reports.check_outputs(output or [], images or [])
-    contest = Contest(
-        paths or [], _named(method or []), options, asked=shared.on_command_line(context, "metric")
-    )
+    reports.check_outputs(outputs.output, outputs.images)
+    contest = Contest(paths or [], _named(method), options, asked=shared.on_command_line(context, "metric"))
     if contest.metrics is not None:
         reports.check_sort(sort, contest.metrics, "method")
     result = contest.compare(
@@ -95,20 +78,17 @@ def compare(
     )
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
     order = sort or reports.default_sort(result)
-    for path in output or []:
-        with doing(f"writing {printable(path)}"):
-            reports.write(result, path, sort=order, thumbnails=thumbnails, progress=options.progress)
-    for path in images or []:
-        with doing(f"writing {printable(path)}"):
-            reports.write_images(result, path)
-    if form == "json":
-        show.json_result(reports.to_json(result), compare_findings(result))
-    else:
-        render_compare(result, show.console(), sort=order)
-    show.wrote(*(output or []), *(images or []))
+    outputs.give(
+        result,
+        partial(render_compare, sort=order),
+        compare_findings,
+        sort=order,
+        thumbnails=thumbnails,
+        progress=options.progress,
+    )
 
 
-def _named(methods: list[str]) -> dict[str, Path]:
+def _named(methods: Sequence[str]) -> dict[str, Path]:
     """`--method NAME=PATH`, taken apart."""
     named: dict[str, Path] = {}
     for one in methods:

@@ -8,16 +8,14 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.options import Metrics, Options, SkipBad, Verbose
+from nearid_cli.options import Flag, Metrics, Options, SkipBad, Verbose
 from nearid_cli.text import count, printable
 
 
 def embed(
     *,
     paths: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="PATHS")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The .parquet file to write.", metavar="FILE")
-    ],
+    output: Annotated[Path, Flag("The .parquet file to write.", "FILE", short="o")],
     metrics: Metrics = ("nearid",),
     verbose: Verbose = False,
     skip_bad: SkipBad = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.options import Flag
 from nearid_cli.text import file_size, printable
 
 
@@ -17,18 +18,11 @@ def export(
     ],
     out: Annotated[Path, typer.Argument(help="The folder to write, new or empty.", metavar="OUT")],
     dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype", help="Precision of the weights: float16, bfloat16 or float32.", metavar="DTYPE"
-        ),
+        str, Flag("Precision of the weights: float16, bfloat16 or float32.", "DTYPE")
     ] = "float16",
     push_to_hub: Annotated[
         str | None,
-        typer.Option(
-            "--push-to-hub",
-            help="Upload it to this Hub repository too (organisation/model); a new one is private.",
-            metavar="ID",
-        ),
+        Flag("Upload it to this Hub repository too (organisation/model); a new one is private.", "ID"),
     ] = None,
 ) -> None:
     """Release a trained model, and check the release.

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,10 +19,11 @@ from nearid_cli.cli import show
 from nearid_cli.cli.options import Format, with_flags
 from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from nearid_cli.results import CompareResult, GateResult, ScoreResult
+    from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult
 
 logger = logging.getLogger(__name__)
 
@@ -60,39 +62,24 @@ def check(
     run: Run,
     baseline: Annotated[
         Path | None,
-        typer.Option(
-            "--baseline",
-            help="An accepted result (.json), for rules with max_drop; by default the one that [gate] names.",
-            metavar="FILE",
+        Flag(
+            "An accepted result (.json), for rules with max_drop; by default the one that [gate] names.",
+            "FILE",
         ),
     ] = None,
     config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            help="A nearid.toml or pyproject.toml with rules; by default the nearest one.",
-            metavar="FILE",
-        ),
+        Path | None, Flag("A nearid.toml or pyproject.toml with rules; by default the nearest one.", "FILE")
     ] = None,
     allow_mismatch: Annotated[
-        bool,
-        typer.Option("--allow-mismatch", help="Compare with a baseline of another checkpoint or protocol."),
+        bool, Flag("Compare with a baseline of another checkpoint or protocol.")
     ] = False,
     update_baseline: Annotated[
-        bool,
-        typer.Option(
-            "--update-baseline", help="Make the run the new baseline if it passes all rules but max_drop."
-        ),
+        bool, Flag("Make the run the new baseline if it passes all rules but max_drop.")
     ] = False,
     output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Also write .json, .md or .xml (JUnit); repeat for several.",
-            metavar="FILE",
-        ),
-    ] = None,
+        tuple[Path, ...],
+        Flag("Also write .json, .md or .xml (JUnit); repeat for several.", "FILE", short="o"),
+    ] = (),
     form: Format = "table",
 ) -> None:
     """Judge a run by the rules of the configuration.
@@ -100,16 +87,11 @@ def check(
     Exit code 0: passed. 1: failed. 2: could not be judged.
     """
     from nearid_cli import reports
-    from nearid_cli.gate.judge import judge
-    from nearid_cli.gate.rules import load_rules, named_baseline
     from nearid_cli.results.reading import read_result
 
-    outputs = output or []
-    reports.check_outputs(outputs, known=reports.GATE_EXTENSIONS)
-    rules = load_rules(config, Path.cwd())
-    if baseline is None:
-        baseline = named_baseline(config, Path.cwd())
-    _keep_inputs(outputs, run, baseline)
+    reports.check_outputs(output, known=reports.GATE_EXTENSIONS)
+    rules, baseline = _rules(config, baseline)
+    _keep_inputs(output, run, baseline)
     if update_baseline and baseline is None:
         raise UsageError(
             '--update-baseline needs --baseline FILE, or baseline = "FILE" in [gate]: where the new baseline goes'
@@ -117,7 +99,7 @@ def check(
     result = read_result(run, holes=True)
     if update_baseline and baseline is not None:
         reports.check_outputs([baseline], known=(".json",))
-        code = finish(judge(result, result, rules, run_name=str(run), baseline_name=str(run)), form, outputs)
+        code = finish(Rulebook(rules, run, result).judge(result, str(run)), form, output)
         if code == 0:
             _update(baseline, run, result)
         else:
@@ -125,24 +107,17 @@ def check(
     else:
         if baseline is not None and baseline.exists() and run.samefile(baseline):
             logger.warning("%s is its own baseline, so no drop can show", printable(run))
-        verdicts = judge(
-            result,
-            read_baseline(baseline, holes=True),
-            rules,
-            run_name=str(run),
-            baseline_name=None if baseline is None else str(baseline),
-            allow_mismatch=allow_mismatch,
-        )
-        code = finish(verdicts, form, outputs)
+        before = _read_baseline(baseline)
+        code = finish(Rulebook(rules, baseline, before).judge(result, str(run), allow_mismatch), form, output)
     raise typer.Exit(code)
 
 
 @app.command()
+@with_flags
 def init(
     run: Run,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write to this file, which must not exist yet.", metavar="FILE"),
+        Path | None, Flag("Write to this file, which must not exist yet.", "FILE", short="o")
     ] = None,
 ) -> None:
     """Make rules to start from, with bounds that the run passes.
@@ -204,12 +179,52 @@ def _found_by(output: Path) -> list[str]:
     return [] if found else ["--config", str(output)]
 
 
-def read_baseline(path: Path | None, *, holes: bool = False) -> ScoreResult | CompareResult | None:
-    """The baseline, or None if none is given or the file does not exist yet: rules that need it fail then.
+@dataclass(frozen=True)
+class Rulebook:
+    """Rules, and what `max_drop` is counted from.
 
-    Args:
-        path: the file.
-        holes: as for `read_result`.
+    Attributes:
+        rules: the rules.
+        baseline: the file of the baseline; None if there is none.
+        before: what it holds; None if it does not exist yet.
+    """
+
+    rules: tuple[Rule, ...]
+    baseline: Path | None
+    before: ScoreResult | CompareResult | None
+
+    @classmethod
+    def of(cls, config: Path, baseline: Path | None) -> Rulebook:
+        """The rules of a configuration, with its baseline unless another is given."""
+        rules, baseline = _rules(config, baseline)
+        return cls(rules, baseline, _read_baseline(baseline))
+
+    def judge(
+        self, result: ScoreResult | CompareResult, name: str, allow_mismatch: bool = False
+    ) -> GateResult:
+        """The verdicts on a run of this name."""
+        from nearid_cli.gate.judge import judge
+
+        baseline = None if self.baseline is None else str(self.baseline)
+        return judge(
+            result,
+            self.before,
+            self.rules,
+            run_name=name,
+            baseline_name=baseline,
+            allow_mismatch=allow_mismatch,
+        )
+
+
+def _rules(config: Path | None, baseline: Path | None) -> tuple[tuple[Rule, ...], Path | None]:
+    from nearid_cli.gate.rules import load_rules, named_baseline
+
+    rules = load_rules(config, Path.cwd())
+    return rules, named_baseline(config, Path.cwd()) if baseline is None else baseline
+
+
+def _read_baseline(path: Path | None) -> ScoreResult | CompareResult | None:
+    """The baseline, or None if none is given or the file does not exist yet: rules that need it fail then.
 
     Raises:
         InputError: the file is there and cannot be read, or is not a result.
@@ -218,7 +233,7 @@ def read_baseline(path: Path | None, *, holes: bool = False) -> ScoreResult | Co
 
     if path is None or not (path.exists() or path.is_symlink()):
         return None
-    return read_result(path, holes=holes)
+    return read_result(path, holes=True)
 
 
 def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
@@ -273,7 +288,7 @@ def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> N
     from nearid_cli.gate.drops import changes
 
     try:
-        old = read_baseline(baseline, holes=True)
+        old = _read_baseline(baseline)
     except InputError as error:
         old = None
         logger.warning("the old baseline could not be read: %s", error.message)

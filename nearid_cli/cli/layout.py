@@ -9,7 +9,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.options import LayoutOptions, Verbose
+from nearid_cli.options import Flag, LayoutOptions, Verbose
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
@@ -32,14 +32,13 @@ def layout(
     distractors: shared.Distractors = None,
     how: LayoutOptions,
     output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write a manifest that score and compare take: .csv, .jsonl or .parquet; repeat for several.",
-            metavar="FILE",
+        tuple[Path, ...],
+        Flag(
+            "Write a manifest that score and compare take: .csv, .jsonl or .parquet; repeat for several.",
+            "FILE",
+            short="o",
         ),
-    ] = None,
+    ] = (),
     verbose: Verbose = False,
 ) -> None:
     """Show how folders are read, without opening a picture: subjects, prompts, seeds, steps, methods."""

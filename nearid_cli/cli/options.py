@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import keyword
 import logging
 import operator
 import sys
@@ -49,7 +50,6 @@ Distractors = Annotated[
         "DIR",
     ),
 ]
-Images = Annotated[list[Path] | None, Flag("Write one row a generation: .csv, .parquet or .jsonl.", "FILE")]
 Thumbnails = Annotated[
     int | None,
     Flag(
@@ -104,7 +104,7 @@ def _take(
     if one is None:
         asked[name] = _parameter(name, annotation, default)
         return operator.itemgetter(name)
-    key = one.name.replace("-", "_")
+    key = _key(one)
     asked[key] = _parameter(key, Annotated[_kind(one), typer_option(one)], _default(one))
     return functools.partial(_read, one, key)
 
@@ -116,7 +116,7 @@ def _take_group(group: Any, asked: dict[str, inspect.Parameter], taken: set[str]
         hint = hints[field.name]
         one = given(field.name, hint, field.default)
         if one is not None and one.name in taken:
-            reads[field.name] = functools.partial(_read, one, one.name.replace("-", "_"))
+            reads[field.name] = functools.partial(_read, one, _key(one))
         elif one is not None or is_dataclass(hint):
             reads[field.name] = _take(field.name, hint, field.default, asked)
 
@@ -127,6 +127,12 @@ def _take_group(group: Any, asked: dict[str, inspect.Parameter], taken: set[str]
         return made
 
     return read
+
+
+def _key(one: Given) -> str:
+    """What Typer calls a flag's value, and the configuration's defaults, too."""
+    key = one.name.replace("-", "_")
+    return f"{key}_" if keyword.iskeyword(key) else key
 
 
 def _read(one: Given, key: str, values: Mapping[str, Any]) -> Any:

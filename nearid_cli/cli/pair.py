@@ -25,7 +25,4 @@ def pair(
     from nearid_cli.evaluate.pair import pair as run
 
     result = run(a, b, options)
-    if form == "json":
-        show.json_text(reports.to_json(result))
-    else:
-        reports.render_pair(result, show.console())
+    show.result(result, form, reports.to_json, reports.render_pair)

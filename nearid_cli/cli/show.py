@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from nearid_cli.activity import doing
+from nearid_cli.cli.options import Format
+from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
+
+    from nearid_cli.results import CompareResult, ScoreResult
+
+R = TypeVar("R")
+Scored = TypeVar("Scored", "ScoreResult", "CompareResult")
 
 # A file has no width; this one holds the default metrics with intervals side by side.
 _PIPE_WIDTH = 160
@@ -54,11 +62,72 @@ def json_text(text: str) -> None:
     print(text)
 
 
-def json_result(text: str, findings: Iterable[str]) -> None:
-    """Print a result as JSON, and on stderr what a reader of its numbers must not miss."""
-    json_text(text)
-    for line in findings:
+def _no_findings(_: object) -> Iterable[str]:
+    return ()
+
+
+def result(
+    found: R,
+    form: str,
+    to_json: Callable[[R], str],
+    render: Callable[[R, Console], object],
+    findings: Callable[[R], Iterable[str]] = _no_findings,
+) -> None:
+    """Print a result.
+
+    Args:
+        found: the result.
+        form: one of `FORMATS`.
+        to_json: makes its JSON.
+        render: prints it for people.
+        findings: what a reader of the numbers must not miss, which goes to stderr beside JSON; `render` shows it.
+    """
+    if form != "json":
+        render(found, console())
+        return
+    json_text(to_json(found))
+    for line in findings(found):
         typer.echo(f"warning: {line}", err=True)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a result of score or compare goes."""
+
+    output: Annotated[
+        tuple[Path, ...],
+        Flag("Also write .json, .csv, .parquet, .md, .tex or .html; repeat for several.", "FILE", short="o"),
+    ] = ()
+    images: Annotated[
+        tuple[Path, ...], Flag("Write one row a generation: .csv, .parquet or .jsonl.", "FILE")
+    ] = ()
+    form: Format = "table"
+
+    def give(
+        self,
+        found: Scored,
+        render: Callable[[Scored, Console], object],
+        findings: Callable[[Scored], Iterable[str]],
+        **how: Any,
+    ) -> None:
+        """Write the files, print the result, and say what was written.
+
+        Args:
+            found: the result.
+            render: as for `result`.
+            findings: likewise.
+            **how: as for `reports.write`.
+        """
+        from nearid_cli import reports
+
+        for path in self.output:
+            with doing(f"writing {printable(path)}"):
+                reports.write(found, path, **how)
+        for path in self.images:
+            with doing(f"writing {printable(path)}"):
+                reports.write_images(found, path)
+        result(found, self.form, reports.to_json, render, findings)
+        wrote(*self.output, *self.images)
 
 
 def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:

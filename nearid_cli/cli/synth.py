@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.options import Flag
 from nearid_cli.text import count, printable
 
 # Above it two seeds may share an identity: numbers are drawn from the 32-bit words of (seed, number).
@@ -19,64 +20,38 @@ def synth(
     folder: Annotated[Path, typer.Argument(help="A new folder for the pictures.", metavar="OUT")],
     form: Annotated[
         str,
-        typer.Option(
-            "--as",
-            help="folders (references/, generations/, distractors/ for `nearid score`) or dataset (Hugging Face "
+        Flag(
+            "folders (references/, generations/, distractors/ for `nearid score`) or dataset (Hugging Face "
             "data sets with NearID's columns for `nearid train`).",
-            metavar="FORM",
+            "FORM",
+            name="as",
         ),
     ] = "folders",
-    identities: Annotated[int, typer.Option(min=1, help="How many identities.", metavar="N")] = 100,
+    identities: Annotated[int, Flag("How many identities.", "N", low=1)] = 100,
     views: Annotated[
-        int,
-        typer.Option(
-            min=1, max=3, help="Pictures of an identity, each in its own context, 1 to 3.", metavar="N"
-        ),
+        int, Flag("Pictures of an identity, each in its own context, 1 to 3.", "N", low=1, high=3)
     ] = 3,
-    distractors: Annotated[
-        int, typer.Option(min=0, help="Look-alikes of each view in the same context.", metavar="K")
-    ] = 1,
-    size: Annotated[int, typer.Option(min=16, help="Width and height in pixels.", metavar="PIXELS")] = 112,
+    distractors: Annotated[int, Flag("Look-alikes of each view in the same context.", "K", low=0)] = 1,
+    size: Annotated[int, Flag("Width and height in pixels.", "PIXELS", low=16)] = 112,
     difficulty: Annotated[
-        str,
-        typer.Option(
-            help="How little a distractor differs: easy, medium, hard, or mixed for all three.",
-            metavar="LEVEL",
-        ),
+        str, Flag("How little a distractor differs: easy, medium, hard, or mixed for all three.", "LEVEL")
     ] = "mixed",
     categories: Annotated[
-        str | None, typer.Option(help="Object families as a comma list; all by default.", metavar="NAMES")
+        str | None, Flag("Object families as a comma list; all by default.", "NAMES")
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=_LARGEST, help="Everything follows from it.", metavar="N")
-    ] = 0,
+    seed: Annotated[int, Flag("Everything follows from it.", "N", low=0, high=_LARGEST)] = 0,
     backgrounds: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of pictures to take backgrounds from; painted scenes by default.", metavar="DIR"
-        ),
+        Path | None, Flag("Folder of pictures to take backgrounds from; painted scenes by default.", "DIR")
     ] = None,
     device: Annotated[
-        str,
-        typer.Option(help="cpu, cuda, cuda:N, or auto for a GPU where there is one.", metavar="DEVICE"),
+        str, Flag("cpu, cuda, cuda:N, or auto for a GPU where there is one.", "DEVICE")
     ] = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Rendering processes; one a core by default.", metavar="N")
-    ] = None,
+    workers: Annotated[int | None, Flag("Rendering processes; one a core by default.", "N", low=1)] = None,
     start: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=_LARGEST,
-            help="Number of the first identity, to go on after another run.",
-            metavar="N",
-        ),
+        int, Flag("Number of the first identity, to go on after another run.", "N", low=0, high=_LARGEST)
     ] = 0,
     sheet: Annotated[
-        Path | None,
-        typer.Option(
-            help="PNG file to draw the first identities and their distractors into.", metavar="FILE"
-        ),
+        Path | None, Flag("PNG file to draw the first identities and their distractors into.", "FILE")
     ] = None,
 ) -> None:
     """Render identities with near-identity distractors.

@@ -11,6 +11,7 @@ import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
+from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -23,11 +24,8 @@ def view(
     results: Annotated[
         list[Path], typer.Argument(help="Finished results (.json) of score or compare.", metavar="RESULTS")
     ],
-    port: Annotated[
-        int,
-        typer.Option("--port", min=0, max=65535, help="Port to serve on; 0 for a free one.", metavar="N"),
-    ] = 0,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    port: Annotated[int, Flag("Port to serve on; 0 for a free one.", "N", low=0, high=65535)] = 0,
+    open_browser: Annotated[bool, Flag("Open the page in the browser.", name="open")] = False,
 ) -> None:
     """Show results in the browser, with every picture in full size.
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.rates import differences_table
 from nearid_cli.benchmarks.table import Table, write
+from nearid_cli.benchmarks.table import render as render_table
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.figures import score_figure, some
 from nearid_cli.reports.sheet import Column, Sheet
 from nearid_cli.results import Interval
 from nearid_cli.text import count, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _NUMBERS = ("mo", "mo_pair", "ssr", "pa")
 _COUNTS = ("mo_pairs", "mo_pair_pairs", "samples", "trials")
@@ -54,6 +59,14 @@ def mtg_table(result: MtgResult) -> Table:
         1,
         _sheet(result),
     )
+
+
+def render(result: MtgResult, console: Console) -> None:
+    """Print the tables, and what a reader of the numbers must not miss."""
+    for table in tables(result):
+        render_table(table, console)
+    for line in findings(result):
+        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def findings(result: MtgResult) -> Iterator[str]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nearid_cli.benchmarks.table import Table, write
+from nearid_cli.benchmarks.table import render as render_table
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.files import replace_file
 from nearid_cli.reports.sheet import Column, Sheet
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PERCENT = ("ssr", "pa", "mtg_ssr", "mtg_pa")
 
@@ -28,6 +33,13 @@ def table1_table(result: Table1Result) -> Table:
         _sheet(result),
         "it was not measured, or not published; what was not measured is named below",
     )
+
+
+def render(result: Table1Result, console: Console) -> None:
+    """Print the table, and what a reader of the numbers must not miss."""
+    render_table(table1_table(result), console)
+    for line in findings(result):
+        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def findings(result: Table1Result) -> Iterator[str]:

@@ -10,52 +10,31 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS, Metrics, Options, SkipBad
+from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
 def run(
     *,
     context: typer.Context,
-    samples: Annotated[
-        Path | None,
-        typer.Option("--samples", help="Folder of samples: METHOD/{src_image,tgt_image}.", metavar="DIR"),
-    ] = None,
+    samples: Annotated[Path | None, Flag("Folder of samples: METHOD/{src_image,tgt_image}.", "DIR")] = None,
     scores: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scores",
-            help="Scores in files, METHOD.json each, under a name of your choice; repeat for several metrics.",
-            metavar="NAME=DIR",
+        tuple[str, ...],
+        Flag(
+            "Scores in files, METHOD.json each, under a name of your choice; repeat for several metrics.",
+            "NAME=DIR",
         ),
-    ] = None,
+    ] = (),
     ratings: Annotated[
         Path | None,
-        typer.Option(
-            "--ratings",
-            help="Folder of the human ratings: data_human_rating/merged_data/group{1,2}/METHOD-cp.json.",
-            metavar="DIR",
-        ),
+        Flag("Folder of the human ratings: data_human_rating/merged_data/group{1,2}/METHOD-cp.json.", "DIR"),
     ] = None,
     metrics: Metrics = DEFAULT_METRICS,
-    against: Annotated[
-        str | None,
-        typer.Option("--against", help="Test every other metric against this one.", metavar="METRIC"),
-    ] = None,
+    against: Annotated[str | None, Flag("Test every other metric against this one.", "METRIC")] = None,
     published_rounding: Annotated[
-        bool,
-        typer.Option(
-            "--published-rounding",
-            help="Round each correlation to four decimals first, as the published tables do.",
-        ),
+        bool, Flag("Round each correlation to four decimals first, as the published tables do.")
     ] = False,
-    allow_missing: Annotated[
-        bool,
-        typer.Option("--allow-missing", help="Go on without what does not join, and record it."),
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder for scores, summary and files.", metavar="DIR"),
-    ] = None,
+    allow_missing: Annotated[bool, Flag("Go on without what does not join, and record it.")] = False,
+    output: Annotated[Path | None, Flag("Folder for scores, summary and files.", "DIR", short="o")] = None,
     form: shared.Format = "table",
     skip_bad: SkipBad = False,
     options: Options,
@@ -79,7 +58,7 @@ def run(
         raise UsageError("--scores needs human ratings to correlate with: --ratings DIR")
     if ratings is None and against is not None:
         raise UsageError("--against needs human ratings: --ratings DIR")
-    given = named_folders(scores or [])
+    given = named_folders(scores)
     wanted = [request.name for request in requested(options)] if samples else []
     check_names([*wanted, *(name for name, _ in given)], against)
     folder = None if output is None else make_folder(output)
@@ -101,7 +80,4 @@ def run(
     )
     if folder is not None:
         files.write(found, folder)
-    if form == "json":
-        show.json_text(files.to_json(found.result))
-    else:
-        render(found.result, show.console())
+    show.result(found.result, form, files.to_json, render)

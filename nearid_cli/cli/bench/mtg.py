@@ -5,47 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.options import DEFAULT_METRICS, Metrics, Options, SkipBad
+from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
 def run(
     *,
     data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            help="The data set: a Hub id, a save_to_disk folder, a Parquet file or folder.",
-            metavar="SOURCE",
-        ),
+        str, Flag("The data set: a Hub id, a save_to_disk folder, a Parquet file or folder.", "SOURCE")
     ] = "abdo-eldesokey/mtg-dataset",
     split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            help="Which split of it; test by default. What has no splits is taken whole.",
-            metavar="SPLIT",
-        ),
+        str | None, Flag("Which split of it; test by default. What has no splits is taken whole.", "SPLIT")
     ] = None,
-    rows: Annotated[
-        Path | None,
-        typer.Option("--rows", help="JSON list of the rows to take; all by default.", metavar="FILE"),
-    ] = None,
+    rows: Annotated[Path | None, Flag("JSON list of the rows to take; all by default.", "FILE")] = None,
     masks: Annotated[
-        str,
-        typer.Option(
-            "--masks", help="What of the pictures is seen: none (all of them) or object.", metavar="MASKS"
-        ),
+        str, Flag("What of the pictures is seen: none (all of them) or object.", "MASKS")
     ] = "none",
     metrics: Metrics = DEFAULT_METRICS,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Folder for similarities, summary and table; resumes.", metavar="DIR"
-        ),
+        Path | None, Flag("Folder for similarities, summary and table; resumes.", "DIR", short="o")
     ] = None,
     form: shared.Format = "table",
     skip_bad: SkipBad = False,
@@ -57,18 +36,9 @@ def run(
     """
     from nearid_cli.benchmarks.mtg import report
     from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
-    from nearid_cli.benchmarks.table import render
 
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
     result = evaluate_mtg(job, options, output)
     if output is not None:
         report.write_result(result, output)
-    findings = list(report.findings(result))
-    if form == "json":
-        show.json_result(report.to_json(result), findings)
-        return
-    terminal = show.console()
-    for table in report.tables(result):
-        render(table, terminal)
-    for line in findings:
-        terminal.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+    show.result(result, form, report.to_json, report.render, report.findings)

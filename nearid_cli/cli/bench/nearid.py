@@ -7,73 +7,42 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import typer
-
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.options import DEFAULT_METRICS, Metrics, Options, SkipBad
+from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
 def run(
     *,
     positives: Annotated[
-        str,
-        typer.Option(
-            "--positives",
-            help="Views of identities: a Hub id, a save_to_disk folder, a Parquet file or folder.",
-            metavar="SOURCE",
-        ),
+        str, Flag("Views of identities: a Hub id, a save_to_disk folder, a Parquet file or folder.", "SOURCE")
     ],
     distractors: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--distractors",
-            help="Their distractors, row by row; repeat for several sources.",
-            metavar="SOURCE",
-        ),
-    ] = None,
-    rows: Annotated[
-        Path | None,
-        typer.Option("--rows", help="JSON list of the rows to take; all by default.", metavar="FILE"),
-    ] = None,
-    split: Annotated[
-        str, typer.Option("--split", help="Which split of the data sets.", metavar="NAME")
-    ] = "train",
+        tuple[str, ...], Flag("Their distractors, row by row; repeat for several sources.", "SOURCE")
+    ] = (),
+    rows: Annotated[Path | None, Flag("JSON list of the rows to take; all by default.", "FILE")] = None,
+    split: Annotated[str, Flag("Which split of the data sets.", "NAME")] = "train",
     mode: Annotated[
         str,
-        typer.Option(
-            "--mode",
-            help="positives (views alone), full (and views with distractors) or fullneg (and distractors alone).",
-            metavar="MODE",
+        Flag(
+            "positives (views alone), full (and views with distractors) or fullneg (and distractors alone).",
+            "MODE",
         ),
     ] = "full",
     masks: Annotated[
-        str,
-        typer.Option(
-            "--masks",
-            help="none, foreground (black around the object) or background (the object black).",
-            metavar="MASKS",
-        ),
+        str, Flag("none, foreground (black around the object) or background (the object black).", "MASKS")
     ] = "none",
-    max_samples: Annotated[
-        int | None,
-        typer.Option("--max-samples", help="Take the first N of the rows.", metavar="N", min=1),
-    ] = None,
+    max_samples: Annotated[int | None, Flag("Take the first N of the rows.", "N", low=1)] = None,
     compact_slots: Annotated[
-        bool,
-        typer.Option(
-            "--compact-slots",
-            help="Number pictures without gaps where a view is missing, as the published code does.",
-        ),
+        bool, Flag("Number pictures without gaps where a view is missing, as the published code does.")
     ] = False,
     metrics: Metrics = DEFAULT_METRICS,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Folder for similarities, summary.json and tables; what is there is not computed again.",
-            metavar="DIR",
+        Flag(
+            "Folder for similarities, summary.json and tables; what is there is not computed again.",
+            "DIR",
+            short="o",
         ),
     ] = None,
     form: shared.Format = "table",
@@ -107,7 +76,4 @@ def run(
         result = bench_nearid(job, folder, options)
         if output:
             report.write(result, folder)
-    if form == "json":
-        show.json_result(report.to_json(result), report.findings(result))
-    else:
-        report.render(result, show.console())
+    show.result(result, form, report.to_json, report.render, report.findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.options import Flag
 
 
 def run(
@@ -21,45 +23,39 @@ def run(
         ),
     ],
     groups: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group",
-            help="Pool these sources, repeated or as a comma list: all, low-res, full-res, flux, powerpaint, sdxl, "
+        tuple[str, ...],
+        Flag(
+            "Pool these sources, repeated or as a comma list: all, low-res, full-res, flux, powerpaint, sdxl, "
             "qwen, fluxc. All that have sources by default.",
-            metavar="GROUP",
+            "GROUP",
+            name="group",
         ),
-    ] = None,
+    ] = (),
     masks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--masks",
-            help="Files of these masks alone, repeated or as a comma list: none, foreground, background.",
-            metavar="MASKS",
+        tuple[str, ...],
+        Flag(
+            "Files of these masks alone, repeated or as a comma list: none, foreground, background.", "MASKS"
         ),
-    ] = None,
+    ] = (),
     metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            "-m",
-            help="Files of these metrics alone, repeated or as a comma list: a checkpoint as in the files' names, its "
+        tuple[str, ...],
+        Flag(
+            "Files of these metrics alone, repeated or as a comma list: a checkpoint as in the files' names, its "
             "last part, or a name of `nearid models list`.",
-            metavar="METRIC",
+            "METRIC",
+            name="metric",
+            short="m",
         ),
-    ] = None,
+    ] = (),
     prefer: Annotated[
         str | None,
-        typer.Option(
-            "--prefer",
-            help="Where two files are of the same model, source, masks, rows and mode, take the first or the last of "
+        Flag(
+            "Where two files are of the same model, source, masks, rows and mode, take the first or the last of "
             "them; without it this is an error.",
-            metavar="first|last",
+            "first|last",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder for summary.json and the tables.", metavar="DIR"),
-    ] = None,
+    output: Annotated[Path | None, Flag("Folder for summary.json and the tables.", "DIR", short="o")] = None,
     form: shared.Format = "table",
 ) -> None:
     """Make the tables of NearID-Bench from similarity files.
@@ -79,12 +75,9 @@ def run(
     )
     if output is not None:
         report.write(result, make_folder(output))
-    if form == "json":
-        show.json_result(report.to_json(result), report.findings(result))
-    else:
-        report.render(result, show.console())
+    show.result(result, form, report.to_json, report.render, report.findings)
 
 
-def _each(values: list[str] | None) -> list[str]:
+def _each(values: Sequence[str]) -> list[str]:
     """The values of an option that repeats or takes a comma list."""
-    return [part.strip() for value in values or [] for part in value.split(",")]
+    return [part.strip() for value in values for part in value.split(",")]

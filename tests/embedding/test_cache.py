@@ -178,6 +178,8 @@ def test_parts_that_hold_nothing_wanted_are_not_read_whole(
     monkeypatch.setattr(parts, "read_part", lambda path: read.append(path) or whole(path))
     assert set(cache.load(SPEC, digests(2, 1))) == set(digests(2, 1))
     assert len(read) == 1
+    assert set(cache.load(SPEC, digests(2, 9))) == set(digests(2, 2))
+    assert len(read) == 3
 
 
 @pytest.mark.parametrize("peek_above", [0, parts.PEEK_ABOVE])

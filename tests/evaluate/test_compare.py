@@ -162,6 +162,13 @@ def test_ranks_and_the_best() -> None:
     assert result.baseline == "high"
 
 
+@pytest.mark.parametrize(("apart", "ranks"), [(9e-10, [1, 1, 3]), (1.1e-9, [1, 2, 3])])
+def test_scores_that_differ_by_rounding_alone_share_a_rank(apart: float, ranks: list[int]) -> None:
+    shifts = {"a": 0.0, "b": -apart, "c": -0.1}
+    methods = {name: scored({"cat": [0.7 + shift], "dog": [0.6 + shift]}) for name, shift in shifts.items()}
+    assert [one.ranks["nearid"] for one in compare(methods).methods] == ranks
+
+
 def test_a_method_that_copies_is_flagged_and_not_ranked() -> None:
     honest = random_methods({"a": 0.02, "b": 0.0})
     copying = scored({f"subject {i}": [0.99] * 4 for i in range(10)}, copied=3)

@@ -35,6 +35,14 @@ def test_a_distractor_is_one_trial_however_often_it_is_given():
     assert with_trials([subject.sides]) == (1, 2)
 
 
+def test_of_references_that_are_one_the_shortest_name_counts_and_of_those_the_first_by_name():
+    """In whatever order they are found."""
+    for names in ("r_again rb ra", "ra rb r_again", "rb ra r_again", "rb r_again ra"):
+        subject = counted(f"{names} s", "")
+        assert shown(subject.references) == ["ra:None", "s:None"]
+        assert subject.copied == {b"r": "ra", b"s": "s"}
+
+
 def test_a_reference_that_counts_once_has_the_contexts_of_both():
     subject = counted("r:sea r_again:meadow s:snow", "d:sea e:meadow f:snow")
     assert shown(subject.references) == ["r:sea", "s:snow"]

@@ -107,6 +107,15 @@ def test_names_that_correspond_for_nearly_all() -> None:
     )
 
 
+def test_one_generation_of_one_name_is_a_pair_and_one_common_prompt_decides() -> None:
+    """The second generation of `a`, which only it has, says nothing."""
+    one = only(compare({"a": named({"cat": {"x": 0.9, "y": 0.1}}), "b": named({"cat": {"x": 0.8}})}, "a"))
+    assert (one.delta, one.pairs, one.unpaired) == (pytest.approx(-0.1), 1, 1)
+    a, b = prompted({"cat": {"beach": [0.9], "sofa": [0.1]}}), prompted({"cat": {"beach": [0.8]}})
+    one = only(compare({"a": a, "b": b}, "a"))
+    assert (one.delta, one.prompts, one.unpaired) == (pytest.approx(-0.1), 1, 1)
+
+
 def test_a_subject_without_a_common_prompt_takes_no_part() -> None:
     a = prompted({"cat": {"beach": [0.9]}, "dog": {"sofa": [0.9]}})
     b = prompted({"cat": {"beach": [0.8]}, "dog": {"beach": [0.1]}})

@@ -62,6 +62,14 @@ def test_bounds_come_from_the_run(tmp_path):
     assert rule.confidence == 0.95
 
 
+def test_a_minimum_lies_half_a_hundredth_or_more_below_the_interval(tmp_path):
+    """Wherever the interval ends: a minimum has two decimals, and without any leeway some would lie on its end."""
+    for step in range(10):
+        run = make_run({name: score + 0.001 * step for name, score in SUBJECTS.items()})
+        rule = rules_of(starter(run, "run.json"), tmp_path)[1]
+        assert 0.005 - 1e-9 <= run.aggregate["nearid"].ci95[0] - rule.min < 0.015, step
+
+
 def test_the_lowest_method_sets_the_minimum(tmp_path):
     _, rule = rules_of(starter(RUNS["methods"], "run.json"), tmp_path)
     assert rule.level == "method"

@@ -78,6 +78,17 @@ def test_dreambench_data_against_samples(dreambench, samples, given):
     assert dataset.unmatched == ("live_subject_animal_01_corgi: 1 reference, no generations",)
 
 
+@pytest.mark.parametrize("category", ["animal", "human"])
+@pytest.mark.parametrize("above", ["live_subject/", ""])
+def test_living_subjects_are_named_as_in_the_samples_however_the_data_is_nested(plant, category, above):
+    root = plant("data", f"images/{above}{category}/00.jpg captions/.keep")
+    gens = plant(
+        "samples/m", [f"{side}/live_subject_{category}_00_x/0_0.jpg" for side in ("src_image", "tgt_image")]
+    )
+    (subject,) = find(root, gens).subjects
+    assert subject.name == f"live_subject_{category}_00"
+
+
 def test_dreambench_data_against_own_folders(dreambench, plant):
     dataset = find(dreambench, plant("gens", "object_00/x.png"))
     assert [subject.name for subject in dataset.subjects] == ["object_00_red_backpack"]

@@ -85,6 +85,7 @@ def test_numbers_below_kinds_that_generations_repeat_stop(plant, generations) ->
     [
         ("animal/00.jpg animal/01.jpg object/00.jpg", "animal/00.png animal/01.png object/00.png"),
         ("animal/cat/0.jpg animal/dog/0.jpg object/cup/0.jpg", "animal/0.png object/0.png"),
+        ("human/ann/0.jpg human/bob/0.jpg style/ink/0.jpg", "human/0.png style/0.png"),
         (
             "mammals/cat.jpg mammals/dog.jpg kitchen/cup.jpg",
             "mammals/cat.png mammals/dog.png kitchen/cup.png",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,7 +184,8 @@ def test_the_table_in_a_terminal(bench: Nearid, tmp_path: Path) -> None:
     lines = finished.out.splitlines()
     assert "Fisher-z mean over 7 methods" in lines[0]
     (header,) = (line for line in lines if "object (n = 140)" in line)
-    assert header.split()[0] == "metric"
+    pictures = {"object": "140", "animal": "112", "human": "168", "style": "140"}
+    assert dict(re.findall(r"(\w+) \(n = (\d+)\)", header)) == pictures
     assert {line.split()[0] for line in lines if "[" in line} == {"human-human", "data_good_rating"}
     summary = json.loads(
         bench("--scores", root / "data_good_rating", "--ratings", root, "--format", "json").out

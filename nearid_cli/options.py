@@ -29,7 +29,7 @@ class Flag:
     """How people give a value: by a flag, and by the environment and the configuration where it is shared.
 
     Attributes:
-        help: what it is for.
+        help: what it is for; `{words}` stands for what a shell may offer.
         metavar: what stands for the value in the help; None for a switch.
         name: the flag's long name without dashes in front; the field's by default.
         short: its letter.
@@ -212,16 +212,15 @@ class LayoutOptions:
     """How the user says that folders are laid out.
 
     Attributes:
-        layout: one of `LAYOUTS`; `auto` recognises each side by itself.
-        pattern: what the paths of generations are; see `Pattern`.
+        layout: the name of one; `auto` recognises each side by itself.
+        pattern: what the paths of generations are.
         refs_pattern: likewise of references.
     """
 
     layout: Annotated[
         str,
         Flag(
-            "How the folders are laid out: auto, folders, flat, prefix, dreambench++-samples, dreambench++, "
-            "dreambooth, customconcept101, imagefolder or manifest (see `nearid layout`).",
+            "How the folders are laid out: {words} (see `nearid layout`).",
             "LAYOUT",
             shared=True,
         ),

@@ -23,14 +23,14 @@ from nearid_cli.reports.verdict import compare_findings
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 
 if TYPE_CHECKING:
-    from nearid_cli.layouts.given import OnePicture, PathLike, Side
+    from nearid_cli.layouts.given import GivenSide, OnePicture, PathLike
 
 logger = logging.getLogger(__name__)
 
 
 def score(
-    references: Side,
-    generations: Side | None = None,
+    references: GivenSide,
+    generations: GivenSide | None = None,
     metrics: Metrics = DEFAULT_METRICS,
     *,
     layout: str = "auto",
@@ -38,7 +38,7 @@ def score(
     refs_pattern: str | None = None,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
-    distractors: Side | None = None,
+    distractors: GivenSide | None = None,
     **options: Unpack[OptionArguments],
 ) -> ScoreResult:
     """Score the generations of each subject against its references, as `nearid score` does.
@@ -81,15 +81,15 @@ def score(
 
 
 def compare(
-    methods: PathLike | Iterable[PathLike] | Mapping[str, Side | ScoreResult],
-    references: Side | None = None,
+    methods: PathLike | Iterable[PathLike] | Mapping[str, GivenSide | ScoreResult],
+    references: GivenSide | None = None,
     metrics: Metrics | None = None,
     *,
     baseline: str | None = None,
     layout: str = "auto",
     pattern: str | None = None,
     refs_pattern: str | None = None,
-    distractors: Side | None = None,
+    distractors: GivenSide | None = None,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
     **options: Unpack[OptionArguments],

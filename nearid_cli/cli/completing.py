@@ -25,9 +25,9 @@ def metrics(incomplete: str) -> list[str]:
 
 def layouts(incomplete: str) -> list[str]:
     """Layouts of folders."""
-    from nearid_cli.layouts import LAYOUTS
+    from nearid_cli.layouts.registry import NAMES
 
-    return starting(LAYOUTS, incomplete)
+    return starting(NAMES, incomplete)
 
 
 def commands(context: typer.Context, incomplete: str) -> list[str]:

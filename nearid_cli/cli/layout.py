@@ -13,8 +13,8 @@ from nearid_cli.options import Flag, LayoutOptions, Verbose
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
-    from nearid_cli.evaluate.layout import References
-    from nearid_cli.layouts import Dataset, Picture
+    from nearid_cli.layouts.dataset import Dataset, Picture
+    from nearid_cli.layouts.look import ReferencesAlone
 
 _EXAMPLES = 12
 
@@ -43,13 +43,13 @@ def layout(
 ) -> None:
     """Show how folders are read, without opening a picture: subjects, prompts, seeds, steps, methods."""
     from nearid_cli.errors import UsageError
-    from nearid_cli.evaluate.layout import References, read_layout
-    from nearid_cli.layouts.manifest_writing import check_manifest_name, write_manifest
+    from nearid_cli.layouts.look import ReferencesAlone, read_layout
+    from nearid_cli.layouts.tables.writing import check_manifest_name, write_manifest
 
     for path in output or []:
         check_manifest_name(path)
     found = read_layout(references, generations, how, distractors)
-    if isinstance(found, References):
+    if isinstance(found, ReferencesAlone):
         for what, given in (("a manifest", output), ("--distractors", distractors)):
             if given:
                 raise UsageError(f"{what} needs generations, too: give their folder")
@@ -107,9 +107,9 @@ def _show(method: str, dataset: Dataset, verbose: bool) -> None:
     print()
 
 
-def _show_references(found: References, verbose: bool) -> None:
+def _show_references(found: ReferencesAlone, verbose: bool) -> None:
     how = f" ({found.found.how})" if found.found.how else ""
-    print(f"references, layout {found.found.layout}: {count(len(found.found.subjects), 'subject')}{how}")
+    print(f"references, layout {found.found.layout.name}: {count(len(found.found.subjects), 'subject')}{how}")
     show.rows(
         ["subject", "references", "for example"],
         [
@@ -125,7 +125,7 @@ def _show_references(found: References, verbose: bool) -> None:
         print(f"outside a subject's folder: {printable(picture.name)}")
     for name in found.found.unfit:
         print(f"does not fit --refs-pattern: {printable(name)}")
-    _show_left_out(found.left_out.lines(), found.left_out.summary(), verbose)
+    _show_left_out(found.found.left_out.lines(), found.found.left_out.summary(), verbose)
 
 
 def _show_left_out(lines: list[str], summary: str, verbose: bool) -> None:

@@ -166,10 +166,14 @@ def typer_option(one: Given) -> Any:
     """A declared option as Typer's."""
     flag = one.flag
     offered = flag.words
+    help = flag.help
+    if "{words}" in help:
+        *first, last = offered or completing.BY_FLAG[one.name]("")
+        help = help.replace("{words}", f"{', '.join(first)} or {last}")
     return typer.Option(
         f"--{one.name}",
         *([f"-{flag.short}"] if flag.short else []),
-        help=flag.help,
+        help=help,
         metavar=flag.metavar,
         envvar=f"NEARID_{one.name.replace('-', '_').upper()}" if flag.shared else None,
         min=flag.low,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearid_cli.layouts import Picture
+from nearid_cli.layouts.dataset import Picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt

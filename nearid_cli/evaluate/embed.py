@@ -9,7 +9,7 @@ from pathlib import Path
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
-from nearid_cli.layouts import find_images
+from nearid_cli.layouts.find import find_images
 from nearid_cli.options import Options
 from nearid_cli.results import EmbedResult, Skipped
 from nearid_cli.text import count

@@ -23,7 +23,7 @@ from nearid_cli.errors import BadImage, BadImagesError, UsageError
 from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.files import default_cache_folder
 from nearid_cli.images.reading import Reading
-from nearid_cli.layouts import Source
+from nearid_cli.layouts.dataset import Source
 from nearid_cli.options import COLOR_PROFILES, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable, storable

@@ -14,9 +14,9 @@ from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.score import score_datasets
-from nearid_cli.layouts import Dataset
-from nearid_cli.layouts.found import Side
+from nearid_cli.layouts.dataset import Dataset
 from nearid_cli.layouts.methods import find_methods
+from nearid_cli.layouts.sides import Side
 from nearid_cli.options import LayoutOptions, Leniency, Options
 from nearid_cli.reports.locations import anchored
 from nearid_cli.results import CompareResult, ScoreResult

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad, requested
-from nearid_cli.layouts import InMemory, Source
+from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.options import Options
 from nearid_cli.results import PairResult
 from nearid_cli.results.score import memory_root

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from nearid_cli.activity import doing
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
-from nearid_cli.layouts import Dataset, find
-from nearid_cli.layouts.found import Side
+from nearid_cli.layouts.dataset import Dataset
+from nearid_cli.layouts.find import find
+from nearid_cli.layouts.sides import Side
 from nearid_cli.options import LayoutOptions, Leniency, Options
 from nearid_cli.results import ScoreResult
 from nearid_cli.text import count, few

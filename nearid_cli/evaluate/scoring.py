@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearid_cli import layouts
 from nearid_cli.activity import doing
 from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, PERCEPTUAL_HASH
 from nearid_cli.encoders.thumbnail import THUMBNAIL
@@ -19,7 +18,7 @@ from nearid_cli.evaluate.contexts import context_numbers, with_trials
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
 from nearid_cli.evaluate.usable import Sameness, Usable, usable
-from nearid_cli.layouts import Dataset
+from nearid_cli.layouts.dataset import Dataset, SubjectPictures
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import IdentityScores, identity_scores
 from nearid_cli.options import Options
@@ -165,7 +164,7 @@ class Scorer:
         }
         return tuple(Skipped(bad.path, bad.reason) for bad in self._embedded.bad if bad.path in own)
 
-    def _subjects(self, dataset: Dataset) -> tuple[layouts.Subject, ...]:
+    def _subjects(self, dataset: Dataset) -> tuple[SubjectPictures, ...]:
         return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
 
     def _sameness(self, datasets: Sequence[Dataset], options: Options) -> Sameness:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nearid_cli.evaluate.contexts import Read, Sides, by_context, in_counted_contexts
 from nearid_cli.evaluate.sameness import connected
-from nearid_cli.layouts import Picture, Source, Subject
+from nearid_cli.layouts.dataset import Picture, Source, SubjectPictures
 from nearid_cli.results.pairing import compared_prompt
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Usables:
 
 
 def usable(
-    subjects: Iterable[Subject],
+    subjects: Iterable[SubjectPictures],
     digests: Mapping[Source, bytes | None],
     same: Sameness,
     strangers: bool,

@@ -14,11 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.found import stem
-from nearid_cli.layouts.manifest import CONTEXT
 from nearid_cli.layouts.matching import words
-from nearid_cli.layouts.names import folded, read_file_name
-from nearid_cli.layouts.spelling import look_alike
+from nearid_cli.layouts.names import folded, read_file_name, stem
+from nearid_cli.layouts.tables.manifest import CONTEXT
+from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.text import count, few, printable
 
 MADE_BY = "made-by.json"
@@ -32,8 +31,8 @@ _ADVICE = (
     f"of 01.png), or give a manifest with a column {CONTEXT}"
 )
 
-Pictures = Mapping[str, Sequence[Picture]]
-"""By subject."""
+BySubject = Mapping[str, Sequence[Picture]]
+"""Pictures by subject."""
 _Told = Callable[[str, Sequence[Picture]], Iterable[str | None]]
 """The contexts of some pictures of a subject."""
 
@@ -48,13 +47,13 @@ class Contexts:
         notes: lines that a reader of SSR and PA must see: how, or why not, and what has no counterpart.
     """
 
-    references: Pictures
-    distractors: Pictures
+    references: BySubject
+    distractors: BySubject
     how: str = ""
     notes: tuple[str, ...] = ()
 
 
-def pair_contexts(references: Pictures, distractors: Pictures, roots: Iterable[Path] = ()) -> Contexts:
+def pair_contexts(references: BySubject, distractors: BySubject, roots: Iterable[Path] = ()) -> Contexts:
     """Give references and distractors their contexts, so far as something says which they have.
 
     A column beats what `nearid synth` wrote, and that beats names.
@@ -92,7 +91,7 @@ def _made_by_synth(roots: Iterable[Path]) -> bool:
     return isinstance(made_by, dict) and str(made_by.get("schema")).startswith("nearid.synth/")
 
 
-def _told(references: Pictures, distractors: Pictures, told: _Told, how: str) -> Contexts:
+def _told(references: BySubject, distractors: BySubject, told: _Told, how: str) -> Contexts:
     """Contexts that something says of each picture; what no reference has is named."""
     known = _with_contexts(references, told)
     alike = _with_contexts(distractors, told)
@@ -121,14 +120,14 @@ def _told(references: Pictures, distractors: Pictures, told: _Told, how: str) ->
     return Contexts(known, alike, how, (note, *left))
 
 
-def _with_contexts(pictures: Pictures, told: _Told) -> dict[str, list[Picture]]:
+def _with_contexts(pictures: BySubject, told: _Told) -> dict[str, list[Picture]]:
     return {
         subject: [replace(one, context=context) for one, context in zip(own, told(subject, own), strict=True)]
         for subject, own in pictures.items()
     }
 
 
-def _by_names(references: Pictures, distractors: Pictures) -> Contexts:
+def _by_names(references: BySubject, distractors: BySubject) -> Contexts:
     """Contexts as the names of files say them: a distractor is called as its reference, or begins so."""
     named = {
         subject: _Names(subject, references[subject], own) for subject, own in distractors.items() if own

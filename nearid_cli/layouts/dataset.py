@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.layouts.left_out import LeftOut
+from nearid_cli.text import few, printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,6 +45,20 @@ class Picture:
     in_memory: InMemory | None = None
     context: str | None = None
 
+    @classmethod
+    def at(
+        cls,
+        root: Path,
+        name: str,
+        method: str | None = None,
+        prompt: str | None = None,
+        seed: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Picture:
+        """The picture `name` below `root`."""
+        # One string for Path to parse: joining Path objects takes twice as long, and there are thousands.
+        return cls(Path(f"{root}/{name}"), name, method, prompt, seed, labels or {})
+
     @property
     def source(self) -> Source:
         """Where its pixels are."""
@@ -56,8 +70,69 @@ class Picture:
         return self.in_memory.place if self.in_memory else str(self.path)
 
 
+@dataclass
+class LeftOutFiles:
+    """Names of files and folders that were not taken, by reason. A folder's name ends with `/`.
+
+    >>> left_out = LeftOutFiles()
+    >>> left_out.add("masks", "cat/0_mask.png")
+    >>> left_out.counts()
+    {'masks': 1}
+    """
+
+    by_reason: dict[str, list[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether anything was left out."""
+        return bool(self.by_reason)
+
+    def add(self, reason: str, *names: str) -> None:
+        """Record some more."""
+        if names:
+            self.by_reason.setdefault(reason, []).extend(names)
+
+    def extend(self, other: LeftOutFiles) -> None:
+        """Record what another place left out, too."""
+        for reason, names in other.by_reason.items():
+            self.add(reason, *names)
+
+    def counts(self) -> dict[str, int]:
+        """How many, by reason, the most first."""
+        return {
+            reason: len(names)
+            for reason, names in sorted(self.by_reason.items(), key=lambda item: -len(item[1]))
+        }
+
+    def told(self) -> str:
+        """Reasons with counts, where nothing was taken.
+
+        >>> LeftOutFiles({"masks": ["a_mask.png"]}).told(), LeftOutFiles().told()
+        ('1 masks', 'nothing')
+        """
+        return ", ".join(f"{number:,} {reason}" for reason, number in self.counts().items()) or "nothing"
+
+    def summary(self) -> str:
+        """Reasons with counts and a few names: `masks (4: a_mask.png, b_mask.png, ... )`.
+
+        >>> LeftOutFiles({"grids": ["grid.png"], "other files": ["a", "b", "c", "d"]}).summary()
+        'other files (4: a, b, c and 1 more), grids (1: grid.png)'
+        """
+        return ", ".join(
+            f"{reason} ({number:,}: {few(self.by_reason[reason])})"
+            for reason, number in self.counts().items()
+        )
+
+    def lines(self) -> list[str]:
+        """Every name on a line of its own, with its reason."""
+        return [
+            f"left out: {printable(name)} ({reason})"
+            for reason in self.counts()
+            for name in self.by_reason[reason]
+        ]
+
+
 @dataclass(frozen=True)
-class Subject:
+class SubjectPictures:
     """One identity with its references, generations and distractors, in natural order."""
 
     name: str
@@ -95,12 +170,12 @@ class Dataset:
     layout: str
     references: str
     generations: str
-    subjects: tuple[Subject, ...]
+    subjects: tuple[SubjectPictures, ...]
     distractors: str | None = None
     unmatched: tuple[str, ...] = ()
     ungenerated: tuple[str, ...] = ()
-    strangers: tuple[Subject, ...] = ()
-    left_out: LeftOut = field(default_factory=LeftOut)
+    strangers: tuple[SubjectPictures, ...] = ()
+    left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
     how: str = ""
     how_generations: str = ""
     pairing: str = ""

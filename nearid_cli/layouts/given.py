@@ -1,6 +1,6 @@
 """What a Python program gives as one side of a data set: lists and dicts of paths, PIL images and arrays.
 
-A list is the pictures of one subject, a dict has them by subject. Both become a `Found`, as a folder does, so that
+A list is the pictures of one subject, a dict has them by subject. Both become an `Assigned`, as a folder does, so that
 subjects are matched by the same rules whatever they came from.
 """
 
@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.layouts.dataset import InMemory, Picture
-from nearid_cli.layouts.folders import as_one
-from nearid_cli.layouts.found import Found
-from nearid_cli.layouts.left_out import LeftOut
-from nearid_cli.layouts.manifest import is_manifest
+from nearid_cli.layouts.dataset import InMemory, LeftOutFiles, Picture
+from nearid_cli.layouts.layout import Layout
+from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
+from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.layouts.walk import EXTENSIONS, walk
 from nearid_cli.results.score import memory_root
-from nearid_cli.text import printable
+from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,17 +30,23 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
     OnePicture = PathLike | Image.Image | npt.NDArray[np.uint8]
-    Pictures = OnePicture | Iterable[OnePicture]
-    Side = Pictures | Mapping[str, Pictures]
+    ManyPictures = OnePicture | Iterable[OnePicture]
+    GivenSide = ManyPictures | Mapping[str, ManyPictures]
 
-LAYOUT = "given"
-"""The layout of a side that was not found but given."""
 
+class _Given(Layout):
+    """That of a side that was not found but given."""
+
+    name = "given"
+
+
+GIVEN = _Given()
 _EXPECTED = "a path, a PIL image or a uint8 array [height, width, 3]"
 _SHOWN = 20  # so many wrong places of one call are listed
+_SHOWN_SUBJECTS = 8
 
 
-def read_side(value: Side, side: str, parameter: str | None = None) -> Path | Found:
+def read_side(value: GivenSide, side: str, parameter: str | None = None) -> Path | Assigned:
     """One side of a data set as a program gives it.
 
     Args:
@@ -80,6 +85,34 @@ def read_picture(value: OnePicture, parameter: str) -> Path | InMemory:
     return one.source
 
 
+def is_given(side: Assigned | Tree) -> bool:
+    """Whether a program gave the pictures of a side one by one; its root is then no folder that anybody named."""
+    return isinstance(side, Assigned) and side.layout is GIVEN
+
+
+def is_list(side: Assigned | Tree) -> bool:
+    """Whether a side is a list of pictures, whose subject has no name yet."""
+    return isinstance(side, Assigned) and is_given(side) and not side.subjects
+
+
+def several_subjects(which: str, names: Sequence[str]) -> UsageError:
+    """A list cannot say whose of several subjects its pictures are."""
+    return UsageError(
+        f"{which}: a list holds the pictures of one subject, and the other side has "
+        f"{shown_subjects(names)}; give a dict of lists by subject"
+    )
+
+
+def shown_subjects(names: Sequence[str]) -> str:
+    """How many subjects, and which.
+
+    >>> shown_subjects(["cat", "dog"])
+    '2 subjects (cat, dog)'
+    """
+    more = ", ..." if len(names) > _SHOWN_SUBJECTS else ""
+    return f"{count(len(names), 'subject')} ({', '.join(map(printable, names[:_SHOWN_SUBJECTS]))}{more})"
+
+
 class _Reader:
     """Reads the pictures of one side in the order given, and gathers all that is wrong with them.
 
@@ -91,7 +124,7 @@ class _Reader:
     def __init__(self, root: str, parameter: str) -> None:
         self._root = root
         self._parameter = parameter
-        self._left_out = LeftOut()
+        self._left_out = LeftOutFiles()
         self._files: set[tuple[str | None, str]] = set()
         self._wrong: list[str] = []
         self._lacking: list[str] = []
@@ -119,8 +152,8 @@ class _Reader:
             return
         walked = walk(Path(value))
         self._left_out.extend(walked.left_out)
-        for one in as_one(Path(value), walked.names):
-            self._take(name, one)
+        for one in walked.names:
+            self._take(name, Picture.at(Path(value), one, None, *prompt_and_seed(one)))
         if not walked.names:
             self._lacking.append(f"{place}: no pictures in the folder {printable(value)}")
 
@@ -166,11 +199,11 @@ class _Reader:
                 more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
                 raise kind(problems[0], [*problems[1:_SHOWN], *more])
 
-    def found(self) -> Found:
+    def found(self) -> Assigned:
         """The side that all pictures come to; files are named by their paths below the folder that they share."""
         self.refuse()
         root = _shared_folder([one.path for _, one in self.taken if one.in_memory is None])
-        side = Found(root or Path(self._root), LAYOUT, left_out=self._left_out)
+        side = Assigned(root or Path(self._root), GIVEN, left_out=self._left_out)
         for subject, one in self.taken:
             named = one if one.in_memory else replace(one, name=_below(root, one.path))
             pictures = side.loose if subject is None else side.subjects.setdefault(subject, [])

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.contexts import pair_contexts
-from nearid_cli.layouts.dataset import Dataset, Picture, Subject
-from nearid_cli.layouts.found import Found, check_one_method, stem
-from nearid_cli.layouts.given import LAYOUT
-from nearid_cli.layouts.left_out import together
+from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture, SubjectPictures
+from nearid_cli.layouts.given import is_given
+from nearid_cli.layouts.kinds import prefix
 from nearid_cli.layouts.matching import (
     SubjectIndex,
     index_of,
@@ -19,13 +18,15 @@ from nearid_cli.layouts.matching import (
     match_subjects,
     pattern_of_mentions,
 )
+from nearid_cli.layouts.names import stem
+from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, few, printable
 
 _SHOWN_NAMES = 8
 
 
-def join(references: Found, generations: Found, distractors: Found | None = None) -> Dataset:
+def join(references: Assigned, generations: Assigned, distractors: Assigned | None = None) -> Dataset:
     """Match the generations of each subject to its references.
 
     Args:
@@ -40,7 +41,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
     matched = match_subjects(index, generations.subjects)
     claims = match_beginnings(index, {stem(one.name) for one in generations.loose})
     if claims and not generations.subjects:
-        generations.layout = "prefix"
+        generations.layout = prefix.LAYOUT
     if not matched and not claims:
         raise _nothing_matches(references, generations)
 
@@ -65,7 +66,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
     # Of all subjects, whether a method has generations of them or not: contexts are the same for every method.
     paired = pair_contexts(references.subjects, known, [references.root, *_roots(sides)])
     subjects = [
-        Subject(
+        SubjectPictures(
             name,
             tuple(paired.references[name]),
             tuple(by_subject[name]),
@@ -74,7 +75,10 @@ def join(references: Found, generations: Found, distractors: Found | None = None
         for name in sorted(by_subject, key=natural_key)
     ]
     ungenerated = _lacking(references.subjects, by_subject, "reference", "generations")
-    layouts = dict.fromkeys([references.layout, generations.layout])
+    left_out = LeftOutFiles()
+    for side in sides:
+        left_out.extend(side.left_out)
+    layouts = dict.fromkeys([references.layout.name, generations.layout.name])
     return Dataset(
         layout=" + ".join(layouts),
         references=str(references.root),
@@ -83,7 +87,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
         subjects=tuple(subjects),
         ungenerated=tuple(ungenerated),
         strangers=tuple(
-            Subject(name, tuple(references.subjects[name]), ())
+            SubjectPictures(name, tuple(references.subjects[name]), ())
             for name in sorted(references.subjects, key=natural_key)
             if name not in by_subject
         ),
@@ -101,7 +105,7 @@ def join(references: Found, generations: Found, distractors: Found | None = None
             *(f"{printable(name)}: does not fit --refs-pattern" for name in references.unfit),
             *(f"{printable(name)}: does not fit --pattern" for name in generations.unfit),
         ),
-        left_out=together(side.left_out for side in sides),
+        left_out=left_out,
         how=references.how,
         how_generations=generations.how,
         pairing=paired.how,
@@ -109,12 +113,12 @@ def join(references: Found, generations: Found, distractors: Found | None = None
     )
 
 
-def _roots(sides: Sequence[Found]) -> list[Path]:
+def _roots(sides: Sequence[Assigned]) -> list[Path]:
     """Where distractors come from, what was given for them first."""
     return [side.root for side in reversed(sides) if side.distractors]
 
 
-def _claimed(index: SubjectIndex, distractors: Found) -> Found:
+def _claimed(index: SubjectIndex, distractors: Assigned) -> Assigned:
     """Distractors with each loose one given to the subject that its name begins with, or to the only one."""
     stems = {stem(one.name) for one in distractors.loose}
     claims = {own: beginning.subjects[0] for own, beginning in match_beginnings(index, stems).items()}
@@ -130,7 +134,7 @@ def _claimed(index: SubjectIndex, distractors: Found) -> Found:
 
 
 def _distractors(
-    index: SubjectIndex, *sides: Found
+    index: SubjectIndex, *sides: Assigned
 ) -> tuple[dict[str, list[Picture]], dict[str, list[Picture]]]:
     """Distractors by subject, and those whose subject has no references."""
     known: dict[str, list[Picture]] = {}
@@ -153,8 +157,8 @@ def _lacking(
     ]
 
 
-def _nothing_matches(references: Found, generations: Found) -> InputError:
-    if references.layout == generations.layout == LAYOUT:
+def _nothing_matches(references: Assigned, generations: Assigned) -> InputError:
+    if is_given(references) and is_given(generations):
         return InputError(
             "not one subject of the references is one of the generations: give both dicts the same names",
             [f"references: {_names(references)}", f"generations: {_names(generations)}"],
@@ -171,13 +175,13 @@ def _nothing_matches(references: Found, generations: Found) -> InputError:
         f"{printable(generations.root)}: give folders with the same subject names, begin the names of flat "
         "generations with the subject, or use --layout flat if all pictures are of one subject",
         [
-            f"references ({references.layout}): {_names(references)}",
-            f"generations ({generations.layout}): {_names(generations)}",
+            f"references ({references.layout.name}): {_names(references)}",
+            f"generations ({generations.layout.name}): {_names(generations)}",
             *([f"if names of generations mention the subject: --pattern '{mentioned}'"] if mentioned else []),
         ],
     )
 
 
-def _names(side: Found) -> str:
+def _names(side: Assigned) -> str:
     names = sorted(side.subjects, key=natural_key) or [one.name for one in side.loose] or side.unfit
     return few(names, _SHOWN_NAMES)

@@ -6,25 +6,21 @@ import glob
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, NearIDError, UsageError
-from nearid_cli.layouts.dataset import Dataset, Picture
-from nearid_cli.layouts.detect import Layout, layout_named
-from nearid_cli.layouts.dreambench import is_method
-from nearid_cli.layouts.find import LOOK, distractor_side, find, look_at_side, manifest_at
-from nearid_cli.layouts.found import Found, Side, from_manifest, own_name
-from nearid_cli.layouts.imagefolder import find_methods_described
-from nearid_cli.layouts.inside import refuse_inside
+from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
+from nearid_cli.layouts.detect import look_at_side, manifest_at
+from nearid_cli.layouts.find import LOOK, distractor_side, find
 from nearid_cli.layouts.join import join
-from nearid_cli.layouts.left_out import LeftOut
-from nearid_cli.layouts.manifest import Manifest
+from nearid_cli.layouts.kinds import manifest as manifests
 from nearid_cli.layouts.matching import index_of, loose_key
-from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase
-from nearid_cli.layouts.pattern import Pattern
-from nearid_cli.layouts.resolve import names_of, resolve
-from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, own_name
+from nearid_cli.layouts.registry import AUTO, LAYOUTS
+from nearid_cli.layouts.resolve import How, names_of, resolve
+from nearid_cli.layouts.sides import Assigned, Side, Tree, path_below
+from nearid_cli.layouts.tables.manifest import Manifest
 from nearid_cli.layouts.walk import is_system_folder, natural_key, scan
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, printable, quoted
@@ -41,7 +37,7 @@ def find_methods(
     places: Sequence[Path],
     references: Side | None,
     named: Mapping[str, Side],
-    layout: str | LayoutOptions = "auto",
+    layout: str | LayoutOptions = AUTO.name,
     distractors: Side | None = None,
 ) -> dict[str, Dataset]:
     """The data set of each method, all with the same references.
@@ -60,33 +56,7 @@ def find_methods(
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
-    how = layout if isinstance(layout, LayoutOptions) else LayoutOptions(layout)
-    places = expanded(places)
-    if not places and not named:
-        raise UsageError(
-            "nothing to compare: give a folder of method folders, the folders of methods, a manifest, finished "
-            "results, or --method NAME=DIR"
-        )
-    refuse_inside(references, [*places, *named.values()])
-    found: dict[str, Dataset] = {}
-    if len(places) == 1:
-        found = _in_one_place(places[0], references, how, distractors)
-    elif places:
-        if references is None:
-            raise InputError(
-                f"no references for {count(len(places), 'folder')} of methods; give them with --refs DIR"
-            )
-        kept = [place for place in places if not _is_references(place, references)]
-        found = _each(dict(zip(names_apart(kept), kept, strict=True)), references, how, distractors)
-    if twice := [name for name in named if name in found]:
-        raise UsageError(f"two methods are called {printable(twice[0])}; give --method another name")
-    found |= _each(named, references, how, distractors)
-    if len({dataset.how for dataset in found.values()}) > 1:
-        raise InputError(
-            "the references are read in several ways, depending on the method; say how with --refs-pattern or --layout",
-            [f"{printable(name)}: {dataset.how or dataset.layout}" for name, dataset in found.items()],
-        )
-    return found
+    return _Finder(references, How.of(layout), distractors).find(expanded(places), named)
 
 
 def expanded(places: Iterable[Path]) -> list[Path]:
@@ -124,56 +94,195 @@ def names_apart(places: Sequence[Path]) -> list[str]:
     return ["/".join(own[start : len(own) - end]) for own in parts]
 
 
+class _NoPicturesError(InputError):
+    """A folder that would be a method has none."""
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """What all methods share: references, how folders are read, distractors; each as for `find`."""
+
+    references: Side | None
+    how: How
+    distractors: Side | None
+
+    def find(self, places: Sequence[Path], named: Mapping[str, Side]) -> dict[str, Dataset]:
+        if not places and not named:
+            raise UsageError(
+                "nothing to compare: give a folder of method folders, the folders of methods, a manifest, finished "
+                "results, or --method NAME=DIR"
+            )
+        _refuse_inside(self.references, [*places, *named.values()])
+        found: dict[str, Dataset] = {}
+        if len(places) == 1:
+            found = self._in_one_place(places[0])
+        elif places:
+            if self.references is None:
+                raise InputError(
+                    f"no references for {count(len(places), 'folder')} of methods; give them with --refs DIR"
+                )
+            kept = [place for place in places if not _is_references(place, self.references)]
+            found = self._each(dict(zip(names_apart(kept), kept, strict=True)))
+        if twice := [name for name in named if name in found]:
+            raise UsageError(f"two methods are called {printable(twice[0])}; give --method another name")
+        found |= self._each(named)
+        if len({dataset.how for dataset in found.values()}) > 1:
+            raise InputError(
+                "the references are read in several ways, depending on the method; say how with --refs-pattern or "
+                "--layout",
+                [f"{printable(name)}: {dataset.how or dataset.layout}" for name, dataset in found.items()],
+            )
+        return found
+
+    def _in_one_place(self, place: Path) -> dict[str, Dataset]:
+        manifest = manifest_at(place, "methods", self.how.layout)
+        if manifest is not None:
+            return self._from_manifest(manifest)
+        if samples := _each_with_both(place):
+            return self._each(samples)
+        described = next((found for one in LAYOUTS if (found := one.find_methods(place))), None)
+        if described is not None and self.references is not None:
+            return self._with_methods(
+                self._reference_side(), described, f"{described.layout.name} {printable(place)}"
+            )
+        finder = self if self.references is not None else replace(self, references=_references_in(place))
+        return finder._below(place)
+
+    def _below(self, place: Path) -> dict[str, Dataset]:
+        """The methods below a folder, as a pattern says or as folders do."""
+        if self.how.generations is not None and "method" in self.how.generations.names:
+            walked = scan(place)
+            tree = Tree(place, walked.names, walked.left_out)
+            return self._by_method(*resolve(self._reference_side(), tree, self.how))
+        folders = _folders_in(place, self.references)
+        if below := self._below_subjects(folders):
+            return self._subject_first(place, folders, below)
+        found = self._each(folders, skip_empty=True)
+        self._refuse_subjects(place, found)
+        return found
+
+    def _reference_side(self) -> Assigned | Tree:
+        assert self.references is not None
+        return look_at_side(self.references, "references", self.how.layout)
+
+    def _each(self, folders: Mapping[str, Side], skip_empty: bool = False) -> dict[str, Dataset]:
+        def one(name: str) -> Dataset:
+            folder = folders[name]
+            if self.references is None and (isinstance(folder, Assigned) or not AUTO.holds_both(folder)):
+                raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
+            if skip_empty and isinstance(folder, Path) and not scan(folder).names:
+                raise _NoPicturesError(f"no pictures in {printable(folder)}")
+            return find(self.references or folder, folder, self.how, self.distractors)
+
+        return _all(folders, one)
+
+    def _below_subjects(self, folders: Mapping[str, Path]) -> dict[str, list[str]] | None:
+        """The folders of methods below those of subjects, `cat/lora/0.png`: method -> subjects; None for other trees.
+
+        All top folders must be called like subjects, and the folders in them like neither subjects nor prompts.
+        """
+        side = self._reference_side()
+        index = index_of(frozenset(names_of(side)), side.keys if isinstance(side, Assigned) else ())
+        if not all(index.alike(name) for name in folders):
+            return None
+        methods: dict[str, list[str]] = defaultdict(list)
+        for subject, folder in folders.items():
+            for inner in _subfolders(folder):
+                methods[inner.name].append(subject)
+        if not methods or any(
+            index.alike(name)
+            or is_phrase(name)
+            or name.isdecimal()
+            or is_generic(name)
+            or folder_labels(name) is not None
+            for name in methods
+        ):
+            return None
+        often = sum(map(len, methods.values())) / len(methods)
+        return dict(methods) if often > len(folders) / 2 else None
+
+    def _subject_first(
+        self, place: Path, folders: Mapping[str, Path], methods: Mapping[str, Sequence[str]]
+    ) -> dict[str, Dataset]:
+        logger.info("methods are the folders below subjects: %s", ", ".join(map(printable, methods)))
+        names = [name for name in scan(place).names if name.partition("/")[0] in folders]
+        strays = [name for name in names if name.count("/") < 2]
+
+        def one(method: str) -> Dataset:
+            own = [name for name in names if name.split("/")[1:2] == [method]]
+            containers: dict[tuple[str, ...], dict[str, str]] = {
+                (subject, method): {"method": method} for subject in folders
+            }
+            tree = Tree(place, own, containers=containers)
+            tree.left_out.add("outside a method's folder", *strays)
+            sides = resolve(self._reference_side(), tree, self.how)
+            return join(*sides, distractor_side(self.distractors))
+
+        return _all(sorted(methods, key=natural_key), one)
+
+    def _refuse_subjects(self, place: Path, found: Mapping[str, Dataset]) -> None:
+        """The folder of one method looks like one of methods: every subject in it would pass for a method."""
+        if all(
+            [loose_key(one.name) for one in dataset.subjects] == [loose_key(name)]
+            for name, dataset in found.items()
+        ):
+            assert self.references is not None
+            raise InputError(
+                f"{printable(place)} is one method: it holds {count(len(found), 'subject')} of the references, such as "
+                f"{printable(next(iter(found)))}, and no methods; give the folder that holds several methods, or "
+                f"score this one: nearid score {quoted(_root(self.references))} {quoted(place)}"
+            )
+
+    def _from_manifest(self, manifest: Manifest) -> dict[str, Dataset]:
+        """One data set a method; references and distractors of the manifest are everyone's."""
+        side = manifest.side("reference") if self.references is None else self._reference_side()
+        # One manifest is both sides: what it left out counts once.
+        left_out = LeftOutFiles() if self.references is None else manifest.left_out
+        generated = Assigned(manifest.path, manifests.LAYOUT, manifest.roles["generation"], left_out=left_out)
+        return self._with_methods(side, generated, f"manifest {printable(manifest.path)}")
+
+    def _with_methods(self, side: Assigned | Tree, generated: Assigned, what: str) -> dict[str, Dataset]:
+        """One data set a method of generations that a table describes."""
+        if unnamed := sum(one.method is None for one in generated.pictures()):
+            raise InputError(
+                f"{what} has {count(unnamed, 'generation')} without a method; fill in the column `method`"
+            )
+        subjects: dict[str, list[Picture]] = {subject: [] for subject in generated.subjects}
+        # Patterns are for folders.
+        referenced, _ = resolve(side, replace(generated, subjects=subjects), How(self.how.layout))
+        return self._by_method(referenced, generated)
+
+    def _by_method(self, references: Assigned, generated: Assigned) -> dict[str, Dataset]:
+        """One data set a method of generations whose method is known."""
+        methods: dict[str, dict[str, list[Picture]]] = defaultdict(dict)
+        for subject, pictures in generated.subjects.items():
+            for one in pictures:
+                methods[one.method or ""].setdefault(subject, []).append(one)
+        return {
+            method: join(
+                references, replace(generated, subjects=methods[method]), distractor_side(self.distractors)
+            )
+            for method in sorted(methods, key=natural_key)
+        }
+
+
+def _refuse_inside(references: Side | None, methods: Iterable[Side]) -> None:
+    """Raise InputError if methods' folders lie in that of the references, where all would count as real pictures."""
+    if isinstance(references, Path) and references.is_dir():
+        folders = [one for one in methods if isinstance(one, Path) and one.is_dir()]
+        if inside := [printable(one) for one in folders if path_below(references, one)]:
+            raise InputError(
+                f"the references' folder {printable(references)} holds folders of methods, whose pictures would count "
+                "as real ones: give the folder of the real pictures",
+                inside,
+            )
+
+
 def _is_references(place: Path, references: Side) -> bool:
     """`nearid compare runs/* --refs runs/refs` names the references among the methods."""
     return (
         isinstance(references, Path) and place.exists() and references.exists() and place.samefile(references)
     )
-
-
-def _in_one_place(
-    place: Path, references: Side | None, how: LayoutOptions, distractors: Side | None
-) -> dict[str, Dataset]:
-    layout = layout_named(how.layout)
-    manifest = manifest_at(place, "methods", layout)
-    if manifest is not None:
-        return _from_manifest(manifest, references, how, distractors)
-    if samples := _samples(place):
-        return _each(samples, references, how, distractors)
-    if (described := find_methods_described(place)) is not None and references is not None:
-        side = look_at_side(references, "reference", layout)
-        return _with_methods(side, described, f"imagefolder {printable(place)}", layout, distractors)
-    references = references or _references_in(place)
-    if how.pattern is not None and "method" in Pattern(how.pattern).names:
-        return _by_pattern(place, references, how, distractors)
-    folders = _folders_in(place, references)
-    if below := _below_subjects(place, folders, references, layout):
-        return _subject_first(place, folders, below, references, how, distractors)
-    found = _each(folders, references, how, distractors, skip_empty=True)
-    _refuse_subjects(place, references, found)
-    return found
-
-
-class _NoPicturesError(InputError):
-    """A folder that would be a method has none."""
-
-
-def _each(
-    folders: Mapping[str, Side],
-    references: Side | None,
-    how: LayoutOptions,
-    distractors: Side | None,
-    skip_empty: bool = False,
-) -> dict[str, Dataset]:
-    def one(name: str) -> Dataset:
-        folder = folders[name]
-        if references is None and (isinstance(folder, Found) or not is_method(folder)):
-            raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
-        if skip_empty and isinstance(folder, Path) and not scan(folder).names:
-            raise _NoPicturesError(f"no pictures in {printable(folder)}")
-        return find(references or folder, folder, how, distractors)
-
-    return _all(folders, one)
 
 
 def _all(names: Iterable[str], find_one: Callable[[str], Dataset]) -> dict[str, Dataset]:
@@ -218,141 +327,14 @@ def _all_alike(errors: Sequence[NearIDError]) -> bool:
     )
 
 
-def _below_subjects(
-    place: Path, folders: Mapping[str, Path], references: Side, layout: Layout
-) -> dict[str, list[str]] | None:
-    """The folders of methods below those of subjects, `cat/lora/0.png`: method -> subjects; None for other trees.
-
-    All top folders must be called like subjects, and the folders in them like neither subjects nor prompts.
-    """
-    side = look_at_side(references, "reference", layout)
-    index = index_of(frozenset(names_of(side)), side.keys if isinstance(side, Found) else ())
-    if not all(index.alike(name) for name in folders):
-        return None
-    methods: dict[str, list[str]] = defaultdict(list)
-    for subject, folder in folders.items():
-        for inner in _subfolders(folder):
-            methods[inner.name].append(subject)
-    if not methods or any(
-        index.alike(name)
-        or is_phrase(name)
-        or name.isdecimal()
-        or is_generic(name)
-        or folder_labels(name) is not None
-        for name in methods
-    ):
-        return None
-    often = sum(map(len, methods.values())) / len(methods)
-    return dict(methods) if often > len(folders) / 2 else None
-
-
-def _subject_first(
-    place: Path,
-    folders: Mapping[str, Path],
-    methods: Mapping[str, Sequence[str]],
-    references: Side,
-    how: LayoutOptions,
-    distractors: Side | None,
-) -> dict[str, Dataset]:
-    layout = layout_named(how.layout)
-    logger.info("methods are the folders below subjects: %s", ", ".join(map(printable, methods)))
-    names = [name for name in scan(place).names if name.partition("/")[0] in folders]
-    patterns = [None if text is None else Pattern(text) for text in (how.refs_pattern, how.pattern)]
-    strays = [name for name in names if name.count("/") < 2]
-
-    def one(method: str) -> Dataset:
-        own = [name for name in names if name.split("/")[1:2] == [method]]
-        containers: dict[tuple[str, ...], dict[str, str]] = {
-            (subject, method): {"method": method} for subject in folders
-        }
-        left_out = LeftOut({"outside a method's folder": strays} if strays else {})
-        tree = Tree(place, own, left_out, containers)
-        side = look_at_side(references, "reference", layout)
-        return join(*resolve(side, tree, layout, *patterns), distractor_side(distractors))
-
-    return _all(sorted(methods, key=natural_key), one)
-
-
-def _by_pattern(
-    place: Path, references: Side, how: LayoutOptions, distractors: Side | None
-) -> dict[str, Dataset]:
-    """The methods that a pattern with `{method}` finds."""
-    layout = layout_named(how.layout)
-    walked = scan(place)
-    patterns = [None if text is None else Pattern(text) for text in (how.refs_pattern, how.pattern)]
-    side = look_at_side(references, "reference", layout)
-    referenced, generated = resolve(side, Tree(place, walked.names, walked.left_out), layout, *patterns)
-    rows = [(subject, one) for subject, own in generated.subjects.items() for one in own]
-    return _by_method(referenced, generated, rows, distractors)
-
-
-def _refuse_subjects(place: Path, references: Side, found: Mapping[str, Dataset]) -> None:
-    """The folder of one method looks like one of methods: every subject in it would pass for a method of its own."""
-    if all(
-        [loose_key(one.name) for one in dataset.subjects] == [loose_key(name)]
-        for name, dataset in found.items()
-    ):
-        raise InputError(
-            f"{printable(place)} is one method: it holds {count(len(found), 'subject')} of the references, such as "
-            f"{printable(next(iter(found)))}, and no methods; give the folder that holds several methods, or "
-            f"score this one: nearid score {quoted(_root(references))} {quoted(place)}"
-        )
-
-
-def _from_manifest(
-    manifest: Manifest, references: Side | None, how: LayoutOptions, distractors: Side | None
-) -> dict[str, Dataset]:
-    """One data set a method; references and distractors of the manifest are everyone's."""
-    layout = layout_named(how.layout)
-    side = (
-        from_manifest(manifest, "reference")
-        if references is None
-        else look_at_side(references, "reference", layout)
-    )
-    # One manifest is both sides: what it left out counts once.
-    left_out = LeftOut() if references is None else manifest.left_out
-    generated = Found(manifest.path, "manifest", manifest.roles["generation"], left_out=left_out)
-    return _with_methods(side, generated, f"manifest {printable(manifest.path)}", layout, distractors)
-
-
-def _with_methods(
-    side: Found | Tree, generated: Found, what: str, layout: Layout, distractors: Side | None
-) -> dict[str, Dataset]:
-    """One data set a method of generations that a table describes."""
-    rows = [(subject, one) for subject, pictures in generated.subjects.items() for one in pictures]
-    if unnamed := sum(one.method is None for _, one in rows):
-        raise InputError(
-            f"{what} has {count(unnamed, 'generation')} without a method; fill in the column `method`"
-        )
-    generated = replace(generated, subjects={subject: [] for subject, _ in rows})
-    referenced, _ = resolve(side, generated, layout)
-    return _by_method(referenced, generated, rows, distractors)
-
-
-def _by_method(
-    references: Found,
-    generated: Found,
-    rows: Sequence[tuple[str, Picture]],
-    distractors: Side | None,
-) -> dict[str, Dataset]:
-    """One data set a method of generations whose method is known."""
-    methods: dict[str, dict[str, list[Picture]]] = defaultdict(dict)
-    for subject, one in rows:
-        methods[one.method or ""].setdefault(subject, []).append(one)
-    return {
-        method: join(references, replace(generated, subjects=methods[method]), distractor_side(distractors))
-        for method in sorted(methods, key=natural_key)
-    }
-
-
-def _samples(place: Path) -> dict[str, Path]:
-    """The methods of a DreamBench++ samples folder, by their path in it; empty for any other folder."""
+def _each_with_both(place: Path) -> dict[str, Path]:
+    """The folders that hold references and generations of a method each, by their path; empty for any other folder."""
     found: dict[str, Path] = {}
     level = [place]
     for _ in range(_DEPTH):
         level = [folder for parent in level for folder in _subfolders(parent)]
-        found |= {folder.relative_to(place).as_posix(): folder for folder in level if is_method(folder)}
-        level = [folder for folder in level if not is_method(folder)]
+        found |= {folder.relative_to(place).as_posix(): folder for folder in level if AUTO.holds_both(folder)}
+        level = [folder for folder in level if not AUTO.holds_both(folder)]
     return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
 
 
@@ -369,7 +351,7 @@ def _references_in(place: Path) -> Path:
     )
 
 
-def _folders_in(place: Path, references: Side) -> dict[str, Path]:
+def _folders_in(place: Path, references: Side | None) -> dict[str, Path]:
     folders = {
         folder.name: folder
         for folder in _subfolders(place)
@@ -390,7 +372,7 @@ def _folders_in(place: Path, references: Side) -> dict[str, Path]:
 
 
 def _root(side: Side) -> Path:
-    return side.root if isinstance(side, Found) else side
+    return side.root if isinstance(side, Assigned) else side
 
 
 def _subfolders(place: Path) -> list[Path]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # Folder names that say what pictures are for, or where a program puts them, and not whose they are.
 GENERIC = frozenset(
@@ -289,3 +291,24 @@ def _labels_inside(stem: str) -> Iterator[tuple[str, str]]:
 
 def _number(digits: str) -> str:
     return digits.lstrip("0") or "0"
+
+
+def stem(name: str) -> str:
+    r"""The last part of a name with `/`, without its extension.
+
+    >>> stem("a cat/0.5.png"), stem("cat\\0.jpg"), stem("LICENSE")
+    ('0.5', '0', 'LICENSE')
+    """
+    file = archived(name.rpartition("/")[2])[-1]
+    return file.rpartition(".")[0] or file
+
+
+def archived(file: str) -> list[str]:
+    r"""A file's name as folders and a name, where an archive from Windows left it in one: `cat\0.jpg`."""
+    pieces = file.split("\\") if "\\" in file else [file]
+    return pieces if all(pieces) else [file]
+
+
+def own_name(folder: Path) -> str:
+    """The name of a folder even if it was given as `.` or `..`; `subject` for the root of the disk."""
+    return os.path.basename(os.path.abspath(folder)) or "subject"  # noqa: PTH100, PTH119

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.found import Found, archived
+from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.matching import told_apart
-from nearid_cli.layouts.names import composed
-from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.names import archived, composed
+from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.text import did_you_mean, printable
 
 PLACEHOLDERS = ("subject", "method", "prompt", "seed", "step", "category")
@@ -145,9 +145,18 @@ def _tokens(part: str, pattern: str) -> tuple[_Token, ...] | None:
     return tuple(tokens)
 
 
+class _ByPattern(Layout):
+    """That of paths in which the user says what is what."""
+
+    name = "pattern"
+
+
+BY_PATTERN = _ByPattern()
+
+
 def read_by_pattern(
     tree: Tree, pattern: Pattern, only: str | None, prefer: Callable[[str], bool] = lambda _: False
-) -> Found:
+) -> Assigned:
     """The pictures of a tree by the subjects that a pattern finds in their paths.
 
     Args:
@@ -167,7 +176,7 @@ def read_by_pattern(
         raise UsageError(
             f"the pattern {printable(pattern.text)!r} has no {{subject}}, and there are several subjects"
         )
-    found = Found(tree.root, "pattern", left_out=tree.left_out)
+    found = Assigned(tree.root, BY_PATTERN, left_out=tree.left_out)
     doubts = []
     for name in tree.names:
         readings = pattern.readings(name)
@@ -191,7 +200,7 @@ def read_by_pattern(
 def _picture(root: Path, name: str, values: Mapping[str, str]) -> tuple[str | None, Picture]:
     labels = dict(values)
     subject, method, prompt, seed = (labels.pop(known, None) for known in PLACEHOLDERS[:4])
-    return subject, Picture(Path(f"{root}/{name}"), name, method, prompt, seed, labels)
+    return subject, Picture.at(root, name, method, prompt, seed, labels)
 
 
 def _shown(values: Mapping[str, str]) -> str:

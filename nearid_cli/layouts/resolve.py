@@ -5,30 +5,33 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.choosing import subject_name
 from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.detect import CUSTOMCONCEPT, Layout, unlike
-from nearid_cli.layouts.found import Found, own_name, stem
-from nearid_cli.layouts.generations import all_of_one, read_generations
-from nearid_cli.layouts.inside import leave_out_inside
+from nearid_cli.layouts.detect import unlike
+from nearid_cli.layouts.generations import GenerationTree
+from nearid_cli.layouts.given import is_given, is_list, several_subjects
+from nearid_cli.layouts.kinds import flat
+from nearid_cli.layouts.layout import Layout, Naming
 from nearid_cli.layouts.matching import SubjectIndex, index_of, loose_key
 from nearid_cli.layouts.names import (
     beginnings,
     folded,
     is_generic,
+    own_name,
     read_file_name,
     spellings,
+    stem,
     without_counters,
     without_leading,
 )
 from nearid_cli.layouts.pattern import Pattern, read_by_pattern
-from nearid_cli.layouts.reading import Reading
-from nearid_cli.layouts.sides import is_given, is_list, several_subjects
-from nearid_cli.layouts.tree import Directory, Tree, directories, pictures
-from nearid_cli.layouts.walk import Walk, leave_out_byproducts, natural_key
+from nearid_cli.layouts.references import choose
+from nearid_cli.layouts.registry import AUTO, layout_named
+from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
+from nearid_cli.layouts.walk import Walk, natural_key
+from nearid_cli.options import LayoutOptions
 from nearid_cli.text import few, printable
 
 logger = logging.getLogger(__name__)
@@ -36,47 +39,73 @@ logger = logging.getLogger(__name__)
 _NUMBERS = re.compile(r"\d+")
 
 
-def resolve(
-    references: Found | Tree,
-    generations: Found | Tree,
-    layout: Layout,
-    references_pattern: Pattern | None = None,
-    pattern: Pattern | None = None,
-) -> tuple[Found, Found]:
+@dataclass(frozen=True)
+class How:
+    """How the user says that folders are laid out.
+
+    Attributes:
+        layout: that of both sides.
+        references: what the paths of references are; None for what they say.
+        generations: likewise of generations.
+    """
+
+    layout: Layout = AUTO
+    references: Pattern | None = None
+    generations: Pattern | None = None
+
+    @classmethod
+    def of(cls, asked: str | LayoutOptions | How) -> How:
+        """What is meant by a layout's name, or by options.
+
+        Raises:
+            UsageError: there is no such layout, or a pattern is none.
+        """
+        if isinstance(asked, How):
+            return asked
+        options = LayoutOptions(asked) if isinstance(asked, str) else asked
+        layout = layout_named(options.layout)
+        texts = (options.refs_pattern, options.pattern)
+        return cls(layout, *(None if text is None else Pattern(text) for text in texts))
+
+
+def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How) -> tuple[Assigned, Assigned]:
     """Both sides by subject.
 
     Args:
         references: by subject already, or a tree.
         generations: likewise.
-        layout: as asked for.
-        references_pattern: what the paths of references are.
-        pattern: what the paths of generations are.
+        how: as asked for.
 
     Raises:
         UsageError: a pattern does not go with what is there.
         InputError: a tree can be read in two ways, or is not laid out as was asked.
     """
+    layout = how.layout
     for tree, other, kind in (
         (references, generations, "generations among the references"),
         (generations, references, "references among the generations"),
     ):
         if isinstance(tree, Tree):
             if not is_given(other):
-                leave_out_inside(tree, other.root, kind)
+                tree.leave_out_folder(other.root, kind)
             _leave_out_byproducts(tree, other)
-    if layout is CUSTOMCONCEPT and layout.name not in _layouts(references, generations):
+    sides = (references, generations)
+    if layout.either and not any(isinstance(side, Assigned) and side.layout is layout for side in sides):
         raise unlike(references.root, layout, "references or generations")
     qualified = False
     generic: set[str] = set()
-    sides = [side for side in (references, generations) if isinstance(side, Tree)]
     listed = is_list(references)
     if isinstance(references, Tree):
         generic = _generic_on_both(references, generations)
-        folders = directories(references, keep=lambda name: loose_key(name) in generic, labels=False)
-        if references_pattern is not None:
-            references = read_by_pattern(references, references_pattern, subject_name(references, folders))
+        folders = references.folders(keep=lambda name: loose_key(name) in generic)
+        if how.references is not None:
+            only = references.only_subject(folders)
+            references = read_by_pattern(references, how.references, only)
         else:
-            reading = layout.read(references, folders, _folders(generations, _names(folders)))
+            others = _folders(generations, _names(folders))
+            reading = layout.read_references(references, folders, others) or choose(
+                references, folders, others
+            )
             qualified = reading.qualified
             references = _by_reading(references, folders, reading)
     elif not references.subjects and references.loose:
@@ -84,31 +113,45 @@ def resolve(
         held = all(one.in_memory for one in references.loose)
         name = "subject" if held or is_generic(own) else own
         references = replace(references, subjects={name: references.loose}, loose=[])
-    for tree in sides:
-        _say_pooled(tree, generic)
+    for side in sides:
+        if isinstance(side, Tree):
+            _say_pooled(side, generic)
     index = index_of(frozenset(references.subjects), references.keys)
-    if isinstance(generations, Found):
+    if isinstance(generations, Assigned):
         if is_list(generations) and len(index.names) > 1:
             raise several_subjects("generations", sorted(index.names, key=natural_key))
         return references, _loose_to_one(generations, index)
-    if pattern is not None:
-        only = next(iter(index.names)) if len(index.names) == 1 else None
-        return references, read_by_pattern(generations, pattern, only, index.is_exact)
+    if how.generations is not None:
+        only_one = next(iter(index.names)) if len(index.names) == 1 else None
+        return references, read_by_pattern(generations, how.generations, only_one, index.is_exact)
     folders = _folders(generations, references.subjects)
-    if layout.one_subject:
-        (only,) = index.names
-        return references, all_of_one(generations, folders, only)
-    if layout.by_file_name:
-        loose = [one for folder in folders for one in pictures(generations, folder, None)]
-        return references, Found(generations.root, "prefix", loose=loose, left_out=generations.left_out)
+    if found := layout.read_generations(generations, folders, index):
+        return references, found
     called = None if listed else _called(references)
-    found = read_generations(generations, folders, index, qualified, called, references.root)
+    found = GenerationTree(generations, folders, index, qualified, called, references.root).read()
     if listed and len(found.subjects) > 1:
         raise several_subjects("references", list(found.subjects))
     return references, found
 
 
-def _called(references: Found) -> frozenset[str] | None:
+def resolve_references(side: Assigned | Tree, how: How) -> Assigned:
+    """References by subject, where there are no generations to say more."""
+    if isinstance(side, Assigned):
+        return side
+    _leave_out_byproducts(side)
+    folders = side.folders()
+    if how.references is not None:
+        return read_by_pattern(side, how.references, side.only_subject(folders))
+    reading = how.layout.read_references(side, folders, []) or choose(side, folders, [])
+    return _by_reading(side, folders, reading)
+
+
+def names_of(side: Assigned | Tree) -> list[str]:
+    """The names of a side's subjects, or whatever in a tree may be one."""
+    return list(side.subjects) if isinstance(side, Assigned) else _names(side.folders())
+
+
+def _called(references: Assigned) -> frozenset[str] | None:
     """How the files of references begin; None where neither they nor a folder name their subject."""
     heads = {head for one in references.pictures() if (head := read_file_name(stem(one.name)).head)}
     return (
@@ -116,10 +159,10 @@ def _called(references: Found) -> frozenset[str] | None:
     )
 
 
-def _by_reading(tree: Tree, folders: Sequence[Directory], reading: Reading) -> Found:
-    found = Found(tree.root, reading.layout, left_out=tree.left_out, how=reading.how())
+def _by_reading(tree: Tree, folders: Sequence[NamedFolder], reading: Naming) -> Assigned:
+    found = Assigned(tree.root, reading.layout, left_out=tree.left_out, how=reading.how)
     for folder in folders:
-        for one in pictures(tree, folder, None):
+        for one in tree.pictures(folder, None):
             subject = reading.subject_of(folder, stem(one.name) if reading.by_file else "")
             if subject is None:
                 found.loose.append(one)
@@ -127,7 +170,7 @@ def _by_reading(tree: Tree, folders: Sequence[Directory], reading: Reading) -> F
                 found.subjects.setdefault(subject, []).append(one)
     found.subjects = _as_people_say(found.subjects)
     captions = {one.prompt for own in found.subjects.values() for one in own if one.prompt is not None}
-    if len(found.subjects) == 1 and len(captions) > 1 and reading.layout == "flat":
+    if len(found.subjects) == 1 and len(captions) > 1 and isinstance(reading, flat.AllOne):
         raise InputError(
             f"the metadata of {printable(tree.root)} has {len(captions):,} captions and no column subject: whose "
             "picture is whose?",
@@ -146,7 +189,7 @@ def _as_people_say(subjects: dict[str, list[Picture]]) -> dict[str, list[Picture
     return {names[name]: own for name, own in subjects.items()}
 
 
-def _loose_to_one(found: Found, index: SubjectIndex) -> Found:
+def _loose_to_one(found: Assigned, index: SubjectIndex) -> Assigned:
     """Loose generations of somebody's layout belong to the only subject, or to that which their folder names."""
     if found.subjects or not found.loose:
         return found
@@ -156,11 +199,11 @@ def _loose_to_one(found: Found, index: SubjectIndex) -> Found:
     return replace(found, subjects={own: found.loose}, loose=[]) if index.alike(own) else found
 
 
-def _folders(side: Found | Tree, known: Iterable[str]) -> list[Directory]:
+def _folders(side: Assigned | Tree, known: Iterable[str]) -> list[NamedFolder]:
     """The folders of generations, in which names of references mean something whatever they look like."""
-    if isinstance(side, Found):
-        own = [Directory((name,), {}, [one.name for one in own]) for name, own in side.subjects.items()]
-        return own + ([Directory((), {}, [one.name for one in side.loose])] if side.loose else [])
+    if isinstance(side, Assigned):
+        own = [NamedFolder((name,), {}, [one.name for one in own]) for name, own in side.subjects.items()]
+        return own + ([NamedFolder((), {}, [one.name for one in side.loose])] if side.loose else [])
     keys = {loose_key(name) for name in known}
     shapes = {_NUMBERS.sub("0", key) for key in keys if _NUMBERS.search(key)}
 
@@ -168,32 +211,12 @@ def _folders(side: Found | Tree, known: Iterable[str]) -> list[Directory]:
         key = loose_key(name)
         return key in keys or (_NUMBERS.sub("0", key) in shapes and _NUMBERS.search(key) is not None)
 
-    return directories(side, keep, labels=True)
+    return side.folders(keep, labels=True)
 
 
-def resolve_references(side: Found | Tree, layout: Layout, pattern: Pattern | None) -> Found:
-    """References by subject, where there are no generations to say more."""
-    if isinstance(side, Found):
-        return side
-    _leave_out_byproducts(side, Found(side.root, ""))
-    folders = directories(side, keep=lambda _: False, labels=False)
-    if pattern is not None:
-        return read_by_pattern(side, pattern, subject_name(side, folders))
-    return _by_reading(side, folders, layout.read(side, folders, []))
-
-
-def names_of(side: Found | Tree) -> list[str]:
-    """The names of a side's subjects, or whatever in a tree may be one."""
-    return (
-        list(side.subjects)
-        if isinstance(side, Found)
-        else _names(directories(side, lambda _: False, labels=False))
-    )
-
-
-def _generic_on_both(references: Tree, generations: Found | Tree) -> set[str]:
+def _generic_on_both(references: Tree, generations: Assigned | Tree) -> set[str]:
     """Generic names on both sides that are subjects': they stand beside other subjects, or several side by side."""
-    if isinstance(generations, Found):
+    if isinstance(generations, Assigned):
         return {loose_key(name) for name in generations.subjects}
     sides = [tree.generic_folders() for tree in (references, generations)]
     shared = sides[0].keys() & sides[1].keys()
@@ -219,7 +242,7 @@ def _say_pooled(tree: Tree, kept: set[str]) -> None:
         )
 
 
-def _names(folders: Sequence[Directory]) -> list[str]:
+def _names(folders: Sequence[NamedFolder]) -> list[str]:
     names = {name: None for folder in folders for name in folder.folders}
     for folder in folders:
         for name in folder.names:
@@ -227,9 +250,14 @@ def _names(folders: Sequence[Directory]) -> list[str]:
     return list(names)
 
 
-def _leave_out_byproducts(tree: Tree, other: Found | Tree) -> None:
-    names = [one.name for one in other.pictures()] if isinstance(other, Found) else other.names
-    subjects = set(other.subjects) if isinstance(other, Found) else set()
+def _leave_out_byproducts(tree: Tree, other: Assigned | Tree | None = None) -> None:
+    """Masks, grids and the like are no pictures of a side, unless the other side has a subject called so."""
+    names: Iterable[str] = ()
+    subjects: set[str] = set()
+    if isinstance(other, Assigned):
+        names, subjects = (one.name for one in other.pictures()), set(other.subjects)
+    elif other:
+        names = other.names
     suspicious = [
         name for name in names if "mask" in name.lower() or "grid" in name.lower() or "class" in name.lower()
     ]
@@ -240,9 +268,5 @@ def _leave_out_byproducts(tree: Tree, other: Found | Tree) -> None:
         if (bare := without_counters(without_leading(own))) != own:  # a bare `grid.png` is no subject's
             subjects.add(bare)
     walked = Walk(tree.names, tree.left_out)
-    leave_out_byproducts(walked, frozenset(map(folded, subjects)))
+    walked.leave_out_byproducts(frozenset(map(folded, subjects)))
     tree.names = walked.names
-
-
-def _layouts(*sides: Found | Tree) -> list[str]:
-    return [side.layout for side in sides if isinstance(side, Found)]

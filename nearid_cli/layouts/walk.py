@@ -11,7 +11,7 @@ from pathlib import Path
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import sniff
 from nearid_cli.layouts.byproducts import find_byproducts
-from nearid_cli.layouts.left_out import LeftOut
+from nearid_cli.layouts.dataset import LeftOutFiles
 from nearid_cli.text import printable
 
 # Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
@@ -145,7 +145,17 @@ class Walk:
     """The pictures below a folder, as names relative to it with `/`, and what was left out."""
 
     names: list[str] = field(default_factory=list)
-    left_out: LeftOut = field(default_factory=LeftOut)
+    left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
+
+    def leave_out_byproducts(self, subjects: frozenset[str] = frozenset()) -> None:
+        """Take masks, grids and class images out of the pictures; see `find_byproducts`."""
+        byproducts = find_byproducts(self.names, subjects)
+        if byproducts and len(byproducts) < len(
+            self.names
+        ):  # where there is nothing else, they are what was meant
+            for name, reason in byproducts.items():
+                self.left_out.add(reason, name)
+            self.names = [name for name in self.names if name not in byproducts]
 
 
 def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) -> Walk:
@@ -165,19 +175,8 @@ def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) ->
         InputError: a folder cannot be read.
     """
     walked = scan(root, below)
-    leave_out_byproducts(walked, subjects)
+    walked.leave_out_byproducts(subjects)
     return walked
-
-
-def leave_out_byproducts(walked: Walk, subjects: frozenset[str] = frozenset()) -> None:
-    """Take masks, grids and class images out of the pictures of a walk; see `find_byproducts`."""
-    byproducts = find_byproducts(walked.names, subjects)
-    if len(byproducts) < len(walked.names):  # where there is nothing else, they are what was meant
-        for name, reason in byproducts.items():
-            walked.left_out.add(reason, name)
-        walked.names = (
-            [name for name in walked.names if name not in byproducts] if byproducts else walked.names
-        )
 
 
 def scan(root: Path, below: str = "") -> Walk:

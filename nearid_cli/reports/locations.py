@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
-from nearid_cli.layouts.manifest import is_manifest
+from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.results import CompareResult, Methods, ScoreResult
 
 

@@ -365,7 +365,7 @@ def test_a_picture_that_changes_meanwhile_is_bad() -> None:
     from nearid_cli.embedding.memo import digest_pixels
     from nearid_cli.embedding.reading import MemoryContent
     from nearid_cli.images.decode import UnreadableImage
-    from nearid_cli.layouts import InMemory
+    from nearid_cli.layouts.dataset import InMemory
 
     picture = Image.new("RGB", (4, 4))
     content = MemoryContent(InMemory("generations[0]", picture), digest_pixels(picture))

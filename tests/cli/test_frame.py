@@ -13,7 +13,7 @@ import pytest
 
 from nearid_cli import __version__
 from nearid_cli.encoders.registry import REGISTRY
-from nearid_cli.layouts import LAYOUTS
+from nearid_cli.layouts.registry import NAMES
 from nearid_cli.options import DEVICES
 from tests.commandline import Finished, Nearid
 
@@ -87,7 +87,7 @@ class TestCompletion:
         assert complete("nearid score -m hog") == ["hog"]
 
     def test_other_values(self, complete: Complete) -> None:
-        assert complete("nearid score --layout ") == list(LAYOUTS)
+        assert complete("nearid score --layout ") == list(NAMES)
         assert complete("nearid score --device ") == list(DEVICES)
         assert complete("nearid score --dtype b") == ["bfloat16"]
         assert complete("nearid score --format ") == ["table", "json"]

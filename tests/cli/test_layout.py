@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nearid_cli.layouts import LAYOUTS
+from nearid_cli.layouts.registry import NAMES
 from tests.commandline import Nearid
 
 
@@ -125,5 +125,5 @@ def test_equal_references_count_once(nearid: Nearid, data: Path) -> None:
 
 def test_help_names_every_layout(nearid: Nearid) -> None:
     words = " ".join(nearid("score", "--help").out.split())
-    for layout in LAYOUTS:
+    for layout in NAMES:
         assert layout in words

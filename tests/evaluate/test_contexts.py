@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nearid_cli.evaluate.contexts import context_numbers, with_trials
 from nearid_cli.evaluate.usable import Sameness, usable
-from nearid_cli.layouts import Picture, Subject
+from nearid_cli.layouts.dataset import Picture, SubjectPictures
 
 
 def pictures(names: str) -> tuple[Picture, ...]:
@@ -17,7 +17,7 @@ def pictures(names: str) -> tuple[Picture, ...]:
 
 def counted(references: str, distractors: str, same: dict[bytes, bytes] | None = None):
     """The subject as it counts; pictures with one first letter have the same bytes."""
-    subject = Subject("cat", pictures(references), pictures("g"), pictures(distractors))
+    subject = SubjectPictures("cat", pictures(references), pictures("g"), pictures(distractors))
     digests = {one.source: one.name[0].encode() for one in subject.pictures()}
     found = usable([subject], digests, Sameness(same or {}, {}, {}), strangers=False)
     return found.subjects[0]

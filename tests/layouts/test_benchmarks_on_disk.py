@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find
+from nearid_cli.layouts.find import find
 
 
 @pytest.mark.parametrize("given", ["", "dataset"])

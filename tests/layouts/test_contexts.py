@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find
+from nearid_cli.layouts.find import find
 from nearid_cli.layouts.given import read_side
-from nearid_cli.layouts.manifest_writing import write_manifest
 from nearid_cli.layouts.methods import find_methods
+from nearid_cli.layouts.tables.writing import write_manifest
 
 ADVICE = "SSR and PA need distractors in the context of a reference: name them alike"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find
+from nearid_cli.layouts.find import find
 
 
 def distractors(dataset):

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.layouts import LAYOUTS, find
+from nearid_cli.layouts.find import find
+from nearid_cli.layouts.registry import NAMES
 
 
 def names(dataset):
@@ -210,7 +211,7 @@ def test_forced_manifest_needs_one(plant):
 def test_unknown_layout(plant):
     with pytest.raises(UsageError, match=r'unknown layout "folder": did you mean folders or imagefolder\?'):
         find(plant("refs", "cat/1.png"), plant("gens", "cat/1.png"), "folder")
-    assert "auto" in LAYOUTS
+    assert "auto" in NAMES
 
 
 def test_no_such_folder(plant, tmp_path):

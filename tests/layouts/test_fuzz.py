@@ -11,12 +11,11 @@ from random import Random
 import pytest
 
 from nearid_cli.errors import NearIDError
-from nearid_cli.layouts import Dataset, find
-from nearid_cli.layouts.detect import AUTO
-from nearid_cli.layouts.found import Found
+from nearid_cli.layouts.dataset import Dataset
+from nearid_cli.layouts.find import find
 from nearid_cli.layouts.join import join
-from nearid_cli.layouts.resolve import resolve
-from nearid_cli.layouts.tree import Tree
+from nearid_cli.layouts.resolve import How, resolve
+from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.layouts.walk import natural_key
 
 from .fuzz import Paths, World, key, world
@@ -27,8 +26,8 @@ def tree(root: str, paths: Paths) -> Tree:
 
 
 def read(made: World, roots: tuple[str, str] = ("refs", "gens")) -> Dataset:
-    sides: list[Found | Tree] = [tree(roots[0], made.references), tree(roots[1], made.generations)]
-    return join(*resolve(sides[0], sides[1], AUTO))
+    sides: list[Assigned | Tree] = [tree(roots[0], made.references), tree(roots[1], made.generations)]
+    return join(*resolve(sides[0], sides[1], How()))
 
 
 def mixed(made: World, dataset: Dataset) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import Dataset, find
+from nearid_cli.layouts.dataset import Dataset
+from nearid_cli.layouts.find import find
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.names import file_labels
 from nearid_cli.options import LayoutOptions

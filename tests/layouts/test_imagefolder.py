@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find
 from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.imagefolder import Meaning, meanings, metadata_files, read_metadata, subjects_of
+from nearid_cli.layouts.find import find
 from nearid_cli.layouts.methods import find_methods
+from nearid_cli.layouts.tables.metadata import Meaning, meanings, metadata_files, read_metadata, subjects_of
 
 ROWS = [
     {"file_name": "0.png", "subject": "cat", "text": "a cat, sitting", "step": 500, "score": 0.25},

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find
+from nearid_cli.layouts.find import find
 
 ROWS = [
     {"path": "r/cat1.jpg", "subject": "cat", "role": "reference"},

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.manifest import read_manifest
+from nearid_cli.layouts.tables.manifest import read_manifest
 
 TEXT = (
     "path,subject,role,method,prompt\n"

@@ -7,9 +7,9 @@ import unicodedata
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find
-from nearid_cli.layouts.locate import Locator, NoPictureError
-from nearid_cli.layouts.manifest import read_manifest
+from nearid_cli.layouts.find import find
+from nearid_cli.layouts.tables.locate import Locator, NoPictureError
+from nearid_cli.layouts.tables.manifest import read_manifest
 
 COMPOSED, APART = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.layouts.manifest import read_manifest
-from nearid_cli.layouts.spelling import look_alike
+from nearid_cli.layouts.tables.manifest import read_manifest
+from nearid_cli.layouts.tables.spelling import look_alike
 
 CHARACTERS = st.one_of(
     st.sampled_from(" ,;\t\"'\n\\~./:éÉe\u0301\u00a0\u200b\ufeff"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.errors import UsageError
-from nearid_cli.layouts import find
-from nearid_cli.layouts.dataset import Dataset, Picture, Subject
-from nearid_cli.layouts.manifest import MANIFESTS
-from nearid_cli.layouts.manifest_writing import check_manifest_name, write_manifest
+from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
+from nearid_cli.layouts.find import find
+from nearid_cli.layouts.tables.manifest import MANIFESTS
+from nearid_cli.layouts.tables.writing import check_manifest_name, write_manifest
 
 SUBJECTS = [
     "red cat",
@@ -62,7 +62,7 @@ def made(tmp_path, **said):
     for path in paths:
         path.touch()
     reference, generation, distractor = (Picture(path, path.name) for path in paths)
-    subject = Subject("cat", (reference,), (replace(generation, **said),), (distractor,))
+    subject = SubjectPictures("cat", (reference,), (replace(generation, **said),), (distractor,))
     return Dataset("made", str(tmp_path), str(tmp_path), (subject,))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.layouts import find
+from nearid_cli.layouts.find import find
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.pattern import Pattern
 from nearid_cli.options import LayoutOptions

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nearid_cli.layouts import Dataset, find
+from nearid_cli.layouts.dataset import Dataset
+from nearid_cli.layouts.find import find
 from nearid_cli.layouts.methods import find_methods
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "layouts.md"

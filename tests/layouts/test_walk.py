@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts import find_images
+from nearid_cli.layouts.find import find_images
 from nearid_cli.layouts.walk import EXTENSIONS, natural_key, walk
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nearid_cli.evaluate.usable import Sameness, usable
-from nearid_cli.layouts import Picture, Subject
+from nearid_cli.layouts.dataset import Picture, SubjectPictures
 from nearid_cli.metrics import identity_scores
 
 WORLDS = 2_000
@@ -23,7 +23,7 @@ def units(repeats: np.ndarray) -> np.ndarray:
     ]
     reference = Picture(Path("r.png"), "r.png")
     digests = {one.source: one.name.partition("-")[0].encode() for one in [*files, reference]}
-    subject = Subject("cat", (reference,), tuple(files))
+    subject = SubjectPictures("cat", (reference,), tuple(files))
     (found,) = usable([subject], digests, Sameness({}, {}, {}), strangers=False).subjects
     return np.arange(len(files)) if found.units is None else np.array(found.units)
 

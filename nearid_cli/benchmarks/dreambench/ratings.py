@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.found import own_name
+from nearid_cli.layouts.names import own_name
 from nearid_cli.text import count, printable
 
 METHODS = (

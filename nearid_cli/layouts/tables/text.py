@@ -1,9 +1,10 @@
-"""CSV and its relatives: which character parts the cells, and the rows with the lines that they begin at."""
+"""The text of a table file, whichever Unicode encoding its program wrote, and the cells of CSV and its relatives."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,43 @@ _SEPARATORS = (",", ";", "\t")
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
 _SPACED_QUOTE = re.compile(r'(?:^|[,;\t]) +"', re.MULTILINE)
 _QUOTED_CELL = re.compile(r'(?:^|(?<=[,;\t\r]))"(?:[^"]|"")*"', re.MULTILINE)
+
+HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""A lone surrogate that is no byte of a file's name; JSON may hold one as an escape."""
+
+
+def decode(data: bytes) -> str:
+    r"""UTF-8, UTF-16 and UTF-32 as text, with a byte order mark or without.
+
+    Bytes that are not UTF-8 become lone surrogates: file names are bytes, and a table may hold them as they are.
+
+    Raises:
+        ValueError: UTF-16 or UTF-32 that is broken, or zero bytes; the message says which, and where.
+
+    >>> decode("path".encode("utf-16")), decode("path".encode("utf-32-be")), decode(b"caf\xe9")
+    ('path', 'path', 'caf\udce9')
+    """
+    encoding = json.detect_encoding(data)
+    try:
+        text = data.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
+    except UnicodeDecodeError as error:
+        name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
+        raise ValueError(
+            f"broken {name}: {error.reason} at byte {error.start:,}; save it as UTF-8"
+        ) from error
+    if (place := text.find("\0")) >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise ValueError(f"no text file: line {line:,} holds a zero byte; save it as UTF-8 text")
+    return text
+
+
+def western(text: str) -> str:
+    r"""Bytes that are not UTF-8, as what they most often are: Windows-1252, that is Latin-1 and some.
+
+    >>> western("caf\udce9")
+    'café'
+    """
+    return HALF_CHARACTER.sub("?", text).encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
 @dataclass(frozen=True)

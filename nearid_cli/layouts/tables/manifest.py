@@ -6,15 +6,24 @@ import logging
 import os
 import shlex
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.left_out import LeftOut
-from nearid_cli.layouts.locate import Locator, NoPictureError, Place
-from nearid_cli.layouts.spelling import Spellings
-from nearid_cli.layouts.table import EXTENSIONS, Row, Table, is_table, is_utf8, read_table
+from nearid_cli.layouts.dataset import LeftOutFiles, Picture
+from nearid_cli.layouts.kinds.manifest import LAYOUT
+from nearid_cli.layouts.sides import Assigned, check_one_method
+from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
+from nearid_cli.layouts.tables.spelling import Spellings
+from nearid_cli.layouts.tables.table import (
+    EXTENSIONS,
+    PictureRow,
+    PictureTable,
+    is_table,
+    is_utf8,
+    read_table,
+)
 from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable, unknown
 
@@ -39,7 +48,25 @@ class Manifest:
 
     path: Path
     roles: dict[str, dict[str, list[Picture]]]
-    left_out: LeftOut = field(default_factory=LeftOut)
+    left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
+
+    def side(self, role: str) -> Assigned:
+        """The pictures of one of `ROLES`, with the distractors.
+
+        Raises:
+            InputError: the manifest has no row with this role, or generations of several methods.
+        """
+        subjects = self.roles[role]
+        if not subjects:
+            held = ", ".join(
+                count(sum(map(len, found.values())), name) for name, found in self.roles.items() if found
+            )
+            raise InputError(
+                f"no rows with role {role} in manifest {printable(self.path)}: found {held or 'no rows'}"
+            )
+        if role == "generation":
+            check_one_method(f"manifest {printable(self.path)}", subjects)
+        return Assigned(self.path, LAYOUT, subjects, [], deepcopy(self.left_out), self.roles["distractor"])
 
 
 @dataclass
@@ -111,7 +138,7 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _entry(table: Table, row: Row, locator: Locator, missing: list[str]) -> _Entry | str:
+def _entry(table: PictureTable, row: PictureRow, locator: Locator, missing: list[str]) -> _Entry | str:
     """What a row says, or all that is wrong with it."""
     written = row.cells.get("path", "")
     subject, role = row.text("subject"), row.text("role").lower()
@@ -158,7 +185,7 @@ def _one_name_each(entries: Iterable[_Entry]) -> list[str]:
     return subjects.clashes() + methods.clashes()
 
 
-def _once_each(entries: Iterable[_Entry], left_out: LeftOut, wrong: list[str]) -> Iterator[_Entry]:
+def _once_each(entries: Iterable[_Entry], left_out: LeftOutFiles, wrong: list[str]) -> Iterator[_Entry]:
     """The entries without those that only repeat an earlier one; adds those that contradict one to `wrong`."""
     by_picture: dict[str, list[_Entry]] = {}
     for entry in entries:
@@ -219,7 +246,7 @@ def _picture(entry: _Entry, locator: Locator) -> Picture:
     )
 
 
-def _problems(table: Table, clashes: list[str], wrong: list[str], missing: list[str]) -> InputError:
+def _problems(table: PictureTable, clashes: list[str], wrong: list[str], missing: list[str]) -> InputError:
     """All that is wrong, what concerns most rows first."""
     found = [count(len(wrong), "wrong row")] if wrong else []
     found += [count(len(clashes), "name") + " in several spellings"] if clashes else []

@@ -13,12 +13,10 @@ from pathlib import Path
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Dataset, Picture
-from nearid_cli.layouts.manifest import CONTEXT, MANIFESTS, OPTIONAL, REQUIRED
-from nearid_cli.layouts.spelling import look_alike
-from nearid_cli.layouts.table import is_utf8
+from nearid_cli.layouts.tables.manifest import CONTEXT, MANIFESTS, OPTIONAL, REQUIRED
+from nearid_cli.layouts.tables.spelling import look_alike
+from nearid_cli.layouts.tables.table import is_utf8
 from nearid_cli.text import printable
-
-Row = Mapping[str, str]
 
 
 def check_manifest_name(path: Path) -> None:
@@ -52,7 +50,7 @@ def write_manifest(path: Path, methods: Mapping[str, Dataset]) -> int:
     return len(rows)
 
 
-def _rows(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[Row]:
+def _rows(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[Mapping[str, str]]:
     for method, dataset in methods.items():
         for subject in dataset.subjects:
             for role, pictures in (("reference", subject.references), ("distractor", subject.distractors)):
@@ -89,7 +87,7 @@ def _path(folder: Path, picture: Picture) -> str:
     return relative if os.path.lexists(folder / relative) else absolute
 
 
-def _csv(columns: list[str], rows: Iterable[Row], separator: str = ",") -> bytes:
+def _csv(columns: list[str], rows: Iterable[Mapping[str, str]], separator: str = ",") -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", delimiter=separator)
     writer.writeheader()
@@ -98,12 +96,12 @@ def _csv(columns: list[str], rows: Iterable[Row], separator: str = ",") -> bytes
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _jsonl(columns: list[str], rows: Iterable[Row]) -> bytes:
+def _jsonl(columns: list[str], rows: Iterable[Mapping[str, str]]) -> bytes:
     lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
-def _parquet(columns: list[str], rows: Iterable[Row]) -> bytes:
+def _parquet(columns: list[str], rows: Iterable[Mapping[str, str]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -122,7 +120,7 @@ def _parquet(columns: list[str], rows: Iterable[Row]) -> bytes:
     return buffer.getvalue()
 
 
-_WRITERS: dict[str, Callable[[list[str], Iterable[Row]], bytes]] = {
+_WRITERS: dict[str, Callable[[list[str], Iterable[Mapping[str, str]]], bytes]] = {
     ".csv": _csv,
     ".tsv": partial(_csv, separator="\t"),
     ".jsonl": _jsonl,

@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.delimited import read_delimited
-from nearid_cli.layouts.encoding import HALF_CHARACTER, decode, western
-from nearid_cli.layouts.spelling import look_alike
+from nearid_cli.layouts.tables.spelling import look_alike
+from nearid_cli.layouts.tables.text import HALF_CHARACTER, decode, read_delimited, western
 from nearid_cli.text import printable
 
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureRow:
     """One row: where it stands (`line 3`, or `row 3` in Parquet), and its cells by column, as written.
 
-    >>> row = Row("line 3", {"subject": " red cat "})
+    >>> row = PictureRow("line 3", {"subject": " red cat "})
     >>> row.text("subject"), row.text("seed")
     ('red cat', '')
     """
@@ -37,7 +36,7 @@ class Row:
 
 
 @dataclass
-class Table:
+class PictureTable:
     """The rows of a table.
 
     Attributes:
@@ -52,7 +51,7 @@ class Table:
     kind: str
     path: Path
     columns: tuple[str, ...] = ()
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PictureRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -74,7 +73,7 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _READERS
 
 
-def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str]) -> Table:
+def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str]) -> PictureTable:
     """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
 
     Args:
@@ -86,7 +85,7 @@ def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str
     Raises:
         InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
     """
-    table = Table(kind, path)
+    table = PictureTable(kind, path)
     try:
         _READERS[path.suffix.lower()](table, needed, _Columns(known))
     except OSError as error:
@@ -117,7 +116,9 @@ class _Columns:
         return self.names[written]
 
 
-def _check_columns(table: Table, written: Sequence[str], needed: Sequence[str], columns: _Columns) -> None:
+def _check_columns(
+    table: PictureTable, written: Sequence[str], needed: Sequence[str], columns: _Columns
+) -> None:
     """Set the table's columns, or refuse them."""
     names = [columns.name(name) for name in written]
     if halves := [name for name in names if HALF_CHARACTER.search(name)]:
@@ -142,14 +143,14 @@ def _check_columns(table: Table, written: Sequence[str], needed: Sequence[str], 
     table.columns = tuple(name for name in names if name)
 
 
-def _text_of(table: Table) -> str:
+def _text_of(table: PictureTable) -> str:
     try:
         return decode(table.path.read_bytes())
     except ValueError as error:
         raise table.error(f"is {error}") from error
 
 
-def _read_csv(table: Table, needed: Sequence[str], columns: _Columns) -> None:
+def _read_csv(table: PictureTable, needed: Sequence[str], columns: _Columns) -> None:
     try:
         found = read_delimited(_text_of(table), lambda header: set(needed) <= set(map(columns.name, header)))
         _check_columns(table, found.header, needed, columns)
@@ -165,7 +166,9 @@ def _read_csv(table: Table, needed: Sequence[str], columns: _Columns) -> None:
                 continue
             passed_over = passed_over or any("".join(cells[place : place + 1]).strip() for place in nameless)
             table.rows.append(
-                Row(f"line {line}", {name: cell for name, cell in zip(names, cells, strict=False) if name})
+                PictureRow(
+                    f"line {line}", {name: cell for name, cell in zip(names, cells, strict=False) if name}
+                )
             )
     except ValueError as error:
         raise table.error(f"is not valid CSV: {error}") from error
@@ -187,7 +190,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _read_jsonl(table: Table, needed: Sequence[str], columns: _Columns) -> None:
+def _read_jsonl(table: PictureTable, needed: Sequence[str], columns: _Columns) -> None:
     text = _text_of(table)
     if text.lstrip().startswith("["):
         raise table.error("is one JSON list: expected one object a line, for example from jq -c '.[]'")
@@ -216,7 +219,7 @@ def _read_jsonl(table: Table, needed: Sequence[str], columns: _Columns) -> None:
         _add_values(table, columns, where, value)
 
 
-def _read_parquet(table: Table, needed: Sequence[str], columns: _Columns) -> None:
+def _read_parquet(table: PictureTable, needed: Sequence[str], columns: _Columns) -> None:
     import pyarrow as pa
 
     try:
@@ -233,7 +236,7 @@ def _read_parquet(table: Table, needed: Sequence[str], columns: _Columns) -> Non
         _add_values(table, columns, f"row {number}", dict(zip(values, row, strict=True)))
 
 
-def _parquet_columns(table: Table, needed: Sequence[str], columns: _Columns) -> dict[str, list[Any]]:
+def _parquet_columns(table: PictureTable, needed: Sequence[str], columns: _Columns) -> dict[str, list[Any]]:
     """The values of every column that holds text, or may be a label."""
     import pyarrow.parquet as pq
 
@@ -291,7 +294,7 @@ def _values(column: Any) -> list[Any]:
     return values
 
 
-def _add_values(table: Table, columns: _Columns, where: str, values: Mapping[str, Any]) -> None:
+def _add_values(table: PictureTable, columns: _Columns, where: str, values: Mapping[str, Any]) -> None:
     cells = {}
     for written, value in values.items():
         name = columns.name(written)
@@ -307,7 +310,7 @@ def _add_values(table: Table, columns: _Columns, where: str, values: Mapping[str
                 )
                 return
     if any(cell.strip() for cell in cells.values()):
-        table.rows.append(Row(where, cells))
+        table.rows.append(PictureRow(where, cells))
 
 
 def _text(value: Any) -> str:

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.found import Found, picture
-from nearid_cli.layouts.left_out import LeftOut
-from nearid_cli.layouts.locate import Locator, NoPictureError
+from nearid_cli.layouts.dataset import LeftOutFiles, Picture
+from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import composed
-from nearid_cli.layouts.spelling import Spellings, look_alike
-from nearid_cli.layouts.table import Row, Table, is_utf8, read_table
-from nearid_cli.layouts.tree import Tree
-from nearid_cli.layouts.walk import Walk, leave_out_byproducts, scan
+from nearid_cli.layouts.sides import Assigned, Tree
+from nearid_cli.layouts.tables.locate import Locator, NoPictureError
+from nearid_cli.layouts.tables.spelling import Spellings, look_alike
+from nearid_cli.layouts.tables.table import PictureRow, PictureTable, is_utf8, read_table
+from nearid_cli.layouts.walk import Walk, scan
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ _LIKELY = {
 }
 
 
-def find_described(root: Path, look: Callable[[], Walk]) -> Found | Tree | None:
+def find_described(root: Path, walked: Walk, layout: Layout) -> Assigned | Tree | None:
     """The pictures of an imagefolder: by subject where a column says it, else as a tree whose pictures have captions.
 
     None for a folder without metadata that names files.
@@ -51,13 +50,16 @@ def find_described(root: Path, look: Callable[[], Walk]) -> Found | Tree | None:
     Raises:
         InputError: the metadata and the pictures do not fit.
     """
-    walked = look()
     tables = metadata_files(walked.left_out.by_reason.get("other files", ()))
     files = [file for file in tables if names_files(root / file)]
     if not files or not walked.names:
         return None
-    leave_out_byproducts(walked)
-    left_out = _without(walked.left_out, files)
+    walked.leave_out_byproducts()
+    unread = {
+        reason: [name for name in names if name not in files]
+        for reason, names in walked.left_out.by_reason.items()
+    }
+    left_out = LeftOutFiles({reason: names for reason, names in unread.items() if names})
     rows = read_metadata(root, walked.names, files)
     meaning = meanings(rows)
     subjects = subjects_of(rows, meaning)
@@ -69,14 +71,14 @@ def find_described(root: Path, look: Callable[[], Walk]) -> Found | Tree | None:
         return Tree(
             root, walked.names, left_out, described=lambda one: meaning.described(one, rows[one.name])
         )
-    found = Found(root, "imagefolder", left_out=left_out)
+    found = Assigned(root, layout, left_out=left_out)
     for name in walked.names:
-        one = meaning.described(picture(root, name), rows[name])
+        one = meaning.described(Picture.at(root, name), rows[name])
         found.subjects.setdefault(composed(subjects[name]), []).append(one)
     return found
 
 
-def find_methods_described(root: Path) -> Found | None:
+def find_methods_described(root: Path, layout: Layout) -> Assigned | None:
     """The pictures of several methods, where metadata right in the folder says whose and by which method each is.
 
     Raises:
@@ -84,20 +86,10 @@ def find_methods_described(root: Path) -> Found | None:
     """
     if not any((root / name).is_file() for name in _FILES):
         return None
-    found = find_described(root, lambda: scan(root))
-    if isinstance(found, Found) and any(one.method for one in found.pictures()):
+    found = find_described(root, scan(root), layout)
+    if isinstance(found, Assigned) and any(one.method for one in found.pictures()):
         return found
     return None
-
-
-def _without(left_out: LeftOut, files: Sequence[str]) -> LeftOut:
-    """What was left out but for the metadata, which was read."""
-    kept = LeftOut()
-    for reason, names in left_out.by_reason.items():
-        for name in names:
-            if name not in files:
-                kept.add(reason, name)
-    return kept
 
 
 def metadata_files(names: Iterable[str]) -> list[str]:
@@ -271,7 +263,7 @@ def names_files(path: Path) -> bool:
     )
 
 
-def _read(path: Path) -> Table:
+def _read(path: Path) -> PictureTable:
     try:
         return read_table(path, "metadata", [FILE_NAME], [FILE_NAME])
     except InputError as error:
@@ -282,7 +274,7 @@ def _read(path: Path) -> Table:
         raise
 
 
-def _named(row: Row, own: str, locator: Locator, root: Path, table: Table) -> str:
+def _named(row: PictureRow, own: str, locator: Locator, root: Path, table: PictureTable) -> str:
     """The name of a row's picture, relative to the root."""
     written = row.cells.get(FILE_NAME, "")
     if not written.strip():

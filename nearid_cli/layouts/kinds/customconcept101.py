@@ -1,0 +1,120 @@
+"""CustomConcept101 of custom-diffusion, a `dataset.json` of concepts, `samples/` of generations: `customconcept101`."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.layout import Layout
+from nearid_cli.text import count, printable
+
+if TYPE_CHECKING:
+    from nearid_cli.layouts.layout import Look
+    from nearid_cli.layouts.sides import Assigned
+
+
+class _CustomConcept(Layout):
+    name = "customconcept101"
+    place = 70
+    references_are = "`dataset.json`"
+    generations_are = "`samples/` with `prompts.json` (one of the two is enough)"
+    expected = "a dataset.json in the references, or samples/ and prompts.json in the generations"
+    either = True
+
+    def find_references(self, root: Path, look: Look) -> Assigned | None:
+        """The concepts of `dataset.json` whose folders are there, each named after its folder.
+
+        A `dataset.json` that lists no `instance_data_dir` is something else: None.
+
+        Raises:
+            InputError: none of the folders is there, or two concepts would have the same name.
+        """
+        from nearid_cli.layouts.dataset import Picture
+        from nearid_cli.layouts.sides import Assigned
+        from nearid_cli.layouts.walk import walk
+
+        file = root / "dataset.json"
+        if not file.is_file():
+            return None
+        content = _load(file)
+        if not isinstance(content, list):
+            return None
+        folders = [
+            posixpath.normpath(entry["instance_data_dir"])
+            for entry in content
+            if isinstance(entry, dict) and isinstance(entry.get("instance_data_dir"), str)
+        ]
+        if not folders:
+            return None
+        found = Assigned(root, self)
+        taken: dict[str, str] = {}
+        for folder in folders:
+            name = posixpath.basename(folder)
+            if taken.setdefault(name, folder) != folder:
+                raise InputError(
+                    f"two concepts of {printable(file)} are called {printable(name)}: "
+                    f"{printable(taken[name])} and {printable(folder)}"
+                )
+            if name not in found.subjects and (root / folder).is_dir():
+                walked = walk(root, folder)
+                found.subjects[name] = [Picture.at(root, one) for one in walked.names]
+                found.left_out.extend(walked.left_out)
+        if not found.subjects:
+            raise InputError(
+                f"{printable(file)} names {count(len(taken), 'folder')} of concepts and none is there: "
+                f"looked for {printable(root / folders[0])} and so on"
+            )
+        return found
+
+    def find_generations(self, root: Path, look: Look) -> Assigned | None:
+        """Generations in `<subject>/samples/` next to a `prompts.json` of prompts by file stem.
+
+        With `samples/` right in `root`, all are loose: they belong to one subject that `root` does not name.
+        """
+        from nearid_cli.layouts.dataset import Picture
+        from nearid_cli.layouts.names import stem
+        from nearid_cli.layouts.sides import Assigned
+
+        walked = look()
+        parents = {name.rpartition("/")[0] for name in walked.names}
+        sample_folders = [parent for parent in parents if posixpath.basename(parent) == "samples"]
+        prompts: dict[str, dict[str, Any]] = {}
+        for folder in sample_folders:
+            file = root / posixpath.dirname(folder) / "prompts.json"
+            if file.is_file():
+                content = _load(file)
+                if not isinstance(content, dict):
+                    raise InputError(f"expected {printable(file)} to map file stems to prompts")
+                prompts[folder] = content
+        if not prompts:
+            return None
+        walked.leave_out_byproducts()
+        found = Assigned(root, self, left_out=walked.left_out)
+        for name in walked.names:
+            folder = name.rpartition("/")[0]
+            if folder not in sample_folders:
+                found.left_out.add("pictures outside samples/", name)
+                continue
+            prompt = prompts.get(folder, {}).get(stem(name))
+            one = Picture.at(root, name, prompt=prompt if isinstance(prompt, str) else None)
+            if folder == "samples":
+                found.loose.append(one)
+            else:
+                found.subjects.setdefault(name.partition("/")[0], []).append(one)
+        return found
+
+
+LAYOUT = _CustomConcept()
+
+
+def _load(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {printable(file)}: {os.strerror(error.errno or 0)}") from error
+    except ValueError as error:
+        raise InputError(f"{printable(file)} is not valid JSON: {error}") from error

@@ -1,0 +1,36 @@
+"""Imagefolders of Hugging Face datasets: `imagefolder`. Their metadata is read in `tables/metadata.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nearid_cli.layouts.layout import Layout
+
+if TYPE_CHECKING:
+    from nearid_cli.layouts.layout import Look
+    from nearid_cli.layouts.sides import Assigned, Tree
+
+
+class _ImageFolder(Layout):
+    name = "imagefolder"
+    place = 80
+    references_are = "`metadata.csv`, `.jsonl` or `.parquet`"
+    generations_are = "the same (one of the two is enough)"
+    expected = "a metadata.csv, .jsonl or .parquet with a column file_name"
+
+    def find_references(self, root: Path, look: Look) -> Assigned | Tree | None:
+        from nearid_cli.layouts.tables.metadata import find_described
+
+        return find_described(root, look(), self)
+
+    def find_generations(self, root: Path, look: Look) -> Assigned | Tree | None:
+        return self.find_references(root, look)
+
+    def find_methods(self, place: Path) -> Assigned | None:
+        from nearid_cli.layouts.tables.metadata import find_methods_described
+
+        return find_methods_described(place, self)
+
+
+LAYOUT = _ImageFolder()

@@ -1,0 +1,310 @@
+"""Choosing how the references are read: the one way that the generations bear out, or a stop that shows both."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from nearid_cli.errors import InputError
+from nearid_cli.layouts.fits import Fit, fit, groups_of
+from nearid_cli.layouts.kinds.flat import AllOne
+from nearid_cli.layouts.kinds.folders import ByFolder
+from nearid_cli.layouts.kinds.prefix import ByFileName
+from nearid_cli.layouts.layout import Naming
+from nearid_cli.layouts.matching import mentions, pattern_of_mentions, told_apart, words
+from nearid_cli.layouts.names import is_category, is_generic, stem, without_counters
+from nearid_cli.layouts.sides import NamedFolder, Tree
+from nearid_cli.layouts.walk import natural_key
+from nearid_cli.text import count, few, printable
+
+logger = logging.getLogger(__name__)
+
+_SHOWN_NAMES = 4
+
+
+def choose(tree: Tree, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]) -> Naming:
+    """How to read the references of a tree.
+
+    Folders count for more than file names, and a reading that all generations fit for more than one that some do.
+
+    Args:
+        tree: of the references.
+        references: its folders.
+        generations: those of the other side.
+
+    Raises:
+        InputError: two readings are possible that differ in whose picture is whose; names both and how to choose.
+    """
+    return _Choice(tree, references, generations).made()
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A way to read references: in words, the option that chooses it, and the subjects that it finds."""
+
+    how: str
+    choice: str
+    subjects: tuple[str, ...]
+
+
+def alternatives(tree: Tree) -> list[Alternative]:
+    """The ways in which the references of a tree can be read, whatever the generations say."""
+    folders = tree.folders()
+    readings = [*_by_levels(folders), ByFileName(), AllOne(tree.only_subject(folders))]
+    found = [(one, groups_of(one, folders)) for one in readings]
+    return [Alternative(one.how, one.choice, tuple(groups)) for one, groups in found if groups]
+
+
+def _by_levels(folders: Sequence[NamedFolder]) -> list[Naming]:
+    """By the folders at each level; by their whole paths where a name stands below two parents."""
+    parents: dict[int, dict[str, set[tuple[str, ...]]]] = defaultdict(lambda: defaultdict(set))
+    for folder in folders:
+        for level, name in enumerate(folder.folders):
+            parents[level][name].add(folder.folders[:level])
+    return [
+        ByFolder(level, any(len(own) > 1 for own in parents[level].values())) for level in range(len(parents))
+    ]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The references of a tree by folders, with the generations that must fit."""
+
+    tree: Tree
+    references: Sequence[NamedFolder]
+    generations: Sequence[NamedFolder]
+
+    def made(self) -> Naming:
+        by_levels = _by_levels(self.references)
+        matched = [one for level in by_levels if (one := self._fit(level)) and one.claimed]
+        if matched:
+            return self._folders_or_files(self._among_levels(matched))
+        names = self._names
+        if by_levels:
+            if names and names.complete and len(names.subjects) > 1:
+                return names.reading
+            return by_levels[0]
+        if names and names.claimed:
+            return self._by_names(names)
+        if ids := self._by_ids():
+            raise self._doubt(ids, self._whole)
+        if names and len(names.groups) > 1:
+            self._several_names(names)
+        return self._whole.reading
+
+    def _fit(self, reading: Naming) -> Fit | None:
+        return fit(reading, self.references, self.generations)
+
+    @cached_property
+    def _names(self) -> Fit | None:
+        return self._fit(ByFileName())
+
+    @cached_property
+    def _whole(self) -> Fit:
+        return _sure(self._fit(AllOne(self.tree.only_subject(self.references))))
+
+    def _among_levels(self, matched: Sequence[Fit]) -> Fit:
+        """Of the levels at which folders of both sides have names in common, the one that names the subjects."""
+        chosen = matched[0]
+        for deeper in matched[1:]:
+            if deeper.parts_alike(chosen):
+                if _categories_only(chosen):
+                    chosen = deeper
+            elif deeper.complete and (not deeper.reading.qualified or _categories_only(chosen)):
+                chosen = deeper  # subjects nested by class
+            elif (
+                (deeper.complete and not any(map(_has_letters, deeper.groups)))
+                or not chosen.complete
+                or (
+                    2 * deeper.claimed >= deeper.total
+                    and not deeper.complete
+                    and not deeper.reading.qualified
+                )
+            ):
+                raise self._doubt(chosen, deeper)
+        return chosen
+
+    def _folders_or_files(self, chosen: Fit) -> Naming:
+        """The folders that both sides share, unless their files are called like subjects, and generations as these."""
+        names = self._names
+        if names and names.complete and len(names.groups) > len(chosen.groups) and len(names.subjects) > 1:
+            if all(is_category(own) or is_generic(name) for name, own in _last_parts(chosen)):
+                return names.reading
+            # File names part subjects of folders into several, none of which is in two of these.
+            if all(any(own <= whole for whole in chosen.groups.values()) for own in names.groups.values()):
+                if not self._same_files(names):
+                    raise self._kinds_doubt(chosen, names)
+                self._warn_of_kinds(chosen)
+        if below := self._folders_in_names(chosen):
+            paths = (name for one in self.generations for name in one.names)
+            pattern = pattern_of_mentions(below, paths) or "**/*{subject}*"
+            raise self._two_ways(
+                _line(chosen.groups, chosen.reading.how, chosen.reading.choice),
+                _line(
+                    below,
+                    "names of generations begin with two folders",
+                    f"--refs-pattern '**/{{subject}}/*' --pattern '{pattern}'",
+                ),
+            )
+        if _categories_only(chosen):
+            begun, same = self._begun_by_path(chosen)
+            if begun and not same:
+                raise InputError(
+                    f"the folders {_few(chosen.groups)} of {printable(self.tree.root)} may be subjects, or kinds of "
+                    "subjects",
+                    [
+                        f"{count(len(chosen.groups), 'subject')}, called as the folders: {chosen.reading.choice}",
+                        f"{count(begun, 'subject')}, one for each file: put each in a folder of its name, on both "
+                        "sides, or list them in a manifest",
+                    ],
+                )
+            if begun or len({one.folders for one in self.references}) > len(chosen.groups):
+                self._warn_of_kinds(chosen)
+        return chosen.reading
+
+    def _kinds_doubt(self, chosen: Fit, names: Fit) -> InputError:
+        """The stop where folders may be subjects or kinds of these, with the pattern that parts the files."""
+        stems = [(subject, stem(name)) for subject, own in names.groups.items() for name in own]
+        if all(own == subject for subject, own in stems):
+            how = "--refs-pattern '**/{subject}.*'"
+        elif all(own.removeprefix(f"{subject}_").isdecimal() for subject, own in stems):
+            how = "--refs-pattern '**/{subject}_{seed}.*'"
+        else:
+            how = "put each in a folder of its name"
+        return self._two_ways(
+            _line(chosen.groups, chosen.reading.how, chosen.reading.choice),
+            _line(names.groups, names.reading.how, how),
+        )
+
+    def _folders_in_names(self, chosen: Fit) -> set[str]:
+        """The innermost folders of references, if all names of generations begin with these and the folder above."""
+        if not all(len(one.folders) > 1 for one in self.references):
+            return set()
+        inner = {_path_words(one.folders[-2:]): one.folders[-1] for one in self.references}
+        if len(inner) <= len(chosen.groups):
+            return set()
+        for parts in ((*one.folders, stem(name)) for one in self.generations for name in one.names):
+            if not any(begun in inner for part in parts for begun in _beginnings(words(part))):
+                return set()
+        return set(inner.values())
+
+    def _warn_of_kinds(self, chosen: Fit) -> None:
+        logger.warning(
+            "folders %s of %s are read as subjects; if they are kinds of subjects, of which each file is one, put each "
+            "in a folder of its name",
+            _few(chosen.groups),
+            printable(self.tree.root),
+        )
+
+    def _begun_by_path(self, chosen: Fit) -> tuple[int, bool]:
+        """Whether each file may be a subject: all generations are called as one with its folder (`animal/00/1.png`).
+
+        Returns:
+            The number of such files, 0 where they are no subjects, and whether a generation is called just so.
+        """
+        files = {
+            _path_words((*one.folders[-1:], stem(name)))
+            for one in self.references
+            for name in one.names
+            if chosen.reading.subject_of(one, "")
+        }
+        if len(files) == len(chosen.groups):
+            return 0, False
+        same = False
+        for parts in ((*one.folders, stem(name)) for one in self.generations for name in one.names):
+            wholes = [_path_words(parts[at:]) for at in range(len(parts))]
+            same = same or not files.isdisjoint(wholes)
+            if not any(begun in files for whole in wholes for begun in _beginnings(whole)):
+                return 0, False
+        return len(files), same
+
+    def _by_names(self, names: Fit) -> Naming:
+        """Flat references with names that generations share: several subjects, if all generations say so."""
+        unnamed = sum(len(one.names) for one in self.references) - sum(map(len, names.groups.values()))
+        if len(names.groups) == 1 and not unnamed:
+            return self._whole.reading
+        if not names.complete or unnamed or len(names.subjects) == 1:
+            raise self._doubt(names, self._whole)
+        finer = _sure(self._fit(ByFileName(whole=True)))
+        if finer.complete and len(finer.groups) > len(names.groups) and not self._same_files(finer):
+            raise self._doubt(names, finer)
+        return names.reading
+
+    def _by_ids(self) -> Fit | None:
+        """Whether numbers may be subjects: each generation begins with that of a reference, and goes on."""
+        finer = self._fit(ByFileName(whole=True))
+        found = finer and finer.complete and len(finer.subjects) > 1 and not self._same_files(finer)
+        return finer if found else None
+
+    def _same_files(self, finer: Fit) -> bool:
+        """Whether generations are called exactly as references: outputs named as their inputs are."""
+        names = {words(name) for name in finer.groups}
+        return any(words(stem(name)) in names for one in self.generations for name in one.names)
+
+    def _several_names(self, names: Fit) -> None:
+        """References that are called like several subjects, of which the generations know nothing: a stop or a warning.
+
+        A name that stands once may be a title: `front.jpg`, `side.jpg`.
+        """
+        paths = [name for one in self.generations for name in one.names]
+        mentioned = pattern_of_mentions(names.groups, paths)
+        parts = {part for path in paths for part in path.split("/")}
+        several = sum(any(mentions(part, name) for part in parts) for name in names.groups) > 1
+        if several or max(map(len, names.groups.values())) > 1:
+            raise self._doubt(names, self._whole, f" --pattern '{mentioned}'" if mentioned else "")
+        logger.warning(
+            "references %s are called %s, and no generation is; they are read as one subject",
+            printable(self.tree.root),
+            _few(names.groups),
+        )
+
+    def _doubt(self, first: Fit, second: Fit, besides: str = "") -> InputError:
+        """The stop where references can be read in two ways; `besides` is what the first needs besides its options."""
+        return self._two_ways(
+            _line(first.groups, first.reading.how, first.reading.choice + besides),
+            _line(second.groups, second.reading.how, second.reading.choice),
+        )
+
+    def _two_ways(self, *lines: str) -> InputError:
+        return InputError(
+            f"the references {printable(self.tree.root)} can be read in two ways; choose one", lines
+        )
+
+
+def _line(subjects: Iterable[str], how: str, choice: str) -> str:
+    subjects = list(subjects)
+    return f"{count(len(subjects), 'subject')} ({_few(subjects)}): {how}: {choice}"
+
+
+def _path_words(parts: Iterable[str]) -> str:
+    return words(" ".join(parts))
+
+
+def _beginnings(whole: str) -> list[str]:
+    """Some words, and all that they begin with."""
+    return [whole[:at] for at, letter in enumerate(whole) if letter == "_"] + [whole]
+
+
+def _last_parts(chosen: Fit) -> list[tuple[str, str]]:
+    """The subjects' names, and the last part of each."""
+    return [(name, name.rpartition("/")[2]) for name in chosen.groups]
+
+
+def _categories_only(chosen: Fit) -> bool:
+    return all(is_category(own) for _, own in _last_parts(chosen))
+
+
+def _has_letters(name: str) -> bool:
+    return any(map(str.isalpha, without_counters(name.rpartition("/")[2])))
+
+
+def _sure(found: Fit | None) -> Fit:
+    assert found is not None  # there are references, and these readings leave none of them out
+    return found
+
+
+def _few(names: Iterable[str]) -> str:
+    return few(sorted(names, key=natural_key), _SHOWN_NAMES, told_apart)

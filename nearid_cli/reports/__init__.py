@@ -4,36 +4,26 @@ Everything here reads result objects and changes none. What a format needs (rich
 that format is written, so that JSON costs nothing but itself.
 """
 
-from nearid_cli.reports.files import (
-    COMPARE_EXTENSIONS,
-    DEFAULT_THUMBNAILS,
-    GATE_EXTENSIONS,
-    SCORE_EXTENSIONS,
-    check_outputs,
-    write,
-    write_images,
-)
+from nearid_cli.reports.document import document
+from nearid_cli.reports.files import DEFAULT_THUMBNAILS, check_outputs, write, write_document, write_images
+from nearid_cli.reports.findings import compare_findings, findings
 from nearid_cli.reports.json_text import to_json
-from nearid_cli.reports.order import check_sort, default_sort, sorted_methods, sorted_subjects, worst_images
-from nearid_cli.reports.terminal import findings, render_pair, render_score, score_tables, worst_tables
+from nearid_cli.reports.order import check_sort, sorted_methods, sorted_subjects, worst_images
+from nearid_cli.reports.terminal import render
 
 __all__ = [
-    "COMPARE_EXTENSIONS",
     "DEFAULT_THUMBNAILS",
-    "GATE_EXTENSIONS",
-    "SCORE_EXTENSIONS",
     "check_outputs",
     "check_sort",
-    "default_sort",
+    "compare_findings",
+    "document",
     "findings",
-    "render_pair",
-    "render_score",
-    "score_tables",
+    "render",
     "sorted_methods",
     "sorted_subjects",
     "to_json",
     "worst_images",
-    "worst_tables",
     "write",
+    "write_document",
     "write_images",
 ]

@@ -82,7 +82,7 @@ def conclude(result: CompareResult) -> Conclusion:
     duels = [_duel(result, metric, ranked[0].name, method.name) for method in ranked[1:]]
     if duels[0].tied:
         alike = [best, *(duel.other for duel in duels if duel.tied)]
-        return Conclusion(f"{_all(alike)} are the same on every subject")
+        return Conclusion(f"{listed(alike)} are the same on every subject")
     for duel in duels:
         if duel.shown and duel.ahead is not None and duel.ahead < 0:
             subjects = count(duel.comparison.subjects if duel.comparison else 0, "subject")
@@ -93,13 +93,13 @@ def conclude(result: CompareResult) -> Conclusion:
     if unlike := [duel.other for duel in duels if duel.prompts_differ]:
         first = [name for name, method in zip(names, ranked, strict=True) if method.ranks[metric] == 1]
         return Conclusion(
-            f"{_all(first)} {'score' if first[1:] else 'scores'} highest, but prompts differ",
-            f"there is no prompt in common with {_all(unlike)}, so what differs may be the prompts",
+            f"{listed(first)} {'score' if first[1:] else 'scores'} highest, but prompts differ",
+            f"there is no prompt in common with {listed(unlike)}, so what differs may be the prompts",
         )
     if untested := [duel.other for duel in duels if duel.comparison is None]:
         return Conclusion(
             f"{best} scores highest",
-            f"it was not compared with {_all(untested)}, because the baseline is {printable(result.baseline)}",
+            f"it was not compared with {listed(untested)}, because the baseline is {printable(result.baseline)}",
         )
     doubtful = [duel for duel in duels if not duel.shown]
     if not doubtful:
@@ -132,10 +132,10 @@ def _duel(result: CompareResult, metric: str, best: str, other: str) -> _Duel:
     return _Duel(printable(other), ahead, found)
 
 
-def _all(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names as a list in a sentence.
 
-    >>> _all(["a"]), _all(["a", "b"]), _all(["a", "b", "c"])
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

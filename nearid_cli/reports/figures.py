@@ -83,14 +83,14 @@ def p_figure(p: float | None) -> str:
     return "<0.001" if p is not None and p < 0.001 else figure(p)
 
 
-def some(names: Sequence[str]) -> str:
+def some(names: Sequence[str], most: int = _NAMED) -> str:
     """The first names of a list, and how many more there are.
 
     >>> some(["cat", "dog"]), some(["cat", "dog", "mug", "car", "hat"])
     ('cat, dog', 'cat, dog, mug and 2 more')
     """
-    rest = len(names) - _NAMED
-    return ", ".join(map(printable, names[:_NAMED])) + (f" and {rest:,} more" if rest > 0 else "")
+    rest = len(names) - most
+    return ", ".join(map(printable, names[:most])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def method_name(method: Method) -> str:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
-from nearid_cli.reports.json_text import image_lines, to_json
-from nearid_cli.reports.sheet import image_sheet, method_images, method_sheet, subject_sheet
-from nearid_cli.reports.tabular import to_csv, to_parquet
-from nearid_cli.results import CompareResult, GateResult, Methods, ScoreResult, Subjects
+from nearid_cli.reports import formats
+from nearid_cli.reports.blocks import Document
+from nearid_cli.reports.document import document
+from nearid_cli.reports.scores import images_document
+from nearid_cli.results import CompareResult, GateResult, ScoreResult
 from nearid_cli.text import count, printable
-
-RESULT_EXTENSIONS = (".json", ".csv", ".parquet", ".md", ".tex", ".html")
-SCORE_EXTENSIONS = (*RESULT_EXTENSIONS, ".xml")
-"""With verdicts of a gate."""
-COMPARE_EXTENSIONS = RESULT_EXTENSIONS
-GATE_EXTENSIONS = (".json", ".md", ".xml")
-IMAGE_EXTENSIONS = (".csv", ".parquet", ".jsonl")
 
 DEFAULT_THUMBNAILS = 6_000
 """So many pictures an HTML report holds at most."""
 
 
 def check_outputs(
-    outputs: Sequence[Path], images: Sequence[Path] = (), known: Sequence[str] = RESULT_EXTENSIONS
+    outputs: Sequence[Path], images: Sequence[Path] = (), known: tuple[str, ...] = formats.known("score")
 ) -> None:
     """Refuse output files that could not be written, before the job has cost anything.
 
@@ -42,10 +34,10 @@ def check_outputs(
         InputError: a file's folder does not exist or takes no files, or the file is a folder.
     """
     for path in outputs:
-        _extension(path, known)
+        formats.of_path(path, known)
     every = [*outputs, *images]
     for path in images:
-        _extension(path, IMAGE_EXTENSIONS)
+        formats.of_path(path, formats.known("images"))
     seen: set[Path] = set()
     for path in every:
         if path.resolve() in seen:
@@ -93,33 +85,25 @@ def write(
         UsageError: the extension or `sort` is unknown, or the result has no form with this extension.
         InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
     """
-    data: str | bytes
-    if isinstance(result, GateResult):
-        data = _gate_form(result, _extension(path, GATE_EXTENSIONS))
-    else:
-        extension = _extension(path, RESULT_EXTENSIONS if gate is None else SCORE_EXTENSIONS)
-        if extension == ".json":
-            data = to_json(result) + "\n"
-        elif extension == ".md":
-            from nearid_cli.reports.markdown import to_markdown
+    asked = document(
+        result,
+        sort=sort,
+        baseline=baseline,
+        gate=gate,
+        thumbnails=thumbnails,
+        progress=progress,
+    )
+    write_document(asked, path)
 
-            data = to_markdown(result, sort, baseline, gate)
-        elif extension == ".tex":
-            from nearid_cli.reports.latex import to_latex
 
-            data = to_latex(result, sort)
-        elif extension == ".html":
-            data = _page(result, gate, thumbnails, progress)
-        elif gate is not None and extension == ".xml":
-            data = _gate_form(gate, extension)
-        else:
-            sheet = (
-                method_sheet(result, sort)
-                if isinstance(result, CompareResult)
-                else subject_sheet(result, sort)
-            )
-            data = to_csv(sheet) if extension == ".csv" else to_parquet(sheet, _provenance(result))
-    replace_file(path, data if isinstance(data, bytes) else data.encode())
+def write_document(made: Document, path: Path) -> None:
+    """Write a document in the format of the file's extension, replacing an older file.
+
+    Raises:
+        UsageError: no format with this extension can hold it.
+        InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
+    """
+    replace_file(path, formats.render(made, path))
 
 
 def write_images(result: ScoreResult | CompareResult, path: Path) -> None:
@@ -133,27 +117,7 @@ def write_images(result: ScoreResult | CompareResult, path: Path) -> None:
         UsageError: the extension is unknown.
         InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
     """
-    extension = _extension(path, IMAGE_EXTENSIONS)
-    if extension == ".jsonl":
-        data = image_lines(method_images(result)).encode()
-    elif extension == ".csv":
-        data = to_csv(image_sheet(result)).encode()
-    else:
-        data = to_parquet(image_sheet(result), _provenance(result))
-    replace_file(path, data)
-
-
-def _extension(path: Path, known: Sequence[str]) -> str:
-    extension = path.suffix.lower()
-    if extension == ".xml" and tuple(known) == RESULT_EXTENSIONS:
-        raise UsageError(
-            f"cannot write {printable(path)}: JUnit XML holds the verdicts of a gate: add --gate to nearid score, "
-            "or use nearid gate"
-        )
-    if extension not in known:
-        found = f"the extension {printable(extension)}" if extension else "no extension"
-        raise UsageError(f"cannot write {printable(path)}: it has {found}; known: {', '.join(known)}")
-    return extension
+    write_document(images_document(result), path)
 
 
 def _obstacle(path: Path) -> str | None:
@@ -166,41 +130,3 @@ def _obstacle(path: Path) -> str | None:
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{printable(path)}: no permission to write into {printable(folder)}"
     return None
-
-
-def _gate_form(gate: GateResult, extension: str) -> str:
-    if extension == ".json":
-        return to_json(gate) + "\n"
-    if extension == ".md":
-        from nearid_cli.reports.gate_markdown import gate_markdown
-
-        return gate_markdown(gate)
-    from nearid_cli.reports.junit import to_junit
-
-    return to_junit(gate)
-
-
-def _page(
-    result: ScoreResult | CompareResult, gate: GateResult | None, thumbnails: int | None, progress: bool
-) -> str:
-    from nearid_cli.reports.html import embed, page_files, to_html
-
-    return to_html(result, embed(page_files(result), thumbnails, progress), gate)
-
-
-def _provenance(result: ScoreResult | CompareResult) -> dict[str, str]:
-    """What made the numbers, for a file that has room for key-value pairs."""
-    if isinstance(result, ScoreResult):
-        facts = _without_rows(result).to_dict()
-        scores = [facts]
-    else:
-        methods = Methods(replace(method, result=_without_rows(method.result)) for method in result.methods)
-        facts = replace(result, methods=methods).to_dict()
-        scores = [method["result"] for method in facts["methods"]]
-    for score in scores:
-        del score["subjects"], score["images"]
-    return {"nearid": json.dumps(facts, allow_nan=False)}
-
-
-def _without_rows(result: ScoreResult) -> ScoreResult:
-    return replace(result, subjects=Subjects(), images=())

@@ -7,10 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nearid_cli.reports.figures import CONTEXT, DISTRACTORS
-from nearid_cli.reports.provenance import made_by
 from nearid_cli.reports.table import Column, Mark, Table
-from nearid_cli.results import AggregateScores, CompareResult, ScoreResult
 from nearid_cli.text import printable
 
 LIMIT = 65_000
@@ -125,21 +122,6 @@ def bullets(
     """A list under its title, or nothing without entries, which are Markdown already."""
     lines = [f"- {entry}" for entry in entries]
     return Part(rank, (f"## {title}", ""), lines, ("",), noun, most) if lines else Part(rank)
-
-
-def existing_numbers(every: Iterable[AggregateScores]) -> list[str]:
-    """The numbers that put scores into context, those with distractors only where some have them."""
-    scores = list(every)
-    return [
-        *CONTEXT,
-        *(number for number in DISTRACTORS if any(getattr(one, number) is not None for one in scores)),
-    ]
-
-
-def provenance(result: ScoreResult | CompareResult, *further: str) -> Part:
-    """What made the numbers, folded away."""
-    lines = [f"- {escape(fact)}" for fact in (*made_by(result), *further)]
-    return details("What made it", Part(1, rows=lines, after=("",), noun="facts"))
 
 
 def escape(text: str) -> str:

@@ -77,11 +77,6 @@ def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metr
     return sorted(subjects, key=lambda subject: -means.get(subject, -math.inf))
 
 
-def default_sort(result: ScoreResult | CompareResult) -> str | None:
-    """The order where nobody asks for one: of methods the best by the first metric first, of subjects their own."""
-    return result.metrics[0].name if isinstance(result, CompareResult) else None
-
-
 def check_sort(sort: str | None, metrics: Sequence[str], rows: str = "subject") -> tuple[str, bool]:
     """What to sort by, and whether to reverse; checked before the job runs, too.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult
 from nearid_cli.results.compare import COMPARE_SCHEMA
@@ -10,18 +10,17 @@ from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import count
 
 
-def made_by(result: ScoreResult | CompareResult) -> Iterator[str]:
-    """The facts, most important first. Names are as in the result: escape the lines for where they go."""
+def made_by(result: ScoreResult | CompareResult, inputs: Iterable[str]) -> Iterator[str]:
+    """The facts, most important first. Names are as in the result: escape the lines for where they go.
+
+    Args:
+        result: whose.
+        inputs: the facts of what was scored, which come between those of the tool and of the metrics.
+    """
     yield f"tool: {result.tool.name} {result.tool.version}, {result.created}"
     if outdated := old_schema(result):
         yield outdated
-    if isinstance(result, CompareResult):
-        chosen = "as asked for" if result.baseline_named else "the best by the first metric"
-        yield f"baseline: {result.baseline}, {chosen}"
-        for method in result.methods:
-            yield f"method {method.name}: {'; '.join(_inputs(method.result.inputs))}"
-    else:
-        yield from _inputs(result.inputs)
+    yield from inputs
     yield from map(_metric, result.metrics)
 
 
@@ -32,7 +31,8 @@ def old_schema(result: ScoreResult | CompareResult) -> str:
     return f"schema: {result.schema}, of an older release, in which some numbers meant something else"
 
 
-def _inputs(inputs: Inputs) -> Iterator[str]:
+def about_inputs(inputs: Inputs) -> Iterator[str]:
+    """What was scored, a line a fact."""
     yield f"references: {inputs.references} ({count(inputs.reference_images, 'picture')})"
     yield f"generations: {inputs.generations} ({count(inputs.generation_images, 'picture')})"
     if inputs.distractors is not None:

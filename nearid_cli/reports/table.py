@@ -89,6 +89,7 @@ class Column:
         by: by which metric the numbers are, where the title does not say: `floor by nearid`. In a terminal such columns
             are a table of their own, with `by nearid` as its header.
         paper: a table of a paper shows it, too.
+        page: for pages only, since a terminal has no room.
         bare: where the intervals are left out for want of room: `terminal` or `paper`.
     """
 
@@ -102,6 +103,7 @@ class Column:
     group: str = ""
     by: str = ""
     paper: bool = False
+    page: bool = False
     bare: Literal["", "terminal", "paper"] = ""
 
     @property
@@ -213,16 +215,17 @@ class Table:
             foot=False,
         )
 
-    def legend(self, spelled: Mapping[Mark, str], where: str = "") -> str:
+    def legend(self, spelled: Mapping[Mark, str], where: str = "", escape: Callable[[str], str] = str) -> str:
         """What marks and brackets mean, in sentences; nothing where there are none.
 
         Args:
             spelled: how a renderer shows marks, in words; those that it does not show are not explained.
             where: as for `Column.spelled`.
+            escape: makes text safe for where it goes, which `spelled` is already.
         """
-        found = [f"{spelled[mark]}{words}." for mark, words in self.marks.items() if mark in spelled]
-        if self.brackets and any(column.intervals and column.bare != where for column in self.shown):
-            found.append(f"In brackets: {self.brackets}.")
+        found = [f"{spelled[mark]}{escape(words)}." for mark, words in self.marks.items() if mark in spelled]
+        if self.brackets and any(any(one.intervals) and one.bare != where for one in self.shown):
+            found.append(escape(f"In brackets: {self.brackets}."))
         return " ".join(found)
 
     def stored(self) -> Iterator[tuple[str, type[Any], list[Any]]]:

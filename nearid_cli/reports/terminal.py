@@ -1,196 +1,289 @@
-"""Results in a terminal. Numbers are never cut: what does not fit beside goes into a table below."""
+"""Documents, tables and sentences that fit a terminal.
+
+Numbers are never cut, and what does not fit beside goes into a table below. Sentences break at spaces; where nobody
+limits the width, as in a pipe, each is one line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal
 
-from nearid_cli.reports.against import about_trials, against_distractors
-from nearid_cli.reports.columns import Column, pages, say, show, table
-from nearid_cli.reports.figures import CONTEXT, figure, number_figure, score_figure, some
-from nearid_cli.reports.missing import missing_scores
-from nearid_cli.reports.order import copies, sorted_subjects, worst_images
-from nearid_cli.reports.repeats import repeats
-from nearid_cli.reports.rough import rough_intervals
-from nearid_cli.results import AggregateScores, PairResult, ScoreResult, SubjectScores
-from nearid_cli.text import count, printable
+from nearid_cli.reports import table as model
+from nearid_cli.reports.blocks import Document, Findings, Panel, Prose
+from nearid_cli.reports.table import BREAK, GLUE, Mark
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-
-def render_score(result: ScoreResult, console: Console, sort: str | None = None, worst: int = 0) -> None:
-    """Print the score tables, the worst generations if asked for, and what a reader must not miss.
-
-    Args:
-        result: what to show.
-        console: where to; its width decides how many metrics stand side by side.
-        sort: order of subjects as in `sorted_subjects`.
-        worst: how many of the worst generations to show; 0 for none.
-
-    Raises:
-        UsageError: `sort` names neither `subject` nor a metric, or `worst` is negative.
-    """
-    show(console, score_tables(result, sort, console.width))
-    if line := _of_all(result):
-        say(console, line, "")
-    if missing := missing_scores(result):
-        say(console, *missing, "")
-    if any(scores.margin is not None for scores in result.aggregate.values()):
-        show(console, against_distractors(result, console.width))
-        if about := about_trials(result):
-            say(console, *about, "")
-    if worst:
-        show(console, worst_tables(result, worst, console.width))
-    for line in findings(result):
-        say(console, line)
-
-
-def score_tables(result: ScoreResult, sort: str | None = None, width: int = 100) -> list[Table]:
-    """The scores as tables that fit a width: one row a subject, the aggregate as the foot.
-
-    Counts come first, then the metrics in the order of the run. The floor, ceiling, retention, identification and
-    margin of the first metric (those that exist) follow, in a table of their own if there are several metrics. What
-    does not fit goes on in a further table with the same rows.
-
-    Args:
-        result: what to show.
-        sort: order of subjects as in `sorted_subjects`.
-        width: columns of the terminal, at least 60 for whole numbers.
-
-    Raises:
-        UsageError: `sort` names neither `subject` nor a metric.
-    """
-    names = [printable(subject.subject) for subject in sorted_subjects(result, sort)]
-    scores, context = list(_score_columns(result, sort)), _context_columns(result, sort)
-    first = printable(result.metrics[0].name)
-    if len(result.metrics) == 1:
-        parts = [("subject", [*scores, context])]
-    else:
-        parts = [("subject", scores), (f"by {first}", [context])]
-    return [
-        table(header, names, page, foot="aggregate", width=width)
-        for header, groups in parts
-        for page in pages([group for group in groups if group], [*names, "aggregate"], width)
-    ]
-
-
-def worst_tables(result: ScoreResult, n: int, width: int = 100) -> list[Table]:
-    """The n worst generations by the first metric, worst first, with the scores of all metrics.
-
-    More than one table only where the metrics do not fit the width.
-
-    Raises:
-        UsageError: n is below 1.
-    """
-    images = worst_images(result, n)
-    names = [printable(image.path) for image in images]
-    columns = [
-        [Column(printable(metric.name), [figure(image.scores[metric.name]) for image in images])]
-        for metric in result.metrics
-    ]
-    title = f"worst by {printable(result.metrics[0].name)}"
-    return [table(title, names, page) for page in pages(columns, names, width)]
-
-
-def render_pair(result: PairResult, console: Console) -> None:
-    """Print how alike two pictures are, one row a metric."""
     from rich.text import Text
 
-    say(console, Text(f"a: {printable(result.a)}\nb: {printable(result.b)}\n"))
-    similarities = [f"{result.similarity[metric.name]:.4f}" for metric in result.metrics]
-    names = [printable(metric.name) for metric in result.metrics]
-    console.print(table("metric", names, [Column("similarity", similarities)]), soft_wrap=False)
+GAP = 2  # spaces between columns
+_SHORTEST = 8  # columns that a label needs to stay apart from others
+FOLD = 14  # names and headers longer than this may fold to make room
+_WORDS = 34  # words beside numbers fold beyond this,
+_FEW_WORDS = 16  # and have no column of their own below this
+_MARKS = {Mark.BEST: ("*", "bold"), Mark.SECOND: ("+", "underline")}
+_LEGEND = {Mark.BEST: "* best, + second"}
 
 
-def _score_columns(result: ScoreResult, sort: str | None) -> Iterator[list[Column]]:
-    """The columns of the score table in groups that stay together."""
-    subjects, total = sorted_subjects(result, sort), result.inputs
-    counts = [
-        Column("refs", [f"{subject.references:,}" for subject in subjects], f"{total.reference_images:,}"),
-        Column("gens", [f"{subject.generations:,}" for subject in subjects], f"{total.generation_images:,}"),
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers or short texts.
+
+    Attributes:
+        header: its title; a long one folds.
+        cells: one a row, never folded unless `room` says so.
+        foot: that of the aggregate row.
+        room: where given, cells longer than this fold.
+        justify: to which side the cells go.
+        group: neighbours of one group stay together.
+    """
+
+    header: str
+    cells: Sequence[str | Text]
+    foot: str = ""
+    room: int | None = None
+    justify: Literal["left", "right"] = "right"
+    group: str = ""
+
+    @property
+    def width(self) -> int:
+        """Wide enough for every number; a long header folds."""
+        from rich.cells import cell_len
+
+        cells = max(map(cell_len, map(str, [*self.cells, self.foot])))
+        words = re.split(f"[ \n{BREAK}]", self.header.rstrip())
+        header = min(max(map(cell_len, words)), FOLD) + self.header.endswith("  ") * GAP
+        return max(min(cells, self.room or cells), header)
+
+    @property
+    def title(self) -> str:
+        """The header, broken where it may break if it must."""
+        header = self.header.replace(GLUE, " ")
+        whole = header.replace(BREAK, "")
+        return whole if len(whole) <= self.width else header.replace(BREAK, "\n")
+
+
+def render(document: Document, console: Console) -> None:
+    """Print a document, an empty line below each block; what a reader must not miss comes last."""
+    last: list[str] = []
+    for block in document.blocks:
+        if block.where == "page":
+            continue
+        if isinstance(block, Findings):
+            last += [one.line() for one in block.found]
+        elif isinstance(block, Panel) and block.few != []:
+            show_table(console, block.table if block.few is None else block.table.only(block.few))
+        elif isinstance(block, Prose) and block.lines:
+            first, *rest = block.lines
+            say(console, f"{block.title} {first}".strip(), *rest, "")
+    say(console, *last)
+
+
+def pages(
+    groups: Iterable[Sequence[Column]], names: Sequence[str], width: int, fold: int = FOLD
+) -> list[list[Column]]:
+    """Columns dealt out to tables of a width that all begin with the names, groups whole.
+
+    Args:
+        groups: of columns that stay together, if the width holds them at all.
+        names: of the rows.
+        width: of the terminal.
+        fold: names that are longer may fold to make room.
+    """
+    room = room_beside(names, width, fold)
+    dealt: list[list[Column]] = []
+    left = 0
+    for group in groups:
+        for part in [group] if _needed(group) <= room else [[column] for column in group]:
+            if not dealt or _needed(part) > left:
+                dealt.append([])
+                left = room
+            dealt[-1] += part
+            left -= _needed(part)
+    return dealt
+
+
+def room_beside(names: Sequence[str], width: int, fold: int = FOLD) -> int:
+    """How many columns of a width are left beside names, of which longer ones may fold or be shortened."""
+    from rich.cells import cell_len
+
+    return width - min(max(map(cell_len, names), default=0), fold)
+
+
+def _needed(group: Sequence[Column]) -> int:
+    return sum(column.width + GAP for column in group)
+
+
+def _shortened(names: Sequence[str], room: int) -> Sequence[str]:
+    """Names as they are where two lines hold them whole, word by word; the others without their middle."""
+    from rich.cells import cell_len
+
+    def holds(name: str) -> bool:
+        return cell_len(name) <= room or (
+            cell_len(name) < 2 * room and max(map(cell_len, name.split()), default=0) <= room
+        )
+
+    if all(map(holds, names)):
+        return names
+    from nearid_cli.reports.labels import apart
+
+    return [
+        name if holds(name) else label
+        for name, label in zip(names, apart(names, max(room, _SHORTEST)), strict=True)
     ]
-    if copied := copies(result):
-        cells = [f"{copied.get(subject.subject, 0):,}" for subject in subjects]
-        counts.append(Column("copies", cells, f"{sum(copied.values()):,}"))
-    names = [metric.name for metric in result.metrics]
-    for name in names:
-        cells = [score_figure(subject.scores[name].score, subject.scores[name].ci95) for subject in subjects]
-        aggregate = result.aggregate[name]
-        column = Column(printable(name), cells, score_figure(aggregate.score, aggregate.ci95))
-        yield [*counts, column] if name == names[0] else [column]
 
 
-def _context_columns(result: ScoreResult, sort: str | None) -> list[Column]:
-    """The numbers that put the first metric's scores into context."""
-    first = result.metrics[0].name
-    rows: list[SubjectScores | AggregateScores] = [
-        *(subject.scores[first] for subject in sorted_subjects(result, sort)),
-        result.aggregate[first],
+def show_table(console: Console, made: model.Table) -> None:
+    """Print a table in as many pieces as the width asks for, and below it what must be known to read it."""
+    show(console, fitted(made, console.width))
+    if made.notes:
+        say(console, *made.notes, "")
+    if legend := made.legend(_LEGEND, "terminal"):
+        say(console, legend, "")
+
+
+def fitted(made: model.Table, width: int) -> list[Table]:
+    """The table in pieces that fit a width, all of which begin with the names of the rows.
+
+    Columns of one group stay together. Words stand at the end of the rows, or as near to the first number as the width
+    allows: beside it, or below it. Numbers by a metric are tables of their own under its name.
+    """
+    header, *names = _beside(made.shown_names)
+    rows, foot = names[: made.size], names[-1] if made.foot else ""
+    tables = []
+    for by, part in groupby((c for c in made.shown if not c.page), key=lambda column: column.by):
+        title = f"by {model.safe(by)}" if by else header
+        columns = [_spelled(column, made) for column in part]
+        for page in _dealt(columns, [title, *names], width, made.fold):
+            tables.append(table(title, rows, page, foot, None if made.whole else width))
+    return tables
+
+
+def _beside(columns: Sequence[model.Column]) -> list[str]:
+    """The names of each row as one text, each under the one above, and their titles before all."""
+    from rich.cells import cell_len
+
+    cells = [[one.plain_title, *(one.spelled(place) for place in range(len(one.cells)))] for one in columns]
+    widths = [max(map(cell_len, column)) for column in cells]
+    return [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in zip(*cells, strict=True)
     ]
-    columns = []
-    for key in (*CONTEXT, "margin"):
-        values = [getattr(row, key) for row in rows]
-        if any(value is not None for value in values):
-            *cells, foot = map(figure, values)
-            columns.append(Column(key, cells, foot))
-    return columns
 
 
-def _of_all(result: ScoreResult) -> str:
-    """The intervals for which the tables have no room: of the aggregate's further numbers, by the first metric."""
-    first = result.metrics[0].name
-    scores = result.aggregate[first]
-    found = [
-        f"{number} {number_figure(scores, number)}"
-        for number in ("retention", "identification")
-        if getattr(scores, f"{number}_ci95") is not None
-    ]
-    return (
-        f"Aggregate by {printable(first)}, 95 % intervals over subjects: {', '.join(found)}." if found else ""
+def _spelled(column: model.Column, made: model.Table) -> Column:
+    """A column with its cells spelled, the best two marked."""
+    from rich.text import Text
+
+    texts = [column.spelled(place, "terminal") for place in range(len(column.cells))]
+    cells: list[str | Text] = list(texts)
+    ranked = any(one in mark for mark in column.marks for one in _MARKS)
+    if ranked:
+        for place, text in enumerate(texts):
+            found = next((one for one in _MARKS if one in column.mark(place)), Mark.NONE)
+            sign, style = _MARKS.get(found, (" ", ""))
+            cells[place] = Text.assemble((text, style), f" {sign}")
+    return Column(
+        f"{model.safe(column.title)}{'  ' if ranked else ''}",
+        cells[: made.size],
+        str(cells[-1]) if made.foot else "",
+        _WORDS if column.kind.folds else None,
+        "left" if column.kind.text else "right",
+        column.group,
     )
 
 
-def findings(result: ScoreResult) -> list[str]:
-    """What a reader of the numbers must not miss, a line each: what `input_findings` says, and rough intervals."""
-    return [*input_findings(result), *rough_intervals(result)]
+def _dealt(columns: Sequence[Column], names: Sequence[str], width: int, fold: int) -> list[list[Column]]:
+    """The columns dealt out to tables, words where they are read beside their numbers."""
+    words = next((column for column in columns if column.room), None)
+    grouped = groupby((c for c in columns if c is not words), key=lambda column: column.group)
+    groups = [part for name, own in grouped for part in ([[*own]] if name else [[one] for one in own])]
+    if words is None:
+        return pages(groups, names, width, fold)
+    if len(whole := pages([*groups, [words]], names, width, fold)) == 1 or not groups:
+        return whole
+    first, *rest = [column for group in groups for column in group]
+    room = room_beside(names, width, fold) - first.width - 2 * GAP
+    if room >= _FEW_WORDS:
+        beside = [first, replace(words, room=min(room, _WORDS))]
+    else:
+        below = [f"{cell}\n{said}" for cell, said in zip(first.cells, words.cells, strict=True)]
+        beside = [replace(first, cells=below, room=first.width)]
+    return pages([beside, rest], names, width, fold)
 
 
-def input_findings(result: ScoreResult) -> list[str]:
-    """What was wrong with the pictures: a line each for copies, skipped pictures, unmatched subjects."""
-    copied = [f"{image.path} copies {image.copy_of}" for image in result.images if image.copy_of is not None]
-    skipped = [f"{picture.path} ({picture.reason})" for picture in result.inputs.skipped]
-    unmatched = result.inputs.unmatched
-    lines = []
-    if copied:
-        lines.append(
-            f"{count(len(copied), 'copied reference')} among the generations, scored too high: {some(copied)}"
+def show(console: Console, tables: Iterable[Table]) -> None:
+    """Print tables, an empty line below each."""
+    for one in tables:
+        console.print(one, soft_wrap=False)
+        console.print()
+
+
+def say(console: Console, *lines: str | Text, indent: int = 0) -> None:
+    """Print sentences, broken at spaces where the console has a width of its own. Markup is shown, not obeyed.
+
+    A command at the end of one is never broken, so that it can be copied: it goes below where it does not fit beside.
+    """
+    from rich.text import Text
+
+    for line in lines:
+        text = Text(line) if isinstance(line, str) else line
+        for piece in [text] if console.soft_wrap else _broken(text, console, console.width - indent):
+            console.print(Text(" " * indent) + piece, soft_wrap=True)
+
+
+def _broken(text: Text, console: Console, width: int) -> list[Text]:
+    if text.cell_len <= width:
+        return [text]
+    found = re.fullmatch(r"(.*:) (nearid .*)", text.plain)
+    words = text[: found.end(1)] if found else text.copy()
+    words.plain = words.plain.replace(" %", f"{GLUE}%")  # a number keeps its unit
+    pieces = [*words.wrap(console, width, overflow="fold")]
+    for piece in pieces:
+        piece.plain = piece.plain.replace(GLUE, " ").rstrip()
+    return [*pieces, text[found.start(2) :]] if found else pieces
+
+
+def table(
+    header: str, names: Sequence[str], columns: Sequence[Column], foot: str = "", width: int | None = None
+) -> Table:
+    """One row a name. Names fold where the width asks for it, numbers do not. Markup is shown, not obeyed.
+
+    Args:
+        header: of the names.
+        names: of the rows.
+        columns: of numbers or short texts.
+        foot: the name of the last row, if the columns have one.
+        width: of the terminal; names that two lines do not hold there lose their middle, and stay apart. None for names
+            that must be whole, such as paths.
+    """
+    if width is not None:
+        names = _shortened(names, width - _needed(columns))
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(
+        box=box.SIMPLE,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, GAP - 1, 0, 0),  # the box's own divider is the other space
+        show_footer=bool(foot),
+        footer_style="bold",
+    )
+    made.add_column(Text(header), Text(foot), overflow="fold")
+    for column in columns:
+        made.add_column(
+            Text(column.title), column.foot, justify=column.justify, width=column.width, overflow="fold"
         )
-    if skipped:
-        lines.append(f"{count(len(skipped), 'picture')} skipped: {some(skipped)}")
-    lines += repeats(result.inputs)
-    lines += _unlike_themselves(result)
-    if unmatched:
-        lines.append(f"{len(unmatched):,} unmatched: {some(unmatched)}")
-    return lines
-
-
-def _unlike_themselves(result: ScoreResult) -> list[str]:
-    """Subjects whose references are no more alike than their generations are to strangers."""
-    lines = []
-    for metric in result.metrics:
-        found = [
-            f"{subject.subject} (ceiling {scores.ceiling:.3f}, floor {scores.floor:.3f})"
-            for subject in result.subjects
-            if (scores := subject.scores[metric.name]).ceiling is not None
-            and scores.floor is not None
-            and scores.ceiling <= scores.floor
-        ]
-        if found:
-            lines.append(
-                f"by {metric.name}, the references of {count(len(found), 'subject')} are no more alike than those of "
-                f"strangers: {some(found)}; several subjects may lie in one folder (nearid layout shows how folders "
-                "are read), or the metric cannot tell these apart"
-            )
-    return lines
+    for i, name in enumerate(names):
+        cells = (column.cells[i] for column in columns)
+        made.add_row(Text(name), *(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+    return made

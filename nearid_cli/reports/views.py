@@ -5,21 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports.compare_terminal import render_compare
-from nearid_cli.reports.files import (
-    COMPARE_EXTENSIONS,
-    GATE_EXTENSIONS,
-    RESULT_EXTENSIONS,
-    check_outputs,
-    write,
-)
+from nearid_cli.reports import formats
+from nearid_cli.reports.document import document
+from nearid_cli.reports.files import DEFAULT_THUMBNAILS, check_outputs, write_document
 from nearid_cli.reports.gate_terminal import render_gate
-from nearid_cli.reports.order import default_sort
-from nearid_cli.reports.sheet import Column, image_sheet, method_sheet, subject_sheet
-from nearid_cli.reports.terminal import render_pair, render_score
+from nearid_cli.reports.scores import images_document
+from nearid_cli.reports.terminal import render
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 
 if TYPE_CHECKING:
@@ -44,14 +38,11 @@ def html(result: ScoreResult | CompareResult | PairResult | GateResult) -> str:
         highlight=False,
         emoji=False,
     )
-    if isinstance(result, ScoreResult):
-        render_score(result, console)
-    elif isinstance(result, CompareResult):
-        render_compare(result, console, default_sort(result))
-    elif isinstance(result, GateResult):
-        render_gate(result, console)
+    made = document(result)
+    if made.kind == "gate":
+        render_gate(made.result, console)
     else:
-        render_pair(result, console)
+        render(made, console)
     return console.export_html(code_format=_PRE, inline_styles=True)
 
 
@@ -59,15 +50,9 @@ def frame(result: ScoreResult | CompareResult, images: bool) -> pd.DataFrame:
     """The table of the result's CSV file, or of `--images`, as a data frame."""
     import pandas as pd
 
-    if images:
-        sheet = image_sheet(result)
-    elif isinstance(result, CompareResult):
-        sheet = method_sheet(result, default_sort(result))
-    else:
-        sheet = subject_sheet(result, default_sort(result))
-    return pd.DataFrame(
-        {column.name: pd.Series(list(column.cells), dtype=_dtype(column)) for column in sheet}
-    )
+    table = (images_document(result) if images else document(result)).table
+    columns = table.stored() if table else ()
+    return pd.DataFrame({name: pd.Series(cells, dtype=_dtype(kind, cells)) for name, kind, cells in columns})
 
 
 def save(result: ScoreResult | CompareResult | GateResult, paths: Sequence[Path]) -> None:
@@ -79,15 +64,14 @@ def save(result: ScoreResult | CompareResult | GateResult, paths: Sequence[Path]
     """
     if not paths:
         raise UsageError("expected a file to write to, such as report.html, found none")
-    known = {ScoreResult: RESULT_EXTENSIONS, CompareResult: COMPARE_EXTENSIONS, GateResult: GATE_EXTENSIONS}
-    check_outputs(paths, known=known[type(result)])
-    sort = None if isinstance(result, GateResult) else default_sort(result)
+    made = document(result, thumbnails=DEFAULT_THUMBNAILS)
+    check_outputs(paths, known=formats.known(made.kind))
     for path in paths:
-        write(result, path, sort=sort)
+        write_document(made, path)
 
 
-def _dtype(column: Column) -> str | None:
+def _dtype(kind: type[Any], cells: Sequence[Any]) -> str | None:
     """Of the cells in pandas; None for what it makes of texts, which depends on its version."""
-    if column.type is int and None in column.cells:
+    if kind is int and None in cells:
         return "Int64"  # float64 would not hold whole numbers
-    return {str: None, bool: "bool", int: "int64", float: "float64"}[column.type]
+    return {str: None, bool: "bool", int: "int64", float: "float64"}[kind]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from nearid_cli.reports.figures import figure, method_name
-from nearid_cli.reports.ground import apart, ground, over_common
-from nearid_cli.reports.order import sorted_methods, sorted_subjects
-from nearid_cli.reports.provenance import made_by
+from nearid_cli.reports.blocks import Document
+from nearid_cli.reports.formats.base import Format
 from nearid_cli.reports.table import Column, Mark, Table
-from nearid_cli.results import CompareResult, Method, ScoreResult
 from nearid_cli.text import printable
 
 # `[` and `*` after the end of a row would be options of that command; the quote, the ligatures `--`, `<<` and
@@ -35,46 +32,16 @@ _ESCAPES = str.maketrans(
 _LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")
 
 
-def to_latex(result: ScoreResult | CompareResult, sort: str | None = None) -> str:
-    r"""The scores as a complete `table`: `\usepackage{booktabs}`, then `\input` it.
+class Latex(Format):
+    """The columns of the document's table that a paper shows."""
 
-    A score result gives subjects by metrics and their mean; a comparison methods by metrics, the best bold and the
-    second underlined, as in `Method.ranks`. What made the numbers is in comments on top.
+    extension = ".tex"
+    holds = ("score", "compare", "benchmark")
+    place = 6
 
-    Args:
-        result: what to show.
-        sort: order of subjects as in `sorted_subjects`; of methods, for a comparison, as in `sorted_methods`.
-
-    Raises:
-        UsageError: `sort` names nothing to sort by.
-    """
-    names = [metric.name for metric in result.metrics]
-    if isinstance(result, CompareResult):
-        over = f"the {ground(result)}" if apart(result) else "subjects"
-        methods = sorted_methods(over_common(result), sort)
-        label, rows = "compare", [_method_row(method, names) for method in methods]
-        caption = f"Mean cosine similarity over {over}. Best in bold, second underlined."
-        header = ["method", *names]
-    else:
-        label, rows = "score", _subject_rows(result, names, sort)
-        caption = "Mean cosine similarity of the generations of each subject to its references."
-        header = ["subject", *names]
-    lines = [
-        *(f"% {printable(fact)}" for fact in made_by(result)),
-        r"\begin{table}",
-        r"  \centering",
-        rf"  \caption{{{caption}}}",
-        rf"  \label{{tab:nearid-{label}}}",
-        rf"  \begin{{tabular}}{{l{'r' * len(names)}}}",
-        r"    \toprule",
-        _row(map(escape, header)),
-        r"    \midrule",
-        *rows,
-        r"    \bottomrule",
-        r"  \end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    def render(self, document: Document) -> str:
+        """A complete `table`, with what made the numbers in comments on top."""
+        return latex_table(document.table, document.made_by) if document.table else ""
 
 
 _MARKS = {Mark.BEST: r"\textbf", Mark.SECOND: r"\underline"}
@@ -132,32 +99,6 @@ def escape(text: str) -> str:
     100\%\_{[}a{]}-{}-é\textbackslash{}n
     """
     return _LIGATURE.sub("{}", printable(text).translate(_ESCAPES))
-
-
-def _subject_rows(result: ScoreResult, names: Sequence[str], sort: str | None) -> list[str]:
-    rows = [
-        _row([escape(subject.subject), *(_number(subject.scores[name].score) for name in names)])
-        for subject in sorted_subjects(result, sort)
-    ]
-    mean = _row(["mean", *(_number(result.aggregate[name].score) for name in names)])
-    return [*rows, r"    \midrule", mean]
-
-
-def _method_row(method: Method, names: Sequence[str]) -> str:
-    cells = []
-    for name in names:
-        number = _number(method.result.aggregate[name].score)
-        mark = {1: r"\textbf", 2: r"\underline"}.get(method.ranks[name] or 0)
-        cells.append(f"{mark}{{{number}}}" if mark else number)
-    return _row([escape(method_name(method)), *cells])
-
-
-def _number(value: float) -> str:
-    """A number with a minus that is one, and not a hyphen."""
-    text = figure(value)
-    if text == "-":
-        return "--"
-    return f"$-${text[1:]}" if text.startswith("-") else text
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -1,0 +1,105 @@
+"""What a document is made of: tables, sentences and findings, in the order of a page.
+
+A renderer decides how a block looks, never what is in it. In a terminal findings come last, where one looks; on a page
+what folds away does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nearid_cli.reports.figures import some
+from nearid_cli.reports.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A piece of a document.
+
+    Attributes:
+        where: who alone shows it: a `terminal`, or a `page` such as Markdown; empty for both.
+        folded: on a page it is folded away under these words.
+        rank: where a page must be short, the pieces with the lowest ranks get room first.
+    """
+
+    where: Literal["", "terminal", "page"] = ""
+    folded: str = ""
+    rank: int = 0
+
+
+@dataclass(frozen=True)
+class Prose(Block):
+    """Sentences, a line each, under a title where there is one; a list if they are `listed`."""
+
+    lines: Sequence[str]
+    title: str = ""
+    listed: bool = False
+
+
+@dataclass(frozen=True)
+class Panel(Block):
+    """A table. A terminal shows a `few` of its rows where they are given."""
+
+    table: Table
+    few: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a reader of the numbers must not miss, and what it is about.
+
+    Attributes:
+        text: a sentence, up to the names.
+        names: of pictures or subjects; the first ones are named, the rest is counted.
+        more: the rest of the sentence.
+    """
+
+    text: str
+    names: tuple[str, ...] = ()
+    more: str = ""
+
+    def line(self, most: int = 3) -> str:
+        """The sentence, with so many names.
+
+        >>> Finding("skipped: ", ("a", "b", "c"), "; see above").line(2)
+        'skipped: a, b and 1 more; see above'
+        """
+        return f"{self.text}{some(self.names, most) if self.names else ''}{self.more}"
+
+
+@dataclass(frozen=True)
+class Findings(Block):
+    """What a reader must not miss, a line each."""
+
+    found: Sequence[Finding]
+
+
+@dataclass(frozen=True)
+class Document:
+    """All that formats make files of.
+
+    Attributes:
+        kind: of what: `score`, `compare`, `gate`, `images` and so on; a format says which it holds.
+        result: what JSON and the HTML report are made of.
+        title: of a page.
+        blocks: for people, in order.
+        table: for data files, and for a paper.
+        made_by: what made the numbers, a line a fact, for comments.
+        facts: makes what a data file with room for it says of how its numbers were made.
+        judged: the verdicts of a gate on this result.
+        thumbnails: how many pictures an HTML report holds at most; None for none.
+        progress: whether to show how far the pictures are.
+    """
+
+    kind: str
+    result: Any
+    title: str = ""
+    blocks: tuple[Block, ...] = ()
+    table: Table | None = None
+    made_by: tuple[str, ...] = ()
+    facts: Callable[[], Mapping[str, Any]] = field(default=dict)
+    judged: Document | None = None
+    thumbnails: int | None = None
+    progress: bool = False

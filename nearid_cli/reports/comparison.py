@@ -1,0 +1,381 @@
+"""A comparison as a document: who is best, whether that is real, and whether the metrics agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nearid_cli.reports.blocks import Block, Document, Findings, Panel, Prose
+from nearid_cli.reports.conclusion import listed
+from nearid_cli.reports.figures import method_name
+from nearid_cli.reports.findings import conclusive_findings
+from nearid_cli.reports.ground import apart, ground, over_common
+from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
+from nearid_cli.reports.numbers import metric_columns
+from nearid_cli.reports.order import sorted_methods
+from nearid_cli.reports.pairing import how_paired
+from nearid_cli.reports.provenance import about_inputs, made_by
+from nearid_cli.reports.scores import without_rows
+from nearid_cli.reports.table import (
+    BREAK,
+    COUNT,
+    GLUE,
+    RECORD,
+    SCORE,
+    SIGNED,
+    TEXT,
+    TRUTH,
+    WORDS,
+    Column,
+    Kind,
+    Mark,
+    P,
+    Table,
+    named,
+)
+from nearid_cli.reports.trials import about_trials
+from nearid_cli.results import (
+    AggregateScores,
+    Agreement,
+    CompareResult,
+    Comparison,
+    Disagreement,
+    Method,
+    Methods,
+)
+from nearid_cli.results.compare import BETTER, SIGNIFICANT
+from nearid_cli.text import printable
+
+_AGREEMENT = "Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
+_SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
+_BRACKETS = "95 % intervals over subjects"
+_RANKS = {1: Mark.BEST, 2: Mark.SECOND}
+
+
+def compare_document(result: CompareResult, *, sort: str | None = None) -> Document:
+    """The document of a comparison.
+
+    Args:
+        result: what to show.
+        sort: order of methods as in `sorted_methods`; None for the best by the first metric first.
+
+    Raises:
+        UsageError: `sort` names neither `method` nor a metric.
+    """
+    methods = sorted_methods(result, sort or result.metrics[0].name)
+    facts = tuple(made_by(result, _about_methods(result)))
+    table = scores_table(result, methods)
+    return Document(
+        "compare",
+        result,
+        "nearid compare",
+        (
+            Panel(table),
+            *_apart(result, methods),
+            Prose(about_trials(result)),
+            Findings(conclusive_findings(result), rank=1),
+            *_differences(result, methods),
+            *_agreements(result),
+            *(
+                Panel(
+                    subjects_by_methods(methods, metric.name),
+                    where="page",
+                    folded=f"Scores by subject: {metric.name}",
+                    rank=3,
+                )
+                for metric in result.metrics
+            ),
+            Prose(facts, folded="What made it", listed=True, where="page", rank=1),
+        ),
+        table,
+        facts,
+        lambda: _bare(result),
+    )
+
+
+def _bare(result: CompareResult) -> dict[str, Any]:
+    """The comparison as JSON holds it, without subjects and images."""
+    methods = Methods(replace(one, result=without_rows(one.result)) for one in result.methods)
+    facts = replace(result, methods=methods).to_dict()
+    for method in facts["methods"]:
+        del method["result"]["subjects"], method["result"]["images"]
+    return facts
+
+
+def _about_methods(result: CompareResult) -> Iterator[str]:
+    """What was compared with what, a line a fact."""
+    chosen = "as asked for" if result.baseline_named else "the best by the first metric"
+    yield f"baseline: {result.baseline}, {chosen}"
+    for method in result.methods:
+        yield f"method {method.name}: {'; '.join(about_inputs(method.result.inputs))}"
+
+
+def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
+    """The methods by the numbers that are ranked, with all that data files hold of methods.
+
+    Where the ranked numbers are over less than what a method has, its own are in data files, too, as
+    `<metric>_own_<number>`. What it differs from the baseline is empty for the baseline itself.
+    """
+    own = apart(result)
+    ranked = over_common(result)
+    over = f", over the {ground(result)}" if own else ""
+    out = "; a method that copies references is not ranked" if len(result.ranked) < len(methods) else ""
+    marks = {
+        Mark.BEST: f"{over}{out}",
+        Mark.BETTER: f" than {printable(result.baseline)} with an adjusted p below {SIGNIFICANT}",
+    }
+    any_rank = any(rank for method in methods for rank in method.ranks.values())
+    table = methods_table(
+        [ranked.methods[one.name] for one in methods],
+        [metric.name for metric in result.metrics],
+        result.comparisons,
+        counted=own is None,
+        own=methods if own else (),
+        common=(len(result.common_subjects), result.common_prompts) if own else None,
+    )
+    return replace(
+        table,
+        caption="Mean cosine similarity over subjects.",
+        label="nearid-compare",
+        notes=tuple(missing_of_methods(ranked)),
+        marks=marks if any_rank else {},
+        brackets=_BRACKETS,
+    )
+
+
+def methods_table(
+    methods: Sequence[Method],
+    metrics: Sequence[str],
+    comparisons: Sequence[Comparison] = (),
+    *,
+    counted: bool = True,
+    own: Sequence[Method] = (),
+    common: tuple[int, int] | None = None,
+) -> Table:
+    """Methods by metrics, and the numbers of the first metric in context.
+
+    Args:
+        methods: with the numbers to show.
+        metrics: their names.
+        comparisons: with the baseline; data files hold them, and marks say who was shown to differ.
+        counted: whether people see how many subjects and generations a method has.
+        own: the same methods with numbers of their own, for data files.
+        common: how many subjects and prompts the numbers are over, for data files.
+    """
+    first, runs = metrics[0], [method.result for method in methods]
+    compared = {(one.metric, one.method): one for one in comparisons}
+    lacking, copied = any(one.lacking for one in methods), any(one.copies for one in methods)
+    columns = [
+        Column(
+            COUNT,
+            [run.inputs.subjects for run in runs],
+            "subjects" if counted and lacking else "",
+            "subjects",
+        ),
+        Column(COUNT, [len(run.images) for run in runs], "gens" if counted else "", "generations"),
+        *(
+            Column(COUNT, [number] * len(runs), name=f"common_{noun}")
+            for noun, number in zip(("subjects", "prompts"), common or (), strict=False)
+        ),
+        Column(COUNT, [one.copies for one in methods], "copies" if copied else "", "copies"),
+        Column(TRUTH, [one.copying for one in methods], name="copying"),
+    ]
+    columns = [replace(column, group="counts") for column in columns]
+    for metric in metrics:
+        found = [compared.get((metric, one.name)) for one in methods]
+        columns.append(Column(COUNT, [one.ranks.get(metric) for one in methods], name=f"{metric}_rank"))
+        columns += metric_columns(
+            metric,
+            AggregateScores,
+            [run.aggregate[metric] for run in runs],
+            group="counts" if metric == first else "",
+            marks=[_mark(one.ranks.get(metric), own) for one, own in zip(methods, found, strict=True)],
+            context=metric == first,
+            by=first,
+            pooled=not own,
+        )
+        if own:
+            scores = [one.result.aggregate[metric] for one in own]
+            columns += metric_columns(metric, AggregateScores, scores, prefix=f"{metric}_own")
+        if comparisons:
+            columns += _stored_differences(metric, found)
+    return Table(
+        (
+            named("method", [method_name(one) for one in methods]),
+            Column(TEXT, [one.name for one in methods], name="method"),
+        ),
+        tuple(columns),
+        noun="methods",
+    )
+
+
+def _mark(rank: int | None, comparison: Comparison | None) -> Mark:
+    """Which place a method has, and which way it differs from the baseline; nothing where it is not ranked."""
+    if rank is None:
+        return Mark.NONE
+    return _RANKS.get(rank, Mark.NONE) | _trend(comparison)
+
+
+def _trend(comparison: Comparison | None) -> Mark:
+    if comparison is None or not comparison.shown:
+        return Mark.NONE
+    return Mark.BETTER if comparison.verdict == BETTER else Mark.WORSE
+
+
+def _stored_differences(metric: str, found: Sequence[Comparison | None]) -> Iterator[Column]:
+    """What each method differs from the baseline by one metric, for data files."""
+
+    def column(number: str, kind: Kind) -> Column:
+        return Column(kind, [getattr(one, number, None) for one in found], name=f"{metric}_{number}")
+
+    yield replace(column("delta", SIGNED), intervals=[one.ci95 if one else None for one in found])
+    yield from (column(number, P) for number in ("p", "p_studentised", "p_holm", "p_adjusted"))
+    yield column("verdict", WORDS)
+    for number in ("wins", "ties", "losses", "prompts", "pairs", "unpaired"):
+        yield column(number, COUNT)
+
+
+def _apart(result: CompareResult, methods: Sequence[Method]) -> Iterator[Block]:
+    """Each method by itself, where that is not what is ranked."""
+    if own := apart(result):
+        table = methods_table(
+            [own.methods[one.name] for one in methods], [metric.name for metric in result.metrics]
+        )
+        yield Prose(["Each method over its own subjects and generations, not ranked:"])
+        yield Panel(replace(table, notes=tuple(missing_of_methods(own))))
+
+
+def _differences(result: CompareResult, methods: Sequence[Method]) -> Iterator[Block]:
+    """Each method minus the baseline, and what that is worth."""
+    if not result.comparisons:
+        return
+    why = "" if result.baseline_named else f" (best by {printable(result.metrics[0].name)})"
+    alike = len({(one.subjects, how_paired(one)) for one in result.comparisons}) == 1
+    over = f", {how_paired(result.comparisons[0])}" if alike else ""
+    yield Prose(
+        [
+            f"Each method minus {printable(result.baseline)}{why}{over}",
+            f"p: how often chance alone would differ as much; (adjusted): for {_adjusted_for(result)}",
+        ],
+        "Is the difference real?",
+    )
+    places = {method.name: place for place, method in enumerate(methods)}
+    for metric in result.metrics:
+        found = [one for one in result.comparisons if one.metric == metric.name]
+        found.sort(key=lambda one: places[one.method])
+        yield Panel(differences_table(metric.name, found, counted=not alike))
+    yield Prose(missing_differences(result))
+
+
+def _adjusted_for(result: CompareResult) -> str:
+    """What makes a difference look surer than it is, so far as it does here."""
+    ranked = len(result.ranked)
+    reasons = ["a mean that rests on few subjects"]
+    if ranked > 2:
+        reasons.insert(0, "comparing several methods")
+        if not result.baseline_named:
+            reasons.append("a baseline chosen as the best")
+    return listed(reasons)
+
+
+def differences_table(metric: str, found: Sequence[Comparison], counted: bool = True) -> Table:
+    """Methods minus the baseline by one metric.
+
+    Args:
+        metric: its name.
+        found: the comparisons, a row each.
+        counted: whether to say of each what it is over.
+    """
+    counts = ("subjects", "prompts", "pairs") if counted else ()
+    columns = (
+        Column(
+            SIGNED,
+            [one.delta for one in found],
+            "difference",
+            intervals=[one.ci95 for one in found],
+            marks=[_trend(one) for one in found],
+        ),
+        Column(WORDS, [one.verdict for one in found], "verdict"),
+        Column(P, [one.p for one in found], "p", group="p"),
+        Column(P, [one.p_adjusted for one in found], "p (adjusted)", group="p"),
+        Column(RECORD, [(one.wins, one.ties, one.losses) for one in found], f"wins/ties{BREAK}/losses"),
+        *(
+            Column(COUNT, [getattr(one, kind) for one in found], kind, group="counts")
+            for kind in counts
+            if any(getattr(one, kind) for one in found)
+        ),
+        Column(SCORE, [one.detectable for one in found], "detectable", page=True),
+    )
+    return Table((named(f"by {metric}", [one.method for one in found]),), columns, noun="methods")
+
+
+def _agreements(result: CompareResult) -> Iterator[Block]:
+    """How far the metrics agree, and what they rate most differently."""
+    if result.agreements:
+        yield Prose([_AGREEMENT], "Do the metrics agree?")
+        yield Panel(agreements_table(result), rank=1)
+    for metric in result.metrics[1:]:
+        found = [one for one in result.disagreements if one.metric == metric.name]
+        if found:
+            words = f"Where the metrics disagree most: {metric.name} ({len(found):,})"
+            table = disagreements_table(metric.name, result.metrics[0].name, found)
+            yield Panel(table, few=_most_telling(found), folded=words, rank=2)
+
+
+def agreements_table(result: CompareResult) -> Table:
+    """One row a pair of metrics, the levels beside each other."""
+    pairs = list(dict.fromkeys((one.a, one.b) for one in result.agreements))
+    levels: dict[str, list[Agreement]] = {}
+    for one in result.agreements:
+        levels.setdefault(one.level, []).append(one)
+    columns = [
+        column
+        for level, found in levels.items()
+        for column in (
+            Column(
+                SCORE, [one.kendall for one in found], f"{found[0].n:,}{GLUE}{level} Kendall", group=level
+            ),
+            Column(SCORE, [one.spearman for one in found], "Spearman", group=level),
+        )
+    ]
+    names = named("metrics", [f"{a}, {b}" for a, b in pairs])
+    return Table((names,), tuple(columns), noun="agreements", notes=tuple(missing_agreements(result)))
+
+
+def disagreements_table(metric: str, first: str, found: Sequence[Disagreement]) -> Table:
+    """What a metric ranks most differently from the first one."""
+    columns = (
+        Column(SCORE, [one.rank for one in found], f"rank{GLUE}by {metric}", group="ranks"),
+        Column(SCORE, [one.rank_against for one in found], f"rank{GLUE}by {first}", group="ranks"),
+        Column(SIGNED, [one.difference for one in found], "difference", group="ranks"),
+    )
+    names = named("most apart (0 lowest, 1 highest)", [_disagreeing(one) for one in found])
+    return Table((names,), columns, noun="disagreements", whole=True)
+
+
+def _disagreeing(one: Disagreement) -> str:
+    return f"{one.method} as a whole" if one.path is None else f"{one.method}: {one.path}"
+
+
+def _most_telling(found: Sequence[Disagreement]) -> list[int]:
+    """Methods, then generations in both directions: the first ones of each, by their places."""
+    kinds = (
+        [place for place, one in enumerate(found) if one.level == "methods"],
+        [place for place, one in enumerate(found) if one.level == "images" and one.difference > 0],
+        [place for place, one in enumerate(found) if one.level == "images" and one.difference < 0],
+    )
+    return [place for kind in kinds for place in kind[:_SHOWN]]
+
+
+def subjects_by_methods(
+    methods: Sequence[Method], metric: str, subjects: Sequence[str] | None = None
+) -> Table:
+    """The scores of one metric; a method may lack a subject. By default the subjects of all methods, as they come."""
+    scores = [{one.subject: one.scores[metric].score for one in method.result.subjects} for method in methods]
+    names = list({name: None for own in scores for name in own}) if subjects is None else subjects
+    columns = (
+        Column(SCORE, [own.get(name) for name in names], method_name(method))
+        for method, own in zip(methods, scores, strict=True)
+    )
+    return Table((named("subject", names),), tuple(columns), noun="subjects")

@@ -1,0 +1,75 @@
+"""The document of any result: the one place that asks what kind of result it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import Any
+
+from nearid_cli.reports.blocks import Document, Panel, Prose
+from nearid_cli.reports.comparison import compare_document
+from nearid_cli.reports.scores import score_document
+from nearid_cli.reports.table import Column, Kind, Table, named
+from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
+from nearid_cli.text import printable
+
+_SIMILARITY = Kind(float, "{:.4f}".format)
+
+
+def document(
+    result: ScoreResult | CompareResult | GateResult | PairResult,
+    *,
+    sort: str | None = None,
+    worst: int = 0,
+    baseline: ScoreResult | None = None,
+    gate: GateResult | None = None,
+    thumbnails: int | None = None,
+    progress: bool = False,
+) -> Document:
+    """All that formats make files of, and a terminal shows.
+
+    Args:
+        result: of any kind.
+        sort: order of subjects as in `sorted_subjects`, of a comparison's methods as in `sorted_methods`; by default
+            that of the result, and the best method by the first metric first.
+        worst: how many of the worst generations of a score result to show.
+        baseline: an earlier run than a score result; what changed since is shown.
+        gate: verdicts on this result.
+        thumbnails: how many pictures an HTML report holds at most; None for none.
+        progress: show how far the pictures are.
+
+    Raises:
+        UsageError: `sort` names nothing to sort by, or `worst` is negative.
+    """
+    made = _made(result, sort, worst, baseline)
+    judged = None if gate is None else document(gate)
+    return replace(made, judged=judged, thumbnails=thumbnails, progress=progress)
+
+
+@singledispatch
+def _made(result: Any, sort: str | None, worst: int, baseline: ScoreResult | None) -> Document:
+    raise TypeError(f"no document of a {type(result).__name__}")
+
+
+@_made.register
+def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult | None) -> Document:
+    return score_document(result, sort=sort, worst=worst, baseline=baseline)
+
+
+@_made.register
+def _(result: CompareResult, sort: str | None, *_: object) -> Document:
+    return compare_document(result, sort=sort)
+
+
+@_made.register
+def _(result: GateResult, *_: object) -> Document:
+    return Document("gate", result)
+
+
+@_made.register
+def _(result: PairResult, *_: object) -> Document:
+    names = [metric.name for metric in result.metrics]
+    similarity = Column(_SIMILARITY, [result.similarity[name] for name in names], "similarity")
+    table = Table((named("metric", names),), (similarity,), noun="metrics")
+    pictures = Prose([f"a: {printable(result.a)}", f"b: {printable(result.b)}"])
+    return Document("pair", result, blocks=(pictures, Panel(table)))

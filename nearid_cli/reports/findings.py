@@ -1,0 +1,160 @@
+"""What a reader of the numbers must not miss, a line each: copies, bad pictures, missing subjects, rough intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nearid_cli.reports.blocks import Finding
+from nearid_cli.reports.conclusion import conclusion_line
+from nearid_cli.reports.figures import some
+from nearid_cli.reports.pairing import pairing_lines
+from nearid_cli.results import CompareResult, Image, Inputs, Method, ScoreResult
+from nearid_cli.results.pairing import by_prompt, by_subject
+from nearid_cli.text import count, printable
+
+
+def findings(result: ScoreResult) -> list[str]:
+    """The lines of a score result."""
+    return [one.line() for one in score_findings(result)]
+
+
+def compare_findings(result: CompareResult) -> list[str]:
+    """The lines of a comparison, without its conclusion."""
+    return [one.line() for one in _of_methods(result)]
+
+
+def score_findings(result: ScoreResult) -> list[Finding]:
+    """Copies, skipped pictures, repeats, unmatched subjects, and intervals that rest on too little."""
+    return [*_input_findings(result), *map(Finding, rough_intervals(result))]
+
+
+def conclusive_findings(result: CompareResult) -> list[Finding]:
+    """What is ranked over what, copies, missing subjects and prompts, what was left out, and at last who won."""
+    return [*_of_methods(result), Finding(conclusion_line(result))]
+
+
+def _of_methods(result: CompareResult) -> list[Finding]:
+    whose: dict[Finding, list[str]] = {}
+    paired = pairing_lines(result)
+    for method in result.methods:
+        for one in [*_about(method), *map(Finding, paired.get(method.name, []))]:
+            whose.setdefault(one, []).append(method.name)
+    found = list(map(Finding, result.remarks))
+    for one, names in whose.items():
+        who = "every method" if len(names) == len(result.methods) else some(names)
+        found.append(replace(one, text=f"{who}: {one.text}"))
+    return found
+
+
+def _about(method: Method) -> list[Finding]:
+    """What is to be said about one method, each fact once."""
+    lines = []
+    result = method.result
+    if method.lacking:
+        lacked = f"lacks {count(len(method.lacking), 'subject')}, so its own scores are over fewer: "
+        lines.append(Finding(lacked, method.lacking))
+        lacking = set(map(printable, method.lacking))
+        rest = [
+            line for line in result.inputs.unmatched if printable(line).rpartition(": ")[0] not in lacking
+        ]
+        result = replace(result, inputs=replace(result.inputs, unmatched=tuple(rest)))
+    if method.copying:
+        ranked = any(rank is not None for rank in method.ranks.values())
+        copied = (
+            f"{method.copies:,} of {count(len(result.images), 'generation')} "
+            f"{'copies' if method.copies == 1 else 'copy'} a reference, which scores high "
+            f"without skill{'' if ranked else ', so it is not ranked'}"
+        )
+        lines.append(Finding(copied))
+        result = replace(result, images=())
+    return [*lines, *_input_findings(result)]
+
+
+def _input_findings(result: ScoreResult) -> Iterator[Finding]:
+    """What was wrong with the pictures."""
+    inputs = result.inputs
+    copied = tuple(
+        f"{image.path} copies {image.copy_of}" for image in result.images if image.copy_of is not None
+    )
+    if copied:
+        what = count(len(copied), "copied reference")
+        yield Finding(f"{what} among the generations, scored too high: ", copied)
+    if inputs.skipped:
+        skipped = tuple(f"{picture.path} ({picture.reason})" for picture in inputs.skipped)
+        yield Finding(f"{count(len(skipped), 'picture')} skipped: ", skipped)
+    yield from repeats(inputs)
+    yield from _unlike_themselves(result)
+    if inputs.unmatched:
+        yield Finding(f"{len(inputs.unmatched):,} unmatched: ", inputs.unmatched)
+
+
+def _unlike_themselves(result: ScoreResult) -> Iterator[Finding]:
+    """Subjects whose references are no more alike than their generations are to strangers."""
+    for metric in result.metrics:
+        found = tuple(
+            f"{subject.subject} (ceiling {scores.ceiling:.3f}, floor {scores.floor:.3f})"
+            for subject in result.subjects
+            if (scores := subject.scores[metric.name]).ceiling is not None
+            and scores.floor is not None
+            and scores.ceiling <= scores.floor
+        )
+        if found:
+            yield Finding(
+                f"by {metric.name}, the references of {count(len(found), 'subject')} are no more alike than those of "
+                "strangers: ",
+                found,
+                "; several subjects may lie in one folder (nearid layout shows how folders are read), or the metric "
+                "cannot tell these apart",
+            )
+
+
+def repeats(inputs: Inputs) -> Iterator[Finding]:
+    """Pictures that are there more than once, a line a kind."""
+    if inputs.same_generations:
+        yield Finding(
+            "", inputs.same_generations, " (was the seed not changed?), and count once in intervals"
+        )
+    for names, noun in ((inputs.repeated, "reference"), (inputs.repeated_distractors, "distractor")):
+        if names:
+            look, times = ("looks", "counts") if len(names) == 1 else ("look", "count")
+            yield Finding(
+                f"{count(len(names), noun)} {look} like another of the same subject (saved again?), "
+                f"and {times} once: ",
+                names,
+            )
+    for shared, noun in ((inputs.shared_references, "reference"), (inputs.shared_generations, "generation")):
+        if shared:
+            hardly = ", hardly to be told apart" if noun == "reference" else ""
+            be = "is" if len(shared) == 1 else "are"
+            yield Finding(f"{count(len(shared), noun)} {be} of several subjects{hardly}: ", shared)
+
+
+def rough_intervals(result: ScoreResult) -> list[str]:
+    """A line where intervals rest on 3 or 4 units: subjects for the aggregate, generations or prompts for a subject."""
+    from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
+
+    few_of_each = " or ".join(map(str, range(MIN_UNITS, FEW_UNITS)))
+    whose = []
+    subjects = len(result.subjects)
+    if MIN_UNITS <= subjects < FEW_UNITS:
+        whose.append(f"that of the aggregate on {subjects} subjects")
+    images = by_subject(result.images)
+    units = [_units(images.get(subject.subject, [])) for subject in result.subjects]
+    for noun in ("generations", "prompts"):
+        few = sum(MIN_UNITS <= number < FEW_UNITS and of == noun for number, of in units)
+        if few == subjects:
+            whose.append(f"those of subjects on {few_of_each} {noun} each")
+        elif few:
+            whose.append(f"those of {count(few, 'subject')} on {few_of_each} {noun} each")
+    return (
+        [f"rough intervals: {', '.join(whose)}; below {FEW_UNITS} they rest on an assumed shape"]
+        if whose
+        else []
+    )
+
+
+def _units(images: list[Image]) -> tuple[int, str]:
+    """How many units a subject's intervals have, and of what."""
+    prompts = by_prompt(images) or {}
+    return (len(prompts), "prompts") if len(prompts) > 1 else (len(images), "generations")

@@ -1,0 +1,70 @@
+"""The formats of files: which there are, what they hold, and which one an extension means.
+
+A module here defines one or several; nothing else needs to know of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from nearid_cli.errors import UsageError
+from nearid_cli.reports.blocks import Document
+from nearid_cli.reports.formats.base import FORMATS, Format
+from nearid_cli.text import printable
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+
+def known(kind: str, judged: bool = False) -> tuple[str, ...]:
+    """The extensions that a document may be written with.
+
+    Args:
+        kind: of the document, such as `score`.
+        judged: whether it has the verdicts of a gate.
+
+    >>> known("gate")
+    ('.json', '.md', '.xml')
+    """
+    kinds = {kind, "gate"} if judged else {kind}
+    found = sorted(FORMATS.values(), key=lambda one: one.place)
+    return tuple(one.extension for one in found if kinds.intersection(one.holds))
+
+
+def listed(kind: str) -> str:
+    """The same in words, for help.
+
+    >>> listed("images")
+    '.csv, .parquet or .jsonl'
+    """
+    *most, last = known(kind)
+    return f"{', '.join(most)} or {last}"
+
+
+def of_path(path: Path, extensions: tuple[str, ...]) -> Format | None:
+    """The format of a file by its extension; None for one that is no format of ours.
+
+    Raises:
+        UsageError: the extension is not one of these.
+    """
+    extension = path.suffix.lower()
+    found = FORMATS.get(extension)
+    if extension in extensions:
+        return found
+    if found is not None and found.elsewhere and len(extensions) > 1:
+        raise UsageError(f"cannot write {printable(path)}: {found.elsewhere}")
+    has = f"the extension {printable(extension)}" if extension else "no extension"
+    raise UsageError(f"cannot write {printable(path)}: it has {has}; known: {', '.join(extensions)}")
+
+
+def render(document: Document, path: Path) -> bytes:
+    """The content of a file in the format of its extension.
+
+    Raises:
+        UsageError: no format with this extension can hold the document.
+    """
+    found = of_path(path, known(document.kind, document.judged is not None))
+    data = found.render(document) if found else b""
+    return data if isinstance(data, bytes) else data.encode()

@@ -1,0 +1,22 @@
+"""The HTML report, one page."""
+
+from __future__ import annotations
+
+from nearid_cli.reports.blocks import Document
+from nearid_cli.reports.formats.base import Format
+
+
+class Html(Format):
+    """The report with plots and pictures, which `reports/html/` makes of the result itself."""
+
+    extension = ".html"
+    holds = ("score", "compare")
+    place = 7
+
+    def render(self, document: Document) -> str:
+        """The page with as many pictures as the document asks for."""
+        from nearid_cli.reports.html import embed, page_files, to_html
+
+        pictures = embed(page_files(document.result), document.thumbnails, document.progress)
+        gate = document.judged.result if document.judged else None
+        return to_html(document.result, pictures, gate)

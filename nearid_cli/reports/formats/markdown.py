@@ -1,0 +1,67 @@
+"""Documents as GitHub Markdown, short enough for a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nearid_cli.reports.blocks import Block, Document, Findings, Panel, Prose
+from nearid_cli.reports.formats.base import Format
+from nearid_cli.reports.gate_markdown import gate_markdown
+from nearid_cli.reports.markdown_text import (
+    LEGEND,
+    LIMIT,
+    Part,
+    bullets,
+    details,
+    escape,
+    table_part,
+)
+from nearid_cli.reports.markdown_text import document as joined
+
+_NAMED = 20
+"""So many names of a finding are listed; the rest is counted."""
+
+
+class Markdown(Format):
+    """What a reader must see, and folded away what each subject scored and what made the numbers."""
+
+    extension = ".md"
+    holds = ("score", "compare", "gate", "benchmark")
+    place = 5
+
+    def render(self, document: Document) -> str:
+        """A document that would be too long loses rows of its longest tables and says how many."""
+        return markdown(document)
+
+
+def markdown(document: Document, limit: int = LIMIT) -> str:
+    """The document in at most so many characters; verdicts of a gate come first."""
+    if document.kind == "gate":
+        return gate_markdown(document.result, limit)
+    parts = []
+    if document.judged:  # which may have a verdict for every subject: half of the room is left to the scores
+        parts.append(Part(0, (*markdown(document.judged, limit // 2).splitlines(), "")))
+    if document.title:
+        parts.append(Part(0, (f"# {document.title}", "")))
+    blocks = [block for block in document.blocks if block.where != "terminal"]
+    for block in sorted(blocks, key=lambda block: bool(block.folded)):
+        parts += [details(block.folded, part) if block.folded else part for part in _parts(block)]
+    return joined(parts, limit)
+
+
+def _parts(block: Block) -> Iterator[Part]:
+    if isinstance(block, Panel):
+        table = block.table
+        yield table_part(block.rank, table)
+        below = [*filter(None, [table.legend(LEGEND, escape=escape)]), *map(escape, table.notes)]
+        if below and not block.folded:
+            yield Part(0, (*below, ""))
+    elif isinstance(block, Findings) and block.found:
+        yield bullets(block.rank, "Findings", [escape(one.line(_NAMED)) for one in block.found])
+    elif isinstance(block, Prose) and block.lines:
+        heading = (f"## {escape(block.title)}", "") if block.title else ()
+        lines = [escape(line) for line in block.lines]
+        if block.listed:
+            yield Part(block.rank, heading, [f"- {line}" for line in lines], ("",), "facts")
+        else:
+            yield Part(0, (*heading, *lines, ""))

@@ -1,0 +1,260 @@
+"""A score result as a document: subjects by metrics, what puts the scores into context, and what must be known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nearid_cli.reports.blocks import Block, Document, Findings, Panel, Prose
+from nearid_cli.reports.figures import number_figure, some
+from nearid_cli.reports.findings import score_findings
+from nearid_cli.reports.missing import missing_scores
+from nearid_cli.reports.numbers import CONTEXT, DISTRACTORS, SCORE_ITSELF, metric_columns
+from nearid_cli.reports.order import copies, sorted_subjects, worst_images
+from nearid_cli.reports.provenance import about_inputs, made_by
+from nearid_cli.reports.table import CHANGE, COUNT, SCORE, TEXT, Column, Table, named
+from nearid_cli.reports.trials import about_trials
+from nearid_cli.results import Image, Metric, ScoreResult, Subjects, SubjectScores
+from nearid_cli.results.pairing import Matching, match_runs
+from nearid_cli.text import count, printable
+
+_OWN_COLUMNS = ("method", "path", "subject", "copy_of", "prompt", "seed")
+
+
+@dataclass(frozen=True)
+class Since:
+    """The baseline of a run, and what of both is put side by side."""
+
+    baseline: ScoreResult
+    matching: Matching
+
+    def comparable(self, metric: Metric) -> bool:
+        """Whether the baseline's numbers of this metric mean the same."""
+        return any(
+            metric.name == other.name and metric.comparable_with(other) for other in self.baseline.metrics
+        )
+
+    def changes(self, metric: Metric) -> dict[str, float]:
+        """Run minus baseline by subject, for those that both have; none where the metrics are not comparable."""
+        if not self.comparable(metric):
+            return {}
+        found = {one.subject: one.difference(metric.name) for one in self.matching.subjects}
+        return {subject: change for subject, change in found.items() if change is not None}
+
+    def mean_change(self, metric: Metric) -> float | None:
+        """Of all subjects that both have."""
+        changes = self.changes(metric).values()
+        return sum(changes) / len(changes) if changes else None
+
+
+def score_document(
+    result: ScoreResult, *, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
+) -> Document:
+    """The document of a score result.
+
+    Args:
+        result: what to show.
+        sort: order of subjects as in `sorted_subjects`.
+        worst: how many of the worst generations to show; 0 for none.
+        baseline: an earlier run; what changed since is shown.
+
+    Raises:
+        UsageError: `sort` names neither `subject` nor a metric, or `worst` is negative.
+    """
+    since = None if baseline is None else Since(baseline, match_runs(result, baseline))
+    table = subjects_table(result, sort, since)
+    made = [f"baseline: {baseline.inputs.generations}, {baseline.created}"] if baseline else []
+    facts = tuple(made_by(result, about_inputs(result.inputs)))
+    return Document(
+        "score",
+        result,
+        "nearid score",
+        (
+            Panel(metrics_table(result, since), where="page"),
+            Prose(_counted(result), where="page"),
+            Panel(table, folded="Scores by subject", rank=3),
+            Prose(list(_intervals_of_all(result)), where="terminal"),
+            Prose(missing_scores(result)),
+            Prose(list(_about_changes(result, since)) if since else []),
+            *_against_distractors(result),
+            *([Panel(worst_table(result, worst))] if worst else []),
+            Findings(score_findings(result), rank=2),
+            Prose([*facts, *made], folded="What made it", listed=True, where="page", rank=1),
+        ),
+        table,
+        facts,
+        lambda: bare(result),
+    )
+
+
+def bare(result: ScoreResult) -> dict[str, Any]:
+    """The result as JSON holds it, without subjects and images: what made the numbers."""
+    facts = without_rows(result).to_dict()
+    del facts["subjects"], facts["images"]
+    return facts
+
+
+def without_rows(result: ScoreResult) -> ScoreResult:
+    """The result without subjects and images."""
+    return replace(result, subjects=Subjects(), images=())
+
+
+def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | None = None) -> Table:
+    """Subjects by metrics, the aggregate as the foot; the numbers of the first metric in context.
+
+    Raises:
+        UsageError: `sort` names neither `subject` nor a metric.
+    """
+    subjects, total, copied = sorted_subjects(result, sort), result.inputs, copies(result)
+    names = [subject.subject for subject in subjects]
+    first = result.metrics[0].name
+    by = first if len(result.metrics) > 1 else ""
+    columns = [
+        Column(COUNT, [*(s.references for s in subjects), total.reference_images], "refs", "references"),
+        Column(COUNT, [*(s.generations for s in subjects), total.generation_images], "gens", "generations"),
+        Column(
+            COUNT,
+            [*(copied.get(name, 0) for name in names), sum(copied.values())],
+            "copies" if copied else "",
+            "copies",
+        ),
+    ]
+    columns = [replace(column, group="counts") for column in columns]
+    for metric in result.metrics:
+        name = metric.name
+        columns += metric_columns(
+            name,
+            SubjectScores,
+            [*(subject.scores[name] for subject in subjects), result.aggregate[name]],
+            group="counts" if name == first else "",
+            context=name == first,
+            by=by,
+        )
+    if since is not None:
+        changes = since.changes(result.metrics[0])
+        cells = [*map(changes.get, names), since.mean_change(result.metrics[0])]
+        columns.append(Column(CHANGE, cells, "change", by=by))
+    return Table(
+        (named("subject", [*names, "aggregate"], "subject"),),
+        tuple(columns),
+        foot=True,
+        caption="Mean cosine similarity of the generations of each subject to its references.",
+        label="nearid-score",
+        noun="subjects",
+    )
+
+
+def metrics_table(result: ScoreResult, since: Since | None = None) -> Table:
+    """The aggregate by each metric."""
+    scores = [result.aggregate[metric.name] for metric in result.metrics]
+    columns = [number.column(scores) for number in (SCORE_ITSELF, *CONTEXT)]
+    columns.append(Column(COUNT, [sum(copies(result).values())] * len(scores), "copies"))
+    if since is not None:
+        columns.append(Column(CHANGE, [since.mean_change(metric) for metric in result.metrics], "change"))
+    names = [metric.name for metric in result.metrics]
+    return Table((named("metric", names),), tuple(c for c in columns if c.known), noun="metrics")
+
+
+def _against_distractors(result: ScoreResult) -> Iterator[Block]:
+    """How far each metric tells the subjects from their look-alikes; nothing without distractors."""
+    scores = [result.aggregate[metric.name] for metric in result.metrics]
+    columns = tuple(column for number in DISTRACTORS if (column := number.column(scores)).known)
+    if columns:
+        names = [metric.name for metric in result.metrics]
+        yield Panel(Table((named("against distractors", names),), columns, noun="metrics"))
+        yield Prose(about_trials(result))
+
+
+def worst_table(result: ScoreResult, n: int) -> Table:
+    """The n worst generations by the first metric, worst first, with the scores of all metrics.
+
+    Raises:
+        UsageError: n is below 1.
+    """
+    images = worst_images(result, n)
+    scores = (
+        Column(SCORE, [image.scores[metric.name] for image in images], metric.name)
+        for metric in result.metrics
+    )
+    names = named(f"worst by {result.metrics[0].name}", [image.path for image in images])
+    return Table((names,), tuple(scores), noun="generations", whole=True)
+
+
+def _counted(result: ScoreResult) -> list[str]:
+    inputs = result.inputs
+    return [
+        f"{count(inputs.subjects, 'subject')}, {count(inputs.reference_images, 'reference')}, "
+        f"{count(inputs.generation_images, 'generation')}. Scores are mean cosine similarities, in brackets the "
+        "95 % interval. The aggregate is the unweighted mean over subjects; retention is a ratio of such means."
+    ]
+
+
+def _intervals_of_all(result: ScoreResult) -> Iterator[str]:
+    """The intervals for which a terminal has no room: of the aggregate's further numbers, by the first metric."""
+    first = result.metrics[0].name
+    scores = result.aggregate[first]
+    found = [
+        f"{number} {number_figure(scores, number)}"
+        for number in ("retention", "identification")
+        if getattr(scores, f"{number}_ci95") is not None
+    ]
+    if found:
+        yield f"Aggregate by {printable(first)}, 95 % intervals over subjects: {', '.join(found)}."
+
+
+def _about_changes(result: ScoreResult, since: Since) -> Iterator[str]:
+    """Over what the changes are, and of which metrics there is none."""
+    matched = since.matching.subjects
+    compared = sum(one.takes_part for one in matched)
+    yield f"The change is the mean over the {count(compared, 'subject')} that the baseline has, too."
+    if prompts := {prompt for one in matched for prompt in (*one.lacking_a, *one.lacking_b)}:
+        what = f"{count(len(prompts), 'prompt')} that only one of both has: {some(sorted(prompts))}"
+        yield f"It is over the prompts of a subject that both have, and leaves out {what}."
+    if unlike := [printable(metric.name) for metric in result.metrics if not since.comparable(metric)]:
+        yield (
+            f"No change for {', '.join(unlike)}: the baseline lacks it, or has another fingerprint or protocol."
+        )
+
+
+def images_document(result: Any) -> Document:
+    """Every generation of a result: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, labels, scores.
+
+    Each label is a column of its name, each metric as well. With distractors `<metric>_margin` follows. A comparison
+    has `method` as its first column.
+    """
+    runs = result.runs
+    rows = [(method, image) for method, run in runs.items() for image in run.images]
+    images = [image for _, image in rows]
+    metrics = [metric.name for metric in result.metrics]
+    known = [name for name in ("prompt", "seed") if any(getattr(one, name) is not None for one in images)]
+    margins = any(image.margins for image in images)
+    columns = (
+        *([Column(TEXT, [method for method, _ in rows], name="method")] if None not in runs else []),
+        *(
+            Column(TEXT, [getattr(image, name) for image in images], name=name)
+            for name in ("path", "subject", "copy_of", *known)
+        ),
+        *_labels(images, metrics),
+        *(Column(SCORE, [image.scores[metric] for image in images], name=metric) for metric in metrics),
+        *(
+            Column(SCORE, [(one.margins or {}).get(metric) for one in images], name=f"{metric}_margin")
+            for metric in metrics
+            if margins
+        ),
+    )
+    return Document("images", result, table=Table(columns[:1], columns[1:]))
+
+
+def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]:
+    """A column for every label that some generation has; one that is called like another column is `label_<name>`.
+
+    Names that differ in case only are alike to many readers of tables, and so here.
+    """
+    taken = {*_OWN_COLUMNS, *(name.casefold() for metric in metrics for name in (metric, f"{metric}_margin"))}
+    for label in {name: None for image in images for name in image.labels}:
+        name = label
+        while name.casefold() in taken:
+            name = f"label_{name}"
+        taken.add(name.casefold())
+        yield Column(TEXT, [image.labels.get(label) for image in images], name=name)

@@ -18,8 +18,7 @@ from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.given import read_picture, read_side
 from nearid_cli.options import DEFAULT_METRICS, Leniency, OptionArguments
-from nearid_cli.reports import findings
-from nearid_cli.reports.verdict import compare_findings
+from nearid_cli.reports import document
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def score(
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         distractors=None if distractors is None else read_side(distractors, "distractors"),
     )
-    for line in findings(result):
+    for line in document(result).findings:
         logger.warning(line)
     return result
 
@@ -130,7 +129,7 @@ def compare(
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
     )
-    for line in compare_findings(result):
+    for line in document(result).findings:
         logger.warning(line)
     return result
 

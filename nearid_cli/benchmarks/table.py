@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from nearid_cli.errors import InputError
 from nearid_cli.files import replace_file
-from nearid_cli.reports import columns, markdown_text
-from nearid_cli.reports.latex import escape as latex_escape
+from nearid_cli.reports import markdown_text
+from nearid_cli.reports import terminal as columns
+from nearid_cli.reports.formats.latex import escape as latex_escape
 from nearid_cli.reports.sheet import Sheet
 from nearid_cli.reports.tabular import to_csv
 from nearid_cli.text import printable

@@ -134,7 +134,7 @@ def _say(line: str) -> None:
     with contextlib.suppress(BrokenPipeError), bars:  # nobody listens any more; the job goes on
         if sys.stderr.isatty() and len(line) > shutil.get_terminal_size().columns:
             from nearid_cli.cli import show
-            from nearid_cli.reports.columns import say
+            from nearid_cli.reports.terminal import say
 
             sentence = line.lstrip(" ")
             say(show.console(stderr=True), sentence, indent=len(line) - len(sentence))

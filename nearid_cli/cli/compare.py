@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
 from nearid_cli.errors import UsageError
+from nearid_cli.cli.outputs import Outputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
@@ -47,7 +47,7 @@ def compare(
     metrics: Metrics = DEFAULT_METRICS,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
-    outputs: show.Outputs,
+    outputs: Outputs,
     sort: Annotated[
         str | None,
         Flag(
@@ -65,8 +65,6 @@ def compare(
     """
     from nearid_cli import reports
     from nearid_cli.evaluate.methods import Contest
-    from nearid_cli.reports.compare_terminal import render_compare
-    from nearid_cli.reports.verdict import compare_findings
 
     shared.say_more(leniency.verbose)
     reports.check_outputs(outputs.output, outputs.images)
@@ -77,14 +75,8 @@ def compare(
         baseline, references=references, distractors=distractors, layout=how, leniency=leniency
     )
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
-    order = sort or reports.default_sort(result)
     outputs.give(
-        result,
-        partial(render_compare, sort=order),
-        compare_findings,
-        sort=order,
-        thumbnails=thumbnails,
-        progress=options.progress,
+        reports.document(result, sort=sort, thumbnails=thumbnails, progress=options.progress)
     )
 
 

@@ -50,7 +50,6 @@ def demo(
     from nearid_cli.evaluate.compare import compare
     from nearid_cli.evaluate.score import score
     from nearid_cli.options import Options
-    from nearid_cli.reports.compare_terminal import render_compare
 
     with doing("rendering pictures"):
         write_demo(folder)
@@ -68,14 +67,14 @@ def demo(
         options = Options(metrics=METRICS, cache=cache, progress=sys.stderr.isatty())
         results[output] = score(references, generations, options)
         reports.write(results[output], output)
-        reports.render_score(results[output], show.console())
+        reports.render(reports.document(results[output]), show.console())
     report = folder / "results" / "report.html"
     command = _command("compare", *results, "-o", report)
     typer.echo(f"\n# All three: which keeps the objects, and is the difference real?\n$ {command}")
     compared = compare({path.stem: result for path, result in results.items()})
     with doing(f"writing {printable(report)}"):
         reports.write(compared, report)
-    render_compare(compared, show.console())
+    reports.render(reports.document(compared), show.console())
     typer.echo(_ENDING.format(report=printable(report)))
 
 

@@ -20,6 +20,7 @@ from nearid_cli.cli.options import Format, with_flags
 from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.options import Flag
+from nearid_cli.reports import formats
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def check(
     ] = False,
     output: Annotated[
         tuple[Path, ...],
-        Flag("Also write .json, .md or .xml (JUnit); repeat for several.", "FILE", short="o"),
+        Flag(f"Also write {formats.listed('gate')} (JUnit); repeat for several.", "FILE", short="o"),
     ] = (),
     form: Format = "table",
 ) -> None:
@@ -89,7 +90,7 @@ def check(
     from nearid_cli import reports
     from nearid_cli.results.reading import read_result
 
-    reports.check_outputs(output, known=reports.GATE_EXTENSIONS)
+    reports.check_outputs(output, known=formats.known("gate"))
     rules, baseline = _rules(config, baseline)
     _keep_inputs(output, run, baseline)
     if update_baseline and baseline is None:

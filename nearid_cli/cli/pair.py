@@ -25,4 +25,4 @@ def pair(
     from nearid_cli.evaluate.pair import pair as run
 
     result = run(a, b, options)
-    show.result(result, form, reports.to_json, reports.render_pair)
+    show.result(reports.document(result), form, lambda made: reports.to_json(made.result), reports.render)

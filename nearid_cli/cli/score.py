@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,21 +9,9 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.cli.outputs import JudgedOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
-
-
-@dataclass(frozen=True)
-class ScoreOutputs(show.Outputs):
-    """As of any result, and JUnit XML."""
-
-    output: Annotated[
-        tuple[Path, ...],
-        Flag(
-            "Also write .json, .csv, .parquet, .md, .tex, .html or (with --gate) .xml; repeat for several.",
-            "FILE",
-            short="o",
-        ),
-    ] = ()
+from nearid_cli.reports import formats
 
 
 def score(
@@ -39,7 +25,7 @@ def score(
     metrics: Metrics = DEFAULT_METRICS,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
-    outputs: ScoreOutputs,
+    outputs: JudgedOutputs,
     sort: Annotated[
         str | None, Flag("Order of subjects: subject (by name), or a metric (worst first).", "KEY")
     ] = None,
@@ -68,22 +54,22 @@ def score(
     from nearid_cli.results.reading import read_score
 
     shared.say_more(leniency.verbose)
-    known = reports.COMPARE_EXTENSIONS if gate is None else reports.SCORE_EXTENSIONS
-    reports.check_outputs(outputs.output, outputs.images, known)
+    reports.check_outputs(outputs.output, outputs.images, formats.known("score", gate is not None))
     reports.check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None
     result = run(references, generations, options, layout=how, leniency=leniency, distractors=distractors)
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     outputs.give(
-        result,
-        partial(reports.render_score, sort=sort, worst=worst),
-        reports.findings,
-        sort=sort,
-        baseline=before if isinstance(before, ScoreResult) else None,
-        gate=verdicts,
-        thumbnails=thumbnails,
-        progress=options.progress,
+        reports.document(
+            result,
+            sort=sort,
+            worst=worst,
+            baseline=before if isinstance(before, ScoreResult) else None,
+            gate=verdicts,
+            thumbnails=thumbnails,
+            progress=options.progress,
+        )
     )
     if verdicts is not None:
         raise typer.Exit(finish(verdicts, "none" if outputs.form == "json" else "table"))

@@ -20,10 +20,7 @@ from nearid_cli.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nearid_cli.results import CompareResult, ScoreResult
-
 R = TypeVar("R")
-Scored = TypeVar("Scored", "ScoreResult", "CompareResult")
 
 # A file has no width; this one holds the default metrics with intervals side by side.
 _PIPE_WIDTH = 160
@@ -88,46 +85,6 @@ def result(
     json_text(to_json(found))
     for line in findings(found):
         typer.echo(f"warning: {line}", err=True)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where a result of score or compare goes."""
-
-    output: Annotated[
-        tuple[Path, ...],
-        Flag("Also write .json, .csv, .parquet, .md, .tex or .html; repeat for several.", "FILE", short="o"),
-    ] = ()
-    images: Annotated[
-        tuple[Path, ...], Flag("Write one row a generation: .csv, .parquet or .jsonl.", "FILE")
-    ] = ()
-    form: Format = "table"
-
-    def give(
-        self,
-        found: Scored,
-        render: Callable[[Scored, Console], object],
-        findings: Callable[[Scored], Iterable[str]],
-        **how: Any,
-    ) -> None:
-        """Write the files, print the result, and say what was written.
-
-        Args:
-            found: the result.
-            render: as for `result`.
-            findings: likewise.
-            **how: as for `reports.write`.
-        """
-        from nearid_cli import reports
-
-        for path in self.output:
-            with doing(f"writing {printable(path)}"):
-                reports.write(found, path, **how)
-        for path in self.images:
-            with doing(f"writing {printable(path)}"):
-                reports.write_images(found, path)
-        result(found, self.form, reports.to_json, render, findings)
-        wrote(*self.output, *self.images)
 
 
 def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:

@@ -7,7 +7,8 @@ what folds away does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from nearid_cli.reports.figures import some
@@ -71,9 +72,31 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings(Block):
-    """What a reader must not miss, a line each."""
+    """What a reader must not miss, a line each, and at last what it all comes to."""
 
     found: Sequence[Finding]
+    conclusion: str = ""
+
+    def lines(self, most: int = 3) -> list[str]:
+        """Everything, with so many names a finding."""
+        return [*(one.line(most) for one in self.found), *filter(None, [self.conclusion])]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a document says, in every format that is not made of the result itself.
+
+    Attributes:
+        title: of a page.
+        blocks: for people, in order.
+        table: for data files, and for a paper.
+        made_by: what made the numbers, a line a fact, for comments.
+    """
+
+    title: str = ""
+    blocks: tuple[Block, ...] = ()
+    table: Table | None = None
+    made_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,11 +106,8 @@ class Document:
     Attributes:
         kind: of what: `score`, `compare`, `gate`, `images` and so on; a format says which it holds.
         result: what JSON and the HTML report are made of.
-        title: of a page.
-        blocks: for people, in order.
-        table: for data files, and for a paper.
-        made_by: what made the numbers, a line a fact, for comments.
-        facts: makes what a data file with room for it says of how its numbers were made.
+        make: what it says; called once, and only by who wants it.
+        facts: what a data file with room for it says of how its numbers were made.
         judged: the verdicts of a gate on this result.
         thumbnails: how many pictures an HTML report holds at most; None for none.
         progress: whether to show how far the pictures are.
@@ -95,11 +115,30 @@ class Document:
 
     kind: str
     result: Any
-    title: str = ""
-    blocks: tuple[Block, ...] = ()
-    table: Table | None = None
-    made_by: tuple[str, ...] = ()
-    facts: Callable[[], Mapping[str, Any]] = field(default=dict)
+    make: Callable[[], Content]
+    facts: Callable[[], Mapping[str, Any]] = dict
     judged: Document | None = None
     thumbnails: int | None = None
     progress: bool = False
+
+    @cached_property
+    def content(self) -> Content:
+        """What it says."""
+        return self.make()
+
+    @property
+    def findings(self) -> list[str]:
+        """What a reader of the numbers must not miss, a line each; no conclusion."""
+        blocks = [block for block in self.content.blocks if isinstance(block, Findings)]
+        return [one.line() for block in blocks for one in block.found]
+
+    @property
+    def table(self) -> Table:
+        """For data files, and for a paper.
+
+        Raises:
+            ValueError: it has none. No format that needs one holds such a document.
+        """
+        if self.content.table is None:
+            raise ValueError(f"a document of the kind {self.kind} has no table")
+        return self.content.table

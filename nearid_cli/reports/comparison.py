@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
-from nearid_cli.reports.blocks import Block, Document, Findings, Panel, Prose
-from nearid_cli.reports.conclusion import listed
+from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose
+from nearid_cli.reports.conclusion import conclusion_line, listed
 from nearid_cli.reports.figures import method_name
-from nearid_cli.reports.findings import conclusive_findings
+from nearid_cli.reports.findings import compare_findings
 from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
 from nearid_cli.reports.numbers import metric_columns
 from nearid_cli.reports.order import sorted_methods
-from nearid_cli.reports.pairing import how_paired
+from nearid_cli.reports.pairing import how_all_paired, how_paired
 from nearid_cli.reports.provenance import about_inputs, made_by
-from nearid_cli.reports.scores import without_rows
 from nearid_cli.reports.table import (
     BREAK,
     COUNT,
@@ -42,7 +40,6 @@ from nearid_cli.results import (
     Comparison,
     Disagreement,
     Method,
-    Methods,
 )
 from nearid_cli.results.compare import BETTER, SIGNIFICANT
 from nearid_cli.text import printable
@@ -53,8 +50,8 @@ _BRACKETS = "95 % intervals over subjects"
 _RANKS = {1: Mark.BEST, 2: Mark.SECOND}
 
 
-def compare_document(result: CompareResult, *, sort: str | None = None) -> Document:
-    """The document of a comparison.
+def compare_content(result: CompareResult, sort: str | None = None) -> Content:
+    """What the document of a comparison says.
 
     Args:
         result: what to show.
@@ -66,15 +63,13 @@ def compare_document(result: CompareResult, *, sort: str | None = None) -> Docum
     methods = sorted_methods(result, sort or result.metrics[0].name)
     facts = tuple(made_by(result, _about_methods(result)))
     table = scores_table(result, methods)
-    return Document(
-        "compare",
-        result,
+    return Content(
         "nearid compare",
         (
             Panel(table),
             *_apart(result, methods),
             Prose(about_trials(result)),
-            Findings(conclusive_findings(result), rank=1),
+            Findings(compare_findings(result), conclusion_line(result), rank=1),
             *_differences(result, methods),
             *_agreements(result),
             *(
@@ -90,17 +85,7 @@ def compare_document(result: CompareResult, *, sort: str | None = None) -> Docum
         ),
         table,
         facts,
-        lambda: _bare(result),
     )
-
-
-def _bare(result: CompareResult) -> dict[str, Any]:
-    """The comparison as JSON holds it, without subjects and images."""
-    methods = Methods(replace(one, result=without_rows(one.result)) for one in result.methods)
-    facts = replace(result, methods=methods).to_dict()
-    for method in facts["methods"]:
-        del method["result"]["subjects"], method["result"]["images"]
-    return facts
 
 
 def _about_methods(result: CompareResult) -> Iterator[str]:
@@ -252,10 +237,10 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Iterator[B
         return
     why = "" if result.baseline_named else f" (best by {printable(result.metrics[0].name)})"
     alike = len({(one.subjects, how_paired(one)) for one in result.comparisons}) == 1
-    over = f", {how_paired(result.comparisons[0])}" if alike else ""
+    how = how_all_paired([one for one in result.comparisons if one.metric == result.metrics[0].name])
     yield Prose(
         [
-            f"Each method minus {printable(result.baseline)}{why}{over}",
+            f"Each method minus {printable(result.baseline)}{why}, {how}",
             f"p: how often chance alone would differ as much; (adjusted): for {_adjusted_for(result)}",
         ],
         "Is the difference real?",

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from nearid_cli.reports.blocks import Document, Panel, Prose
-from nearid_cli.reports.comparison import compare_document
-from nearid_cli.reports.scores import score_document
+from nearid_cli.reports.blocks import Content, Document, Panel, Prose
+from nearid_cli.reports.comparison import compare_content
+from nearid_cli.reports.scores import images_table, score_content
 from nearid_cli.reports.table import Column, Kind, Table, named
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 from nearid_cli.text import printable
@@ -53,23 +53,32 @@ def _made(result: Any, sort: str | None, worst: int, baseline: ScoreResult | Non
 
 @_made.register
 def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult | None) -> Document:
-    return score_document(result, sort=sort, worst=worst, baseline=baseline)
+    return Document("score", result, lambda: score_content(result, sort, worst, baseline), result.facts)
 
 
 @_made.register
 def _(result: CompareResult, sort: str | None, *_: object) -> Document:
-    return compare_document(result, sort=sort)
+    return Document("compare", result, lambda: compare_content(result, sort), result.facts)
 
 
 @_made.register
 def _(result: GateResult, *_: object) -> Document:
-    return Document("gate", result)
+    return Document("gate", result, Content)
 
 
 @_made.register
 def _(result: PairResult, *_: object) -> Document:
+    return Document("pair", result, lambda: _pair_content(result))
+
+
+def _pair_content(result: PairResult) -> Content:
     names = [metric.name for metric in result.metrics]
     similarity = Column(_SIMILARITY, [result.similarity[name] for name in names], "similarity")
     table = Table((named("metric", names),), (similarity,), noun="metrics")
     pictures = Prose([f"a: {printable(result.a)}", f"b: {printable(result.b)}"])
-    return Document("pair", result, blocks=(pictures, Panel(table)))
+    return Content(blocks=(pictures, Panel(table)))
+
+
+def images_document(result: ScoreResult | CompareResult) -> Document:
+    """The same of every generation, a row each."""
+    return Document("images", result, lambda: Content(table=images_table(result)), result.facts)

@@ -10,8 +10,7 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
 from nearid_cli.reports import formats
 from nearid_cli.reports.blocks import Document
-from nearid_cli.reports.document import document
-from nearid_cli.reports.scores import images_document
+from nearid_cli.reports.document import document, images_document
 from nearid_cli.results import CompareResult, GateResult, ScoreResult
 from nearid_cli.text import count, printable
 

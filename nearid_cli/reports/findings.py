@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nearid_cli.reports.blocks import Finding
-from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.figures import some
 from nearid_cli.reports.pairing import pairing_lines
 from nearid_cli.results import CompareResult, Image, Inputs, Method, ScoreResult
@@ -14,27 +13,13 @@ from nearid_cli.results.pairing import by_prompt, by_subject
 from nearid_cli.text import count, printable
 
 
-def findings(result: ScoreResult) -> list[str]:
-    """The lines of a score result."""
-    return [one.line() for one in score_findings(result)]
-
-
-def compare_findings(result: CompareResult) -> list[str]:
-    """The lines of a comparison, without its conclusion."""
-    return [one.line() for one in _of_methods(result)]
-
-
 def score_findings(result: ScoreResult) -> list[Finding]:
     """Copies, skipped pictures, repeats, unmatched subjects, and intervals that rest on too little."""
     return [*_input_findings(result), *map(Finding, rough_intervals(result))]
 
 
-def conclusive_findings(result: CompareResult) -> list[Finding]:
-    """What is ranked over what, copies, missing subjects and prompts, what was left out, and at last who won."""
-    return [*_of_methods(result), Finding(conclusion_line(result))]
-
-
-def _of_methods(result: CompareResult) -> list[Finding]:
+def compare_findings(result: CompareResult) -> list[Finding]:
+    """What is ranked over what, copies, missing subjects and prompts, and what was left out."""
     whose: dict[Finding, list[str]] = {}
     paired = pairing_lines(result)
     for method in result.methods:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nearid_cli.reports.columns import GAP, Column, pages, room_beside, say, show, table
 from nearid_cli.reports.gate_text import (
     STATUSES,
     baseline_figure,
@@ -18,6 +17,7 @@ from nearid_cli.reports.gate_text import (
     outcome,
     with_status,
 )
+from nearid_cli.reports.terminal import GAP, Column, pages, room_beside, say, show, table
 from nearid_cli.results import GateResult, Verdict
 
 if TYPE_CHECKING:

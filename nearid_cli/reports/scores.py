@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from nearid_cli.reports.blocks import Block, Document, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose
 from nearid_cli.reports.figures import number_figure, some
 from nearid_cli.reports.findings import score_findings
 from nearid_cli.reports.missing import missing_scores
@@ -15,7 +14,7 @@ from nearid_cli.reports.order import copies, sorted_subjects, worst_images
 from nearid_cli.reports.provenance import about_inputs, made_by
 from nearid_cli.reports.table import CHANGE, COUNT, SCORE, TEXT, Column, Table, named
 from nearid_cli.reports.trials import about_trials
-from nearid_cli.results import Image, Metric, ScoreResult, Subjects, SubjectScores
+from nearid_cli.results import CompareResult, Image, Metric, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Matching, match_runs
 from nearid_cli.text import count, printable
 
@@ -48,10 +47,10 @@ class Since:
         return sum(changes) / len(changes) if changes else None
 
 
-def score_document(
-    result: ScoreResult, *, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
-) -> Document:
-    """The document of a score result.
+def score_content(
+    result: ScoreResult, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
+) -> Content:
+    """What the document of a score result says.
 
     Args:
         result: what to show.
@@ -66,9 +65,7 @@ def score_document(
     table = subjects_table(result, sort, since)
     made = [f"baseline: {baseline.inputs.generations}, {baseline.created}"] if baseline else []
     facts = tuple(made_by(result, about_inputs(result.inputs)))
-    return Document(
-        "score",
-        result,
+    return Content(
         "nearid score",
         (
             Panel(metrics_table(result, since), where="page"),
@@ -84,20 +81,7 @@ def score_document(
         ),
         table,
         facts,
-        lambda: bare(result),
     )
-
-
-def bare(result: ScoreResult) -> dict[str, Any]:
-    """The result as JSON holds it, without subjects and images: what made the numbers."""
-    facts = without_rows(result).to_dict()
-    del facts["subjects"], facts["images"]
-    return facts
-
-
-def without_rows(result: ScoreResult) -> ScoreResult:
-    """The result without subjects and images."""
-    return replace(result, subjects=Subjects(), images=())
 
 
 def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | None = None) -> Table:
@@ -148,12 +132,12 @@ def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | 
 def metrics_table(result: ScoreResult, since: Since | None = None) -> Table:
     """The aggregate by each metric."""
     scores = [result.aggregate[metric.name] for metric in result.metrics]
-    columns = [number.column(scores) for number in (SCORE_ITSELF, *CONTEXT)]
+    columns = [one for number in (SCORE_ITSELF, *CONTEXT) if (one := number.column(scores)).known]
     columns.append(Column(COUNT, [sum(copies(result).values())] * len(scores), "copies"))
     if since is not None:
         columns.append(Column(CHANGE, [since.mean_change(metric) for metric in result.metrics], "change"))
     names = [metric.name for metric in result.metrics]
-    return Table((named("metric", names),), tuple(c for c in columns if c.known), noun="metrics")
+    return Table((named("metric", names),), tuple(columns), noun="metrics")
 
 
 def _against_distractors(result: ScoreResult) -> Iterator[Block]:
@@ -217,7 +201,7 @@ def _about_changes(result: ScoreResult, since: Since) -> Iterator[str]:
         )
 
 
-def images_document(result: Any) -> Document:
+def images_table(result: ScoreResult | CompareResult) -> Table:
     """Every generation of a result: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, labels, scores.
 
     Each label is a column of its name, each metric as well. With distractors `<metric>_margin` follows. A comparison
@@ -243,7 +227,7 @@ def images_document(result: Any) -> Document:
             if margins
         ),
     )
-    return Document("images", result, table=Table(columns[:1], columns[1:]))
+    return Table(columns[:1], columns[1:])
 
 
 def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]:

@@ -71,11 +71,11 @@ class Column:
 def render(document: Document, console: Console) -> None:
     """Print a document, an empty line below each block; what a reader must not miss comes last."""
     last: list[str] = []
-    for block in document.blocks:
+    for block in document.content.blocks:
         if block.where == "page":
             continue
         if isinstance(block, Findings):
-            last += [one.line() for one in block.found]
+            last += block.lines()
         elif isinstance(block, Panel) and block.few != []:
             show_table(console, block.table if block.few is None else block.table.only(block.few))
         elif isinstance(block, Prose) and block.lines:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.reports import formats
-from nearid_cli.reports.document import document
+from nearid_cli.reports.document import document, images_document
 from nearid_cli.reports.files import DEFAULT_THUMBNAILS, check_outputs, write_document
 from nearid_cli.reports.gate_terminal import render_gate
-from nearid_cli.reports.scores import images_document
 from nearid_cli.reports.terminal import render
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 
@@ -50,8 +49,7 @@ def frame(result: ScoreResult | CompareResult, images: bool) -> pd.DataFrame:
     """The table of the result's CSV file, or of `--images`, as a data frame."""
     import pandas as pd
 
-    table = (images_document(result) if images else document(result)).table
-    columns = table.stored() if table else ()
+    columns = (images_document(result) if images else document(result)).table.stored()
     return pd.DataFrame({name: pd.Series(cells, dtype=_dtype(kind, cells)) for name, kind, cells in columns})
 
 

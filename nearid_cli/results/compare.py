@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nearid_cli.results.base import Tabular, Tool, listed
 from nearid_cli.results.named import Named
-from nearid_cli.results.score import Interval, Metric, ScoreResult
+from nearid_cli.results.score import Interval, Metric, ScoreResult, Subjects
 from nearid_cli.text import count
 
 BETTER, WORSE = "better", "worse"
@@ -253,6 +254,15 @@ class CompareResult(Tabular):
     def ranked(self) -> tuple[Method, ...]:
         """The methods that do not copy references; all, where all copy."""
         return tuple(method for method in self.methods if not method.copying) or tuple(self.methods)
+
+    def facts(self) -> dict[str, Any]:
+        """The comparison as JSON-ready dictionaries and lists, without the subjects and images of its methods."""
+        bare = (replace(one.result, subjects=Subjects(), images=()) for one in self.methods)
+        methods = Methods(replace(one, result=result) for one, result in zip(self.methods, bare, strict=True))
+        facts = replace(self, methods=methods).to_dict()
+        for method in facts["methods"]:
+            del method["result"]["subjects"], method["result"]["images"]
+        return facts
 
     @property
     def runs(self) -> Mapping[str | None, ScoreResult]:

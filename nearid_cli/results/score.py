@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from nearid_cli.results.base import OneLine, Shown, Tabular, Tool, listed
 from nearid_cli.results.named import Named
@@ -295,6 +295,12 @@ class ScoreResult(Tabular):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subjects", Subjects(self.subjects))  # of a plain tuple, too
+
+    def facts(self) -> dict[str, Any]:
+        """The result as JSON-ready dictionaries and lists, without subjects and images."""
+        facts = replace(self, subjects=Subjects(), images=()).to_dict()
+        del facts["subjects"], facts["images"]
+        return facts
 
     @property
     def runs(self) -> Mapping[str | None, ScoreResult]:

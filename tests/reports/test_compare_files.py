@@ -38,7 +38,7 @@ def test_one_row_a_method(compared, tmp_path, extension):
     write(compared, path)
     frame = pd.read_csv(path) if extension == "csv" else pd.read_parquet(path)
     numbers = (
-        "rank", "score", "ci95_low", "ci95_high", "pair_mean", "ceiling", "floor", "retention", "identification",
+        "rank", "score", "ci95_low", "ci95_high", "pair_mean", "floor", "ceiling", "retention", "identification",
         "delta", "delta_low", "delta_high", "p", "p_studentised", "p_holm", "p_adjusted", "verdict", "wins", "ties",
         "losses", "prompts", "pairs", "unpaired",
     )  # fmt: skip

@@ -10,10 +10,10 @@ import pytest
 
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.compare_terminal import render_compare
-from nearid_cli.reports.verdict import compare_findings
+from nearid_cli.reports import document
 from nearid_cli.results import CompareResult, Skipped
 from tests.comparing import random_methods, scored
+from tests.printing import show as render_compare
 
 Render = Callable[..., str]
 
@@ -61,7 +61,7 @@ p: how often chance alone would differ as much; (adjusted): for comparing severa
 that rests on few subjects and a baseline chosen as the best
 
                                                     p  wins/ties
-by nearid               difference      p  (adjusted)    /losses
+by nearid               difference      p  (adjusted)    /losses  verdict
 ────────────────────────────────────────────────────────────────────────────────────────────────────
 wobbly     -0.009 [-0.027, +0.009]  0.359       0.586      3/1/4  no difference shown; at most 0.027
                                                                   either way (95 %)
@@ -69,7 +69,7 @@ dropped    -0.040 [-0.051, -0.029]  0.008       0.016      0/0/8  worse
 pasted     +0.396 [+0.222, +0.564]  0.008           -      8/0/0  not judged: it copies
 
                                                   p  wins/ties
-by hog                difference      p  (adjusted)    /losses
+by hog                difference      p  (adjusted)    /losses  verdict
 ─────────────────────────────────────────────────────────────────────────────────────
 wobbly   +0.040 [+0.029, +0.051]  0.008       0.016      8/0/0  better
 dropped  +0.040 [+0.029, +0.051]  0.008       0.016      8/0/0  better
@@ -181,7 +181,7 @@ def test_findings() -> None:
             "pasted": scored({"dog": [0.9] * 3}, copied=1),
         }
     )
-    assert compare_findings(result) == [
+    assert document(result).findings == [
         "ranked over what all ranked methods have: 1 of 2 subjects",
         "no floor, retention or identification side by side: the methods were scored against other strangers",
         "whole: 1 copied reference among the generations, scored too high: cat/0.png copies cat/1.jpg",
@@ -199,7 +199,7 @@ def test_findings() -> None:
 def test_what_is_true_of_every_method_is_said_once() -> None:
     unmatched = ("pen: 2 references, no generations",)
     methods = {name: scored({"cat": [0.5]}, unmatched=unmatched, copied=1) for name in "ab"}
-    assert compare_findings(compare(methods)) == [
+    assert document(compare(methods)).findings == [
         "every method: 1 of 1 generation copies a reference, which scores high without skill",
         "every method: 1 unmatched: pen: 2 references, no generations",
     ]

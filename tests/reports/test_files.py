@@ -13,9 +13,8 @@ import pytest
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.reports import (
-    COMPARE_EXTENSIONS,
-    SCORE_EXTENSIONS,
     check_outputs,
+    formats,
     to_json,
     write,
     write_images,
@@ -83,13 +82,13 @@ def test_csv_in_pandas(result, tmp_path):
     assert frame["copies"].tolist() == [0, 1]
     numbers = (
         "score",
-        "std",
         "ci95_low",
         "ci95_high",
+        "std",
         "min",
         "max",
-        "ceiling",
         "floor",
+        "ceiling",
         "retention",
         "identification",
     )
@@ -225,8 +224,8 @@ def test_outputs_are_checked_before_the_job(tmp_path):
         check_outputs([tmp_path / "a.txt"])
     with pytest.raises(UsageError, match=r"a\.xml: JUnit XML holds the verdicts of a gate: add --gate"):
         check_outputs([tmp_path / "a.xml"])
-    check_outputs([tmp_path / "a.xml"], known=SCORE_EXTENSIONS)
-    check_outputs([tmp_path / "a.tex"], known=COMPARE_EXTENSIONS)
+    check_outputs([tmp_path / "a.xml"], known=formats.known("score", judged=True))
+    check_outputs([tmp_path / "a.tex"], known=formats.known("compare"))
     with pytest.raises(UsageError, match="no extension"):
         check_outputs([tmp_path / "json"])
     with pytest.raises(UsageError, match=r"extension \.md; known: \.csv, \.parquet, \.jsonl"):

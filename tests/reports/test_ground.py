@@ -13,18 +13,17 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.compare_terminal import render_compare
+from nearid_cli.reports import document
 from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.files import write
+from nearid_cli.reports.formats.data import to_csv
 from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.html.page import to_html
 from nearid_cli.reports.html.pictures import Gallery
-from nearid_cli.reports.latex import to_latex
-from nearid_cli.reports.markdown import to_markdown
-from nearid_cli.reports.sheet import method_sheet
-from nearid_cli.reports.tabular import to_csv
 from nearid_cli.results import CompareResult
 from tests.comparing import random_methods, scored
+from tests.printing import show as render_compare
+from tests.printing import to_latex, to_markdown
 
 NONE = Gallery((), {}, "no pictures")
 BASE = {f"s{i:02d}": 0.95 - 0.02 * i for i in range(12)}
@@ -69,25 +68,23 @@ def test_terminal(planted: CompareResult, width: int, render: Callable[..., str]
 def test_markdown(planted: CompareResult) -> None:
     text = to_markdown(planted)
     ranked, own = text.split("Each method over its own subjects and generations, not ranked:")
-    assert re.search(r"\| whole \| \*\*0\.8", ranked)
-    assert re.search(r"\| picky \| <ins>0\.8[^|]*▼ \|", ranked)
-    assert "| copier (copies references) | - |" in ranked
+    assert re.search(r"\| whole \| 0 \| \*\*0\.8", ranked)
+    assert re.search(r"\| picky \| 0 \| <ins>0\.8[^|]*▼ \|", ranked)
+    assert "| copier (copies references) | 18 | - |" in ranked
     assert "over the 8 subjects that all ranked methods have" in own.split("## Findings")[0] + ranked
     assert not re.search(r"\*\*|▼|<ins>", own.split("## Findings")[0])
 
 
 def test_latex(planted: CompareResult) -> None:
     text = to_latex(planted)
-    assert "over the 8 subjects that all ranked methods have. Best in bold" in text
+    assert "Best in bold, second underlined, over the 8 subjects that all ranked methods have;" in text
     score = planted.methods["whole"].common["nearid"].score
     assert rf"whole & \textbf{{{score:.3f}}}" in text
     assert r"copier (copies references) & -- \\" in text
 
 
 def test_sheets(planted: CompareResult, tmp_path: Path) -> None:
-    rows = {
-        row["method"]: row for row in csv.DictReader(io.StringIO(to_csv(method_sheet(planted, "nearid"))))
-    }
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(to_csv(document(planted).table)))}
     assert list(rows) == ["whole", "picky", "copier"]
     for one in planted.methods:
         row, own = rows[one.name], one.result.aggregate["nearid"]
@@ -121,7 +118,7 @@ def test_where_all_methods_have_the_same_there_is_one_table(render: Callable[...
         assert after.result.aggregate["nearid"].pair_mean == before.result.aggregate["nearid"].pair_mean
         assert after.result.aggregate["nearid"].ci95 == before.common["nearid"].ci95
     assert "own subjects" not in render(render_compare, result)
-    assert "own_score" not in to_csv(method_sheet(result))
+    assert "own_score" not in to_csv(document(result).table)
 
 
 def test_an_older_comparison_has_no_stars_and_says_why(

@@ -15,8 +15,9 @@ from pylatexenc.latexwalker import (
 )
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports.latex import escape, to_latex
+from nearid_cli.reports.formats.latex import escape
 from nearid_cli.text import printable
+from tests.printing import to_latex
 
 AWKWARD = [
     *(f"a{character}b" for character in "&%$#_{}~^\\<>|`'\"@"),
@@ -86,7 +87,7 @@ def test_subjects_by_metrics(result):
         ["subject", "nearid", "clip-i", "dino"],
         ["red mug", "0.750", "0.650", "0.550"],
         ["cat", "0.912", "0.812", "0.712"],
-        ["mean", "0.831", "0.731", "0.631"],
+        ["aggregate", "0.831", "0.731", "0.631"],
     ]
     assert rules == [(0, "toprule"), (1, "midrule"), (3, "midrule"), (4, "bottomrule")]
     assert columns == "{lrrr}"

@@ -7,8 +7,8 @@ from markdown_it import MarkdownIt
 
 from nearid_cli.errors import UsageError
 from nearid_cli.reports import write
-from nearid_cli.reports.markdown import to_markdown
 from nearid_cli.results import Image, Skipped
+from tests.printing import to_markdown
 
 AWKWARD = [
     "<script>alert(1)</script>",
@@ -107,10 +107,12 @@ def test_names_are_shown_as_they_are(make):
     found = page(to_markdown(result))
     assert [row[0] for row in found.rows_of("subject")] == SHOWN
     n = len(AWKWARD)
-    assert found.entries[:n] == [f"{name} = {name}" for name in SHOWN]
-    assert found.entries[n : 2 * n] == [f"{name}: {name}" for name in SHOWN]
-    assert found.entries[2 * n : 3 * n] == SHOWN
-    assert found.html.count("<ul>") == 4  # nothing nested: copies, skipped, unmatched, what made it
+    copied, skipped, unmatched = (entry.partition(": ") for entry in found.entries[:3])
+    assert copied[0] == f"{n} copied references among the generations, scored too high"
+    assert copied[2] == ", ".join(f"{name} copies {name}" for name in SHOWN)
+    assert skipped[2] == ", ".join(f"{name} ({name})" for name in SHOWN)
+    assert unmatched[2] == ", ".join(SHOWN)
+    assert found.html.count("<ul>") == 2  # nothing nested: findings, what made it
 
 
 def test_names_in_a_comparison_are_shown_as_they_are(compare):
@@ -137,7 +139,7 @@ def test_the_aggregate_comes_first(result):
     assert found.summaries == ["Scores by subject", "What made it"]
     assert (
         found.html.index("</table>")
-        < found.html.index("cat/b.png = cat/1.jpg")
+        < found.html.index("cat/b.png copies cat/1.jpg")
         < found.html.index("<details>")
     )
 
@@ -148,11 +150,11 @@ def test_numbers_with_distractors_are_shown(result, replace):
     aggregate["dino"] = replace(aggregate["dino"], all_pairs_ssr=0.5, all_pairs_pa=0.875)
     inputs = replace(result.inputs, distractors="lookalikes", distractor_images=12, pairing="by name")
     found = page(to_markdown(replace(result, aggregate=aggregate, inputs=inputs)))
-    assert found.tables[0][0][6:] == [
-        *("margin", "positive margins", "ssr", "pa", "all pairs ssr", "all pairs pa", "copies")
+    assert found.tables[1] == [
+        ["against distractors", "margin", "positive margins", "SSR", "PA", "all pairs SSR", "all pairs PA"],
+        *([name, "-", "-", "-", "-", "-", "-"] for name in ("nearid", "clip-i")),
+        ["dino", "0.000", "0.500", "0.250", "0.750", "0.500", "0.875"],
     ]
-    assert found.tables[0][1][6:] == ["-", "-", "-", "-", "-", "-", "1"]
-    assert found.tables[0][3][6:] == ["0.000", "0.500", "0.250", "0.750", "0.500", "0.875", "1"]
     assert "distractors: lookalikes (12 pictures), paired with references by name" in found.entries
     assert "all pairs is not the paper's: every distractor against every reference" in found.html
 
@@ -184,15 +186,14 @@ def test_no_change_where_the_metrics_differ(make, replace):
 
 def test_what_made_it_is_said(result):
     found = page(to_markdown(result, sort="nearid"))
-    assert [row[:5] for row in found.rows_of("subject")] == [
-        ["red mug", "4", "600", "0.750 [0.730, 0.770]", "0.650 [0.630, 0.670]"],
-        ["cat", "4", "600", "0.912 [0.892, 0.932]", "0.812 [0.792, 0.832]"],
+    assert [row[:6] for row in found.rows_of("subject")] == [
+        ["red mug", "4", "600", "0", "0.750 [0.730, 0.770]", "0.650 [0.630, 0.670]"],
+        ["cat", "4", "600", "1", "0.912 [0.892, 0.932]", "0.812 [0.792, 0.832]"],
     ]
-    assert [row[-1] for row in found.rows_of("subject")] == ["0", "1"]  # copies
     assert found.entries == [
-        "cat/b.png = cat/1.jpg",
-        "cat/broken.jpg: truncated",
-        "dog: 3 generations, no references",
+        "1 copied reference among the generations, scored too high: cat/b.png copies cat/1.jpg",
+        "1 picture skipped: cat/broken.jpg (truncated)",
+        "1 unmatched: dog: 3 generations, no references",
         "tool: nearid-cli 0.1.0, 2026-04-02T10:00:00+00:00",
         "references: refs (8 pictures)",
         "generations: gens (1,200 pictures)",
@@ -208,73 +209,57 @@ def test_what_made_it_is_said(result):
 def test_a_comparison(compared):
     markdown = to_markdown(compared)
     found = page(markdown)
+    numbers = ("0.400", "0.950", "0.800", "1.000")
     assert found.tables[0] == [
         [
-            *("method", "nearid", "dino", "nearid floor", "nearid ceiling", "nearid retention"),
-            *("nearid identification", "subjects", "copies"),
-        ],
-        [
-            "lora",
-            "0.900 [0.700, 0.900]",
-            "0.800 [0.700, 0.900]",
-            "0.400",
-            "0.950",
-            "0.800",
-            "1.000",
-            "2",
-            "0 of 4",
-        ],
-        [
-            *("dreambooth", "0.800 [0.700, 0.900] ▼", "0.700 [0.700, 0.900] ▼", "0.400", "0.950", "0.800"),
-            *("1.000", "2", "0 of 4"),
-        ],
-        [
             *(
-                "copy/cat (copies references)",
-                "0.700 [0.700, 0.900]",
-                "0.600 [0.700, 0.900]",
-                "0.400",
-                "0.950",
+                "method",
+                "subjects",
+                "gens",
+                "copies",
+                "nearid",
+                "dino",
+                "floor by nearid",
+                "ceiling by nearid",
             ),
-            *("0.800", "1.000", "2", "4 of 4"),
+            *("retention by nearid", "identification by nearid"),
+        ],
+        ["lora", "2", "4", "0", "0.900 [0.700, 0.900]", "0.800 [0.700, 0.900]", *numbers],
+        ["dreambooth", "2", "4", "0", "0.800 [0.700, 0.900] ▼", "0.700 [0.700, 0.900] ▼", *numbers],
+        [
+            "copy/cat (copies references)",
+            "2",
+            "4",
+            "4",
+            "0.700 [0.700, 0.900]",
+            "0.600 [0.700, 0.900]",
+            *numbers,
         ],
     ]
     assert markdown.count("**0.900 [0.700, 0.900]**") == 1  # the best
     assert markdown.count("<ins>0.800 [0.700, 0.900]</ins> ▼") == 1  # the second
-    assert found.tables[1][0] == [
-        *(
-            "metric",
-            "method",
-            "verdict",
-            "difference",
-            "p",
-            "p (adjusted)",
-            "wins",
-            "ties",
-            "losses",
-            "subjects",
-        ),
+    assert found.tables[1] == [
+        ["by nearid", "difference", "verdict", "p", "p (adjusted)", "wins/ties/losses", "detectable"],
+        ["dreambooth", "-0.100 [-0.110, -0.090] ▼", "worse", "0.020", "0.040", "1/0/1", "0.030"],
+        ["copy/cat", "-0.200 [-0.210, -0.190]", "no difference shown", "0.100", "0.200", "1/0/1", "0.030"],
     ]
-    assert found.tables[1][1] == [
-        *("nearid", "dreambooth", "worse", "-0.100 [-0.110, -0.090] ▼", "0.020", "0.040", "1", "0", "1", "2"),
-    ]
-    assert found.tables[1][2][3:6] == [
-        "-0.200 [-0.210, -0.190]",
-        "0.100",
-        "0.200",
-    ]  # not significant: no arrow
-    assert found.tables[2][1] == ["methods", "nearid", "dino", "3", "0.500", "-"]
-    assert found.tables[3][1:] == [
-        ["dino", "nearid", "lora", "all", "1.000", "0.000", "+1.000"],
-        ["dino", "nearid", "lora", "cat/0.png", "0.100", "0.900", "-0.800"],
+    assert found.tables[2][0][0] == "by dino"
+    assert found.tables[3] == [
+        ["metrics", "3 methods Kendall", "Spearman", "3 images Kendall", "Spearman"],
+        ["nearid, dino", "0.500", "-", "0.500", "-"],
     ]
     assert found.tables[4] == [
+        ["most apart (0 lowest, 1 highest)", "rank by dino", "rank by nearid", "difference"],
+        ["lora as a whole", "1.000", "0.000", "+1.000"],
+        ["lora: cat/0.png", "0.100", "0.900", "-0.800"],
+    ]
+    assert found.tables[5] == [
         ["subject", "lora", "dreambooth", "copy/cat (copies references)"],
         ["cat", "0.900", "0.800", "0.700"],
         ["red mug", "0.900", "0.800", "0.700"],
     ]
     assert found.summaries == [
-        "Where the metrics disagree most (2)",
+        "Where the metrics disagree most: dino (2)",
         "Scores by subject: nearid",
         "Scores by subject: dino",
         "What made it",
@@ -292,8 +277,8 @@ def test_a_comparison(compared):
 def test_a_comparison_of_few_things(compared, replace):
     alone = replace(compared, methods=compared.methods[:1], comparisons=(), agreements=(), disagreements=())
     found = page(to_markdown(alone))
-    assert "Differences" not in found.html
-    assert "Agreement" not in found.html
+    assert "real?" not in found.html
+    assert "agree?" not in found.html
     nothing = replace(
         compared.comparisons[0],
         **dict.fromkeys(("delta", "ci95", "p", "p_holm", "p_adjusted", "detectable")),
@@ -301,7 +286,7 @@ def test_a_comparison_of_few_things(compared, replace):
         verdict="no subject in common",
     )
     found = page(to_markdown(replace(compared, comparisons=(nothing,))))
-    assert found.tables[1][1][2:] == ["no subject in common", "-", "-", "-", "1", "0", "1", "0"]
+    assert found.tables[1][1][1:] == ["-", "no subject in common", "-", "-", "1/0/1", "-"]
 
 
 def test_margins_of_methods_are_shown(compared, replace):
@@ -309,14 +294,7 @@ def test_margins_of_methods_are_shown(compared, replace):
     aggregate = {m: replace(scores, ssr=0.25) for m, scores in first.result.aggregate.items()}
     first = replace(first, result=replace(first.result, aggregate=aggregate))
     found = page(to_markdown(replace(compared, methods=(first, *others))))
-    assert [row[-3:] for row in found.tables[0]] == [
-        *(
-            ["nearid ssr", "subjects", "copies"],
-            ["0.250", "2", "0 of 4"],
-            ["-", "2", "0 of 4"],
-            ["-", "2", "4 of 4"],
-        )
-    ]
+    assert [row[-1] for row in found.tables[0]] == ["SSR by nearid", "0.250", "-", "-"]
 
 
 def test_a_method_that_is_not_ranked_has_no_arrow(compared, replace):
@@ -363,8 +341,8 @@ def test_long_findings_are_cut_and_say_so(make):
     result = make({"cat": 0.5}, metrics=("nearid",), unmatched=unmatched, images=images)
     markdown = to_markdown(result)
     found = page(markdown)
-    assert "## 3,000 unmatched" in markdown
-    assert markdown.count("2,980 more entries left out here; the JSON has them all.") == 2
+    assert "- 3,000 unmatched: 0 " in markdown
+    assert markdown.count(" and 2,980 more\n") == 2
     assert len(found.rows_of("subject")) == 1
 
 

@@ -11,11 +11,10 @@ import pytest
 
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.reports.html import Gallery, to_html
-from nearid_cli.reports.markdown import to_markdown
-from nearid_cli.reports.markdown_compare import compare_parts
 from nearid_cli.reports.pairing import how_all_paired, how_paired, pairing_lines
 from nearid_cli.results import CompareResult, ScoreResult
 from tests.comparing import scored
+from tests.printing import to_markdown
 
 SUBJECTS = [f"s{i}" for i in range(4)]
 
@@ -180,9 +179,7 @@ def test_it_is_said_in_every_report(alike: bool) -> None:
     )
     lines = [f"{'a, b' if alike else 'a'}: lacks 1 prompt that base has, in 4 subjects"]
     assert how_all_paired(result.comparisons) == how
-    markdown = "\n".join(
-        line for part in compare_parts(result) for line in (*part.before, *part.rows, *part.after)
-    )
+    markdown = to_markdown(result)
     page = html.unescape(re.sub(r"<[^>]*>", "", to_html(result, Gallery((), {}, ""))))
     for text in (markdown.replace("\\", ""), page):
         assert how in text

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from nearid_cli.reports.findings import rough_intervals
 from nearid_cli.reports.missing import missing_scores
-from nearid_cli.reports.rough import rough_intervals
 from nearid_cli.results import Image
+from tests.printing import show
 
 
 def with_images(make, subjects, each, prompts=None):
@@ -62,12 +63,10 @@ def test_a_mean_room_within_noise_is_said(make):
 
 
 def test_the_aggregates_further_intervals_stand_below_the_tables(make, render):
-    from nearid_cli.reports import render_score
-
     result = make({"cat": 0.5, "dog": 0.6}, metrics=("hog",))
     known = {"retention_ci95": (0.7, 0.912), "identification_ci95": (0.39, 1.0)}
     result = replace(result, aggregate={"hog": replace(result.aggregate["hog"], **known)})
     assert (
         "Aggregate by hog, 95 % intervals over subjects: retention 0.800 [0.700, 0.912], identification 1.000 "
-        "[0.390, 1.000].\n" in render(render_score, result, width=160)
+        "[0.390, 1.000].\n" in render(show, result, width=160)
     )

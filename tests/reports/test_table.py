@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from nearid_cli.reports.columns import show_table
-from nearid_cli.reports.latex import latex_table
+from nearid_cli.reports.formats.data import to_csv, to_parquet
+from nearid_cli.reports.formats.latex import latex_table
 from nearid_cli.reports.markdown_text import LEGEND, document, table_part
 from nearid_cli.reports.table import (
     BREAK,
@@ -29,7 +29,7 @@ from nearid_cli.reports.table import (
     named,
     share,
 )
-from nearid_cli.reports.tabular import table_csv, table_parquet
+from nearid_cli.reports.terminal import show_table
 
 Render = Callable[..., str]
 
@@ -169,7 +169,7 @@ def test_latex() -> None:
 
 
 def test_data_files_hold_other_names_and_no_foot() -> None:
-    header, *rows = csv.reader(io.StringIO(table_csv(MADE)))
+    header, *rows = csv.reader(io.StringIO(to_csv(MADE)))
     assert header == [
         *("method", "generations", "nearid_score", "nearid_ci95_low", "nearid_ci95_high"),
         *("nearid_floor", "verdict", "copying", "p"),
@@ -177,7 +177,7 @@ def test_data_files_hold_other_names_and_no_foot() -> None:
     assert rows[0] == ["ours", "1200", "0.8", "0.7", "0.9", "0.1", "better", "True", "0.0001"]
     assert rows[1][3:6] == ["", "", ""]
     assert len(rows) == 2
-    read = pq.read_table(io.BytesIO(table_parquet(MADE, {"nearid": "x"})))
+    read = pq.read_table(io.BytesIO(to_parquet(MADE, {"nearid": "x"})))
     assert read.schema.names == header
     assert list(map(str, read.schema.types)) == [
         *("string", "int64", "double", "double", "double", "double", "string", "bool", "double")
@@ -187,7 +187,7 @@ def test_data_files_hold_other_names_and_no_foot() -> None:
 
 def test_data_of_other_rows() -> None:
     other = Table((named("", ["x"], "key"),), (Column(COUNT, [7], name="n"),))
-    assert table_csv(Table(MADE.names, MADE.columns, data=other)) == "key,n\nx,7\n"
+    assert to_csv(Table(MADE.names, MADE.columns, data=other)) == "key,n\nx,7\n"
 
 
 @pytest.mark.parametrize(

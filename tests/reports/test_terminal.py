@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import render_pair, render_score, score_tables, worst_tables
-from nearid_cli.reports.figures import CONTEXT
+from nearid_cli.reports.numbers import CONTEXT
+from nearid_cli.reports.scores import subjects_table, worst_table
+from nearid_cli.reports.terminal import fitted
 from nearid_cli.results import PairResult
+from tests.printing import show
 
 from .conftest import make_result
 
@@ -66,31 +68,36 @@ cat/b.png copies cat/1.jpg
 
 
 def test_at_100_columns(result, render):
-    assert render(render_score, result, worst=2) == AT_100
+    assert render(show, result, worst=2) == AT_100
 
 
 def test_at_60_columns_sorted_by_the_worst(result, render):
-    assert render(render_score, result, width=60, sort="nearid") == AT_60
+    assert render(show, result, width=60, sort="nearid") == AT_60
 
 
 def test_metrics_side_by_side_where_they_fit(result):
-    assert [len(score_tables(result, width=width)) for width in (160, 100, 60)] == [2, 2, 3]
+    assert [len(fitted(subjects_table(result), width)) for width in (160, 100, 60)] == [2, 2, 3]
 
 
 def test_one_metric_has_everything_in_one_table(render):
-    shown = render(render_score, make_result({"cat": 0.9}, metrics=("nearid",)), width=100)
-    assert shown.splitlines()[0].split() == ["subject", "refs", "gens", "nearid", *CONTEXT]
+    shown = render(show, make_result({"cat": 0.9}, metrics=("nearid",)), width=100)
+    assert shown.splitlines()[0].split() == [
+        "subject",
+        "refs",
+        "gens",
+        "nearid",
+        *(number.title for number in CONTEXT),
+    ]
 
 
 AGAINST = """\
                              positive
-against distractors  margin   margins       references' SSR        references' PA
+against distractors  margin   margins                   SSR                    PA
 ─────────────────────────────────────────────────────────────────────────────────
 nearid               +0.120     0.750  0.800 [0.600, 1.000]  0.900 [0.850, 0.950]
 dino                 -0.040     0.250                 0.500                 0.600
 
-                                all pairs             all pairs
-against distractors                   SSR                    PA
+against distractors         all pairs SSR          all pairs PA
 ───────────────────────────────────────────────────────────────
 nearid               0.700 [0.500, 0.900]  0.950 [0.900, 0.980]
 dino                                0.600                 0.800
@@ -136,11 +143,11 @@ def test_distractors_have_a_table(render):
         subjects=(replace(cat, scores={**cat.scores, "nearid": nearid}), mug),
         aggregate={name: replace(result.aggregate[name], **own) for name, own in numbers.items()},
     )
-    shown = render(render_score, with_margins, width=100)
+    shown = render(show, with_margins, width=100)
     assert AGAINST in "\n".join(line.rstrip() for line in shown.splitlines())
     (cat_row,) = [line for line in shown.split("by nearid")[1].splitlines() if line.startswith("cat ")]
     (mug_row,) = [line for line in shown.split("by nearid")[1].splitlines() if line.startswith("red mug ")]
-    assert (cat_row.split()[-1], mug_row.split()[-1]) == ("0.200", "-")
+    assert (cat_row.split()[-2:], mug_row.split()[-2:]) == (["+0.200", "1.000"], ["-", "-"])
 
 
 def test_without_contexts_there_is_no_ssr_and_pa(render):
@@ -149,8 +156,8 @@ def test_without_contexts_there_is_no_ssr_and_pa(render):
     result = replace(
         result, aggregate={name: replace(one, **known) for name, one in result.aggregate.items()}
     )
-    shown = render(render_score, result, width=160)
-    assert "references' SSR" not in shown
+    shown = render(show, result, width=160)
+    assert shown.split("no SSR and PA")[0].count("SSR") == 1, "that of all pairs"
     assert "all pairs" in shown
     assert "no SSR and PA: they need distractors in the context of a reference" in shown
     assert "the paper's, each" not in shown
@@ -158,7 +165,7 @@ def test_without_contexts_there_is_no_ssr_and_pa(render):
 
 def test_numbers_that_do_not_exist(make, render):
     nothing = make({"cat": 0.5}, metrics=("hog",), full=False)
-    assert render(render_score, nothing) == (
+    assert render(show, nothing) == (
         "subject    refs   gens    hog\n"
         "─────────────────────────────\n"
         "cat           4    600  0.500\n"
@@ -172,7 +179,7 @@ def test_numbers_that_do_not_exist(make, render):
 def test_numbers_are_whole_whatever_the_names(make, render, width):
     names = ["[red]x[/red]", ":cat:", "a\nb\x1b[31m", "x" * 200, "猫" * 50, "\udcff.png", "-0.1"]
     metrics = ("./checkpoints/of/a/very/long/run/step-4000", "siglip2-mean", "b")
-    text = render(render_score, make(dict.fromkeys(names, -0.5), metrics=metrics), width=width)
+    text = render(show, make(dict.fromkeys(names, -0.5), metrics=metrics), width=width)
     for line in text.splitlines():
         assert len(line) + sum(character == "猫" for character in line) <= width
     assert text.count("-0.500 [-0.520, -0.480]") == text.count("-0.700 [-0.720, -0.680]") == len(names)
@@ -185,7 +192,7 @@ def test_numbers_are_whole_whatever_the_names(make, render, width):
 def test_long_names_are_shortened_and_stay_apart(make, render, width):
     start, end = "dreambooth-sdxl-lora-" * 4, "-with-prior-preservation" * 3
     names = [f"{start}r{rank}{end}" for rank in (4, 16, 64)]
-    lines = render(render_score, make(dict.fromkeys([*names, "red mug"], 0.5)), width=width).splitlines()
+    lines = render(show, make(dict.fromkeys([*names, "red mug"], 0.5)), width=width).splitlines()
     assert max(map(len, lines)) <= width
     for rank in (4, 16, 64):
         rows = [line for line in lines if f"r{rank}" in line]
@@ -230,7 +237,7 @@ def test_what_a_dash_stands_for_is_said_once(make, render, case):
         subjects.append(replace(subject, references=lacks, scores={"hog": scores}))
     known = [next((row[i] for row in numbers.values() if row[i] is not None), None) for i in range(3)]
     aggregate = replace(result.aggregate["hog"], floor=known[0], ceiling=known[1], retention=known[2])
-    printed = render(render_score, replace(result, subjects=tuple(subjects), aggregate={"hog": aggregate}))
+    printed = render(show, replace(result, subjects=tuple(subjects), aggregate={"hog": aggregate}))
     table, _, below = printed.partition("aggregate ")
     said = ("-: ", "Floor, ", "A ceiling, ")
     assert [line for line in below.splitlines() if line.startswith(said)] == lines
@@ -242,13 +249,13 @@ def test_no_colour_codes_even_in_colour_terminals_from_names(make):
 
     console = Console(width=80, force_terminal=True, color_system="truecolor")
     with console.capture() as capture:
-        render_score(make({"[bold red]x": 0.5}), console)
+        show(make({"[bold red]x": 0.5}), console)
     assert "[bold red]x" in capture.get()
 
 
 def test_findings_are_counted_after_three(make, render, replace):
     many = make({"cat": 0.5}, unmatched=("a", "b", "c", "[d]", "e"))
-    assert "5 unmatched: a, b, c and 2 more\n" in render(render_score, many)
+    assert "5 unmatched: a, b, c and 2 more\n" in render(show, many)
 
 
 @pytest.mark.parametrize(
@@ -256,29 +263,29 @@ def test_findings_are_counted_after_three(make, render, replace):
     [(None, "cat"), ("subject", "cat"), ("-subject", "red mug"), ("dino", "red mug"), ("-dino", "cat")],
 )
 def test_sort(result, render, sort, first):
-    assert render(render_score, result, sort=sort).splitlines()[2].startswith(first)
+    assert render(show, result, sort=sort).splitlines()[2].startswith(first)
 
 
 def test_a_wrong_sort_is_helped(result):
     with pytest.raises(UsageError, match=r"cannot sort by 'clip_i': did you mean clip-i\?"):
-        score_tables(result, "clip_i")
+        subjects_table(result, "clip_i")
     with pytest.raises(UsageError, match="cannot sort by 'zzz': known: subject, nearid, clip-i, dino"):
-        score_tables(result, "-zzz")
+        subjects_table(result, "-zzz")
 
 
 def test_worst_takes_what_there_is(result):
-    assert worst_tables(result, 99)[0].row_count == 3
+    assert worst_table(result, 99).size == 3
     with pytest.raises(UsageError, match="1 or more but got -1"):
-        worst_tables(result, -1)
+        worst_table(result, -1)
 
 
 def test_pair(result, render):
     pair = PairResult("a[b].png", "c\n.png", result.metrics[:2], {"nearid": 0.98765, "clip-i": -0.5})
-    assert render(render_pair, pair) == (
+    assert render(show, pair) == (
         "a: a[b].png\n"
         "b: c\\n.png\n\n"
         "metric  similarity\n"
         "──────────────────\n"
         "nearid      0.9877\n"
-        "clip-i     -0.5000\n"
+        "clip-i     -0.5000\n\n"
     )

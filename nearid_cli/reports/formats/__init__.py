@@ -33,14 +33,19 @@ def known(kind: str, judged: bool = False) -> tuple[str, ...]:
     return tuple(one.extension for one in found if kinds.intersection(one.holds))
 
 
-def listed(kind: str) -> str:
-    """The same in words, for help.
+def listed(kind: str, judged: str = "") -> str:
+    """The same in words, for help; those that need verdicts of a gate after the words `judged`.
 
     >>> listed("images")
     '.csv, .parquet or .jsonl'
+    >>> listed("score", judged="(with --gate)")
+    '.json, .csv, .parquet, .md, .tex, .html or (with --gate) .xml'
     """
-    *most, last = known(kind)
-    return f"{', '.join(most)} or {last}"
+    always = known(kind)
+    found = [
+        one if one in always else f"{judged} {one}" for one in (known(kind, judged=True) if judged else always)
+    ]
+    return f"{', '.join(found[:-1])} or {found[-1]}"
 
 
 def of_path(path: Path, extensions: tuple[str, ...]) -> Format | None:

@@ -51,7 +51,7 @@ class Csv(Format):
 
     def render(self, document: Document) -> str:
         """A header line, and one a row."""
-        return to_csv(_table(document))
+        return to_csv(document.table)
 
 
 class Parquet(Format):
@@ -64,7 +64,7 @@ class Parquet(Format):
     def render(self, document: Document) -> bytes:
         """One row group."""
         facts = document.facts()
-        return to_parquet(_table(document), {"nearid": json.dumps(facts, allow_nan=False)} if facts else {})
+        return to_parquet(document.table, {"nearid": json.dumps(facts, allow_nan=False)} if facts else {})
 
 
 def to_csv(table: Table) -> str:
@@ -103,12 +103,6 @@ def to_parquet(table: Table, metadata: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(made.replace_schema_metadata(metadata), buffer)
     return buffer.getvalue()
-
-
-def _table(document: Document) -> Table:
-    if document.table is None:
-        raise ValueError(f"a document of the kind {document.kind} has no table")
-    return document.table
 
 
 def _defused(cell: Any) -> Any:

@@ -41,7 +41,7 @@ class Latex(Format):
 
     def render(self, document: Document) -> str:
         """A complete `table`, with what made the numbers in comments on top."""
-        return latex_table(document.table, document.made_by) if document.table else ""
+        return latex_table(document.table, document.content.made_by)
 
 
 _MARKS = {Mark.BEST: r"\textbf", Mark.SECOND: r"\underline"}

@@ -41,9 +41,9 @@ def markdown(document: Document, limit: int = LIMIT) -> str:
     parts = []
     if document.judged:  # which may have a verdict for every subject: half of the room is left to the scores
         parts.append(Part(0, (*markdown(document.judged, limit // 2).splitlines(), "")))
-    if document.title:
-        parts.append(Part(0, (f"# {document.title}", "")))
-    blocks = [block for block in document.blocks if block.where != "terminal"]
+    if document.content.title:
+        parts.append(Part(0, (f"# {document.content.title}", "")))
+    blocks = [block for block in document.content.blocks if block.where != "terminal"]
     for block in sorted(blocks, key=lambda block: bool(block.folded)):
         parts += [details(block.folded, part) if block.folded else part for part in _parts(block)]
     return joined(parts, limit)
@@ -56,8 +56,8 @@ def _parts(block: Block) -> Iterator[Part]:
         below = [*filter(None, [table.legend(LEGEND, escape=escape)]), *map(escape, table.notes)]
         if below and not block.folded:
             yield Part(0, (*below, ""))
-    elif isinstance(block, Findings) and block.found:
-        yield bullets(block.rank, "Findings", [escape(one.line(_NAMED)) for one in block.found])
+    elif isinstance(block, Findings) and (found := block.lines(_NAMED)):
+        yield bullets(block.rank, "Findings", map(escape, found))
     elif isinstance(block, Prose) and block.lines:
         heading = (f"## {escape(block.title)}", "") if block.title else ()
         lines = [escape(line) for line in block.lines]

@@ -8,13 +8,12 @@ from functools import singledispatch
 from pathlib import Path
 
 from nearid_cli.metrics.agreement import most_apart, rank_shares
-from nearid_cli.reports.against import about_trials
 from nearid_cli.reports.conclusion import conclude
 from nearid_cli.reports.figures import figure, score_figure
+from nearid_cli.reports.findings import compare_findings, findings
 from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.order import best_first
-from nearid_cli.reports.terminal import findings
-from nearid_cli.reports.verdict import compare_findings
+from nearid_cli.reports.trials import about_trials
 from nearid_cli.results import CompareResult, Disagreement, Method, Methods, ScoreResult
 from nearid_cli.text import count
 

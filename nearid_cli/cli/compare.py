@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
-from nearid_cli.errors import UsageError
 from nearid_cli.cli.outputs import Outputs
+from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
@@ -75,9 +74,7 @@ def compare(
         baseline, references=references, distractors=distractors, layout=how, leniency=leniency
     )
     reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
-    outputs.give(
-        reports.document(result, sort=sort, thumbnails=thumbnails, progress=options.progress)
-    )
+    outputs.give(reports.document(result, sort=sort, thumbnails=thumbnails, progress=options.progress))
 
 
 def _named(methods: Sequence[str]) -> dict[str, Path]:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
 from nearid_cli.cli.outputs import JudgedOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.reports import formats

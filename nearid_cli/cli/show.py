@@ -6,15 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from nearid_cli.activity import doing
-from nearid_cli.cli.options import Format
-from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:

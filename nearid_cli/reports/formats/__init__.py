@@ -43,7 +43,8 @@ def listed(kind: str, judged: str = "") -> str:
     """
     always = known(kind)
     found = [
-        one if one in always else f"{judged} {one}" for one in (known(kind, judged=True) if judged else always)
+        one if one in always else f"{judged} {one}"
+        for one in (known(kind, judged=True) if judged else always)
     ]
     return f"{', '.join(found[:-1])} or {found[-1]}"
 

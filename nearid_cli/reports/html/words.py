@@ -10,7 +10,7 @@ from pathlib import Path
 from nearid_cli.metrics.agreement import most_apart, rank_shares
 from nearid_cli.reports.conclusion import conclude
 from nearid_cli.reports.figures import figure, score_figure
-from nearid_cli.reports.findings import compare_findings, findings
+from nearid_cli.reports.findings import compare_findings, score_findings
 from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.order import best_first
 from nearid_cli.reports.trials import about_trials
@@ -77,7 +77,13 @@ def _(result: ScoreResult) -> Story:
         disagreements=tuple(_disagreements(result, name)),
     )
     heading = f"{name} scores {figure(scores.score)} by {metric}"
-    return Story("nearid score", heading, lead, [*about_trials(result), *findings(result)], alone)
+    return Story(
+        "nearid score",
+        heading,
+        lead,
+        [*about_trials(result), *(one.line() for one in score_findings(result))],
+        alone,
+    )
 
 
 @story.register
@@ -99,7 +105,7 @@ def _(result: CompareResult) -> Story:
             images = count(len(method.result.images), "generation")
             role = "Not to be trusted" if method in result.ranked else "Left out of the ranking"
             lead.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
-    notes = [*about_trials(result), *compare_findings(result)]
+    notes = [*about_trials(result), *(one.line() for one in compare_findings(result))]
     return Story("nearid compare", found.title, lead, notes, result)
 
 

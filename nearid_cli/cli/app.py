@@ -14,15 +14,15 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
-import typer.main
 
 from nearid_cli import __version__
 from nearid_cli.activity import shown_on
+from nearid_cli.cli import groups
 from nearid_cli.cli import options as shared
-from nearid_cli.cli.lazy import LazyGroup
+from nearid_cli.cli.groups import LazyGroup
 from nearid_cli.errors import NearIDError
 from nearid_cli.text import printable
 
@@ -36,10 +36,6 @@ _HELP = "help"
 _COMPLETE = "_NEARID_COMPLETE"
 _COMPLETIONS = {"--install-completion", "--show-completion"}
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
-
-# Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
-# the UsageError of the Typer that is installed.
-_ArgumentError: Any = typer.BadParameter.__base__
 
 
 class _Commands(LazyGroup):
@@ -186,15 +182,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """Run the command that the arguments name. Exceptions pass: Typer's own `main` hides some of them."""
-    command: Any = typer.main.get_command(app)
+    """Run the command that the arguments name, and give its exit code."""
     # Typer does not show the group's own function what the command's arguments are.
     wanted = _HELP if {"-h", "--help"} & set(arguments) or arguments[:1] == [_HELP] else None
     try:
         if _COMPLETE in os.environ:  # the shell asks what may come next
-            command.main(prog_name=_NAME)
-        with command.make_context(_NAME, list(arguments), obj=wanted) as context:
-            command.invoke(context)
+            groups.complete(app, _NAME)
+        groups.run(app, _NAME, arguments, wanted)
     except typer.Exit as end:
         # Typer gives 1 to a shell that it does not know, and that is a failed gate's.
         return FAILED if end.exit_code and set(arguments) & _COMPLETIONS else end.exit_code
@@ -238,7 +232,7 @@ def _lines(error: Exception) -> list[str]:
     """An exception as what to print: one line, and one more for each detail."""
     if isinstance(error, NearIDError):
         return [f"error: {error.message}", *(f"  {line}" for line in error.details)]
-    if isinstance(error, _ArgumentError):
+    if isinstance(error, groups.ArgumentError):
         message = " ".join(error.format_message().split()).rstrip(".")
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return [f"error: {message[0].lower()}{message[1:]}{where}"]

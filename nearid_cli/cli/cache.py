@@ -12,7 +12,8 @@ import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.cli import show
-from nearid_cli.cli.options import Yes, with_flags
+from nearid_cli.cli.groups import group
+from nearid_cli.cli.options import Yes
 from nearid_cli.errors import CacheError, UsageError
 from nearid_cli.options import CacheFolder, Flag
 from nearid_cli.text import count, file_size, printable
@@ -20,8 +21,9 @@ from nearid_cli.text import count, file_size, printable
 if TYPE_CHECKING:
     from nearid_cli.embedding.cache import Cache
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Look after the embedding cache.", rich_markup_mode=None
+app = group(
+    "Look after the embedding cache.",
+    {name: f"nearid_cli.cli.cache:{name}" for name in ("info", "verify", "compact", "clear")},
 )
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -34,8 +36,6 @@ def _open(folder: CacheFolder) -> Cache:
     return Cache(Path(folder or default_cache_folder()))
 
 
-@app.command()
-@with_flags
 def info(cache: CacheFolder = None) -> None:
     """Show where the cache is and what it holds.
 
@@ -70,8 +70,6 @@ def info(cache: CacheFolder = None) -> None:
         )
 
 
-@app.command()
-@with_flags
 def verify(cache: CacheFolder = None) -> None:
     """Check every part of the cache.
 
@@ -91,8 +89,6 @@ def verify(cache: CacheFolder = None) -> None:
     )
 
 
-@app.command()
-@with_flags
 def compact(cache: CacheFolder = None) -> None:
     """Merge many small parts into few large ones."""
     opened = _open(cache)
@@ -105,8 +101,6 @@ def compact(cache: CacheFolder = None) -> None:
     )
 
 
-@app.command()
-@with_flags
 def clear(
     cache: CacheFolder = None,
     metric: Annotated[str | None, Flag("Only this metric's embeddings.", "METRIC", short="m")] = None,

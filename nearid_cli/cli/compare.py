@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
+from nearid_cli.cli.groups import on_command_line
 from nearid_cli.cli.outputs import Outputs
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
@@ -67,7 +68,7 @@ def compare(
 
     shared.say_more(leniency.verbose)
     reports.check_outputs(outputs.output, outputs.images)
-    contest = Contest(paths or [], _named(method), options, asked=shared.on_command_line(context, "metric"))
+    contest = Contest(paths or [], _named(method), options, asked=on_command_line(context, "metric"))
     if contest.metrics is not None:
         reports.check_sort(sort, contest.metrics, "method")
     result = contest.compare(

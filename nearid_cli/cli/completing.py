@@ -32,11 +32,9 @@ def layouts(incomplete: str) -> list[str]:
 
 def commands(context: typer.Context, incomplete: str) -> list[str]:
     """Commands, for `nearid help`."""
-    root = context.find_root()
-    group: object = root.command
-    for name in context.params.get("names") or []:
-        group = group.get_command(root, name) if hasattr(group, "get_command") else None
-    return starting(group.list_commands(root) if hasattr(group, "list_commands") else [], incomplete)
+    from nearid_cli.cli.groups import names_below
+
+    return starting(names_below(context, "names"), incomplete)
 
 
 def starting(names: Iterable[str], incomplete: str) -> list[str]:

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from nearid_cli.cli import show
-from nearid_cli.cli.options import Format, with_flags
+from nearid_cli.cli.groups import group
+from nearid_cli.cli.options import Format
 from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.options import Flag
@@ -32,33 +32,15 @@ FAILED = 1
 """The exit code of a gate that did not pass."""
 
 
-class _Group(TyperGroup):
-    """A group of commands that takes anything but the name of one for arguments of `check`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `check` in front where no command is named. Only the group itself is asked for help by `--help`.
-
-        A shell that asks what may come next gets the commands; for anything else it offers files.
-        """
-        if not args and ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["check", *args]
-        return super().parse_args(ctx, args)
-
-
-app = typer.Typer(
-    cls=_Group,
-    add_completion=False,
-    help="Judge a finished run by rules, for CI. `nearid gate RUN` is short for `nearid gate check RUN`.",
-    rich_markup_mode=None,
+app = group(
+    "Judge a finished run by rules, for CI. `nearid gate RUN` is short for `nearid gate check RUN`.",
+    {"check": "nearid_cli.cli.gate:check", "init": "nearid_cli.cli.gate:init"},
+    fallback="check",
 )
 
 Run = Annotated[Path, typer.Argument(help="A result (.json) of score or compare.", metavar="RUN")]
 
 
-@app.command()
-@with_flags
 def check(
     run: Run,
     baseline: Annotated[
@@ -113,8 +95,6 @@ def check(
     raise typer.Exit(code)
 
 
-@app.command()
-@with_flags
 def init(
     run: Run,
     output: Annotated[

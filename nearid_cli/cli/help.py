@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from nearid_cli.cli import completing
-from nearid_cli.errors import UsageError
-from nearid_cli.text import unknown
+from nearid_cli.cli.groups import help_of
 
 
 def show_help(
@@ -24,14 +22,4 @@ def show_help(
     ] = None,
 ) -> None:
     """Show what a command does, as its --help."""
-    place: Any = context.find_root()
-    for name in names or []:
-        group = place.command
-        known = group.list_commands(place) if isinstance(group, TyperGroup) else []
-        if name not in known:
-            raise UsageError(
-                unknown("command", name, known) if known else f"{place.command_path} has no commands"
-            )
-        command: Any = group.get_command(place, name)
-        place = type(place)(command, info_name=name, parent=place, **command.context_settings)
-    typer.echo(place.get_help())
+    typer.echo(help_of(context, names or []))

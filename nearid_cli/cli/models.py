@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.activity import doing
-from nearid_cli.cli.options import with_flags
+from nearid_cli.cli.groups import group
 from nearid_cli.cli.show import rows
 from nearid_cli.configuration import Configuration
 from nearid_cli.errors import ModelError
@@ -18,11 +18,12 @@ from nearid_cli.text import file_size, printable
 if TYPE_CHECKING:
     from nearid_cli.encoders.models import ModelRow
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    help="See, fetch and check checkpoints.",
-    rich_markup_mode=None,
+app = group(
+    "See, fetch and check checkpoints.",
+    {
+        "list": "nearid_cli.cli.models:show_all",
+        **{name: f"nearid_cli.cli.models:{name}" for name in ("info", "pull", "verify")},
+    },
 )
 
 Name = Annotated[str, typer.Argument(help="A metric, as for --metric.", metavar="NAME")]
@@ -34,7 +35,6 @@ def _configuration(context: typer.Context) -> Configuration:
     return found
 
 
-@app.command("list")
 def show_all(context: typer.Context) -> None:
     """List the metrics that have a name, and which checkpoints are here."""
     from nearid_cli.encoders.models import available
@@ -63,7 +63,6 @@ def _here(row: ModelRow) -> str:
     return f"{file_size(row.size)}, in the package" if row.is_shipped else file_size(row.size)
 
 
-@app.command()
 def info(context: typer.Context, name: Name) -> None:
     """Show what a metric is made of."""
     from nearid_cli.encoders import models
@@ -89,8 +88,6 @@ def info(context: typer.Context, name: Name) -> None:
     rows(None, lines)
 
 
-@app.command()
-@with_flags
 def pull(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAMES")],
@@ -105,8 +102,6 @@ def pull(
         typer.echo(f"{row.metric}: {place}" + (", part of nearid-cli" if row.is_shipped else ""))
 
 
-@app.command()
-@with_flags
 def verify(context: typer.Context, name: Name, safetensors_only: SafetensorsOnly = False) -> None:
     """Check a checkpoint's files and weights.
 

@@ -203,9 +203,3 @@ def say_more(verbose: bool) -> None:
     """Show what is said to those who ask for all of it."""
     if verbose:
         logging.getLogger("nearid_cli").setLevel(logging.DEBUG)
-
-
-def on_command_line(context: typer.Context, flag: str) -> bool:
-    """Whether a flag stands on the command line, not just in the environment or the configuration."""
-    source = context.get_parameter_source(flag.replace("-", "_"))
-    return source is not None and source.name == "COMMANDLINE"

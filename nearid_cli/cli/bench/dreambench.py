@@ -9,6 +9,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
+from nearid_cli.cli.groups import on_command_line
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
@@ -52,7 +53,7 @@ def run(
 
     if samples is None and not scores:
         raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
-    if samples is None and shared.on_command_line(context, "metric"):
+    if samples is None and on_command_line(context, "metric"):
         raise UsageError("--metric scores samples: give --samples DIR too, or leave it out")
     if samples is None and ratings is None:
         raise UsageError("--scores needs human ratings to correlate with: --ratings DIR")

@@ -1,0 +1,172 @@
+"""Groups of commands, of which only the one that is asked for is imported and built; and how the whole is run.
+
+Building a command takes Typer a millisecond or two, and there are many: with all of them built, `nearid --help` would
+take twice as long. Nor does Typer say how a group falls back on one of its commands, shows another command's help, or
+passes exceptions on. So this module, and no other, knows the classes that Typer has from Click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+import typer.main
+from typer.core import TyperGroup
+
+from nearid_cli.cli.options import with_flags
+from nearid_cli.errors import UsageError
+from nearid_cli.text import unknown
+
+# Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
+# the UsageError of the Typer that is installed.
+ArgumentError: Any = typer.BadParameter.__base__
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are named in `entries`.
+
+    Attributes:
+        entries: name of the command -> `module:attribute` of its function or Typer app, in the order of the help.
+        fallback: the command that arguments are for which begin with no command's name; None for none.
+    """
+
+    entries: ClassVar[Mapping[str, str]] = {}
+    fallback: ClassVar[str | None] = None
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = dict.fromkeys(self.entries)  # the names are there before the commands
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the help."""
+        return list(self.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Build a command, or give the one that was built; None if there is none of this name."""
+        if cmd_name not in self.entries:
+            return None
+        if self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _built(cmd_name, _loaded(self.entries[cmd_name]))
+        return self.commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the names with what they are for. Nothing is built for that."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(_loaded(entry))) for name, entry in self.entries.items()])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the fallback in front where no command is named. Only the group itself is asked for help by `--help`.
+
+        A shell that asks what may come next gets the commands; for anything else it offers files.
+        """
+        is_named = bool(args) and args[0] in (*self.commands, *ctx.help_option_names)
+        if self.fallback and not is_named and (args or not ctx.resilient_parsing):
+            args = [self.fallback, *args]
+        return super().parse_args(ctx, args)
+
+
+def group(help: str, entries: Mapping[str, str], fallback: str | None = None) -> typer.Typer:
+    """A group of commands below `nearid`.
+
+    Args:
+        help: what it is for.
+        entries: as of `LazyGroup`.
+        fallback: likewise.
+    """
+    kind = type("Group", (LazyGroup,), {"entries": entries, "fallback": fallback})
+    app = typer.Typer(
+        cls=kind,
+        help=help,
+        add_completion=False,
+        no_args_is_help=fallback is None,
+        rich_markup_mode=None,
+    )
+    app.callback()(lambda: None)
+    return app
+
+
+def run(app: typer.Typer, name: str, arguments: Iterable[str], known: object) -> None:
+    """Run the command that the arguments name. Exceptions pass: Typer's own `main` hides some of them.
+
+    Args:
+        app: all commands.
+        name: what it is called.
+        arguments: without the program's name.
+        known: what the context of every command holds as its `obj`.
+    """
+    command: Any = typer.main.get_command(app)
+    with command.make_context(name, list(arguments), obj=known) as context:
+        command.invoke(context)
+
+
+def complete(app: typer.Typer, name: str) -> None:
+    """Answer a shell that asks what may come next, and exit."""
+    command: Any = typer.main.get_command(app)
+    command.main(prog_name=name)
+
+
+def help_of(context: typer.Context, names: Iterable[str]) -> str:
+    """The help of a command, as its `--help` shows it.
+
+    Args:
+        context: of any command.
+        names: of the command, from the outermost group on; none for the help of all.
+
+    Raises:
+        UsageError: there is no such command.
+    """
+    place: Any = context.find_root()
+    for name in names:
+        known = _names(place.command, place)
+        if name not in known:
+            raise UsageError(
+                unknown("command", name, known) if known else f"{place.command_path} has no commands"
+            )
+        command: Any = place.command.get_command(place, name)
+        place = type(place)(command, info_name=name, parent=place, **command.context_settings)
+    return str(place.get_help())
+
+
+def names_below(context: typer.Context, parameter: str) -> list[str]:
+    """The names of the commands below the one whose names a parameter of the command holds so far."""
+    root: Any = context.find_root()
+    command: Any = root.command
+    for name in context.params.get(parameter) or []:
+        command = command.get_command(root, name) if isinstance(command, TyperGroup) else None
+    return _names(command, root)
+
+
+def on_command_line(context: typer.Context, flag: str) -> bool:
+    """Whether a flag stands on the command line, not just in the environment or the configuration."""
+    source = context.get_parameter_source(flag.replace("-", "_"))
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _names(command: Any, context: Any) -> list[str]:
+    return command.list_commands(context) if isinstance(command, TyperGroup) else []
+
+
+def _loaded(entry: str) -> typer.Typer | Callable[..., Any]:
+    module, _, name = entry.partition(":")
+    found: typer.Typer | Callable[..., Any] = getattr(import_module(module), name)
+    return found
+
+
+def _summary(command: typer.Typer | Callable[..., Any]) -> str:
+    """The first sentence of a command's help."""
+    text = str(command.info.help) if isinstance(command, typer.Typer) else command.__doc__ or ""
+    first = text.strip().partition("\n")[0].partition(". ")[0]
+    return first if first.endswith(("?", ".")) else f"{first}."
+
+
+def _built(name: str, command: typer.Typer | Callable[..., Any]) -> Any:
+    if isinstance(command, typer.Typer):
+        app = command
+    else:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(name)(with_flags(command))  # a Typer app with one command is that command
+    built: Any = typer.main.get_command(app)
+    built.name = name
+    return built

@@ -8,7 +8,8 @@ from nearid_cli.layouts.layout import Layout
 class _Manifest(Layout):
     name = "manifest"
     place = 90
-    references_are = generations_are = "a manifest, or recognised"
+    references_are = "a manifest, or recognised"
+    generations_are = "a manifest, or recognised (one of the two is enough)"
     recognises = True
     needs_manifest = True
 

@@ -119,8 +119,8 @@ def _show_references(found: ReferencesAlone, verbose: bool) -> None:
         numbers=(1,),
     )
     print()
-    for one in found.others:
-        print(f"or {count(len(one.subjects), 'subject')} ({few(one.subjects)}), if {one.how}: {one.choice}")
+    for one, subjects in found.others:
+        print(f"or {count(len(subjects), 'subject')} ({few(subjects)}), if {one.how}: {one.choice}")
     for picture in found.found.loose:
         print(f"outside a subject's folder: {printable(picture.name)}")
     for name in found.found.unfit:

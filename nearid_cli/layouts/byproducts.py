@@ -29,6 +29,10 @@ _WHOLE_FOLDERS = {
     "regularization_images": "class images",
 }
 
+_SUSPICIOUS = re.compile(
+    "mask|grid|thumb|class|regularization"
+)  # told at once, since there may be many names
+
 Folder = tuple[str, ...]
 
 
@@ -51,7 +55,7 @@ def find_byproducts(names: Sequence[str], subjects: frozenset[str] = frozenset()
     >>> find_byproducts(["cat/0.png", "cat/0_mask.png", "cat/a mask_0.png", "grid.png", "cup_on_a_grid_0.png"])
     {'cat/0_mask.png': 'masks', 'grid.png': 'grids'}
     """
-    suspects = [name for name in names if _may_be_one(name)]
+    suspects = [name for name in names if _SUSPICIOUS.search(name.lower())]
     if not suspects:
         return {}
     stems: dict[Folder, set[str]] = defaultdict(set)
@@ -70,17 +74,6 @@ def find_byproducts(names: Sequence[str], subjects: frozenset[str] = frozenset()
         if reason:
             found[name] = reason
     return found
-
-
-def _may_be_one(name: str) -> bool:
-    lower = name.lower()
-    return (
-        "mask" in lower
-        or "grid" in lower
-        or "thumb" in lower
-        or "class" in lower
-        or "regularization" in lower
-    )
 
 
 def _stem(file: str) -> str:

@@ -62,9 +62,7 @@ class Layout:
     def refuse_several(self, root: Path, walked: Walk, side: str) -> None:
         """Raise SeveralMethodsError if a folder holds several methods, as this layout has them."""
 
-    def read_references(
-        self, tree: Tree, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]
-    ) -> Naming | None:
+    def read_references(self, tree: Tree, folders: Sequence[NamedFolder]) -> Naming | None:
         """How the references of a tree without marker files are read; None for what both sides say.
 
         Raises:

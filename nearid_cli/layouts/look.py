@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Dataset
 from nearid_cli.layouts.detect import look_at_side
 from nearid_cli.layouts.find import find
+from nearid_cli.layouts.layout import Naming
 from nearid_cli.layouts.methods import find_methods
-from nearid_cli.layouts.references import Alternative, alternatives
+from nearid_cli.layouts.references import alternatives
 from nearid_cli.layouts.resolve import How, resolve_references
 from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Tree
 from nearid_cli.options import LayoutOptions
@@ -18,10 +20,10 @@ from nearid_cli.options import LayoutOptions
 
 @dataclass(frozen=True)
 class ReferencesAlone:
-    """References, and the other ways in which they could be read."""
+    """References, and the other ways in which they could be read, each with its subjects."""
 
     found: Assigned
-    others: tuple[Alternative, ...]
+    others: Sequence[tuple[Naming, list[str]]]
 
 
 def read_layout(
@@ -58,4 +60,4 @@ def read_layout(
     side = look_at_side(references, "references", how.layout)
     others = alternatives(side) if isinstance(side, Tree) and how.references is None else []
     found = resolve_references(side, how)
-    return ReferencesAlone(found, tuple(one for one in others if one.how != found.how))
+    return ReferencesAlone(found, [one for one in others if one[0].how != found.how])

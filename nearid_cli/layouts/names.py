@@ -10,53 +10,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Folder names that say what pictures are for, or where a program puts them, and not whose they are.
-GENERIC = frozenset(
-    {"ref", "refs", "reference", "references", "real", "src", "source", "sources", "src_image"}
-    | {"original", "originals", "input", "inputs", "instance", "instances", "instance_images"}
-    | {"instance_data", "target", "targets", "tgt_image", "data", "dataset", "datasets", "image"}
-    | {"images", "img", "imgs", "picture", "pictures", "photo", "photos", "train", "training", "test"}
-    | {"val", "valid", "validation", "eval", "evaluation", "split", "subject", "subjects", "gen"}
-    | {"gens", "generated", "generation", "generations", "fake", "fakes", "sample", "samples"}
-    | {"synthetic", "out", "output", "outputs", "result", "results", "validation_images"}
-    | {"validation_image", "validation_samples", "txt2img_images", "img2img_images", "txt2img"}
-    | {"img2img", "wandb", "media", "files", "comfyui", "edited", "checkpoint", "checkpoints", "run"}
-    | {"runs", "log", "logs", "tensorboard", "latest_run", "inference"}
-)
+GENERIC = frozenset({
+    "ref", "refs", "reference", "references", "real", "src", "source", "sources", "src_image",
+    "original", "originals", "input", "inputs", "instance", "instances", "instance_images",
+    "instance_data", "target", "targets", "tgt_image", "data", "dataset", "datasets", "image", "images",
+    "img", "imgs", "picture", "pictures", "photo", "photos", "train", "training", "test", "val",
+    "valid", "validation", "eval", "evaluation", "split", "subject", "subjects", "gen", "gens",
+    "generated", "generation", "generations", "fake", "fakes", "sample", "samples", "synthetic", "out",
+    "output", "outputs", "result", "results", "validation_images", "validation_image",
+    "validation_samples", "txt2img_images", "img2img_images", "txt2img", "img2img", "wandb", "media",
+    "files", "comfyui", "edited", "checkpoint", "checkpoints", "run", "runs", "log", "logs",
+    "tensorboard", "latest_run", "inference",
+})  # fmt: skip
 # Words that file names begin with and that are nobody's name: cameras, trainers, user interfaces.
-_GENERIC_HEADS = GENERIC | frozenset(
-    {"dsc", "dscn", "dscf", "pic", "pxl", "mvimg", "dji", "gopr", "screenshot", "frame", "frames"}
-    | {"comfyui_temp", "untitled", "unnamed", "new", "final", "default", "class", "view", "crop"}
-    | {"seed", "step", "epoch", "iter", "tmp", "temp", "whatsapp image", "grid", "page", "scan", "sd"}
-    | {"sdxl", "flux", "prompt", "no", "nr", "number"}
-)
+_GENERIC_HEADS = GENERIC | frozenset({
+    "dsc", "dscn", "dscf", "pic", "pxl", "mvimg", "dji", "gopr", "screenshot", "frame", "frames",
+    "comfyui_temp", "untitled", "unnamed", "new", "final", "default", "class", "view", "crop", "seed",
+    "step", "epoch", "iter", "tmp", "temp", "whatsapp image", "grid", "page", "scan", "sd", "sdxl",
+    "flux", "prompt", "no", "nr", "number",
+})  # fmt: skip
 # Words that make a generic name no less so: `single_refs`, `my_images`.
-_FILLERS = frozenset(
-    {
-        "my",
-        "the",
-        "all",
-        "new",
-        "old",
-        "final",
-        "raw",
-        "flat",
-        "single",
-        "multi",
-        "text",
-        "cropped",
-        "resized",
-        "real",
-    }
-    | {"png", "jpg", "jpeg", "a", "b", "c", "v1", "v2", "0", "1", "2", "3", "copy", "and", "of", "for"}
-)
+_FILLERS = frozenset({
+    "my", "the", "all", "new", "old", "final", "raw", "flat", "single", "multi", "text", "cropped",
+    "resized", "real", "png", "jpg", "jpeg", "a", "b", "c", "v1", "v2", "0", "1", "2", "3", "copy",
+    "and", "of", "for",
+})  # fmt: skip
 # Folders of kinds of subjects. Only a hint: a subject may be called person.
-CATEGORIES = frozenset(
-    {"animal", "animals", "object", "objects", "person", "persons", "people", "human", "humans"}
-    | {"live_subject", "live", "live_subjects", "pet", "pets", "toy", "toys", "style", "styles"}
-    | {"scene", "scenes", "vehicle", "vehicles", "plant", "plants", "food", "furniture", "clothing"}
-    | {"wearable", "wearables", "character", "characters", "face", "faces", "building", "buildings"}
-    | {"luxury", "decoritems", "instrument", "transport", "rigid", "deformable"}
-)
+CATEGORIES = frozenset({
+    "animal", "animals", "object", "objects", "person", "persons", "people", "human", "humans",
+    "live_subject", "live", "live_subjects", "pet", "pets", "toy", "toys", "style", "styles", "scene",
+    "scenes", "vehicle", "vehicles", "plant", "plants", "food", "furniture", "clothing", "wearable",
+    "wearables", "character", "characters", "face", "faces", "building", "buildings", "luxury",
+    "decoritems", "instrument", "transport", "rigid", "deformable",
+})  # fmt: skip
 # The rare words that trainers bind a subject to, in front of its class.
 _TOKENS = r"(?:sks|ohwx|zwx|zkz|zxc|hta|ktn|shs|olis|bnha|txcl|<[^<>]{1,20}>|\[[^\[\]]{1,20}\]|[vs]\*)"
 

@@ -25,37 +25,11 @@ logger = logging.getLogger(__name__)
 _SHOWN_NAMES = 4
 
 
-def choose(tree: Tree, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]) -> Naming:
-    """How to read the references of a tree.
-
-    Folders count for more than file names, and a reading that all generations fit for more than one that some do.
-
-    Args:
-        tree: of the references.
-        references: its folders.
-        generations: those of the other side.
-
-    Raises:
-        InputError: two readings are possible that differ in whose picture is whose; names both and how to choose.
-    """
-    return _Choice(tree, references, generations).made()
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A way to read references: in words, the option that chooses it, and the subjects that it finds."""
-
-    how: str
-    choice: str
-    subjects: tuple[str, ...]
-
-
-def alternatives(tree: Tree) -> list[Alternative]:
-    """The ways in which the references of a tree can be read, whatever the generations say."""
+def alternatives(tree: Tree) -> list[tuple[Naming, list[str]]]:
+    """The ways in which the references of a tree can be read, whatever the generations say, with their subjects."""
     folders = tree.folders()
     readings = [*_by_levels(folders), ByFileName(), AllOne(tree.only_subject(folders))]
-    found = [(one, groups_of(one, folders)) for one in readings]
-    return [Alternative(one.how, one.choice, tuple(groups)) for one, groups in found if groups]
+    return [(one, list(groups)) for one in readings if (groups := groups_of(one, folders))]
 
 
 def _by_levels(folders: Sequence[NamedFolder]) -> list[Naming]:
@@ -70,14 +44,21 @@ def _by_levels(folders: Sequence[NamedFolder]) -> list[Naming]:
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """The references of a tree by folders, with the generations that must fit."""
+class ReferenceTree:
+    """A tree of references, by folders, with those of the generations that must fit."""
 
     tree: Tree
     references: Sequence[NamedFolder]
-    generations: Sequence[NamedFolder]
+    generations: Sequence[NamedFolder] = ()
 
-    def made(self) -> Naming:
+    def read(self) -> Naming:
+        """How to read it.
+
+        Folders count for more than file names, and a reading that all generations fit for more than one that some do.
+
+        Raises:
+            InputError: two readings are possible that differ in whose picture is whose; names both and how to choose.
+        """
         by_levels = _by_levels(self.references)
         matched = [one for level in by_levels if (one := self._fit(level)) and one.claimed]
         if matched:

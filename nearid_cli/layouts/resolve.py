@@ -27,7 +27,7 @@ from nearid_cli.layouts.names import (
     without_leading,
 )
 from nearid_cli.layouts.pattern import Pattern, read_by_pattern
-from nearid_cli.layouts.references import choose
+from nearid_cli.layouts.references import ReferenceTree
 from nearid_cli.layouts.registry import AUTO, layout_named
 from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
 from nearid_cli.layouts.walk import Walk, natural_key
@@ -103,9 +103,8 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
             references = read_by_pattern(references, how.references, only)
         else:
             others = _folders(generations, _names(folders))
-            reading = layout.read_references(references, folders, others) or choose(
-                references, folders, others
-            )
+            given = layout.read_references(references, folders)
+            reading = given or ReferenceTree(references, folders, others).read()
             qualified = reading.qualified
             references = _by_reading(references, folders, reading)
     elif not references.subjects and references.loose:
@@ -142,7 +141,7 @@ def resolve_references(side: Assigned | Tree, how: How) -> Assigned:
     folders = side.folders()
     if how.references is not None:
         return read_by_pattern(side, how.references, side.only_subject(folders))
-    reading = how.layout.read_references(side, folders, []) or choose(side, folders, [])
+    reading = how.layout.read_references(side, folders) or ReferenceTree(side, folders).read()
     return _by_reading(side, folders, reading)
 
 

@@ -16,111 +16,26 @@ from nearid_cli.text import printable
 
 # Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
 # them says why not, and stops, where leaving them out would score what is left.
-EXTENSIONS = frozenset(
-    {
-        "jpg",
-        "jpeg",
-        "jpe",
-        "jfif",
-        "jif",
-        "jfi",
-        "pjpeg",
-        "pjp",
-        "png",
-        "apng",
-        "webp",
-        "bmp",
-        "dib",
-        "tif",
-        "tiff",
-    }
-    | {"gif", "avif", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx"}
-)
+EXTENSIONS = frozenset({
+    "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "png", "apng", "webp", "bmp", "dib",
+    "tif", "tiff", "gif", "avif", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx",
+})  # fmt: skip
 # Never looked into: what lies beside pictures everywhere. Any other file may be a picture under an odd name.
-_NO_PICTURES = frozenset(
-    {
-        "txt",
-        "md",
-        "rst",
-        "json",
-        "jsonl",
-        "yaml",
-        "yml",
-        "toml",
-        "ini",
-        "cfg",
-        "csv",
-        "tsv",
-        "parquet",
-        "arrow",
-        "xml",
-    }
-    | {
-        "html",
-        "htm",
-        "css",
-        "js",
-        "ts",
-        "py",
-        "pyc",
-        "ipynb",
-        "sh",
-        "log",
-        "lock",
-        "caption",
-        "captions",
-        "tfevents",
-    }
-    | {
-        "safetensors",
-        "bin",
-        "pt",
-        "pth",
-        "ckpt",
-        "pkl",
-        "pickle",
-        "npy",
-        "npz",
-        "h5",
-        "msgpack",
-        "onnx",
-        "gguf",
-    }
-    | {
-        "zip",
-        "tar",
-        "gz",
-        "tgz",
-        "bz2",
-        "xz",
-        "7z",
-        "rar",
-        "mp4",
-        "mov",
-        "avi",
-        "mkv",
-        "webm",
-        "mp3",
-        "wav",
-        "db",
-    }
-)
+_NO_PICTURES = frozenset({
+    "txt", "md", "rst", "json", "jsonl", "yaml", "yml", "toml", "ini", "cfg", "csv", "tsv", "parquet",
+    "arrow", "xml", "html", "htm", "css", "js", "ts", "py", "pyc", "ipynb", "sh", "log", "lock",
+    "caption", "captions", "tfevents", "safetensors", "bin", "pt", "pth", "ckpt", "pkl", "pickle",
+    "npy", "npz", "h5", "msgpack", "onnx", "gguf", "zip", "tar", "gz", "tgz", "bz2", "xz", "7z", "rar",
+    "mp4", "mov", "avi", "mkv", "webm", "mp3", "wav", "db",
+})  # fmt: skip
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 # Thumbnails, bins, snapshots and the like of macOS, Windows, Linux and the usual network storage.
-_SYSTEM_FOLDERS = frozenset(
-    {"__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"}
-    | {
-        "@eadir",
-        "#recycle",
-        "@recycle",
-        "@recently-snapshot",
-        "#snapshot",
-        "~snapshot",
-        "@__thumb",
-        "@sharebin",
-    }
-    | {"@tmp", "$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "lost+found"}
-)
+_SYSTEM_FOLDERS = frozenset({
+    "__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder", "@eadir",
+    "#recycle", "@recycle", "@recently-snapshot", "#snapshot", "~snapshot", "@__thumb", "@sharebin",
+    "@tmp", "$recycle.bin", "recycler", "recycled", "system volume information", "found.000",
+    "lost+found",
+})  # fmt: skip
 _PREVIOUS_VERSION = re.compile(r"@gmt-[0-9.]+-[0-9.]+")  # a snapshot, as Samba names it
 _SNIFFED = 64  # bytes; enough for every format's first words
 # At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.

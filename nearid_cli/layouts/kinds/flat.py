@@ -18,10 +18,8 @@ class _Flat(Layout):
     references_are = "all pictures, at any depth, are of one subject"
     generations_are = "the same"
 
-    def read_references(
-        self, tree: Tree, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]
-    ) -> Naming:
-        return AllOne(tree.only_subject(references))
+    def read_references(self, tree: Tree, folders: Sequence[NamedFolder]) -> Naming:
+        return AllOne(tree.only_subject(folders))
 
     def read_generations(self, tree: Tree, folders: Sequence[NamedFolder], index: SubjectIndex) -> Assigned:
         (only,) = index.names

@@ -20,10 +20,8 @@ class _Folders(Layout):
     place = 10
     references_are = generations_are = "one folder per subject"
 
-    def read_references(
-        self, tree: Tree, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]
-    ) -> Naming:
-        if not any(folder.folders for folder in references):
+    def read_references(self, tree: Tree, folders: Sequence[NamedFolder]) -> Naming:
+        if not any(folder.folders for folder in folders):
             raise InputError(
                 f"no subject folders in {printable(tree.root)}: {count(len(tree.names), 'picture')} right in it; "
                 "leave out --layout folders, or give --layout flat if all are of one subject"

@@ -19,10 +19,8 @@ class _Prefix(Layout):
     references_are = "one folder per subject, or file names begin with it"
     generations_are = "file names begin with the subject, at any depth"
 
-    def read_references(
-        self, tree: Tree, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]
-    ) -> Naming:
-        return ByFolder(0) if any(folder.folders for folder in references) else ByFileName()
+    def read_references(self, tree: Tree, folders: Sequence[NamedFolder]) -> Naming:
+        return ByFolder(0) if any(folder.folders for folder in folders) else ByFileName()
 
     def read_generations(self, tree: Tree, folders: Sequence[NamedFolder], index: SubjectIndex) -> Assigned:
         from nearid_cli.layouts.sides import Assigned

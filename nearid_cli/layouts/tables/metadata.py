@@ -259,7 +259,7 @@ def names_files(path: Path) -> bool:
         return True
     return any(
         column.lower().endswith(FILE_NAME) or column.lower().endswith("file_names")
-        for column in table.columns
+        for column in table.columns.values()
     )
 
 

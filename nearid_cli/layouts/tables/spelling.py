@@ -11,9 +11,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from nearid_cli.text import printable
+from nearid_cli.text import few, printable
 
-_SHOWN = 3
 _BETWEEN_WORDS = re.compile(r"[ _-]+")
 
 
@@ -82,18 +81,18 @@ class Spellings:
         case = len({form.casefold() for form in forms}) == 1
         signs = len({_BETWEEN_WORDS.sub(" ", form) for form in forms}) == 1
         seen = len({_BETWEEN_WORDS.sub(" ", form.casefold()) for form in forms}) == 1
-        shown = [f"{_revealed(self._chosen[form][1])} ({_few(self._rows[form])})" for form in forms]
+        shown = [
+            f"{_revealed(self._chosen[form][1])} ({few(self._rows[form], spelled=str)})" for form in forms
+        ]
         how = (
-            (
-                "in case"
-                if case
-                else "in the signs between words"
-                if signs
-                else "in case and signs between words"
-            )
-            if seen
-            else "in characters that do not show"
+            "in case"
+            if case
+            else "in the signs between words"
+            if signs
+            else "in case and signs between words"
         )
+        if not seen:
+            how = "in characters that do not show"
         return f"the {self._noun}s {' and '.join(shown)} differ only {how}"
 
 
@@ -103,8 +102,3 @@ def _revealed(name: str) -> str:
     return "".join(
         c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) == "Cf" else c for c in shown
     )
-
-
-def _few(rows: list[str]) -> str:
-    more = len(rows) - _SHOWN
-    return ", ".join(rows[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -42,7 +42,9 @@ class PictureTable:
     Attributes:
         kind: what it is to people: `manifest` or `metadata`.
         path: its file.
-        columns: their names; known ones as the reader spells them.
+        needed: columns that must be there; all of them are among the known ones.
+        known: columns that hold text and nothing nested.
+        columns: names of columns as the reader spells them, by how they are written.
         rows: but for those in `problems`.
         problems: rows that are none, each with its place.
         notes: how it was read, where that is not plain.
@@ -50,7 +52,9 @@ class PictureTable:
 
     kind: str
     path: Path
-    columns: tuple[str, ...] = ()
+    needed: Sequence[str]
+    known: Sequence[str]
+    columns: dict[str, str] = field(default_factory=dict)
     rows: list[PictureRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,6 +70,61 @@ class PictureTable:
             "(Latin-1); save it as UTF-8: in a spreadsheet as CSV UTF-8, or with "
             f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(printable(self.path))} > utf8{printable(self.path.suffix)}"
         )
+
+    def text(self) -> str:
+        """All of it; raises InputError for what is no text."""
+        try:
+            return decode(self.path.read_bytes())
+        except ValueError as error:
+            raise self.error(f"is {error}") from error
+
+    def spelled(self, written: Iterable[str]) -> list[str]:
+        """Names of columns as the reader spells them, whatever their case and the spaces around them."""
+        known = {look_alike(name): name for name in self.known}
+        return [known.get(look_alike(name), name.strip()) for name in written]
+
+    def has_columns(self, written: Sequence[str]) -> None:
+        """Set the columns, or refuse them."""
+        names = self.spelled(written)
+        if halves := [name for name in names if HALF_CHARACTER.search(name)]:
+            raise self.error(f"has a column whose name holds half a character: {printable(halves[0])}")
+        if damaged := [name for name in names if not is_utf8(name)]:
+            raise self.not_utf8("a column's name", damaged[0])
+        places: dict[str, list[str]] = {}
+        for place, name in enumerate(written, 1):
+            if name.strip():
+                places.setdefault(look_alike(name), []).append(f"{printable(name.strip())} (column {place})")
+        if twice := [" and ".join(spelled) for spelled in places.values() if len(spelled) > 1]:
+            raise self.error(f"has columns of one name: {'; '.join(twice)}; keep one of each")
+        missing = [name for name in self.needed if name not in names]
+        if missing:
+            hint = ""
+            if "file_name" in names and "file_name" not in self.needed:
+                hint = f"; if this is the metadata of an imagefolder, give its folder: {printable(self.path.parent)}"
+            raise self.error(
+                f"needs the columns {', '.join(self.needed)}: missing {', '.join(missing)}, "
+                f"found {', '.join(printable(name) for name in names if name) or 'none'}{hint}"
+            )
+        self.columns = dict(zip(written, names, strict=True))
+
+    def add(self, where: str, values: Mapping[str, Any]) -> None:
+        """Add a row of values by columns as they are written; an empty one is passed over."""
+        cells = {}
+        for written, value in values.items():
+            name = self.columns[written]
+            if name in self.known and isinstance(value, (dict, list)):
+                shown = printable(json.dumps(value, ensure_ascii=False, default=str))
+                self.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
+                return
+            if name:
+                cells[name] = _text(value)
+                if not cells[name].isascii() and HALF_CHARACTER.search(cells[name]):
+                    self.problems.append(
+                        f"{where}: {printable(name)} holds half a character: {printable(cells[name])}"
+                    )
+                    return
+        if any(cell.strip() for cell in cells.values()):
+            self.rows.append(PictureRow(where, cells))
 
 
 def is_table(path: Path) -> bool:
@@ -85,9 +144,9 @@ def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str
     Raises:
         InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
     """
-    table = PictureTable(kind, path)
+    table = PictureTable(kind, path, needed, known)
     try:
-        _READERS[path.suffix.lower()](table, needed, _Columns(known))
+        _READERS[path.suffix.lower()](table)
     except OSError as error:
         raise InputError(f"cannot read {kind} {printable(path)}: {error.strerror or error}") from error
     return table
@@ -102,59 +161,11 @@ def is_utf8(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
-class _Columns:
-    """Names of columns as the reader spells them, whatever their case and the spaces around them."""
-
-    def __init__(self, known: Sequence[str]) -> None:
-        self.known = frozenset(known)
-        self._by_key = {look_alike(name): name for name in known}
-        self.names: dict[str, str] = {}
-
-    def name(self, written: str) -> str:
-        if written not in self.names:
-            self.names[written] = self._by_key.get(look_alike(written), written.strip())
-        return self.names[written]
-
-
-def _check_columns(
-    table: PictureTable, written: Sequence[str], needed: Sequence[str], columns: _Columns
-) -> None:
-    """Set the table's columns, or refuse them."""
-    names = [columns.name(name) for name in written]
-    if halves := [name for name in names if HALF_CHARACTER.search(name)]:
-        raise table.error(f"has a column whose name holds half a character: {printable(halves[0])}")
-    if damaged := [name for name in names if not is_utf8(name)]:
-        raise table.not_utf8("a column's name", damaged[0])
-    places: dict[str, list[str]] = {}
-    for place, name in enumerate(written, 1):
-        if name.strip():
-            places.setdefault(look_alike(name), []).append(f"{printable(name.strip())} (column {place})")
-    if twice := [" and ".join(spelled) for spelled in places.values() if len(spelled) > 1]:
-        raise table.error(f"has columns of one name: {'; '.join(twice)}; keep one of each")
-    missing = [name for name in needed if name not in names]
-    if missing:
-        hint = ""
-        if "file_name" in names and "file_name" not in needed:
-            hint = f"; if this is the metadata of an imagefolder, give its folder: {printable(table.path.parent)}"
-        raise table.error(
-            f"needs the columns {', '.join(needed)}: missing {', '.join(missing)}, "
-            f"found {', '.join(printable(name) for name in names if name) or 'none'}{hint}"
-        )
-    table.columns = tuple(name for name in names if name)
-
-
-def _text_of(table: PictureTable) -> str:
+def _read_csv(table: PictureTable) -> None:
     try:
-        return decode(table.path.read_bytes())
-    except ValueError as error:
-        raise table.error(f"is {error}") from error
-
-
-def _read_csv(table: PictureTable, needed: Sequence[str], columns: _Columns) -> None:
-    try:
-        found = read_delimited(_text_of(table), lambda header: set(needed) <= set(map(columns.name, header)))
-        _check_columns(table, found.header, needed, columns)
-        names = [columns.name(name) for name in found.header]
+        found = read_delimited(table.text(), lambda header: set(table.needed) <= set(table.spelled(header)))
+        table.has_columns(found.header)
+        names = table.spelled(found.header)
         separator = _SEPARATOR_NAMES.get(found.separator, found.separator)
         nameless = [place for place, name in enumerate(names) if not name]
         passed_over = False
@@ -165,11 +176,8 @@ def _read_csv(table: PictureTable, needed: Sequence[str], columns: _Columns) -> 
                 )
                 continue
             passed_over = passed_over or any("".join(cells[place : place + 1]).strip() for place in nameless)
-            table.rows.append(
-                PictureRow(
-                    f"line {line}", {name: cell for name, cell in zip(names, cells, strict=False) if name}
-                )
-            )
+            row = {name: cell for name, cell in zip(names, cells, strict=False) if name}
+            table.rows.append(PictureRow(f"line {line}", row))
     except ValueError as error:
         raise table.error(f"is not valid CSV: {error}") from error
     if separator != "commas" and (separator, table.path.suffix.lower()) != ("tabs", ".tsv"):
@@ -190,8 +198,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _read_jsonl(table: PictureTable, needed: Sequence[str], columns: _Columns) -> None:
-    text = _text_of(table)
+def _read_jsonl(table: PictureTable) -> None:
+    text = table.text()
     if text.lstrip().startswith("["):
         raise table.error("is one JSON list: expected one object a line, for example from jq -c '.[]'")
     written: dict[str, None] = {}
@@ -214,16 +222,16 @@ def _read_jsonl(table: PictureTable, needed: Sequence[str], columns: _Columns) -
                 table.problems.append(f"{where}: expected a JSON object")
     # A key that some lines lack is an empty cell there; one that all lack is a missing column.
     if written or not table.problems:
-        _check_columns(table, list(written), needed, columns)
+        table.has_columns(list(written))
     for where, value in objects:
-        _add_values(table, columns, where, value)
+        table.add(where, value)
 
 
-def _read_parquet(table: PictureTable, needed: Sequence[str], columns: _Columns) -> None:
+def _read_parquet(table: PictureTable) -> None:
     import pyarrow as pa
 
     try:
-        values = _parquet_columns(table, needed, columns)
+        values = _parquet_columns(table)
     except UnicodeDecodeError as error:
         raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object))}") from error
     except (
@@ -233,26 +241,26 @@ def _read_parquet(table: PictureTable, needed: Sequence[str], columns: _Columns)
     ) as error:  # a date beyond all years is one of the latter
         raise table.error(f"is not valid Parquet: {error}") from error
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
-        _add_values(table, columns, f"row {number}", dict(zip(values, row, strict=True)))
+        table.add(f"row {number}", dict(zip(values, row, strict=True)))
 
 
-def _parquet_columns(table: PictureTable, needed: Sequence[str], columns: _Columns) -> dict[str, list[Any]]:
+def _parquet_columns(table: PictureTable) -> dict[str, list[Any]]:
     """The values of every column that holds text, or may be a label."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(table.path) as file:
         schema = file.schema_arrow
         pictures = [one.name for one in schema if _holds_pictures(one.type)]
-        if pictures and not set(needed) <= set(map(columns.name, schema.names)):
+        if pictures and not set(table.needed) <= set(table.spelled(schema.names)):
             raise table.error(
-                f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(needed)}: "
+                f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(table.needed)}: "
                 "write them into files first"
             )
-        _check_columns(table, schema.names, needed, columns)
+        table.has_columns(schema.names)
         kept = [
             one.name
             for one in schema
-            if columns.name(one.name) in columns.known or _may_be_label(one.name, one.type)
+            if table.columns[one.name] in table.known or _may_be_label(one.name, one.type)
         ]
         read = file.read(kept)
     if passed_over := [name for name in schema.names if name not in kept]:
@@ -292,25 +300,6 @@ def _values(column: Any) -> list[Any]:
         short = column.type.to_pandas_dtype()
         return [None if value is None else float(str(short(value))) for value in values]
     return values
-
-
-def _add_values(table: PictureTable, columns: _Columns, where: str, values: Mapping[str, Any]) -> None:
-    cells = {}
-    for written, value in values.items():
-        name = columns.name(written)
-        if name in columns.known and isinstance(value, (dict, list)):
-            shown = printable(json.dumps(value, ensure_ascii=False, default=str))
-            table.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
-            return
-        if name:
-            cells[name] = _text(value)
-            if not cells[name].isascii() and HALF_CHARACTER.search(cells[name]):
-                table.problems.append(
-                    f"{where}: {printable(name)} holds half a character: {printable(cells[name])}"
-                )
-                return
-    if any(cell.strip() for cell in cells.values()):
-        table.rows.append(PictureRow(where, cells))
 
 
 def _text(value: Any) -> str:

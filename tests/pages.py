@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image as Picture
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.results import CompareResult, ScoreResult
+from nearid_cli.reports.document import document
+from nearid_cli.reports.html import Gallery, to_html
+from nearid_cli.results import CompareResult, GateResult, ScoreResult
 from tests.comparing import METRICS, scored
 
 ATTACK = "<script>alert(1)</script>.png"
@@ -64,6 +66,11 @@ def with_pictures(root: Path, **changes: object) -> dict[str, ScoreResult]:
 
 def comparison(root: Path) -> CompareResult:
     return compare(with_pictures(root))
+
+
+def page_of(result: ScoreResult | CompareResult, pictures: Gallery, gate: GateResult | None = None) -> str:
+    """The HTML report, with verdicts of a gate where they are given."""
+    return to_html(document(result, gate=gate), pictures)
 
 
 def _names(subject: str, attack: bool) -> Sequence[str]:

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.html import Gallery, embed, page_files, to_html
+from nearid_cli.reports.html import Gallery, embed, page_files
 from nearid_cli.results import ScoreResult
-from tests.pages import comparison
+from tests.pages import comparison, page_of
 
 Open = Callable[..., Page]
 
@@ -26,7 +26,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
     result = comparison(root)
     path = root / "report.html"
-    path.write_text(to_html(result, embed(page_files(result))), "utf-8")
+    path.write_text(page_of(result, embed(page_files(result))), "utf-8")
     return path
 
 
@@ -40,7 +40,7 @@ def page(open_page: Open, report: Path) -> Page:
 def without_pictures(path: Path, results: ScoreResult | Mapping[str, ScoreResult]) -> Path:
     """The report of one method or of several whose pictures are not there."""
     result = results if isinstance(results, ScoreResult) else compare(results)
-    path.write_text(to_html(result, Gallery((), {}, "no thumbnails")), "utf-8")
+    path.write_text(page_of(result, Gallery((), {}, "no thumbnails")), "utf-8")
     return path
 
 

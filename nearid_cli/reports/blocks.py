@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,16 +16,28 @@ from nearid_cli.reports.figures import some
 from nearid_cli.reports.table import Table
 
 
+class Topic(Enum):
+    """What a block is about: the parts of a page that has more to show than a document says."""
+
+    SCORES = auto()
+    DIFFERENCES = auto()
+    SUBJECTS = auto()
+    AGREEMENT = auto()
+    ORIGIN = auto()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Block:
     """A piece of a document.
 
     Attributes:
+        topic: what it is about.
         where: who alone shows it: a `terminal`, or a `page` such as Markdown; empty for both.
         folded: on a page it is folded away under these words.
         rank: where a page must be short, the pieces with the lowest ranks get room first.
     """
 
+    topic: Topic = Topic.SCORES
     where: Literal["", "terminal", "page"] = ""
     folded: str = ""
     rank: int = 0

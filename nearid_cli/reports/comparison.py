@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose, Topic
 from nearid_cli.reports.conclusion import conclusion_line, listed
 from nearid_cli.reports.figures import method_name
 from nearid_cli.reports.findings import compare_findings
@@ -70,18 +70,19 @@ def compare_content(result: CompareResult, sort: str | None = None) -> Content:
             *_apart(result, methods),
             Prose(about_trials(result)),
             Findings(compare_findings(result), conclusion_line(result), rank=1),
-            *_differences(result, methods),
-            *_agreements(result),
+            *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
+            *(replace(one, topic=Topic.AGREEMENT) for one in _agreements(result)),
             *(
                 Panel(
                     subjects_by_methods(methods, metric.name),
+                    topic=Topic.SUBJECTS,
                     where="page",
                     folded=f"Scores by subject: {metric.name}",
                     rank=3,
                 )
                 for metric in result.metrics
             ),
-            Prose(facts, folded="What made it", listed=True, where="page", rank=1),
+            Prose(facts, topic=Topic.ORIGIN, folded="What made it", listed=True, where="page", rank=1),
         ),
         table,
         facts,
@@ -292,7 +293,8 @@ def differences_table(metric: str, found: Sequence[Comparison], counted: bool = 
         ),
         Column(SCORE, [one.detectable for one in found], "detectable", page=True),
     )
-    return Table((named(f"by {metric}", [one.method for one in found]),), columns, noun="methods")
+    names = named(f"by {metric}", [one.method for one in found])
+    return Table((names,), columns, caption=f"Differences by {metric}", noun="methods")
 
 
 def _agreements(result: CompareResult) -> Iterator[Block]:
@@ -325,7 +327,13 @@ def agreements_table(result: CompareResult) -> Table:
         )
     ]
     names = named("metrics", [f"{a}, {b}" for a, b in pairs])
-    return Table((names,), tuple(columns), noun="agreements", notes=tuple(missing_agreements(result)))
+    return Table(
+        (names,),
+        tuple(columns),
+        caption="Rank correlation between metrics",
+        noun="agreements",
+        notes=tuple(missing_agreements(result)),
+    )
 
 
 def disagreements_table(metric: str, first: str, found: Sequence[Disagreement]) -> Table:
@@ -363,4 +371,5 @@ def subjects_by_methods(
         Column(SCORE, [own.get(name) for name in names], method_name(method))
         for method, own in zip(methods, scores, strict=True)
     )
-    return Table((named("subject", names),), tuple(columns), noun="subjects")
+    caption = f"{metric} by subject and method"
+    return Table((named("subject", names),), tuple(columns), caption=caption, noun="subjects")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose, Topic
 from nearid_cli.reports.figures import number_figure, some
 from nearid_cli.reports.findings import score_findings
 from nearid_cli.reports.missing import missing_scores
@@ -70,14 +70,21 @@ def score_content(
         (
             Panel(metrics_table(result, since), where="page"),
             Prose(_counted(result), where="page"),
-            Panel(table, folded="Scores by subject", rank=3),
+            Panel(table, topic=Topic.SUBJECTS, folded="Scores by subject", rank=3),
             Prose(list(_intervals_of_all(result)), where="terminal"),
             Prose(missing_scores(result)),
             Prose(list(_about_changes(result, since)) if since else []),
             *_against_distractors(result),
             *([Panel(worst_table(result, worst))] if worst else []),
             Findings(score_findings(result), rank=2),
-            Prose([*facts, *made], folded="What made it", listed=True, where="page", rank=1),
+            Prose(
+                [*facts, *made],
+                topic=Topic.ORIGIN,
+                folded="What made it",
+                listed=True,
+                where="page",
+                rank=1,
+            ),
         ),
         table,
         facts,
@@ -137,7 +144,8 @@ def metrics_table(result: ScoreResult, since: Since | None = None) -> Table:
     if since is not None:
         columns.append(Column(CHANGE, [since.mean_change(metric) for metric in result.metrics], "change"))
     names = [metric.name for metric in result.metrics]
-    return Table((named("metric", names),), tuple(columns), noun="metrics")
+    caption = "Aggregate scores with 95 % intervals"
+    return Table((named("metric", names),), tuple(columns), caption=caption, noun="metrics")
 
 
 def _against_distractors(result: ScoreResult) -> Iterator[Block]:

@@ -11,9 +11,10 @@ from PIL import Image as Picture
 from playwright.sync_api import Locator, Page, expect
 
 from nearid_cli.reports.files import write
-from nearid_cli.reports.html import embed, page_files, to_html
+from nearid_cli.reports.html import embed, page_files
 from nearid_cli.results import ScoreResult
 from tests.comparing import scored
+from tests.pages import page_of
 from tests.reporting import Open, card, page, report
 from tests.viewing import Viewing
 
@@ -83,7 +84,7 @@ def walk(page: Page) -> list[tuple[str, list[dict[str, float]]]]:
 
 
 def test_side_by_side_and_as_high_as_each_other(open_page: Open, shapes: ScoreResult, tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text(to_html(shapes, embed(page_files(shapes))), "utf-8")
+    (tmp_path / "report.html").write_text(page_of(shapes, embed(page_files(shapes))), "utf-8")
     page = open_page(tmp_path / "report.html")
     for caption, (own, reference) in walk(page):
         assert own["height"] == pytest.approx(reference["height"], abs=1), caption
@@ -98,7 +99,7 @@ def test_side_by_side_and_as_high_as_each_other(open_page: Open, shapes: ScoreRe
 
 
 def test_one_above_the_other_on_a_phone(open_page: Open, shapes: ScoreResult, tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text(to_html(shapes, embed(page_files(shapes))), "utf-8")
+    (tmp_path / "report.html").write_text(page_of(shapes, embed(page_files(shapes))), "utf-8")
     page = open_page(tmp_path / "report.html", viewport={"width": 360, "height": 740})
     for caption, (own, reference) in walk(page):
         assert own["height"] == pytest.approx(reference["height"], abs=1), caption

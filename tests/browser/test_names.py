@@ -49,13 +49,13 @@ def test_columns_of_the_heatmap_stay_apart(named: Page) -> None:
 
 def test_rows_of_a_table_stay_apart_and_say_their_whole_name(named: Page) -> None:
     named.locator("summary").first.click()
-    for rows, whole in (("#scores tbody th", METHODS), ("#subjects details tbody th", SUBJECTS[::-1])):
+    for rows, whole in (("#scores tbody th", METHODS), ("#subjects details tbody th", SUBJECTS)):
         headers = named.locator(rows)
         texts = headers.all_text_contents()
         assert len(set(texts)) >= 2
         assert all(len(text) <= 32 for text in texts)
         assert headers.evaluate_all("all => all.map((one) => one.title)")[: len(whole)] == whole
-    table = named.get_by_role("table", name="Aggregate scores")
+    table = named.get_by_role("table", name="Mean cosine similarity over subjects")
     for method in METHODS:
         expect(table.get_by_role("rowheader", name=method, exact=True)).to_be_visible()
     for subject in SUBJECTS:
@@ -85,15 +85,18 @@ def test_rows_come_best_first_and_copiers_last(open_page: Open, tmp_path: Path) 
         "equal 1": method(0.6),
     }
     page = open_page(without_pictures(tmp_path / "report.html", results))
+    best_first = ["best", "equal 2", "equal 1", "worse", "copier"]
     rows = page.locator("#scores tbody th").all_text_contents()
-    assert rows == ["best", "equal 2", "equal 1", "worse", "copier"]
-    assert page.locator("svg").first.locator(".name").all_text_contents() == rows
+    assert rows == [*best_first[:-1], "copier (copies references)"]
+    assert page.locator("svg").first.locator(".name").all_text_contents() == best_first
     assert page.locator("#scores tbody tr:has(strong) th").all_text_contents() == ["best"]
-    assert page.locator("#differences tbody").first.locator("th").all_text_contents() == rows[1:]
+    assert page.locator("#differences tbody").first.locator("th").all_text_contents() == best_first[1:]
     page.locator("#subjects summary").first.click()
-    assert page.locator("#subjects details[open] tbody th").all_text_contents() == subjects[::-1]
+    assert page.locator("#subjects details[open] tbody th").all_text_contents() == subjects  # easy to look up
+    columns = page.locator("svg.heatmap").first.locator("g:has(> .tick):not(:has(rect)) > text")
+    assert columns.all_text_contents() == subjects[::-1]
     expect(page.locator("h1")).to_contain_text("best")
-    expect(page.locator("#scores .about")).to_contain_text(
+    expect(page.locator("#scores .about").first).to_contain_text(
         "copy references last, equal ones in the order given"
     )
 
@@ -103,7 +106,7 @@ def test_noise_does_not_fill_an_axis(open_page: Open, tmp_path: Path, subjects: 
     """Scores that differ in the fourth decimal lie close together, and colours hardly differ."""
     one = scored({f"subject {s}": [0.5, 0.5001, 0.5003 + s / 10_000] for s in range(subjects)})
     page = open_page(without_pictures(tmp_path / "report.html", one))
-    expect(page.locator("#scores .about")).to_contain_text("covers less than 0.1")
+    expect(page.locator("#scores .about").first).to_contain_text("covers less than 0.1")
     low, high, *_ = map(float, page.locator("svg.scatter").get_attribute("data-x").split())
     assert high - low >= 0.1
     labels = page.locator("svg.scatter .tick").all_text_contents()

@@ -67,7 +67,7 @@ def test_the_screen_is_as_before_when_it_was_printed(page: Page, open_page: Open
     page = open_page(without_pictures(tmp_path / "report.html", scored(subjects)))
     page.get_by_role("button", name="Ascending").click()
     page.get_by_role("searchbox").fill("subject")
-    page.locator("#made summary").click()
+    page.locator("#distributions summary").click()
     page.evaluate("scrollTo(0, 1500)")
     page.wait_for_timeout(300)
     state = """() => [document.getElementById("gallery").innerHTML, document.querySelectorAll("details[open]").length,

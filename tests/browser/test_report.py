@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from nearid_cli.reports.html import Gallery, to_html
+from nearid_cli.reports.html import Gallery
 from tests.comparing import scored
-from tests.pages import ATTACK, METHODS, SUBJECTS, with_pictures
+from tests.pages import ATTACK, METHODS, SUBJECTS, page_of, with_pictures
 from tests.reporting import Open, card, page, report
 
 __all__ = ["page", "report"]
@@ -260,7 +260,7 @@ def test_a_click_on_a_point_opens_its_picture(page: Page) -> None:
 
 def test_pictures_of_another_machine_are_named(open_page: Open, tmp_path: Path) -> None:
     result = with_pictures(tmp_path / "gone")["lora"]
-    (tmp_path / "report.html").write_text(to_html(result, Gallery((), {}, "no thumbnails")), "utf-8")
+    (tmp_path / "report.html").write_text(page_of(result, Gallery((), {}, "no thumbnails")), "utf-8")
     page = open_page(tmp_path / "report.html")
     page.evaluate("location.hash = '#pictures'")
     mug = card(page, "mug")
@@ -273,7 +273,7 @@ def test_pictures_of_another_machine_are_named(open_page: Open, tmp_path: Path) 
 
 def test_a_long_strip_shows_its_rest_when_asked(open_page: Open, tmp_path: Path) -> None:
     one = scored({"cat": [[i / 100, i / 200] for i in range(60)]})
-    (tmp_path / "report.html").write_text(to_html(one, Gallery((), {}, "no thumbnails")), "utf-8")
+    (tmp_path / "report.html").write_text(page_of(one, Gallery((), {}, "no thumbnails")), "utf-8")
     page = open_page(tmp_path / "report.html")
     page.evaluate("location.hash = '#pictures'")
     cat = card(page, "cat")
@@ -295,13 +295,13 @@ def test_nothing_sticks_out_of_the_window(open_page: Open, report: Path, width: 
 def test_without_scripts_the_numbers_are_there(open_page: Open, report: Path) -> None:
     page = open_page(report, java_script_enabled=False)
     expect(page.get_by_text("The pictures need JavaScript")).to_be_visible()
-    expect(page.get_by_role("table", name=re.compile("Aggregate scores"))).to_be_visible()
+    expect(page.get_by_role("table", name=re.compile("Mean cosine similarity"))).to_be_visible()
 
 
 def test_a_large_page_opens_at_once(open_page: Open, tmp_path: Path) -> None:
     """5,000 generations. The bound is generous, as the machine is shared; docs/guides/report.md has measurements."""
     one = scored({f"subject {s}": [[(s * g) % 97 / 97, g / 50] for g in range(50)] for s in range(100)})
-    (tmp_path / "report.html").write_text(to_html(one, Gallery((), {}, "no thumbnails")), "utf-8")
+    (tmp_path / "report.html").write_text(page_of(one, Gallery((), {}, "no thumbnails")), "utf-8")
     page = open_page(tmp_path / "report.html")
     expect(page.locator("#shown")).to_have_text("5,000 of 5,000 generations")
     assert page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd") < 5000

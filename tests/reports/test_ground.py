@@ -18,10 +18,10 @@ from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.files import write
 from nearid_cli.reports.formats.data import to_csv
 from nearid_cli.reports.ground import apart, over_common
-from nearid_cli.reports.html.page import to_html
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.results import CompareResult
 from tests.comparing import random_methods, scored
+from tests.pages import page_of
 from tests.printing import show as render_compare
 from tests.printing import to_latex, to_markdown
 
@@ -103,10 +103,10 @@ def test_sheets(planted: CompareResult, tmp_path: Path) -> None:
 
 
 def test_page(planted: CompareResult) -> None:
-    page = to_html(planted, NONE)
+    page = page_of(planted, NONE)
     assert "<h1>whole keeps identity best</h1>" in page
     assert "over the 8 subjects that all ranked methods have." in page
-    ranked, own = page.split("<h3>Each over its own subjects and generations, not ranked</h3>")
+    ranked, own = page.split("Each method over its own subjects and generations, not ranked:")
     assert f"<strong>{planted.methods['whole'].common['nearid'].score:.3f}" in ranked
     assert "<strong>" not in own.split("</table>")[0]
 

@@ -19,6 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.evaluate.compare import compare
+from nearid_cli.reports.blocks import Panel, Prose, Topic
+from nearid_cli.reports.document import document
 from nearid_cli.reports.html import Gallery, PagePicture, embed, page_files, plots, served, to_html
 from nearid_cli.reports.html.data import page_data
 from nearid_cli.reports.html.heatmap import BAND, HEATS, heatmap
@@ -26,9 +28,10 @@ from nearid_cli.reports.html.page import environment
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import Label
+from nearid_cli.reports.table import COUNT, Column, Mark, Table, named
 from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
-from tests.pages import ATTACK, METHODS, comparison, with_pictures
+from tests.pages import ATTACK, METHODS, comparison, page_of, with_pictures
 
 NONE = Gallery((), {}, "no thumbnails")
 VOID = {"meta", "input", "img", "link", "br", "hr"}
@@ -80,7 +83,7 @@ def result(tmp_path: Path):
 
 @pytest.fixture
 def html(result) -> str:
-    return to_html(result, embed(page_files(result)))
+    return page_of(result, embed(page_files(result)))
 
 
 # Safety
@@ -113,17 +116,17 @@ def test_any_text_of_a_result_stays_text(gate: GateResult) -> None:
     )
     gate = dataclasses.replace(gate, run=attack, verdicts=(verdict,))
     for result in (one, compare({attack: one, "second": one})):
-        page = Page(to_html(result, Gallery((), {}, attack), gate))
+        page = Page(page_of(result, Gallery((), {}, attack), gate))
         assert page.all("b") == []
         assert "x" not in [attributes.get("id") for _, attributes in page.elements]
-        assert sum(attack in text for text in page.texts["td"]) > 5
+        assert sum(attack in text for tag in ("th", "td", "li", "p") for text in page.texts[tag]) > 10
 
 
 def test_the_whole_name_of_a_short_label_is_an_attribute_and_stays_text() -> None:
     long = '<b a="x">' * 10
-    page = Page(to_html(compare({long: scored({"a": [0.5]}), "cat": scored({"a": [0.4]})}), NONE))
+    page = Page(page_of(compare({long: scored({"a": [0.5]}), "cat": scored({"a": [0.4]})}), NONE))
     rows = [attributes for attributes in page.all("th") if attributes.get("scope") == "row"]
-    assert {"scope": "row", "title": long, "aria-label": long} in rows
+    assert any(row.get("title") == row.get("aria-label") == long for row in rows)
     assert {"scope": "row"} in rows  # a name that is shown whole needs no tooltip
     assert page.all("b") == []
 
@@ -165,7 +168,7 @@ def test_data_comes_back_from_the_page_and_cannot_leave_its_element(value) -> No
 def test_names_that_no_utf8_file_can_hold(tmp_path: Path) -> None:
     image = {"path": "cat/\udcff\u202e\n.png"}
     one = scored({"cat\udc80": [0.5]}, image=lambda subject, i: image)
-    html = to_html(one, NONE)
+    html = page_of(one, NONE)
     html.encode("utf-8")
     assert data_of(html)["generations"][0][2] == "cat/\\xff\\u202e\\n.png"
 
@@ -199,7 +202,7 @@ def gate() -> GateResult:
 
 
 def test_headings_come_in_order_and_names_point_somewhere(result, gate: GateResult) -> None:
-    page = Page(to_html(result, NONE, gate))
+    page = Page(page_of(result, NONE, gate))
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -221,10 +224,11 @@ def test_every_plot_is_well_formed_and_has_a_table(html: str) -> None:
     for svg in svgs:
         ElementTree.fromstring(svg)
     captions = Page(html).texts["caption"]
-    for start in ("Aggregate scores", "Differences from lora by nearid", "Differences from lora by hog"):
-        assert any(caption.startswith(start) for caption in captions)
-    for caption in ("nearid by subject and method", "hog by subject and method", "Metrics", "Inputs"):
-        assert caption in captions
+    for what in ("Mean cosine similarity over subjects.", "Rank correlation between metrics"):
+        assert what in captions
+    for metric in ("nearid", "hog"):
+        assert f"Differences by {metric}" in captions
+        assert f"{metric} by subject and method" in captions
 
 
 def test_numbers_of_the_result_are_on_the_page(html: str, result) -> None:
@@ -237,11 +241,11 @@ def test_numbers_of_the_result_are_on_the_page(html: str, result) -> None:
     for one in result.comparisons:
         assert f"{one.wins}/{one.ties}/{one.losses}" in cells
     for metric in result.metrics:
-        assert metric.fingerprint in cells
+        assert any(metric.fingerprint in fact for fact in Page(html).texts["li"])
 
 
 def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult) -> None:
-    page = Page(to_html(result, NONE, gate))
+    page = Page(page_of(result, NONE, gate))
     assert page.texts["tbody"][0].startswith(
         "failed"
         + "hog score, method lora, subject mug"
@@ -255,23 +259,49 @@ def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult)
     assert {"class": "lead verdict failed"} in page.all("p")
 
 
+def test_whatever_a_document_says_is_on_the_page(result) -> None:
+    """A new column, block or mark needs no word in the page's code."""
+    column = Column(COUNT, [1234, None], "so <new>", marks=[Mark.SECOND, Mark.WORSE])
+    table = Table((named("method", ["lora", "x"]),), (column,), foot=True, notes=("a note",), noun="methods")
+    made = document(result)
+    content = dataclasses.replace(
+        made.content, blocks=(Panel(table), Prose(["a <sentence>"], topic=Topic.AGREEMENT, folded="more"))
+    )
+    html = to_html(dataclasses.replace(made, make=lambda: content), NONE)
+    page = Page(html)
+    assert "so <new>" in page.texts["th"]
+    assert page.texts["td"][:2] == ["1,234", "- ▼"]
+    assert page.texts["u"] == ["1,234"]
+    assert [row.get("class") for row in page.all("tr")][:3] == [None, None, "foot"]
+    assert {"a note", "a <sentence>"} <= set(page.texts["p"])
+    assert "more" in page.texts["summary"]
+    assert html.index('id="agreement"') < html.index("a &lt;sentence&gt;") < html.index('id="pictures"')
+
+
+def test_a_finding_names_all_that_it_is_about() -> None:
+    missing = tuple(f"subject <{i}>" for i in range(5))
+    page = Page(page_of(scored({"a": [0.5]}, unmatched=missing), NONE))
+    assert "5 unmatched: subject <0>, subject <1>, subject <2> and 2 more" in page.texts["summary"]
+    assert set(missing) <= {text.strip() for text in page.texts["li"]}
+
+
 def test_one_method(tmp_path: Path) -> None:
     one = with_pictures(tmp_path)["lora"]
-    page = Page(to_html(one, embed(page_files(one))))
+    page = Page(page_of(one, embed(page_files(one))))
     assert page.texts["h1"] == ["method 0 scores 0.644 by nearid"]
     assert not any("Differences" in text for text in page.texts["h2"])
     assert "Do the metrics agree?" in page.texts["h2"]
 
 
 def test_a_result_in_which_hardly_anything_exists(make) -> None:
-    page = Page(to_html(make({"cat": 0.5}, metrics=("hog",), full=False), NONE))
+    page = Page(page_of(make({"cat": 0.5}, metrics=("hog",), full=False), NONE))
     assert page.texts["h1"] == ["gens scores 0.500 by hog"]
     assert page.texts["h2"] == ["Scores", "Subjects", "Pictures", "What made it"]
 
 
 def test_a_subject_that_a_method_lacks_is_an_empty_cell() -> None:
     both = {"a": [0.5, 0.6], "b": [0.6, 0.7]}
-    page = to_html(compare({"x": scored(both), "y": scored({"a": [0.1, 0.2]})}), NONE)
+    page = page_of(compare({"x": scored(both), "y": scored({"a": [0.1, 0.2]})}), NONE)
     assert page.count('<g class="none">') == 2  # one a metric
     assert "y, b: -" in page
     assert data_of(page)["subjects"][1]["scores"] == [[0.65, 0.65], None]
@@ -428,7 +458,7 @@ def test_a_large_page_is_made_fast_and_small() -> None:
     result = compare(methods)
     start = time.perf_counter()
     page_files(result)
-    html = to_html(result, NONE)
+    html = page_of(result, NONE)
     assert time.perf_counter() - start < 5
     assert len(html) < 2_500_000
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports.html import Gallery, to_html
+from nearid_cli.reports.html import Gallery
 from nearid_cli.reports.pairing import how_all_paired, how_paired, pairing_lines
 from nearid_cli.results import CompareResult, ScoreResult
 from tests.comparing import scored
+from tests.pages import page_of
 from tests.printing import to_markdown
 
 SUBJECTS = [f"s{i}" for i in range(4)]
@@ -180,7 +181,7 @@ def test_it_is_said_in_every_report(alike: bool) -> None:
     lines = [f"{'a, b' if alike else 'a'}: lacks 1 prompt that base has, in 4 subjects"]
     assert how_all_paired(result.comparisons) == how
     markdown = to_markdown(result)
-    page = html.unescape(re.sub(r"<[^>]*>", "", to_html(result, Gallery((), {}, ""))))
+    page = html.unescape(re.sub(r"<[^>]*>", "", page_of(result, Gallery((), {}, ""))))
     for text in (markdown.replace("\\", ""), page):
         assert how in text
         assert all(line in text for line in lines)

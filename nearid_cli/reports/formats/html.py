@@ -7,7 +7,7 @@ from nearid_cli.reports.formats.base import Format
 
 
 class Html(Format):
-    """The report with plots and pictures, which `reports/html/` makes of the result itself."""
+    """The document with plots and pictures."""
 
     extension = ".html"
     holds = ("score", "compare")
@@ -17,6 +17,4 @@ class Html(Format):
         """The page with as many pictures as the document asks for."""
         from nearid_cli.reports.html import embed, page_files, to_html
 
-        pictures = embed(page_files(document.result), document.thumbnails, document.progress)
-        gate = document.judged.result if document.judged else None
-        return to_html(document.result, pictures, gate)
+        return to_html(document, embed(page_files(document.result), document.thumbnails, document.progress))

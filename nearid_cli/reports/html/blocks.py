@@ -1,29 +1,31 @@
-"""What the parts of the page are made of: blocks, each shown by the macro of its class's name in blocks.html."""
+"""The blocks that no other format has: plots. Each is shown by the macro of its class's name in blocks.html."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from nearid_cli.reports.blocks import Block
+
 
 @dataclass(frozen=True)
-class Figures:
+class Figures(Block):
     """Plots beside each other, each with its name."""
 
     plots: Sequence[tuple[str, Markup]]
 
 
 @dataclass(frozen=True)
-class Heatmap:
+class Heatmap(Block):
     """One plot as wide as the page."""
 
     svg: Markup
 
 
 @dataclass(frozen=True)
-class Scatter:
+class Scatter(Block):
     """Generations by two metrics, beside the strips of what the two disagree about.
 
     Attributes:
@@ -39,43 +41,13 @@ class Scatter:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Block):
     """Panels of which one is shown: `name` is unique on the page, `options` are the titles of the panels."""
 
     name: str
     label: str
     options: Sequence[str]
-    panels: Sequence[Sequence[object]]
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The title of what follows."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """Sentences."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Bullets:
-    """Sentences as a list, with a heading where one is given; nothing where there are none."""
-
-    items: Sequence[str]
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class Folded:
-    """What opens when its title is pressed, and on paper."""
-
-    blocks: Iterable[object]
-    title: str = "The numbers"
+    panels: Sequence[Block]
 
 
 @dataclass(frozen=True)
@@ -85,4 +57,4 @@ class Section:
     name: str
     title: str
     about: str
-    blocks: Iterable[object]
+    blocks: Sequence[Block]

@@ -10,65 +10,67 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nearid_cli.reports import gate_text
+from nearid_cli.reports.blocks import Block, Document, Panel, Topic
 from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import plots, sections, tables
-from nearid_cli.reports.html.blocks import Bullets, Section
+from nearid_cli.reports.html.blocks import Section
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.html.svg import LEAST_SPAN
 from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import cut
 from nearid_cli.reports.table import Mark
-from nearid_cli.results import CompareResult, GateResult, ScoreResult
+from nearid_cli.results import CompareResult
 from nearid_cli.text import count, printable
 
 _SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
 
 
-def to_html(result: ScoreResult | CompareResult, pictures: Gallery, gate: GateResult | None = None) -> str:
+def to_html(document: Document, pictures: Gallery) -> str:
     """The page.
 
     Args:
-        result: of one method or of several.
+        document: of a score result or of a comparison; verdicts on it are shown near the top.
         pictures: of the files that `page_files` named, embedded or served.
-        gate: verdicts to show near the top.
     """
-    told = story(result)
-    compared = told.result
-    methods = compared.methods
+    told = story(document.result)
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
-    def shown(blocks: Iterable[object]) -> Markup:
+    def shown(blocks: Iterable[Block]) -> Markup:
         """Blocks as HTML: each by the macro of its class's name."""
-        return Markup("").join(getattr(macros, type(one).__name__.lower())(one) for one in blocks)
+        found = Markup()
+        for one in blocks:
+            content = getattr(macros, type(one).__name__.lower())(one)
+            found += macros.folded(one.folded, content) if one.folded else content
+        return found
 
-    colours = {method.name: plots.colour(place) for place, method in enumerate(methods)}
-    macros = environment().get_template("blocks.html").make_module({"blocks": shown, "colours": colours})
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            policy=_policy(style, script),
-            style=Markup(style),
-            script=Markup(script),
-            kicker=_kicker(told.command, compared),
-            heading=told.heading,
-            lead=told.lead,
-            gate=gate and {"line": gate_text.outcome(gate), "status": "passed" if gate.passed else "failed"},
-            parts=list(_sections(compared, told.notes, gate)),
-            macros=macros,
-            blocks=shown,
-            note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(methods)}.",
-            made=sections.provenance(compared),
-            data=page_data(compared, pictures),
-        )
+    colours = {method.name: plots.colour(place) for place, method in enumerate(told.result.methods)}
+    macros: Any = environment().get_template("blocks.html").make_module({"blocks": shown, "colours": colours})
+    page = environment().get_template("page.html")
+    return page.render(
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        kicker=_kicker(document.content.title, told.result),
+        heading=told.heading,
+        lead=told.lead,
+        gate=document.judged and document.judged.result,
+        outcome=gate_text.outcome,
+        parts=list(_sections(document, told.result)),
+        macros=macros,
+        blocks=shown,
+        note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(told.result.methods)}.",
+        made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
+        data=page_data(told.result, pictures),
     )
 
 
@@ -96,34 +98,39 @@ def environment() -> Environment:
     return made
 
 
-def _sections(result: CompareResult, notes: Sequence[str], gate: GateResult | None) -> Iterator[Section]:
+def _about(document: Document, topic: Topic) -> list[Block]:
+    """The document's blocks about something; what is folded away comes last."""
+    found = [one for one in document.content.blocks if one.topic is topic and one.where != "terminal"]
+    return sorted(found, key=lambda one: bool(one.folded))
+
+
+def _sections(document: Document, result: CompareResult) -> Iterator[Section]:
     """Every part above the pictures."""
     methods = result.methods
     metrics = [metric.name for metric in result.metrics]
-    if gate is not None:
-        yield Section(
-            "gate", "Gate", "Every rule of the gate with what it found.", [sections.gate_table(gate)]
-        )
+    if document.judged:
+        verdicts = Panel(sections.gate_table(document.judged.result))
+        yield Section("gate", "Gate", "Every rule of the gate with what it found.", [verdicts])
     about = _SCORES
     if len(methods) > 1:
         over = f", over the {ground(result)}" if apart(result) else ""
         about += f" Best method by {metrics[0]} first{over}, {_ORDER}."
-    yield Section("scores", "Scores", about, [*sections.headline(result, metrics), Bullets(notes)])
+    found = [sections.scores(result, metrics), *_about(document, Topic.SCORES)]
+    yield Section("scores", "Scores", about, found)
     if result.comparisons:
-        title = f"Differences from {result.baseline}"
-        yield Section("differences", title, _DIFFERENCES, sections.differences(result, metrics))
+        found = [sections.differences(result, metrics), *_about(document, Topic.DIFFERENCES)]
+        yield Section("differences", f"Differences from {result.baseline}", _DIFFERENCES, found)
     subjects = subjects_of(methods)
     if subjects:
-        heatmaps = sections.subject_heatmaps(methods, subjects, metrics)
+        found = [sections.subject_heatmaps(methods, subjects, metrics), *_about(document, Topic.SUBJECTS)]
         about = f"Mean scores, best subject by {metrics[0]} first; equal ones in their natural order."
-        yield Section("subjects", "Subjects", about, [heatmaps])
+        yield Section("subjects", "Subjects", about, found)
     if any(method.result.images for method in methods):
-        content = sections.distributions(methods, metrics)
-        yield Section("distributions", "Distributions", _DISTRIBUTIONS, content)
+        found = [*sections.distributions(methods, metrics)]
+        yield Section("distributions", "Distributions", _DISTRIBUTIONS, found)
         if len(metrics) > 1:
-            scatters = sections.scatters(methods, metrics)
-            agreement = [scatters, *sections.agreements(result)]
-            yield Section("agreement", "Do the metrics agree?", _AGREEMENT, agreement)
+            found = [sections.scatters(methods, metrics), *_about(document, Topic.AGREEMENT)]
+            yield Section("agreement", "Do the metrics agree?", _AGREEMENT, found)
 
 
 _SCORES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from nearid_cli.reports.labels import Label, labelled
 from nearid_cli.reports.table import Column, Mark, Table
@@ -28,12 +28,12 @@ def is_wordy(table: Table) -> bool:
     return 2 * sum(column.kind.text for column in table.shown) > len(table.shown)
 
 
-def parts(table: Table) -> Iterator[tuple[str, Sequence[Column]]]:
-    """The tables below each other that a table is divided into, each with its caption and columns."""
+def parts(table: Table) -> Iterator[tuple[str, list[Column]]]:
+    """The tables below each other that a table is divided into: which part each is, in words, and its columns."""
     columns = table.shown
     if len(columns) <= COLUMNS or is_wordy(table):
-        yield table.caption, columns
+        yield "", columns
         return
     for start in range(0, len(columns), COLUMNS):
         some = columns[start : start + COLUMNS]
-        yield f"{table.caption}, columns {start + 1} to {start + len(some)}", some
+        yield f", columns {start + 1} to {start + len(some)}", some

@@ -10,10 +10,8 @@ from pathlib import Path
 from nearid_cli.metrics.agreement import most_apart, rank_shares
 from nearid_cli.reports.conclusion import conclude
 from nearid_cli.reports.figures import figure, score_figure
-from nearid_cli.reports.findings import compare_findings, score_findings
 from nearid_cli.reports.ground import apart, ground, over_common
 from nearid_cli.reports.order import best_first
-from nearid_cli.reports.trials import about_trials
 from nearid_cli.results import CompareResult, Disagreement, Method, Methods, ScoreResult
 from nearid_cli.text import count
 
@@ -23,18 +21,14 @@ class Story:
     """What the page is about, whichever kind of result it was made of.
 
     Attributes:
-        command: what made the result.
         heading: the title of the page.
         lead: the sentences below it.
-        notes: what must not be missed, a sentence each.
         result: the comparison, best method first; a score result is one of a single method, named after the folder of
             its generations.
     """
 
-    command: str
     heading: str
     lead: list[str]
-    notes: list[str]
     result: CompareResult
 
 
@@ -77,13 +71,7 @@ def _(result: ScoreResult) -> Story:
         disagreements=tuple(_disagreements(result, name)),
     )
     heading = f"{name} scores {figure(scores.score)} by {metric}"
-    return Story(
-        "nearid score",
-        heading,
-        lead,
-        [*about_trials(result), *(one.line() for one in score_findings(result))],
-        alone,
-    )
+    return Story(heading, lead, alone)
 
 
 @story.register
@@ -105,8 +93,7 @@ def _(result: CompareResult) -> Story:
             images = count(len(method.result.images), "generation")
             role = "Not to be trusted" if method in result.ranked else "Left out of the ranking"
             lead.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
-    notes = [*about_trials(result), *(one.line() for one in compare_findings(result))]
-    return Story("nearid compare", found.title, lead, notes, result)
+    return Story(found.title, lead, result)
 
 
 def _disagreements(result: ScoreResult, method: str) -> Iterator[Disagreement]:

@@ -11,7 +11,11 @@ def main() -> None:
         from nearid_cli.cli.app import main as run
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(run())
+    code = run()
+    # After a Ctrl-C within code that was made as text, such as that of a dataclass, Python would end `python -m` by the
+    # signal, whatever the code to exit with; other text makes it forget.
+    exec("")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

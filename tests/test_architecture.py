@@ -18,6 +18,7 @@ FLOORS = {
     "text": -2,
     "files": -1,
     "activity": -1,
+    "interrupts": -1,
     "results": 0,
     "options": 0,
     "schemas": 0,

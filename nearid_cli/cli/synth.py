@@ -60,19 +60,19 @@ def synth(
     similar but different object in exactly the context of one view. The same options and seed give the
     same files, whatever the number of workers. Nothing is downloaded.
     """
-    from nearid_cli.synth.sample import SynthOptions
-    from nearid_cli.synth.writing import find_backgrounds, next_command, write_identities
-
-    options = SynthOptions(
-        views=views,
-        distractors=distractors,
-        size=size,
-        difficulty=difficulty,
-        categories=tuple(name.strip() for name in categories.split(",")) if categories else (),
-        seed=seed,
-        backgrounds=find_backgrounds(backgrounds),
-    )
     try:
+        from nearid_cli.synth.sample import SynthOptions
+        from nearid_cli.synth.writing import find_backgrounds, next_command, write_identities
+
+        options = SynthOptions(
+            views=views,
+            distractors=distractors,
+            size=size,
+            difficulty=difficulty,
+            categories=tuple(name.strip() for name in categories.split(",")) if categories else (),
+            seed=seed,
+            backgrounds=find_backgrounds(backgrounds),
+        )
         written = write_identities(
             options,
             folder,

@@ -20,9 +20,9 @@ from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, UsageError
-from nearid_cli.evaluate.interrupts import interrupts_held
 from nearid_cli.files import default_cache_folder
 from nearid_cli.images.reading import Reading
+from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
 from nearid_cli.options import COLOR_PROFILES, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric

@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
 from nearid_cli.errors import NearIDError
+from nearid_cli.interrupts import interrupts_held
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -83,16 +84,24 @@ def _start(crew: dict[Connection, SpawnProcess], work: Callable[[Any], Any], num
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started inside never see Ctrl-C, which a terminal sends to all; this one sees it afterwards."""
-    if sys.platform == "win32":  # which has no such mask: there the processes say that they were interrupted
-        yield
-        return
-    resource_tracker.ensure_running()  # which `start` would do, and undo the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Processes started inside never see Ctrl-C, which a terminal sends to all; this one sees it afterwards.
+
+    A mask is what they inherit. It alone would not do for this one: the system then gives the signal to one of its
+    other threads (NumPy has some), and Python raises in the main thread all the same, between a process's start and
+    what it is to be told.
+    """
+    with interrupts_held():
+        if (
+            sys.platform == "win32"
+        ):  # which has no such mask: there the processes say that they were interrupted
+            yield
+            return
+        resource_tracker.ensure_running()  # which `start` would do, and undo the mask
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(work: Callable[[Any], Any], connection: Connection) -> None:

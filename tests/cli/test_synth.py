@@ -175,45 +175,65 @@ def test_a_disk_that_takes_no_more(tmp_path: Path, form: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
-@pytest.mark.parametrize("when", ["at the start", "while rendering"])
-def test_an_interrupt_ends_all_processes_at_once(tmp_path: Path, when: str) -> None:
+MANY = ("synth", "out", "--identities", "5000", "--size", "64", "--workers", "2")
+group = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
+
+
+def interrupted(folder: Path, when: str | None, delay: float = 0) -> tuple[int, str, str]:
+    """What a run says that is interrupted, all its processes at once, so long after a file is there.
+
+    It must end soon, leave nothing, and let no process work on.
+    """
     running = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "nearid_cli",
-            "synth",
-            "out",
-            "--identities",
-            "5000",
-            "--size",
-            "64",
-            "--workers",
-            "2",
-        ],
-        cwd=tmp_path,
+        [sys.executable, "-m", "nearid_cli", *MANY],
+        cwd=folder,
         start_new_session=True,  # a group of its own, as a terminal makes one
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    wanted = ".*.tmp" if when == "at the start" else ".*.tmp/references/*/01.png"
-    for _ in range(3000):
-        if list(tmp_path.glob(wanted)):
+    for _ in range(6000):
+        if when is None or list(folder.glob(when)):
             break
         assert running.poll() is None, running.communicate()
-        time.sleep(0.01)
+        time.sleep(0.005)
+    time.sleep(delay)
     os.killpg(running.pid, signal.SIGINT)
     sent = time.monotonic()
     out, err = running.communicate(timeout=30)
     assert time.monotonic() - sent < 2
-    assert (running.returncode, out, err) == (130, "", "interrupted; nothing was written\n")
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
     for _ in range(200):  # until the system has buried the last of the group
         try:
             os.killpg(running.pid, 0)
         except ProcessLookupError:
-            return
+            return running.returncode, out, err
         time.sleep(0.01)
     raise AssertionError("a process works on")
+
+
+@group
+@pytest.mark.parametrize(
+    ("when", "delay"),
+    [
+        *(
+            (".*.tmp", delay) for delay in (0, 0.05, 0.1, 0.2, 0.4)
+        ),  # while processes start, and while they load
+        (".*.tmp/references/*/01.png", 0),
+    ],
+)
+def test_an_interrupt_ends_all_processes_at_once(tmp_path: Path, when: str, delay: float) -> None:
+    assert interrupted(tmp_path, when, delay) == (130, "", "interrupted; nothing was written\n")
+
+
+@group
+@pytest.mark.torture
+def test_an_interrupt_at_any_moment_is_one_line(tmp_path: Path) -> None:
+    """Before the command line is there Python itself ends by the signal; before the command is, the word is another."""
+    said = [interrupted(tmp_path, None, 0.02 * step) for step in range(150)]
+    said += [interrupted(tmp_path, ".*.tmp", 0.01 * step) for step in range(100)]
+    words = {"interrupted; nothing was written\n", "interrupted; what is embedded is kept\n", ""}
+    assert {(code, out) for code, out, err in said if err} == {(130, "")}
+    assert {code for code, _, err in said if not err} <= {130, -signal.SIGINT}
+    assert {err for *_, err in said} <= words
+    assert {err for *_, err in said[150:]} == {"interrupted; nothing was written\n"}

@@ -113,6 +113,30 @@ def test_workers_are_deaf_to_interrupts_and_the_caller_is_not() -> None:
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+def test_an_interrupt_while_processes_start_waits_until_they_know_all() -> None:
+    """Another thread hears it, as the threads of NumPy do, whatever the main thread is deaf to."""
+    program = """
+import os, signal, threading
+from multiprocessing import resource_tracker, util
+from nearid_cli.synth.workers import in_order
+from tests.synth.test_workers import work
+resource_tracker.ensure_running()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+spawn, started = util.spawnv_passfds, []
+def interrupted(*given):
+    started.append(spawn(*given))
+    os.kill(os.getpid(), signal.SIGINT)
+    return started[-1]
+util.spawnv_passfds = interrupted
+try:
+    list(in_order(work, [("note", 0.0)] * 9, workers=3))
+except KeyboardInterrupt:
+    print("interrupted", len(started))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted 3\n", "")
+
+
 @linux
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = """

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 def interrupts_held() -> Iterator[None]:
     """Raise a KeyboardInterrupt that comes inside only at the end.
 
-    For the import of torch: its C++ part ends the whole process when an interrupt hits it there. Does nothing
-    where Ctrl-C does not raise KeyboardInterrupt anyhow: in other threads, under `nohup`, with a host's handler.
+    For the import of torch, whose C++ part ends the whole process when an interrupt hits it there, and for the start
+    of a process, which must be told all that it needs. Does nothing where Ctrl-C does not raise KeyboardInterrupt
+    anyhow: in other threads, under `nohup`, with a host's handler.
     """
     if (
         threading.current_thread() is not threading.main_thread()

@@ -94,7 +94,7 @@ class TablesResult(Plain):
     schema = "nearid.bench.tables/2"
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-tables.md."""
+        """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-nearid.md."""
         facts = {name: value for name, value in vars(self).items() if name not in ("passed_over", "cells")}
         passed_over = [{"path": path, "reason": reason} for path, reason in self.passed_over]
         cells = [cell.to_dict() for cell in self.cells]

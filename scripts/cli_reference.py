@@ -15,7 +15,7 @@ INTRODUCTION = """\
 # Commands and options
 
 Made by `python scripts/cli_reference.py` from the program itself; a test keeps it up to date. `nearid COMMAND
---help` says the same. Exit codes and everyday examples are in the [README](../../README.md), the rules by which
+--help` says the same. Exit codes and everyday examples are in [scoring](../guides/score.md), the rules by which
 a flag, a `NEARID_*` variable and `nearid.toml` win over each other in [configuration.md](configuration.md), what
 `--metric` takes in [offline.md](../guides/offline.md).
 

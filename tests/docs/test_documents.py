@@ -174,6 +174,16 @@ def test_the_command_reference_is_up_to_date() -> None:
     )
 
 
+def test_the_messages_of_troubleshooting_are_those_of_the_program() -> None:
+    program = runpy.run_path(str(ROOT / "scripts" / "troubleshooting.py"))
+    page = program["PAGE"].read_text(encoding="utf-8")
+    assert program["unknown_messages"](page) == [], "say it as the program does"
+    assert program["unknown_messages"]("### `no ... says this`\n| `or this` | x |") == [
+        "no ... says this",
+        "or this",
+    ]
+
+
 def test_the_help_names_every_layout() -> None:
     from nearid_cli.layouts.registry import NAMES
 

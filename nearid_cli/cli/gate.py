@@ -224,23 +224,25 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
         gate: the verdicts.
         form: what stdout gets: `table`, `json`, or `none` where it holds something else; the table then goes to
             stderr.
-        outputs: files to write, `.json`, `.md` or `.xml`.
+        outputs: files to write.
 
     Returns:
         The exit code: 0 passed, 1 failed.
     """
     from nearid_cli import reports
     from nearid_cli.reports.annotations import github_annotations
-    from nearid_cli.reports.gate_markdown import gate_markdown
-    from nearid_cli.reports.gate_terminal import render_gate
+    from nearid_cli.reports.document import document
+    from nearid_cli.reports.formats.markdown import markdown
+    from nearid_cli.reports.terminal import render
 
+    verdicts = document(gate)
     for path in outputs:
-        reports.write(gate, path)
+        reports.write_document(verdicts, path)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the verdicts stand
         if form == "json":
             show.json_text(reports.to_json(gate))
         else:
-            render_gate(gate, show.console(stderr=form == "none"))
+            render(verdicts, show.console(stderr=form == "none"))
         sys.stdout.flush()  # or annotations would come before what they are about
     show.wrote(*outputs)
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -249,7 +251,7 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(gate_markdown(gate))
+                file.write(markdown(verdicts))
         except OSError as error:
             logger.warning("cannot write the step's summary %s: %s", printable(summary), error.strerror)
     return 0 if gate.passed else FAILED

@@ -5,7 +5,7 @@ The commands and how their text is escaped: GitHub's documentation of workflow c
 
 from __future__ import annotations
 
-from nearid_cli.reports.gate_text import check_title, numbers, outcome, with_status
+from nearid_cli.reports.gate import check_title, numbers, outcome, with_status
 from nearid_cli.results import GateResult, Verdict
 from nearid_cli.text import printable
 

@@ -85,14 +85,42 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings(Block):
-    """What a reader must not miss, a line each, and at last what it all comes to."""
+    """What a reader must not miss, a line each, and at last what it all comes to.
+
+    Where that is a verdict, its `state` is `failed` or `passed`.
+    """
 
     found: Sequence[Finding]
     conclusion: str = ""
+    state: str = ""
 
     def lines(self, most: int = 3) -> list[str]:
         """Everything, with so many names a finding."""
         return [*(one.line(most) for one in self.found), *filter(None, [self.conclusion])]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that is told under its name.
+
+    Attributes:
+        name: of what.
+        lines: what is told of it, a sentence each.
+        numbers: in a line, for a terminal; a page has them in a table.
+    """
+
+    name: str
+    lines: Sequence[str]
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Entries(Block):
+    """What is told one by one, all of one state: `failed`, `warned` or `passed`."""
+
+    entries: Sequence[Entry]
+    title: str
+    state: str
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from nearid_cli.reports.blocks import Content, Document, Panel, Prose
 from nearid_cli.reports.comparison import compare_content
+from nearid_cli.reports.gate import gate_content
 from nearid_cli.reports.scores import images_table, score_content
 from nearid_cli.reports.table import Column, Kind, Table, named
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
@@ -63,7 +64,7 @@ def _(result: CompareResult, sort: str | None, *_: object) -> Document:
 
 @_made.register
 def _(result: GateResult, *_: object) -> Document:
-    return Document("gate", result, Content)
+    return Document("gate", result, lambda: gate_content(result), result.facts)
 
 
 @_made.register

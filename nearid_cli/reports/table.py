@@ -26,17 +26,17 @@ class Kind:
         type: as which data files store them: `str`, `bool`, `int` or `float`.
         spell: a value for people, in a plain text without line breaks.
         text: names or words, which stand at the left and are escaped; numbers stand at the right.
-        folds: a narrow place may break it at spaces. A terminal takes one such column a table.
+        folds: a terminal breaks what is longer at spaces; 0 for what stays whole. It takes one such column a table.
     """
 
     type: type[str] | type[bool] | type[int] | type[float]
     spell: Callable[[Any], str]
     text: bool = False
-    folds: bool = False
+    folds: int = 0
 
 
 TEXT = Kind(str, printable, text=True)
-WORDS = Kind(str, printable, text=True, folds=True)
+WORDS = Kind(str, printable, text=True, folds=34)
 TRUTH = Kind(bool, lambda value: "yes" if value else "no", text=True)
 COUNT = Kind(int, "{:,}".format)
 SCORE = Kind(float, figure)

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from nearid_cli.reports import table as model
-from nearid_cli.reports.blocks import Document, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Document, Entries, Entry, Findings, Panel, Prose
 from nearid_cli.reports.table import BREAK, GLUE, Mark
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 GAP = 2  # spaces between columns
 _SHORTEST = 8  # columns that a label needs to stay apart from others
 FOLD = 14  # names and headers longer than this may fold to make room
-_WORDS = 34  # words beside numbers fold beyond this,
-_FEW_WORDS = 16  # and have no column of their own below this
+_FEW_WORDS = 16  # words beside numbers have no column of their own below this
 _MARKS = {Mark.BEST: ("*", "bold"), Mark.SECOND: ("+", "underline")}
+_STATES = {"failed": "bold red", "warned": "yellow", "passed": "green"}
 _LEGEND = {Mark.BEST: "* best, + second"}
 
 
@@ -70,18 +70,37 @@ class Column:
 
 def render(document: Document, console: Console) -> None:
     """Print a document, an empty line below each block; what a reader must not miss comes last."""
-    last: list[str] = []
+    from rich.text import Text
+
+    last: list[Text] = []
     for block in document.content.blocks:
         if block.where == "page":
             continue
         if isinstance(block, Findings):
-            last += block.lines()
+            last += [Text(line, style=_STATES.get(block.state, "")) for line in block.lines()]
         elif isinstance(block, Panel) and block.few != []:
             show_table(console, block.table if block.few is None else block.table.only(block.few))
+        elif isinstance(block, Entries):
+            _tell(block, console)
         elif isinstance(block, Prose) and block.lines:
             first, *rest = block.lines
             say(console, f"{block.title} {first}".strip(), *rest, "")
     say(console, *last)
+
+
+def _tell(block: Entries, console: Console) -> None:
+    """Each under its name; what begins alike, such as for want of a baseline, is said once."""
+    from rich.text import Text
+
+    alike: dict[str, list[Entry]] = {}
+    for entry in block.entries:
+        alike.setdefault(entry.lines[0], []).append(entry)
+    for first, entries in alike.items():
+        names = "; ".join(entry.name for entry in entries)
+        more = [entries[0].numbers, *entries[0].lines[1:]] if len(entries) == 1 else []
+        say(console, Text(f"{block.state.upper()} {names}", style=_STATES[block.state]))
+        say(console, first, *more, indent=2)
+        say(console, "")
 
 
 def pages(
@@ -194,7 +213,7 @@ def _spelled(column: model.Column, made: model.Table) -> Column:
         f"{model.safe(column.title)}{'  ' if ranked else ''}",
         cells[: made.size],
         str(cells[-1]) if made.foot else "",
-        _WORDS if column.kind.folds else None,
+        column.kind.folds or None,
         "left" if column.kind.text else "right",
         column.group,
     )
@@ -212,7 +231,10 @@ def _dealt(columns: Sequence[Column], names: Sequence[str], width: int, fold: in
     first, *rest = [column for group in groups for column in group]
     room = room_beside(names, width, fold) - first.width - 2 * GAP
     if room >= _FEW_WORDS:
-        beside = [first, replace(words, room=min(room, _WORDS))]
+        beside = [first, replace(words, room=min(room, words.room or room))]
+    elif first.width < _FEW_WORDS:
+        own = replace(words, room=room_beside(names, width, fold) - GAP)
+        return pages([*groups, [own]], names, width, fold)
     else:
         below = [f"{cell}\n{said}" for cell, said in zip(first.cells, words.cells, strict=True)]
         beside = [replace(first, cells=below, room=first.width)]

@@ -11,7 +11,6 @@ from nearid_cli.errors import UsageError
 from nearid_cli.reports import formats
 from nearid_cli.reports.document import document, images_document
 from nearid_cli.reports.files import DEFAULT_THUMBNAILS, check_outputs, write_document
-from nearid_cli.reports.gate_terminal import render_gate
 from nearid_cli.reports.terminal import render
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 
@@ -37,11 +36,7 @@ def html(result: ScoreResult | CompareResult | PairResult | GateResult) -> str:
         highlight=False,
         emoji=False,
     )
-    made = document(result)
-    if made.kind == "gate":
-        render_gate(made.result, console)
-    else:
-        render(made, console)
+    render(document(result), console)
     return console.export_html(code_format=_PRE, inline_styles=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from nearid_cli.results.base import Saved, Tool
 from nearid_cli.results.score import Interval
@@ -98,6 +99,12 @@ class GateResult(Saved):
     passed: bool
     verdicts: tuple[Verdict, ...]
     schema = "nearid.gate/2"
+
+    def facts(self) -> dict[str, Any]:
+        """What made the verdicts: the JSON without these."""
+        facts = self.to_dict()
+        del facts["verdicts"]
+        return facts
 
     def _line(self) -> str:
         states = [one.status for one in self.verdicts]

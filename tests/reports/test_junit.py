@@ -13,9 +13,10 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from nearid_cli.reports.annotations import github_annotations
-from nearid_cli.reports.gate_markdown import gate_markdown
-from nearid_cli.reports.gate_terminal import render_gate
-from nearid_cli.reports.junit import to_junit
+from nearid_cli.reports.document import document
+from nearid_cli.reports.formats.junit import to_junit
+from nearid_cli.reports.formats.markdown import markdown
+from nearid_cli.reports.terminal import render as print_document
 from nearid_cli.results import GateResult, Moved, Verdict
 from tests.gating import TOOL, make_rule
 
@@ -32,11 +33,11 @@ WARNED nearid score, subject dog
   score fell by 0.025
   expected score >= 0.600, drop <= 0.020; found 0.800; baseline 0.810; drop 0.010 [0.000, 0.020]
 
-check                              found  baseline                  drop  expected
-───────────────────────────────────────────────────────────────────────────────────────────────────────
-nearid score, subject cat  failed  0.800     0.810  0.010 [0.000, 0.020]  score >= 0.600, drop <= 0.020
-nearid score, subject dog  warned  0.800     0.810  0.010 [0.000, 0.020]  score >= 0.600, drop <= 0.020
-nearid score               passed  0.800     0.810  0.010 [0.000, 0.020]  score >= 0.600, drop <= 0.020
+check                      verdict  found  baseline                  drop  expected
+────────────────────────────────────────────────────────────────────────────────────────────────────────
+nearid score, subject cat  failed   0.800     0.810  0.010 [0.000, 0.020]  score >= 0.600, drop <= 0.020
+nearid score, subject dog  warned   0.800     0.810  0.010 [0.000, 0.020]  score >= 0.600, drop <= 0.020
+nearid score               passed   0.800     0.810  0.010 [0.000, 0.020]  score >= 0.600, drop <= 0.020
 
 gate failed: 3 checks, 1 failed, 1 warned, 1 passed
 """
@@ -127,7 +128,7 @@ class TestJUnit:
 
 class TestMarkdown:
     def test_failures_come_first_and_what_passed_is_folded(self):
-        text = gate_markdown(GATE)
+        text = markdown(document(GATE))
         assert text.startswith("# ❌ nearid gate failed: 3 checks, 1 failed, 1 warned, 1 passed\n")
         assert (
             text.index("score fell by 0.030")
@@ -141,7 +142,7 @@ class TestMarkdown:
         assert html.count("<details>") == html.count("</details>") == 1
 
     def test_passed(self):
-        text = gate_markdown(make_gate(make_verdict()))
+        text = markdown(document(make_gate(make_verdict())))
         assert text.startswith("# ✅ nearid gate passed: 1 check, 1 passed\n")
         assert "Failed" not in text
 
@@ -154,7 +155,7 @@ class TestMarkdown:
             for status in ("failed", "passed")
         ]
         html = MarkdownIt("gfm-like", {"linkify": False}).render(
-            gate_markdown(make_gate(*verdicts, run=name))
+            markdown(document(make_gate(*verdicts, run=name)))
         )
         shown = name.replace("\n", "\\n").replace("<", "&lt;").replace(">", "&gt;")
         assert html.count(shown) >= 4
@@ -164,7 +165,7 @@ class TestMarkdown:
 
     def test_it_fits_into_a_comment(self):
         gate = make_gate(*(make_verdict("failed", f"subject {i:05d}") for i in range(5000)))
-        text = gate_markdown(gate)
+        text = markdown(document(gate))
         assert len(text) < 65_536
         assert "more failures left out here" in text
 
@@ -198,11 +199,11 @@ class TestAnnotations:
 
 class TestTerminal:
     def test_what_a_person_sees(self, render):
-        text = render(render_gate, GATE, width=120)
+        text = render(print_document, document(GATE), width=120)
         assert [line.rstrip() for line in text.splitlines()] == TERMINAL.splitlines()
 
     def test_numbers_are_whole_in_a_narrow_terminal(self, render):
-        text = render(render_gate, GATE, width=60)
+        text = render(print_document, document(GATE), width=60)
         assert text.count("0.010 [0.000, 0.020]") == 2 + 3
 
     def test_colours_only_in_a_terminal(self):
@@ -210,5 +211,5 @@ class TestTerminal:
 
         console = Console(width=100, force_terminal=True, color_system="truecolor")
         with console.capture() as capture:
-            render_gate(GATE, console)
+            print_document(document(GATE), console)
         assert "\x1b[1;31mFAILED" in capture.get()

@@ -26,7 +26,7 @@ def known(kind: str, judged: bool = False) -> tuple[str, ...]:
         judged: whether it has the verdicts of a gate.
 
     >>> known("gate")
-    ('.json', '.md', '.xml')
+    ('.json', '.csv', '.parquet', '.md', '.tex', '.xml')
     """
     kinds = {kind, "gate"} if judged else {kind}
     found = sorted(FORMATS.values(), key=lambda one: one.place)

@@ -46,7 +46,7 @@ class Csv(Format):
     """The document's table."""
 
     extension = ".csv"
-    holds = ("score", "compare", "images", "benchmark")
+    holds = ("score", "compare", "gate", "images", "benchmark")
     place = 2
 
     def render(self, document: Document) -> str:
@@ -58,7 +58,7 @@ class Parquet(Format):
     """The same with types, and with what made the numbers: key `nearid` of the metadata."""
 
     extension = ".parquet"
-    holds = ("score", "compare", "images", "benchmark")
+    holds = ("score", "compare", "gate", "images", "benchmark")
     place = 3
 
     def render(self, document: Document) -> bytes:

@@ -1,9 +1,17 @@
-"""The verdicts of a gate as JUnit XML."""
+"""The verdicts of a gate as JUnit XML, which GitHub's test reporters, GitLab and Jenkins show.
+
+There is no written standard; these elements and attributes are the ones that all of them read. JUnit knows no
+warning: a check that only warns is a test that passes and says so in its `system-out`, since a skipped test would
+look as if nobody had checked.
+"""
 
 from __future__ import annotations
 
 from nearid_cli.reports.blocks import Document
 from nearid_cli.reports.formats.base import Format
+from nearid_cli.reports.gate import check_title, compared, moved, numbers, rule_title, with_status
+from nearid_cli.results import GateResult, Verdict
+from nearid_cli.text import printable
 
 
 class Junit(Format):
@@ -16,6 +24,52 @@ class Junit(Format):
 
     def render(self, document: Document) -> str:
         """One test case a verdict."""
-        from nearid_cli.reports.junit import to_junit
-
         return to_junit((document.judged or document).result)
+
+
+def to_junit(gate: GateResult) -> str:
+    """The verdicts as a JUnit document, one test case a verdict, its class the rule.
+
+    Names hold bounds but no results, so that a check keeps its name from run to run. Characters that XML cannot
+    hold become backslash escapes.
+    """
+    from xml.etree import ElementTree
+
+    counts = {
+        "tests": f"{len(gate.verdicts)}",
+        "failures": f"{len(with_status(gate, 'failed'))}",
+        "errors": "0",
+        "skipped": "0",
+        "time": "0",
+    }
+    root = ElementTree.Element("testsuites", {"name": "nearid gate", **counts})
+    # Readers want the local time of a clock without its zone; ours is UTC.
+    suite = ElementTree.SubElement(
+        root, "testsuite", {"name": compared(gate), **counts, "timestamp": gate.created[:19]}
+    )
+    for verdict in gate.verdicts:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            {
+                "classname": rule_title(verdict.rule),
+                "name": f"{check_title(verdict)}: {printable(verdict.expected)}",
+                "time": "0",
+            },
+        )
+        if verdict.status == "failed":
+            failure = ElementTree.SubElement(
+                case, "failure", {"message": printable(verdict.reason), "type": verdict.rule.statistic}
+            )
+            failure.text = _details(verdict)
+        elif verdict.status == "warned":
+            out = ElementTree.SubElement(case, "system-out")
+            out.text = f"WARNING, which fails no gate (on_fail is warn)\n{_details(verdict)}"
+    ElementTree.indent(root)
+    text: str = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _details(verdict: Verdict) -> str:
+    lines = [verdict.reason, numbers(verdict), f"fell most: {moved(verdict)}" if verdict.moved else ""]
+    return "\n".join(printable(line) for line in lines if line)

@@ -36,7 +36,7 @@ class Latex(Format):
     """The columns of the document's table that a paper shows."""
 
     extension = ".tex"
-    holds = ("score", "compare", "benchmark")
+    holds = ("score", "compare", "gate", "benchmark")
     place = 6
 
     def render(self, document: Document) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from nearid_cli.reports.blocks import Block, Document, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Block, Document, Entries, Findings, Panel, Prose
 from nearid_cli.reports.formats.base import Format
-from nearid_cli.reports.gate_markdown import gate_markdown
 from nearid_cli.reports.markdown_text import (
     LEGEND,
     LIMIT,
@@ -36,8 +35,6 @@ class Markdown(Format):
 
 def markdown(document: Document, limit: int = LIMIT) -> str:
     """The document in at most so many characters; verdicts of a gate come first."""
-    if document.kind == "gate":
-        return gate_markdown(document.result, limit)
     parts = []
     if document.judged:  # which may have a verdict for every subject: half of the room is left to the scores
         parts.append(Part(0, (*markdown(document.judged, limit // 2).splitlines(), "")))
@@ -56,6 +53,9 @@ def _parts(block: Block) -> Iterator[Part]:
         below = [*filter(None, [table.legend(LEGEND, escape=escape)]), *map(escape, table.notes)]
         if below and not block.folded:
             yield Part(0, (*below, ""))
+    elif isinstance(block, Entries):
+        lines = [f"**{escape(one.name)}**: {_sentences(one.lines)}" for one in block.entries]
+        yield bullets(block.rank, block.title, lines, "warnings" if block.state == "warned" else "failures")
     elif isinstance(block, Findings) and (found := block.lines(_NAMED)):
         yield bullets(block.rank, "Findings", map(escape, found))
     elif isinstance(block, Prose) and block.lines:
@@ -65,3 +65,9 @@ def _parts(block: Block) -> Iterator[Part]:
             yield Part(block.rank, heading, [f"- {line}" for line in lines], ("",), "facts")
         else:
             yield Part(0, (*heading, *lines, ""))
+
+
+def _sentences(lines: Sequence[str]) -> str:
+    """Lines as sentences that follow each other."""
+    first, *rest = lines
+    return " ".join(f"{escape(line)}." for line in (first, *(f"{one[:1].upper()}{one[1:]}" for one in rest)))

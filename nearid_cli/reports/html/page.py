@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nearid_cli.reports import gate_text
 from nearid_cli.reports.blocks import Block, Document, Panel, Topic
+from nearid_cli.reports.gate import outcome, verdict_table
 from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import plots, sections, tables
 from nearid_cli.reports.html.blocks import Section
@@ -64,7 +64,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         heading=told.heading,
         lead=told.lead,
         gate=document.judged and document.judged.result,
-        outcome=gate_text.outcome,
+        outcome=outcome,
         parts=list(_sections(document, told.result)),
         macros=macros,
         blocks=shown,
@@ -109,7 +109,7 @@ def _sections(document: Document, result: CompareResult) -> Iterator[Section]:
     methods = result.methods
     metrics = [metric.name for metric in result.metrics]
     if document.judged:
-        verdicts = Panel(sections.gate_table(document.judged.result))
+        verdicts = Panel(verdict_table(document.judged.result, told=True))
         yield Section("gate", "Gate", "Every rule of the gate with what it found.", [verdicts])
     about = _SCORES
     if len(methods) > 1:

@@ -8,7 +8,6 @@ from itertools import product
 
 import numpy as np
 
-from nearid_cli.reports import gate_text
 from nearid_cli.reports.blocks import Block, Panel
 from nearid_cli.reports.ground import over_common
 from nearid_cli.reports.html import plots
@@ -17,8 +16,8 @@ from nearid_cli.reports.html.heatmap import COLUMN, heatmap
 from nearid_cli.reports.html.heatmap import NAME as HEAT_NAME
 from nearid_cli.reports.html.tables import labels
 from nearid_cli.reports.order import best_subjects_first
-from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table, named
-from nearid_cli.results import CompareResult, GateResult, Method
+from nearid_cli.reports.table import COUNT, SCORE, Column, Table, named
+from nearid_cli.results import CompareResult, Method
 
 
 def scores(result: CompareResult, metrics: Sequence[str]) -> Figures:
@@ -130,20 +129,3 @@ def scatters(methods: Sequence[Method], metrics: Sequence[str]) -> Choice:
         svg = plots.scatter_plot(f"scatter-{number}", metric, first, clouds)
         panels.append(Scatter(number, metric, first, svg))
     return Choice("scatter", f"Against {first}", further, panels)
-
-
-def gate_table(gate: GateResult) -> Table:
-    """The verdicts, failures first."""
-    found = [one for status in gate_text.STATUSES for one in gate_text.with_status(gate, status)]
-    columns = (
-        Column(TEXT, [*map(gate_text.check_title, found)], "check"),
-        Column(TEXT, [one.expected for one in found], "expected"),
-        Column(TEXT, [*map(gate_text.found_figure, found)], "found"),
-        Column(TEXT, [*map(gate_text.baseline_figure, found)], "baseline"),
-        Column(TEXT, [*map(gate_text.drop_figure, found)], "drop"),
-        Column(TEXT, [one.reason for one in found], "reason"),
-        Column(TEXT, [gate_text.moved(one) or None for one in found], "moved most"),
-    )
-    return Table(
-        (named("verdict", [one.status for one in found]),), columns, caption=gate_text.compared(gate)
-    )

@@ -1,0 +1,170 @@
+"""The result of a gate as a document: what failed and why, every verdict with its numbers, and how the gate ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nearid_cli.reports.blocks import Block, Content, Entries, Entry, Findings, Panel, Prose
+from nearid_cli.reports.figures import figure, score_figure, signed_figure
+from nearid_cli.reports.table import TEXT, Column, Kind, Table, named
+from nearid_cli.results import GateResult, Rule, Verdict
+from nearid_cli.text import count, printable
+
+STATUSES = ("failed", "warned", "passed")
+"""In the order in which verdicts are shown."""
+
+_FEW = 20  # so many verdicts are a table in a terminal; of more, those that passed are only counted
+_BOUNDS = Kind(str, printable, text=True, folds=60)
+_NUMBER = Kind(
+    float, lambda value: f"{value}" if isinstance(value, int) else figure(value)
+)  # copies are counted
+
+
+def gate_content(gate: GateResult) -> Content:
+    """What the document of a gate says."""
+    table = verdict_table(gate)
+    made_by = f"{gate.tool.name} {gate.tool.version}, {gate.created}"
+    return Content(
+        f"{'✅' if gate.passed else '❌'} nearid {outcome(gate)}",
+        (
+            Prose([compared(gate)], where="page"),
+            *_told(gate),
+            Panel(table, None if len(gate.verdicts) <= _FEW else [], where="terminal"),
+            *_on_pages(gate, table),
+            Findings((), outcome(gate), status(gate), where="terminal"),
+            Prose([made_by], where="page"),
+        ),
+        table,
+        (compared(gate), made_by),
+    )
+
+
+def _told(gate: GateResult) -> Iterator[Block]:
+    """What failed and why."""
+    for rank, (state, title) in enumerate((("failed", "Failed"), ("warned", "Warnings"))):
+        entries = [
+            Entry(
+                check_title(one),
+                [one.reason, *([f"fell most: {moved(one)}"] if one.moved else [])],
+                numbers(one),
+            )
+            for one in with_status(gate, state)
+        ]
+        yield Entries(entries, title, state, rank=rank)
+
+
+def _on_pages(gate: GateResult, table: Table) -> Iterator[Block]:
+    """The table of what did not pass, and that of the rest folded away."""
+    passed = len(with_status(gate, "passed"))
+    rest = len(gate.verdicts) - passed
+    if rest:
+        yield Panel(table.only(range(rest)), where="page", rank=2)
+    if passed:
+        fine = table.only(range(rest, len(gate.verdicts)))
+        yield Panel(fine, where="page", folded=f"{passed:,} passed", rank=3)
+
+
+def verdict_table(gate: GateResult, told: bool = False) -> Table:
+    """One row a verdict: what failed, then what warned, then what passed.
+
+    Args:
+        gate: what to show.
+        told: for a page with room, on which people see the reasons and the subjects that moved most, too.
+    """
+    found = [verdict for state in STATUSES for verdict in with_status(gate, state)]
+
+    def facts(kind: Kind, *names: str, of_rule: bool = False) -> Iterator[Column]:
+        """For data files."""
+        for name in names:
+            yield Column(kind, [getattr(one.rule if of_rule else one, name) for one in found], name=name)
+
+    numbers = [
+        Column(_NUMBER, [_number(one, getattr(one, name)) for one in found], name, name, paper=True)
+        for name in ("found", "baseline")
+    ]
+    drops = Column(
+        _NUMBER, [one.drop for one in found], "drop", "drop", [one.ci for one in found], paper=True
+    )
+    reasons = Column(TEXT, [one.reason for one in found], "reason" if told else "", "reason")
+    moves = Column(TEXT, [moved(one) or None for one in found], "moved most" if told else "", "moved")
+    state = named("verdict", [one.status for one in found], "status")
+    check = named("check", [*map(check_title, found)])
+    return Table(
+        (state, check) if told else (check,),
+        (
+            *([] if told else [state]),
+            *facts(TEXT, "metric", "subject", "method"),
+            *facts(TEXT, "statistic", "level", "on_fail", of_rule=True),
+            *(replace(one, title=one.title if one.known else "") for one in (*numbers, drops)),
+            Column(_BOUNDS, [one.expected for one in found], "expected", "expected", paper=True),
+            *facts(_NUMBER, "min", "max", "max_drop", "confidence", of_rule=True),
+            reasons,
+            moves,
+        ),
+        caption=f"Verdicts of nearid gate on {compared(gate)}.",
+        label="nearid-gate",
+        noun="checks",
+        whole=True,
+    )
+
+
+def with_status(gate: GateResult, state: str) -> list[Verdict]:
+    """The verdicts with a status, in the order of the rules."""
+    return [verdict for verdict in gate.verdicts if verdict.status == state]
+
+
+def status(gate: GateResult) -> str:
+    """That of the gate itself."""
+    return "passed" if gate.passed else "failed"
+
+
+def rule_title(rule: Rule) -> str:
+    """A rule by what it is about.
+
+    >>> rule_title(Rule("nearid", "score", "subject", None, None, 0.02, None, "error"))
+    'nearid score by subject'
+    """
+    what = rule.statistic if rule.statistic == "copies" else f"{printable(rule.metric)} {rule.statistic}"
+    return what if rule.level == "aggregate" else f"{what} by {rule.level}"
+
+
+def check_title(verdict: Verdict) -> str:
+    """What one verdict is about: the number, and whose."""
+    statistic = verdict.rule.statistic
+    what = statistic if statistic == "copies" else f"{verdict.metric} {statistic}"
+    whose = (("method", verdict.method), ("subject", verdict.subject))
+    return printable(", ".join([what, *(f"{kind} {name}" for kind, name in whose if name is not None)]))
+
+
+def numbers(verdict: Verdict) -> str:
+    """What was expected and what was found, in one line."""
+    found, baseline = (_NUMBER.spell(_number(verdict, one)) for one in (verdict.found, verdict.baseline))
+    facts = [f"expected {verdict.expected}", f"found {found}"]
+    if verdict.baseline is not None:
+        facts.append(f"baseline {baseline}")
+    if verdict.drop is not None:
+        facts.append(f"drop {score_figure(verdict.drop, verdict.ci)}")
+    return "; ".join(facts)
+
+
+def moved(verdict: Verdict) -> str:
+    """The subjects that fell most, or nothing."""
+    return ", ".join(f"{printable(one.subject)} {signed_figure(one.delta)}" for one in verdict.moved)
+
+
+def outcome(gate: GateResult) -> str:
+    """How the gate ended, in one line."""
+    counts = {state: len(with_status(gate, state)) for state in STATUSES}
+    parts = [f"{number:,} {state}" for state, number in counts.items() if number or state == "passed"]
+    return f"gate {status(gate)}: {count(len(gate.verdicts), 'check')}, {', '.join(parts)}"
+
+
+def compared(gate: GateResult) -> str:
+    """What was judged, and against what."""
+    return printable(f"{gate.run} against {gate.baseline or 'no baseline'}")
+
+
+def _number(verdict: Verdict, value: float | None) -> float | None:
+    """A number of the verdict; copies are counted."""
+    return value if value is None or verdict.rule.statistic != "copies" else round(value)

@@ -62,9 +62,9 @@ def write(
     | extension | score | comparison | gate |
     |---|---|---|---|
     | `.json` | everything | everything | everything |
-    | `.csv`, `.parquet` | one row a subject | one row a method | |
+    | `.csv`, `.parquet` | one row a subject | one row a method | one row a verdict |
     | `.md` | for a comment on a pull request | the same | the same |
-    | `.tex` | subjects by metrics | methods by metrics | |
+    | `.tex` | subjects by metrics | methods by metrics | verdicts with their numbers |
     | `.html` | the report, one page | the same | |
     | `.xml` | the verdicts of `gate` as JUnit XML | the same | its verdicts |
 

@@ -55,7 +55,7 @@ class TestExitCodes:
     def test_passed(self, nearid: Nearid, folder: Path) -> None:
         finished = nearid("gate", "run.json", "--baseline", "base.json")
         assert (finished.code, finished.err) == (0, "")
-        assert "nearid score  passed  0.760     0.775  0.015" in finished.out
+        assert "nearid score  passed   0.760     0.775  0.015" in finished.out
         assert finished.out.splitlines()[-1] == "gate passed: 2 checks, 2 passed"
 
     def test_planted_drop_by_subject(self, nearid: Nearid, folder: Path) -> None:
@@ -190,7 +190,7 @@ class TestExitCodes:
             (["--baseline", "base.json"], "missing argument 'RUN'"),
             (["run.json", "--config", "absent.toml"], "the configuration absent.toml does not exist"),
             (["run.json", "--update-baseline"], "--update-baseline needs --baseline FILE"),
-            (["run.json", "-o", "gate.csv"], "known: .json, .md, .xml"),
+            (["run.json", "-o", "gate.html"], "known: .json, .csv, .parquet, .md, .tex, .xml"),
             (["run.json", "-o", "run.json"], "the output run.json is an input, too"),
             (
                 ["run.json", "--baseline", "base.json", "-o", "./base.json"],

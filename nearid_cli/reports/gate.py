@@ -16,9 +16,7 @@ STATUSES = ("failed", "warned", "passed")
 
 _FEW = 20  # so many verdicts are a table in a terminal; of more, those that passed are only counted
 _BOUNDS = Kind(str, printable, text=True, folds=60)
-_NUMBER = Kind(
-    float, lambda value: f"{value}" if isinstance(value, int) else figure(value)
-)  # copies are counted
+_NUMBER = Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value))  # 3 copies
 
 
 def gate_content(gate: GateResult) -> Content:
@@ -43,14 +41,10 @@ def gate_content(gate: GateResult) -> Content:
 def _told(gate: GateResult) -> Iterator[Block]:
     """What failed and why."""
     for rank, (state, title) in enumerate((("failed", "Failed"), ("warned", "Warnings"))):
-        entries = [
-            Entry(
-                check_title(one),
-                [one.reason, *([f"fell most: {moved(one)}"] if one.moved else [])],
-                numbers(one),
-            )
-            for one in with_status(gate, state)
-        ]
+        entries = []
+        for one in with_status(gate, state):
+            fell = [f"fell most: {moved(one)}"] if one.moved else []
+            entries.append(Entry(check_title(one), [one.reason, *fell], numbers(one)))
         yield Entries(entries, title, state, rank=rank)
 
 
@@ -79,16 +73,15 @@ def verdict_table(gate: GateResult, told: bool = False) -> Table:
         for name in names:
             yield Column(kind, [getattr(one.rule if of_rule else one, name) for one in found], name=name)
 
-    numbers = [
+    sides = [
         Column(_NUMBER, [_number(one, getattr(one, name)) for one in found], name, name, paper=True)
         for name in ("found", "baseline")
     ]
-    drops = Column(
-        _NUMBER, [one.drop for one in found], "drop", "drop", [one.ci for one in found], paper=True
-    )
+    ci = [one.ci for one in found]
+    drops = Column(_NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True)
     reasons = Column(TEXT, [one.reason for one in found], "reason" if told else "", "reason")
     moves = Column(TEXT, [moved(one) or None for one in found], "moved most" if told else "", "moved")
-    state = named("verdict", [one.status for one in found], "status")
+    state = Column(TEXT, [one.status for one in found], "verdict", "status", paper=True)
     check = named("check", [*map(check_title, found)])
     return Table(
         (state, check) if told else (check,),
@@ -96,7 +89,7 @@ def verdict_table(gate: GateResult, told: bool = False) -> Table:
             *([] if told else [state]),
             *facts(TEXT, "metric", "subject", "method"),
             *facts(TEXT, "statistic", "level", "on_fail", of_rule=True),
-            *(replace(one, title=one.title if one.known else "") for one in (*numbers, drops)),
+            *(replace(one, title=one.title if one.known else "") for one in (*sides, drops)),
             Column(_BOUNDS, [one.expected for one in found], "expected", "expected", paper=True),
             *facts(_NUMBER, "min", "max", "max_drop", "confidence", of_rule=True),
             reasons,

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from markdown_it import MarkdownIt
 
+from nearid_cli.reports import formats
 from nearid_cli.reports.annotations import github_annotations
 from nearid_cli.reports.document import document
-from nearid_cli.reports.formats import render
 from nearid_cli.reports.formats.junit import to_junit
 from nearid_cli.reports.formats.markdown import markdown
 from nearid_cli.reports.terminal import render as print_document
@@ -178,13 +178,28 @@ class TestMarkdown:
 
 class TestData:
     def test_a_row_has_the_verdict_its_rule_and_all_numbers(self):
-        table = pq.read_table(io.BytesIO(render(document(GATE), Path("g.parquet"))))
+        table = pq.read_table(io.BytesIO(formats.render(document(GATE), Path("g.parquet"))))
         first, second, third = table.to_pylist()
         assert first | {"moved": "", "reason": ""} == {
-            **{"status": "failed", "metric": "nearid", "subject": "cat", "method": None, "statistic": "score"},
-            **{"level": "subject", "on_fail": "error", "found": 0.8, "baseline": 0.81},
-            **{"drop": 0.01, "drop_low": 0.0, "drop_high": 0.02, "expected": "score >= 0.600, drop <= 0.020"},
-            **{"min": 0.6, "max": None, "max_drop": 0.02, "confidence": None, "moved": "", "reason": ""},
+            "status": "failed",
+            "metric": "nearid",
+            "subject": "cat",
+            "method": None,
+            "statistic": "score",
+            "level": "subject",
+            "on_fail": "error",
+            "found": 0.8,
+            "baseline": 0.81,
+            "drop": 0.01,
+            "drop_low": 0.0,
+            "drop_high": 0.02,
+            "expected": "score >= 0.600, drop <= 0.020",
+            "min": 0.6,
+            "max": None,
+            "max_drop": 0.02,
+            "confidence": None,
+            "moved": "",
+            "reason": "",
         }
         assert (first["reason"], first["moved"]) == ("score fell by 0.030", "cat -0.030")
         assert (second["status"], third["status"], third["subject"]) == ("warned", "passed", None)
@@ -192,17 +207,21 @@ class TestData:
         assert (facts["schema"], facts["passed"], "verdicts" in facts) == ("nearid.gate/2", False, False)
 
     def test_csv_has_the_same_rows(self):
-        rows = list(csv.DictReader(io.StringIO(render(document(GATE), Path("g.csv")).decode())))
+        rows = list(csv.DictReader(io.StringIO(formats.render(document(GATE), Path("g.csv")).decode())))
         assert [row["status"] for row in rows] == ["failed", "warned", "passed"]
         assert (rows[0]["drop_high"], rows[0]["max"]) == ("0.02", "")
 
     def test_latex_has_what_a_terminal_shows(self):
-        text = render(document(GATE), Path("g.tex")).decode()
+        text = formats.render(document(GATE), Path("g.tex")).decode()
         assert r"\caption{Verdicts of nearid gate on run.json against base.json.}" in text
-        assert r"nearid score, subject cat & failed & 0.800 & 0.810 & 0.010 {[}0.000, 0.020{]} & score" in text
+        assert (
+            r"nearid score, subject cat & failed & 0.800 & 0.810 & 0.010 {[}0.000, 0.020{]} & score" in text
+        )
 
     def test_copies_are_counted(self):
-        copies = replace(make_verdict(found=3.0), rule=make_rule(statistic="copies", max=0), baseline=None, drop=None)
+        copies = replace(
+            make_verdict(found=3.0), rule=make_rule(statistic="copies", max=0), baseline=None, drop=None
+        )
         assert "| copies | passed | 3 | score" in markdown(document(make_gate(copies)))
 
 
@@ -233,19 +252,13 @@ class TestAnnotations:
         assert not re.search(r"%(?!25|0A|0D|3A|2C)", properties)
 
 
-@pytest.fixture
-def printed(request):
-    """What a function prints; the shared fixture under a name that is free here."""
-    return request.getfixturevalue("render")
-
-
 class TestTerminal:
-    def test_what_a_person_sees(self, printed):
-        text = printed(print_document, document(GATE), width=120)
+    def test_what_a_person_sees(self, render):
+        text = render(print_document, document(GATE), width=120)
         assert [line.rstrip() for line in text.splitlines()] == TERMINAL.splitlines()
 
-    def test_numbers_are_whole_in_a_narrow_terminal(self, printed):
-        text = printed(print_document, document(GATE), width=60)
+    def test_numbers_are_whole_in_a_narrow_terminal(self, render):
+        text = render(print_document, document(GATE), width=60)
         assert text.count("0.010 [0.000, 0.020]") == 2 + 3
 
     def test_colours_only_in_a_terminal(self):

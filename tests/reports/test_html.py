@@ -249,10 +249,10 @@ def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult)
     assert page.texts["tbody"][0].startswith(
         "failed"
         + "hog score, method lora, subject mug"
-        + "score >= 0.600"
         + "0.500"
         + "0.600"
         + "0.100"
+        + "score >= 0.600"
         + "too low"
     )
     assert page.texts["p"][2] == "Gate failed: 2 checks, 1 failed, 1 passed."

@@ -29,7 +29,8 @@ class Flag:
     """How people give a value: by a flag, and by the environment and the configuration where it is shared.
 
     Attributes:
-        help: what it is for; `{words}` stands for what a shell may offer.
+        help: what it is for, or what finds that out when it is asked for; `{words}` stands for what a shell may
+            offer.
         metavar: what stands for the value in the help; None for a switch.
         name: the flag's long name without dashes in front; the field's by default.
         short: its letter.
@@ -42,7 +43,7 @@ class Flag:
         shared: whether `NEARID_*` and the configuration give it, too.
     """
 
-    help: str
+    help: str | Callable[[], str]
     metavar: str | None = None
     name: str | None = None
     short: str | None = None

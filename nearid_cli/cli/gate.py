@@ -17,10 +17,10 @@ import typer
 from nearid_cli.cli import show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Format
+from nearid_cli.cli.outputs import listing
 from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.options import Flag
-from nearid_cli.reports import formats
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def check(
     ] = False,
     output: Annotated[
         tuple[Path, ...],
-        Flag(f"Also write {formats.listed('gate')} (JUnit); repeat for several.", "FILE", short="o"),
+        Flag(listing("Also write {} (JUnit); repeat for several.", "gate"), "FILE", short="o"),
     ] = (),
     form: Format = "table",
 ) -> None:
@@ -70,6 +70,7 @@ def check(
     Exit code 0: passed. 1: failed. 2: could not be judged.
     """
     from nearid_cli import reports
+    from nearid_cli.reports import formats
     from nearid_cli.results.reading import read_result
 
     reports.check_outputs(output, known=formats.known("gate"))

@@ -166,7 +166,7 @@ def typer_option(one: Given) -> Any:
     """A declared option as Typer's."""
     flag = one.flag
     offered = flag.words
-    help = flag.help
+    help = flag.help if isinstance(flag.help, str) else flag.help()
     if "{words}" in help:
         *first, last = offered or completing.BY_FLAG[one.name]("")
         help = help.replace("{words}", f"{', '.join(first)} or {last}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +11,24 @@ from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.options import Format
 from nearid_cli.options import Flag
-from nearid_cli.reports import formats
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from nearid_cli.reports.blocks import Document
+
+
+def listing(sentence: str, kind: str, judged: str = "") -> Callable[[], str]:
+    """A help text with the extensions of files in the place of `{}`, found when a command is built."""
+
+    def found() -> str:
+        from nearid_cli.reports import formats
+
+        return sentence.format(formats.listed(kind, judged))
+
+    return found
+
+
+_ALSO = "Also write {}; repeat for several."
 
 
 @dataclass(frozen=True)
@@ -23,10 +37,10 @@ class Outputs:
 
     output: Annotated[
         tuple[Path, ...],
-        Flag(f"Also write {formats.listed('compare')}; repeat for several.", "FILE", short="o"),
+        Flag(listing(_ALSO, "compare"), "FILE", short="o"),
     ] = ()
     images: Annotated[
-        tuple[Path, ...], Flag(f"Write one row a generation: {formats.listed('images')}.", "FILE")
+        tuple[Path, ...], Flag(listing("Write one row a generation: {}.", "images"), "FILE")
     ] = ()
     form: Format = "table"
 
@@ -52,9 +66,5 @@ class JudgedOutputs(Outputs):
 
     output: Annotated[
         tuple[Path, ...],
-        Flag(
-            f"Also write {formats.listed('score', judged='(with --gate)')}; repeat for several.",
-            "FILE",
-            short="o",
-        ),
+        Flag(listing(_ALSO, "score", "(with --gate)"), "FILE", short="o"),
     ] = ()

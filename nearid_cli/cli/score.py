@@ -10,7 +10,6 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.outputs import JudgedOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
-from nearid_cli.reports import formats
 
 
 def score(
@@ -49,6 +48,7 @@ def score(
     from nearid_cli.cli.gate import Rulebook, finish
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
+    from nearid_cli.reports import formats
     from nearid_cli.results import ScoreResult
     from nearid_cli.results.reading import read_score
 

@@ -99,14 +99,14 @@ def look_at(root: Path, which: str, layout: Layout) -> Assigned | Tree:
             raise empty(root, found.left_out, which)
         if found is not None:
             return found
-    walked = look()
+    tree = look()
     for one in LAYOUTS:
-        one.refuse_several(root, walked, which)
+        one.refuse_several(tree, which)
     if which in layout.must:
         raise unlike(root, layout, which)
-    if not walked.names:
-        raise empty(root, walked.left_out, which)
-    return Tree(root, walked.names, walked.left_out)
+    if not tree.names:
+        raise empty(root, tree.left_out, which)
+    return tree
 
 
 def empty(root: Path, left_out: LeftOutFiles, which: str) -> InputError:

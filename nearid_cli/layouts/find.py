@@ -101,8 +101,8 @@ def _sides(
 
 
 def _both_roles(root: Path, same: bool) -> tuple[Tree, Tree]:
-    walked = scan(root)
-    split = by_role(walked.names)
+    tree = scan(root)
+    split = by_role(tree.names)
     if split is None:
         if same:
             raise InputError(
@@ -113,8 +113,8 @@ def _both_roles(root: Path, same: bool) -> tuple[Tree, Tree]:
             f"references {printable(root)} is a folder, so generations are needed too: give their folder, or one "
             "manifest of both (nearid layout shows how folders are read)"
         )
-    walked.left_out.add("neither among references nor among generations", *split["neither"])
-    return Tree(root, split["reference"], walked.left_out), Tree(root, split["generation"])
+    tree.left_out.add("neither among references nor among generations", *split["neither"])
+    return Tree(root, split["reference"], tree.left_out), Tree(root, split["generation"])
 
 
 def _count_unused(manifest: Manifest | None, role: str, which: str, side: Assigned | Tree) -> None:
@@ -184,19 +184,11 @@ def distractor_side(distractors: Side | None) -> Assigned | None:
     if manifest is not None:
         side = manifest.side("distractor")
         return replace(side, distractors=side.subjects, subjects={}, left_out=LeftOutFiles())
-    walked = scan(distractors)
-    described = imagefolder.LAYOUT.find_references(distractors, lambda: walked)
+    tree = scan(distractors)
+    described = imagefolder.LAYOUT.find_references(distractors, lambda: tree)
     if described is None:
-        walked.leave_out_byproducts()
-    found = (
-        described
-        if isinstance(described, Assigned)
-        else Assigned.by_folder(distractors, walked, folders.LAYOUT)
-    )
-    if isinstance(described, Tree) and (what := described.described):
-        found.loose = [what(one) for one in found.loose]
-        found.subjects = {name: [what(one) for one in own] for name, own in found.subjects.items()}
-        found.left_out = described.left_out
+        tree.leave_out_byproducts()
+    found = described if isinstance(described, Assigned) else (described or tree).by_folder(folders.LAYOUT)
     if not any(True for _ in found.pictures()):
         raise empty(distractors, found.left_out, "distractors")
     return replace(found, distractors=found.subjects, subjects={})
@@ -220,10 +212,10 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Picture], LeftOutFiles]:
     for path in paths:
         found = [path]
         if path.is_dir():
-            walked = walk(path)
-            for reason, names in walked.left_out.by_reason.items():
+            tree = walk(path)
+            for reason, names in tree.left_out.by_reason.items():
                 left_out.add(reason, *(f"{path}/{name}" for name in names))
-            found = [Path(f"{path}/{name}") for name in walked.names]
+            found = [Path(f"{path}/{name}") for name in tree.names]
         for one in found:
             pictures.setdefault(one, Picture(one, one.as_posix()))
     if not pictures:

@@ -12,9 +12,16 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.fits import best_level, claims_by_level
 from nearid_cli.layouts.kinds import flat, folders, prefix
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, mentions, told_apart
-from nearid_cli.layouts.names import composed, is_category, is_phrase, own_name, read_file_name, stem
+from nearid_cli.layouts.names import (
+    composed,
+    is_category,
+    is_phrase,
+    natural_key,
+    own_name,
+    read_file_name,
+    stem,
+)
 from nearid_cli.layouts.sides import Assigned, NamedFolder, SeveralMethodsError, Tree
-from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, few, printable, quoted
 
 logger = logging.getLogger(__name__)

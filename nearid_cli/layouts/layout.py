@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nearid_cli.layouts.matching import SubjectIndex
     from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
-    from nearid_cli.layouts.walk import Walk
 
-    Look = Callable[[], Walk]
+    Look = Callable[[], Tree]
     """Walks the folder, once however often it is called."""
 
 
@@ -59,7 +58,7 @@ class Layout:
         """Whether a folder holds references and generations of one method."""
         return False
 
-    def refuse_several(self, root: Path, walked: Walk, side: str) -> None:
+    def refuse_several(self, tree: Tree, side: str) -> None:
         """Raise SeveralMethodsError if a folder holds several methods, as this layout has them."""
 
     def read_references(self, tree: Tree, folders: Sequence[NamedFolder]) -> Naming | None:

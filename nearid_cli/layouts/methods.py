@@ -16,12 +16,12 @@ from nearid_cli.layouts.find import LOOK, distractor_side, find
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds import manifest as manifests
 from nearid_cli.layouts.matching import index_of, loose_key
-from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, own_name
+from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, natural_key, own_name
 from nearid_cli.layouts.registry import AUTO, LAYOUTS
 from nearid_cli.layouts.resolve import How, names_of, resolve
 from nearid_cli.layouts.sides import Assigned, Side, Tree, path_below
 from nearid_cli.layouts.tables.manifest import Manifest
-from nearid_cli.layouts.walk import is_system_folder, natural_key, scan
+from nearid_cli.layouts.walk import is_system_folder, scan
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, printable, quoted
 
@@ -151,9 +151,7 @@ class _Finder:
     def _below(self, place: Path) -> dict[str, Dataset]:
         """The methods below a folder, as a pattern says or as folders do."""
         if self.how.generations is not None and "method" in self.how.generations.names:
-            walked = scan(place)
-            tree = Tree(place, walked.names, walked.left_out)
-            return self._by_method(*resolve(self._reference_side(), tree, self.how))
+            return self._by_method(*resolve(self._reference_side(), scan(place), self.how))
         folders = _folders_in(place, self.references)
         if below := self._below_subjects(folders):
             return self._subject_first(place, folders, below)

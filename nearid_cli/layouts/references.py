@@ -15,9 +15,8 @@ from nearid_cli.layouts.kinds.folders import ByFolder
 from nearid_cli.layouts.kinds.prefix import ByFileName
 from nearid_cli.layouts.layout import Naming
 from nearid_cli.layouts.matching import mentions, pattern_of_mentions, told_apart, words
-from nearid_cli.layouts.names import is_category, is_generic, stem, without_counters
+from nearid_cli.layouts.names import is_category, is_generic, natural_key, stem, without_counters
 from nearid_cli.layouts.sides import NamedFolder, Tree
-from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, few, printable
 
 logger = logging.getLogger(__name__)

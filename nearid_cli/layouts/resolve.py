@@ -19,6 +19,7 @@ from nearid_cli.layouts.names import (
     beginnings,
     folded,
     is_generic,
+    natural_key,
     own_name,
     read_file_name,
     spellings,
@@ -30,7 +31,6 @@ from nearid_cli.layouts.pattern import Pattern, read_by_pattern
 from nearid_cli.layouts.references import ReferenceTree
 from nearid_cli.layouts.registry import AUTO, layout_named
 from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
-from nearid_cli.layouts.walk import Walk, natural_key
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import few, printable
 
@@ -266,6 +266,4 @@ def _leave_out_byproducts(tree: Tree, other: Assigned | Tree | None = None) -> N
         subjects.update(folders)
         if (bare := without_counters(without_leading(own))) != own:  # a bare `grid.png` is no subject's
             subjects.add(bare)
-    walked = Walk(tree.names, tree.left_out)
-    walked.leave_out_byproducts(frozenset(map(folded, subjects)))
-    tree.names = walked.names
+    tree.leave_out_byproducts(frozenset(map(folded, subjects)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from nearid_cli.errors import InputError
+from nearid_cli.layouts.byproducts import find_byproducts
 from nearid_cli.layouts.dataset import LeftOutFiles, Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import (
@@ -24,7 +25,6 @@ from nearid_cli.layouts.names import (
     read_file_name,
     stem,
 )
-from nearid_cli.layouts.walk import Walk
 from nearid_cli.text import printable
 
 
@@ -60,23 +60,6 @@ class Assigned:
         for pictures in self.subjects.values():
             yield from pictures
 
-    @classmethod
-    def by_folder(cls, root: Path, walked: Walk, layout: Layout, below: str = "") -> Assigned:
-        """Each folder directly in `root` (or in its subfolder `below`) is a subject, with all that lies deeper.
-
-        Pictures right in `root` are loose. In `<subject>/<prompt>/<seed>.png` the prompt and seed are known.
-        """
-        found = cls(root, layout, left_out=walked.left_out)
-        start = len(below) + 1 if below else 0
-        for name in walked.names:
-            subject, slash, rest = name[start:].partition("/")
-            if slash:
-                one = Picture.at(root, name, None, *prompt_and_seed(rest))
-                found.subjects.setdefault(subject, []).append(one)
-            else:
-                found.loose.append(Picture.at(root, name))
-        return found
-
     def copy(self) -> Assigned:
         """The same as an object that a join may change."""
         own = {name: list(pictures) for name, pictures in self.subjects.items()}
@@ -105,6 +88,30 @@ class Tree:
     left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
     containers: Mapping[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
     described: Callable[[Picture], Picture] | None = None
+
+    def by_folder(self, layout: Layout, below: str = "") -> Assigned:
+        """Each folder directly in the root (or in its subfolder `below`) is a subject, with all that lies deeper.
+
+        Pictures right in it are loose. In `<subject>/<prompt>/<seed>.png` the prompt and seed are known.
+        """
+        found = Assigned(self.root, layout, left_out=self.left_out)
+        start = len(below) + 1 if below else 0
+        for name in self.names:
+            subject, slash, rest = name[start:].partition("/")
+            one = Picture.at(self.root, name, None, *prompt_and_seed(rest))
+            pictures = found.subjects.setdefault(subject, []) if slash else found.loose
+            pictures.append(self.described(one) if self.described else one)
+        return found
+
+    def leave_out_byproducts(self, subjects: frozenset[str] = frozenset()) -> None:
+        """Take masks, grids and class images out of the pictures; see `find_byproducts`."""
+        byproducts = find_byproducts(self.names, subjects)
+        if byproducts and len(byproducts) < len(
+            self.names
+        ):  # where there is nothing else, they are what was meant
+            for name, reason in byproducts.items():
+                self.left_out.add(reason, name)
+            self.names = [name for name in self.names if name not in byproducts]
 
     def leave_out(self, reason: str, names: Iterable[str]) -> None:
         """Take some pictures out."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import sniff
-from nearid_cli.layouts.byproducts import find_byproducts
-from nearid_cli.layouts.dataset import LeftOutFiles
+from nearid_cli.layouts.names import natural_key
+from nearid_cli.layouts.sides import Tree
 from nearid_cli.text import printable
 
 # Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
@@ -38,42 +37,9 @@ _SYSTEM_FOLDERS = frozenset({
 })  # fmt: skip
 _PREVIOUS_VERSION = re.compile(r"@gmt-[0-9.]+-[0-9.]+")  # a snapshot, as Samba names it
 _SNIFFED = 64  # bytes; enough for every format's first words
-# At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
-_NUMBER = re.compile(r"([0-9]{1,18})")
-
-NaturalKey = tuple[list[str | int], str]
 
 
-def natural_key(name: str) -> NaturalKey:
-    """The sort key of natural order: numbers by value, letters without case.
-
-    >>> sorted(["img10.png", "Img2.png", "img1.png"], key=natural_key)
-    ['img1.png', 'Img2.png', 'img10.png']
-    """
-    pieces: list[str | int] = list(_NUMBER.split(name.casefold()))
-    pieces[1::2] = map(int, pieces[1::2])
-    return pieces, name
-
-
-@dataclass
-class Walk:
-    """The pictures below a folder, as names relative to it with `/`, and what was left out."""
-
-    names: list[str] = field(default_factory=list)
-    left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
-
-    def leave_out_byproducts(self, subjects: frozenset[str] = frozenset()) -> None:
-        """Take masks, grids and class images out of the pictures; see `find_byproducts`."""
-        byproducts = find_byproducts(self.names, subjects)
-        if byproducts and len(byproducts) < len(
-            self.names
-        ):  # where there is nothing else, they are what was meant
-            for name, reason in byproducts.items():
-                self.left_out.add(reason, name)
-            self.names = [name for name in self.names if name not in byproducts]
-
-
-def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) -> Walk:
+def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) -> Tree:
     """All pictures in a folder, at any depth, without masks, grids and class images.
 
     Natural order; the pictures of a folder come before those of its subfolders. Symlinked folders
@@ -89,19 +55,19 @@ def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) ->
     Raises:
         InputError: a folder cannot be read.
     """
-    walked = scan(root, below)
-    walked.leave_out_byproducts(subjects)
-    return walked
+    tree = scan(root, below)
+    tree.leave_out_byproducts(subjects)
+    return tree
 
 
-def scan(root: Path, below: str = "") -> Walk:
+def scan(root: Path, below: str = "") -> Tree:
     """As `walk`, with masks, grids and class images among the pictures.
 
     Raises:
         InputError: a folder cannot be read.
     """
-    walked = Walk()
-    names, left_out = walked.names, walked.left_out
+    tree = Tree(root, [])
+    names, left_out = tree.names, tree.left_out
     top = os.path.join(root, below) if below else os.fspath(root)  # noqa: PTH118 - raw strings are fast
     # Each with: the start of its pictures' names, and the folders it is in.
     folders: list[tuple[str, str, frozenset[tuple[int, int]]]] = [
@@ -133,7 +99,7 @@ def scan(root: Path, below: str = "") -> Walk:
         subfolders.sort(key=natural_key, reverse=True)
         inside = above | {identity}
         folders.extend((f"{folder}{os.sep}{name}", f"{prefix}{name}/", inside) for name in subfolders)
-    return walked
+    return tree
 
 
 def is_system_folder(name: str) -> bool:

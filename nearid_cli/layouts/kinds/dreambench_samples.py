@@ -11,8 +11,7 @@ from nearid_cli.text import count, printable, quoted
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.layout import Look
-    from nearid_cli.layouts.sides import Assigned
-    from nearid_cli.layouts.walk import Walk
+    from nearid_cli.layouts.sides import Assigned, Tree
 
 _REFERENCES, _GENERATIONS = "src_image", "tgt_image"
 
@@ -34,23 +33,23 @@ class _Samples(Layout):
     def holds_both(self, root: Path) -> bool:
         return (root / _REFERENCES).is_dir() and (root / _GENERATIONS).is_dir()
 
-    def refuse_several(self, root: Path, walked: Walk, side: str) -> None:
+    def refuse_several(self, tree: Tree, side: str) -> None:
         from nearid_cli.layouts.sides import SeveralMethodsError
 
         within = f"/{_GENERATIONS}/"
-        methods = sorted({name.partition(within)[0] for name in walked.names if within in name})
+        methods = sorted({name.partition(within)[0] for name in tree.names if within in name})
         if methods:
             raise SeveralMethodsError(
-                f"{side} folder {printable(root)} holds the DreamBench++ samples of "
+                f"{side} folder {printable(tree.root)} holds the DreamBench++ samples of "
                 f"{count(len(methods), 'method')}: {', '.join(map(printable, methods))}; "
-                f"give one of them, for example {printable(root / methods[0])}; for all: nearid compare {quoted(root)}"
+                f"give one of them, for example {printable(tree.root / methods[0])}; for all: nearid compare "
+                f"{quoted(tree.root)}"
             )
 
     def _find(self, root: Path, side: str) -> Assigned | None:
         """One side, given the method's folder or that of the side in it."""
         from nearid_cli.layouts.dataset import Picture
         from nearid_cli.layouts.names import own_name, stem
-        from nearid_cli.layouts.sides import Assigned
         from nearid_cli.layouts.walk import walk
 
         if self.holds_both(root):
@@ -59,7 +58,7 @@ class _Samples(Layout):
             below, method = "", own_name(root / os.pardir)
         else:
             return None
-        found = Assigned.by_folder(root, walk(root, below), self, below)
+        found = walk(root, below).by_folder(self, below)
         if not found.subjects and not below:
             return None  # a flat folder that only shares the name
         for subject, pictures in found.subjects.items():

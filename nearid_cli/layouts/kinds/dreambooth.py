@@ -21,12 +21,11 @@ class _DreamBooth(Layout):
 
     def find_references(self, root: Path, look: Look) -> Assigned | None:
         """The subjects, given the repository or its `dataset` folder."""
-        from nearid_cli.layouts.sides import Assigned
         from nearid_cli.layouts.walk import walk
 
         for below in ("", "dataset"):
             if (root / below / "prompts_and_classes.txt").is_file():
-                return Assigned.by_folder(root, walk(root, below), self, below)
+                return walk(root, below).by_folder(self, below)
         return None
 
 

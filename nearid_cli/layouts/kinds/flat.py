@@ -46,8 +46,8 @@ class AllOne(Naming):
 
 def all_of_one(tree: Tree, folders: Sequence[NamedFolder], subject: str) -> Assigned:
     """Every picture as one subject's, whatever the names say."""
+    from nearid_cli.layouts.names import natural_key
     from nearid_cli.layouts.sides import Assigned
-    from nearid_cli.layouts.walk import natural_key
 
     own = [one for folder in folders for one in tree.pictures(folder, 0)]
     own.sort(key=lambda one: natural_key(one.name))

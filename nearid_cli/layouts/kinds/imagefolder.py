@@ -22,7 +22,7 @@ class _ImageFolder(Layout):
     def find_references(self, root: Path, look: Look) -> Assigned | Tree | None:
         from nearid_cli.layouts.tables.metadata import find_described
 
-        return find_described(root, look(), self)
+        return find_described(look(), self)
 
     def find_generations(self, root: Path, look: Look) -> Assigned | Tree | None:
         return self.find_references(root, look)

@@ -13,6 +13,7 @@ from pathlib import Path
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.manifest import LAYOUT
+from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
 from nearid_cli.layouts.tables.spelling import Spellings
@@ -24,7 +25,6 @@ from nearid_cli.layouts.tables.table import (
     is_utf8,
     read_table,
 )
-from nearid_cli.layouts.walk import natural_key
 from nearid_cli.text import count, printable, unknown
 
 logger = logging.getLogger(__name__)

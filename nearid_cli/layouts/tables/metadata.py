@@ -19,7 +19,7 @@ from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.layouts.tables.locate import Locator, NoPictureError
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
 from nearid_cli.layouts.tables.table import PictureRow, PictureTable, is_utf8, read_table
-from nearid_cli.layouts.walk import Walk, scan
+from nearid_cli.layouts.walk import scan
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _LIKELY = {
 }
 
 
-def find_described(root: Path, walked: Walk, layout: Layout) -> Assigned | Tree | None:
+def find_described(tree: Tree, layout: Layout) -> Assigned | Tree | None:
     """The pictures of an imagefolder: by subject where a column says it, else as a tree whose pictures have captions.
 
     None for a folder without metadata that names files.
@@ -50,30 +50,28 @@ def find_described(root: Path, walked: Walk, layout: Layout) -> Assigned | Tree 
     Raises:
         InputError: the metadata and the pictures do not fit.
     """
-    tables = metadata_files(walked.left_out.by_reason.get("other files", ()))
-    files = [file for file in tables if names_files(root / file)]
-    if not files or not walked.names:
+    tables = metadata_files(tree.left_out.by_reason.get("other files", ()))
+    files = [file for file in tables if names_files(tree.root / file)]
+    if not files or not tree.names:
         return None
-    walked.leave_out_byproducts()
+    tree.leave_out_byproducts()
     unread = {
         reason: [name for name in names if name not in files]
-        for reason, names in walked.left_out.by_reason.items()
+        for reason, names in tree.left_out.by_reason.items()
     }
     left_out = LeftOutFiles({reason: names for reason, names in unread.items() if names})
-    rows = read_metadata(root, walked.names, files)
+    rows = read_metadata(tree.root, tree.names, files)
     meaning = meanings(rows)
     subjects = subjects_of(rows, meaning)
     if subjects is None:
         logger.info(
             "no column of %s says whose a picture is: that is read from folders and names",
-            printable(root / files[0]),
+            printable(tree.root / files[0]),
         )
-        return Tree(
-            root, walked.names, left_out, described=lambda one: meaning.described(one, rows[one.name])
-        )
-    found = Assigned(root, layout, left_out=left_out)
-    for name in walked.names:
-        one = meaning.described(Picture.at(root, name), rows[name])
+        return replace(tree, left_out=left_out, described=lambda one: meaning.described(one, rows[one.name]))
+    found = Assigned(tree.root, layout, left_out=left_out)
+    for name in tree.names:
+        one = meaning.described(Picture.at(tree.root, name), rows[name])
         found.subjects.setdefault(composed(subjects[name]), []).append(one)
     return found
 
@@ -86,7 +84,7 @@ def find_methods_described(root: Path, layout: Layout) -> Assigned | None:
     """
     if not any((root / name).is_file() for name in _FILES):
         return None
-    found = find_described(root, scan(root), layout)
+    found = find_described(scan(root), layout)
     if isinstance(found, Assigned) and any(one.method for one in found.pictures()):
         return found
     return None

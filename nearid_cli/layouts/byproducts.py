@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 _MASK_SUFFIX = re.compile(r"[_. -]masks?$", re.IGNORECASE)
 _MASK_FOLDERS = frozenset({"mask", "masks"})
@@ -58,75 +58,72 @@ def find_byproducts(names: Sequence[str], subjects: frozenset[str] = frozenset()
     suspects = [name for name in names if _SUSPICIOUS.search(name.lower())]
     if not suspects:
         return {}
-    stems: dict[Folder, set[str]] = defaultdict(set)
-    folders: dict[Folder, set[str]] = defaultdict(set)
-    for name in names:
+    beside = _Beside(names, subjects)
+    return {name: reason for name in suspects if (reason := beside.reason(name))}
+
+
+class _Beside:
+    """What lies beside what, in a tree; arguments as for `find_byproducts`.
+
+    Attributes:
+        stems: of the files in each folder.
+        folders: names of the folders in each.
+    """
+
+    def __init__(self, names: Sequence[str], subjects: frozenset[str]) -> None:
+        self.subjects = subjects
+        self.stems: dict[Folder, set[str]] = defaultdict(set)
+        self.folders: dict[Folder, set[str]] = defaultdict(set)
+        for name in names:
+            *parts, file = name.split("/")
+            self.stems[tuple(parts)].add(_stem(file))
+            for depth, part in enumerate(parts):
+                self.folders[tuple(parts[:depth])].add(part)
+
+    def reason(self, name: str) -> str | None:
+        """Why a picture is none of a subject; None for one that may be."""
         *parts, file = name.split("/")
-        stems[tuple(parts)].add(_stem(file))
+        return self._of_folders(parts) or self._of_file(_stem(file), self.stems[tuple(parts)])
+
+    def _of_folders(self, parts: Sequence[str]) -> str | None:
+        """Why all that lies in these folders is left out."""
         for depth, part in enumerate(parts):
-            folders[tuple(parts[:depth])].add(part)
-    found = {}
-    for name in suspects:
-        *parts, file = name.split("/")
-        reason = _of_folders(parts, stems, folders, subjects) or _of_file(
-            _stem(file), stems[tuple(parts)], subjects
-        )
-        if reason:
-            found[name] = reason
-    return found
+            parent, lower = tuple(parts[:depth]), part.lower()
+            key = lower.replace("-", "_").replace(" ", "_")
+            if key in _WHOLE_FOLDERS and lower not in self.subjects:
+                return _WHOLE_FOLDERS[key]
+            if lower in _MASK_FOLDERS and self._holds_masks(parent, part):
+                return "masks"
+            if lower in _THUMBNAIL_FOLDERS and self.stems[(*parent, part)] & self.stems[parent]:
+                return "thumbnails"
+        return None
+
+    def _holds_masks(self, parent: Folder, name: str) -> bool:
+        """Whether a folder called mask or masks is that of the pictures beside it, and no subject of this name."""
+        beside = self.stems[parent]
+        if name.lower() == "masks" and (parent or beside):
+            return True
+        own = {_MASK_SUFFIX.sub("", stem) for stem in self.stems[(*parent, name)]}
+        for sibling in self.folders[parent]:
+            if sibling.lower() in _PICTURE_FOLDERS:
+                beside = beside | self.stems[(*parent, sibling)]
+        return bool(own & beside) or bool(self.folders[(*parent, name)] & (self.folders[parent] - {name}))
+
+    def _of_file(self, stem: str, beside: set[str]) -> str | None:
+        if (of := _MASK_SUFFIX.sub("", stem)) != stem:
+            return "masks" if of in beside and stem.lower() not in self.subjects else None
+        match = _GRID.fullmatch(stem)
+        if match is None:
+            return None
+        start = match[1]
+        if start is None:
+            return None if {"grid", "grids"} & self.subjects else "grids"
+        if start.lower() in _PLOT_GRIDS:
+            return "grids"
+        numbered = re.compile(rf"{re.escape(start)}[_-]?[0-9]+", re.DOTALL)
+        is_subject = not self.subjects.isdisjoint((f"{start}_grid".lower(), f"{start} grid".lower()))
+        return "grids" if not is_subject and any(map(numbered.fullmatch, beside)) else None
 
 
 def _stem(file: str) -> str:
     return file.rpartition(".")[0] or file
-
-
-def _of_folders(
-    parts: Sequence[str],
-    stems: Mapping[Folder, set[str]],
-    folders: Mapping[Folder, set[str]],
-    subjects: frozenset[str],
-) -> str | None:
-    """Why all that lies in these folders is left out."""
-    for depth, part in enumerate(parts):
-        lower = part.lower()
-        key = lower.replace("-", "_").replace(" ", "_")
-        if key in _WHOLE_FOLDERS and lower not in subjects:
-            return _WHOLE_FOLDERS[key]
-        if lower in _MASK_FOLDERS and _holds_masks(tuple(parts[:depth]), part, stems, folders):
-            return "masks"
-        if lower in _THUMBNAIL_FOLDERS and stems.get(tuple(parts[: depth + 1]), set()) & stems.get(
-            tuple(parts[:depth]), set()
-        ):
-            return "thumbnails"
-    return None
-
-
-def _holds_masks(
-    parent: Folder, name: str, stems: Mapping[Folder, set[str]], folders: Mapping[Folder, set[str]]
-) -> bool:
-    """Whether a folder called mask or masks is that of the pictures beside it, and no subject of this name."""
-    beside = stems.get(parent, set())
-    if name.lower() == "masks" and (parent or beside):
-        return True
-    own = {_MASK_SUFFIX.sub("", stem) for stem in stems.get((*parent, name), ())}
-    for sibling in folders[parent]:
-        if sibling.lower() in _PICTURE_FOLDERS:
-            beside = beside | stems.get((*parent, sibling), set())
-    inner = folders.get((*parent, name), set())
-    return bool(own & beside) or bool(inner & (folders[parent] - {name}))
-
-
-def _of_file(stem: str, beside: set[str], subjects: frozenset[str]) -> str | None:
-    if (of := _MASK_SUFFIX.sub("", stem)) != stem:
-        return "masks" if of in beside and stem.lower() not in subjects else None
-    match = _GRID.fullmatch(stem)
-    if match is None:
-        return None
-    start = match[1]
-    if start is None:
-        return None if {"grid", "grids"} & subjects else "grids"
-    if start.lower() in _PLOT_GRIDS:
-        return "grids"
-    numbered = re.compile(rf"{re.escape(start)}[_-]?[0-9]+", re.DOTALL)
-    is_subject = f"{start}_grid".lower() in subjects or f"{start} grid".lower() in subjects
-    return "grids" if not is_subject and any(map(numbered.fullmatch, beside)) else None

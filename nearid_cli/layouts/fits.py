@@ -19,7 +19,6 @@ class Fit:
     Attributes:
         reading: of the references.
         groups: the names of the references by subject.
-        level: at which of their meaningful folders the generations name the subject; None for their file names.
         claims: the subject of generations, by position of their folder, and where file names say it by stem too.
         claimed: how many generations have a subject.
         total: how many there are.
@@ -27,7 +26,6 @@ class Fit:
 
     reading: Naming
     groups: Mapping[str, frozenset[str]]
-    level: int | None
     claims: Mapping[tuple[int, str | None], str]
     claimed: int
     total: int
@@ -66,11 +64,12 @@ def groups_of(reading: Naming, references: Sequence[NamedFolder]) -> dict[str, f
     return {subject: frozenset(names) for subject, names in groups.items()}
 
 
-def fit(reading: Naming, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]) -> Fit | None:
-    """How a reading of the references fits the generations; None where it finds no subject."""
+def fit(reading: Naming, references: Sequence[NamedFolder], generations: Sequence[NamedFolder]) -> Fit:
+    """How a reading of the references fits the generations."""
     groups = groups_of(reading, references)
+    total = sum(len(folder.names) for folder in generations)
     if not groups:
-        return None
+        return Fit(reading, {}, {}, 0, total)
     index = index_of(frozenset(groups))
     level = best_level(index, generations, reading.qualified)
     claims: dict[tuple[int, str | None], str] = {}
@@ -86,8 +85,7 @@ def fit(reading: Naming, references: Sequence[NamedFolder], generations: Sequenc
             if beginning := index.beginning(own):
                 claims[position, own] = beginning.subjects[0]
                 claimed += 1
-    total = sum(len(folder.names) for folder in generations)
-    return Fit(reading, groups, level, claims, claimed, total)
+    return Fit(reading, groups, claims, claimed, total)
 
 
 def best_level(

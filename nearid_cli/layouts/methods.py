@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from nearid_cli.errors import InputError, NearIDError, UsageError
@@ -56,7 +57,7 @@ def find_methods(
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
-    return _Finder(references, How.of(layout), distractors).find(expanded(places), named)
+    return _Contestants(references, How.of(layout), distractors).find(expanded(places), named)
 
 
 def expanded(places: Iterable[Path]) -> list[Path]:
@@ -85,13 +86,15 @@ def names_apart(places: Sequence[Path]) -> list[str]:
     (['lora', 'ip'], ['a', 'b/a'])
     """
     parts = [Path(own_name(place) if str(place) in (".", "..") else place).parts for place in places]
-    start = end = 0
-    shortest = min(map(len, parts), default=0)
-    while start < shortest - 1 and len({own[start] for own in parts}) == 1:
-        start += 1
-    while end < shortest - start - 1 and len({own[-1 - end] for own in parts}) == 1:
-        end += 1
+    most = min(map(len, parts), default=1) - 1  # something must be left of the shortest
+    start = min(_alike(parts), most)
+    end = min(_alike([own[::-1] for own in parts]), most - start)
     return ["/".join(own[start : len(own) - end]) for own in parts]
+
+
+def _alike(paths: Sequence[tuple[str, ...]]) -> int:
+    """With how many parts all paths begin."""
+    return sum(1 for _ in takewhile(lambda parts: len({*parts}) == 1, zip(*paths, strict=False)))
 
 
 class _NoPicturesError(InputError):
@@ -99,7 +102,7 @@ class _NoPicturesError(InputError):
 
 
 @dataclass(frozen=True)
-class _Finder:
+class _Contestants:
     """What all methods share: references, how folders are read, distractors; each as for `find`."""
 
     references: Side | None

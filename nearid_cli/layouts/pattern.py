@@ -25,16 +25,13 @@ Values = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class _Any:
-    """`*`: anything within one part of a path."""
-
-
-@dataclass(frozen=True)
 class _Placeholder:
-    name: str
+    """`{name}`; without a name, `*`: anything within one part of a path, nothing as well."""
+
+    name: str = ""
 
 
-_Token = str | _Any | _Placeholder
+_Token = str | _Placeholder
 
 
 class Pattern:
@@ -59,7 +56,10 @@ class Pattern:
         self.text = text
         self._parts = [_tokens(part, text) for part in composed(text).strip("/").split("/")]
         self.names = {
-            token.name for part in self._parts if part for token in part if isinstance(token, _Placeholder)
+            token.name
+            for part in self._parts
+            for token in part or ()
+            if isinstance(token, _Placeholder) and token.name
         }
         if not text.strip("/"):
             raise UsageError("the pattern is empty; write it like '{subject}/{prompt}/{seed}.png'")
@@ -102,11 +102,11 @@ def _within(tokens: tuple[_Token, ...], text: str) -> tuple[Values, ...]:
     if isinstance(first, str):
         return _within(rest, text[len(first) :]) if text[: len(first)].casefold() == first.casefold() else ()
     found: dict[Values, None] = {}
-    for end in range(isinstance(first, _Placeholder), len(text) + 1):
+    for end in range(bool(first.name), len(text) + 1):
         taken = text[:end]
-        if isinstance(first, _Placeholder) and first.name in _NUMBERS and not taken.isdecimal():
+        if first.name in _NUMBERS and not taken.isdecimal():
             continue
-        own = ((first.name, taken),) if isinstance(first, _Placeholder) else ()
+        own = ((first.name, taken),) if first.name else ()
         for values in _within(rest, text[end:]):
             if (together := _joined(own, values)) is not None:
                 found[together] = None
@@ -132,7 +132,7 @@ def _tokens(part: str, pattern: str) -> tuple[_Token, ...] | None:
         if stars:
             if len(stars) > 1:
                 raise UsageError(f"the pattern {printable(pattern)!r}: ** stands alone between two /")
-            tokens.append(_Any())
+            tokens.append(_Placeholder())
         elif literal:
             tokens.append(literal)
         elif not name.isidentifier() or name in _TAKEN:

@@ -59,32 +59,32 @@ class ReferenceTree:
             InputError: two readings are possible that differ in whose picture is whose; names both and how to choose.
         """
         by_levels = _by_levels(self.references)
-        matched = [one for level in by_levels if (one := self._fit(level)) and one.claimed]
+        matched = [one for one in map(self._fit, by_levels) if one.claimed]
         if matched:
             return self._folders_or_files(self._among_levels(matched))
         names = self._names
         if by_levels:
-            if names and names.complete and len(names.subjects) > 1:
+            if names.complete and len(names.subjects) > 1:
                 return names.reading
             return by_levels[0]
-        if names and names.claimed:
+        if names.claimed:
             return self._by_names(names)
         if ids := self._by_ids():
             raise self._doubt(ids, self._whole)
-        if names and len(names.groups) > 1:
+        if len(names.groups) > 1:
             self._several_names(names)
         return self._whole.reading
 
-    def _fit(self, reading: Naming) -> Fit | None:
+    def _fit(self, reading: Naming) -> Fit:
         return fit(reading, self.references, self.generations)
 
     @cached_property
-    def _names(self) -> Fit | None:
+    def _names(self) -> Fit:
         return self._fit(ByFileName())
 
     @cached_property
     def _whole(self) -> Fit:
-        return _sure(self._fit(AllOne(self.tree.only_subject(self.references))))
+        return self._fit(AllOne(self.tree.only_subject(self.references)))
 
     def _among_levels(self, matched: Sequence[Fit]) -> Fit:
         """Of the levels at which folders of both sides have names in common, the one that names the subjects."""
@@ -110,7 +110,7 @@ class ReferenceTree:
     def _folders_or_files(self, chosen: Fit) -> Naming:
         """The folders that both sides share, unless their files are called like subjects, and generations as these."""
         names = self._names
-        if names and names.complete and len(names.groups) > len(chosen.groups) and len(names.subjects) > 1:
+        if names.complete and len(names.groups) > len(chosen.groups) and len(names.subjects) > 1:
             if all(is_category(own) or is_generic(name) for name, own in _last_parts(chosen)):
                 return names.reading
             # File names part subjects of folders into several, none of which is in two of these.
@@ -208,7 +208,7 @@ class ReferenceTree:
             return self._whole.reading
         if not names.complete or unnamed or len(names.subjects) == 1:
             raise self._doubt(names, self._whole)
-        finer = _sure(self._fit(ByFileName(whole=True)))
+        finer = self._fit(ByFileName(whole=True))
         if finer.complete and len(finer.groups) > len(names.groups) and not self._same_files(finer):
             raise self._doubt(names, finer)
         return names.reading
@@ -216,8 +216,7 @@ class ReferenceTree:
     def _by_ids(self) -> Fit | None:
         """Whether numbers may be subjects: each generation begins with that of a reference, and goes on."""
         finer = self._fit(ByFileName(whole=True))
-        found = finer and finer.complete and len(finer.subjects) > 1 and not self._same_files(finer)
-        return finer if found else None
+        return finer if finer.complete and len(finer.subjects) > 1 and not self._same_files(finer) else None
 
     def _same_files(self, finer: Fit) -> bool:
         """Whether generations are called exactly as references: outputs named as their inputs are."""
@@ -279,11 +278,6 @@ def _categories_only(chosen: Fit) -> bool:
 
 def _has_letters(name: str) -> bool:
     return any(map(str.isalpha, without_counters(name.rpartition("/")[2])))
-
-
-def _sure(found: Fit | None) -> Fit:
-    assert found is not None  # there are references, and these readings leave none of them out
-    return found
 
 
 def _few(names: Iterable[str]) -> str:

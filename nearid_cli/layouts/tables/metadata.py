@@ -27,18 +27,15 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "file_name"
 _FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
-# By meaning the names of its column, those that say it plainly first. Of the last ones, several may be there at once.
-_PLAIN = {
-    "subject": ("subject", "subject_name", "subject_id", "identity", "instance", "concept"),
-    "prompt": ("prompt",),
-    "seed": ("seed",),
-    "method": ("method",),
-}
-_LIKELY = {
-    "subject": ("label", "class", "class_name", "name", "object"),
-    "prompt": ("text", "caption"),
-    "seed": (),
-    "method": ("model",),
+# By meaning the names of its column: those that say it plainly, then likely ones.
+_MEANINGS = {
+    "subject": (
+        ("subject", "subject_name", "subject_id", "identity", "instance", "concept"),
+        ("label", "class", "class_name", "name", "object"),
+    ),
+    "prompt": (("prompt",), ("text", "caption")),
+    "seed": (("seed",),),
+    "method": (("method",), ("model",)),
 }
 
 
@@ -192,7 +189,7 @@ def meanings(rows: Mapping[str, Mapping[str, str]]) -> Meaning:
     Meaning(subject='Label', prompt='text', seed=None, method=None)
     """
     columns = {look_alike(column): column for row in rows.values() for column in row}
-    return Meaning(**{meaning: _column(meaning, columns) for meaning in _PLAIN})
+    return Meaning(**{meaning: _column(meaning, columns) for meaning in _MEANINGS})
 
 
 def subjects_of(rows: Mapping[str, Mapping[str, str]], meaning: Meaning) -> dict[str, str] | None:
@@ -224,7 +221,7 @@ def subjects_of(rows: Mapping[str, Mapping[str, str]], meaning: Meaning) -> dict
 def _column(meaning: str, columns: Mapping[str, str]) -> str | None:
     if meaning in columns:
         return columns[meaning]
-    for names in (_PLAIN[meaning], _LIKELY[meaning]):
+    for names in _MEANINGS[meaning]:
         found = [columns[name] for name in names if name in columns]
         if len(found) > 1:
             raise InputError(

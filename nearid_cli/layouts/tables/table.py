@@ -280,12 +280,10 @@ def _may_be_label(name: str, kind: Any) -> bool:
     import pyarrow as pa
 
     types = pa.types
+    bytes_or_pictures = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, _holds_pictures)
     a_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
     return not (
-        types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_fixed_size_binary(kind)
-        or _holds_pictures(kind)
+        any(is_it(kind) for is_it in bytes_or_pictures)
         or (a_list and types.is_floating(kind.value_type))
         or name.startswith("__index_level_")
     )

@@ -56,7 +56,7 @@ def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.embedding.memo import FileState, digest_bytes
     from nearid_cli.encoders.checkpoints import resolve
-    from nearid_cli.encoders.perceptual_hash import BITS, PERCEPTUAL_HASH
+    from nearid_cli.encoders.descriptors import BITS, PERCEPTUAL_HASH
     from nearid_cli.encoders.registry import parse_metrics
 
     cache = Cache(cache_folder)

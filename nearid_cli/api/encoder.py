@@ -86,8 +86,7 @@ class ImageEncoder:
 
 
 def _open(image: OnePicture, place: str, bad: list[BadImage]) -> Image.Image | None:
-    from nearid_cli.images.decode import UnreadableImage, decode
-    from nearid_cli.images.memory import read_held
+    from nearid_cli.images.decode import UnreadableImage, decode, read_held
 
     try:
         if is_path(image):

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.embedding.memo import digest_bytes
-from nearid_cli.embedding.settings import Settings
-from nearid_cli.embedding.threads import ahead, progress_bar
+from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import BadImage
 from nearid_cli.evaluate.embedding import embed_contents

@@ -62,7 +62,7 @@ def _version(package: str) -> str:
 
 def _torchvision() -> str:
     """Not needed, but one that does not go with torch is in the way."""
-    from nearid_cli.encoders.torchvision import torchvision_problem
+    from nearid_cli.encoders.libraries import torchvision_problem
 
     version = _version("torchvision")
     return torchvision_problem() or (version if version != "not installed" else "not installed, not needed")

@@ -1,20 +1,22 @@
-"""An encoder's forward pass in batches that fit into memory, and which rows can be used."""
+"""One encoder at work: batches that fit into memory, which rows can be used, and from there into the cache."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearid_cli.encoders.memory import out_of_memory
+from nearid_cli.encoders.libraries import out_of_memory
 from nearid_cli.errors import ModelError
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nearid_cli.encoders.spec import Embeddings, Encoder, Pixels
+    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.encoders.spec import Embeddings, Encoder, EncoderSpec, Pixels
 
 NOT_FINITE = "the checkpoint or the dtype is at fault: try --dtype float32"
 
@@ -66,3 +68,70 @@ def sound(rows: Embeddings) -> npt.NDArray[np.bool_]:
     """
     usable: npt.NDArray[np.bool_] = np.logical_and(np.isfinite(rows).all(axis=1), rows.any(axis=1))
     return usable
+
+
+# What a kill -9 may cost at most: this many embeddings or this many seconds of work.
+FLUSH_ROWS = 1024
+FLUSH_SECONDS = 5.0
+
+
+class Batches:
+    """Gathers one encoder's prepared pictures into batches and embeds them.
+
+    Args:
+        spec: what the rows are kept as.
+        encoder: embeds.
+        batch_size: pictures a forward pass, at most.
+        rows: gets the embedding [D] of each digest.
+        cache: gets them too, every few seconds; may be None.
+
+    Attributes:
+        not_finite: digests of pictures whose embedding is not finite, or zero. They get neither a row nor
+            a place in the cache.
+    """
+
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        encoder: Encoder,
+        batch_size: int,
+        rows: dict[bytes, npt.NDArray[np.float32]],
+        cache: Cache | None,
+    ) -> None:
+        self.encoder = encoder
+        self._spec = spec
+        self.not_finite: list[bytes] = []
+        self._forward = Forward(encoder, batch_size)
+        self._rows = rows
+        self._cache = cache
+        self._waiting: list[tuple[bytes, Pixels]] = []
+        self._unwritten: list[bytes] = []
+        self._written = time.monotonic()
+
+    def add(self, digest: bytes, pixels: Pixels) -> None:
+        """Take a prepared picture, and embed when a batch is full."""
+        self._waiting.append((digest, pixels))
+        if len(self._waiting) >= self._forward.batch_size:
+            self.embed()
+
+    def embed(self) -> None:
+        """Embed what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            rows = self._forward([pixels for _, pixels in waiting])
+            for (digest, _), row, usable in zip(waiting, rows, sound(rows), strict=True):
+                if usable:
+                    self._rows[digest] = row
+                    self._unwritten.append(digest)
+                else:
+                    self.not_finite.append(digest)
+        if len(self._unwritten) >= FLUSH_ROWS or time.monotonic() - self._written > FLUSH_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Hand new rows to the cache."""
+        if self._cache is not None and self._unwritten:
+            rows = np.stack([self._rows[digest] for digest in self._unwritten])
+            self._cache.add(self._spec, self._unwritten, rows)
+        self._unwritten = []
+        self._written = time.monotonic()

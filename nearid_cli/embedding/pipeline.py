@@ -21,12 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.batches import Batches
-from nearid_cli.embedding.forward import NOT_FINITE
-from nearid_cli.embedding.identify import identify
-from nearid_cli.embedding.reading import Content, content_of
-from nearid_cli.embedding.settings import Settings
-from nearid_cli.embedding.threads import ahead, progress_bar
+from nearid_cli.embedding.forward import NOT_FINITE, Batches
+from nearid_cli.embedding.reading import Content, content_of, identify
+from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
 from nearid_cli.images.reading import Findings
 from nearid_cli.layouts.dataset import InMemory, Source

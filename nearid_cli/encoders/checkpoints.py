@@ -165,7 +165,7 @@ def _resolve(
 ) -> EncoderSpec:
     """One metric's spec."""
     if not request.checkpoint:
-        from nearid_cli.encoders.hog import HOG
+        from nearid_cli.encoders.descriptors import HOG
 
         return HOG
     local = local_folder(request)

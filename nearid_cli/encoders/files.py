@@ -1,19 +1,182 @@
-"""The files of a checkpoint: which ones are read, and reading and checking them without torch."""
+"""The files of a checkpoint: which ones are read, reading and checking them without torch, and naming the others."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture, picture_size, readouts, takes
-from nearid_cli.encoders.kinds import check_config, kind_of
-from nearid_cli.encoders.number_formats import check_formats, read_formats
 from nearid_cli.errors import ModelError
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, did_you_mean, printable
+
+_PLAIN = ("F64", "F32", "F16", "BF16")
+_MAX_HEAD = 100_000_000  # bytes, safetensors' own limit
+
+# Ends of weights' names that one tool alone writes.
+_TOOLS = (
+    (r"\.SCB$|\.absmax$|\.quant_map$|\.quant_state\.bitsandbytes", "bitsandbytes"),
+    (r"\.g_idx$", "GPTQ"),
+    (r"\.qweight$|\.qzeros$", "AWQ or GPTQ"),
+    (r"_weight_qdata$|:_data$|\.int_data$", "torchao"),
+    (r"\._data$|\._scale$", "quanto"),
+    (r"\.weight_packed$|\.weight_scale$|\.weight_scale_inv$", "compressed-tensors or FP8"),
+    (r"\.W_q$", "HQQ"),
+)
+
+
+def read_formats(file: Path) -> dict[str, str]:
+    """The number format of each weight, as safetensors names it (`F32`, `I8`), from a safetensors file's head.
+
+    A file without a sound head has none: reading its weights will say what is wrong with it.
+    """
+    try:
+        with file.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            head = json.loads(stream.read(size)) if size <= _MAX_HEAD else {}
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(head, dict):
+        return {}
+    entries = ((name, entry) for name, entry in head.items() if name != "__metadata__")
+    return {name: str(entry.get("dtype")) for name, entry in entries if isinstance(entry, dict)}
+
+
+def check_formats(formats: Mapping[str, str], unused: str, where: str) -> None:
+    """Refuse weights that are not plain floating-point numbers.
+
+    Args:
+        formats: from `read_formats`.
+        unused: regular expression, matched at the start of a name, of weights that do not matter.
+        where: the file, for the message.
+
+    Raises:
+        ModelError: naming the formats, and the tool that quantised the model where the names of its weights tell.
+    """
+    ignored = re.compile(unused)
+    odd = {name: kind for name, kind in formats.items() if kind not in _PLAIN and not ignored.match(name)}
+    if not odd:
+        return
+    kinds = ", ".join(sorted({_spelled(kind) for kind in odd.values()}))
+    tool = next((tool for end, tool in _TOOLS if any(re.search(end, name) for name in formats)), None)
+    raise ModelError(
+        f"expected weights in float32, float16, bfloat16 or float64, found {kinds} in {where}: "
+        f"{count(len(odd), 'weight')} such as {printable(min(odd))}; the model is quantised"
+        f"{f' ({tool})' if tool else ''}, use the one that it was made from"
+    )
+
+
+def _spelled(kind: str) -> str:
+    """A format of safetensors by torch's name.
+
+    >>> _spelled("I8"), _spelled("U8"), _spelled("F8_E4M3"), _spelled("F4")
+    ('int8', 'uint8', 'float8_e4m3', 'float4')
+    """
+    match = re.fullmatch(r"(I|U|F|C)(\d+)(_\w+)?", kind)
+    if match is None:
+        return printable(kind.lower())
+    family = {"I": "int", "U": "uint", "F": "float", "C": "complex"}[match[1]]
+    return f"{family}{match[2]}{(match[3] or '').lower()}"
+
+
+# The file that gives a kind of repository away, and what it is. The first that fits counts: formats that may stand
+# beside each other come later than the tools whose repositories hold them.
+_KINDS = (
+    (
+        "adapter_config.json",
+        "a PEFT adapter, which is no model by itself: merge it into its base model and save that",
+    ),
+    (
+        "adapter_model.*",
+        "a PEFT adapter, which is no model by itself: merge it into its base model and save that",
+    ),
+    (
+        "model_index.json",
+        "a diffusers pipeline: name the folder of its image encoder, such as ID//image_encoder",
+    ),
+    ("modules.json", "a sentence-transformers model: name the folder of its tower, such as ID//0_CLIPModel"),
+    (
+        "open_clip_*",
+        "an open_clip model, in open_clip's own layout: look for the same model in that of transformers",
+    ),
+    ("*.gguf", "a GGUF model, which is for llama.cpp"),
+    ("*.onnx", "an ONNX model"),
+    ("onnx/*.onnx", "an ONNX model"),
+    ("flax_model*.msgpack", "a Flax model"),
+    ("tf_model*.h5", "a TensorFlow model"),
+    ("saved_model.pb", "a TensorFlow model"),
+    ("*.mlpackage/*", "a Core ML model"),
+    ("*.ckpt", "a training checkpoint"),
+    ("*.pth", "a PyTorch file that is not in the layout of transformers"),
+    ("*.pt", "a PyTorch file that is not in the layout of transformers"),
+    ("*.bin", "a file of weights that is not in the layout of transformers"),
+    ("*.safetensors", "a file of weights that is not in the layout of transformers"),
+)
+
+_NAFLEX = ("siglip2", "siglip2_vision_model")
+
+
+def kind_of(names: Iterable[str]) -> str | None:
+    """What files of these names are, and the one that tells; None for nothing that is known.
+
+    >>> kind_of(["README.md", "model-q4.gguf"])
+    'a GGUF model, which is for llama.cpp (model-q4.gguf)'
+    """
+    names = sorted(names)
+    for pattern, kind in _KINDS:
+        for name in names:
+            if fnmatch(name, pattern):
+                return f"{kind} ({printable(name)})"
+    return None
+
+
+def check_config(config: Mapping[str, Any], where: str) -> None:
+    """Refuse a `config.json` that is not of an encoder of ours, before its weights are fetched or read.
+
+    Args:
+        config: its content.
+        where: the file, for the message.
+
+    Raises:
+        ModelError: another architecture, library or number of channels, or quantised weights; the message names it.
+    """
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        raise ModelError(f"expected a known model_type in {where}, found {_other_model(config, model_type)}")
+    tower = config.get("vision_config")
+    for part in (config, tower if isinstance(tower, Mapping) else {}):
+        if quantisation := part.get("quantization_config") or part.get("compression_config"):
+            method = quantisation.get("quant_method") if isinstance(quantisation, Mapping) else None
+            raise ModelError(
+                f"expected plain weights, found a quantised model ({printable(str(method or 'method not named'))}) "
+                f"in {where}; use the model that it was made from"
+            )
+        channels = part.get("num_channels", 3)
+        if channels != 3:
+            raise ModelError(f"expected a model of RGB pictures, found num_channels {channels!r} in {where}")
+
+
+def _other_model(config: Mapping[str, Any], model_type: object) -> str:
+    """What a config.json describes that is not of ours."""
+    if model_type in _NAFLEX:
+        return (
+            f'"{model_type}", a NaFlex model, whose pictures keep their proportions, which is not read; '
+            "take one of fixed size, such as google/siglip2-so400m-patch14-384"
+        )
+    if model_type is None and ("pretrained_cfg" in config or "architecture" in config):
+        return "a timm model; look for the same model in the layout of transformers"
+    if model_type is None and "_class_name" in config:
+        return f"a diffusers model ({printable(str(config['_class_name']))}), which is no encoder of pictures"
+    if model_type is None and "peft_type" in config:
+        return "a PEFT adapter; merge it into its base model and save that"
+    code = "; its own code (auto_map) is never run" if config.get("auto_map") else ""
+    found = f'"{printable(str(model_type))}"' if model_type else "none"
+    return f"{found}: {did_you_mean(str(model_type or ''), ARCHITECTURES)}{code}"
+
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"

@@ -8,13 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, read_files
-from nearid_cli.encoders.memory import out_of_memory
-from nearid_cli.encoders.number_formats import check_formats, read_formats
+from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, check_formats, read_files, read_formats
+from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
 from nearid_cli.encoders.pickled import converted
-from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.spec import Encoder, EncoderSpec
-from nearid_cli.encoders.torchvision import torchvision_problem
 from nearid_cli.errors import ModelError
 from nearid_cli.files import default_cache_folder
 from nearid_cli.text import count, printable
@@ -45,9 +42,7 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
             the checkpoint needs what is not installed. The message names the weights or the file.
     """
     if spec.folder is None:
-        from nearid_cli.encoders.hog import HogEncoder
-        from nearid_cli.encoders.perceptual_hash import PerceptualHash
-        from nearid_cli.encoders.thumbnail import Thumbnail
+        from nearid_cli.encoders.descriptors import HogEncoder, PerceptualHash, Thumbnail
 
         # By what they give: a metric may be given any name, and the fingerprint tells how pictures are read, too.
         encoders = {one.spec.readout: one for one in (HogEncoder, PerceptualHash, Thumbnail)}

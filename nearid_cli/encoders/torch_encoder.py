@@ -10,10 +10,9 @@ import torch
 
 from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles
+from nearid_cli.encoders.libraries import quiet_transformers, torchvision_problem
 from nearid_cli.encoders.numerics import own_numerics
-from nearid_cli.encoders.quiet import quiet_transformers
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.encoders.torchvision import torchvision_problem
 from nearid_cli.errors import ModelError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import printable

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from nearid_cli.encoders.perceptual_hash import COPY_BITS, COPY_SIMILARITY
-from nearid_cli.encoders.thumbnail import SAME_LEVELS, greatest_difference
+from nearid_cli.encoders.descriptors import COPY_BITS, COPY_SIMILARITY, SAME_LEVELS, greatest_difference
 
 if TYPE_CHECKING:
     import numpy.typing as npt

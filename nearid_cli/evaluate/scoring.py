@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.activity import doing
-from nearid_cli.encoders.perceptual_hash import COPY_SIMILARITY, PERCEPTUAL_HASH
-from nearid_cli.encoders.thumbnail import THUMBNAIL
+from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.contexts import context_numbers, with_trials
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested

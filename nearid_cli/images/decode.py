@@ -1,6 +1,7 @@
-"""Opening a picture file safely: untrusted bytes in, an upright RGB picture or one readable reason out.
+"""Opening a picture safely: untrusted bytes in, an upright RGB picture or one readable reason out.
 
 Every choice made here (which formats, what becomes of alpha, 16 bits, CMYK, ...) is in docs/explanation/pictures.md.
+A picture that a Python program holds is taken as the same picture in a file would be.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images.errors import UnreadableImage as UnreadableImage
 from nearid_cli.images.formats import Format, sniff
 from nearid_cli.images.opening import Opened, open_picture, orientation_of, profile_of
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
+from nearid_cli.images.reading import UnreadableImage as UnreadableImage
 from nearid_cli.text import printable
 
 MAX_PIXELS = 178_000_000
@@ -100,7 +101,7 @@ def decode(
     ('RGB', (3, 2), (128, 128, 128))
     >>> decode(file.getvalue()[:-30])
     Traceback (most recent call last):
-    nearid_cli.images.errors.UnreadableImage: truncated PNG
+    nearid_cli.images.reading.UnreadableImage: truncated PNG
     """
     return read_picture(source, max_pixels, at_least=at_least, reading=reading).image
 
@@ -310,3 +311,38 @@ def megapixels(pixels: int) -> str:
     if pixels < 1_000_000:
         return f"{pixels:,} px"
     return f"{-(-pixels // 100_000) / 10:g} Mpx"
+
+
+_UNBOUNDED = ("I", "F")
+"""Modes whose values have no known range: Pillow would cut them off at 255 in silence."""
+
+
+def read_held(
+    picture: Image.Image, max_pixels: int = MAX_PIXELS, reading: Reading = DEFAULT_READING
+) -> Decoded:
+    """A copy of a picture of mode RGB, upright by its EXIF orientation, and what of it was a matter of choice.
+
+    Args:
+        picture: a PIL image; one that is opened but not read yet is read.
+        max_pixels: the largest width x height that is taken.
+        reading: whether its colour profile counts, and what becomes of 16-bit grey.
+
+    Raises:
+        UnreadableImage: it is too large, its values have no known range, or its file is truncated or damaged.
+
+    >>> read_held(Image.new("L", (3, 2), 128)).image.getpixel((0, 0))
+    (128, 128, 128)
+    """
+    width, height = picture.size
+    if not width * height:
+        raise UnreadableImage(f"has no pixels: it is {width} x {height}")
+    if width * height > max_pixels:
+        raise UnreadableImage(f"{megapixels(width * height)} is over max_pixels, {megapixels(max_pixels)}")
+    if picture.mode in _UNBOUNDED:
+        raise UnreadableImage(
+            f"a picture of mode {picture.mode}, whose values have no known range; convert it to 8 bits first"
+        )
+    try:
+        return take(picture, reading)
+    except Exception as error:  # a file that is read only now may raise nearly everything, a closed one too
+        raise UnreadableImage(f"cannot be read: {error or type(error).__name__}") from error

@@ -17,8 +17,8 @@ from PIL import (
 )
 
 from nearid_cli.images import jpeg, png, tags, tiff
-from nearid_cli.images.errors import UnreadableImage
-from nearid_cli.images.jpeg_decoder import Watched
+from nearid_cli.images.jpeg import Watched
+from nearid_cli.images.reading import UnreadableImage
 
 # Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
 # one that starts Ghostscript; none of them is worth its attack surface here.

@@ -1,10 +1,22 @@
-"""Which pixels a picture has where its file leaves a choice; named without Pillow, as options are."""
+"""Which pixels a picture has where its file leaves a choice, and why one has none; named without Pillow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from nearid_cli.text import count
+
+
+class UnreadableImage(Exception):  # noqa: N818 - a finding about a file, which the pipeline collects
+    """A picture that cannot be used.
+
+    Attributes:
+        reason: why, in one short line for people, without the file's name.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)

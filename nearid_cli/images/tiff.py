@@ -7,7 +7,7 @@ that decide about pixels.
 from __future__ import annotations
 
 from nearid_cli.images import tags
-from nearid_cli.images.errors import UnreadableImage
+from nearid_cli.images.reading import UnreadableImage
 from nearid_cli.images.tags import TagDirectory
 
 # Size, layout, levels, strips, tiles, colours and what codecs need; see the TIFF 6.0 specification.

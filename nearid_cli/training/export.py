@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearid_cli.encoders.files import CONFIG, PREPROCESSOR, WEIGHTS, CheckpointFiles, read_files
-from nearid_cli.encoders.quiet import quiet_transformers
+from nearid_cli.encoders.libraries import quiet_transformers
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import whole_folder
 from nearid_cli.text import printable, unknown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearid_cli.encoders.checkpoints import Fetcher, local_folder, locate
 from nearid_cli.encoders.files import CONFIG, WEIGHTS, CheckpointFiles, has_weights, read_files
-from nearid_cli.encoders.quiet import quiet_transformers
+from nearid_cli.encoders.libraries import quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY, SHIPPED, MetricRequest
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.images.preprocessing import Preprocessing

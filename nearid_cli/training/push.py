@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.encoders.quiet import quiet_hub
+from nearid_cli.encoders.libraries import quiet_hub
 from nearid_cli.encoders.registry import HUB_ID
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import printable

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.encoders.hog import HOG
+from nearid_cli.encoders.descriptors import HOG
 from tests.commandline import Nearid, cached_digests
 
 NUMBER = 80
@@ -26,9 +26,9 @@ SCORE = ("score", "refs", "gens", "-m", "hog", "--batch-size", "1", "--workers",
 SLOW = """
 import atexit, os, sys, time
 from pathlib import Path
-from nearid_cli.embedding import batches
-from nearid_cli.encoders.hog import HogEncoder
-batches.FLUSH_SECONDS = 0.05
+from nearid_cli.embedding import forward
+from nearid_cli.encoders.descriptors import HogEncoder
+forward.FLUSH_SECONDS = 0.05
 embed, counted = HogEncoder.embed, 0
 def slow(self, batch):
     global counted

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.encoders.hog import HOG
+from nearid_cli.encoders.descriptors import HOG
 from tests.commandline import Finished, Nearid, cached_digests
 from tests.tiny import SIZE
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.encoders.hog import HOG
+from nearid_cli.encoders.descriptors import HOG
 from tests.commandline import Nearid, cached_digests, warnings_of_work
 
 SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
@@ -22,8 +22,8 @@ SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
 # Every picture its own part, so that parts are many and merge while others read them.
 CHOPPED = """
 import sys
-from nearid_cli.embedding import batches, parts
-batches.FLUSH_ROWS, parts.PartFolder.compact.__defaults__ = 1, (3,)
+from nearid_cli.embedding import forward, parts
+forward.FLUSH_ROWS, parts.PartFolder.compact.__defaults__ = 1, (3,)
 from nearid_cli.cli.app import main
 sys.exit(main([*sys.argv[1:], "--batch-size", "1"]))
 """

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from nearid_cli.encoders.hog import HogEncoder
+from nearid_cli.encoders.descriptors import HogEncoder
 from nearid_cli.images.decode import decode
 from tests.commandline import Finished, Nearid
 from tests.rating import METHODS, group_file, metric_key, save, write_ratings

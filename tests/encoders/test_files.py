@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nearid_cli.encoders.files import is_complete, no_checkpoint, read_files, select
-from nearid_cli.encoders.kinds import check_config
+from nearid_cli.encoders.files import check_config, is_complete, no_checkpoint, read_files, select
 from nearid_cli.errors import ModelError
 from tests.tiny import change_weights, write_json
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from skimage.feature import hog
 
-from nearid_cli.encoders.hog import HOG, HogEncoder
+from nearid_cli.encoders.descriptors import HOG, HogEncoder
 
 DATA = Path(skimage.__file__).parent / "data"
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "retina.jpg")
@@ -109,7 +109,7 @@ def test_spec_is_fixed():
 
 def test_spec_costs_no_heavy_import():
     code = (
-        "import sys; from nearid_cli.encoders.hog import HOG; HOG;"
+        "import sys; from nearid_cli.encoders.descriptors import HOG; HOG;"
         "sys.exit(' '.join({'torch', 'skimage', 'PIL', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
@@ -117,7 +117,7 @@ def test_spec_costs_no_heavy_import():
 
 def test_no_torch_at_all():
     code = (
-        "import sys; from PIL import Image; from nearid_cli.encoders.hog import HogEncoder;"
+        "import sys; from PIL import Image; from nearid_cli.encoders.descriptors import HogEncoder;"
         "HogEncoder().prepare(Image.new('RGB', (9, 9))); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

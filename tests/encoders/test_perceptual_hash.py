@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from nearid_cli.encoders.perceptual_hash import (
+from nearid_cli.encoders.descriptors import (
     BITS,
     COPY_BITS,
     COPY_SIMILARITY,

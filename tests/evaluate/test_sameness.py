@@ -15,8 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from nearid_cli.encoders.perceptual_hash import COPY_BITS, PerceptualHash
-from nearid_cli.encoders.thumbnail import SAME_LEVELS, Thumbnail, greatest_difference
+from nearid_cli.encoders.descriptors import (
+    COPY_BITS,
+    SAME_LEVELS,
+    PerceptualHash,
+    Thumbnail,
+    greatest_difference,
+)
 from nearid_cli.evaluate.sameness import connected, equal_hashes, near_hashes, one_picture
 
 DATA = Path(skimage.__file__).parent / "data"

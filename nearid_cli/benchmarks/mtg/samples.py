@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from nearid_cli.benchmarks.contents import StoredPicture
 from nearid_cli.benchmarks.nearid.slots import Places, between, within
-from nearid_cli.embedding.settings import Settings
-from nearid_cli.embedding.threads import ahead, progress_bar
+from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, InputError
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import SIMILARITIES, oracle, part_margins

@@ -3,8 +3,7 @@
     cache.py       the Hub cache on this disk: which snapshot of a revision is used, and adding one to it
     settings.py    what the environment says to every Hub tool: endpoint, token, proxy, time limits
     asking.py      requests to the Hub: tokens, busy servers, what a repository holds
-    receiving.py   one file's bytes: going on where a connection broke, checking what arrived
-    fetching.py    a repository's wanted files, in order, into the cache
+    fetching.py    a repository's wanted files into the cache: going on where a connection broke, checking
     failures.py    what went wrong, as a reason and a remedy
     errors.py      the exceptions
 

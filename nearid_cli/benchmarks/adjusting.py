@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from nearid_cli.metrics.paired import holm
-
-TESTS = ("p", "p_studentised", "p_holm", "p_adjusted")
-"""The p-values of a difference, as tables name them."""
+from nearid_cli.reports.table import TRUTH, Column, P
 
 
 class Tested(Protocol):
-    """A frozen dataclass of a difference with the p-values of two tests; it has `p_holm` and `p_adjusted` as well."""
+    """A frozen dataclass of a difference with the p-values of two tests."""
 
     @property
     def p(self) -> float:
@@ -22,6 +20,18 @@ class Tested(Protocol):
     @property
     def p_studentised(self) -> float:
         """Of the other one."""
+
+    @property
+    def p_holm(self) -> float:
+        """`p`, adjusted."""
+
+    @property
+    def p_adjusted(self) -> float:
+        """The one that people see."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether `p` is over all sign vectors."""
 
 
 Difference = TypeVar("Difference", bound=Tested)
@@ -42,3 +52,15 @@ def adjusted(rows: Sequence[Difference], family: Callable[[Difference], Hashable
         for i, p_holm, other in zip(tested, plain, studentised, strict=True):
             found[i] = replace(rows[i], p_holm=p_holm, p_adjusted=max(p_holm, other))  # type: ignore[type-var]
     return tuple(found)
+
+
+def tested_columns(rows: Sequence[Tested]) -> tuple[Column, ...]:
+    """The p-values of differences: all for data files, the adjusted one for people."""
+    return (
+        *(
+            Column(P, [getattr(row, name) for row in rows], name=name)
+            for name in ("p", "p_studentised", "p_holm")
+        ),
+        Column(P, [row.p_adjusted for row in rows], "p", "p_adjusted", paper=True),
+        Column(TRUTH, [row.exact for row in rows], name="exact"),
+    )

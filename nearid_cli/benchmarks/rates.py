@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nearid_cli.benchmarks.adjusting import TESTS, adjusted
-from nearid_cli.benchmarks.table import Table
+from nearid_cli.benchmarks.adjusting import adjusted, tested_columns
 from nearid_cli.metrics.share_differences import ShareDifference
-from nearid_cli.reports.figures import p_figure
-from nearid_cli.reports.sheet import Column
+from nearid_cli.reports.table import COUNT, Column, Kind, Table, named
 from nearid_cli.results import Interval
 from nearid_cli.text import printable
-
-_TITLES = {"ssr": "SSR", "pa": "PA"}
 
 
 @dataclass(frozen=True)
@@ -71,41 +67,29 @@ def compared(
 def differences_table(rows: Sequence[RateDifference]) -> Table:
     """One row a pool, metric and number."""
     return Table(
-        "differences",
-        f"Each metric minus {printable(rows[0].against)}, in percent points, over the trials that both had. p: how "
-        "often chance alone would differ as much, adjusted for comparing several metrics; the larger of two tests "
-        "over samples. In brackets: 95 % intervals.",
-        ("pool", "metric", "number", "samples", "difference", "p"),
-        tuple(
-            (
-                one.pool,
-                one.method,
-                _TITLES[one.number],
-                f"{one.samples:,}",
-                _points(one.delta, one.ci95),
-                p_figure(one.p_adjusted),
-            )
-            for one in rows
-        ),
-        3,
         (
-            *(
-                Column(name, str, [getattr(one, name) for one in rows])
-                for name in ("pool", "method", "against", "number")
-            ),
-            Column("samples", int, [one.samples for one in rows]),
-            Column("delta", float, [one.delta for one in rows]),
-            Column("delta_low", float, [one.ci95 and one.ci95[0] for one in rows]),
-            Column("delta_high", float, [one.ci95 and one.ci95[1] for one in rows]),
-            *(Column(name, float, [getattr(one, name) for one in rows]) for name in TESTS),
-            Column("exact", bool, [one.exact for one in rows]),
+            named("pool", [one.pool for one in rows], "pool"),
+            named("metric", [one.method for one in rows], "method"),
+            named("", [one.against for one in rows], "against"),
+            Column(_RATE, [one.number for one in rows], "number", "number"),
         ),
+        (
+            Column(COUNT, [one.samples for one in rows], "samples", "samples", paper=True),
+            Column(
+                _POINTS,
+                [one.delta for one in rows],
+                "difference",
+                "delta",
+                intervals=[one.ci95 for one in rows],
+                paper=True,
+            ),
+            *tested_columns(rows),
+        ),
+        caption=f"Each metric minus {printable(rows[0].against)}, in percent points, over the trials that both had. "
+        "p: how often chance alone would differ as much, adjusted for comparing several metrics; the larger of two "
+        "tests over samples. In brackets: 95 % intervals.",
+        label="differences",
     )
-
-
-def _points(delta: float, ci95: Interval | None) -> str:
-    ends = "" if ci95 is None else f" [{_signed(ci95[0])}, {_signed(ci95[1])}]"
-    return f"{_signed(delta)}{ends}"
 
 
 def _signed(share: float) -> str:
@@ -116,3 +100,7 @@ def _signed(share: float) -> str:
     """
     points = round(100 * share, 2) + 0.0
     return f"{points:{'+' if points > 0 else ''}.2f}"
+
+
+_POINTS = Kind(float, _signed)
+_RATE = Kind(str, {"ssr": "SSR", "pa": "PA"}.__getitem__, text=True)

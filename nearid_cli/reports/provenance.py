@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult
+from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult, Tool
 from nearid_cli.results.compare import COMPARE_SCHEMA
 from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import count
@@ -17,11 +17,11 @@ def made_by(result: ScoreResult | CompareResult, inputs: Iterable[str]) -> Itera
         result: whose.
         inputs: the facts of what was scored, which come between those of the tool and of the metrics.
     """
-    yield f"tool: {result.tool.name} {result.tool.version}, {result.created}"
+    yield about_tool(result.tool, result.created)
     if outdated := old_schema(result):
         yield outdated
     yield from inputs
-    yield from map(_metric, result.metrics)
+    yield from map(about_metric, result.metrics)
 
 
 def old_schema(result: ScoreResult | CompareResult) -> str:
@@ -41,6 +41,12 @@ def about_inputs(inputs: Inputs) -> Iterator[str]:
     yield f"layout: {inputs.layout}, {count(inputs.subjects, 'subject')}"
 
 
-def _metric(metric: Metric) -> str:
+def about_tool(tool: Tool, created: str) -> str:
+    """Which program made it, and when."""
+    return f"tool: {tool.name} {tool.version}, {created}"
+
+
+def about_metric(metric: Metric) -> str:
+    """All that is known of a metric."""
     facts = {key: value for key, value in vars(metric).items() if key != "name" and value}
     return f"metric {metric.name}: " + "; ".join(f"{key} {value}" for key, value in facts.items())

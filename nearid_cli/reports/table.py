@@ -248,7 +248,7 @@ def missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def named(title: str, cells: Sequence[str], name: str = "") -> Column:
+def named(title: str, cells: Sequence[str | None], name: str = "") -> Column:
     """A column of names.
 
     >>> named("subject", ["cat"], "subject").spelled(0)

@@ -16,7 +16,7 @@ import pytest
 
 import nearid_cli
 from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
-from nearid_cli.benchmarks.mtg.report import findings
+from nearid_cli.benchmarks.mtg.report import report
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.options import Options
@@ -128,7 +128,7 @@ def test_twins_like_their_originals(tmp_path: Path) -> None:
     assert (found.mo_pair, found.ssr, found.pa) == (0.0, 0.0, 0.0)
     check(result, "hog", by_hand(columns, nearid_cli.load_encoder("hog").embed))
     assert "hog: r(s11p, o1), r(s22p, o2) do not exist and count 0, for lack of variance" in list(
-        findings(result)
+        report(result).findings
     )
 
 
@@ -160,7 +160,7 @@ def test_masks_of_different_sizes(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     ]
     assert table_of(tmp_path)["mtg_oracle_1"].tolist() == pytest.approx([1 - 4 * 20 / 30] * 3)
     assert result.inputs.negative_oracles == 3
-    assert "oracles below 0: 3 of 6 (the part is larger than the object)" in list(findings(result))
+    assert "oracles below 0: 3 of 6 (the part is larger than the object)" in list(report(result).findings)
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_without_any_twin_there_is_no_correlation(tmp_path: Path) -> None:
         columns[f"image_{k}_inpainted"] = [None] * 4
     result = measure(written(columns, tmp_path / "mtg"))
     assert result.scores["hog"].mo is None
-    assert list(findings(result)) == [
+    assert list(report(result).findings) == [
         "hog: no MO, because no sample has both an oracle and a similarity with a twin",
         "hog: 4 of 4 samples without a trial",
     ]

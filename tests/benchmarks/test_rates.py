@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.benchmarks.rates import compared, differences_table
-from nearid_cli.benchmarks.tables import report
+from nearid_cli.benchmarks.tables.report import report
 from nearid_cli.benchmarks.tables.similarities import Similarities, file_name, write_similarities
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.metrics.share_differences import share_difference
@@ -61,7 +61,7 @@ def test_each_method_minus_the_first_in_every_pool(files: dict[str, Path], tmp_p
 def test_differences_are_written(files: dict[str, Path], tmp_path: Path) -> None:
     result = tabulate([tmp_path], against=files["org/first"])
     (tmp_path / "out").mkdir()
-    report.write(result, tmp_path / "out")
+    report(result).write(tmp_path / "out")
     with (tmp_path / "out/differences.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     held = json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))["differences"]
@@ -79,5 +79,7 @@ def test_several_metrics_are_adjusted_by_holm() -> None:
     assert [row.p_holm for row in rows] == [2 * six.p, 3 * clear.p, 1.0]
     assert rows[0].p_adjusted == max(2 * six.p, 2 * six.p_studentised)
     table = differences_table(rows[:1])
-    assert table.rows[0][:4] == ("all", "b", "SSR", "12")
-    assert table.rows[0][4].startswith("+50.00 [+")
+    assert [column.spelled(0) for column in table.shown_names] == ["all", "b", "SSR"]
+    samples, difference, _ = (column.spelled(0) for column in table.shown)
+    assert samples == "12"
+    assert difference.startswith("+50.00 [+")

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nearid_cli.benchmarks.tables.groups import GROUPS
-from nearid_cli.benchmarks.tables.report import findings, tables, to_json, write
+from nearid_cli.benchmarks.tables.report import report
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.reports.json_text import to_json
 from tests.benchmarks.similarity_files import (
     Row,
     as_published,
@@ -155,8 +156,8 @@ def test_groups_say_which_sources_they_lack(tmp_path: Path) -> None:
     nothing = cell(result, "full-res", method="org/b")
     assert (nothing.sources, nothing.outcome.samples, nothing.outcome.ssr) == ((), 0, None)
     assert set(result.groups) == {"all", "low-res", "full-res", "flux", "sdxl"}
-    assert "flux without flux_1024: org/a, org/b" in findings(result)
-    assert "full-res without flux_1024, sdxl_1024, qwen_1328: org/b" in findings(result)
+    assert "flux without flux_1024: org/a, org/b" in report(result).findings
+    assert "full-res without flux_1024, sdxl_1024, qwen_1328: org/b" in report(result).findings
 
 
 def test_fluxc_is_no_part_of_all(tmp_path: Path) -> None:
@@ -194,12 +195,12 @@ def test_categories(tmp_path: Path) -> None:
         assert_numbers(cell(result, "own", "source", category=f"kind {kind}"), own)
     assert {c.name for c in result.cells if c.category is not None} == {"all", "own"}
     # A source that is in no group stands beside the groups.
-    assert [row[0] for row in tables(result)[0].rows] == ["all", "low-res", "flux", "qwen", "own"]
+    assert list(report(result).tables[0].shown_names[0].cells) == ["all", "low-res", "flux", "qwen", "own"]
 
 
 def test_samples_without_categories_have_no_table_of_them(tmp_path: Path) -> None:
     put(tmp_path, samples=[{**row, "category": ""} for row in published_rows(np.random.default_rng(0), 5)])
-    assert [table.name for table in tables(tabulate([tmp_path]))] == ["groups", "sources"]
+    assert [table.label for table in report(tabulate([tmp_path])).tables] == ["groups", "sources"]
 
 
 def test_mask_variants_are_methods_of_their_own(tmp_path: Path) -> None:
@@ -214,7 +215,11 @@ def test_mask_variants_are_methods_of_their_own(tmp_path: Path) -> None:
     ssr = {c.variant: c.outcome.mean_margin for c in result.cells if c.name == "all" and c.category is None}
     assert len(set(ssr.values())) == 3
     assert {c.variant for c in tabulate([tmp_path], variants=["foreground"]).cells} == {"foreground"}
-    assert [row[1] for row in tables(result)[1].rows] == ["org/a", "org/a (foreground)", "org/a (background)"]
+    assert list(report(result).tables[1].shown_names[1].cells) == [
+        "org/a",
+        "org/a (foreground)",
+        "org/a (background)",
+    ]
 
 
 def test_unknown_and_absent_masks(tmp_path: Path) -> None:
@@ -330,7 +335,7 @@ def test_sources_with_different_samples_are_named(tmp_path: Path) -> None:
     assert uneven.samples == 13
     assert uneven.sources == {"flux": 12, "qwen": 1, "sdxl": 10}
     line = "org/a (image): of 13 samples not every source has every one: flux 12, qwen 1, sdxl 10"
-    assert line in findings(result)
+    assert line in report(result).findings
     for source in ("flux", "sdxl", "qwen"):
         put(tmp_path, source, rows)
     assert tabulate([tmp_path]).uneven == ()
@@ -355,7 +360,7 @@ def test_files_that_are_passed_over_are_named(tmp_path: Path) -> None:
         str(positives): "mode positives: no distractors, so no trials",
         str(mtg): "not named like a similarity file of NearID-Bench",
     }
-    assert any(line.startswith("2 files passed over: ") for line in findings(result))
+    assert any(line.startswith("2 files passed over: ") for line in report(result).findings)
 
 
 def test_positives_alone(tmp_path: Path) -> None:
@@ -444,7 +449,7 @@ def test_the_files_of_a_result(tmp_path: Path) -> None:
     result = tabulate([tmp_path])
     out = tmp_path / "out"
     out.mkdir()
-    write(result, out)
+    report(result).write(out)
     names = ("groups", "sources", "categories")
     assert {path.name for path in out.iterdir()} == {"summary.json"} | {
         f"{name}.{extension}" for name in names for extension in ("csv", "md", "tex")
@@ -467,9 +472,7 @@ def test_the_files_of_a_result(tmp_path: Path) -> None:
     assert pooled.ssr is not None
     assert pooled.ssr_ci95 is not None
     low, high = pooled.ssr_ci95
-    assert (
-        f"| 2/7 | {pooled.samples} | {100 * pooled.ssr:.2f} \\[{100 * low:.2f}, {100 * high:.2f}\\] |" in line
-    )
+    assert f"| 2/7 | {pooled.samples} | {100 * pooled.ssr:.2f} [{100 * low:.2f}, {100 * high:.2f}] |" in line
     tex = (out / "groups.tex").read_text()
     assert r"=org/b\&c" in tex
     assert r"\label{tab:nearid-bench-groups}" in tex

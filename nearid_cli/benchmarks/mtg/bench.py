@@ -31,7 +31,7 @@ from nearid_cli.benchmarks.mtg.samples import (
 )
 from nearid_cli.benchmarks.naming import file_names
 from nearid_cli.benchmarks.rates import RateDifference, compared
-from nearid_cli.benchmarks.table import make_folder
+from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError

@@ -21,8 +21,8 @@ from nearid_cli.errors import BadImage, InputError
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import SIMILARITIES, oracle, part_margins
 from nearid_cli.nearid_data import PartEdits, PictureColumns
-from nearid_cli.reports.sheet import Column, Sheet
-from nearid_cli.reports.tabular import to_csv, to_parquet
+from nearid_cli.reports.formats.data import to_csv, to_parquet
+from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Table
 from nearid_cli.text import printable, storable
 
 Floats = npt.NDArray[np.float64]
@@ -158,9 +158,9 @@ def write_part_similarities(path: Path, table: PartSimilarities) -> None:
     Raises:
         InputError: a file cannot be written. Nothing is left behind, an older file stays as it was.
     """
-    sheet = _sheet(table)
-    replace_file(path, to_csv(sheet).encode())
-    replace_file(path.with_suffix(".parquet"), to_parquet(sheet, {}))
+    data = _data(table)
+    replace_file(path, to_csv(data).encode())
+    replace_file(path.with_suffix(".parquet"), to_parquet(data, {}))
 
 
 def read_part_similarities(path: Path) -> PartSimilarities:
@@ -183,26 +183,22 @@ def read_part_similarities(path: Path) -> PartSimilarities:
         ) from error
 
 
-def _sheet(table: PartSimilarities) -> Sheet:
+def _data(table: PartSimilarities) -> Table:
     margins = part_margins(table.similarities)
-    wins = [[None if margin is None else margin > 0 for margin in _cells(column)] for column in margins.T]
-    every = [[win for win in pair if win is not None] for pair in zip(*wins, strict=True)]
-    columns = [Column("sample_id", int, table.rows.tolist())]
+    wins = [[None if np.isnan(margin) else margin > 0 for margin in row] for row in margins.tolist()]
+    every = [[win for win in row if win is not None] for row in wins]
+
+    def numbers(name: str, values: Floats) -> Column:
+        return Column(SCORE, values.tolist(), name=name)
+
+    columns: list[Column] = []
     for twin, values in enumerate(table.oracles.T, 1):
-        columns.append(Column(f"mtg_ratio_{twin}", float, _cells(1 - values)))
-        columns.append(Column(f"mtg_oracle_{twin}", float, _cells(values)))
-    columns += [
-        Column(name, float, _cells(values))
-        for name, values in zip(_COLUMNS.values(), table.similarities.T, strict=True)
-    ]
-    columns += [Column(f"mtg_margin_{k}", float, _cells(values)) for k, values in enumerate(margins.T, 1)]
-    columns += [Column(f"mtg_win_{k}", bool, values) for k, values in enumerate(wins, 1)]
-    columns.append(Column("mtg_overall_win", bool, [all(won) if won else None for won in every]))
-    return tuple(columns)
-
-
-def _cells(values: Floats) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+        columns += [numbers(f"mtg_ratio_{twin}", 1 - values), numbers(f"mtg_oracle_{twin}", values)]
+    columns += map(numbers, _COLUMNS.values(), table.similarities.T)
+    columns += [numbers(f"mtg_margin_{k}", values) for k, values in enumerate(margins.T, 1)]
+    columns += [Column(TRUTH, won, name=f"mtg_win_{k}") for k, won in enumerate(zip(*wins, strict=True), 1)]
+    columns.append(Column(TRUTH, [all(won) if won else None for won in every], name="mtg_overall_win"))
+    return Table((Column(COUNT, table.rows.tolist(), name="sample_id"),), tuple(columns))
 
 
 def _numbers(lines: Sequence[Mapping[str, str]], names: Sequence[str]) -> Floats:

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from nearid_cli.benchmarks.nearid.job import NearidJob, folder_name, names_of_files, request_of
 from nearid_cli.benchmarks.nearid.result import Inputs, NearidBenchResult, SourceSimilarities
+from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
-from nearid_cli.benchmarks.table import make_folder
 from nearid_cli.benchmarks.tables.groups import source_tag
 from nearid_cli.benchmarks.tables.similarities import read_similarities, write_similarities
 from nearid_cli.benchmarks.tables.tabulate import tabulate

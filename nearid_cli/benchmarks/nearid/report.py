@@ -1,59 +1,34 @@
-"""The result of NearID-Bench for people: in the terminal, and as files in a folder."""
+"""The result of NearID-Bench: its similarities and its tables, what a reader must not miss, and what made them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nearid_cli.benchmarks import table as forms
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
-from nearid_cli.benchmarks.table import Table
-from nearid_cli.benchmarks.tables import report as tables_report
-from nearid_cli.files import replace_file
-from nearid_cli.reports import json_text
-from nearid_cli.reports.figures import figure
-from nearid_cli.reports.sheet import Column
+from nearid_cli.benchmarks.report import Report
+from nearid_cli.benchmarks.tables import report as of_tables
+from nearid_cli.reports.provenance import about_metric, about_tool
+from nearid_cli.reports.table import COUNT, SCORE, Column, Kind, Table, named
 from nearid_cli.text import count
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 _MEANS = {"mean_sim": "two views", "mean_cross": "view and distractor", "mean_neg_sim": "two distractors"}
+_OF_ROWS = Kind(int, lambda both: f"{both[0]:,} of {both[1]:,}")
 
 
-def render(result: NearidBenchResult, console: Console) -> None:
-    """Print SSR and PA by group, or, where there are no distractors, the similarities by source."""
-    if result.tables is None:
-        forms.render(_similarities(result), console)
-    else:
-        tables_report.render(result.tables, console)
-    for line in (*_skipped(result), "; ".join(_how(result))):
-        console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False, emoji=False)
-
-
-def write(result: NearidBenchResult, folder: Path) -> None:
-    """Write `summary.json`, and the tables, each as `.csv`, `.md` and `.tex`, into a folder that exists.
-
-    The tables are `similarities` and, where there are distractors, `groups`, `sources` and `categories`.
-
-    Raises:
-        InputError: a file cannot be written.
-    """
-    replace_file(folder / "summary.json", (to_json(result) + "\n").encode())
-    tables = [_similarities(result), *(tables_report.tables(result.tables) if result.tables else [])]
-    for table in tables:
-        forms.write(table, folder, f"nearid-bench-{table.name}", list(_made_by(result)))
-
-
-def to_json(result: NearidBenchResult) -> str:
-    """The result as JSON, one line a file and one a cell."""
-    return json_text.to_json(result)
-
-
-def findings(result: NearidBenchResult) -> list[str]:
-    """What a reader of the numbers must not miss: a line each."""
-    return [*(tables_report.findings(result.tables) if result.tables else ()), *_skipped(result)]
+def report(result: NearidBenchResult) -> Report:
+    """SSR and PA by group, source and category where there are distractors, and the similarities by source."""
+    found = [] if result.tables is None else of_tables.findings(result.tables)
+    tables = [] if result.tables is None else [*of_tables.tables(result.tables)]
+    return Report(
+        "NearID-Bench",
+        result,
+        (*tables, _similarities(result)),
+        (*found, *_skipped(result)),
+        tuple(_made_by(result)),
+        "nearid-bench",
+        "; ".join(_how(result)),
+        {**of_tables.FEW, "similarities": []} if tables else {},
+    )
 
 
 def _skipped(result: NearidBenchResult) -> list[str]:
@@ -67,34 +42,34 @@ def _skipped(result: NearidBenchResult) -> list[str]:
 def _similarities(result: NearidBenchResult) -> Table:
     """Every file of similarities: how many samples, and their mean similarities."""
     every = result.similarities
-    rows = tuple(
+    samples, rows = [one.samples for one in every], [one.rows for one in every]
+    return Table(
         (
-            one.source,
-            one.metric,
-            f"{one.samples:,} of {one.rows:,}",
-            *(figure(getattr(one, mean)) for mean in _MEANS),
-        )
-        for one in every
+            named("source", [one.source for one in every], "source"),
+            named("metric", [one.metric for one in every], "metric"),
+            named("", [one.path for one in every], "path"),
+        ),
+        (
+            Column(COUNT, rows, name="rows"),
+            Column(COUNT, samples, name="samples"),
+            Column(_OF_ROWS, list(zip(samples, rows, strict=True)), "samples", paper=True),
+            *(
+                Column(SCORE, [getattr(one, name) for one in every], title, name, paper=True)
+                for name, title in _MEANS.items()
+            ),
+        ),
+        caption="Mean cosine similarities within samples; a distractor is compared with the view of its slot.",
+        label="similarities",
     )
-    caption = "Mean cosine similarities within samples; a distractor is compared with the view of its slot."
-    sheet = (
-        *(Column(name, str, [getattr(one, name) for one in every]) for name in ("source", "metric", "path")),
-        *(Column(name, int, [getattr(one, name) for one in every]) for name in ("rows", "samples")),
-        *(Column(name, float, [getattr(one, name) for one in every]) for name in _MEANS),
-    )
-    return Table("similarities", caption, ("source", "metric", "samples", *_MEANS.values()), rows, 2, sheet)
 
 
 def _made_by(result: NearidBenchResult) -> Iterator[str]:
     inputs = result.inputs
-    yield f"tool: {result.tool.name} {result.tool.version}, {result.created}"
+    yield about_tool(result.tool, result.created)
     for name, known in inputs.data.items():
         yield f"data: {name}" + (f" ({known})" if known else "")
     yield from _how(result)
-    for metric in result.metrics:
-        facts = {key: value for key, value in vars(metric).items() if key != "name" and value}
-        yield f"metric {metric.name}: " + "; ".join(f"{key} {value}" for key, value in facts.items())
-    yield from findings(result)
+    yield from map(about_metric, result.metrics)
 
 
 def _how(result: NearidBenchResult) -> Iterator[str]:

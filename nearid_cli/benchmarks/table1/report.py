@@ -1,48 +1,32 @@
-"""Table 1 for people: ours beside the published one, the difference, and what is missing."""
+"""Table 1: ours beside the published one, the difference, and what is missing."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nearid_cli.benchmarks.table import Table, write
-from nearid_cli.benchmarks.table import render as render_table
+from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
 from nearid_cli.benchmarks.tables.groups import GROUPS
-from nearid_cli.files import replace_file
-from nearid_cli.reports.sheet import Column, Sheet
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from nearid_cli.reports.provenance import about_tool
+from nearid_cli.reports.table import SCORE, Column, Kind, Table, named
 
 _PERCENT = ("ssr", "pa", "mtg_ssr", "mtg_pa")
 
 
-def table1_table(result: Table1Result) -> Table:
-    """Three rows a metric: ours, the published one, and the difference; only ours where nothing is published."""
-    rows = [(name, *_cells(kind, row)) for row in result.rows for name, kind in _kinds(row)]
-    return Table(
-        "table1",
-        "Table 1 of the NearID paper, ours beside the published numbers. SSR and PA in percent, PA of NearID-Bench "
-        "counted as published. Differences are ours minus published.",
-        ("metric", *COLUMNS.values()),
-        tuple(rows),
-        1,
-        _sheet(result),
-        "it was not measured, or not published; what was not measured is named below",
+def report(result: Table1Result) -> Report:
+    """One table."""
+    return Report(
+        "Table 1",
+        result,
+        (_table(result),),
+        tuple(_findings(result)),
+        (about_tool(result.tool, result.created), f"published: {published()['source']}"),
+        "nearid",
+        missing="it was not measured, or not published; what was not measured is named below",
     )
 
 
-def render(result: Table1Result, console: Console) -> None:
-    """Print the table, and what a reader of the numbers must not miss."""
-    render_table(table1_table(result), console)
-    for line in findings(result):
-        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
-
-
-def findings(result: Table1Result) -> Iterator[str]:
+def _findings(result: Table1Result) -> Iterator[str]:
     """What a reader of the numbers must not miss, a line each."""
     for line in result.missing:
         yield f"missing: {line}"
@@ -56,23 +40,34 @@ def findings(result: Table1Result) -> Iterator[str]:
             yield f"{metric}: {samples:,} samples of NearID-Bench, Table 1 has 3,500"
 
 
-def write_result(result: Table1Result, folder: Path) -> None:
-    """Write `table1.json`, `.csv`, `.md` and `.tex` into a folder that exists, replacing older files.
+def _table(result: Table1Result) -> Table:
+    """Three rows a metric: ours, the published one, and the difference; only ours where nothing is published."""
+    rows = [(row, name, kind) for row in result.rows for name, kind in _kinds(row)]
+    return Table(
+        (named("metric", [name for _, name, _ in rows]),),
+        tuple(
+            Column(_number(name), [_cell(kind, row, name) for row, _, kind in rows], title, paper=True)
+            for name, title in COLUMNS.items()
+        ),
+        caption="Table 1 of the NearID paper, ours beside the published numbers. SSR and PA in percent, PA of "
+        "NearID-Bench counted as published. Differences are ours minus published.",
+        label="table1",
+        data=_data(result),
+    )
 
-    Raises:
-        InputError: a file cannot be written.
-    """
-    replace_file(folder / "table1.json", (to_json(result) + "\n").encode())
-    made_by = [
-        f"tool: {result.tool.name} {result.tool.version}, {result.created}",
-        f"published: {published()['source']}",
+
+def _data(result: Table1Result) -> Table:
+    """One row a metric: `<column>`, `<column>_published` and `<column>_difference`."""
+    numbers = [
+        Column(
+            SCORE,
+            [_value(kind, row, column) for row in result.rows],
+            name=column if kind == "ours" else f"{column}_{kind}",
+        )
+        for column in COLUMNS
+        for kind in ("ours", "published", "difference")
     ]
-    write(table1_table(result), folder, "nearid-table1", [*made_by, *findings(result)])
-
-
-def to_json(result: Table1Result) -> str:
-    """The result as JSON of ASCII characters alone."""
-    return json.dumps(result.to_dict(), indent=2, allow_nan=False)
+    return Table((named("", [row.metric for row in result.rows], "metric"),), tuple(numbers))
 
 
 def _kinds(row: Table1Row) -> list[tuple[str, str]]:
@@ -89,24 +84,17 @@ def _value(kind: str, row: Table1Row, column: str) -> float | None:
     return ours if kind == "ours" else theirs
 
 
-def _cells(kind: str, row: Table1Row) -> Iterator[str]:
-    for column in COLUMNS:
-        value = _value(kind, row, column)
-        digits = 2 if column in _PERCENT else 3
-        rounded = None if value is None else round(value, digits) + 0.0  # no -0.00
-        sign = "+" if kind == "difference" and rounded else ""
-        yield "-" if rounded is None else f"{rounded:{sign}.{digits}f}"
+def _cell(kind: str, row: Table1Row, column: str) -> tuple[float, str] | None:
+    """A number, and the sign of one above 0."""
+    value = _value(kind, row, column)
+    return None if value is None else (value, "+" if kind == "difference" else "")
 
 
-def _sheet(result: Table1Result) -> Sheet:
-    """One row a metric: `<column>`, `<column>_published` and `<column>_difference`."""
-    numbers = [
-        Column(
-            column if kind == "ours" else f"{column}_{kind}",
-            float,
-            [_value(kind, row, column) for row in result.rows],
-        )
-        for column in COLUMNS
-        for kind in ("ours", "published", "difference")
-    ]
-    return (Column("metric", str, [row.metric for row in result.rows]), *numbers)
+def _number(column: str) -> Kind:
+    digits = 2 if column in _PERCENT else 3
+
+    def spell(cell: tuple[float, str]) -> str:
+        rounded = round(cell[0], digits) + 0.0  # no -0.00
+        return f"{rounded:{cell[1] if rounded else ''}.{digits}f}"
+
+    return Kind(float, spell)

@@ -26,8 +26,8 @@ from nearid_cli.benchmarks.tables.groups import source_tag
 from nearid_cli.errors import InputError
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.margins import PAIRS
-from nearid_cli.reports.sheet import Column
-from nearid_cli.reports.tabular import to_parquet
+from nearid_cli.reports.formats.data import to_parquet
+from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table
 from nearid_cli.text import count, printable, storable
 
 Floats = npt.NDArray[np.float64]
@@ -153,10 +153,9 @@ def write_similarities(path: Path, similarities: Similarities) -> None:
         InputError: a file cannot be written. Nothing is left behind, an older file stays as it was.
     """
     columns = [
-        Column("sample_id", str, similarities.sample_ids),
-        Column("category", str, similarities.categories),
-        Column("n_pos", int, similarities.n_pos.tolist()),
-        Column("n_neg", int, similarities.n_neg.tolist()),
+        Column(TEXT, similarities.categories, name="category"),
+        Column(COUNT, similarities.n_pos.tolist(), name="n_pos"),
+        Column(COUNT, similarities.n_neg.tolist(), name="n_neg"),
     ]
     for names, values in (
         (_SIM, similarities.sim),
@@ -165,15 +164,18 @@ def write_similarities(path: Path, similarities: Similarities) -> None:
     ):
         if names is _SIM or not np.isnan(values).all():
             columns += [
-                Column(name, float, _cells(column)) for name, column in zip(names, values.T, strict=True)
+                Column(SCORE, column.tolist(), name=name)
+                for name, column in zip(names, values.T, strict=True)
             ]
     # Not `to_csv` of the reports: it changes texts that a spreadsheet would run, and ids must stay what they are.
+    table = Table((Column(TEXT, similarities.sample_ids, name="sample_id"),), tuple(columns))
+    names, _, cells = zip(*table.stored(), strict=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
-    writer.writerows(zip(*(column.cells for column in columns), strict=True))
+    writer.writerow(names)
+    writer.writerows(zip(*cells, strict=True))
     replace_file(path, storable(text.getvalue()).encode())
-    replace_file(path.with_suffix(".parquet"), to_parquet(tuple(columns), {}))
+    replace_file(path.with_suffix(".parquet"), to_parquet(table, {}))
 
 
 def read_similarities(path: Path) -> Similarities:
@@ -295,10 +297,6 @@ def _number(cell: str) -> float:
     except ValueError:
         return np.inf
     return value if np.isfinite(value) and "_" not in cell else np.inf
-
-
-def _cells(column: Floats) -> list[float | None]:
-    return [None if value != value else value for value in column.tolist()]
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
+from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
 from nearid_cli.cli.groups import on_command_line
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
@@ -35,7 +35,7 @@ def run(
         bool, Flag("Round each correlation to four decimals first, as the published tables do.")
     ] = False,
     allow_missing: Annotated[bool, Flag("Go on without what does not join, and record it.")] = False,
-    output: Annotated[Path | None, Flag("Folder for scores, summary and files.", "DIR", short="o")] = None,
+    output: Outputs = (),
     form: shared.Format = "table",
     skip_bad: SkipBad = False,
     options: Options,
@@ -47,8 +47,7 @@ def run(
     from nearid_cli.benchmarks.dreambench import files
     from nearid_cli.benchmarks.dreambench.bench import check_names, evaluate, score_dreambench
     from nearid_cli.benchmarks.dreambench.ratings import named_folders
-    from nearid_cli.benchmarks.dreambench.report import render
-    from nearid_cli.benchmarks.table import make_folder
+    from nearid_cli.benchmarks.dreambench.report import report
     from nearid_cli.evaluate.embedding import requested
 
     if samples is None and not scores:
@@ -62,7 +61,7 @@ def run(
     given = named_folders(scores)
     wanted = [request.name for request in requested(options)] if samples else []
     check_names([*wanted, *(name for name, _ in given)], against)
-    folder = None if output is None else make_folder(output)
+    folder, outputs = folder_and_files(output)
     scored = None
     unpaired: tuple[str, ...] = ()
     if samples is not None:
@@ -81,4 +80,4 @@ def run(
     )
     if folder is not None:
         files.write(found, folder)
-    show.result(found.result, form, files.to_json, render)
+    show_report(report(found.result), outputs, form)

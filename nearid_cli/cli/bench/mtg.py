@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
+from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
@@ -23,9 +23,7 @@ def run(
         str, Flag("What of the pictures is seen: none (all of them) or object.", "MASKS")
     ] = "none",
     metrics: Metrics = DEFAULT_METRICS,
-    output: Annotated[
-        Path | None, Flag("Folder for similarities, summary and table; resumes.", "DIR", short="o")
-    ] = None,
+    output: Outputs = (),
     form: shared.Format = "table",
     skip_bad: SkipBad = False,
     options: Options,
@@ -34,11 +32,12 @@ def run(
 
     Every sample has two pictures of an object, and for each a twin in which a part of the object was edited.
     """
-    from nearid_cli.benchmarks.mtg import report
     from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
+    from nearid_cli.benchmarks.mtg.report import report
 
+    folder, files = folder_and_files(output)
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
-    result = evaluate_mtg(job, options, output)
-    if output is not None:
-        report.write_result(result, output)
-    show.result(result, form, report.to_json, report.render, report.findings)
+    made = report(evaluate_mtg(job, options, folder))
+    if folder is not None:
+        made.write(folder)
+    show_report(made, files, form)

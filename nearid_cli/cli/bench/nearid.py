@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
+from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
@@ -37,14 +37,7 @@ def run(
         bool, Flag("Number pictures without gaps where a view is missing, as the published code does.")
     ] = False,
     metrics: Metrics = DEFAULT_METRICS,
-    output: Annotated[
-        Path | None,
-        Flag(
-            "Folder for similarities, summary.json and tables; what is there is not computed again.",
-            "DIR",
-            short="o",
-        ),
-    ] = None,
+    output: Outputs = (),
     form: shared.Format = "table",
     skip_bad: SkipBad = False,
     options: Options,
@@ -55,14 +48,14 @@ def run(
 
     Reports SSR and PA by source, by category, and pooled as in Table 1 of the paper.
     """
-    from nearid_cli.benchmarks.nearid import report
     from nearid_cli.benchmarks.nearid.bench import bench_nearid
     from nearid_cli.benchmarks.nearid.job import NearidJob
-    from nearid_cli.benchmarks.table import make_folder
+    from nearid_cli.benchmarks.nearid.report import report
 
+    folder, files = folder_and_files(output)
     job = NearidJob(
         positives,
-        tuple(distractors or ()),
+        distractors,
         rows,
         split,
         mode,
@@ -72,8 +65,8 @@ def run(
         skip_bad,
     )
     with ExitStack() as stack:
-        folder = make_folder(output) if output else Path(stack.enter_context(TemporaryDirectory()))
-        result = bench_nearid(job, folder, options)
-        if output:
-            report.write(result, folder)
-    show.result(result, form, report.to_json, report.render, report.findings)
+        place = folder or Path(stack.enter_context(TemporaryDirectory()))
+        made = report(bench_nearid(job, place, options))
+        if folder is not None:
+            made.write(folder)
+    show_report(made, files, form)

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
+from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
+from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag, Metrics, Options, SkipBad
 
 
 def run(
     *,
-    output: Annotated[
-        Path, Flag("Folder for everything; a second run resumes.", "DIR", name="out", short="o")
-    ],
+    output: Outputs = (),
     positives: Annotated[str, Flag("NearID-Bench: views of the objects.", "SOURCE")] = "Aleksandar/NearID",
     distractors: Annotated[
         tuple[str, ...],
@@ -42,12 +41,13 @@ def run(
 
     What is missing, a data set or a checkpoint, is named; the rest is done.
     """
-    from nearid_cli.benchmarks.table1 import report
     from nearid_cli.benchmarks.table1.bench import DISTRACTORS, Table1Job, table1
+    from nearid_cli.benchmarks.table1.report import report
 
-    job = Table1Job(
-        positives, tuple(distractors or DISTRACTORS), rows, split, mtg, samples, ratings, skip_bad
-    )
-    result = table1(job, output, options)
-    report.write_result(result, output)
-    show.result(result, form, report.to_json, report.render, report.findings)
+    folder, files = folder_and_files(output)
+    if folder is None:
+        raise UsageError("Table 1 needs a folder for all that is computed: -o DIR")
+    job = Table1Job(positives, distractors or DISTRACTORS, rows, split, mtg, samples, ratings, skip_bad)
+    made = report(table1(job, folder, options))
+    made.write(folder, "table1")
+    show_report(made, files, form)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli import show
+from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
 from nearid_cli.options import Flag
 
 
@@ -55,17 +55,17 @@ def run(
             "first|last",
         ),
     ] = None,
-    output: Annotated[Path | None, Flag("Folder for summary.json and the tables.", "DIR", short="o")] = None,
+    output: Outputs = (),
     form: shared.Format = "table",
 ) -> None:
     """Make the tables of NearID-Bench from similarity files.
 
     SSR, PA and their relatives, by source, by category, and pooled as in Table 1 of the paper.
     """
-    from nearid_cli.benchmarks.table import make_folder
-    from nearid_cli.benchmarks.tables import report
+    from nearid_cli.benchmarks.tables.report import report
     from nearid_cli.benchmarks.tables.tabulate import tabulate
 
+    folder, files = folder_and_files(output)
     result = tabulate(
         roots,
         groups=_each(groups),
@@ -73,9 +73,10 @@ def run(
         metrics=_each(metrics),
         prefer=prefer and prefer.lower(),
     )
-    if output is not None:
-        report.write(result, make_folder(output))
-    show.result(result, form, report.to_json, report.render, report.findings)
+    made = report(result)
+    if folder is not None:
+        made.write(folder)
+    show_report(made, files, form)
 
 
 def _each(values: Sequence[str]) -> list[str]:

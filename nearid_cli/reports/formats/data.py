@@ -21,7 +21,7 @@ class Json(Format):
     """The whole result, which loses nothing."""
 
     extension = ".json"
-    holds = ("score", "compare", "gate")
+    holds = ("score", "compare", "gate", "benchmark")
     place = 1
 
     def render(self, document: Document) -> str:

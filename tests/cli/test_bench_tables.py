@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from nearid_cli.reports import formats
 from tests.benchmarks.similarity_files import published_rows, write_published
 from tests.commandline import Nearid
 
@@ -99,7 +101,7 @@ def test_the_same_model_twice(nearid: Nearid, root: Path, tmp_path: Path) -> Non
         (["sims", "--prefer", "newest"], 'unknown choice for --prefer "newest": known: first, last'),
         (["sims", "--format", "csv"], 'unknown format "csv": known: table, json'),
         (
-            ["sims", "-o", "sims/NearID-Flux/sims_image_testall_fullneg_org~model.csv"],
+            ["sims", "-o", "sims/NearID-Flux/sims_image_testall_fullneg_org~model.csv/deeper"],
             "cannot make the folder",
         ),
         ([], "missing argument"),
@@ -107,6 +109,42 @@ def test_the_same_model_twice(nearid: Nearid, root: Path, tmp_path: Path) -> Non
 )
 def test_errors(nearid: Nearid, root: Path, arguments: list[str], error: str) -> None:
     assert nearid("bench", "tables", *arguments).error.startswith(error)
+
+
+def test_a_file_in_every_format(nearid: Nearid, root: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"report{extension}" for extension in formats.known("benchmark")]
+    outputs = [part for path in (*files, tmp_path / "out") for part in ("-o", path)]
+    finished = nearid("bench", "tables", root, *outputs)
+    assert finished.err == f"wrote {', '.join(map(str, files))}\n"
+    for extension in (".csv", ".tex"):
+        groups = (tmp_path / f"out/groups{extension}").read_text()
+        held = (tmp_path / f"report{extension}").read_text()
+        assert held == "".join(line for line in groups.splitlines(keepends=True) if " without " not in line)
+    assert (tmp_path / "report.json").read_bytes() == (tmp_path / "out/summary.json").read_bytes()
+    page = (tmp_path / "report.md").read_text()
+    assert page.startswith("# NearID-Bench\n\nNearID-Bench in percent, ")
+    assert "\n## Findings\n\n- all without flux\\_1024, " in page
+    assert all(f"\n| {place} | " in page for place in ("pool", "source"))
+    parquet = pq.read_table(tmp_path / "report.parquet")
+    assert parquet.column_names == (tmp_path / "report.csv").read_text().splitlines()[0].split(",")
+    assert json.loads(parquet.schema.metadata[b"nearid"])["schema"] == "nearid.bench.tables/2"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "error"),
+    [
+        (["a", "b"], "several folders for one report: a, b; give one"),
+        (
+            ["a.html"],
+            "cannot write a.html: it has the extension .html; known: .json, .csv, .parquet, .md, .tex",
+        ),
+        (["a.md", "a.md"], "the output a.md is named twice; give each output its own file"),
+    ],
+)
+def test_outputs_that_cannot_be(nearid: Nearid, root: Path, outputs: list[str], error: str) -> None:
+    arguments = [part for output in outputs for part in ("-o", output)]
+    assert nearid("bench", "tables", root, *arguments).error == error
+    assert not (root.parent / "a").exists()
 
 
 def test_bad_files_are_listed(nearid: Nearid, root: Path) -> None:

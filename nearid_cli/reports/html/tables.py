@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from nearid_cli.reports.labels import Label, labelled
@@ -34,6 +35,8 @@ def parts(table: Table) -> Iterator[tuple[str, list[Column]]]:
     if len(columns) <= COLUMNS or is_wordy(table):
         yield "", columns
         return
-    for start in range(0, len(columns), COLUMNS):
-        some = columns[start : start + COLUMNS]
+    tables = math.ceil(len(columns) / COLUMNS)
+    number = math.ceil(len(columns) / tables)  # of columns in each, about alike
+    for start in range(0, len(columns), number):
+        some = columns[start : start + number]
         yield f", columns {start + 1} to {start + len(some)}", some

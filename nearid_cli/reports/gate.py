@@ -59,13 +59,8 @@ def _on_pages(gate: GateResult, table: Table) -> Iterator[Block]:
         yield Panel(fine, where="page", folded=f"{passed:,} passed", rank=3)
 
 
-def verdict_table(gate: GateResult, told: bool = False) -> Table:
-    """One row a verdict: what failed, then what warned, then what passed.
-
-    Args:
-        gate: what to show.
-        told: for a page with room, on which people see the reasons and the subjects that moved most, too.
-    """
+def verdict_table(gate: GateResult) -> Table:
+    """One row a verdict: what failed, then what warned, then what passed."""
     found = [verdict for state in STATUSES for verdict in with_status(gate, state)]
 
     def facts(kind: Kind, *names: str, of_rule: bool = False) -> Iterator[Column]:
@@ -79,14 +74,13 @@ def verdict_table(gate: GateResult, told: bool = False) -> Table:
     ]
     ci = [one.ci for one in found]
     drops = Column(_NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True)
-    reasons = Column(TEXT, [one.reason for one in found], "reason" if told else "", "reason")
-    moves = Column(TEXT, [moved(one) or None for one in found], "moved most" if told else "", "moved")
+    reasons = Column(TEXT, [one.reason for one in found], name="reason")
+    moves = Column(TEXT, [moved(one) or None for one in found], name="moved")
     state = Column(TEXT, [one.status for one in found], "verdict", "status", paper=True)
-    check = named("check", [*map(check_title, found)])
     return Table(
-        (state, check) if told else (check,),
+        (named("check", [*map(check_title, found)]),),
         (
-            *([] if told else [state]),
+            state,
             *facts(TEXT, "metric", "subject", "method"),
             *facts(TEXT, "statistic", "level", "on_fail", of_rule=True),
             *(replace(one, title=one.title if one.known else "") for one in (*sides, drops)),

@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nearid_cli.reports.blocks import Block, Document, Panel, Topic
-from nearid_cli.reports.gate import outcome, verdict_table
+from nearid_cli.reports.blocks import Block, Document, Topic
+from nearid_cli.reports.gate import outcome, status
 from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import plots, sections, tables
 from nearid_cli.reports.html.blocks import Section
@@ -42,6 +42,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         pictures: of the files that `page_files` named, embedded or served.
     """
     told = story(document.result)
+    gate = document.judged and document.judged.result
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
@@ -63,8 +64,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         kicker=_kicker(document.content.title, told.result),
         heading=told.heading,
         lead=told.lead,
-        gate=document.judged and document.judged.result,
-        outcome=outcome,
+        gate=gate and {"line": outcome(gate), "status": status(gate)},
         parts=list(_sections(document, told.result)),
         macros=macros,
         blocks=shown,
@@ -109,8 +109,8 @@ def _sections(document: Document, result: CompareResult) -> Iterator[Section]:
     methods = result.methods
     metrics = [metric.name for metric in result.metrics]
     if document.judged:
-        verdicts = Panel(verdict_table(document.judged.result, told=True))
-        yield Section("gate", "Gate", "Every rule of the gate with what it found.", [verdicts])
+        verdicts = _about(document.judged, Topic.SCORES)
+        yield Section("gate", "Gate", "Every rule of the gate with what it found.", verdicts)
     about = _SCORES
     if len(methods) > 1:
         over = f", over the {ground(result)}" if apart(result) else ""

@@ -20,6 +20,7 @@ The nearest file counts, looking in the current folder and then in its parents. 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,8 @@ _TOML: dict[Any, tuple[type, ...]] = {
 }
 
 
-def _keys() -> dict[str, tuple[type, ...]]:
+@functools.cache
+def known_options() -> dict[str, tuple[type, ...]]:
     """What a project may fix once, with the types that it has in TOML: what belongs to a single call is not shared."""
     return {one.name: _types(one) for group in SHARED for one in all_given(group) if one.flag.shared}
 
@@ -48,7 +50,6 @@ def _types(one: Given) -> tuple[type, ...]:
     return tuple(dict.fromkeys(name for kind in kinds for name in _TOML.get(get_origin(kind) or kind, ())))
 
 
-OPTIONS = _keys()
 TABLES = ("metrics", "gate")
 METRIC_KEYS = ("checkpoint", "readout", "revision")
 _PREFIXES: dict[str, tuple[str, ...]] = {"nearid.toml": (), "pyproject.toml": ("tool", "nearid")}
@@ -59,7 +60,7 @@ class Configuration:
     """Defaults for options, and the user's own metrics.
 
     Attributes:
-        options: by the option's long name without dashes in front, as in `OPTIONS`.
+        options: by the option's long name without dashes in front, as in `known_options`.
         metrics: name -> {checkpoint, readout, revision}; paths are absolute.
         gate: the table of the gate as it stands in the file.
         path: the file; None where there is none.
@@ -124,15 +125,16 @@ def _read(path: Path, prefix: tuple[str, ...]) -> dict[str, Any] | None:
 def _checked(path: Path, table: dict[str, Any]) -> Configuration:
     problems = []
     options = {}
+    known = known_options()
     for key, value in table.items():
         if key in TABLES:
             continue
         name = key.replace("_", "-")
-        if name not in OPTIONS:
-            problems.append(unknown("key", name, [*OPTIONS, *TABLES]))
-        elif not isinstance(value, OPTIONS[name]) or (isinstance(value, bool) and bool not in OPTIONS[name]):
+        if name not in known:
+            problems.append(unknown("key", name, [*known, *TABLES]))
+        elif not isinstance(value, known[name]) or (isinstance(value, bool) and bool not in known[name]):
             problems.append(
-                f"{key} must be {' or '.join(kind.__name__ for kind in OPTIONS[name])}, found {value!r}"
+                f"{key} must be {' or '.join(kind.__name__ for kind in known[name])}, found {value!r}"
             )
         else:
             options[name] = value

@@ -8,12 +8,14 @@ import keyword
 import logging
 import operator
 import sys
-import types
 import typing
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -69,6 +71,22 @@ _Read = Callable[[Mapping[str, Any]], Any]
 """What makes an argument of a command's function of what Typer gives."""
 
 
+C = TypeVar("C", bound=Callable[..., None])
+
+
+def types_of(*modules: str) -> Callable[[C], C]:
+    """Where the classes of a command's annotations are, when it is built.
+
+    `nearid --help` imports every command for the first sentence of its help, and shall not wait for those.
+    """
+
+    def said(function: C) -> C:
+        function.types_of = modules  # type: ignore[attr-defined]
+        return function
+
+    return said
+
+
 def with_flags(function: Callable[..., None]) -> Callable[..., None]:
     """The function of a command, with its options as Typer wants them: one parameter each.
 
@@ -76,7 +94,8 @@ def with_flags(function: Callable[..., None]) -> Callable[..., None]:
     that has one, and the function gets the object. A flag of a field that is also a parameter by itself stands where
     the parameter stands and has its default; its value is in both.
     """
-    own = inspect.signature(function, eval_str=True).parameters
+    types = ChainMap(*(vars(import_module(module)) for module in getattr(function, "types_of", ())))
+    own = inspect.signature(function, eval_str=True, locals=types).parameters
     taken = {one.name for name, value in own.items() if (one := given(name, value.annotation))}
     asked: dict[str, inspect.Parameter] = {"context": _parameter("context", typer.Context)}
     reads = {name: _take(name, value.annotation, value.default, asked, taken) for name, value in own.items()}
@@ -147,7 +166,7 @@ def _kind(one: Given) -> Any:
     if one.flag.kind is not None:
         return one.flag.kind
     if typing.get_origin(one.type) is tuple:
-        return types.GenericAlias(list, typing.get_args(one.type)[:1])
+        return GenericAlias(list, typing.get_args(one.type)[:1])
     return one.type
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
+from nearid_cli.cli.options import types_of
 from nearid_cli.text import count, printable
-from nearid_cli.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from nearid_cli.training.options import TrainOptions
 
 _INTERRUPTED = 130
 
 
+@types_of("nearid_cli.training.options")
 def train(options: TrainOptions) -> None:
     """Train an encoder, or its head, with the NearID loss.
 

@@ -13,8 +13,8 @@ from nearid_cli.api.arguments import (
     read_methods,
     read_options,
 )
+from nearid_cli.evaluate.embed import pair as _pair
 from nearid_cli.evaluate.methods import Contest
-from nearid_cli.evaluate.pair import pair as _pair
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.given import read_picture, read_side
 from nearid_cli.options import DEFAULT_METRICS, Leniency, OptionArguments

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.embedding.memo import digest_bytes
+from nearid_cli.embedding.cache import digest_bytes
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import BadImage

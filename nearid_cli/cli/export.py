@@ -30,8 +30,8 @@ def export(
     Writes config.json, model.safetensors, preprocessor_config.json and a model card, loads them back and compares
     embeddings with the checkpoint's.
     """
+    from nearid_cli.training.export import check_push, push
     from nearid_cli.training.export import export as write
-    from nearid_cli.training.push import check_push, push
 
     if push_to_hub is not None:
         check_push(push_to_hub)

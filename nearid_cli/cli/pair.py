@@ -22,7 +22,7 @@ def pair(
 ) -> None:
     """Show how alike two pictures are, by each metric."""
     from nearid_cli import reports
-    from nearid_cli.evaluate.pair import pair as run
+    from nearid_cli.evaluate.embed import pair as run
 
     result = run(a, b, options)
     show.result(reports.document(result), form, lambda made: reports.to_json(made.result), reports.render)

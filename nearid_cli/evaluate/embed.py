@@ -1,4 +1,4 @@
-"""`nearid embed`: the embeddings of any pictures, as a table for other tools."""
+"""`nearid embed`, the embeddings of any pictures as a table for other tools, and `nearid pair`: how alike two are."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
+from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.layouts.find import find_images
 from nearid_cli.options import Options
-from nearid_cli.results import EmbedResult, Skipped
-from nearid_cli.text import count
+from nearid_cli.results import EmbedResult, PairResult, Skipped
+from nearid_cli.results.score import memory_root
+from nearid_cli.text import count, storable
 
 logger = logging.getLogger(__name__)
 
@@ -58,3 +60,24 @@ def embed_pictures(
         embeddings={spec.name: embedded.matrix(spec.name, digests) for spec in specs},
         skipped=tuple(Skipped(bad.path, bad.reason) for bad in embedded.bad),
     )
+
+
+def pair(a: Source, b: Source, options: Options | None = None) -> PairResult:
+    """The cosine similarity of two pictures, files or in memory, by each metric.
+
+    Raises:
+        NearIDError: a picture or a metric cannot be used.
+    """
+    options = options or Options()
+    specs, embedded = embed_files([a, b], requested(options), options)
+    refuse_bad(embedded, "give two pictures that can be read")
+    similarity = {}
+    for spec in specs:
+        first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])
+        similarity[spec.name] = float(first.astype(float) @ second.astype(float))
+    metrics = tuple(describe(spec, "cosine similarity of the two embeddings") for spec in specs)
+    return PairResult(_name(a), _name(b), metrics, similarity)
+
+
+def _name(picture: Source) -> str:
+    return storable(memory_root(picture.place) if isinstance(picture, InMemory) else picture)

@@ -13,10 +13,9 @@ import numpy as np
 from nearid_cli.activity import doing
 from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.contexts import context_numbers, with_trials
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
-from nearid_cli.evaluate.usable import Sameness, Usable, usable
+from nearid_cli.evaluate.usable import Sameness, Usable, context_numbers, usable, with_trials
 from nearid_cli.layouts.dataset import Dataset, SubjectPictures
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import IdentityScores, identity_scores

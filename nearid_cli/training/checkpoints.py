@@ -20,15 +20,38 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.errors import UsageError
+from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import digest_file
 from nearid_cli.text import count, printable
-from nearid_cli.training.disk import disk_errors
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn what Python, torch and safetensors raise when they cannot write into one message.
+
+    Args:
+        place: what is being written.
+
+    Raises:
+        InputError: it could not be.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:  # RuntimeError is torch.save's
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(
+            f"cannot write {printable(place)}: {' '.join(reason.split()).lower()}; earlier checkpoints are whole: "
+            f"make room and go on with --resume"
+        ) from error
+
 
 METRICS, STATE, TENSORS, MODEL = "metrics.json", "state.json", "state.pt", "model"
 BEST = "best"

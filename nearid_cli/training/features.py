@@ -6,16 +6,19 @@ A part holds `count` records: first their tokens, float16 [count, patches, width
 bytes each. It is written aside and renamed when it is whole, and never changed: a build that was killed goes on
 with what its finished parts lack, and several may run at once. Parts are memory-mapped, so the system keeps in
 memory what it has room for.
+
+A data set of them takes the place of one of pictures (`--cache-features`).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,11 +26,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.utils.data import Dataset
 
 from nearid_cli.errors import BadImage, BadImagesError, CacheError
 from nearid_cli.images.decode import UnreadableImage, decode
+from nearid_cli.nearid_data import Identities
+from nearid_cli.nearid_data.pictures import SLOTS
 from nearid_cli.text import count, file_size, printable
+from nearid_cli.training.dataset import Item, TrainingSet
 from nearid_cli.training.model import picture_size
+from nearid_cli.training.trainee import Trainee
 
 if TYPE_CHECKING:
     from nearid_cli.encoders.nearid_model import NearIDModel
@@ -283,3 +291,79 @@ def _fingerprint(model: NearIDModel, preprocessing: Preprocessing) -> str:
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)} ".encode())
         digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+_log = logging.getLogger(__name__)
+
+
+class FeatureSet(Dataset[Item]):
+    """The items of a training set with token features for pictures: float16 [6, patches, width], 0 in empty slots.
+
+    Args:
+        rows: the training set, without augmentations.
+        cache: holds every picture of it.
+    """
+
+    def __init__(self, rows: TrainingSet, cache: FeatureCache) -> None:
+        self._rows, self._cache = rows, cache
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the draw of permutations and sources."""
+        self._rows.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Item:
+        """Look an item up."""
+        contents = self._rows.contents(index)
+        valid = torch.tensor([content is not None for content in contents])
+        found = self._cache.tokens([picture_key(content) for content in contents if content is not None])
+        tokens = found.new_zeros(len(contents), *found.shape[1:])
+        tokens[valid] = found
+        return {"pixels": tokens, "valid": valid, "row": int(self._rows.identities.numbers[index])}
+
+
+def cache_features(
+    rows: TrainingSet, trainee: Trainee, folder: Path, accelerator: Any, batch_size: int
+) -> FeatureSet:
+    """Compute the token features that are not on disk yet; the processes share the work.
+
+    Args:
+        rows: the training set.
+        trainee: a model whose backbone is frozen.
+        folder: where features of all backbones are.
+        accelerator: of the run.
+        batch_size: rows of a forward pass.
+
+    Raises:
+        CacheError: the disk has no room for them.
+        BadImagesError: naming every picture that cannot be used. The others are on disk.
+    """
+    model = trainee.model.to(accelerator.device)
+    cache = FeatureCache(folder, model, rows.preprocessing, batch_size * 2 * SLOTS)
+    identities = rows.identities
+    if accelerator.is_main_process:
+        _log.info(cache.plan(picture_key(content) for _, content in _pictures(identities)))
+    accelerator.wait_for_everyone()
+    mine = identities.subset(identities.numbers[accelerator.process_index :: accelerator.num_processes])
+    try:
+        cache.build((picture_key(content), content) for _, content in _pictures(mine))
+    except BadImagesError as error:
+        reasons = {image.path: image.reason for image in error.bad}
+        named = ((name, picture_key(content).hex()) for name, content in _pictures(mine))
+        bad = [BadImage(name, reasons[key]) for name, key in named if key in reasons]
+        raise BadImagesError(error.message, bad) from error
+    accelerator.wait_for_everyone()
+    # What the other processes wrote is found by looking again.
+    return FeatureSet(rows, FeatureCache(folder, model, rows.preprocessing))
+
+
+def _pictures(identities: Identities) -> Iterator[tuple[str, bytes]]:
+    """Every picture that training may ask for, with its place in words."""
+    for row in np.sort(identities.numbers).tolist():
+        for columns in (identities.views, *identities.distractors):
+            for slot in range(SLOTS):
+                content = columns.content(row, slot) if identities.views.present[row, slot] else None
+                if content is not None:
+                    yield f"{printable(columns.source)}, row {row}, column {columns.names[slot]}", content

@@ -10,7 +10,7 @@ from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
-from nearid_cli.training.disk import disk_errors
+from nearid_cli.training.checkpoints import disk_errors
 from nearid_cli.training.options import TrainOptions
 
 FILE = "metrics.jsonl"

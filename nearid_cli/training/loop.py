@@ -1,19 +1,22 @@
-"""The training loop: step, write down, evaluate, save."""
+"""The training loop: step, write down, evaluate, save; and stopping after the step at hand."""
 
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.text import count, printable
-from nearid_cli.training import checkpoints, record
+from nearid_cli.training import checkpoints
 from nearid_cli.training.batches import load
 from nearid_cli.training.dataset import Batch, collate
 from nearid_cli.training.evaluation import evaluate
@@ -21,8 +24,52 @@ from nearid_cli.training.log import Journal
 from nearid_cli.training.objective import parse_objective
 from nearid_cli.training.optimisers import make_optimiser, schedule
 from nearid_cli.training.options import TrainOptions
-from nearid_cli.training.setup import Setup, set_up
-from nearid_cli.training.stopping import StopRequest
+from nearid_cli.training.setup import Setup, set_up, write_record
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SAME_SECONDS = 1.0
+
+
+class StopRequest:
+    """A context in which the first Ctrl-C or SIGTERM only sets `came`; a later one acts as it always does.
+
+    A launcher of several processes hands on the Ctrl-C that they got from the terminal already, so what comes
+    within a second is still the first.
+
+    Does nothing in other threads, and where a signal is ignored or somebody else's (`nohup`, a notebook).
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._first = 0.0
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if handler in (signal.default_int_handler, signal.SIG_DFL):
+                    self._previous[number] = handler
+                    signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._give_back()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if not self.came:
+            self.came, self._first = True, time.monotonic()
+        elif time.monotonic() - self._first > _SAME_SECONDS:
+            self._give_back()
+            signal.raise_signal(number)
+
+    def _give_back(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
 
 # How many steps may be under way before their numbers are fetched from the device: fetching waits for it.
 _FETCH = 10
@@ -103,7 +150,7 @@ class _Run:
                 accelerator.scaler.load_state_dict(tensors["scaler"])
         self.model, self.optimiser = accelerator.prepare(self.trainee, optimiser)
         if accelerator.is_main_process:
-            record.write(setup, self.steps)
+            write_record(setup, self.steps)
             checkpoints.clear_leftovers(options.output)
         self.journal = Journal(options, accelerator, self.step, self.steps, bar)
         self.pending: list[torch.Tensor] = []

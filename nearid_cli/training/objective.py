@@ -102,8 +102,7 @@ class Objective:
         """
         import torch
 
-        from nearid_cli.training.gather import gather
-        from nearid_cli.training.losses import LOSSES, compare
+        from nearid_cli.training.losses import LOSSES, compare, gather
 
         _check(embeddings, valid)
         with torch.autocast(embeddings.device.type, enabled=False):

@@ -1,22 +1,33 @@
-"""What a run is made of before its first step: devices, model, data, and the checkpoint that it goes on from."""
+"""What a run is made of before its first step: devices, model, data, the checkpoint to go on from; and training.json.
+
+training.json says what made a run, first thing in its folder.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import platform
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from nearid_cli import __version__
 from nearid_cli.errors import UsageError
+from nearid_cli.files import write_whole
+from nearid_cli.results.base import timestamp
 from nearid_cli.text import printable
 from nearid_cli.training import checkpoints
 from nearid_cli.training.batches import BatchPlan, Varying
-from nearid_cli.training.cached import cache_features
-from nearid_cli.training.checkpoints import Checkpoint
+from nearid_cli.training.checkpoints import Checkpoint, disk_errors
 from nearid_cli.training.data import open_data
 from nearid_cli.training.dataset import TrainingSet
 from nearid_cli.training.evaluation import ValidationSet
+from nearid_cli.training.features import cache_features
 from nearid_cli.training.log import check_trackers
 from nearid_cli.training.options import TrainOptions, changed, differences
 from nearid_cli.training.trainee import Trainee, make_trainee
@@ -153,3 +164,36 @@ def _resumed(options: TrainOptions) -> Checkpoint | None:
             changed,
         )
     return found
+
+
+_RECORD = "training.json"
+_LIBRARIES = ("torch", "transformers", "accelerate", "datasets", "numpy", "pillow")
+
+
+def write_record(setup: Setup, steps: int) -> None:
+    """Write every option, the versions at work, the data's fingerprint and the machine's.
+
+    Args:
+        setup: of the run.
+        steps: how many optimiser steps it will do.
+    """
+    versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in _LIBRARIES}
+    content = {
+        "schema": "nearid.training/1",
+        "tool": {"name": "nearid-cli", "version": __version__},
+        "created": timestamp(),
+        "versions": versions,
+        "device": str(setup.accelerator.device),
+        "processes": setup.accelerator.num_processes,
+        "threads": torch.get_num_threads(),
+        "parameters": sum(weight.numel() for weight in setup.trainee.parameters()),
+        "trained_parameters": sum(weight.numel() for weight in setup.trainee.trained().values()),
+        "steps": steps,
+        "steps_per_epoch": setup.plan.steps_per_epoch,
+        "data": setup.fingerprint,
+        "options": setup.options.as_json(),
+    }
+    path = setup.options.output / _RECORD
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, (json.dumps(content, indent=2) + "\n").encode())

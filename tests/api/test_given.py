@@ -352,7 +352,7 @@ def test_what_was_a_matter_of_choice_is_said_as_of_files(
 def test_no_file_has_the_digest_of_a_picture_in_memory(here: Path) -> None:
     from blake3 import blake3
 
-    from nearid_cli.embedding.memo import digest_bytes, digest_pixels
+    from nearid_cli.embedding.cache import digest_bytes, digest_pixels
 
     picture = Image.new("RGB", (2, 1), (1, 2, 3))
     message = b"RGB 2 1\0" + picture.tobytes()
@@ -362,7 +362,7 @@ def test_no_file_has_the_digest_of_a_picture_in_memory(here: Path) -> None:
 
 
 def test_a_picture_that_changes_meanwhile_is_bad() -> None:
-    from nearid_cli.embedding.memo import digest_pixels
+    from nearid_cli.embedding.cache import digest_pixels
     from nearid_cli.embedding.reading import MemoryContent
     from nearid_cli.images.decode import UnreadableImage
     from nearid_cli.layouts.dataset import InMemory

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nearid_cli.evaluate.contexts import context_numbers, with_trials
-from nearid_cli.evaluate.usable import Sameness, usable
+from nearid_cli.evaluate.usable import Sameness, context_numbers, usable, with_trials
 from nearid_cli.layouts.dataset import Picture, SubjectPictures
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.evaluate.verdicts import judged, verdict
+from nearid_cli.evaluate.differences import judged, verdict
 from nearid_cli.metrics.intervals import studentised_test
 from nearid_cli.results import CompareResult, Comparison, ScoreResult
 from tests.comparing import random_methods, scored

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nearid_cli.evaluate.differences import comparisons
-from nearid_cli.evaluate.verdicts import judged
+from nearid_cli.evaluate.differences import comparisons, judged
 from nearid_cli.metrics.intervals import mean_intervals
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.results import Image, Method, ScoreResult

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from nearid_cli.evaluate.verdicts import judged
+from nearid_cli.evaluate.differences import judged
 from nearid_cli.metrics.intervals import studentised_test
 from nearid_cli.metrics.paired import max_sign_flip, sign_flip_test, wins_ties_losses
 from nearid_cli.results import Comparison

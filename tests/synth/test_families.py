@@ -9,11 +9,9 @@ from skimage.measure import label
 
 from nearid_cli.synth.bounds import bounding_ball
 from nearid_cli.synth.categories import CATEGORIES
-from nearid_cli.synth.families import draw_thing
-from nearid_cli.synth.held_out_families import HELD_OUT
+from nearid_cli.synth.families import HELD_OUT, TRAINED, draw_thing
 from nearid_cli.synth.objects import EMBLEMS, PATTERNS, Thing
 from nearid_cli.synth.sdf import Solid
-from nearid_cli.synth.trained_families import TRAINED
 
 
 def draw(category: str, seeds: int) -> list[Thing]:

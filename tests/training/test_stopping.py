@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from nearid_cli.training import stopping
-from nearid_cli.training.stopping import StopRequest
+from nearid_cli.training import loop
+from nearid_cli.training.loop import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -21,7 +21,7 @@ def test_the_first_is_a_wish(number: signal.Signals) -> None:
 
 
 def test_a_later_one_is_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "_SAME_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "_SAME_SECONDS", -1.0)
     with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.came

@@ -93,7 +93,7 @@ def handle(name: str, centre: Triple, half: Triple, corner: float, rounding: flo
 
 
 # The eight families that `nearid-mini` was trained on. Every draw and every number here decides about the pictures
-# that it knows, so they stay as they are: also a `taper` of a round profile, which was meant for a cone but narrows none.
+# that it knows, so they stay as they are: also a `taper` of a round profile, meant for a cone, which narrows none.
 
 
 def _bottle(u: Uniform, pick: Pick) -> Blueprint:

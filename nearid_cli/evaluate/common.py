@@ -18,7 +18,6 @@ from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import Retention, retention
 from nearid_cli.results import Common, Image, Interval, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
-from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import count
 
 _Groups = Sequence[Sequence[Image]] | None
@@ -162,7 +161,7 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
         floor=_mean_of_known([one.floor for one in own]),
         identification=_mean_of_known([one.identification for one in own]),
     )
-    if len(own) == len(result.subjects) and result.schema == SCORE_SCHEMA:
+    if len(own) == len(result.subjects) and not result.outdated:
         whole = result.aggregate[
             metric
         ]  # which knows more of the noise than the numbers of its subjects tell

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from nearid_cli.reports.figures import figure, p_figure
 from nearid_cli.results import CompareResult, Comparison
-from nearid_cli.results.compare import COMPARE_SCHEMA
 from nearid_cli.text import count, printable
 
 
@@ -73,8 +72,8 @@ def conclude(result: CompareResult) -> Conclusion:
     ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
     names = [printable(method.name) for method in ranked]
     if not names:
-        old = result.schema != COMPARE_SCHEMA
-        why = "the comparison is of an older nearid: compare anew" if old else "no subject is common to all"
+        old = "the comparison is of an older nearid: compare anew"
+        why = old if result.outdated else "no subject is common to all"
         return Conclusion("No method can be ranked", why)
     best, *others = names
     if not others:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult, Tool
-from nearid_cli.results.compare import COMPARE_SCHEMA
-from nearid_cli.results.score import SCORE_SCHEMA
 from nearid_cli.text import count
 
 
@@ -26,7 +24,7 @@ def made_by(result: ScoreResult | CompareResult, inputs: Iterable[str]) -> Itera
 
 def old_schema(result: ScoreResult | CompareResult) -> str:
     """What to know of a result that an older release made; nothing of one that this release did."""
-    if result.schema in (SCORE_SCHEMA, COMPARE_SCHEMA):
+    if not result.outdated:
         return ""
     return f"schema: {result.schema}, of an older release, in which some numbers meant something else"
 

@@ -127,6 +127,11 @@ class Tabular(Saved):
 
     command: ClassVar[str]
 
+    @property
+    def outdated(self) -> bool:
+        """Whether an older release made it, in which some numbers of the same names meant something else."""
+        return self.schema != type(self).schema
+
     def to_pandas(self, *, images: bool = False) -> pd.DataFrame:
         """The table that `-o FILE.csv` writes as a data frame: the same columns, rows and numbers.
 

@@ -200,10 +200,6 @@ class Disagreement:
     difference: float
 
 
-COMPARE_SCHEMA = "nearid.compare/2"
-"""Of the comparisons that this release makes. In `nearid.compare/1` some numbers meant something else."""
-
-
 class Methods(Named[Method]):
     """The methods of a comparison, to be had by place or by name: `result.methods["ours"]`."""
 
@@ -241,7 +237,7 @@ class CompareResult(Tabular):
     comparisons: tuple[Comparison, ...]
     agreements: tuple[Agreement, ...]
     disagreements: tuple[Disagreement, ...]
-    schema: str = COMPARE_SCHEMA
+    schema: str = "nearid.compare/2"
     common_subjects: tuple[str, ...] = ()
     common_prompts: int = 0
     remarks: tuple[str, ...] = ()

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
-from nearid_cli.results.compare import COMPARE_SCHEMA, CompareResult, Methods
+from nearid_cli.results.compare import CompareResult, Methods
 from nearid_cli.results.named import Named
-from nearid_cli.results.score import SCORE_SCHEMA, ScoreResult
+from nearid_cli.results.score import ScoreResult
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -29,13 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OLD_SCORE, _OLD_COMPARE = "nearid.score/1", "nearid.compare/1"
-_OF_SCORE, _OF_COMPARE = (SCORE_SCHEMA, _OLD_SCORE), (COMPARE_SCHEMA, _OLD_COMPARE)  # the present one first
+_OLD: dict[str, Any] = {"nearid.score/1": ScoreResult, "nearid.compare/1": CompareResult}
 _CHANGED = "aggregate retention, the intervals, SSR and PA"
-_KINDS: dict[str, Any] = {
-    **dict.fromkeys(_OF_SCORE, ScoreResult),
-    **dict.fromkeys(_OF_COMPARE, CompareResult),
-}
+_ALSO_CHANGED = {ScoreResult: "", CompareResult: ", which generations are paired and the p-values"}
 
 _SHOWN = 10  # so many problems of one file are told, and so much of a value that is wrong: four times as many letters
 
@@ -49,7 +45,7 @@ def read_score(path: Path) -> ScoreResult:
         InputError: the file cannot be read, is not JSON, is of another schema, or values are missing or of
             the wrong type; the message names their places.
     """
-    return cast("ScoreResult", _read(path, _OF_SCORE))
+    return cast("ScoreResult", _read(path, (ScoreResult,)))
 
 
 def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResult:
@@ -62,17 +58,38 @@ def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResu
     Raises:
         InputError: as for `read_score`.
     """
-    return _read(path, (*_OF_SCORE, *_OF_COMPARE), holes)
+    return _read(path, (ScoreResult, CompareResult), holes)
 
 
-def _read(path: Path, schemas: Sequence[str], holes: bool = False) -> ScoreResult | CompareResult:
-    with doing(f"reading {printable(path)}"):
-        return _checked(path, schemas, holes)
-
-
-def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | CompareResult:
+def _read(path: Path, kinds: Sequence[Any], holes: bool = False) -> ScoreResult | CompareResult:
     name = printable(path)
-    made_by = " or ".join(dict.fromkeys(_KINDS[schema].command for schema in schemas))
+    with doing(f"reading {name}"):
+        kind, document = _document(path, kinds)
+        try:
+            result: ScoreResult | CompareResult = _converter(holes).structure(document, kind)
+        except (ExceptionGroup, MisfitError) as error:
+            problems = list(_misfits(error))
+        else:
+            result = _as_old(result) if result.outdated else result
+            problems = list(_gaps(result))
+        if problems:
+            first, *rest = problems
+            more = [f"and {len(rest) - _SHOWN:,} more"] if len(rest) > _SHOWN else []
+            raise InputError(
+                f"{name} is not a valid result of {kind.command}: {first}", [*rest[:_SHOWN], *more]
+            )
+    if result.outdated:
+        changed, old = _CHANGED + _ALSO_CHANGED[kind], result.schema
+        logger.warning(
+            f"{name} is of an older nearid ({old}), in which {changed} meant something else; make it anew"
+        )
+    return result
+
+
+def _document(path: Path, kinds: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+    """What a file holds, and of which kind of result it says to be."""
+    name, made_by = printable(path), " or ".join(kind.command for kind in kinds)
+    known = {kind.schema: kind for kind in kinds} | {old: kind for old, kind in _OLD.items() if kind in kinds}
     try:
         document = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except OSError as error:
@@ -80,36 +97,13 @@ def _checked(path: Path, schemas: Sequence[str], holes: bool) -> ScoreResult | C
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name} is not a result of {made_by}: not valid JSON ({error})") from error
     schema: Any = document.get("schema") if isinstance(document, dict) else None
-    if schema not in schemas:
+    if not isinstance(schema, str) or schema not in known:
         found = f"its schema is {printable(str(schema))}" if schema else "it has no schema"
-        present = [one for one in schemas if one in (SCORE_SCHEMA, COMPARE_SCHEMA)]
         raise InputError(
-            f"{name} is not a result of {made_by}: expected schema {' or '.join(present)} but {found}; "
-            f"make it with {made_by} ... -o FILE.json"
+            f"{name} is not a result of {made_by}: expected schema {' or '.join(kind.schema for kind in kinds)} "
+            f"but {found}; make it with {made_by} ... -o FILE.json"
         )
-    kind, problems = _KINDS[schema], []
-    try:
-        result: ScoreResult | CompareResult = _converter(holes).structure(document, kind)
-    except (ExceptionGroup, MisfitError) as error:
-        problems = list(_misfits(error))
-    else:
-        if schema in (_OLD_SCORE, _OLD_COMPARE):
-            result = _as_old(result)
-        problems = list(_gaps(result))
-    if problems:
-        first, *rest = problems
-        more = [f"and {len(rest) - _SHOWN:,} more"] if len(rest) > _SHOWN else []
-        raise InputError(f"{name} is not a valid result of {kind.command}: {first}", [*rest[:_SHOWN], *more])
-    if schema in (_OLD_SCORE, _OLD_COMPARE):
-        logger.warning(
-            "%s is of an older nearid (%s), in which %s meant something else; make it anew",
-            name,
-            schema,
-            _CHANGED
-            if schema == _OLD_SCORE
-            else f"{_CHANGED}, which generations are paired and the p-values",
-        )
-    return result
+    return known[schema], document
 
 
 def _no_constant(constant: str) -> NoReturn:
@@ -137,7 +131,7 @@ def _old_score(result: ScoreResult) -> ScoreResult:
         trials = ("ssr", "ssr_ci95", "pa", "pa_ci95") if one.pa is not None else ()
         moved: dict[str, Any] = {f"all_pairs_{name}": getattr(one, name) for name in trials}
         aggregate[metric] = replace(one, **moved | dict.fromkeys(trials))
-    return replace(result, schema=_OLD_SCORE, aggregate=aggregate)
+    return replace(result, schema="nearid.score/1", aggregate=aggregate)
 
 
 def _gaps(result: ScoreResult | CompareResult) -> Iterator[str]:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 
-SCORE_SCHEMA = "nearid.score/2"
-"""Of the results that this release makes. In `nearid.score/1` some numbers of the same names meant something else."""
-
 _OLD_PROTOCOL = "mean cosine similarity over all (generation, reference) pairs of a subject"
 
 
@@ -290,7 +287,7 @@ class ScoreResult(Tabular):
     subjects: Subjects
     aggregate: Mapping[str, AggregateScores]
     images: tuple[Image, ...]
-    schema: str = SCORE_SCHEMA
+    schema: str = "nearid.score/2"
     command = "nearid score"
 
     def __post_init__(self) -> None:

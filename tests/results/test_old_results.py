@@ -15,10 +15,8 @@ from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.scoring import PROTOCOL
 from nearid_cli.gate.judge import judge
 from nearid_cli.reports import to_json, write
-from nearid_cli.results import Rule, ScoreResult
-from nearid_cli.results.compare import COMPARE_SCHEMA
+from nearid_cli.results import CompareResult, Rule, ScoreResult
 from nearid_cli.results.reading import read_result, read_score
-from nearid_cli.results.score import SCORE_SCHEMA
 
 OLD = Path(__file__).parent / "old"
 RULE = Rule("hog", "score", "aggregate", None, None, 0.1, None, "error")
@@ -27,7 +25,7 @@ RULE = Rule("hog", "score", "aggregate", None, None, 0.1, None, "error")
 def today(old: ScoreResult) -> ScoreResult:
     """The same run as this release would have made it, so far as a gate can tell."""
     metrics = tuple(replace(metric, protocol=PROTOCOL) for metric in old.metrics)
-    return replace(old, metrics=metrics, schema=SCORE_SCHEMA)
+    return replace(old, metrics=metrics, schema=ScoreResult.schema)
 
 
 def test_an_old_score_is_read_with_every_number_and_said_to_be_old(caplog):
@@ -74,7 +72,7 @@ def test_an_old_comparison_holds_old_scores(caplog):
 def test_old_scores_are_compared_among_themselves_and_stay_old(tmp_path):
     results = {name: read_score(OLD / f"{name}.json") for name in ("faithful", "swapped")}
     result = compare(results)
-    assert result.schema == COMPARE_SCHEMA
+    assert result.schema == CompareResult.schema
     (tmp_path / "again.json").write_text(to_json(result))
     again = read_result(tmp_path / "again.json")
     assert again == result
@@ -106,7 +104,7 @@ def test_a_result_that_is_new_says_nothing(tmp_path, caplog):
     (tmp_path / "run.json").write_text(to_json(today(read_score(OLD / "faithful.json"))))
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        assert read_score(tmp_path / "run.json").schema == SCORE_SCHEMA
+        assert read_score(tmp_path / "run.json").schema == ScoreResult.schema
     assert not caplog.messages
 
 

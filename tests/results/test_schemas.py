@@ -16,8 +16,7 @@ from jsonschema import Draft202012Validator
 
 from nearid_cli import schemas
 from nearid_cli.errors import UsageError
-from nearid_cli.results.compare import COMPARE_SCHEMA
-from nearid_cli.results.score import SCORE_SCHEMA
+from nearid_cli.results import CompareResult, ScoreResult
 from tests.documents import problems
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +49,9 @@ def test_a_schema_is_one_and_says_what_everything_is(name):
 
 
 def test_the_schemas_of_today_and_those_of_old_results_ship():
-    assert {SCORE_SCHEMA, COMPARE_SCHEMA, "nearid.score/1", "nearid.compare/1"} <= set(schemas.names())
+    assert {ScoreResult.schema, CompareResult.schema, "nearid.score/1", "nearid.compare/1"} <= set(
+        schemas.names()
+    )
     with pytest.raises(UsageError, match=r'unknown schema "nearid.scores/2": did you mean nearid\.score/2'):
         schemas.schema("nearid.scores/2")
 

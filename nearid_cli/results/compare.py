@@ -200,13 +200,10 @@ class Disagreement:
     difference: float
 
 
-class Methods(Named[Method]):
+class Methods(Named[Method], item=Method, noun="method", attribute="name"):
     """The methods of a comparison, to be had by place or by name: `result.methods["ours"]`."""
 
     __slots__ = ()
-    item = Method
-    noun = "method"
-    attribute = "name"
 
 
 @dataclass(frozen=True, repr=False)

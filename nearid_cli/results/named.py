@@ -21,6 +21,9 @@ class Named(tuple[Item, ...]):
     noun: ClassVar[str]
     attribute: ClassVar[str]
 
+    def __init_subclass__(cls, item: type[Any], noun: str, attribute: str) -> None:
+        cls.item, cls.noun, cls.attribute = item, noun, attribute
+
     @overload
     def __getitem__(self, key: SupportsIndex) -> Item: ...
 

@@ -257,13 +257,10 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-class Subjects(Named[Subject]):
+class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):
     """The subjects of a result, to be had by place or by name: `result.subjects["cat"]`."""
 
     __slots__ = ()
-    item = Subject
-    noun = "subject"
-    attribute = "subject"
 
 
 @dataclass(frozen=True, repr=False)

@@ -79,7 +79,7 @@ class StoredPicture:
 
 
 @dataclass(frozen=True)
-class EmbeddedPictures:
+class StoredEmbeddings:
     """Embeddings of pictures by several metrics.
 
     Attributes:
@@ -95,7 +95,7 @@ class EmbeddedPictures:
 
 def embed_pictures(
     pictures: Sequence[StoredPicture], requests: Sequence[MetricRequest], options: Options
-) -> EmbeddedPictures:
+) -> StoredEmbeddings:
     """Embed pictures with each metric, through the cache.
 
     Raises:
@@ -108,7 +108,7 @@ def embed_pictures(
     good = [digest for digest in contents if digest not in embedded.bad]
     places = {digest: place for place, digest in enumerate(good)}
     identified = list(zip(pictures, digests, strict=True))
-    return EmbeddedPictures(
+    return StoredEmbeddings(
         {spec.name: np.stack([embedded.rows[spec.name][d] for d in good]) for spec in specs if good},
         {picture: places[digest] for picture, digest in identified if digest in places},
         {

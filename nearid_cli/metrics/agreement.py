@@ -51,17 +51,8 @@ def kendall(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
 
     (same - opposite) / sqrt((pairs - ties in a) (pairs - ties in b)) over all pairs of things (Kendall, "The
     Treatment of Ties in Ranking Problems", 1945). Opposite pairs are counted while sorting, in about n log^2 n
-    steps (Knight, "A Computer Method for Calculating Kendall's Tau with Ungrouped Data", 1966).
-
-    Args:
-        a: finite values [n].
-        b: finite values [n] of the same things.
-
-    Returns:
-        From -1 (opposite order) to 1 (same order). None when n < 3 or all values of `a` or of `b` are equal.
-
-    Raises:
-        ValueError: an argument is not one-dimensional or not finite, or they differ in length.
+    steps (Knight, "A Computer Method for Calculating Kendall's Tau with Ungrouped Data", 1966). Takes, gives and raises
+    what `spearman` does.
 
     >>> round(kendall([0.1, 0.2, 0.3, 0.4], [0.5, 0.7, 0.6, 0.8]), 6)
     0.666667

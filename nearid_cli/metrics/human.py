@@ -1,9 +1,9 @@
 """How well a metric agrees with people: correlations with human ratings, averaged over methods of generation.
 
-The rated pictures of one method are one `Rated`; a `Block` is the same category of all methods. Subjects are the unit
-of chance: the pictures of a subject, by whichever method, are left out and swapped together, because they show the
-same object and are no independent evidence. A correlation depends on sums over pictures alone, and a sum over pictures
-is a sum over subjects, so thousands of swaps are one matrix product.
+The rated pictures of one method are one `Rated`; a `Category` has those of all methods. Subjects are the unit of
+chance: the pictures of a subject, by whichever method, are left out and swapped together, because they show the same
+object and are no independent evidence. A correlation depends on sums over pictures alone, and a sum over pictures is a
+sum over subjects, so thousands of swaps are one matrix product.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Rated:
 
 
 @dataclass(frozen=True)
-class Block:
+class Category:
     """The pictures of one category: one `Rated` a method, and how many subjects they number together."""
 
     methods: tuple[Rated, ...]
@@ -90,7 +90,7 @@ class LeftOut:
     without: tuple[Floats, ...]
 
 
-def left_out(blocks: Sequence[Block]) -> LeftOut | None:
+def left_out(blocks: Sequence[Category]) -> LeftOut | None:
     """A Fisher-z mean, and what it would be without each subject: all its pictures, by whichever method, at once.
 
     A method without a correlation is left out. One that has no correlation without some subject counts 0 there: it
@@ -110,7 +110,7 @@ def left_out(blocks: Sequence[Block]) -> LeftOut | None:
     return LeftOut(z, tuple(z + (without - own) / len(some) for own, without in some))
 
 
-def _left_out(block: Block) -> tuple[float, Floats] | None:
+def _left_out(block: Category) -> tuple[float, Floats] | None:
     of_methods = []
     for rated in block.methods:
         groups = [pearson(ratings, rated.scores) for ratings in rated.ratings]
@@ -158,7 +158,7 @@ def delta_test(first: LeftOut, second: LeftOut) -> DeltaTest:
     return DeltaTest(ends and (max(-2.0, ends[0]), min(2.0, ends[1])), studentised_test(values))
 
 
-def swap_test(first: Sequence[Block], second: Sequence[Block]) -> SignFlip:
+def swap_test(first: Sequence[Category], second: Sequence[Category]) -> SignFlip:
     """Two-sided test that two metrics agree equally well with people.
 
     If they do, it does not matter which of the two scored a subject. So the metrics' scores, standardised within each

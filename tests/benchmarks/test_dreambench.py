@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nearid_cli.benchmarks.dreambench.bench import DreamBench, evaluate
+from nearid_cli.benchmarks.dreambench.bench import Evaluated, evaluate
 from nearid_cli.benchmarks.dreambench.ratings import item_key, named_folders
 from nearid_cli.benchmarks.dreambench.result import Alignment, DreamBenchResult
 from nearid_cli.errors import InputError, UsageError
@@ -28,7 +28,7 @@ def ratings(tmp_path: Path) -> Path:
     return write_ratings(tmp_path / "ratings")
 
 
-def run(root: Path, *metrics: str, **options: object) -> DreamBench:
+def run(root: Path, *metrics: str, **options: object) -> Evaluated:
     named = [(name, root / f"data_{name}_rating") for name in metrics or ("good",)]
     return evaluate(None, named, root, **options)  # type: ignore[arg-type]
 

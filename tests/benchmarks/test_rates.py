@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearid_cli.benchmarks.rates import compared, differences_table
+from nearid_cli.benchmarks.differences import compared, differences_table
 from nearid_cli.benchmarks.tables.report import report
 from nearid_cli.benchmarks.tables.similarities import Similarities, file_name, write_similarities
 from nearid_cli.benchmarks.tables.tabulate import tabulate
-from nearid_cli.metrics.share_differences import share_difference
+from nearid_cli.metrics.margins import share_difference
 
 SOURCES = ("NearID-Flux", "NearID-SDXL")
 

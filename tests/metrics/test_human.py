@@ -14,7 +14,7 @@ from scipy import stats
 
 from nearid_cli.metrics.correlations import pearson, stand_ins
 from nearid_cli.metrics.human import (
-    Block,
+    Category,
     Rated,
     delta_test,
     fisher_z_mean,
@@ -27,7 +27,7 @@ from nearid_cli.metrics.intervals import mean_interval
 VALUES = st.floats(-1e6, 1e6, allow_nan=False)
 
 
-def block(seed: int, subjects: int = 6, methods: int = 3, each: int = 4, noise: float = 1.0) -> Block:
+def block(seed: int, subjects: int = 6, methods: int = 3, each: int = 4, noise: float = 1.0) -> Category:
     random = np.random.default_rng(seed)
     of = np.repeat(np.arange(subjects), each)
     made = []
@@ -35,13 +35,13 @@ def block(seed: int, subjects: int = 6, methods: int = 3, each: int = 4, noise: 
         quality = random.normal(size=len(of))
         ratings = np.round(np.clip(2 + quality + random.normal(size=(2, len(of))), 0, 4))
         made.append(Rated(of, ratings, 60 + 7 * (quality + noise * random.normal(size=len(of)))))
-    return Block(tuple(made), subjects)
+    return Category(tuple(made), subjects)
 
 
-def with_scores(one: Block, seed: int, noise: float = 0.7) -> Block:
+def with_scores(one: Category, seed: int, noise: float = 0.7) -> Category:
     """The same pictures and ratings, scored by another metric."""
     random = np.random.default_rng(seed)
-    return Block(
+    return Category(
         tuple(
             Rated(
                 rated.subjects,
@@ -112,7 +112,7 @@ def test_fisher_z_mean_lies_between_the_correlations(rs: list[float]) -> None:
     assert clipped.min() - 1e-12 <= found <= clipped.max() + 1e-12
 
 
-def z_mean(blocks: list[Block], without: tuple[int, int] | None = None) -> float:
+def z_mean(blocks: list[Category], without: tuple[int, int] | None = None) -> float:
     """Fisher's z of the mean over categories, perhaps without a subject of one of them, by SciPy."""
     of_categories = []
     for place, one in enumerate(blocks):
@@ -172,23 +172,23 @@ def test_fewer_than_three_subjects_have_no_interval() -> None:
 def test_a_method_without_correlation_is_left_out_of_intervals() -> None:
     one = block(0)
     flat = Rated(one.methods[0].subjects, one.methods[0].ratings, np.full(len(one.methods[0].scores), 0.1))
-    with_it, without_it = Block((flat, *one.methods[1:]), 6), Block(one.methods[1:], 6)
+    with_it, without_it = Category((flat, *one.methods[1:]), 6), Category(one.methods[1:], 6)
     assert interval(left_out([with_it])) == interval(left_out([without_it]))
-    assert left_out([Block((flat,), 6)]) is None
+    assert left_out([Category((flat,), 6)]) is None
 
 
 def test_a_correlation_that_hangs_on_one_subject_is_very_unsure() -> None:
     one = block(0, methods=1)
     (rated,) = one.methods
     ratings = np.where(rated.subjects == 0, rated.ratings, 2.0)
-    low, high = interval(left_out([Block((Rated(rated.subjects, ratings, rated.scores),), 6)])) or (0, 0)
+    low, high = interval(left_out([Category((Rated(rated.subjects, ratings, rated.scores),), 6)])) or (0, 0)
     assert high - low > 1
 
 
 def test_a_perfect_correlation_is_not_beyond_doubt() -> None:
     """Without any one subject it is as perfect, so subjects show no spread; then Fisher's own interval."""
     one = block(0, subjects=12, methods=2)
-    perfect = Block(tuple(Rated(r.subjects, r.ratings[:1], 3 * r.ratings[0]) for r in one.methods), 12)
+    perfect = Category(tuple(Rated(r.subjects, r.ratings[:1], 3 * r.ratings[0]) for r in one.methods), 12)
     ends = interval(left_out([perfect]))
     assert ends == pytest.approx(
         tuple(np.tanh(np.arctanh(0.9999) + np.array([-1, 1]) * stats.norm.ppf(0.975) / 3)), abs=1e-9
@@ -212,7 +212,7 @@ def test_a_difference_has_the_interval_and_the_test_of_its_pseudo_values() -> No
     assert swapped.ci95 == pytest.approx((-found.ci95[1], -found.ci95[0]), abs=1e-12)
 
 
-def literal_swaps(first: list[Block], second: list[Block]) -> float:
+def literal_swaps(first: list[Category], second: list[Category]) -> float:
     """The exact swap test, one swap after the other."""
 
     def z(values: np.ndarray) -> np.ndarray:
@@ -253,7 +253,7 @@ def test_the_swap_test_is_that_over_all_swaps() -> None:
 @pytest.mark.parametrize("subjects", [8, 30])
 def test_two_metrics_that_are_one_do_not_differ(subjects: int) -> None:
     one = block(3, subjects=subjects)
-    rescaled = Block(tuple(Rated(r.subjects, r.ratings, 3 * r.scores - 7) for r in one.methods), subjects)
+    rescaled = Category(tuple(Rated(r.subjects, r.ratings, 3 * r.scores - 7) for r in one.methods), subjects)
     assert swap_test([one], [rescaled]).p == 1
 
 
@@ -281,8 +281,8 @@ def test_the_numbering_of_subjects_does_not_matter_to_an_exact_test(seed: int, o
     second = with_scores(first, seed + 1)
     assume(all(rated.ratings.std(axis=1).all() for rated in first.methods))
 
-    def renumbered(one: Block) -> Block:
+    def renumbered(one: Category) -> Category:
         place = np.array(order)
-        return Block(tuple(Rated(place[r.subjects], r.ratings, r.scores) for r in one.methods), 5)
+        return Category(tuple(Rated(place[r.subjects], r.ratings, r.scores) for r in one.methods), 5)
 
     assert swap_test([renumbered(first)], [renumbered(second)]) == swap_test([first], [second])

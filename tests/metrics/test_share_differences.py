@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nearid_cli.metrics.share_differences import rate_differences, share_difference
+from nearid_cli.metrics.margins import rate_differences, share_difference
 
 NAN = math.nan
 

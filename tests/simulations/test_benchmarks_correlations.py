@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearid_cli.metrics.human import Block, Rated, delta_test, interval, left_out, swap_test
+from nearid_cli.metrics.human import Category, Rated, delta_test, interval, left_out, swap_test
 
 SETS = 500
 # Monte-Carlo error of a coverage of 95 % over 500 data sets: 1.0 %.
@@ -40,7 +40,7 @@ def test_intervals_of_correlations_cover(subjects, correlation, rated):
     truth = np.corrcoef(*world(50_000))[0, 1]
     of, held = np.repeat(np.arange(subjects), PICTURES), 0
     for ratings, scores in zip(*world(subjects, (SETS,)), strict=True):
-        low, high = interval(left_out([Block((Rated(of, ratings[None], scores),), subjects)]))
+        low, high = interval(left_out([Category((Rated(of, ratings[None], scores),), subjects)]))
         held += low <= truth <= high
     assert 0.93 - 3 * ERROR <= held / SETS <= 0.97 + 3 * ERROR
 
@@ -59,7 +59,7 @@ def test_equally_good_metrics_are_called_different_in_five_of_a_hundred(subjects
             shared = 0.8 * random.standard_normal((2, subjects))[:, of]
             errors[1] = np.sqrt(0.1) * errors[1] + np.sqrt(0.9) * shared
         first, second = (
-            Block(
+            Category(
                 tuple(Rated(of, ratings[:, m], quality[m] + error[m]) for m in range(2)),
                 subjects,
             )

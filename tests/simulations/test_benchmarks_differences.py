@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearid_cli.metrics.share_differences import rate_differences
+from nearid_cli.metrics.margins import rate_differences
 
 SETS = 200
 # Monte-Carlo error over 200 data sets: 1.5 %, of a coverage of 95 % and of an error rate of 5 %.

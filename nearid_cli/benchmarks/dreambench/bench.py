@@ -38,7 +38,7 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.metrics.correlations import pearson
 from nearid_cli.metrics.human import (
-    Block,
+    Category,
     fisher_z_mean,
     interval,
     left_out,
@@ -55,7 +55,7 @@ _RATERS, _SCORES = (0, 1), 2  # places in the joined rows: two human groups, the
 
 
 @dataclass(frozen=True)
-class DreamBench:
+class Evaluated:
     """A result, and all scores behind it.
 
     Attributes:
@@ -104,7 +104,7 @@ def evaluate(
     against: str | None = None,
     published_rounding: bool = False,
     allow_missing: bool = False,
-) -> DreamBench:
+) -> Evaluated:
     """Correlate scores with the ratings of people.
 
     Args:
@@ -169,7 +169,7 @@ def evaluate(
             differences=differences(humans, sets, against),
             unjoined=tuple(unjoined),
         )
-    return DreamBench(result, (*(humans or ()), *sets))
+    return Evaluated(result, (*(humans or ()), *sets))
 
 
 def check_names(names: Sequence[str], against: str | None) -> None:
@@ -273,7 +273,9 @@ def _alignment(
     )
 
 
-def _category(category: str, methods: Sequence[str], block: Block, digits: int | None) -> CategoryAlignment:
+def _category(
+    category: str, methods: Sequence[str], block: Category, digits: int | None
+) -> CategoryAlignment:
     correlations = []
     for method, rated in zip(methods, block.methods, strict=True):
         groups = tuple(_rounded(pearson(ratings, rated.scores), digits) for ratings in rated.ratings)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nearid_cli.benchmarks.adjusting import adjusted
+from nearid_cli.benchmarks.differences import adjusted
 from nearid_cli.benchmarks.dreambench.joining import join
 from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, RatingSet
 from nearid_cli.benchmarks.dreambench.result import MEAN, Difference
 from nearid_cli.metrics.correlations import pearson
 from nearid_cli.metrics.human import (
-    Block,
+    Category,
     Rated,
     delta_test,
     fisher_z_mean,
@@ -48,7 +48,7 @@ def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: Rating
     if not categories:
         return []
 
-    def difference(category: str, a: Sequence[Block], b: Sequence[Block]) -> Difference:
+    def difference(category: str, a: Sequence[Category], b: Sequence[Category]) -> Difference:
         swaps = swap_test(a, b)
         ours, theirs = left_out(a), left_out(b)
         assert ours is not None  # all correlations exist here
@@ -75,7 +75,7 @@ def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: Rating
     ]
 
 
-def _both_defined(first: Block, second: Block) -> tuple[Block, Block]:
+def _both_defined(first: Category, second: Category) -> tuple[Category, Category]:
     """Two blocks without the methods for which one of them has no correlation."""
     pairs = [
         (a, b)
@@ -92,7 +92,7 @@ def _groups(rated: Rated) -> list[float | None]:
     return [pearson(ratings, rated.scores) for ratings in rated.ratings]
 
 
-def _mean(blocks: Sequence[Block]) -> float:
+def _mean(blocks: Sequence[Category]) -> float:
     """The Fisher-z mean over categories of those over methods; all correlations exist here."""
     of_categories = []
     for block in blocks:

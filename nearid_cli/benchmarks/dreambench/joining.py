@@ -9,7 +9,7 @@ import numpy as np
 
 from nearid_cli.benchmarks.dreambench.ratings import RatingSet, category_of, in_order, subject_of
 from nearid_cli.benchmarks.dreambench.result import Unjoined
-from nearid_cli.metrics.human import Block, Rated
+from nearid_cli.metrics.human import Category, Rated
 from nearid_cli.text import count, printable
 
 _NAMED = 20  # items of one method named in a message
@@ -23,7 +23,7 @@ class Joined:
 
     methods: Mapping[str, Rows]
 
-    def blocks(self, category: str, ratings: Sequence[int], scores: int) -> tuple[list[str], Block]:
+    def blocks(self, category: str, ratings: Sequence[int], scores: int) -> tuple[list[str], Category]:
         """The pictures of a category as methods' names and numbers.
 
         Args:
@@ -43,7 +43,7 @@ class Joined:
             table = np.array(list(rows.values()), dtype=np.float64).T
             of = np.array([number[subject_of(item)] for item in rows], dtype=np.intp)
             rated.append(Rated(of, table[list(ratings)], table[scores]))
-        return list(own), Block(tuple(rated), len(subjects))
+        return list(own), Category(tuple(rated), len(subjects))
 
 
 def join(sets: Sequence[RatingSet]) -> Joined:

@@ -1,11 +1,14 @@
-"""The result of DreamBench++: its tables, what a reader must not miss, and what made them."""
+"""The result of DreamBench++: its tables and files, what a reader must not miss, and what made them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
-from nearid_cli.benchmarks.adjusting import tested_columns
-from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES
+from nearid_cli.benchmarks.differences import difference_columns
+from nearid_cli.benchmarks.dreambench.bench import Evaluated
+from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, category_of, in_order, subject_of
 from nearid_cli.benchmarks.dreambench.result import (
     CEILING,
     MEAN,
@@ -13,8 +16,12 @@ from nearid_cli.benchmarks.dreambench.result import (
     CategoryAlignment,
     DreamBenchResult,
 )
-from nearid_cli.benchmarks.report import Report
+from nearid_cli.benchmarks.dreambench.samples import Scored
+from nearid_cli.benchmarks.report import Report, make_folder
+from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
+from nearid_cli.reports.blocks import Content, Document
+from nearid_cli.reports.files import write_document
 from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import COUNT, SCORE, SIGNED, Column, Kind, Table, named
 from nearid_cli.text import count, printable
@@ -42,6 +49,37 @@ def report(result: DreamBenchResult) -> Report:
         "dreambench",
         few=few,
     )
+
+
+def write(found: Evaluated, folder: Path) -> None:
+    """Write the result into a folder that exists, replacing older files.
+
+    | file | holds |
+    |---|---|
+    | `summary.json` | the result |
+    | `scores.csv`, `scores.parquet` | one row a picture: method, item, human ratings, a column a metric |
+    | `table`, `methods`, `differences`: `.csv`, `.md`, `.tex` | the tables |
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    report(found.result).write(folder)
+    scores = _scores_document(found)
+    for extension in (".csv", ".parquet"):
+        write_document(scores, folder / f"scores{extension}")
+
+
+def write_scores(scored: Scored, folder: Path) -> None:
+    """Write the scores of samples as published: `scores/<metric>/<method>.json`, `/` in a metric's name as `~`.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    for metric, methods in scored.scores.items():
+        own = make_folder(folder / "scores" / metric.replace("/", "~"))
+        for method, scores in methods.items():
+            text = json.dumps(dict(sorted(scores.items())), indent=4, allow_nan=False)
+            replace_file(own / f"{method}.json", text.encode())
 
 
 def _findings(result: DreamBenchResult) -> list[str]:
@@ -148,14 +186,6 @@ def _differences(result: DreamBenchResult) -> list[Table]:
     every = result.differences
     if not every:
         return []
-    delta = Column(
-        SIGNED,
-        [one.delta for one in every],
-        "difference",
-        "delta",
-        intervals=[one.ci95 for one in every],
-        paper=True,
-    )
     table = Table(
         (
             named("metric", [one.metric for one in every], "metric"),
@@ -165,8 +195,7 @@ def _differences(result: DreamBenchResult) -> list[Table]:
         (
             Column(COUNT, [one.items for one in every], name="items"),
             Column(COUNT, [one.subjects for one in every], "subjects", "subjects", paper=True),
-            delta,
-            *tested_columns(every),
+            *difference_columns(every, SIGNED),
         ),
         caption=f"Each metric minus {printable(every[0].against)}, over the pictures that both score. p: how often "
         "chance alone would differ as much, adjusted for comparing several metrics; the larger of two tests. "
@@ -221,3 +250,27 @@ def _made_by(result: DreamBenchResult) -> list[str]:
         if number:
             facts.append(f"left out: {number:,} {what}; summary.json names them")
     return facts
+
+
+def _scores_document(found: Evaluated) -> Document:
+    """One row a method and item that any set has; empty where a set has no number."""
+    keys = [
+        (method, item)
+        for method in in_order({method for one in found.sets for method in one.methods})
+        for item in sorted({item for one in found.sets for item in one.methods.get(method, {})})
+    ]
+    table = Table(
+        (
+            named("", [method for method, _ in keys], "method"),
+            named("", [item for _, item in keys], "item"),
+            named("", [category_of(item) for _, item in keys], "category"),
+            named("", [subject_of(item) for _, item in keys], "subject"),
+        ),
+        tuple(
+            Column(SCORE, [one.methods.get(method, {}).get(item) for method, item in keys], name=one.name)
+            for one in found.sets
+        ),
+    )
+    return Document(
+        "benchmark", found.result, lambda: Content(table=table), report(found.result).about_numbers
+    )

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks.differences import RateDifference, compared
 from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
 from nearid_cli.benchmarks.mtg.samples import (
     PartSimilarities,
@@ -30,14 +31,13 @@ from nearid_cli.benchmarks.mtg.samples import (
     write_part_similarities,
 )
 from nearid_cli.benchmarks.naming import file_names
-from nearid_cli.benchmarks.rates import RateDifference, compared
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
+from nearid_cli.metrics.margins import rate_differences
 from nearid_cli.metrics.part_level import part_level, part_margins
-from nearid_cli.metrics.share_differences import rate_differences
 from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.options import Options
 from nearid_cli.results import Skipped

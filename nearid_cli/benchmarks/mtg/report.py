@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.mtg.result import MtgResult
-from nearid_cli.benchmarks.rates import differences_table
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.figures import some

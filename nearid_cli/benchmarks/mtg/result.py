@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nearid_cli.benchmarks.rates import RateDifference
+from nearid_cli.benchmarks.differences import RateDifference
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.results import Metric, Skipped, Tool
 from nearid_cli.results.base import Plain, known_figure, listed

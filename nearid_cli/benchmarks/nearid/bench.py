@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.benchmarks.nearid.job import NearidJob, folder_name, names_of_files, request_of
-from nearid_cli.benchmarks.nearid.result import Inputs, NearidBenchResult, SourceSimilarities
+from nearid_cli.benchmarks.nearid.result import NearidBenchResult, NearidInputs, SourceSimilarities
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
 from nearid_cli.benchmarks.tables.groups import source_tag
@@ -82,7 +82,7 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
     return NearidBenchResult(
         tool=this_tool(),
         created=timestamp(),
-        inputs=Inputs(
+        inputs=NearidInputs(
             positives=job.positives,
             distractors=job.distractors,
             data={job.positives: known[job.sources[0]][0]} | {name: data[-1] for name, data in known.items()},
@@ -142,11 +142,11 @@ def _make(
 ) -> dict[SourceFile, Record]:
     """Embed pictures, and write their similarities by source and metric, each with its record."""
     from nearid_cli.benchmarks.contents import embed_pictures
-    from nearid_cli.benchmarks.nearid.samples import Pictures, similarities
+    from nearid_cli.benchmarks.nearid.samples import ChosenRows, similarities
 
     _need_libraries(job)
     sources = list(dict.fromkeys(file.source for file in files))
-    pictures = Pictures(_open(job, sources), job.crossed, job.masks)
+    pictures = ChosenRows(_open(job, sources), job.crossed, job.masks)
     # Told again, because the commit of a data set of the Hub is known only now.
     asked = {file: request_of(job, file.source, file.spec, options) for file in files}
     samples = {source: pictures.samples(position) for position, source in enumerate(sources)}

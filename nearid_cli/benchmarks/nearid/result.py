@@ -12,7 +12,7 @@ from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
-class Inputs:
+class NearidInputs:
     """What was measured on, and how.
 
     Attributes:
@@ -76,7 +76,7 @@ class NearidBenchResult(Plain):
 
     tool: Tool
     created: str
-    inputs: Inputs
+    inputs: NearidInputs
     metrics: tuple[Metric, ...]
     skipped: tuple[Skipped, ...]
     similarities: tuple[SourceSimilarities, ...]

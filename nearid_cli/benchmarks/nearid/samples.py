@@ -23,8 +23,8 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Samples of one source, in the order of their rows.
+class SourceSamples:
+    """SourceSamples of one source, in the order of their rows.
 
     Attributes:
         ids: the data set's ids; a row's position where it has none.
@@ -43,7 +43,7 @@ class Samples:
             yield from (picture for picture in (*views, *distractors) if picture is not None)
 
 
-class Pictures:
+class ChosenRows:
     """The chosen rows of the data sets, seen as the benchmark sees them.
 
     Args:
@@ -70,7 +70,7 @@ class Pictures:
         self._crossed = crossed
         self._keep = keep
 
-    def samples(self, source: int, without: Container[StoredPicture] = ()) -> Samples:
+    def samples(self, source: int, without: Container[StoredPicture] = ()) -> SourceSamples:
         """The rows with two views and, where distractors are used, a distractor of the source.
 
         Args:
@@ -92,7 +92,7 @@ class Pictures:
             raise InputError(
                 f"{printable(columns[-1].source)}: none of {count(self.rows, 'row')} has {needed}{masked}"
             )
-        return Samples(
+        return SourceSamples(
             self._ids(list(chosen)),
             tuple(self._texts("category", list(chosen))),
             tuple(views for views, _ in chosen.values()),
@@ -135,7 +135,7 @@ class Pictures:
 
 
 def similarities(
-    samples: Samples,
+    samples: SourceSamples,
     embeddings: npt.NDArray[np.float32],
     places: Mapping[StoredPicture, int],
     mode: str,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nearid_cli.benchmarks.dreambench import files as dreambench_files
 from nearid_cli.benchmarks.dreambench.bench import evaluate, score_dreambench
+from nearid_cli.benchmarks.dreambench.report import write as write_dreambench
 from nearid_cli.benchmarks.mtg.bench import DATA as MTG_DATA
 from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
 from nearid_cli.benchmarks.nearid.bench import bench_nearid
@@ -222,7 +222,7 @@ class _Table1:
         except InputError as error:
             self._missing[f"DreamBench++: {error.message}"] = None
             return
-        dreambench_files.write(found, make_folder(self._output / "dreambench"))
+        write_dreambench(found, make_folder(self._output / "dreambench"))
         for alignment, metrics in zip(found.result.alignments, rows.values(), strict=True):
             for metric in metrics:
                 self._numbers[metric]["mh"] = next(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nearid_cli.benchmarks.rates import differences_table
+from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nearid_cli.benchmarks.rates import RateDifference
+from nearid_cli.benchmarks.differences import RateDifference
 from nearid_cli.metrics.margins import Outcome
 from nearid_cli.results import Tool
 from nearid_cli.results.base import Plain, known_figure, listed, plain

@@ -199,7 +199,7 @@ def read_similarities(path: Path) -> Similarities:
     problems = _shape_problems(header, rows)
     if not problems:
         columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-        table = _Table(columns, len(rows), crossed=name is not None and name.mode != "positives")
+        table = _Lines(columns, len(rows), crossed=name is not None and name.mode != "positives")
         found = table.similarities(scale=10.0 if name is not None and name.family == _VLM else 1.0)
         problems = table.problems
     if problems:
@@ -222,7 +222,7 @@ def _shape_problems(header: Sequence[str], rows: Sequence[list[str]]) -> list[st
     return problems
 
 
-class _Table:
+class _Lines:
     """The columns of a file, and what is wrong with them."""
 
     def __init__(self, columns: Mapping[str, tuple[str, ...]], size: int, crossed: bool) -> None:

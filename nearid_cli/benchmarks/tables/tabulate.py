@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.benchmarks.rates import RateDifference, compared
+from nearid_cli.benchmarks.differences import RateDifference, compared
 from nearid_cli.benchmarks.tables.finding import SimilarityFile, find_similarities
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import Cell, TablesResult, Uneven
 from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, read_similarities
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.metrics.margins import outcome, trial_margins
-from nearid_cli.metrics.share_differences import rate_differences
+from nearid_cli.metrics.margins import outcome, rate_differences, trial_margins
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, unknown
 
@@ -89,7 +88,7 @@ def tabulate(
 
 
 @dataclass(frozen=True)
-class _Method:
+class _Measured:
     """The samples of one method and variant, those of all its sources one after the other."""
 
     facts: Mapping[str, str]
@@ -104,7 +103,7 @@ class _Method:
     @classmethod
     def of(
         cls, facts: Mapping[str, str], sources: Mapping[str, Similarities], paths: Iterable[Path]
-    ) -> _Method:
+    ) -> _Measured:
         every = list(sources.values())
         sizes = [len(one.sample_ids) for one in every]
         ids = np.array([sample for one in every for sample in one.sample_ids])
@@ -164,7 +163,7 @@ class _Method:
 
 
 def _differences(
-    methods: Sequence[_Method], against: Path, scopes: Sequence[_Scope]
+    methods: Sequence[_Measured], against: Path, scopes: Sequence[_Scope]
 ) -> Iterator[RateDifference]:
     """Each method minus the one of a file, in every scope, over what both have there."""
     (other,) = (method for method in methods if against in method.paths)
@@ -180,7 +179,7 @@ def _differences(
         yield from compared(pool, other.facts["method"], found)
 
 
-def _methods(files: Sequence[SimilarityFile]) -> list[_Method]:
+def _methods(files: Sequence[SimilarityFile]) -> list[_Measured]:
     """Read the files; methods by name, then by variant."""
     several = len({(file.name.rows, file.name.mode) for file in files}) > 1
     read: dict[tuple[str, ...], dict[str, Similarities]] = {}
@@ -199,7 +198,7 @@ def _methods(files: Sequence[SimilarityFile]) -> list[_Method]:
         raise InputError(f"{count(len(problems), 'bad similarity file')}: {problems[0]}", problems[1:])
     fields = ("method", "family", "checkpoint", "variant", "rows", "mode")
     methods = [
-        _Method.of(dict(zip(fields, key, strict=True)), dict(sorted(own.items())), paths[key])
+        _Measured.of(dict(zip(fields, key, strict=True)), dict(sorted(own.items())), paths[key])
         for key, own in read.items()
     ]
     return sorted(

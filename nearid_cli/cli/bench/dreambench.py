@@ -44,10 +44,9 @@ def run(
 
     Scores samples, or reads scores from files, and correlates them with human ratings.
     """
-    from nearid_cli.benchmarks.dreambench import files
     from nearid_cli.benchmarks.dreambench.bench import check_names, evaluate, score_dreambench
     from nearid_cli.benchmarks.dreambench.ratings import named_folders
-    from nearid_cli.benchmarks.dreambench.report import report
+    from nearid_cli.benchmarks.dreambench.report import report, write, write_scores
     from nearid_cli.evaluate.embedding import requested
 
     if samples is None and not scores:
@@ -67,7 +66,7 @@ def run(
     if samples is not None:
         scored, unpaired = score_dreambench(samples, options, skip_bad=skip_bad, allow_missing=allow_missing)
         if folder is not None:  # before ratings are read: what they lack must not cost the scores
-            files.write_scores(scored, folder)
+            write_scores(scored, folder)
     found = evaluate(
         scored,
         given,
@@ -79,5 +78,5 @@ def run(
         allow_missing=allow_missing,
     )
     if folder is not None:
-        files.write(found, folder)
+        write(found, folder)
     show_report(report(found.result), outputs, form)

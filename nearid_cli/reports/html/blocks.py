@@ -48,13 +48,3 @@ class Choice(Block):
     label: str
     options: Sequence[str]
     panels: Sequence[Block]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page: its id, its title, what it shows in a sentence, and that."""
-
-    name: str
-    title: str
-    about: str
-    blocks: Sequence[Block]

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.reports.html.pictures import Gallery
+from nearid_cli.reports.html.tables import NAME
 from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import apart
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
-
-LABEL = 32
-"""So many characters of a method's name stand in a line with those of all others."""
 
 STRIP = 24
 """So many pictures a strip of the page shows before one asks for more."""
@@ -124,7 +122,7 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     return {
         "metrics": [printable(name) for name in metrics],
         "methods": [printable(method.name) for method in methods],
-        "labels": apart([method.name for method in methods], LABEL),
+        "labels": apart([method.name for method in methods], NAME),
         "roots": [_folder(root) for root in roots],
         "subjects": [
             {

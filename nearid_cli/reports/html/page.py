@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +22,6 @@ from nearid_cli.reports.blocks import Block, Document, Topic
 from nearid_cli.reports.gate import outcome, status
 from nearid_cli.reports.ground import apart, ground
 from nearid_cli.reports.html import plots, sections, tables
-from nearid_cli.reports.html.blocks import Section
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.html.svg import LEAST_SPAN
@@ -42,7 +42,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         pictures: of the files that `page_files` named, embedded or served.
     """
     told = story(document.result)
-    gate = document.judged and document.judged.result
+    result, gate = told.result, document.judged and document.judged.result
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
@@ -54,23 +54,27 @@ def to_html(document: Document, pictures: Gallery) -> str:
             found += macros.folded(one.folded, content) if one.folded else content
         return found
 
-    colours = {method.name: plots.colour(place) for place, method in enumerate(told.result.methods)}
+    colours = {method.name: plots.colour(place) for place, method in enumerate(result.methods)}
     macros: Any = environment().get_template("blocks.html").make_module({"blocks": shown, "colours": colours})
     page = environment().get_template("page.html")
     return page.render(
-        policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
-        kicker=_kicker(document.content.title, told.result),
+        result=result,
+        ground=ground(result) if apart(result) else "",
+        least_span=LEAST_SPAN,
+        command=document.content.title,
+        images=sum(len(method.result.images) for method in result.methods),
+        subjects=len(subjects_of(result.methods)),
         heading=told.heading,
         lead=told.lead,
         gate=gate and {"line": outcome(gate), "status": status(gate)},
-        parts=list(_sections(document, told.result)),
+        parts=_parts(document, result),
         macros=macros,
         blocks=shown,
-        note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(told.result.methods)}.",
+        note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result.methods)}.",
         made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
-        data=page_data(told.result, pictures),
+        data=page_data(result, pictures),
     )
 
 
@@ -90,7 +94,9 @@ def environment() -> Environment:
     made.globals |= {"LEGEND": tables.LEGEND, "Mark": Mark}
     made.filters |= {
         "colour": plots.colour,
+        "count": count,
         "cut": cut,
+        "digest": _digest,
         "is_wordy": tables.is_wordy,
         "labels": tables.labels,
         "parts": tables.parts,
@@ -104,89 +110,30 @@ def _about(document: Document, topic: Topic) -> list[Block]:
     return sorted(found, key=lambda one: bool(one.folded))
 
 
-def _sections(document: Document, result: CompareResult) -> Iterator[Section]:
-    """Every part above the pictures."""
-    methods = result.methods
-    metrics = [metric.name for metric in result.metrics]
+def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:
+    """What the page shows above the pictures, by the ids of its parts: plots, then what the document says."""
+    methods, metrics = result.methods, [metric.name for metric in result.metrics]
+    parts: dict[str, list[Block]] = {}
     if document.judged:
-        verdicts = _about(document.judged, Topic.SCORES)
-        yield Section("gate", "Gate", "Every rule of the gate with what it found.", verdicts)
-    about = _SCORES
-    if len(methods) > 1:
-        over = f", over the {ground(result)}" if apart(result) else ""
-        about += f" Best method by {metrics[0]} first{over}, {_ORDER}."
-    found = [sections.scores(result, metrics), *_about(document, Topic.SCORES)]
-    yield Section("scores", "Scores", about, found)
+        parts["gate"] = _about(document.judged, Topic.SCORES)
+    parts["scores"] = [sections.scores(result, metrics), *_about(document, Topic.SCORES)]
     if result.comparisons:
-        found = [sections.differences(result, metrics), *_about(document, Topic.DIFFERENCES)]
-        yield Section("differences", f"Differences from {result.baseline}", _DIFFERENCES, found)
-    subjects = subjects_of(methods)
-    if subjects:
-        found = [sections.subject_heatmaps(methods, subjects, metrics), *_about(document, Topic.SUBJECTS)]
-        about = f"Mean scores, best subject by {metrics[0]} first; equal ones in their natural order."
-        yield Section("subjects", "Subjects", about, found)
+        parts["differences"] = [sections.differences(result, metrics), *_about(document, Topic.DIFFERENCES)]
+    if subjects := subjects_of(methods):
+        heatmaps = sections.subject_heatmaps(methods, subjects, metrics)
+        parts["subjects"] = [heatmaps, *_about(document, Topic.SUBJECTS)]
     if any(method.result.images for method in methods):
-        found = [*sections.distributions(methods, metrics)]
-        yield Section("distributions", "Distributions", _DISTRIBUTIONS, found)
+        parts["distributions"] = [*sections.distributions(methods, metrics)]
         if len(metrics) > 1:
-            found = [sections.scatters(methods, metrics), *_about(document, Topic.AGREEMENT)]
-            yield Section("agreement", "Do the metrics agree?", _AGREEMENT, found)
-
-
-_SCORES = (
-    "A dot is the mean over subjects, its line the 95 % interval. The grey band runs from the floor (how alike "
-    "strangers are) to the ceiling (how alike the references of a subject are among themselves). No axis and no "
-    f"scale of colours covers less than {LEAST_SPAN}, so that noise does not look like a difference."
-)
-_ORDER = "those that copy references last, equal ones in the order given"
-_DIFFERENCES = (
-    "Above 0 a method is better than the baseline on the same subjects; what the true difference may be is where its "
-    "interval runs. A comparison of so many subjects shows a true difference as large as the ends of the grey band in "
-    "four cases of five, and a smaller one less often."
-)
-_DISTRIBUTIONS = (
-    "Where the generations lie; the marks are floor and ceiling. Heights compare within a row only."
-)
-_AGREEMENT = (
-    "A point is a generation. Copies aside, the shaded corner holds what a metric puts into its top quarter and the "
-    "first metric into its lowest: most often the right scene around the wrong object."
-)
-
-
-def _kicker(command: str, result: CompareResult) -> str:
-    """What was looked at, above the title."""
-    names = [method.name for method in result.methods]
-    images = sum(len(method.result.images) for method in result.methods)
-    subjects = len(subjects_of(result.methods))
-    return " · ".join(
-        [
-            command,
-            ", ".join(names) if len(names) <= 4 else f"{len(names)} methods",
-            count(images, "generation"),
-            count(subjects, "subject"),
-            result.created[:10],
-        ]
-    )
+            parts["agreement"] = [sections.scatters(methods, metrics), *_about(document, Topic.AGREEMENT)]
+    return parts
 
 
 def _text(name: str) -> str:
     """A file beside this one as it is."""
-    loader = environment().loader
-    assert loader is not None
-    return loader.get_source(environment(), name)[0]
+    return resources.files("nearid_cli.reports.html").joinpath(name).read_text("utf-8")
 
 
-def _policy(style: str, script: str) -> str:
-    allowed = {
-        "default-src": "'none'",
-        "style-src": _hash(style),
-        "script-src": _hash(script),
-        "img-src": "'self' data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{kind} {source}" for kind, source in allowed.items())
-
-
-def _hash(text: str) -> str:
+def _digest(text: str) -> str:
+    """By which a content security policy allows a text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -91,14 +91,22 @@ def without_each(x: npt.ArrayLike, y: npt.ArrayLike, units: npt.NDArray[np.intp]
     """
     a, b = standardised(np.asarray(x, dtype=np.float64)), standardised(np.asarray(y, dtype=np.float64))
     columns = (np.ones(len(a)), a, b, a * a, b * b, a * b)
-    n, of_a, of_b, squares_a, squares_b, products = (
-        column.sum() - np.bincount(units, column, number) for column in columns
-    )
+    return np.nan_to_num(of_sums(*(column.sum() - np.bincount(units, column, number) for column in columns)))
+
+
+def of_sums(
+    n: Floats, a: Floats, b: Floats, squares_a: Floats, squares_b: Floats, products: Floats
+) -> Floats:
+    """Pearson's correlations from sums over things: how many these are, and of a, b, a^2, b^2 and a b; all [k].
+
+    Returns:
+        Float64 array [k]; NaN where values do not vary, or hardly beside a variance of 1.
+    """
     n = np.maximum(n, 1.0)
-    spread_a, spread_b = squares_a - of_a**2 / n, squares_b - of_b**2 / n
+    spread_a, spread_b = squares_a - a**2 / n, squares_b - b**2 / n
     exists = (spread_a > _SAME * n) & (spread_b > _SAME * n)
     scale = np.sqrt(np.where(exists, spread_a * spread_b, 1.0))
-    return np.where(exists, np.clip((products - of_a * of_b / n) / scale, -1.0, 1.0), 0.0)
+    return np.where(exists, np.clip((products - a * b / n) / scale, -1.0, 1.0), np.nan)
 
 
 def stand_ins(value: float, without: Sequence[Floats]) -> Floats:

@@ -19,6 +19,7 @@ from nearid_cli.metrics.correlations import (
     correlation_interval,
     fisher_mean,
     fisher_z,
+    of_sums,
     pearson,
     stand_ins,
     standardised,
@@ -134,8 +135,9 @@ def interval(one: LeftOut | None) -> Interval | None:
 
 @dataclass(frozen=True)
 class DeltaTest:
-    """The difference of two Fisher-z means: its 95 % interval, and the p of the test that belongs to it."""
+    """The difference of two Fisher-z means, its 95 % interval, and the p of the test that belongs to it."""
 
+    delta: float
     ci95: Interval | None
     p: float
 
@@ -149,13 +151,13 @@ def delta_test(first: LeftOut, second: LeftOut) -> DeltaTest:
     Returns:
         p is 1, and there is no interval, where a category has fewer than 3 subjects.
     """
-    if min(map(len, first.without)) < MIN_UNITS:
-        return DeltaTest(None, 1.0)
     delta = math.tanh(first.z) - math.tanh(second.z)
+    if min(map(len, first.without)) < MIN_UNITS:
+        return DeltaTest(delta, None, 1.0)
     without = [np.tanh(a) - np.tanh(b) for a, b in zip(first.without, second.without, strict=True)]
     values = stand_ins(delta, without)
     ends = mean_interval(values)
-    return DeltaTest(ends and (max(-2.0, ends[0]), min(2.0, ends[1])), studentised_test(values))
+    return DeltaTest(delta, ends and (max(-2.0, ends[0]), min(2.0, ends[1])), studentised_test(values))
 
 
 def swap_test(first: Sequence[Category], second: Sequence[Category]) -> SignFlip:
@@ -211,23 +213,17 @@ def _sums(rated: Rated, subjects: int) -> Floats:
 
 def _mean_correlation(methods: Sequence[Floats]) -> Floats:
     """Fisher-z mean over methods of the mean correlation with the raters, [B], from sums [B, 3 + 3 K] of each."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlations = [_correlation(sums) for sums in methods]
-    z = fisher_z(correlations, CLIP)
+    z = fisher_z([_correlation(*sums.T) for sums in methods], CLIP)
     exists = np.isfinite(z)
     with np.errstate(invalid="ignore"):
         mean = np.where(exists, z, 0.0).sum(axis=0) / exists.sum(axis=0)
     return np.asarray(np.tanh(mean))
 
 
-def _correlation(sums: Floats) -> Floats:
-    number, scores, squares = sums[:, 0], sums[:, 1], sums[:, 2]
-    of_raters = []
-    for first in range(3, sums.shape[1], 3):
-        ratings, rating_squares, products = sums[:, first : first + 3].T
-        spreads = [squares - scores**2 / number, rating_squares - ratings**2 / number]
-        r = (products - ratings * scores / number) / np.sqrt(spreads[0] * spreads[1])
-        exists = (spreads[0] > _SAME * number) & (spreads[1] > _SAME * number)
-        of_raters.append(np.where(exists, np.clip(r, -1, 1), np.nan))
-    mean: Floats = np.mean(of_raters, axis=0)
-    return mean
+def _correlation(number: Floats, scores: Floats, squares: Floats, *raters: Floats) -> Floats:
+    """The mean over raters, each of whom has three of the sums."""
+    of_raters = [
+        of_sums(number, ratings, scores, rating_squares, squares, products)
+        for ratings, rating_squares, products in zip(raters[::3], raters[1::3], raters[2::3], strict=True)
+    ]
+    return np.asarray(np.mean(of_raters, axis=0))

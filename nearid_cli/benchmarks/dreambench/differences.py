@@ -14,7 +14,6 @@ from nearid_cli.metrics.human import (
     Category,
     Rated,
     delta_test,
-    fisher_z_mean,
     left_out,
     swap_test,
 )
@@ -60,7 +59,7 @@ def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: Rating
             category=category,
             items=sum(len(rated.scores) for block in a for rated in block.methods),
             subjects=sum(block.subjects for block in a),
-            delta=_mean(a) - _mean(b),
+            delta=delta.delta,
             ci95=delta.ci95,
             p=swaps.p,
             p_studentised=delta.p,
@@ -90,14 +89,3 @@ def _both_defined(first: Category, second: Category) -> tuple[Category, Category
 
 def _groups(rated: Rated) -> list[float | None]:
     return [pearson(ratings, rated.scores) for ratings in rated.ratings]
-
-
-def _mean(blocks: Sequence[Category]) -> float:
-    """The Fisher-z mean over categories of those over methods; all correlations exist here."""
-    of_categories = []
-    for block in blocks:
-        means = [[r for r in _groups(rated) if r is not None] for rated in block.methods]
-        of_categories.append(fisher_z_mean([sum(groups) / len(groups) for groups in means]))
-    mean = fisher_z_mean(of_categories)
-    assert mean is not None
-    return mean

@@ -10,6 +10,7 @@ import numpy as np
 from nearid_cli.benchmarks.dreambench.ratings import RatingSet, category_of, in_order, subject_of
 from nearid_cli.benchmarks.dreambench.result import Unjoined
 from nearid_cli.metrics.human import Category, Rated
+from nearid_cli.reports.figures import some
 from nearid_cli.text import count, printable
 
 _NAMED = 20  # items of one method named in a message
@@ -105,9 +106,4 @@ def _lacking(
 
 def _line(one: Unjoined) -> str:
     where = f"not in {printable(one.lacking)}: {printable(one.method)}"
-    if not one.items:
-        return where
-    named = ", ".join(map(printable, one.items[:_NAMED]))
-    rest = len(one.items) - _NAMED
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return f"{where}, {count(len(one.items), 'item')}: {named}{more}"
+    return f"{where}, {count(len(one.items), 'item')}: {some(one.items, _NAMED)}" if one.items else where

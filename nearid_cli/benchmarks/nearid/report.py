@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables import report as of_tables
+from nearid_cli.reports.figures import some
 from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import COUNT, SCORE, Column, Kind, Table, named
 from nearid_cli.text import count
@@ -32,11 +33,8 @@ def report(result: NearidBenchResult) -> Report:
 
 
 def _skipped(result: NearidBenchResult) -> list[str]:
-    if not result.skipped:
-        return []
-    first = result.skipped[0]
-    more = f" and {len(result.skipped) - 1:,} more" if len(result.skipped) > 1 else ""
-    return [f"{count(len(result.skipped), 'picture')} left out: {first.path} ({first.reason}){more}"]
+    skipped = [f"{one.path} ({one.reason})" for one in result.skipped]
+    return [f"{count(len(skipped), 'picture')} left out: {some(skipped, 1)}"] if skipped else []
 
 
 def _similarities(result: NearidBenchResult) -> Table:

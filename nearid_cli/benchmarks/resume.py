@@ -1,7 +1,7 @@
-"""Which similarities need not be computed again: a small record beside each file says what was asked for.
+"""Files of similarities: their names, and which need not be computed again.
 
-A record is trusted when it was made for exactly the same request, the file is still the one that it describes, and its
-twin in Parquet is there.
+A small record beside each file says what was asked for. It is trusted when it was made for exactly the same request,
+the file is still the one that it describes, and its twin in Parquet is there.
 Reading records needs neither torch nor `datasets`.
 """
 
@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
-from nearid_cli.errors import BadImage, InputError
+from nearid_cli.encoders.registry import SHIPPED, MetricRequest
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.files import digest_file, replace_file
 from nearid_cli.text import printable
 
+_LONGEST_NAME = 240  # bytes; file systems take 255, and the record beside the file has a longer name
 _SCHEMA = "nearid.bench.nearid.record/1"
 
 Request = dict[str, Any]
@@ -38,6 +42,52 @@ class Record:
     request: Request
     rows: int
     skipped: tuple[BadImage, ...]
+
+
+def file_names(
+    requests: Sequence[MetricRequest], specs: Sequence[EncoderSpec], name_of: Callable[[str], str]
+) -> dict[str, str]:
+    """The name of each metric's file.
+
+    Args:
+        requests: the metrics as they were asked for.
+        specs: the metrics as they were found, in the same order.
+        name_of: makes a file's name of what tells the metric from others, see `checkpoint_tag`.
+
+    Raises:
+        UsageError: two metrics would write one file, or a file's name would be too long.
+    """
+    names: dict[str, str] = {}
+    for request, spec in zip(requests, specs, strict=True):
+        name = name_of(checkpoint_tag(request, spec))
+        if other := next((metric for metric, taken in names.items() if taken == name), None):
+            raise UsageError(
+                f"the metrics {printable(other)} and {printable(spec.name)} are one checkpoint "
+                "and would write one file; leave one out"
+            )
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            raise UsageError(
+                f"metric {printable(spec.name)}: {printable(name)} is too long for the name of a file; "
+                "run from a folder nearer to the checkpoint, or link it there"
+            )
+        names[spec.name] = name
+    return names
+
+
+def checkpoint_tag(request: MetricRequest, spec: EncoderSpec) -> str:
+    """What tells a metric's files from those of others.
+
+    The checkpoint, and what it leaves open: a revision that was asked for, and a readout that is not the architecture's
+    own, which the published code knows nothing of.
+    """
+    if request.checkpoint in ("", SHIPPED) or spec.folder is None:
+        return request.checkpoint.rpartition(":")[2] or request.name
+    from nearid_cli.encoders.files import read_files
+
+    revision = f"@{request.revision}" if request.revision else ""
+    own = read_files(spec.folder, weights=False).readouts[0]
+    readout = "" if spec.readout == own else f"+{spec.readout}"
+    return f"{request.place}{revision}{readout}"
 
 
 def data_identity(source: str) -> str | None:

@@ -18,8 +18,7 @@ from PIL import Image
 import nearid_cli
 from nearid_cli.benchmarks import contents
 from nearid_cli.benchmarks.nearid import bench as nearid_bench
-from nearid_cli.benchmarks.nearid.bench import bench_nearid
-from nearid_cli.benchmarks.nearid.job import NearidJob
+from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.images.decode import Decoded

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearid_cli.benchmarks.nearid.bench import bench_nearid
-from nearid_cli.benchmarks.nearid.job import NearidJob
+from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
 from nearid_cli.cli.app import main
 from nearid_cli.evaluate.score import score
 from nearid_cli.metrics.margins import success

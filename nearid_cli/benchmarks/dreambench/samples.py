@@ -55,7 +55,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class FoundPairs:
     """The pairs of each method, and the names (`method: picture`) that only one side has."""
 
     methods: Mapping[str, Sequence[Pair]]
@@ -89,7 +89,7 @@ def method_of(folder: str) -> str:
     return _FOLDERS[match[1]] if match else folder
 
 
-def find_samples(root: Path) -> Pairs:
+def find_samples(root: Path) -> FoundPairs:
     """The pairs of all methods in a folder of samples, or of one method, given its own folder.
 
     Raises:
@@ -137,11 +137,11 @@ def find_samples(root: Path) -> Pairs:
         )
     pairs = sum(map(len, methods.values()))
     logger.info("samples: %s, %s of pictures", count(len(methods), "method"), count(pairs, "pair"))
-    return Pairs(methods, [printable(line) for line in unpaired])
+    return FoundPairs(methods, [printable(line) for line in unpaired])
 
 
 def score_samples(
-    samples: Pairs, requests: Sequence[MetricRequest], options: Options, *, skip_bad: bool = False
+    samples: FoundPairs, requests: Sequence[MetricRequest], options: Options, *, skip_bad: bool = False
 ) -> Scored:
     """Score every pair by every metric, embedding each picture once, through the cache.
 

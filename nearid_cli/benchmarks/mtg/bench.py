@@ -30,7 +30,7 @@ from nearid_cli.benchmarks.mtg.samples import (
     stored_pictures,
     write_part_similarities,
 )
-from nearid_cli.benchmarks.naming import file_names
+from nearid_cli.benchmarks.nearid import slots
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
@@ -51,7 +51,6 @@ MASKS = ("none", "object")
 FOLDER = "MTG-Dataset"
 """Where the published code puts its files of similarities."""
 
-PROTOCOL = "cosine of two embeddings in float64"
 _VARIANTS = {"none": "image", "object": "foreground"}  # as the published files are named
 _VERSION = 1  # of what a request means; raise it when the same request would give other similarities
 
@@ -111,7 +110,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     specs = find_encoders(requests, options)
     rows = job.chosen_split if job.rows is None else job.rows.stem
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
-    names = file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
+    names = resume.file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
     made: dict[str, _Made] = {}
     if folder is not None and not options.verify_content:
         for spec in specs:
@@ -235,7 +234,7 @@ def _result(
             zero_oracles=int((first.oracles == 0).sum()),
             negative_oracles=int((first.oracles < 0).sum()),
         ),
-        metrics=tuple(describe(spec, PROTOCOL) for spec in specs),
+        metrics=tuple(describe(spec, slots.PROTOCOL) for spec in specs),
         scores={
             spec.name: part_level(made[spec.name].table.similarities, made[spec.name].table.oracles)
             for spec in specs

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,28 +21,85 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.benchmarks.nearid.job import NearidJob, folder_name, names_of_files, request_of
+from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks.masks import MASKS
+from nearid_cli.benchmarks.nearid import slots
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult, NearidInputs, SourceSimilarities
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
 from nearid_cli.benchmarks.tables.groups import source_tag
-from nearid_cli.benchmarks.tables.similarities import read_similarities, write_similarities
+from nearid_cli.benchmarks.tables.similarities import MODES, file_name, read_similarities, write_similarities
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.errors import BadImagesError, InputError
+from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
 from nearid_cli.options import Options
 from nearid_cli.results import Skipped
 from nearid_cli.results.base import this_tool, timestamp
-from nearid_cli.text import count
+from nearid_cli.text import count, printable, unknown
 
 if TYPE_CHECKING:
     from nearid_cli.nearid_data import Identities
 
 logger = logging.getLogger(__name__)
 
-PROTOCOL = "cosine of two embeddings in float64"
+_VERSION = 1  # of what a request means; raise it when the same request would give other similarities
+
+
+@dataclass(frozen=True)
+class NearidJob:
+    """What to compute.
+
+    Attributes:
+        positives: the data set with the views, a source for `nearid_data.open_source`.
+        distractors: the data sets with their distractors; may be none in mode `positives`.
+        rows: a JSON list of the rows to take; None for all.
+        split: which split of all data sets.
+        mode: one of `MODES`.
+        masks: one of `MASKS`.
+        max_samples: take only so many of the rows, the first; None for all.
+        compact_slots: number the pictures of a sample without gaps, as the published code does.
+        skip_bad: go on without pictures that cannot be read.
+    """
+
+    positives: str
+    distractors: tuple[str, ...] = ()
+    rows: Path | None = None
+    split: str = "train"
+    mode: str = "full"
+    masks: str = "none"
+    max_samples: int | None = None
+    compact_slots: bool = False
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise UsageError(unknown("mode", self.mode, MODES))
+        if self.masks not in MASKS:
+            raise UsageError(unknown("masks", self.masks, MASKS))
+        if self.crossed and not self.distractors:
+            raise UsageError(
+                f"mode {self.mode} compares views with distractors: add --distractors, or --mode positives"
+            )
+        tags: dict[str, list[str]] = {}
+        for source in self.distractors:
+            tags.setdefault(source_tag(folder_name(source)), []).append(source)
+        if twice := {tag: sources for tag, sources in tags.items() if len(sources) > 1}:
+            raise UsageError(
+                "every --distractors needs a source of its own; these are counted as one",
+                [f"{tag}: {', '.join(map(printable, sources))}" for tag, sources in twice.items()],
+            )
+
+    @property
+    def crossed(self) -> bool:
+        """Whether views are compared with distractors."""
+        return self.mode != "positives"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The data sets after which the folders of similarities are named."""
+        return self.distractors or (self.positives,)
 
 
 @dataclass(frozen=True)
@@ -93,7 +151,7 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
             max_samples=job.max_samples,
             compact_slots=job.compact_slots,
         ),
-        metrics=tuple(describe(spec, PROTOCOL) for spec in specs),
+        metrics=tuple(describe(spec, slots.PROTOCOL) for spec in specs),
         skipped=tuple(
             Skipped(bad.path, bad.reason)
             for bad in dict.fromkeys(bad for record in files.values() for bad in record.skipped)
@@ -116,7 +174,7 @@ def similarity_files(
     """
     requests = requested(options)
     specs = find_encoders(requests, options)
-    names = names_of_files(job, requests, specs)
+    names = _names(job, requests, specs)
     files = [
         SourceFile(source, spec, output / folder_name(source) / names[spec.name])
         for source in job.sources
@@ -124,7 +182,7 @@ def similarity_files(
     ]
     records: dict[SourceFile, Record] = {}
     for file in files:
-        request = request_of(job, file.source, file.spec, options)
+        request = _request(job, file.source, file.spec, options)
         # Records go by sizes and times of the data's files, which `verify_content` does not trust.
         record = None if options.verify_content else recorded(file.path, request, job.skip_bad)
         if record is not None:
@@ -135,6 +193,49 @@ def similarity_files(
         lacking = [request for request in requests if request.name in metrics]
         records |= _make(job, missing, lacking, options)
     return specs, {file: records[file] for file in files}
+
+
+def folder_name(source: str) -> str:
+    """The name of the folder for a source: that of its data set.
+
+    >>> [folder_name(source) for source in ("Aleksandar/NearID-Flux", "data/NearID-Qwen/", "x/NearID-SDXL.parquet")]
+    ['NearID-Flux', 'NearID-Qwen', 'NearID-SDXL']
+    """
+    return os.path.basename(os.path.abspath(os.path.expanduser(source))).removesuffix(".parquet")  # noqa: PTH100, PTH111, PTH119
+
+
+def _request(job: NearidJob, source: str, spec: EncoderSpec, options: Options) -> resume.Request:
+    """What decides the similarities of a source by a metric.
+
+    Raises:
+        InputError: the list of rows cannot be read.
+    """
+    data = [job.positives, source] if job.distractors else [job.positives]
+    return {
+        "version": _VERSION,
+        "metric": spec.fingerprint,
+        "data": [resume.data_identity(name) for name in data],
+        "split": job.split,
+        "rows": None if job.rows is None else resume.digest_rows(job.rows),
+        "max_samples": job.max_samples,
+        "mode": job.mode,
+        "masks": job.masks,
+        "compact_slots": job.compact_slots,
+        "max_pixels": options.max_pixels,
+    }
+
+
+def _names(job: NearidJob, requests: Sequence[MetricRequest], specs: Sequence[EncoderSpec]) -> dict[str, str]:
+    """The name of each metric's file, the same for every source.
+
+    Raises:
+        UsageError: two metrics would write one file, or a file's name would be too long.
+    """
+    variant = "image" if job.masks == "none" else job.masks
+    rows = job.split if job.rows is None else job.rows.stem
+    return resume.file_names(
+        requests, specs, lambda tag: file_name("", variant, rows, job.max_samples, job.mode, tag)
+    )
 
 
 def _make(
@@ -148,7 +249,7 @@ def _make(
     sources = list(dict.fromkeys(file.source for file in files))
     pictures = ChosenRows(_open(job, sources), job.crossed, job.masks)
     # Told again, because the commit of a data set of the Hub is known only now.
-    asked = {file: request_of(job, file.source, file.spec, options) for file in files}
+    asked = {file: _request(job, file.source, file.spec, options) for file in files}
     samples = {source: pictures.samples(position) for position, source in enumerate(sources)}
     every = list(dict.fromkeys(picture for chosen in samples.values() for picture in chosen.pictures()))
     embedded = embed_pictures(every, requests, options)

@@ -11,6 +11,7 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 """[N, 3], for each sample and slot the row of its embedding; -1 where the slot is empty."""
 
+PROTOCOL = "cosine of two embeddings in float64"
 _ROWS_AT_ONCE = 512  # so that memory holds few embeddings in float64
 
 

@@ -15,8 +15,7 @@ from nearid_cli.benchmarks.dreambench.bench import evaluate, score_dreambench
 from nearid_cli.benchmarks.dreambench.report import write as write_dreambench
 from nearid_cli.benchmarks.mtg.bench import DATA as MTG_DATA
 from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
-from nearid_cli.benchmarks.nearid.bench import bench_nearid
-from nearid_cli.benchmarks.nearid.job import NearidJob
+from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import data_identity
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published

@@ -48,8 +48,7 @@ def run(
 
     Reports SSR and PA by source, by category, and pooled as in Table 1 of the paper.
     """
-    from nearid_cli.benchmarks.nearid.bench import bench_nearid
-    from nearid_cli.benchmarks.nearid.job import NearidJob
+    from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
     from nearid_cli.benchmarks.nearid.report import report
 
     folder, files = folder_and_files(output)

@@ -78,6 +78,7 @@ class Report:
         yield Panel(
             replace(
                 table,
+                caption="",
                 columns=tuple(columns),
                 notes=(f"-: {self.missing}",) if gaps else (),
                 whole=True,

@@ -125,6 +125,12 @@ def test_a_file_in_every_format(nearid: Nearid, root: Path, tmp_path: Path) -> N
     assert page.startswith("# NearID-Bench\n\nNearID-Bench in percent, ")
     assert "\n## Findings\n\n- all without flux\\_1024, " in page
     assert all(f"\n| {place} | " in page for place in ("pool", "source"))
+    html = (tmp_path / "report.html").read_text()
+    assert html.startswith("<!doctype html>")
+    assert "<h1>NearID-Bench</h1>" in html
+    assert all(f'<th scope="col">{place}</th>' in html for place in ("pool", "source"))
+    assert "<li>all without flux_1024, " in html
+    assert "<script" not in html
     parquet = pq.read_table(tmp_path / "report.parquet")
     assert parquet.column_names == (tmp_path / "report.csv").read_text().splitlines()[0].split(",")
     assert json.loads(parquet.schema.metadata[b"nearid"])["schema"] == "nearid.bench.tables/2"
@@ -135,8 +141,9 @@ def test_a_file_in_every_format(nearid: Nearid, root: Path, tmp_path: Path) -> N
     [
         (["a", "b"], "several folders for one report: a, b; give one"),
         (
-            ["a.html"],
-            "cannot write a.html: it has the extension .html; known: .json, .csv, .parquet, .md, .tex",
+            ["a.jsonl"],
+            "cannot write a.jsonl: it has the extension .jsonl; "
+            "known: .json, .csv, .parquet, .md, .tex, .html",
         ),
         (["a.md", "a.md"], "the output a.md is named twice; give each output its own file"),
     ],

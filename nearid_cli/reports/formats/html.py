@@ -7,14 +7,16 @@ from nearid_cli.reports.formats.base import Format
 
 
 class Html(Format):
-    """The document with plots and pictures."""
+    """The document with plots and pictures where it has some."""
 
     extension = ".html"
-    holds = ("score", "compare")
+    holds = ("score", "compare", "benchmark")
     place = 7
 
     def render(self, document: Document) -> str:
         """The page with as many pictures as the document asks for."""
-        from nearid_cli.reports.html import embed, page_files, to_html
+        from nearid_cli.reports.html import embed, page_files, plain_html, to_html
 
+        if document.kind == "benchmark":
+            return plain_html(document)
         return to_html(document, embed(page_files(document.result), document.thumbnails, document.progress))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -46,16 +46,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
-    def shown(blocks: Iterable[Block]) -> Markup:
-        """Blocks as HTML: each by the macro of its class's name."""
-        found = Markup()
-        for one in blocks:
-            content = getattr(macros, type(one).__name__.lower())(one)
-            found += macros.folded(one.folded, content) if one.folded else content
-        return found
-
-    colours = {method.name: plots.colour(place) for place, method in enumerate(result.methods)}
-    macros: Any = environment().get_template("blocks.html").make_module({"blocks": shown, "colours": colours})
+    macros, shown = _pieces({method.name: plots.colour(place) for place, method in enumerate(result.methods)})
     page = environment().get_template("page.html")
     return page.render(
         style=Markup(style),
@@ -76,6 +67,38 @@ def to_html(document: Document, pictures: Gallery) -> str:
         made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
         data=page_data(result, pictures),
     )
+
+
+def plain_html(document: Document) -> str:
+    """A document that has no pictures and no plots as a page: its blocks, what folds away last."""
+    blocks = [one for one in document.content.blocks if one.where != "terminal"]
+    return (
+        environment()
+        .get_template("plain.html")
+        .render(
+            style=Markup(_text("style.css") + _text("print.css")),
+            title=document.content.title,
+            content=_pieces({})[1](sorted(blocks, key=lambda one: bool(one.folded))),
+        )
+    )
+
+
+def _pieces(colours: Mapping[str, str]) -> tuple[Any, Callable[[Iterable[Block]], Markup]]:
+    """The macros of `blocks.html`, and what makes HTML of blocks: each by the macro of its class's name.
+
+    Args:
+        colours: of the methods.
+    """
+
+    def shown(blocks: Iterable[Block]) -> Markup:
+        found = Markup()
+        for one in blocks:
+            content = getattr(macros, type(one).__name__.lower())(one)
+            found += macros.folded(one.folded, content) if one.folded else content
+        return found
+
+    macros: Any = environment().get_template("blocks.html").make_module({"blocks": shown, "colours": colours})
+    return macros, shown
 
 
 @functools.cache

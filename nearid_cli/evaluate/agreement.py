@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.agreement import MIN_RANKED, kendall, most_apart, rank_shares, spearman
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.results import Agreement, Disagreement, Image, Method
 
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from nearid_cli.evaluate.agreement import agreements, disagreements
 from nearid_cli.evaluate.common import Ground, common_ground, common_scores, remarks
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import among_all_pairs, comparisons, judged
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.results import CompareResult, Comparison, Method, Methods, ScoreResult
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import storable

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]

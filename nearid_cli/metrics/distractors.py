@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nearid_cli.metrics.margins import Success, success_of_counts
 from nearid_cli.metrics.proportions import mean_share_interval
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION, unit_vectors
 from nearid_cli.metrics.units import Units
 
 Floats = npt.NDArray[np.float64]
@@ -83,7 +83,7 @@ def distractor_scores(
     >>> found.margins.round(2).tolist(), found.in_context.pa, found.all_pairs.pa
     ([-0.02], 0.5, 0.5)
     """
-    references, generations, distractors = map(_units, (references, generations, distractors))
+    references, generations, distractors = map(unit_vectors, (references, generations, distractors))
     subjects = int(reference_subjects.max()) + 1
     margins = np.full(len(generations), np.nan)
     in_context, all_pairs = _Trials(subjects), _Trials(subjects)
@@ -140,9 +140,3 @@ class _Trials:
     def success(self) -> Success:
         tried = self._trials.sum()
         return success_of_counts(self._won, self._trials, self._total / tried if tried else None)
-
-
-def _units(rows: Rows) -> Floats:
-    units = rows.astype(np.float64)
-    units /= np.sqrt(np.einsum("nd,nd->n", units, units))[:, None]
-    return units

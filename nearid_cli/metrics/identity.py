@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from nearid_cli.metrics.intervals import mean_intervals
 from nearid_cli.metrics.proportions import mean_share_interval
-from nearid_cli.metrics.resolution import RESOLUTION
 from nearid_cli.metrics.retention import ceiling_errors, retention, room_errors
+from nearid_cli.metrics.similarity import RESOLUTION, lengths, unit_vectors
 from nearid_cli.metrics.units import Units
 
 Floats = npt.NDArray[np.float64]
@@ -210,8 +210,7 @@ def _reference_sets(
     references: npt.NDArray[np.floating], subjects: npt.NDArray[np.integer], sizes: Integers
 ) -> _References:
     """With u the unit vectors of a subject, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2."""
-    units = references[np.argsort(subjects, kind="stable")].astype(np.float64)
-    units /= _norms("references", units)[:, None]
+    units = unit_vectors(references[np.argsort(subjects, kind="stable")], "references")
     starts = np.cumsum(sizes) - sizes
     sums = np.add.reduceat(units, starts, axis=0)
     closeness = np.einsum("rd,rd->r", units, np.repeat(sums, sizes, axis=0)) - 1
@@ -242,7 +241,7 @@ def _similarities(
         subject = own_subject[rows]
         block = buffer[: len(subject)]
         block[:] = generations[rows]
-        norms = _norms("generations", block)
+        norms = lengths("generations", block)
         similarity = block @ sets.centres.T
         similarity /= norms[:, None]
         diagonal = np.arange(len(subject)), subject
@@ -263,18 +262,6 @@ def _similarities(
 def _mean_of_known(values: Floats) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _norms(name: str, rows: Floats) -> Floats:
-    """Lengths [n] of the rows; a row that has no direction is an error."""
-    norms: Floats = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    if bad.size:
-        raise ValueError(
-            f"Expected argument `{name}` to have finite rows other than zero "
-            f"but got {bad.size} of norm {norms[bad[0]]}"
-        )
-    return norms
 
 
 def _check_embeddings(name: str, array: npt.NDArray[np.floating]) -> None:

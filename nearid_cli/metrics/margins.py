@@ -22,7 +22,7 @@ from nearid_cli.metrics.intervals import MIN_UNITS, Interval, mean_interval
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.metrics.proportions import share_interval
 from nearid_cli.metrics.quantiles import t_quantile, t_tails
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION, lengths
 from nearid_cli.metrics.units import contributions
 
 Floats = npt.NDArray[np.float64]
@@ -431,14 +431,7 @@ def _median_interval(values: Floats, median: float, samples: Integers) -> Interv
 def _unit_vectors(name: str, embeddings: npt.NDArray[np.floating], there: Booleans) -> Floats:
     """The embeddings scaled to length 1, zero where they are absent."""
     units = np.where(there[..., None], embeddings, 0.0).astype(np.float64)
-    norms = np.sqrt(np.einsum("nsd,nsd->ns", units, units))
-    bad = there & ~(np.isfinite(norms) & (norms > 0))
-    if bad.any():
-        raise ValueError(
-            f"Expected argument `{name}` to have finite embeddings other than zero "
-            f"but got {bad.sum()} of norm {norms[bad][0]}"
-        )
-    units /= np.where(there, norms, 1.0)[..., None]
+    units /= np.where(there, lengths(name, units, there), 1.0)[..., None]
     return units
 
 

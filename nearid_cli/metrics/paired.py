@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import finite_vector
 from nearid_cli.metrics.quantiles import t_quantile
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from nearid_cli.metrics.correlations import correlation_interval, fisher_mean, pearson, without_each
 from nearid_cli.metrics.intervals import Interval
 from nearid_cli.metrics.margins import success
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.intervals import ratio_interval
-from nearid_cli.metrics.resolution import RESOLUTION
+from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.metrics.units import Units
 
 Floats = npt.NDArray[np.float64]

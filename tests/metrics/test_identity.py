@@ -348,11 +348,11 @@ REFERENCES, SUBJECTS = np.eye(3, dtype=np.float32), np.arange(3)
         ((REFERENCES, SUBJECTS // 2, REFERENCES, SUBJECTS), r"but got 3 subjects, and references of 2"),
         (
             (REFERENCES, SUBJECTS, REFERENCES * 0, SUBJECTS),
-            r"`generations` to have finite rows .* but got 3 of norm 0\.0",
+            r"`generations` to have finite embeddings .* but got 3 of norm 0\.0",
         ),
         (
             (REFERENCES * np.float32("nan"), SUBJECTS, REFERENCES, SUBJECTS),
-            r"`references` to have finite rows .* norm nan",
+            r"`references` to have finite embeddings .* norm nan",
         ),
         (
             (REFERENCES, SUBJECTS, np.where(REFERENCES > 0, np.inf, 1.0), SUBJECTS),

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError
@@ -21,6 +20,7 @@ from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, r
 from nearid_cli.layouts.kinds import dreambench_samples
 from nearid_cli.layouts.names import own_name
 from nearid_cli.layouts.walk import walk
+from nearid_cli.metrics.similarity import unit_vectors
 from nearid_cli.options import Options
 from nearid_cli.reports.figures import some
 from nearid_cli.results import Metric, Skipped
@@ -172,7 +172,8 @@ def score_samples(
         raise InputError("no pair of pictures is left that can be read")
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for spec in specs:
-        similarities = _cosines(embedded.matrix(spec.name, sources), embedded.matrix(spec.name, targets))
+        left, right = (unit_vectors(embedded.matrix(spec.name, side)) for side in (sources, targets))
+        similarities = np.einsum("nd,nd->n", left, right)
         own = scores[spec.name] = {method: {} for method in samples.methods}
         for (method, key), similarity in zip(usable, similarities.tolist(), strict=True):
             own[method][key] = 100 * similarity
@@ -182,16 +183,6 @@ def score_samples(
         skipped=tuple(Skipped(image.path, image.reason) for image in embedded.bad),
         without={method: frozenset(keys) for method, keys in without.items()},
     )
-
-
-def _cosines(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Cosines row by row in float64: embeddings in float32 have a length of 1 to seven digits only."""
-    products, left_squares, right_squares = (
-        np.einsum("nd,nd->n", a, b, dtype=np.float64)
-        for a, b in ((left, right), (left, left), (right, right))
-    )
-    cosines: npt.NDArray[np.float64] = products / np.sqrt(left_squares * right_squares)
-    return cosines
 
 
 def _pictures(folder: Path, side: str, twice: list[str]) -> dict[str, Path]:

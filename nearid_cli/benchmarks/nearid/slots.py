@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.margins import PAIRS
+from nearid_cli.metrics.similarity import unit_vectors
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -63,16 +64,10 @@ def _cosines(
     found = np.full((len(left), len(pairs)), np.nan)
     for start in range(0, len(left), _ROWS_AT_ONCE):
         chunk = slice(start, start + _ROWS_AT_ONCE)
-        a, b = _units(embeddings, left[chunk]), _units(embeddings, right[chunk])
+        # What an empty slot holds does not matter.
+        a, b = (unit_vectors(embeddings[places[chunk]]) for places in (left, right))
         for column, (i, j) in enumerate(pairs):
             cosines = np.einsum("nd,nd->n", np.ascontiguousarray(a[:, i]), np.ascontiguousarray(b[:, j]))
             there = (left[chunk, i] >= 0) & (right[chunk, j] >= 0)
             found[chunk, column] = np.where(there, cosines, np.nan)
     return found
-
-
-def _units(embeddings: npt.NDArray[np.float32], places: Places) -> Floats:
-    """Embeddings [n, 3, D] of length 1; what an empty slot holds does not matter."""
-    vectors = embeddings[places].astype(np.float64)
-    vectors /= np.sqrt(np.einsum("nsd,nsd->ns", vectors, vectors))[..., None]
-    return vectors

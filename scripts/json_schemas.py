@@ -86,7 +86,7 @@ CHOICES: dict[str, list[str]] = {
     "Verdict.status": ["passed", "failed", "warned"],
     "Agreement.level": ["methods", "subjects", "images"],
     "Disagreement.level": ["methods", "images"],
-    "Cell.scope": ["group", "source"],
+    "PoolCell.scope": ["group", "source"],
     "RateDifference.number": ["ssr", "pa"],
 }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.report import report
-from nearid_cli.benchmarks.tables.result import Cell, TablesResult
+from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.reports.json_text import to_json
@@ -58,7 +58,7 @@ def put(
 
 def cell(
     result: TablesResult, name: str, scope: str = "group", category: str | None = None, **facts: str
-) -> Cell:
+) -> PoolCell:
     (found,) = [
         cell
         for cell in result.cells
@@ -68,7 +68,7 @@ def cell(
     return found
 
 
-def assert_numbers(found: Cell, rows: Sequence[Row]) -> None:
+def assert_numbers(found: PoolCell, rows: Sequence[Row]) -> None:
     expected = by_definition(rows)
     for number, value in expected.items():
         if value is None:
@@ -128,7 +128,7 @@ def scale(row: Row, vlm: bool) -> Row:
     }
 
 
-def assert_published(found: Cell, rates: tuple[float, float, float]) -> None:
+def assert_published(found: PoolCell, rates: tuple[float, float, float]) -> None:
     if found.outcome.samples == 0:
         assert np.isnan(rates).all()
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables.groups import GROUPS
-from nearid_cli.benchmarks.tables.result import Cell, TablesResult
+from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.reports.figures import some
 from nearid_cli.reports.provenance import about_tool
 from nearid_cli.reports.table import COUNT, RECORD, SCORE, TEXT, Column, Kind, Table, named, share
@@ -82,7 +82,7 @@ def findings(result: TablesResult) -> list[str]:
     return lines
 
 
-def _grouped(result: TablesResult) -> list[Cell]:
+def _grouped(result: TablesResult) -> list[PoolCell]:
     """Groups, and sources that are in none."""
     known = {source for sources in GROUPS.values() for source in sources}
     return [
@@ -92,7 +92,7 @@ def _grouped(result: TablesResult) -> list[Cell]:
     ]
 
 
-def _table(label: str, place: str, cells: Sequence[Cell]) -> Table:
+def _table(label: str, place: str, cells: Sequence[PoolCell]) -> Table:
     """One row a cell."""
 
     def fact(name: str) -> Column:
@@ -123,7 +123,7 @@ def _table(label: str, place: str, cells: Sequence[Cell]) -> Table:
     )
 
 
-def _number(name: str, title: str, kind: Kind, cells: Sequence[Cell]) -> Column:
+def _number(name: str, title: str, kind: Kind, cells: Sequence[PoolCell]) -> Column:
     return Column(
         kind,
         [getattr(cell.outcome, name) for cell in cells],
@@ -136,7 +136,7 @@ def _number(name: str, title: str, kind: Kind, cells: Sequence[Cell]) -> Column:
     )
 
 
-def _title(cell: Cell) -> str:
+def _title(cell: PoolCell) -> str:
     return cell.method if cell.variant == "image" else f"{cell.method} ({cell.variant})"
 
 

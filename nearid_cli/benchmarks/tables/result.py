@@ -13,7 +13,7 @@ from nearid_cli.text import count
 
 
 @dataclass(frozen=True)
-class Cell:
+class PoolCell:
     """One method on one source, or on the sources of a group together.
 
     Attributes:
@@ -90,7 +90,7 @@ class TablesResult(Plain):
     groups: dict[str, tuple[str, ...]]
     uneven: tuple[Uneven, ...]
     differences: tuple[RateDifference, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[PoolCell, ...]
     schema = "nearid.bench.tables/2"
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nearid_cli.benchmarks.differences import RateDifference, compared
 from nearid_cli.benchmarks.tables.finding import SimilarityFile, find_similarities
 from nearid_cli.benchmarks.tables.groups import GROUPS
-from nearid_cli.benchmarks.tables.result import Cell, TablesResult, Uneven
+from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult, Uneven
 from nearid_cli.benchmarks.tables.similarities import VARIANTS, Similarities, read_similarities
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.metrics.margins import outcome, rate_differences, trial_margins
@@ -120,13 +120,13 @@ class _Measured:
             ),
         )
 
-    def cell(self, scope: str, name: str, sources: Sequence[str], category: str | None = None) -> Cell:
+    def cell(self, scope: str, name: str, sources: Sequence[str], category: str | None = None) -> PoolCell:
         """The numbers of the samples of some sources, and of one category if it is given."""
         rows = self._rows(sources)
         if category is not None:
             rows &= self.category == category
         found = outcome(self.margins[rows], self.sample[rows])
-        return Cell(
+        return PoolCell(
             **self.facts,
             scope=scope,
             name=name,
@@ -137,7 +137,7 @@ class _Measured:
             outcome=found,
         )
 
-    def categories(self, scope: str, name: str, sources: Sequence[str]) -> Iterator[Cell]:
+    def categories(self, scope: str, name: str, sources: Sequence[str]) -> Iterator[PoolCell]:
         """A cell for every category; none where the samples have no categories."""
         names = np.unique(self.category[self._rows(sources)]).tolist()
         if any(names):

@@ -58,12 +58,13 @@ class Report:
         """Write the result as JSON, and each table as `.csv` (the numbers in full), `.md` and `.tex`.
 
         Args:
-            folder: which exists; older files in it are replaced.
+            folder: made where it is not there; older files in it are replaced.
             name: of the JSON.
 
         Raises:
-            InputError: a file cannot be written.
+            InputError: the folder cannot be made, or a file not be written.
         """
+        make_folder(folder)
         write_document(self.document, folder / f"{name}.json")
         for table in self.tables:
             made = self._document(table, self._shown(table), (*self.made_by, *self.findings))

@@ -141,7 +141,7 @@ def test_what_is_refused(data: Path, nearid: Nearid, arguments: list[str], messa
 
 def test_an_output_that_is_a_file(data: Path, nearid: Nearid) -> None:
     (data / "out").write_text("")
-    assert nearid(*COMMAND, "-o", "out").error.startswith("cannot make the folder out: ")
+    assert nearid(*COMMAND, "-o", "out").error.startswith("cannot make the folder out/MTG-Dataset: ")
 
 
 def test_all_numbers_through_the_command_alone(tmp_path: Path, nearid: Nearid) -> None:

@@ -154,6 +154,19 @@ def test_a_bad_picture_is_no_missing_data(nearid: Nearid, sets: Path) -> None:
     assert "cannot be used" in finished.error
 
 
+def test_a_folder_is_needed(nearid: Nearid, tmp_path: Path) -> None:
+    finished = nearid("bench", "table1", "-o", tmp_path / "table1.md")
+    assert finished.error == "Table 1 needs a folder for all that is computed: -o DIR"
+    assert not list(tmp_path.glob("table1*"))
+
+
+def test_a_usage_error_makes_no_folder(nearid: Nearid, tmp_path: Path) -> None:
+    for name, wrong in (("mtg", "--masks"), ("nearid", "--mode"), ("tables", "--prefer")):
+        given = {"nearid": ["--positives", "nowhere"], "tables": [tmp_path]}.get(name, [])
+        assert nearid("bench", name, *given, wrong, "no", "-o", tmp_path / "out").code == 2
+        assert not (tmp_path / "out").exists()
+
+
 def test_the_published_numbers_are_those_of_the_paper() -> None:
     rows = published()["rows"]
     assert list(rows) == ["clip-i", "dino", "siglip2", "vsm", "nearid"]

@@ -140,7 +140,7 @@ class _Table1:
             mode="fullneg",
             skip_bad=self._job.skip_bad,
         )
-        folder, options = make_folder(self._output / "nearid"), replace(self._options, metrics=items)
+        folder, options = self._output / "nearid", replace(self._options, metrics=items)
         try:
             result = bench_nearid(job, folder, options)
         except BadImagesError:
@@ -188,9 +188,7 @@ class _Table1:
     def _mtg(self, items: list[str]) -> None:
         job = MtgJob(data=self._job.mtg, skip_bad=self._job.skip_bad)
         try:
-            result = evaluate_mtg(
-                job, replace(self._options, metrics=items), make_folder(self._output / "mtg")
-            )
+            result = evaluate_mtg(job, replace(self._options, metrics=items), self._output / "mtg")
         except BadImagesError:
             raise
         except InputError as error:
@@ -221,7 +219,7 @@ class _Table1:
         except InputError as error:
             self._missing[f"DreamBench++: {error.message}"] = None
             return
-        write_dreambench(found, make_folder(self._output / "dreambench"))
+        write_dreambench(found, self._output / "dreambench")
         for alignment, metrics in zip(found.result.alignments, rows.values(), strict=True):
             for metric in metrics:
                 self._numbers[metric]["mh"] = next(

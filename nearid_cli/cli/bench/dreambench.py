@@ -47,6 +47,7 @@ def run(
     from nearid_cli.benchmarks.dreambench.bench import check_names, evaluate, score_dreambench
     from nearid_cli.benchmarks.dreambench.ratings import named_folders
     from nearid_cli.benchmarks.dreambench.report import report, write, write_scores
+    from nearid_cli.benchmarks.report import make_folder
     from nearid_cli.evaluate.embedding import requested
 
     if samples is None and not scores:
@@ -61,6 +62,8 @@ def run(
     wanted = [request.name for request in requested(options)] if samples else []
     check_names([*wanted, *(name for name, _ in given)], against)
     folder, outputs = folder_and_files(output)
+    if folder is not None:
+        make_folder(folder)
     scored = None
     unpaired: tuple[str, ...] = ()
     if samples is not None:

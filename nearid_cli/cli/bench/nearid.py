@@ -50,6 +50,7 @@ def run(
     """
     from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
     from nearid_cli.benchmarks.nearid.report import report
+    from nearid_cli.benchmarks.report import make_folder
 
     folder, files = folder_and_files(output)
     job = NearidJob(
@@ -64,7 +65,7 @@ def run(
         skip_bad,
     )
     with ExitStack() as stack:
-        place = folder or Path(stack.enter_context(TemporaryDirectory()))
+        place = make_folder(folder) if folder else Path(stack.enter_context(TemporaryDirectory()))
         made = report(bench_nearid(job, place, options))
         if folder is not None:
             made.write(folder)

@@ -29,13 +29,12 @@ Outputs = Annotated[
 
 
 def folder_and_files(outputs: Sequence[Path]) -> tuple[Path | None, list[Path]]:
-    """The folder among the outputs, made if it is not there, and the files: what has the extension of a format.
+    """The folder among the outputs, which is not made here, and the files: what has the extension of a format.
 
     Raises:
         UsageError: several folders, or a file that is named twice.
-        InputError: the folder cannot be made, or a file not be written.
+        InputError: a file cannot be written.
     """
-    from nearid_cli.benchmarks.report import make_folder
     from nearid_cli.reports.files import check_outputs
 
     files = [path for path in outputs if path.suffix.lower() in FORMATS and not path.is_dir()]
@@ -43,7 +42,7 @@ def folder_and_files(outputs: Sequence[Path]) -> tuple[Path | None, list[Path]]:
     if len(folders) > 1:
         raise UsageError(f"several folders for one report: {', '.join(map(printable, folders))}; give one")
     check_outputs(files, known=formats.known("benchmark"))
-    return (make_folder(folders[0]) if folders else None), files
+    return next(iter(folders), None), files
 
 
 def show_report(made: Report, files: Sequence[Path], form: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -120,7 +121,7 @@ def test_the_name_of_a_metric_is_not_cut(width: int, render: Render) -> None:
     every = scored({subject: [i / 9] for i, subject in enumerate(SUBJECTS)}, ("nearid-mini",))
     fewer = scored({subject: [i / 9] for i, subject in enumerate(SUBJECTS[1:])}, ("nearid-mini",))
     lines = render(render_compare, compare({"a": every, "b": fewer, "c": every}), width=width).splitlines()
-    headers = [line for line in lines if line.startswith("by")]
+    headers = [line for line, below in pairwise(lines) if below.startswith("──") and line.startswith("by")]
     assert len(headers) >= 2
     assert all(line.startswith("by nearid-mini ") for line in headers)
 

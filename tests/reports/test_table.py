@@ -104,15 +104,28 @@ method                         nearid
 """
 
 BELOW = """\
-method         difference
-─────────────────────────
-ours (copies)      +0.800
-                   better
-b|c                -0.250
-                       no
-               difference
-               shown: too
-                      few
+method                      difference
+──────────────────────────────────────
+ours (copies)  +0.800 [+0.700, +0.900]
+                                better
+b|c                             -0.250
+                  no difference shown:
+                               too few
+"""
+
+APART = """\
+                           wins/ties
+method         difference    /losses
+────────────────────────────────────
+ours (copies)      +0.800      1/0/2
+b|c                -0.250      2/0/1
+
+method         verdict
+────────────────────────────────────
+ours (copies)  better
+b|c            no difference shown:
+               too few
+
 """
 
 
@@ -126,10 +139,16 @@ def test_terminal(render: Render) -> None:
 
 def test_words_stay_beside_the_first_numbers_or_go_below_them(render: Render) -> None:
     assert squeezed(render(shown(MADE), width=40)).startswith(BESIDE)
-    verdicts = MADE.columns[3]
-    difference = Column(SIGNED, [0.8, -0.25, 0.3], "difference")
-    narrow = Table(MADE.names, (difference, verdicts, MADE.columns[4])).only([0, 1])
-    assert squeezed(render(shown(narrow), width=28)).startswith(BELOW)
+    assert squeezed(render(shown(judged([(0.7, 0.9), None, None])), width=40)).startswith(BELOW)
+
+
+def test_words_have_a_table_of_their_own_where_the_first_numbers_are_narrow(render: Render) -> None:
+    assert squeezed(render(shown(judged([])), width=36)) == APART
+
+
+def judged(intervals: list[tuple[float, float] | None]) -> Table:
+    difference = Column(SIGNED, [0.8, -0.25, 0.3], "difference", intervals=intervals)
+    return Table(MADE.names, (difference, *MADE.columns[3:5])).only([0, 1])
 
 
 def test_markdown() -> None:

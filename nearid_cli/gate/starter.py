@@ -1,16 +1,22 @@
-"""A configuration to start from: rules that a given run passes, with bounds from its own spread."""
+"""A configuration to start from: rules that a given run passes, with bounds from its own spread.
+
+A run shows how far its score moves when the same method is run again with other seeds; that is its noise.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 
-from nearid_cli.gate.noise import Noise, noise_of_all, noise_of_subjects
 from nearid_cli.gate.numbers import Result, parts
 from nearid_cli.gate.rules import COPIES
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
-from nearid_cli.results import ScoreResult
+from nearid_cli.metrics.quantiles import t_quantile
+from nearid_cli.results import Image, ScoreResult
+from nearid_cli.results.pairing import by_prompt, by_subject
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95
@@ -64,6 +70,32 @@ _SUBJECTS = """
 """
 
 
+@dataclass(frozen=True)
+class _Noise:
+    """The noise of the difference of two runs.
+
+    Attributes:
+        error: its standard error.
+        freedom: how many degrees of freedom this is known with.
+    """
+
+    error: float
+    freedom: float
+
+    @property
+    def bound(self) -> float:
+        """So far or farther the second run falls in 2.5 % of cases, without any reason."""
+        return t_quantile(0.975, max(1, math.floor(self.freedom))) * self.error
+
+
+@dataclass(frozen=True)
+class _Variance:
+    """The variance of a mean with its degrees of freedom."""
+
+    value: float
+    freedom: float
+
+
 def starter(run: Result, name: str, baseline: str | None = None) -> str:
     """A commented configuration, as the text of a `nearid.toml`, that `run` passes as its own baseline.
 
@@ -90,16 +122,16 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
         blocks.append(_metric(metric, level, results))
     first = run.metrics[0].name
     widest = max(
-        _allowed(noise, _NO_INTERVAL)
+        _allowed(None if one is None else _noise(one, 1), _NO_INTERVAL)
         for result in results
-        for noise in noise_of_subjects(result, first).values()
+        for one in _variances(result, first).values()
     )
     blocks.append(_SUBJECTS.format(metric=_text(first), drop=_figure(widest)))
     return "".join(blocks)
 
 
 def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
-    noises = [noise_of_all(result, metric) for result in results]
+    noises = [_noise_of_all(result, metric) for result in results]
     bounds = [_bound(result, metric, noise) for result, noise in zip(results, noises, strict=True)]
     minimum = min(bounds)
     scores = results[bounds.index(minimum)].aggregate[metric]
@@ -137,7 +169,7 @@ def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
     )
 
 
-def _bound(result: ScoreResult, metric: str, noise: Noise | None) -> float:
+def _bound(result: ScoreResult, metric: str, noise: _Noise | None) -> float:
     """A minimum with two decimals, a little below what the run has, and what it would have with other seeds."""
     scores = result.aggregate[metric]
     low = scores.score - (_NO_INTERVAL if noise is None else noise.bound)
@@ -146,13 +178,9 @@ def _bound(result: ScoreResult, metric: str, noise: Noise | None) -> float:
     return math.floor(100 * (low - _LEEWAY)) / 100
 
 
-def _allowed(noise: Noise | None, least: float = _SMALLEST_DROP) -> float:
+def _allowed(noise: _Noise | None, least: float = _SMALLEST_DROP) -> float:
     """A drop with two decimals that other seeds alone hardly make."""
-    return least if noise is None else max(least, _up(noise.bound))
-
-
-def _up(value: float) -> float:
-    return math.ceil(100 * value) / 100
+    return least if noise is None else max(least, math.ceil(100 * noise.bound) / 100)
 
 
 def _figure(value: float) -> str:
@@ -162,3 +190,58 @@ def _figure(value: float) -> str:
 def _text(name: str) -> str:
     """A name as a TOML string: JSON's escapes are TOML's, except that TOML wants DEL escaped, too."""
     return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _noise_of_all(result: ScoreResult, metric: str) -> _Noise | None:
+    """The noise of the aggregate score; None where a subject's is not known."""
+    found = list(_variances(result, metric).values())
+    known = [one for one in found if one is not None]
+    return _noise(_sum(known), len(known)) if known and len(known) == len(found) else None
+
+
+def _noise(total: _Variance, means: int) -> _Noise:
+    """Of the difference of two means of so many means, whose variances add up to `total`."""
+    return _Noise(math.sqrt(2 * total.value) / means, total.freedom)
+
+
+def _variances(result: ScoreResult, metric: str) -> dict[str, _Variance | None]:
+    """The variance of each subject's mean when its generations are drawn anew, the prompts being the same."""
+    images = by_subject(result.images)
+    found = {}
+    for subject in result.subjects:
+        name, std, n = subject.subject, subject.scores[metric].std, subject.generations
+        own = images.get(name, [])
+        if len(own) == n and (prompts := by_prompt(own)) is not None:
+            found[name] = _within_prompts(prompts, metric)
+        else:
+            found[name] = None if std is None else _Variance(std**2 / n, n - 1)
+    return found
+
+
+def _within_prompts(prompts: Mapping[str, Sequence[Image]], metric: str) -> _Variance | None:
+    """The variance of the mean of prompts' means.
+
+    A prompt's own variance takes two generations of it. Where a prompt has but one, the prompts' means are taken for
+    draws: how differently the prompts come out is then counted as noise, which is too much rather than too little.
+    """
+    groups = [[image.scores[metric] for image in own] for own in prompts.values()]
+    if min(map(len, groups)) > 1:
+        total = _sum([_of_mean(group) for group in groups])
+        return _Variance(total.value / len(groups) ** 2, total.freedom)
+    means = [fmean(group) for group in groups]
+    return _of_mean(means) if len(means) > 1 else None
+
+
+def _of_mean(values: Sequence[float]) -> _Variance:
+    """The variance of the mean of two or more draws."""
+    n = len(values)
+    mean = fmean(values)
+    return _Variance(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n, n - 1)
+
+
+def _sum(variances: Sequence[_Variance]) -> _Variance:
+    """The sum of independent estimates, with Satterthwaite's degrees of freedom (1946)."""
+    total = math.fsum(one.value for one in variances)
+    spread = math.fsum(one.value**2 / one.freedom for one in variances)
+    freedom = total**2 / spread if spread else math.fsum(one.freedom for one in variances)
+    return _Variance(total, freedom)

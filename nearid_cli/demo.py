@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from nearid_cli.errors import InputError
-from nearid_cli.synth.categories import CATEGORIES
-from nearid_cli.synth.sample import SynthOptions
+from nearid_cli.synth.sample import CATEGORIES, SynthOptions
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:

@@ -26,8 +26,7 @@ import nearid_cli
 from nearid_cli.evaluate.embedding import embed_files, refuse_bad, requested
 from nearid_cli.metrics.margins import Success, sample_margins, success
 from nearid_cli.options import Options
-from nearid_cli.synth.categories import CATEGORIES
-from nearid_cli.synth.sample import DIFFICULTIES, KINDS, SynthOptions
+from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, KINDS, SynthOptions
 from nearid_cli.synth.writing import write_identities
 
 SEEN, UNSEEN = CATEGORIES[:8], CATEGORIES[8:]

@@ -11,16 +11,15 @@ rows give the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import digest_file
-from nearid_cli.synth.encoding import Identity
 from nearid_cli.synth.folders import distractor_sets, kinds
+from nearid_cli.synth.sample import Identity
 
 SPLIT = "train"
 _FILE = "data-00000-of-00001.arrow"
@@ -65,33 +64,26 @@ def write_dataset(root: Path, identities: Iterable[Identity], distractors: int, 
         OSError: the disk would not take it.
     """
     with ExitStack() as stack:
-        positives = stack.enter_context(
-            _Rows(root / "positives", _slots("images", "masks", "parts"), _COMMON)
-        )
+        slots = _slots("images", "masks", "parts")
+        add_positives = stack.enter_context(_rows(root / "positives", slots, _COMMON))
         sets = [
-            stack.enter_context(_Rows(root / name, _slots("nimg", "nmasks"), {**_COMMON, **_CHANGE}))
+            stack.enter_context(_rows(root / name, _slots("nimg", "nmasks"), _COMMON | _CHANGE))
             for name in distractor_sets(distractors)
         ]
         for identity in identities:
             common = _common(identity, seed)
-            positives.add(
-                {**_pictures(images=identity.views, masks=identity.masks, parts=identity.parts), **common}
-            )
-            for index, rows in enumerate(sets):
-                change = identity.changes[index]
-                pictures = _pictures(
-                    nimg=identity.distractors[index], nmasks=identity.distractor_masks[index]
-                )
-                rows.add(
-                    {
-                        **pictures,
-                        **common,
-                        "difficulty": change.difficulty,
-                        "kinds": kinds(change),
-                        "amount": change.amount,
-                        "changed_pixels": change.pixels,
-                    }
-                )
+            pictures = _pictures(images=identity.views, masks=identity.masks, parts=identity.parts)
+            add_positives(pictures | common)
+            for add, nimg, nmasks, change in zip(
+                sets, identity.distractors, identity.distractor_masks, identity.changes, strict=True
+            ):
+                changed = {
+                    "difficulty": change.difficulty,
+                    "kinds": kinds(change),
+                    "amount": change.amount,
+                    "changed_pixels": change.pixels,
+                }
+                add(_pictures(nimg=nimg, nmasks=nmasks) | common | changed)
 
 
 def _slots(*names: str) -> list[str]:
@@ -126,71 +118,53 @@ def _common(identity: Identity, seed: int) -> dict[str, Any]:
     }
 
 
-class _Rows:
-    """One data set on disk that grows row by row; whole when the block ends without an exception."""
+@contextmanager
+def _rows(
+    folder: Path, pictures: Sequence[str], values: Mapping[str, str]
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Adds rows to one data set on disk, their pictures the bytes of files or None; whole when the block ends well."""
+    import pyarrow as pa
+    from datasets import DatasetInfo, Features, Image, Value
 
-    def __init__(self, folder: Path, pictures: Sequence[str], values: Mapping[str, str]) -> None:
-        import pyarrow as pa
-        from datasets import Features, Image, Value
+    folder.mkdir()
+    columns = {name: Image() for name in pictures} | {name: Value(kind) for name, kind in values.items()}
+    features = Features(columns)
+    waiting: list[dict[str, Any]] = []
+    size = 0
 
-        folder.mkdir()
-        self._folder = folder
-        self._pictures = pictures
-        self._features = Features(
-            {name: Image() for name in pictures} | {name: Value(kind) for name, kind in values.items()}
-        )
-        self._schema = self._features.arrow_schema
-        self._waiting: list[dict[str, Any]] = []
-        self._bytes = 0
-        # Python's own file: its errors say what is wrong with the disk in one phrase.
-        self._file = (folder / _FILE).open("wb")
-        self._stream = pa.ipc.new_stream(self._file, self._schema)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Add a row whose pictures are the bytes of files or None."""
-        for name in self._pictures:
+    def add(row: dict[str, Any]) -> None:
+        nonlocal size
+        for name in pictures:
             if (content := row[name]) is not None:
-                self._bytes += len(content)
+                size += len(content)
                 row[name] = {"bytes": content, "path": None}
-        self._waiting.append(row)
-        if self._bytes >= _BATCH_BYTES:
-            self._flush()
+        waiting.append(row)
+        if size >= _BATCH_BYTES:
+            flush()
 
-    def _flush(self) -> None:
-        import pyarrow as pa
+    def flush() -> None:
+        nonlocal size
+        stream.write_batch(pa.RecordBatch.from_pylist(waiting, schema=features.arrow_schema))
+        waiting.clear()
+        size = 0
 
-        self._stream.write_batch(pa.RecordBatch.from_pylist(self._waiting, schema=self._schema))
-        self._waiting.clear()
-        self._bytes = 0
-
-    def __enter__(self) -> _Rows:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._file.close()
-            return
-        if self._waiting:
-            self._flush()
-        self._stream.close()
-        self._file.close()
-        self._describe()
-
-    def _describe(self) -> None:
-        """Write the two files by which the library knows an Arrow stream for a data set."""
-        from datasets import DatasetInfo
-
-        DatasetInfo(features=self._features).write_to_directory(str(self._folder))
-        state: dict[str, Any] = {
-            "_data_files": [{"filename": _FILE}],
-            # The library names cached results after it: it must change with the rows, and only with them.
-            "_fingerprint": digest_file(self._folder / _FILE)[:16],
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-            "_split": SPLIT,
-        }
-        (self._folder / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
+    # Python's own file: its errors say what is wrong with the disk in one phrase.
+    with (folder / _FILE).open("wb") as file:
+        stream = pa.ipc.new_stream(file, features.arrow_schema)
+        yield add
+        if waiting:
+            flush()
+        stream.close()
+    # The two files by which the library knows an Arrow stream for a data set.
+    DatasetInfo(features=features).write_to_directory(str(folder))
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": _FILE}],
+        # The library names cached results after it: it must change with the rows, and only with them.
+        "_fingerprint": digest_file(folder / _FILE)[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": SPLIT,
+    }
+    (folder / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")

@@ -16,16 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from nearid_cli.synth.families import draw_thing
-from nearid_cli.synth.materials import draw_emblem, draw_pattern
-from nearid_cli.synth.objects import Material, Part, Thing, Triple
-from nearid_cli.synth.sample import DIFFICULTIES
+from nearid_cli.synth.objects import Material, Part, Thing, Triple, draw_emblem, draw_pattern
+from nearid_cli.synth.sample import DIFFICULTIES, KINDS
 
 # Least visible change, as a share of the object's pixels, for the distractor to count as another instance.
 LEAST_CHANGE = {"easy": 0.20, "medium": 0.10, "hard": 0.04}
 
 
 class Alteration(NamedTuple):
-    """A change that is to be made: difficulty, kinds and amount as in `Alteration`."""
+    """A change that is to be made: difficulty, kinds and amount as in `Change`."""
 
     difficulty: str
     kinds: tuple[str, ...]
@@ -42,7 +41,7 @@ def plan_change(random: np.random.Generator, difficulty: str) -> Alteration:
         difficulty = DIFFICULTIES[int(random.integers(len(DIFFICULTIES)))]
     if difficulty == "easy":
         return Alteration(difficulty, ("shape", "texture", "colour"), random.uniform(0.6, 1.0))
-    kind = ("shape", "texture", "colour", "part")[int(random.integers(4))]
+    kind = KINDS[int(random.integers(len(KINDS)))]
     low, high = (0.6, 1.0) if difficulty == "medium" else (0.2, 0.4)
     return Alteration(difficulty, (kind,), random.uniform(low, high))
 

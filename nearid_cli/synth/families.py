@@ -13,8 +13,7 @@ from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
-from nearid_cli.synth.materials import draw_emblem, draw_materials
-from nearid_cli.synth.objects import Axis, Mirror, Operation, Part, Thing, Triple
+from nearid_cli.synth.objects import Axis, Mirror, Operation, Part, Thing, Triple, draw_emblem, draw_materials
 
 Uniform = Callable[[float, float], float]
 """A number between two bounds."""

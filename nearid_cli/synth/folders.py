@@ -15,8 +15,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nearid_cli.synth.encoding import Identity
-from nearid_cli.synth.sample import Change
+from nearid_cli.synth.sample import Change, Identity
 
 MANIFEST_COLUMNS = (
     "path",

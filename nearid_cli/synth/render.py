@@ -14,14 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from nearid_cli.synth.backgrounds import Scene, cut_background, draw_background
-from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.contexts import Context, draw_context
-from nearid_cli.synth.cutouts import Cutouts, cut_out
+from nearid_cli.synth.cutouts import COARSEST, Cutouts, cut_out
 from nearid_cli.synth.distractors import LEAST_CHANGE, make_distractor, plan_change
 from nearid_cli.synth.families import draw_thing
-from nearid_cli.synth.march import COARSEST
 from nearid_cli.synth.objects import Thing
-from nearid_cli.synth.sample import Change, Sample, SynthOptions
+from nearid_cli.synth.sample import CATEGORIES, Change, Sample, SynthOptions
 
 _ATTEMPTS = 4  # to find distractors that differ visibly enough
 _VISIBLE = 24  # difference of a channel, of 255, from which a pixel counts as changed

@@ -10,7 +10,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 from nearid_cli import __version__
 from nearid_cli.embedding.devices import choose_device
@@ -18,12 +21,9 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file, whole_folder
 from nearid_cli.layouts.walk import walk
 from nearid_cli.reports.files import check_outputs
-from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.dataset import require_datasets, write_dataset
-from nearid_cli.synth.encoding import Identity, render_identities
 from nearid_cli.synth.folders import distractor_sets, write_folders
-from nearid_cli.synth.sample import DIFFICULTIES, SynthOptions
-from nearid_cli.synth.sheet import draw_sheet, sheet_length
+from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, Identity, SynthOptions, render_identities
 from nearid_cli.synth.workers import in_order
 from nearid_cli.text import printable, unknown
 
@@ -226,3 +226,52 @@ def next_command(options: SynthOptions, folder: Path, form: str, identities: int
     data = ["--positives", str(folder / "positives"), *itertools.chain(*sets)]
     batch = str(min(identities, _BATCH))
     return ["nearid", "train", *data, "--backbone", TRIAL, "--batch-size", batch, "--output", "run"]
+
+
+# Between the pictures of an identity, and between identities, in pixels.
+_NARROW, _WIDE = 2, 12
+# Identities below each other, and pictures beside each other.
+_DOWN, _ACROSS = 3, 12
+
+
+def sheet_length(views: int) -> int:
+    """How many identities a sheet shows.
+
+    >>> sheet_length(3), sheet_length(2)
+    (12, 18)
+    """
+    return _DOWN * (_ACROSS // views)
+
+
+def draw_sheet(identities: Sequence[Identity]) -> bytes:
+    """A PNG file: each identity's views in a row, and below each view its distractors.
+
+    Args:
+        identities: at least one, all with as many views and distractors; shown from left to right.
+    """
+    blocks = [_block(identity) for identity in identities]
+    width, height = blocks[0].size
+    across = min(len(blocks), _ACROSS // len(identities[0].views))
+    down = -(-len(blocks) // across)
+    sheet = Image.new("RGB", (across * (width + _WIDE) + _WIDE, down * (height + _WIDE) + _WIDE), "white")
+    for index, block in enumerate(blocks):
+        row, column = divmod(index, across)
+        sheet.paste(block, (_WIDE + column * (width + _WIDE), _WIDE + row * (height + _WIDE)))
+    return _png(sheet)
+
+
+def _block(identity: Identity) -> Image.Image:
+    rows = [[Image.open(BytesIO(file)) for file in row] for row in (identity.views, *identity.distractors)]
+    width, height = rows[0][0].size
+    step_x, step_y = width + _NARROW, height + _NARROW
+    block = Image.new("RGB", (len(rows[0]) * step_x - _NARROW, len(rows) * step_y - _NARROW), "white")
+    for row, pictures in enumerate(rows):
+        for column, picture in enumerate(pictures):
+            block.paste(picture, (column * step_x, row * step_y))
+    return block
+
+
+def _png(picture: Image.Image) -> bytes:
+    file = BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()

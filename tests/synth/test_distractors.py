@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.distractors import LEAST_CHANGE, Alteration, make_distractor, plan_change
 from nearid_cli.synth.families import draw_thing
 from nearid_cli.synth.objects import Thing
-from nearid_cli.synth.sample import DIFFICULTIES, KINDS
+from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, KINDS
 
 
 def changed(category: str, kind: str, amount: float, seed: int = 0) -> tuple[Thing, Thing]:

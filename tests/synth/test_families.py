@@ -7,10 +7,10 @@ import pytest
 import torch
 from skimage.measure import label
 
-from nearid_cli.synth.bounds import bounding_ball
-from nearid_cli.synth.categories import CATEGORIES
+from nearid_cli.synth.contexts import bounding_ball
 from nearid_cli.synth.families import HELD_OUT, TRAINED, draw_thing
 from nearid_cli.synth.objects import EMBLEMS, PATTERNS, Thing
+from nearid_cli.synth.sample import CATEGORIES
 from nearid_cli.synth.sdf import Solid
 
 

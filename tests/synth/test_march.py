@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from nearid_cli.synth import march as march_module
-from nearid_cli.synth.bounds import bounding_ball, outline
-from nearid_cli.synth.categories import CATEGORIES
-from nearid_cli.synth.contexts import DISTANCE, Camera, Context, draw_context, place_camera, rays
+from nearid_cli.synth import cutouts as march_module
+from nearid_cli.synth.contexts import (
+    DISTANCE,
+    Camera,
+    Context,
+    bounding_ball,
+    draw_context,
+    outline,
+    place_camera,
+    rays,
+)
+from nearid_cli.synth.cutouts import find_normals, march
 from nearid_cli.synth.families import bead, draw_thing
-from nearid_cli.synth.march import find_normals, march
-from nearid_cli.synth.materials import draw_emblem, draw_materials
-from nearid_cli.synth.objects import Thing
+from nearid_cli.synth.objects import Thing, draw_emblem, draw_materials
+from nearid_cli.synth.sample import CATEGORIES
 from nearid_cli.synth.sdf import Points, Solid
 
 

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from nearid_cli.errors import InputError
 from nearid_cli.synth import render as render_module
-from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.contexts import draw_context
 from nearid_cli.synth.cutouts import cut_out
 from nearid_cli.synth.distractors import LEAST_CHANGE, Alteration, make_distractor
 from nearid_cli.synth.families import draw_thing
 from nearid_cli.synth.render import render
-from nearid_cli.synth.sample import DIFFICULTIES, Sample, SynthOptions
+from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, Sample, SynthOptions
 
 OPTIONS = SynthOptions(size=48, seed=11)
 

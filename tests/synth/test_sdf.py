@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nearid_cli.synth.categories import CATEGORIES
 from nearid_cli.synth.families import draw_thing
-from nearid_cli.synth.materials import draw_emblem, draw_materials
-from nearid_cli.synth.objects import Part, Thing
+from nearid_cli.synth.objects import Part, Thing, draw_emblem, draw_materials
+from nearid_cli.synth.sample import CATEGORIES
 from nearid_cli.synth.sdf import Points, Solid
 
 Cloud = NDArray[np.float64]  # [N, 3]

@@ -19,12 +19,17 @@ from nearid_cli.layouts.walk import walk
 from nearid_cli.synth import dataset as dataset_module
 from nearid_cli.synth import writing
 from nearid_cli.synth.dataset import write_dataset
-from nearid_cli.synth.encoding import Identity, encode, render_identities
 from nearid_cli.synth.folders import MANIFEST_COLUMNS, write_folders
 from nearid_cli.synth.render import render
-from nearid_cli.synth.sample import Sample, SynthOptions
-from nearid_cli.synth.sheet import draw_sheet, sheet_length
-from nearid_cli.synth.writing import check_options, find_backgrounds, next_command, write_identities
+from nearid_cli.synth.sample import Identity, Sample, SynthOptions, encode, render_identities
+from nearid_cli.synth.writing import (
+    check_options,
+    draw_sheet,
+    find_backgrounds,
+    next_command,
+    sheet_length,
+    write_identities,
+)
 
 OPTIONS = SynthOptions(size=40, distractors=2, seed=3)
 NUMBERS = range(7, 10)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.reports.blocks import Block, Content, Document, Finding, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Block, Body, Document, Finding, FindingList, Panel, Prose
 from nearid_cli.reports.files import write_document
 from nearid_cli.reports.table import GLUE, Table
 from nearid_cli.text import printable
@@ -50,8 +50,8 @@ class Report:
     def document(self) -> Document:
         """All of it, for a terminal and for a file of its own."""
         blocks = [block for table in self.tables for block in self._shown(table)]
-        findings = Findings([Finding(line) for line in self.findings])
-        about = Findings([Finding(self.about)] if self.about else [], where="terminal")
+        findings = FindingList([Finding(line) for line in self.findings])
+        about = FindingList([Finding(self.about)] if self.about else [], where="terminal")
         return self._document(self.tables[0], [*blocks, findings, about], self.made_by, self.title)
 
     def write(self, folder: Path, name: str = "summary") -> None:
@@ -93,7 +93,7 @@ class Report:
     ) -> Document:
         facts = Prose(made_by, folded="What made it", listed=True, where="page", rank=1)
         named = replace(table, label=f"{self.labels}-{table.label}")
-        content = Content(title, (*blocks, facts), named, tuple(made_by))
+        content = Body(title, (*blocks, facts), named, tuple(made_by))
         return Document("benchmark", self.result, lambda: content, self.about_numbers)
 
     def about_numbers(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ that format is written, so that JSON costs nothing but itself.
 
 from nearid_cli.reports.document import document
 from nearid_cli.reports.files import DEFAULT_THUMBNAILS, check_outputs, write, write_document, write_images
-from nearid_cli.reports.json_text import to_json
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.reports.order import check_sort, sorted_methods, sorted_subjects, worst_images
 from nearid_cli.reports.terminal import render
 

@@ -84,7 +84,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings(Block):
+class FindingList(Block):
     """What a reader must not miss, a line each, and at last what it all comes to.
 
     Where that is a verdict, its `state` is `failed` or `passed`.
@@ -124,7 +124,7 @@ class Entries(Block):
 
 
 @dataclass(frozen=True)
-class Content:
+class Body:
     """What a document says, in every format that is not made of the result itself.
 
     Attributes:
@@ -156,21 +156,21 @@ class Document:
 
     kind: str
     result: Any
-    make: Callable[[], Content]
+    make: Callable[[], Body]
     facts: Callable[[], Mapping[str, Any]] = dict
     judged: Document | None = None
     thumbnails: int | None = None
     progress: bool = False
 
     @cached_property
-    def content(self) -> Content:
+    def content(self) -> Body:
         """What it says."""
         return self.make()
 
     @property
     def findings(self) -> list[str]:
         """What a reader of the numbers must not miss, a line each; no conclusion."""
-        blocks = [block for block in self.content.blocks if isinstance(block, Findings)]
+        blocks = [block for block in self.content.blocks if isinstance(block, FindingList)]
         return [one.line() for block in blocks for one in block.found]
 
     @property

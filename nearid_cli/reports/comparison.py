@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose, Topic
+from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Topic
 from nearid_cli.reports.conclusion import conclusion_line, listed
 from nearid_cli.reports.figures import method_name
 from nearid_cli.reports.findings import compare_findings
@@ -47,10 +47,10 @@ from nearid_cli.text import printable
 _AGREEMENT = "Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
 _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
 _BRACKETS = "95 % intervals over subjects"
-_RANKS = {1: Mark.BEST, 2: Mark.SECOND}
+_RANKS: dict[int, tuple[Mark, ...]] = {1: ("best",), 2: ("second",)}
 
 
-def compare_content(result: CompareResult, sort: str | None = None) -> Content:
+def compare_content(result: CompareResult, sort: str | None = None) -> Body:
     """What the document of a comparison says.
 
     Args:
@@ -63,13 +63,13 @@ def compare_content(result: CompareResult, sort: str | None = None) -> Content:
     methods = sorted_methods(result, sort or result.metrics[0].name)
     facts = tuple(made_by(result, _about_methods(result)))
     table = scores_table(result, methods)
-    return Content(
+    return Body(
         "nearid compare",
         (
             Panel(table),
             *_apart(result, methods),
             Prose(about_trials(result)),
-            Findings(compare_findings(result), conclusion_line(result), rank=1),
+            FindingList(compare_findings(result), conclusion_line(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
             *(replace(one, topic=Topic.AGREEMENT) for one in _agreements(result)),
             *(
@@ -107,9 +107,9 @@ def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
     ranked = over_common(result)
     over = f", over the {ground(result)}" if own else ""
     out = "; a method that copies references is not ranked" if len(result.ranked) < len(methods) else ""
-    marks = {
-        Mark.BEST: f"{over}{out}",
-        Mark.BETTER: f" than {printable(result.baseline)} with an adjusted p below {SIGNIFICANT}",
+    marks: dict[Mark, str] = {
+        "best": f"{over}{out}",
+        "better": f" than {printable(result.baseline)} with an adjusted p below {SIGNIFICANT}",
     }
     any_rank = any(rank for method in methods for rank in method.ranks.values())
     table = methods_table(
@@ -196,17 +196,15 @@ def methods_table(
     )
 
 
-def _mark(rank: int | None, comparison: Comparison | None) -> Mark:
+def _mark(rank: int | None, comparison: Comparison | None) -> tuple[Mark, ...]:
     """Which place a method has, and which way it differs from the baseline; nothing where it is not ranked."""
-    if rank is None:
-        return Mark.NONE
-    return _RANKS.get(rank, Mark.NONE) | _trend(comparison)
+    return () if rank is None else (*_RANKS.get(rank, ()), *_trend(comparison))
 
 
-def _trend(comparison: Comparison | None) -> Mark:
+def _trend(comparison: Comparison | None) -> tuple[Mark, ...]:
     if comparison is None or not comparison.shown:
-        return Mark.NONE
-    return Mark.BETTER if comparison.verdict == BETTER else Mark.WORSE
+        return ()
+    return ("better",) if comparison.verdict == BETTER else ("worse",)
 
 
 def _stored_differences(metric: str, found: Sequence[Comparison | None]) -> Iterator[Column]:

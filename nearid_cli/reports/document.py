@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from nearid_cli.reports.blocks import Content, Document, Panel, Prose
+from nearid_cli.reports.blocks import Body, Document, Panel, Prose
 from nearid_cli.reports.comparison import compare_content
 from nearid_cli.reports.gate import gate_content
 from nearid_cli.reports.scores import images_table, score_content
@@ -72,14 +72,14 @@ def _(result: PairResult, *_: object) -> Document:
     return Document("pair", result, lambda: _pair_content(result))
 
 
-def _pair_content(result: PairResult) -> Content:
+def _pair_content(result: PairResult) -> Body:
     names = [metric.name for metric in result.metrics]
     similarity = Column(_SIMILARITY, [result.similarity[name] for name in names], "similarity")
     table = Table((named("metric", names),), (similarity,), noun="metrics")
     pictures = Prose([f"a: {printable(result.a)}", f"b: {printable(result.b)}"])
-    return Content(blocks=(pictures, Panel(table)))
+    return Body(blocks=(pictures, Panel(table)))
 
 
 def images_document(result: ScoreResult | CompareResult) -> Document:
     """The same of every generation, a row each."""
-    return Document("images", result, lambda: Content(table=images_table(result)), result.facts)
+    return Document("images", result, lambda: Body(table=images_table(result)), result.facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Content, Entries, Entry, Findings, Panel, Prose
+from nearid_cli.reports.blocks import Block, Body, Entries, Entry, FindingList, Panel, Prose
 from nearid_cli.reports.figures import figure, score_figure, signed_figure
 from nearid_cli.reports.table import TEXT, Column, Kind, Table, named
 from nearid_cli.results import GateResult, Rule, Verdict
@@ -19,18 +19,18 @@ _BOUNDS = Kind(str, printable, text=True, folds=60)
 _NUMBER = Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value))  # 3 copies
 
 
-def gate_content(gate: GateResult) -> Content:
+def gate_content(gate: GateResult) -> Body:
     """What the document of a gate says."""
     table = verdict_table(gate)
     made_by = f"{gate.tool.name} {gate.tool.version}, {gate.created}"
-    return Content(
+    return Body(
         f"{'✅' if gate.passed else '❌'} nearid {outcome(gate)}",
         (
             Prose([compared(gate)], where="page"),
             *_told(gate),
             Panel(table, None if len(gate.verdicts) <= _FEW else [], where="terminal"),
             *_on_pages(gate, table),
-            Findings((), outcome(gate), status(gate), where="terminal"),
+            FindingList((), outcome(gate), status(gate), where="terminal"),
             Prose([made_by], where="page"),
         ),
         table,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 
 from nearid_cli.reports.table import SCORE, SIGNED, TRUTH, Column, Kind, Mark
@@ -81,7 +81,7 @@ def metric_columns(
     *,
     prefix: str = "",
     group: str = "",
-    marks: Sequence[Mark] = (),
+    marks: Sequence[Collection[Mark]] = (),
     context: bool = False,
     by: str = "",
     pooled: bool = True,

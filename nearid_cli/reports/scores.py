@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nearid_cli.reports.blocks import Block, Content, Findings, Panel, Prose, Topic
+from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Topic
 from nearid_cli.reports.figures import number_figure, some
 from nearid_cli.reports.findings import score_findings
 from nearid_cli.reports.missing import missing_scores
@@ -49,7 +49,7 @@ class Since:
 
 def score_content(
     result: ScoreResult, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
-) -> Content:
+) -> Body:
     """What the document of a score result says.
 
     Args:
@@ -65,7 +65,7 @@ def score_content(
     table = subjects_table(result, sort, since)
     made = [f"baseline: {baseline.inputs.generations}, {baseline.created}"] if baseline else []
     facts = tuple(made_by(result, about_inputs(result.inputs)))
-    return Content(
+    return Body(
         "nearid score",
         (
             Panel(metrics_table(result, since), where="page"),
@@ -76,7 +76,7 @@ def score_content(
             Prose(list(_about_changes(result, since)) if since else []),
             *_against_distractors(result),
             *([Panel(worst_table(result, worst))] if worst else []),
-            Findings(score_findings(result), rank=2),
+            FindingList(score_findings(result), rank=2),
             Prose(
                 [*facts, *made],
                 topic=Topic.ORIGIN,

@@ -1,21 +1,21 @@
 """Tables, made once from a result and rendered by every format.
 
 Cells are values, never text made early: a column's kind says how they look to people and as what data files store
-them. A renderer decides what fits and how a mark looks: `terminal.py`, `markdown_text.py`, `latex.py`, `tabular.py`
-and `html/`.
+them. A renderer decides what fits and how a mark looks: `terminal.py`, `formats/` and `html/`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Flag, auto
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nearid_cli.reports.figures import change_figure, figure, p_figure, signed_figure
-from nearid_cli.results import Interval
 from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from nearid_cli.results import Interval
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,8 @@ GLUE = "\ue000"
 """A space that is none to break at. No name has it: it is not printable."""
 
 
-class Mark(Flag):
-    """What a cell is among the others of its column; every renderer has its own way to show it."""
-
-    NONE = 0
-    BEST = auto()
-    SECOND = auto()
-    BETTER = auto()
-    WORSE = auto()
+Mark = Literal["best", "second", "better", "worse"]
+"""What a cell is among the others of its column; every renderer has its own way to show it."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ class Column:
     name: str = ""
     intervals: Sequence[Interval | None] = ()
     ends: str = ""
-    marks: Sequence[Mark] = ()
+    marks: Sequence[Collection[Mark]] = ()
     group: str = ""
     by: str = ""
     paper: bool = False
@@ -130,9 +124,9 @@ class Column:
         ends = self.intervals[place] if self.intervals and not (where and where == self.bare) else None
         return f"{text} [{', '.join(map(self.kind.spell, ends))}]" if ends else text
 
-    def mark(self, place: int) -> Mark:
-        """The mark of a cell."""
-        return self.marks[place] if self.marks else Mark.NONE
+    def mark(self, place: int) -> Collection[Mark]:
+        """The marks of a cell."""
+        return self.marks[place] if self.marks else ()
 
     def only(self, places: Sequence[int]) -> Column:
         """The column with some of its rows."""
@@ -166,7 +160,7 @@ class Table:
         label: of the table in a paper, and the name of its file.
         noun: what a row is, in the plural.
         notes: what must be known to read it, a sentence each, such as what a `-` stands for.
-        marks: what marks mean beyond what a renderer says of how they look: `{Mark.BEST: ", over 8 subjects"}`.
+        marks: what marks mean beyond what a renderer says of how they look: `{"best": ", over 8 subjects"}`.
         brackets: what the intervals are, such as `95 % intervals over subjects`; empty where the caption says so.
         data: what data files hold in its place, where they have other rows.
         whole: names must not be shortened in a terminal, such as paths.

@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from nearid_cli.reports import table as model
-from nearid_cli.reports.blocks import Document, Entries, Entry, Findings, Panel, Prose
-from nearid_cli.reports.table import BREAK, GLUE, Mark
+from nearid_cli.reports.blocks import Document, Entries, Entry, FindingList, Panel, Prose
+from nearid_cli.reports.table import BREAK, GLUE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,13 +25,13 @@ GAP = 2  # spaces between columns
 _SHORTEST = 8  # columns that a label needs to stay apart from others
 FOLD = 14  # names and headers longer than this may fold to make room
 _FEW_WORDS = 16  # words beside numbers have no column of their own below this
-_MARKS = {Mark.BEST: ("*", "bold"), Mark.SECOND: ("+", "underline")}
+_MARKS: dict[model.Mark, tuple[str, str]] = {"best": ("*", "bold"), "second": ("+", "underline")}
 _STATES = {"failed": "bold red", "warned": "yellow", "passed": "green"}
-_LEGEND = {Mark.BEST: "* best, + second"}
+_LEGEND: dict[model.Mark, str] = {"best": "* best, + second"}
 
 
 @dataclass(frozen=True)
-class Column:
+class TextColumn:
     """A column of numbers or short texts.
 
     Attributes:
@@ -76,7 +76,7 @@ def render(document: Document, console: Console) -> None:
     for block in document.content.blocks:
         if block.where == "page":
             continue
-        if isinstance(block, Findings):
+        if isinstance(block, FindingList):
             last += [Text(line, style=_STATES.get(block.state, "")) for line in block.lines()]
         elif isinstance(block, Panel) and block.few != []:
             show_table(console, block.table if block.few is None else block.table.only(block.few))
@@ -104,8 +104,8 @@ def _tell(block: Entries, console: Console) -> None:
 
 
 def pages(
-    groups: Iterable[Sequence[Column]], names: Sequence[str], width: int, fold: int = FOLD
-) -> list[list[Column]]:
+    groups: Iterable[Sequence[TextColumn]], names: Sequence[str], width: int, fold: int = FOLD
+) -> list[list[TextColumn]]:
     """Columns dealt out to tables of a width that all begin with the names, groups whole.
 
     Args:
@@ -115,7 +115,7 @@ def pages(
         fold: names that are longer may fold to make room.
     """
     room = room_beside(names, width, fold)
-    dealt: list[list[Column]] = []
+    dealt: list[list[TextColumn]] = []
     left = 0
     for group in groups:
         for part in [group] if _needed(group) <= room else [[column] for column in group]:
@@ -134,7 +134,7 @@ def room_beside(names: Sequence[str], width: int, fold: int = FOLD) -> int:
     return width - min(max(map(cell_len, names), default=0), fold)
 
 
-def _needed(group: Sequence[Column]) -> int:
+def _needed(group: Sequence[TextColumn]) -> int:
     return sum(column.width + GAP for column in group)
 
 
@@ -197,7 +197,7 @@ def _beside(columns: Sequence[model.Column]) -> list[str]:
     ]
 
 
-def _spelled(column: model.Column, made: model.Table) -> Column:
+def _spelled(column: model.Column, made: model.Table) -> TextColumn:
     """A column with its cells spelled, the best two marked."""
     from rich.text import Text
 
@@ -206,10 +206,9 @@ def _spelled(column: model.Column, made: model.Table) -> Column:
     ranked = any(one in mark for mark in column.marks for one in _MARKS)
     if ranked:
         for place, text in enumerate(texts):
-            found = next((one for one in _MARKS if one in column.mark(place)), Mark.NONE)
-            sign, style = _MARKS.get(found, (" ", ""))
+            sign, style = next((_MARKS[one] for one in _MARKS if one in column.mark(place)), (" ", ""))
             cells[place] = Text.assemble((text, style), f" {sign}")
-    return Column(
+    return TextColumn(
         f"{model.safe(column.title)}{'  ' if ranked else ''}",
         cells[: made.size],
         str(cells[-1]) if made.foot else "",
@@ -219,7 +218,9 @@ def _spelled(column: model.Column, made: model.Table) -> Column:
     )
 
 
-def _dealt(columns: Sequence[Column], names: Sequence[str], width: int, fold: int) -> list[list[Column]]:
+def _dealt(
+    columns: Sequence[TextColumn], names: Sequence[str], width: int, fold: int
+) -> list[list[TextColumn]]:
     """The columns dealt out to tables, words where they are read beside their numbers."""
     words = next((column for column in columns if column.room), None)
     grouped = groupby((c for c in columns if c is not words), key=lambda column: column.group)
@@ -274,7 +275,7 @@ def _broken(text: Text, console: Console, width: int) -> list[Text]:
 
 
 def table(
-    header: str, names: Sequence[str], columns: Sequence[Column], foot: str = "", width: int | None = None
+    header: str, names: Sequence[str], columns: Sequence[TextColumn], foot: str = "", width: int | None = None
 ) -> Table:
     """One row a name. Names fold where the width asks for it, numbers do not. Markup is shown, not obeyed.
 

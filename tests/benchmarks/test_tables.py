@@ -17,7 +17,7 @@ from nearid_cli.benchmarks.tables.report import report
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.reports.json_text import to_json
+from nearid_cli.reports.formats.data import to_json
 from tests.benchmarks.similarity_files import (
     Row,
     as_published,

@@ -28,7 +28,7 @@ from nearid_cli.reports.html.page import environment
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import Label
-from nearid_cli.reports.table import COUNT, Column, Mark, Table, named
+from nearid_cli.reports.table import COUNT, Column, Table, named
 from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
 from tests.pages import ATTACK, METHODS, comparison, page_of, with_pictures
@@ -257,7 +257,7 @@ def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult)
 
 def test_whatever_a_document_says_is_on_the_page(result) -> None:
     """A new column, block or mark needs no word in the page's code."""
-    column = Column(COUNT, [1234, None], "so <new>", marks=[Mark.SECOND, Mark.WORSE])
+    column = Column(COUNT, [1234, None], "so <new>", marks=[["second"], ["worse"]])
     table = Table((named("method", ["lora", "x"]),), (column,), foot=True, notes=("a note",), noun="methods")
     made = document(result)
     content = dataclasses.replace(

@@ -12,7 +12,7 @@ import pytest
 
 from nearid_cli.reports.formats.data import to_csv, to_parquet
 from nearid_cli.reports.formats.latex import latex_table
-from nearid_cli.reports.markdown_text import LEGEND, document, table_part
+from nearid_cli.reports.formats.markdown import LEGEND, joined, table_piece
 from nearid_cli.reports.table import (
     BREAK,
     COUNT,
@@ -23,7 +23,6 @@ from nearid_cli.reports.table import (
     TRUTH,
     WORDS,
     Column,
-    Mark,
     P,
     Table,
     named,
@@ -44,7 +43,7 @@ MADE = Table(
             "nearid_score",
             intervals=[(0.7, 0.9), None, (0.2, 0.4)],
             ends="nearid_ci95",
-            marks=[Mark.BEST | Mark.BETTER, Mark.SECOND | Mark.WORSE, Mark.NONE],
+            marks=[("best", "better"), ("second", "worse"), ()],
             group="first",
             paper=True,
             bare="paper",
@@ -58,7 +57,7 @@ MADE = Table(
     foot=True,
     caption="Scores_of all.",
     label="nearid-test",
-    marks={Mark.BEST: " over 3 subjects", Mark.BETTER: " than b"},
+    marks={"best": " over 3 subjects", "better": " than b"},
     brackets="95 % intervals",
     notes=("-: not there",),
 )
@@ -152,7 +151,7 @@ def judged(intervals: list[tuple[float, float] | None]) -> Table:
 
 
 def test_markdown() -> None:
-    assert document([table_part(0, MADE)]) == (
+    assert joined([table_piece(0, MADE)]) == (
         "| method | gens | nearid | verdict | wins/ties/losses | p (adjusted) | floor by nearid |\n"
         "| --- | ---: | ---: | --- | ---: | ---: | ---: |\n"
         "| ours (copies) | 1,200 | **0.800 [0.700, 0.900]** ▲ | better | 1/0/2 | <0.001 | 0.100 |\n"

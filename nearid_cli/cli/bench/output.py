@@ -49,7 +49,7 @@ def show_report(made: Report, files: Sequence[Path], form: str) -> None:
     """Write the files, and print the report, or the result as JSON."""
     from nearid_cli.reports import render
     from nearid_cli.reports.files import write_document
-    from nearid_cli.reports.json_text import to_json
+    from nearid_cli.reports.formats.data import to_json
 
     for path in files:
         write_document(made.document, path)

@@ -8,11 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports.blocks import Document
-from nearid_cli.reports.formats.base import FORMATS, Format
+from nearid_cli.reports.formats.base import FORMATS, FileFormat
 from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from nearid_cli.reports.blocks import Document
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -49,7 +52,7 @@ def listed(kind: str, judged: str = "") -> str:
     return f"{', '.join(found[:-1])} or {found[-1]}"
 
 
-def of_path(path: Path, extensions: tuple[str, ...]) -> Format | None:
+def of_path(path: Path, extensions: tuple[str, ...]) -> FileFormat | None:
     """The format of a file by its extension; None for one that is no format of ours.
 
     Raises:

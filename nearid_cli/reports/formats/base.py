@@ -1,16 +1,20 @@
-"""What a format is, and the list of all that there are."""
+"""What a format is, and the list of all that there are.
+
+Help names the formats, so these modules import what they render with when they render.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from nearid_cli.reports.blocks import Document
+if TYPE_CHECKING:
+    from nearid_cli.reports.blocks import Document
 
-FORMATS: dict[str, Format] = {}
+FORMATS: dict[str, FileFormat] = {}
 """By extension. A format comes in by being defined in a module of this folder."""
 
 
-class Format:
+class FileFormat:
     """A way to write a document into a file.
 
     Attributes:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from nearid_cli.reports.blocks import Document
-from nearid_cli.reports.formats.base import Format
+from typing import TYPE_CHECKING
+
+from nearid_cli.reports.formats.base import FileFormat
+
+if TYPE_CHECKING:
+    from nearid_cli.reports.blocks import Document
 
 
-class Html(Format):
+class Html(FileFormat):
     """The document with plots and pictures where it has some."""
 
     extension = ".html"

@@ -7,14 +7,17 @@ look as if nobody had checked.
 
 from __future__ import annotations
 
-from nearid_cli.reports.blocks import Document
-from nearid_cli.reports.formats.base import Format
-from nearid_cli.reports.gate import check_title, compared, moved, numbers, rule_title, with_status
-from nearid_cli.results import GateResult, Verdict
+from typing import TYPE_CHECKING
+
+from nearid_cli.reports.formats.base import FileFormat
 from nearid_cli.text import printable
 
+if TYPE_CHECKING:
+    from nearid_cli.reports.blocks import Document
+    from nearid_cli.results import GateResult, Verdict
 
-class Junit(Format):
+
+class Junit(FileFormat):
     """The verdicts alone, for test reporters of CI servers."""
 
     extension = ".xml"
@@ -34,6 +37,8 @@ def to_junit(gate: GateResult) -> str:
     hold become backslash escapes.
     """
     from xml.etree import ElementTree
+
+    from nearid_cli.reports.gate import check_title, compared, rule_title, with_status
 
     counts = {
         "tests": f"{len(gate.verdicts)}",
@@ -71,5 +76,7 @@ def to_junit(gate: GateResult) -> str:
 
 
 def _details(verdict: Verdict) -> str:
+    from nearid_cli.reports.gate import moved, numbers
+
     lines = [verdict.reason, numbers(verdict), f"fell most: {moved(verdict)}" if verdict.moved else ""]
     return "\n".join(printable(line) for line in lines if line)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from nearid_cli.reports.blocks import Document
-from nearid_cli.reports.formats.base import Format
-from nearid_cli.reports.table import Column, Mark, Table
+from nearid_cli.reports.formats.base import FileFormat
 from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from nearid_cli.reports.blocks import Document
+    from nearid_cli.reports.table import Column, Mark, Table
 
 # `[` and `*` after the end of a row would be options of that command; the quote, the ligatures `--`, `<<` and
 # their like, and whatever the font's encoding lacks, would show as something else.
@@ -29,10 +32,12 @@ _ESCAPES = str.maketrans(
         "≤": r"$\leq$",
     }
 )
-_LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")
+_LIGATURE = r"(?<=-)(?=-)|(?<=,)(?=,)"
+_MARKS: dict[Mark, str] = {"best": r"\textbf", "second": r"\underline"}
+_LEGEND: dict[Mark, str] = {"best": "Best in bold, second underlined"}
 
 
-class Latex(Format):
+class Latex(FileFormat):
     """The columns of the document's table that a paper shows."""
 
     extension = ".tex"
@@ -42,10 +47,6 @@ class Latex(Format):
     def render(self, document: Document) -> str:
         """A complete `table`, with what made the numbers in comments on top."""
         return latex_table(document.table, document.content.made_by)
-
-
-_MARKS = {Mark.BEST: r"\textbf", Mark.SECOND: r"\underline"}
-_LEGEND = {Mark.BEST: "Best in bold, second underlined"}
 
 
 def latex_table(made: Table, facts: Iterable[str]) -> str:
@@ -98,7 +99,7 @@ def escape(text: str) -> str:
     >>> print(escape("100%_[a]--é\n"))
     100\%\_{[}a{]}-{}-é\textbackslash{}n
     """
-    return _LIGATURE.sub("{}", printable(text).translate(_ESCAPES))
+    return re.sub(_LIGATURE, "{}", printable(text).translate(_ESCAPES))
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -27,7 +27,6 @@ from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.html.svg import LEAST_SPAN
 from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import cut
-from nearid_cli.reports.table import Mark
 from nearid_cli.results import CompareResult
 from nearid_cli.text import count, printable
 
@@ -114,7 +113,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    made.globals |= {"LEGEND": tables.LEGEND, "Mark": Mark}
+    made.globals["LEGEND"] = tables.LEGEND
     made.filters |= {
         "colour": plots.colour,
         "count": count,

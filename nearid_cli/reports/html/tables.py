@@ -14,7 +14,7 @@ COLUMNS = 8
 NAME = 32
 """So many characters of its name a row or a column shows."""
 
-LEGEND = {Mark.BEST: "Best in bold, second underlined", Mark.BETTER: "▲ better, ▼ worse"}
+LEGEND: dict[Mark, str] = {"best": "Best in bold, second underlined", "better": "▲ better, ▼ worse"}
 
 
 def labels(names: Iterable[str], most: int = NAME) -> list[Label]:

@@ -90,7 +90,7 @@ def measure(test: str, samples: Sequence[Sample], options: Options, parts: bool 
     """The figures of every metric on a set of samples, and with `parts` on those of each level and kind of change."""
     pictures = [path for sample in samples for path in (*sample.views, *sample.distractors)]
     specs, embedded = embed_files(pictures, requested(options), options)
-    refuse_bad(embedded, "delete the set, it is made again")
+    refuse_bad(embedded.bad, len(embedded.digests), "delete the set, it is made again")
     digests = [digest for digest in embedded.digests if digest is not None]
     there = np.ones((len(samples), 3), dtype=bool)
     groups = [(test, np.ones(len(samples), dtype=bool)), *(_groups(test, samples) if parts else ())]

@@ -104,17 +104,17 @@ def embed_pictures(
     digests = _digests(pictures, Settings(workers=options.workers, progress=options.progress))
     # The first of each kind: of pictures that are equal, one is decoded.
     contents = dict(reversed(list(zip(digests, pictures, strict=True))))
-    specs, embedded = embed_contents(contents, requests, options)
-    good = [digest for digest in contents if digest not in embedded.bad]
+    embedded, bad = embed_contents(contents, requests, options)
+    good = [digest for digest in contents if digest not in bad]
     places = {digest: place for place, digest in enumerate(good)}
     identified = list(zip(pictures, digests, strict=True))
     return StoredEmbeddings(
-        {spec.name: np.stack([embedded.rows[spec.name][d] for d in good]) for spec in specs if good},
+        {metric: np.stack([rows[digest] for digest in good]) for metric, rows in embedded.items() if good},
         {picture: places[digest] for picture, digest in identified if digest in places},
         {
-            picture: BadImage(storable(picture.name), embedded.bad[digest].reason)
+            picture: BadImage(storable(picture.name), bad[digest])
             for picture, digest in identified
-            if digest in embedded.bad
+            if digest in bad
         },
     )
 

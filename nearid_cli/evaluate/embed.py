@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad, requested
+from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad, requested
 from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.layouts.find import find_images
 from nearid_cli.options import Options
@@ -42,7 +42,7 @@ def embed_pictures(
             logger.debug(line)
     specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
     if not skip_bad:
-        refuse_bad(embedded, MEND_OR_SKIP)
+        refuse_bad(embedded.bad, len(pictures))
     for bad in embedded.bad:
         logger.debug("skipped: %s (%s)", bad.path, bad.reason)
     usable = [
@@ -70,7 +70,7 @@ def pair(a: Source, b: Source, options: Options | None = None) -> PairResult:
     """
     options = options or Options()
     specs, embedded = embed_files([a, b], requested(options), options)
-    refuse_bad(embedded, "give two pictures that can be read")
+    refuse_bad(embedded.bad, 2, "give two pictures that can be read")
     similarity = {}
     for spec in specs:
         first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
 from nearid_cli.options import COLOR_PROFILES, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
-from nearid_cli.text import count, printable, storable
+from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,19 +46,6 @@ def requested(options: Options) -> list[MetricRequest]:
         UsageError: an unknown or malformed metric.
     """
     return parse_metrics(options.metrics, options.configured)
-
-
-@dataclass(frozen=True)
-class EmbeddedContents:
-    """What came of pictures that were identified by digests.
-
-    Attributes:
-        rows: for each metric the embedding [D] of each digest.
-        bad: the pictures that cannot be used, by digest.
-    """
-
-    rows: Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]]
-    bad: Mapping[bytes, BadImage]
 
 
 def embed_files(
@@ -88,7 +75,7 @@ def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[E
 
 def embed_contents(
     contents: Mapping[bytes, Content], requests: Sequence[MetricRequest], options: Options
-) -> tuple[list[EncoderSpec], EmbeddedContents]:
+) -> tuple[Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]], Mapping[bytes, str]]:
     """Embed pictures that are no files, such as those in data sets, with each metric, through the cache.
 
     Args:
@@ -96,13 +83,14 @@ def embed_contents(
         requests: the metrics.
         options: how.
 
+    Returns:
+        For each metric the embedding [D] of each digest, and of those that cannot be used the reason.
+
     Raises:
         NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
     """
     job = _Job(requests, options)
-    rows, unusable = pipeline.embed_contents(contents, job.specs, job.load, job.cache, job.settings)
-    bad = {digest: BadImage(storable(contents[digest].name), reason) for digest, reason in unusable.items()}
-    return job.specs, EmbeddedContents(rows, bad)
+    return pipeline.embed_contents(contents, job.specs, job.load, job.cache, job.settings)
 
 
 class _Job:
@@ -170,30 +158,23 @@ def _as_read(spec: EncoderSpec, reading: Reading) -> EncoderSpec:
     return replace(spec, preprocessing=f"{words}, {spec.preprocessing}", fingerprint=fingerprint)
 
 
-def refuse_bad(embedded: Embedded, advice: str) -> None:
+def refuse_bad(bad: Sequence[BadImage], pictures: int, advice: str = MEND_OR_SKIP) -> None:
     """Stop if there are bad pictures.
 
     Args:
-        embedded: what came of the files.
+        bad: which ones.
+        pictures: how many there are, good and bad.
         advice: what to do about them.
 
     Raises:
         BadImagesError: naming every bad picture.
     """
-    if embedded.bad:
-        number = f"{count(len(embedded.bad), 'picture')} of {len(embedded.digests):,} cannot be used"
-        raise BadImagesError(f"{number}; {advice}", embedded.bad)
+    if bad:
+        number = f"{count(len(bad), 'picture')} of {pictures:,} cannot be used"
+        raise BadImagesError(f"{number}; {advice}", bad)
 
 
 def describe(spec: EncoderSpec, protocol: str) -> Metric:
     """What made a metric's numbers."""
-    return Metric(
-        name=spec.name,
-        checkpoint=spec.checkpoint,
-        revision=spec.revision,
-        fingerprint=spec.fingerprint,
-        readout=spec.readout,
-        dtype=spec.dtype,
-        preprocessing=spec.preprocessing,
-        protocol=protocol,
-    )
+    known = {name: value for name, value in vars(spec).items() if name not in ("folder", "image_processor")}
+    return Metric(**known, protocol=protocol)

@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nearid_cli.activity import doing
-from nearid_cli.evaluate.embedding import requested
-from nearid_cli.evaluate.scoring import Scorer, refuse_unmatched
-from nearid_cli.layouts.dataset import Dataset
+from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
+from nearid_cli.errors import InputError
+from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad, requested
+from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
+from nearid_cli.evaluate.usable import Sameness, Usable, context_numbers, usable, with_trials
+from nearid_cli.layouts.dataset import Dataset, SubjectPictures
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.sides import Side
+from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
+from nearid_cli.metrics.identity import IdentityScores, identity_scores
 from nearid_cli.options import LayoutOptions, Leniency, Options
-from nearid_cli.results import ScoreResult
-from nearid_cli.text import count, few
+from nearid_cli.results import (
+    AggregateScores,
+    Image,
+    Inputs,
+    ScoreResult,
+    Skipped,
+    Subject,
+    Subjects,
+    SubjectScores,
+)
+from nearid_cli.results.base import this_tool, timestamp
+from nearid_cli.text import count, few, printable, storable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nearid_cli.embedding.pipeline import Embedded
 
 logger = logging.getLogger(__name__)
+
+PROTOCOL = (
+    "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
+)
 
 
 def score(
@@ -69,13 +97,294 @@ def score_datasets(
         _report_found(dataset, f"{name}: " if name else "")
     for note in dict.fromkeys(note for dataset in datasets.values() for note in dataset.notes):
         logger.info(note)
-    refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
-    scorer = Scorer(list(datasets.values()), options, leniency.skip_bad, strangers=several)
+    _refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
+    scorer = _Scorer(list(datasets.values()), options, leniency.skip_bad, strangers=several)
     results = {
         name: scorer.score(dataset, several or leniency.allow_unmatched) for name, dataset in datasets.items()
     }
     _report_strangers(results)
     return results
+
+
+class _Scorer:
+    """Embeds every picture of some data sets at once, and scores them one by one.
+
+    Args:
+        datasets: with subjects that have references and generations.
+        options: metrics, device, cache, ...
+        skip_bad: go on without pictures that cannot be read.
+        strangers: count subjects that have references only as strangers to the others.
+
+    Raises:
+        BadImagesError: pictures that cannot be read, unless `skip_bad`.
+    """
+
+    def __init__(
+        self, datasets: Sequence[Dataset], options: Options, skip_bad: bool, *, strangers: bool = False
+    ) -> None:
+        self._strangers = strangers
+        sources = list(
+            dict.fromkeys(
+                picture.source
+                for dataset in datasets
+                for subject in self._subjects(dataset)
+                for picture in subject.pictures()
+            )
+        )
+        self._hashes = PERCEPTUAL_HASH
+        self._specs, self._embedded = embed_files(sources, requested(options), options, extra=[self._hashes])
+        if not skip_bad:
+            refuse_bad(self._embedded.bad, len(sources))
+        self._digests = dict(zip(sources, self._embedded.digests, strict=True))
+        self._same = self._sameness(datasets, options)
+
+    @doing("computing the scores")
+    def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
+        """Score one of the data sets.
+
+        Raises:
+            InputError: nothing readable is left, or not of each subject unless `allow_unmatched`.
+        """
+        found = usable(self._subjects(dataset), self._digests, self._same, self._strangers)
+        subjects, strangers = found.subjects, found.strangers
+        _refuse_unmatched(found.emptied, allow_unmatched)
+        if not subjects:
+            raise InputError("no subject is left with a readable reference and a readable generation")
+        scores = {
+            spec.name: _identity(spec.name, subjects, strangers, self._embedded) for spec in self._specs
+        }
+        margins = _margins(subjects, self._embedded, scores)
+        of_subjects = {name: _of_subjects(numbers, margins.get(name)) for name, numbers in scores.items()}
+        paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
+        copies = _copies(subjects, self._embedded, self._hashes.name)
+        return ScoreResult(
+            tool=this_tool(),
+            created=timestamp(),
+            inputs=Inputs(
+                references=storable(dataset.references),
+                generations=storable(dataset.generations),
+                layout=dataset.layout,
+                subjects=len(subjects),
+                reference_images=sum(len(subject.references) for subject in subjects),
+                generation_images=sum(len(subject.generations) for subject in subjects),
+                skipped=self._skipped(dataset),
+                unmatched=tuple(storable(line) for line in (*dataset.unmatched, *found.emptied)),
+                distractors=None if dataset.distractors is None else storable(dataset.distractors),
+                distractor_images=sum(len(subject.distractors) for subject in subjects),
+                strangers=tuple(storable(stranger.name) for stranger in strangers),
+                pairing=storable(dataset.pairing),
+                paired_subjects=paired_subjects,
+                paired_references=paired_references,
+                repeated=tuple(map(storable, found.repeated)),
+                repeated_distractors=tuple(map(storable, found.repeated_distractors)),
+                same_generations=tuple(map(storable, found.same_generations)),
+                shared_references=tuple(map(storable, found.shared_references)),
+                shared_generations=tuple(map(storable, found.shared_generations)),
+            ),
+            metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
+            subjects=Subjects(
+                Subject(
+                    subject=storable(subject.name),
+                    references=len(subject.references),
+                    generations=len(subject.generations),
+                    scores={name: found[index] for name, found in of_subjects.items()},
+                    reference_paths=tuple(storable(picture.name) for picture, _ in subject.references),
+                )
+                for index, subject in enumerate(subjects)
+            ),
+            aggregate={name: _of_all(numbers, margins.get(name)) for name, numbers in scores.items()},
+            images=_images(subjects, scores, margins, copies),
+        )
+
+    def _skipped(self, dataset: Dataset) -> tuple[Skipped, ...]:
+        """The bad pictures of the data set, in the order in which they were found."""
+        if not self._embedded.bad:
+            return ()  # nearly always, and paths are many
+        own = {
+            storable(picture.place) for subject in self._subjects(dataset) for picture in subject.pictures()
+        }
+        return tuple(Skipped(bad.path, bad.reason) for bad in self._embedded.bad if bad.path in own)
+
+    def _subjects(self, dataset: Dataset) -> tuple[SubjectPictures, ...]:
+        return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
+
+    def _sameness(self, datasets: Sequence[Dataset], options: Options) -> Sameness:
+        """Which pictures are one, of all data sets together: methods share references."""
+        hashes = self._embedded.rows[self._hashes.name]
+        sources = {digest: source for source, digest in self._digests.items() if digest is not None}
+
+        def of_role(role: str) -> set[bytes]:
+            return {
+                digest
+                for dataset in datasets
+                for subject in self._subjects(dataset)
+                for picture in getattr(subject, role)
+                if (digest := self._digests[picture.source]) is not None
+            }
+
+        def thumbnails(digests: Sequence[bytes]) -> Mapping[bytes, npt.NDArray[np.float32]]:
+            spec = THUMBNAIL
+            _, seen = embed_files([sources[digest] for digest in digests], [], options, extra=[spec])
+            return seen.rows[spec.name]
+
+        return Sameness(
+            references=one_picture(near_hashes(of_role("references"), hashes), thumbnails),
+            generations=one_picture(equal_hashes(of_role("generations"), hashes), thumbnails),
+            distractors=one_picture(near_hashes(of_role("distractors"), hashes), thumbnails),
+        )
+
+
+def _identity(
+    metric: str, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
+) -> IdentityScores:
+    return identity_scores(
+        *_rows(metric, [*subjects, *strangers], "references", embedded),
+        *_rows(metric, subjects, "generations", embedded),
+        _units(subjects),
+    )
+
+
+def _units(subjects: Sequence[Usable]) -> npt.NDArray[np.intp] | None:
+    """Which generations are one unit of their subject's intervals; None where each is one."""
+    if all(subject.units is None for subject in subjects):
+        return None
+    return np.concatenate(
+        [np.arange(len(one.generations)) if one.units is None else one.units for one in subjects],
+        dtype=np.intp,
+    )
+
+
+def _margins(
+    subjects: Sequence[Usable], embedded: Embedded, scores: Mapping[str, IdentityScores]
+) -> dict[str, DistractorScores]:
+    """By metric; empty without distractors."""
+    if not any(subject.distractors for subject in subjects):
+        return {}
+    if bare := [printable(subject.name) for subject in subjects if not subject.distractors]:
+        logger.warning(
+            "%s without distractors, and so without margins: %s",
+            count(len(bare), "subject"),
+            ", ".join(bare),
+        )
+    return {
+        metric: distractor_scores(
+            *_rows(metric, subjects, "references", embedded),
+            *_rows(metric, subjects, "generations", embedded),
+            numbers.generations,
+            *_rows(metric, subjects, "distractors", embedded),
+            *context_numbers([subject.sides for subject in subjects]),
+            _units(subjects),
+        )
+        for metric, numbers in scores.items()
+    }
+
+
+def _rows(
+    metric: str, subjects: Sequence[Usable], role: str, embedded: Embedded
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """The embeddings of all pictures in a role, and the number of the subject of each."""
+    pictures = [getattr(subject, role) for subject in subjects]
+    matrix = embedded.matrix(metric, [digest for own in pictures for _, digest in own])
+    return matrix, np.repeat(np.arange(len(subjects)), [len(own) for own in pictures])
+
+
+def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict[tuple[str, str], str]:
+    """Generations that copy a reference of their subject: (subject, generation) -> name of the reference.
+
+    A picture may be the generation of several subjects, and copy a reference of one.
+    """
+    copies = {}
+    for subject in subjects:
+        similarity = embedded.matrix(hashes, (digest for _, digest in subject.generations)) @ (
+            embedded.matrix(hashes, subject.copied).T
+        )
+        names = list(subject.copied.values())
+        for (generation, digest), row in zip(subject.generations, similarity, strict=True):
+            if digest in subject.copied:
+                copies[subject.name, generation.name] = subject.copied[digest]
+            elif row.max() >= COPY_SIMILARITY:
+                copies[subject.name, generation.name] = names[int(row.argmax())]
+    return copies
+
+
+def _images(
+    subjects: Sequence[Usable],
+    scores: Mapping[str, IdentityScores],
+    margins: Mapping[str, DistractorScores],
+    copies: Mapping[tuple[str, str], str],
+) -> tuple[Image, ...]:
+    columns = {name: numbers.generations.tolist() for name, numbers in scores.items()}
+    beside = {name: numbers.margins.tolist() for name, numbers in margins.items()}
+    owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
+    return tuple(
+        Image(
+            path=storable(generation.name),
+            subject=storable(subject.name),
+            copy_of=None
+            if (copied := copies.get((subject.name, generation.name))) is None
+            else storable(copied),
+            scores={name: column[position] for name, column in columns.items()},
+            prompt=None if generation.prompt is None else storable(generation.prompt),
+            seed=None if generation.seed is None else storable(generation.seed),
+            margins={name: column[position] for name, column in beside.items()}
+            if subject.distractors
+            else None,
+            labels={storable(name): storable(value) for name, value in generation.labels.items()},
+        )
+        for position, (subject, generation) in enumerate(owned)
+    )
+
+
+def _of_subjects(numbers: IdentityScores, margins: DistractorScores | None) -> list[SubjectScores]:
+    columns = {name: own for name, own in vars(numbers).items() if name not in ("generations", "aggregate")}
+    if margins is not None:
+        columns |= {
+            "margin": margins.margin,
+            "positive_margins": margins.positive,
+            "positive_margins_ci95": margins.positive_ci95,
+        }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [SubjectScores(**dict(zip(columns, map(_known, row), strict=True))) for row in rows]
+
+
+def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> AggregateScores:
+    found, rates = vars(numbers.aggregate), {}
+    if margins is not None:
+        found = found | {
+            "margin": np.nanmean(margins.margin),
+            "positive_margins": np.nanmean(margins.positive),
+            "positive_margins_ci95": margins.positive_of_all_ci95,
+        }
+        rates = {
+            f"{kind}{name}": getattr(success, name)
+            for kind, success in (("", margins.in_context), ("all_pairs_", margins.all_pairs))
+            for name in ("ssr", "ssr_ci95", "pa", "pa_ci95")
+        }
+    return AggregateScores(
+        **{name: _known(np.asarray(value).tolist()) for name, value in found.items()}, **rates
+    )
+
+
+def _known(value: Any) -> Any:
+    """A number, or the two ends of an interval; None where NaN says that there is none."""
+    if isinstance(value, list):
+        return None if any(map(math.isnan, value)) else tuple(value)
+    return None if math.isnan(value) else value
+
+
+def _refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:
+    """Stop if something has no counterpart.
+
+    Raises:
+        InputError: naming all of `unmatched`, unless `allow`.
+    """
+    if unmatched and not allow:
+        raise InputError(
+            f"{len(unmatched):,} without a counterpart; "
+            "give references and generations the same subject names (nearid layout shows how they are read), or go on "
+            "without these: --allow-unmatched",
+            [printable(line) for line in unmatched],
+        )
 
 
 def _unmatched(datasets: Mapping[str, Dataset]) -> list[str]:

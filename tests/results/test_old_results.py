@@ -12,7 +12,7 @@ import pytest
 
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.evaluate.scoring import PROTOCOL
+from nearid_cli.evaluate.score import PROTOCOL
 from nearid_cli.gate.judge import judge
 from nearid_cli.reports import to_json, write
 from nearid_cli.results import CompareResult, Rule, ScoreResult

@@ -16,7 +16,7 @@ import numpy as np
 
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad
 from nearid_cli.layouts.kinds import dreambench_samples
 from nearid_cli.layouts.names import own_name
 from nearid_cli.layouts.walk import walk
@@ -153,7 +153,7 @@ def score_samples(
     paths = [path for _, pair in pairs for path in (pair.source, pair.target)]
     specs, embedded = embed_files(paths, requests, options)
     if not skip_bad:
-        refuse_bad(embedded, MEND_OR_SKIP)
+        refuse_bad(embedded.bad, len(paths))
     if embedded.bad:
         bad = [f"{image.path} ({image.reason})" for image in embedded.bad]
         logger.warning("%s skipped: %s", count(len(bad), "picture"), some(bad))

@@ -34,8 +34,8 @@ from nearid_cli.benchmarks.nearid import slots
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.errors import BadImage, BadImagesError, InputError, UsageError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
+from nearid_cli.errors import BadImage, InputError, UsageError
+from nearid_cli.evaluate.embedding import describe, find_encoders, refuse_bad, requested
 from nearid_cli.metrics.margins import rate_differences
 from nearid_cli.metrics.part_level import part_level, part_margins
 from nearid_cli.nearid_data.sources import default_split
@@ -169,9 +169,8 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
             for picture, why in embedded.bad.items()
         }
     )
-    if bad and not job.skip_bad:
-        number = f"{count(len(bad), 'picture')} of {len(cells) + areas.masks:,} cannot be used"
-        raise BadImagesError(f"{number}; {MEND_OR_SKIP}", bad)
+    if not job.skip_bad:
+        refuse_bad(bad, len(cells) + areas.masks)
     if not embedded.places:
         raise InputError(f"{printable(job.data)}: {count(len(rows), 'row')} without any picture to embed")
     places = np.full((len(rows), 4), -1)

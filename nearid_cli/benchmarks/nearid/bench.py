@@ -32,12 +32,12 @@ from nearid_cli.benchmarks.tables.similarities import MODES, file_name, read_sim
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.errors import BadImagesError, InputError, UsageError
-from nearid_cli.evaluate.embedding import MEND_OR_SKIP, describe, find_encoders, requested
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.evaluate.embedding import describe, find_encoders, refuse_bad, requested
 from nearid_cli.options import Options
 from nearid_cli.results import Skipped
 from nearid_cli.results.base import this_tool, timestamp
-from nearid_cli.text import count, printable, unknown
+from nearid_cli.text import printable, unknown
 
 if TYPE_CHECKING:
     from nearid_cli.nearid_data import Identities
@@ -253,9 +253,8 @@ def _make(
     samples = {source: pictures.samples(position) for position, source in enumerate(sources)}
     every = list(dict.fromkeys(picture for chosen in samples.values() for picture in chosen.pictures()))
     embedded = embed_pictures(every, requests, options)
-    if embedded.bad and not job.skip_bad:
-        number = f"{count(len(embedded.bad), 'picture')} of {len(every):,} cannot be used"
-        raise BadImagesError(f"{number}; {MEND_OR_SKIP}", list(embedded.bad.values()))
+    if not job.skip_bad:
+        refuse_bad(list(embedded.bad.values()), len(every))
     records = {}
     for position, source in enumerate(sources):
         skipped = [embedded.bad[picture] for picture in samples[source].pictures() if picture in embedded.bad]

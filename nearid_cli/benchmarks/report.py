@@ -51,7 +51,7 @@ class Report:
         """All of it, for a terminal and for a file of its own."""
         blocks = [block for table in self.tables for block in self._shown(table)]
         findings = FindingList([Finding(line) for line in self.findings])
-        about = FindingList([Finding(self.about)] if self.about else [], where="terminal")
+        about = FindingList((), self.about, where="terminal")
         return self._document(self.tables[0], [*blocks, findings, about], self.made_by, self.title)
 
     def write(self, folder: Path, name: str = "summary") -> None:

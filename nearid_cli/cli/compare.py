@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.groups import on_command_line
+from nearid_cli.cli.outputs import Outputs
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
-if TYPE_CHECKING:
-    from nearid_cli.cli.outputs import Outputs
 
-
-@shared.types_of("nearid_cli.cli.outputs")
 def compare(
     *,
     context: typer.Context,
@@ -70,7 +67,7 @@ def compare(
     from nearid_cli.evaluate.methods import Contest
 
     shared.say_more(leniency.verbose)
-    reports.check_outputs(outputs.output, outputs.images)
+    outputs.check()
     contest = Contest(paths or [], _named(method), options, asked=on_command_line(context, "metric"))
     if contest.metrics is not None:
         reports.check_sort(sort, contest.metrics, "method")

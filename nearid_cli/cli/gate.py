@@ -17,7 +17,7 @@ import typer
 from nearid_cli.cli import show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Format
-from nearid_cli.cli.outputs import listing
+from nearid_cli.cli.outputs import give, listing
 from nearid_cli.configuration import load_configuration
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.options import Flag
@@ -223,29 +223,20 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
 
     Args:
         gate: the verdicts.
-        form: what stdout gets: `table`, `json`, or `none` where it holds something else; the table then goes to
-            stderr.
+        form: as of `outputs.give`.
         outputs: files to write.
 
     Returns:
         The exit code: 0 passed, 1 failed.
     """
-    from nearid_cli import reports
+    from nearid_cli.reports import document
     from nearid_cli.reports.annotations import github_annotations
-    from nearid_cli.reports.document import document
     from nearid_cli.reports.formats.markdown import markdown
-    from nearid_cli.reports.terminal import render
 
     verdicts = document(gate)
-    for path in outputs:
-        reports.write_document(verdicts, path)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the verdicts stand
-        if form == "json":
-            show.json_text(reports.to_json(gate))
-        else:
-            render(verdicts, show.console(stderr=form == "none"))
+        give(verdicts, form, outputs)
         sys.stdout.flush()  # or annotations would come before what they are about
-    show.wrote(*outputs)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(gate):
             print(line, file=sys.stderr)

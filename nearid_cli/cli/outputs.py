@@ -1,20 +1,62 @@
-"""Where a result of `nearid score` or `nearid compare` goes, as their flags say it."""
+"""Where results go, as flags say it: files, which are checked before any work is done, and stdout."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.options import Format
+from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
+    from nearid_cli.benchmarks.report import Report
     from nearid_cli.reports.blocks import Document
+
+
+def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence[Path] = ()) -> None:
+    """Write files, print a document or its JSON, and say what was written.
+
+    Args:
+        made: what to give. Beside JSON, what a reader of its numbers must not miss goes to stderr.
+        form: what stdout gets: `table`, `json`, or `none` where it holds something else; the table then goes to
+            stderr.
+        files: to write, the format by extension.
+        images: files of one row a generation.
+    """
+    from nearid_cli import reports
+
+    for path in files:
+        with doing(f"writing {printable(path)}"):
+            reports.write_document(made, path)
+    for path in images:
+        with doing(f"writing {printable(path)}"):
+            reports.write_images(made.result, path)
+    if form == "json":
+        _print_json(reports.to_json(made.result))
+        for line in made.findings:
+            typer.echo(f"warning: {line}", err=True)
+    else:
+        reports.render(made, show.console(stderr=form == "none"))
+    show.wrote(*files, *images)
+
+
+def _print_json(text: str) -> None:
+    """Print JSON. What the encoding of stdout cannot hold becomes JSON's own escapes."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2)
+    print(text)
 
 
 def listing(sentence: str, kind: str, judged: str = "") -> Callable[[], str]:
@@ -33,38 +75,77 @@ _ALSO = "Also write {}; repeat for several."
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files, and stdout."""
+    """Of a comparison."""
 
-    output: Annotated[
-        tuple[Path, ...],
-        Flag(listing(_ALSO, "compare"), "FILE", short="o"),
-    ] = ()
+    kind: ClassVar[str] = "compare"
+    output: Annotated[tuple[Path, ...], Flag(listing(_ALSO, "compare"), "FILE", short="o")] = ()
     images: Annotated[
         tuple[Path, ...], Flag(listing("Write one row a generation: {}.", "images"), "FILE")
     ] = ()
     form: Format = "table"
 
-    def give(self, made: Document) -> None:
-        """Write the files, print the document or its JSON, and say what was written."""
-        from nearid_cli import reports
+    def check(self, judged: bool = False) -> None:
+        """Refuse files that cannot be written; of `judged` results those that need the verdicts of a gate can."""
+        from nearid_cli.reports import check_outputs, formats
 
-        for path in self.output:
-            with doing(f"writing {printable(path)}"):
-                reports.write_document(made, path)
-        for path in self.images:
-            with doing(f"writing {printable(path)}"):
-                reports.write_images(made.result, path)
-        show.result(
-            made, self.form, lambda one: reports.to_json(one.result), reports.render, lambda one: one.findings
-        )
-        show.wrote(*self.output, *self.images)
+        check_outputs(self.output, self.images, formats.known(self.kind, judged))
+
+    def give(self, made: Document) -> None:
+        """Give the document to all of them."""
+        give(made, self.form, self.output, self.images)
 
 
 @dataclass(frozen=True)
 class JudgedOutputs(Outputs):
-    """Of a result that a gate may judge."""
+    """Of a score result, which a gate may judge."""
+
+    kind: ClassVar[str] = "score"
+    output: Annotated[
+        tuple[Path, ...], Flag(listing(_ALSO, "score", "(with --gate)"), "FILE", short="o")
+    ] = ()
+
+
+@dataclass(frozen=True)
+class BenchmarkOutputs:
+    """Of a benchmark: a folder, and files for its report."""
 
     output: Annotated[
         tuple[Path, ...],
-        Flag(listing(_ALSO, "score", "(with --gate)"), "FILE", short="o"),
+        Flag(
+            listing(
+                "Folder for all files, which a second run resumes, or one file for the report: {}. Repeat for both.",
+                "benchmark",
+            ),
+            "PATH",
+            short="o",
+        ),
     ] = ()
+    form: Format = "table"
+
+    def folder(self) -> Path | None:
+        """The folder, which is not made here; None if there is none.
+
+        Raises:
+            UsageError: several folders, or a file that is named twice.
+            InputError: a file cannot be written.
+        """
+        from nearid_cli.reports import check_outputs, formats
+
+        files = self._files()
+        folders = [path for path in self.output if path not in files]
+        if len(folders) > 1:
+            raise UsageError(
+                f"several folders for one report: {', '.join(map(printable, folders))}; give one"
+            )
+        check_outputs(files, known=formats.known("benchmark"))
+        return next(iter(folders), None)
+
+    def _files(self) -> list[Path]:
+        """What has the extension of a format."""
+        from nearid_cli.reports.formats.base import FORMATS
+
+        return [path for path in self.output if path.suffix.lower() in FORMATS and not path.is_dir()]
+
+    def give(self, report: Report) -> None:
+        """Write the files and print the report or the result as JSON."""
+        give(report.document, self.form, self._files())

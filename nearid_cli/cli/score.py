@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nearid_cli.cli import options as shared
+from nearid_cli.cli.gate import Rulebook, finish
+from nearid_cli.cli.outputs import JudgedOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 
-if TYPE_CHECKING:
-    from nearid_cli.cli.outputs import JudgedOutputs
 
-
-@shared.types_of("nearid_cli.cli.outputs")
 def score(
     *,
     references: Annotated[
@@ -48,15 +46,13 @@ def score(
 ) -> None:
     """Score the generations of each subject against its references."""
     from nearid_cli import reports
-    from nearid_cli.cli.gate import Rulebook, finish
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
-    from nearid_cli.reports import formats
     from nearid_cli.results import ScoreResult
     from nearid_cli.results.reading import read_score
 
     shared.say_more(leniency.verbose)
-    reports.check_outputs(outputs.output, outputs.images, formats.known("score", gate is not None))
+    outputs.check(judged=gate is not None)
     reports.check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,8 +14,6 @@ from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-R = TypeVar("R")
 
 # A file has no width; this one holds the default metrics with intervals side by side.
 _PIPE_WIDTH = 160
@@ -44,43 +41,6 @@ def wrote(*paths: Path) -> None:
     if paths:
         sys.stdout.flush()  # where both are one terminal or file, what was printed comes first
         typer.echo(f"wrote {', '.join(map(printable, paths))}", err=True)
-
-
-def json_text(text: str) -> None:
-    """Print JSON. What the encoding of stdout cannot hold becomes JSON's own escapes."""
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        text = json.dumps(json.loads(text), indent=2)
-    print(text)
-
-
-def _no_findings(_: object) -> Iterable[str]:
-    return ()
-
-
-def result(
-    found: R,
-    form: str,
-    to_json: Callable[[R], str],
-    render: Callable[[R, Console], object],
-    findings: Callable[[R], Iterable[str]] = _no_findings,
-) -> None:
-    """Print a result.
-
-    Args:
-        found: the result.
-        form: one of `FORMATS`.
-        to_json: makes its JSON.
-        render: prints it for people.
-        findings: what a reader of the numbers must not miss, which goes to stderr beside JSON; `render` shows it.
-    """
-    if form != "json":
-        render(found, console())
-        return
-    json_text(to_json(found))
-    for line in findings(found):
-        typer.echo(f"warning: {line}", err=True)
 
 
 def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nearid_cli.cli import options as shared
-from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
 from nearid_cli.cli.groups import on_command_line
+from nearid_cli.cli.outputs import BenchmarkOutputs
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
@@ -35,8 +34,7 @@ def run(
         bool, Flag("Round each correlation to four decimals first, as the published tables do.")
     ] = False,
     allow_missing: Annotated[bool, Flag("Go on without what does not join, and record it.")] = False,
-    output: Outputs = (),
-    form: shared.Format = "table",
+    outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
     options: Options,
 ) -> None:
@@ -61,7 +59,7 @@ def run(
     given = named_folders(scores)
     wanted = [request.name for request in requested(options)] if samples else []
     check_names([*wanted, *(name for name, _ in given)], against)
-    folder, outputs = folder_and_files(output)
+    folder = outputs.folder()
     if folder is not None:
         make_folder(folder)
     scored = None
@@ -82,4 +80,4 @@ def run(
     )
     if folder is not None:
         write(found, folder)
-    show_report(report(found.result), outputs, form)
+    outputs.give(report(found.result))

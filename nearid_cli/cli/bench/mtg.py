@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from nearid_cli.cli import options as shared
-from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
+from nearid_cli.cli.outputs import BenchmarkOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
@@ -23,8 +22,7 @@ def run(
         str, Flag("What of the pictures is seen: none (all of them) or object.", "MASKS")
     ] = "none",
     metrics: Metrics = DEFAULT_METRICS,
-    output: Outputs = (),
-    form: shared.Format = "table",
+    outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
     options: Options,
 ) -> None:
@@ -35,9 +33,9 @@ def run(
     from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
     from nearid_cli.benchmarks.mtg.report import report
 
-    folder, files = folder_and_files(output)
+    folder = outputs.folder()
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
     made = report(evaluate_mtg(job, options, folder))
     if folder is not None:
         made.write(folder)
-    show_report(made, files, form)
+    outputs.give(made)

@@ -7,8 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from nearid_cli.cli import options as shared
-from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
+from nearid_cli.cli.outputs import BenchmarkOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
@@ -37,8 +36,7 @@ def run(
         bool, Flag("Number pictures without gaps where a view is missing, as the published code does.")
     ] = False,
     metrics: Metrics = DEFAULT_METRICS,
-    output: Outputs = (),
-    form: shared.Format = "table",
+    outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
     options: Options,
 ) -> None:
@@ -52,7 +50,7 @@ def run(
     from nearid_cli.benchmarks.nearid.report import report
     from nearid_cli.benchmarks.report import make_folder
 
-    folder, files = folder_and_files(output)
+    folder = outputs.folder()
     job = NearidJob(
         positives,
         distractors,
@@ -67,6 +65,6 @@ def run(
     with ExitStack() as stack:
         place = make_folder(folder) if folder else Path(stack.enter_context(TemporaryDirectory()))
         made = report(bench_nearid(job, place, options))
-        if folder is not None:
-            made.write(folder)
-    show_report(made, files, form)
+    if folder is not None:
+        made.write(folder)
+    outputs.give(made)

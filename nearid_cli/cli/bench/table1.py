@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from nearid_cli.cli import options as shared
-from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
+from nearid_cli.cli.outputs import BenchmarkOutputs
 from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag, Metrics, Options, SkipBad
 
 
 def run(
     *,
-    output: Outputs = (),
     positives: Annotated[str, Flag("NearID-Bench: views of the objects.", "SOURCE")] = "Aleksandar/NearID",
     distractors: Annotated[
         tuple[str, ...],
@@ -33,7 +31,7 @@ def run(
     ] = None,
     ratings: Annotated[Path | None, Flag("DreamBench++: folder of the human ratings.", "DIR")] = None,
     metrics: Metrics = ("clip-i", "dino", "siglip2", "nearid"),
-    form: shared.Format = "table",
+    outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
     options: Options,
 ) -> None:
@@ -44,10 +42,10 @@ def run(
     from nearid_cli.benchmarks.table1.bench import DISTRACTORS, Table1Job, table1
     from nearid_cli.benchmarks.table1.report import report
 
-    folder, files = folder_and_files(output)
+    folder = outputs.folder()
     if folder is None:
         raise UsageError("Table 1 needs a folder for all that is computed: -o DIR")
     job = Table1Job(positives, distractors or DISTRACTORS, rows, split, mtg, samples, ratings, skip_bad)
     made = report(table1(job, folder, options))
     made.write(folder, "table1")
-    show_report(made, files, form)
+    outputs.give(made)

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from nearid_cli.cli import options as shared
-from nearid_cli.cli.bench.output import Outputs, folder_and_files, show_report
+from nearid_cli.cli.outputs import BenchmarkOutputs
 from nearid_cli.options import Flag
 
 
 def run(
+    *,
     roots: Annotated[
         list[Path],
         typer.Argument(
@@ -55,8 +55,7 @@ def run(
             "first|last",
         ),
     ] = None,
-    output: Outputs = (),
-    form: shared.Format = "table",
+    outputs: BenchmarkOutputs,
 ) -> None:
     """Make the tables of NearID-Bench from similarity files.
 
@@ -65,7 +64,7 @@ def run(
     from nearid_cli.benchmarks.tables.report import report
     from nearid_cli.benchmarks.tables.tabulate import tabulate
 
-    folder, files = folder_and_files(output)
+    folder = outputs.folder()
     result = tabulate(
         roots,
         groups=_each(groups),
@@ -76,7 +75,7 @@ def run(
     made = report(result)
     if folder is not None:
         made.write(folder)
-    show_report(made, files, form)
+    outputs.give(made)
 
 
 def _each(values: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shlex
@@ -234,9 +233,7 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
     from nearid_cli.reports.formats.markdown import markdown
 
     verdicts = document(gate)
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the verdicts stand
-        give(verdicts, form, outputs)
-        sys.stdout.flush()  # or annotations would come before what they are about
+    give(verdicts, form, outputs)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_annotations(gate):
             print(line, file=sys.stderr)

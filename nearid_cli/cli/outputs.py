@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -41,12 +42,14 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
     for path in images:
         with doing(f"writing {printable(path)}"):
             reports.write_images(made.result, path)
-    if form == "json":
-        _print_json(reports.to_json(made.result))
-        for line in made.findings:
-            typer.echo(f"warning: {line}", err=True)
-    else:
-        reports.render(made, show.console(stderr=form == "none"))
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more; files and verdicts stand
+        if form == "json":
+            _print_json(reports.to_json(made.result))
+            sys.stdout.flush()  # or what is said of it might come first
+            for line in made.findings:
+                typer.echo(f"warning: {line}", err=True)
+        else:
+            reports.render(made, show.console(stderr=form == "none"))
     show.wrote(*files, *images)
 
 

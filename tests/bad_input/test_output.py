@@ -33,6 +33,14 @@ def test_a_reader_that_is_gone(shell: Callable[..., Finished], form: str) -> Non
     assert (finished.out, finished.err) == ("0\n", SAID)
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_failed_gate_fails_whoever_reads(shell: Callable[..., Finished], data: Path, form: str) -> None:
+    (data / "rules.toml").write_text('[[gate.rules]]\nmetric = "hog"\nmin = 2.0\n')
+    finished = shell(f"{GONE}; {SCORE} --gate rules.toml -o run.json --format {form} >&4; echo $?")
+    assert finished.out == "1\n"
+    assert finished.err.startswith(f"{SAID}wrote run.json\n")
+
+
 def test_a_reader_that_goes_away(shell: Callable[..., Finished], data: Path) -> None:
     said = "x" * 20_000  # of 9 generations more than a pipe and a reader hold
     lines = [f"{path},{path.parent.name},generation,{said}" for path in (data / "gens").rglob("*.png")]

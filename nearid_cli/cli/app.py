@@ -57,7 +57,7 @@ class _Commands(LazyGroup):
         "cache": "nearid_cli.cli.cache:app",
         "demo": "nearid_cli.cli.demo:demo",
         "doctor": "nearid_cli.cli.doctor:doctor",
-        "help": "nearid_cli.cli.help:show_help",
+        "help": "nearid_cli.cli.groups:show_help",
     }
 
 

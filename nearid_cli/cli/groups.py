@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 import typer.main
 from typer.core import TyperGroup
 
-from nearid_cli.cli.options import with_flags
+from nearid_cli.cli.options import starting, with_flags
 from nearid_cli.errors import UsageError
 from nearid_cli.text import unknown
 
@@ -107,18 +107,29 @@ def complete(app: typer.Typer, name: str) -> None:
     command.main(prog_name=name)
 
 
-def help_of(context: typer.Context, names: Iterable[str]) -> str:
-    """The help of a command, as its `--help` shows it.
+def _names_below(context: typer.Context, incomplete: str) -> list[str]:
+    """For a shell: the commands below the one that `nearid help` has been given so far."""
+    root: Any = context.find_root()
+    command: Any = root.command
+    for name in context.params.get("names") or []:
+        command = command.get_command(root, name) if isinstance(command, TyperGroup) else None
+    return starting(_names(command, root), incomplete)
 
-    Args:
-        context: of any command.
-        names: of the command, from the outermost group on; none for the help of all.
 
-    Raises:
-        UsageError: there is no such command.
-    """
+def show_help(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A command, such as score or gate init.",
+            metavar="[COMMAND]",
+            autocompletion=_names_below,
+        ),
+    ] = None,
+) -> None:
+    """Show what a command does, as its --help."""
     place: Any = context.find_root()
-    for name in names:
+    for name in names or []:
         known = _names(place.command, place)
         if name not in known:
             raise UsageError(
@@ -126,16 +137,7 @@ def help_of(context: typer.Context, names: Iterable[str]) -> str:
             )
         command: Any = place.command.get_command(place, name)
         place = type(place)(command, info_name=name, parent=place, **command.context_settings)
-    return str(place.get_help())
-
-
-def names_below(context: typer.Context, parameter: str) -> list[str]:
-    """The names of the commands below the one whose names a parameter of the command holds so far."""
-    root: Any = context.find_root()
-    command: Any = root.command
-    for name in context.params.get(parameter) or []:
-        command = command.get_command(root, name) if isinstance(command, TyperGroup) else None
-    return _names(command, root)
+    typer.echo(place.get_help())
 
 
 def on_command_line(context: typer.Context, flag: str) -> bool:

@@ -10,7 +10,8 @@ import operator
 import sys
 import typing
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from nearid_cli.cli import completing
-from nearid_cli.errors import UsageError
+from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.options import Flag, Given, Options, given
 from nearid_cli.text import unknown
 
@@ -187,7 +187,7 @@ def typer_option(one: Given) -> Any:
     offered = flag.words
     help = flag.help if isinstance(flag.help, str) else flag.help()
     if "{words}" in help:
-        *first, last = offered or completing.BY_FLAG[one.name]("")
+        *first, last = offered or _WORDS[one.name]("")
         help = help.replace("{words}", f"{', '.join(first)} or {last}")
     return typer.Option(
         f"--{one.name}",
@@ -197,9 +197,37 @@ def typer_option(one: Given) -> Any:
         envvar=f"NEARID_{one.name.replace('-', '_').upper()}" if flag.shared else None,
         min=flag.low,
         max=flag.high,
-        autocompletion=completing.BY_FLAG.get(one.name)
-        or ((lambda incomplete: completing.starting(offered, incomplete)) if offered else None),
+        # A shell asks at every TAB, so nothing heavy is imported.
+        autocompletion=_WORDS.get(one.name)
+        or ((lambda incomplete: starting(offered, incomplete)) if offered else None),
     )
+
+
+def starting(names: Iterable[str], incomplete: str) -> list[str]:
+    """Of what a shell may offer, what begins like what was typed."""
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _metrics(incomplete: str) -> list[str]:
+    """Metrics that have a name, also behind the comma of a list."""
+    from nearid_cli.configuration import load_configuration
+    from nearid_cli.encoders.registry import known_metrics
+
+    known = known_metrics()
+    with suppress(NearIDError):  # a broken configuration is told when a command runs
+        known = known_metrics(load_configuration(Path.cwd()).metrics)
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in starting(known, last)]
+
+
+def _layouts(incomplete: str) -> list[str]:
+    from nearid_cli.layouts.registry import NAMES
+
+    return starting(NAMES, incomplete)
+
+
+_WORDS = {"metric": _metrics, "layout": _layouts}
+"""Flags whose words are found when a shell asks; others have them in their declaration."""
 
 
 def default_map(configuration: Configuration) -> dict[str, Any]:

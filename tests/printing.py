@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nearid_cli.reports import document, render
+from nearid_cli.reports.document import document
 from nearid_cli.reports.formats.latex import Latex
 from nearid_cli.reports.formats.markdown import Markdown
+from nearid_cli.reports.terminal import render
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from nearid_cli.evaluate.methods import Contest
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.given import read_picture, read_side
 from nearid_cli.options import DEFAULT_METRICS, Leniency, OptionArguments
-from nearid_cli.reports import document
+from nearid_cli.reports.document import document
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 
 if TYPE_CHECKING:

@@ -63,19 +63,20 @@ def compare(
 
     Also: do the metrics agree, and how far from real pictures is each method?
     """
-    from nearid_cli import reports
     from nearid_cli.evaluate.methods import Contest
+    from nearid_cli.reports.document import document
+    from nearid_cli.reports.order import check_sort
 
     shared.say_more(leniency.verbose)
     outputs.check()
     contest = Contest(paths or [], _named(method), options, asked=on_command_line(context, "metric"))
     if contest.metrics is not None:
-        reports.check_sort(sort, contest.metrics, "method")
+        check_sort(sort, contest.metrics, "method")
     result = contest.compare(
         baseline, references=references, distractors=distractors, layout=how, leniency=leniency
     )
-    reports.check_sort(sort, [metric.name for metric in result.metrics], "method")
-    outputs.give(reports.document(result, sort=sort, thumbnails=thumbnails, progress=options.progress))
+    check_sort(sort, [metric.name for metric in result.metrics], "method")
+    outputs.give(document(result, sort=sort, thumbnails=thumbnails, progress=options.progress))
 
 
 def _named(methods: Sequence[str]) -> dict[str, Path]:

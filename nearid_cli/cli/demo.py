@@ -45,11 +45,13 @@ def demo(
     The pictures are rendered. Three pretend methods keep the identity of eight subjects, swap it for
     a look-alike, and copy the references. Nothing is downloaded.
     """
-    from nearid_cli import reports
     from nearid_cli.demo import METHODS, SUBJECTS, write_demo
     from nearid_cli.evaluate.compare import compare
     from nearid_cli.evaluate.score import score
     from nearid_cli.options import Options
+    from nearid_cli.reports.document import document
+    from nearid_cli.reports.files import write
+    from nearid_cli.reports.terminal import render
 
     with doing("rendering pictures"):
         write_demo(folder)
@@ -66,15 +68,15 @@ def demo(
         typer.echo(f"\n# {method}: {_TO_SEE[method]}\n$ {command}")
         options = Options(metrics=METRICS, cache=cache, progress=sys.stderr.isatty())
         results[output] = score(references, generations, options)
-        reports.write(results[output], output)
-        reports.render(reports.document(results[output]), show.console())
+        write(results[output], output)
+        render(document(results[output]), show.console())
     report = folder / "results" / "report.html"
     command = _command("compare", *results, "-o", report)
     typer.echo(f"\n# All three: which keeps the objects, and is the difference real?\n$ {command}")
     compared = compare({path.stem: result for path, result in results.items()})
     with doing(f"writing {printable(report)}"):
-        reports.write(compared, report)
-    reports.render(reports.document(compared), show.console())
+        write(compared, report)
+    render(document(compared), show.console())
     typer.echo(_ENDING.format(report=printable(report)))
 
 

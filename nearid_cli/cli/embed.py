@@ -25,13 +25,13 @@ def embed(
 
     One row a picture and metric: path, digest, metric, embedding.
     """
-    from nearid_cli import reports
     from nearid_cli.evaluate.embed import embed_pictures
     from nearid_cli.reports.embeddings import write_embeddings
     from nearid_cli.reports.figures import some
+    from nearid_cli.reports.files import check_outputs
 
     shared.say_more(verbose)
-    reports.check_outputs([output], known=(".parquet",))
+    check_outputs([output], known=(".parquet",))
     result = embed_pictures(paths, options, skip_bad=skip_bad)
     write_embeddings(result, output)
     if result.skipped:

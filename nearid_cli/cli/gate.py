@@ -68,11 +68,11 @@ def check(
 
     Exit code 0: passed. 1: failed. 2: could not be judged.
     """
-    from nearid_cli import reports
     from nearid_cli.reports import formats
+    from nearid_cli.reports.files import check_outputs
     from nearid_cli.results.reading import read_result
 
-    reports.check_outputs(output, known=formats.known("gate"))
+    check_outputs(output, known=formats.known("gate"))
     rules, baseline = _rules(config, baseline)
     _keep_inputs(output, run, baseline)
     if update_baseline and baseline is None:
@@ -81,7 +81,7 @@ def check(
         )
     result = read_result(run, holes=True)
     if update_baseline and baseline is not None:
-        reports.check_outputs([baseline], known=(".json",))
+        check_outputs([baseline], known=(".json",))
         code = finish(Rulebook(rules, run, result).judge(result, str(run)), form, output)
         if code == 0:
             _update(baseline, run, result)
@@ -105,9 +105,9 @@ def init(
 
     With -o, a copy of the run is written beside the rules as their baseline, NAME-baseline.json.
     """
-    from nearid_cli import reports
     from nearid_cli.files import replace_file
     from nearid_cli.gate.starter import starter
+    from nearid_cli.reports.files import check_outputs
     from nearid_cli.results.reading import read_result
 
     if output is None:
@@ -115,7 +115,7 @@ def init(
         sys.stdout.flush()
         logger.info("save this as nearid.toml; then: %s", shlex.join(["nearid", "gate", str(run)]))
         return
-    reports.check_outputs([output], known=(".toml",))
+    check_outputs([output], known=(".toml",))
     if output.name == "pyproject.toml":
         raise UsageError(
             "rules in pyproject.toml stand below your own tables: print them without -o, and paste them in "
@@ -228,8 +228,8 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
     Returns:
         The exit code: 0 passed, 1 failed.
     """
-    from nearid_cli.reports import document
     from nearid_cli.reports.annotations import github_annotations
+    from nearid_cli.reports.document import document
     from nearid_cli.reports.formats.markdown import markdown
 
     verdicts = document(gate)

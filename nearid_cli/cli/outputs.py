@@ -34,22 +34,24 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
         files: to write, the format by extension.
         images: files of one row a generation.
     """
-    from nearid_cli import reports
+    from nearid_cli.reports.files import write_document, write_images
+    from nearid_cli.reports.formats.data import to_json
+    from nearid_cli.reports.terminal import render
 
     for path in files:
         with doing(f"writing {printable(path)}"):
-            reports.write_document(made, path)
+            write_document(made, path)
     for path in images:
         with doing(f"writing {printable(path)}"):
-            reports.write_images(made.result, path)
+            write_images(made.result, path)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more; files and verdicts stand
         if form == "json":
-            _print_json(reports.to_json(made.result))
+            _print_json(to_json(made.result))
             sys.stdout.flush()  # or what is said of it might come first
             for line in made.findings:
                 typer.echo(f"warning: {line}", err=True)
         else:
-            reports.render(made, show.console(stderr=form == "none"))
+            render(made, show.console(stderr=form == "none"))
     show.wrote(*files, *images)
 
 
@@ -89,7 +91,8 @@ class Outputs:
 
     def check(self, judged: bool = False) -> None:
         """Refuse files that cannot be written; of `judged` results those that need the verdicts of a gate can."""
-        from nearid_cli.reports import check_outputs, formats
+        from nearid_cli.reports import formats
+        from nearid_cli.reports.files import check_outputs
 
         check_outputs(self.output, self.images, formats.known(self.kind, judged))
 
@@ -132,7 +135,8 @@ class BenchmarkOutputs:
             UsageError: several folders, or a file that is named twice.
             InputError: a file cannot be written.
         """
-        from nearid_cli.reports import check_outputs, formats
+        from nearid_cli.reports import formats
+        from nearid_cli.reports.files import check_outputs
 
         files = self._files()
         folders = [path for path in self.output if path not in files]

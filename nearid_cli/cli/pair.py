@@ -22,6 +22,6 @@ def pair(
 ) -> None:
     """Show how alike two pictures are, by each metric."""
     from nearid_cli.evaluate.embed import pair as run
-    from nearid_cli.reports import document
+    from nearid_cli.reports.document import document
 
     give(document(run(a, b, options)), form)

@@ -45,21 +45,22 @@ def score(
     options: Options,
 ) -> None:
     """Score the generations of each subject against its references."""
-    from nearid_cli import reports
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
+    from nearid_cli.reports.document import document
+    from nearid_cli.reports.order import check_sort
     from nearid_cli.results import ScoreResult
     from nearid_cli.results.reading import read_score
 
     shared.say_more(leniency.verbose)
     outputs.check(judged=gate is not None)
-    reports.check_sort(sort, [request.name for request in requested(options)])
+    check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None
     result = run(references, generations, options, layout=how, leniency=leniency, distractors=distractors)
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     outputs.give(
-        reports.document(
+        document(
             result,
             sort=sort,
             worst=worst,

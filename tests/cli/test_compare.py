@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import nearid_cli
-from nearid_cli.reports import to_json
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import CompareResult
 from nearid_cli.results.reading import read_result
 from tests.commandline import Nearid

@@ -13,7 +13,7 @@ from pathlib import Path
 import junitparser
 import pytest
 
-from nearid_cli.reports import to_json
+from nearid_cli.reports.formats.data import to_json
 from tests.commandline import Nearid
 from tests.gating import SUBJECTS, change_metric, change_subject, make_comparison, make_prompted, make_run
 

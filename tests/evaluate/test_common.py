@@ -12,7 +12,7 @@ import pytest
 
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.metrics.intervals import mean_interval, ratio_interval
-from nearid_cli.reports import to_json
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import ScoreResult
 from nearid_cli.results.reading import read_result
 from tests.comparing import METRICS, scored

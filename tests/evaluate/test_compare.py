@@ -15,7 +15,7 @@ import scipy.stats
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports import to_json
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import CompareResult, Comparison
 from nearid_cli.results.reading import read_result
 from tests.comparing import METRICS, metric, random_methods, scored

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports import to_json
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import CompareResult, Comparison, Pairing, ScoreResult
 from nearid_cli.results.reading import read_result
 from tests.comparing import scored

@@ -8,7 +8,8 @@ import pytest
 from junitparser import JUnitXml
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import to_json, write, write_images
+from nearid_cli.reports.files import write, write_images
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results.reading import read_result
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports import document
+from nearid_cli.reports.document import document
 from nearid_cli.results import CompareResult, Skipped
 from tests.comparing import random_methods, scored
 from tests.printing import show as render_compare

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import check_outputs
 from nearid_cli.reports.embeddings import write_embeddings
+from nearid_cli.reports.files import check_outputs
 from nearid_cli.results import Skipped
 
 

@@ -12,13 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.reports import (
-    check_outputs,
-    formats,
-    to_json,
-    write,
-    write_images,
-)
+from nearid_cli.reports import formats
+from nearid_cli.reports.files import check_outputs, write, write_images
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import Image, PairResult
 from nearid_cli.results.reading import read_score
 
@@ -278,16 +274,17 @@ def test_a_name_at_the_length_limit_can_be_written(result, tmp_path):
 def test_json_needs_neither_rich_nor_arrow(tmp_path):
     code = """
 import sys
-import nearid_cli.reports as reports
+from nearid_cli.reports.files import check_outputs, write
+from nearid_cli.reports.formats.data import to_json
 heavy = {"numpy", "pandas", "pyarrow", "rich", "torch"}
 assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 from pathlib import Path
 from nearid_cli.results import *
 inputs = Inputs("a", "b", "c", 1, 1, 1, (), ())
 result = ScoreResult(Tool("t", "1"), "now", inputs, (), (), {}, ())
-reports.to_json(result)
-reports.check_outputs([Path(sys.argv[1])])
-reports.write(result, Path(sys.argv[1]))
+to_json(result)
+check_outputs([Path(sys.argv[1])])
+write(result, Path(sys.argv[1]))
 assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code, tmp_path / "r.json"], check=True)

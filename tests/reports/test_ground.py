@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.reports import document
 from nearid_cli.reports.conclusion import conclusion_line
+from nearid_cli.reports.document import document
 from nearid_cli.reports.files import write
 from nearid_cli.reports.formats.data import to_csv
 from nearid_cli.reports.ground import apart, over_common

@@ -6,7 +6,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports import write
+from nearid_cli.reports.files import write
 from nearid_cli.results import Image, Skipped
 from tests.printing import to_markdown
 

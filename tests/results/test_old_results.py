@@ -14,7 +14,8 @@ from nearid_cli.errors import InputError
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.score import PROTOCOL
 from nearid_cli.gate.judge import judge
-from nearid_cli.reports import to_json, write
+from nearid_cli.reports.files import write
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import CompareResult, Rule, ScoreResult
 from nearid_cli.results.reading import read_result, read_score
 

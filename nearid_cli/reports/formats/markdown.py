@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nearid_cli.reports.formats.base import FileFormat
 from nearid_cli.text import printable
@@ -44,8 +43,7 @@ class Markdown(FileFormat):
         return markdown(document)
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A piece of a document whose rows may be cut at the end, but not the lines around them.
 
     Attributes:
@@ -147,7 +145,7 @@ def _folded(summary: str, piece: Piece) -> Piece:
     # Inside <summary> Markdown is not read, so HTML's own escapes are what counts.
     text = html.escape(printable(summary), quote=False)
     before = ("<details>", f"<summary>{text}</summary>", "", *piece.before)
-    return replace(piece, before=before, after=(*piece.after, "</details>", ""))
+    return piece._replace(before=before, after=(*piece.after, "</details>", ""))
 
 
 def _bullets(rank: int, title: str, entries: Iterable[str], noun: str) -> Piece:

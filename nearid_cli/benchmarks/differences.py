@@ -4,79 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from nearid_cli.benchmarks.dreambench.result import Difference
 from nearid_cli.metrics.margins import ShareDifference
 from nearid_cli.metrics.paired import holm
 from nearid_cli.reports.table import COUNT, TRUTH, Column, Kind, P, Table, named
 from nearid_cli.results import Interval
 from nearid_cli.text import printable
-
-
-class Tested(Protocol):
-    """A frozen dataclass of a difference with the p-values of two tests."""
-
-    @property
-    def delta(self) -> float:
-        """The difference."""
-
-    @property
-    def ci95(self) -> Interval | None:
-        """Its interval."""
-
-    @property
-    def p(self) -> float:
-        """Of the test that Holm's procedure alone goes by."""
-
-    @property
-    def p_studentised(self) -> float:
-        """Of the other one."""
-
-    @property
-    def p_holm(self) -> float:
-        """`p`, adjusted."""
-
-    @property
-    def p_adjusted(self) -> float:
-        """The one that people see."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether `p` is over all sign vectors."""
-
-
-Difference = TypeVar("Difference", bound=Tested)
-
-
-def adjusted(rows: Sequence[Difference], family: Callable[[Difference], Hashable]) -> tuple[Difference, ...]:
-    """Differences with `p_holm`, Holm over `p`, and `p_adjusted`, the larger of it and of Holm over `p_studentised`.
-
-    Args:
-        rows: the differences, in an order that is kept.
-        family: those with the same are adjusted together.
-    """
-    found = list(rows)
-    for own in dict.fromkeys(map(family, rows)):
-        tested = [i for i, row in enumerate(rows) if family(row) == own]
-        plain = holm([rows[i].p for i in tested])
-        studentised = holm([rows[i].p_studentised for i in tested])
-        for i, p_holm, other in zip(tested, plain, studentised, strict=True):
-            found[i] = replace(rows[i], p_holm=p_holm, p_adjusted=max(p_holm, other))  # type: ignore[type-var]
-    return tuple(found)
-
-
-def difference_columns(rows: Sequence[Tested], kind: Kind) -> tuple[Column, ...]:
-    """Differences with intervals, of a kind, and their p-values: all for data files, the adjusted one for people."""
-    ends = [row.ci95 for row in rows]
-    return (
-        Column(kind, [row.delta for row in rows], "difference", "delta", intervals=ends, paper=True),
-        *(
-            Column(P, [getattr(row, name) for row in rows], name=name)
-            for name in ("p", "p_studentised", "p_holm")
-        ),
-        Column(P, [row.p_adjusted for row in rows], "p", "p_adjusted", paper=True),
-        Column(TRUTH, [row.exact for row in rows], name="exact"),
-    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +44,40 @@ class RateDifference:
     p_studentised: float
     p_holm: float
     p_adjusted: float
+
+
+Tested = TypeVar("Tested", RateDifference, Difference)
+
+
+def adjusted(rows: Sequence[Tested], family: Callable[[Tested], Hashable]) -> tuple[Tested, ...]:
+    """Differences with `p_holm`, Holm over `p`, and `p_adjusted`, the larger of it and of Holm over `p_studentised`.
+
+    Args:
+        rows: the differences, in an order that is kept.
+        family: those with the same are adjusted together.
+    """
+    found = list(rows)
+    for own in dict.fromkeys(map(family, rows)):
+        tested = [i for i, row in enumerate(rows) if family(row) == own]
+        plain = holm([rows[i].p for i in tested])
+        studentised = holm([rows[i].p_studentised for i in tested])
+        for i, p_holm, other in zip(tested, plain, studentised, strict=True):
+            found[i] = replace(rows[i], p_holm=p_holm, p_adjusted=max(p_holm, other))
+    return tuple(found)
+
+
+def difference_columns(rows: Sequence[Tested], kind: Kind) -> tuple[Column, ...]:
+    """Differences with intervals, of a kind, and their p-values: all for data files, the adjusted one for people."""
+    ends = [row.ci95 for row in rows]
+    return (
+        Column(kind, [row.delta for row in rows], "difference", "delta", intervals=ends, paper=True),
+        *(
+            Column(P, [getattr(row, name) for row in rows], name=name)
+            for name in ("p", "p_studentised", "p_holm")
+        ),
+        Column(P, [row.p_adjusted for row in rows], "p", "p_adjusted", paper=True),
+        Column(TRUTH, [row.exact for row in rows], name="exact"),
+    )
 
 
 def compared(

@@ -10,6 +10,7 @@ from typing import Any
 from nearid_cli.errors import InputError
 from nearid_cli.reports.blocks import Block, Body, Document, Finding, FindingList, Panel, Prose
 from nearid_cli.reports.files import write_document
+from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import GLUE, Table
 from nearid_cli.text import printable
 
@@ -29,22 +30,31 @@ class Report:
         result: has `to_dict`, of which JSON is made.
         tables: the label of each is the name of its files; the first is the one of files that hold one table.
         findings: what a reader of the numbers must not miss, a line each.
-        made_by: what made the numbers, a line a fact.
+        facts: what was measured, a line a fact.
         labels: what the labels of all tables begin with in a paper.
         about: what was measured, a line for a terminal.
         few: by label the rows that a terminal shows of a table; of all others it shows every row.
         missing: what a `-` means.
+        left_out: what was left out, a line each.
     """
 
     title: str
     result: Any
     tables: tuple[Table, ...]
     findings: tuple[str, ...]
-    made_by: tuple[str, ...]
+    facts: tuple[str, ...]
     labels: str
     about: str = ""
     few: Mapping[str, Sequence[int]] = field(default_factory=dict)
     missing: str = NOTHING
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def made_by(self) -> tuple[str, ...]:
+        """What made the numbers, a line a fact."""
+        tool = about_tool(self.result.tool, self.result.created)
+        metrics = map(about_metric, getattr(self.result, "metrics", ()))
+        return (tool, *self.facts, *metrics, *self.left_out)
 
     @property
     def document(self) -> Document:

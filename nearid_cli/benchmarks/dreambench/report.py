@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nearid_cli.benchmarks.differences import difference_columns
@@ -22,7 +22,6 @@ from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
 from nearid_cli.reports.blocks import Body, Document
 from nearid_cli.reports.files import write_document
-from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import COUNT, SCORE, SIGNED, Column, Kind, Table, named
 from nearid_cli.text import count, printable
 
@@ -45,9 +44,10 @@ def report(result: DreamBenchResult) -> Report:
         result,
         tuple(tables),
         tuple(_findings(result)),
-        tuple(_made_by(result)),
+        tuple(_facts(result)),
         "dreambench",
         few=few,
+        left_out=tuple(_left_out(result)),
     )
 
 
@@ -231,25 +231,23 @@ def _scored(result: DreamBenchResult) -> Table:
     )
 
 
-def _made_by(result: DreamBenchResult) -> list[str]:
-    """What made the numbers, a line a fact."""
-    facts = [about_tool(result.tool, result.created)]
-    if result.samples is not None:
-        facts.append(f"samples: {result.samples}")
-    if result.ratings is not None:
-        facts.append(f"ratings: {result.ratings}")
-    facts += [
-        f"scores of {one.metric}: {one.origin}" for one in result.alignments if one.origin != result.samples
-    ]
-    facts += map(about_metric, result.metrics)
+def _facts(result: DreamBenchResult) -> Iterator[str]:
+    for name, folder in (("samples", result.samples), ("ratings", result.ratings)):
+        if folder is not None:
+            yield f"{name}: {folder}"
+    for one in result.alignments:
+        if one.origin != result.samples:
+            yield f"scores of {one.metric}: {one.origin}"
+
+
+def _left_out(result: DreamBenchResult) -> Iterator[str]:
     for number, what in (
         (sum(len(one.items) or 1 for one in result.unjoined), "did not join"),
         (len(result.unpaired), "without a partner"),
         (len(result.skipped), "that cannot be read"),
     ):
         if number:
-            facts.append(f"left out: {number:,} {what}; summary.json names them")
-    return facts
+            yield f"left out: {number:,} {what}; summary.json names them"
 
 
 def _scores_document(found: Evaluated) -> Document:

@@ -9,7 +9,6 @@ from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.figures import some
-from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Kind, Table, named, share
 from nearid_cli.text import count, printable
 
@@ -23,9 +22,7 @@ _CAPTION = (
 def report(result: MtgResult) -> Report:
     """The metrics, and where there are several their differences from the first."""
     tables = [_table(result), *([differences_table(result.differences)] if result.differences else [])]
-    return Report(
-        "MTG", result, tuple(tables), tuple(_findings(result)), tuple(_made_by(result)), "nearid-mtg"
-    )
+    return Report("MTG", result, tuple(tables), tuple(_findings(result)), (_data(result),), "nearid-mtg")
 
 
 def _table(result: MtgResult) -> Table:
@@ -94,9 +91,8 @@ def _findings(result: MtgResult) -> Iterator[str]:
             yield f"{printable(metric)}: {lacking:,} of {count(inputs.samples, 'sample')} without a trial"
 
 
-def _made_by(result: MtgResult) -> Iterator[str]:
+def _data(result: MtgResult) -> str:
     inputs = result.inputs
-    yield about_tool(result.tool, result.created)
     rows = "all rows" if inputs.rows is None else f"the rows of {inputs.rows}"
-    yield f"data: {inputs.data}, split {inputs.split}, {rows} ({count(inputs.samples, 'sample')}), masks {inputs.masks}"
-    yield from map(about_metric, result.metrics)
+    samples = count(inputs.samples, "sample")
+    return f"data: {inputs.data}, split {inputs.split}, {rows} ({samples}), masks {inputs.masks}"

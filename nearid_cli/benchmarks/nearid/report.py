@@ -8,7 +8,6 @@ from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables import report as of_tables
 from nearid_cli.reports.figures import some
-from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import COUNT, SCORE, Column, Kind, Table, named
 from nearid_cli.text import count
 
@@ -25,7 +24,7 @@ def report(result: NearidBenchResult) -> Report:
         result,
         (*tables, _similarities(result)),
         (*found, *_skipped(result)),
-        tuple(_made_by(result)),
+        (*_data(result), *_how(result)),
         "nearid-bench",
         "; ".join(_how(result)),
         {**of_tables.FEW, "similarities": []} if tables else {},
@@ -61,13 +60,9 @@ def _similarities(result: NearidBenchResult) -> Table:
     )
 
 
-def _made_by(result: NearidBenchResult) -> Iterator[str]:
-    inputs = result.inputs
-    yield about_tool(result.tool, result.created)
-    for name, known in inputs.data.items():
+def _data(result: NearidBenchResult) -> Iterator[str]:
+    for name, known in result.inputs.data.items():
         yield f"data: {name}" + (f" ({known})" if known else "")
-    yield from _how(result)
-    yield from map(about_metric, result.metrics)
 
 
 def _how(result: NearidBenchResult) -> Iterator[str]:

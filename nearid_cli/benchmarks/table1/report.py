@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
 from nearid_cli.benchmarks.tables.groups import GROUPS
-from nearid_cli.reports.provenance import about_tool
 from nearid_cli.reports.table import SCORE, Column, Kind, Table, named
 
 _PERCENT = ("ssr", "pa", "mtg_ssr", "mtg_pa")
@@ -20,7 +19,7 @@ def report(result: Table1Result) -> Report:
         result,
         (_table(result),),
         tuple(_findings(result)),
-        (about_tool(result.tool, result.created), f"published: {published()['source']}"),
+        (f"published: {published()['source']}",),
         "nearid",
         missing="it was not measured, or not published; what was not measured is named below",
     )
@@ -42,11 +41,16 @@ def _findings(result: Table1Result) -> Iterator[str]:
 
 def _table(result: Table1Result) -> Table:
     """Three rows a metric: ours, the published one, and the difference; only ours where nothing is published."""
-    rows = [(row, name, kind) for row in result.rows for name, kind in _kinds(row)]
+    rows = [(row, kind, numbers) for row in result.rows for kind, numbers in _numbers(row).items()]
+    titles = [
+        {"ours": row.metric, "published": f"{row.name}, published"}.get(kind, kind) for row, kind, _ in rows
+    ]
     return Table(
-        (named("metric", [name for _, name, _ in rows]),),
+        (named("metric", titles),),
         tuple(
-            Column(_number(name), [_cell(kind, row, name) for row, _, kind in rows], title, paper=True)
+            Column(
+                _number(name), [_cell(kind, numbers[name]) for _, kind, numbers in rows], title, paper=True
+            )
             for name, title in COLUMNS.items()
         ),
         caption="Table 1 of the NearID paper, ours beside the published numbers. SSR and PA in percent, PA of "
@@ -58,10 +62,11 @@ def _table(result: Table1Result) -> Table:
 
 def _data(result: Table1Result) -> Table:
     """One row a metric: `<column>`, `<column>_published` and `<column>_difference`."""
+    rows = [_numbers(row) for row in result.rows]
     numbers = [
         Column(
             SCORE,
-            [_value(kind, row, column) for row in result.rows],
+            [row.get(kind, {}).get(column) for row in rows],
             name=column if kind == "ours" else f"{column}_{kind}",
         )
         for column in COLUMNS
@@ -70,23 +75,20 @@ def _data(result: Table1Result) -> Table:
     return Table((named("", [row.metric for row in result.rows], "metric"),), tuple(numbers))
 
 
-def _kinds(row: Table1Row) -> list[tuple[str, str]]:
+def _numbers(row: Table1Row) -> dict[str, Mapping[str, float | None]]:
+    """`ours`, and where the metric is in Table 1 what is `published` and the `difference`, each by column."""
     if row.published is None:
-        return [(row.metric, "ours")]
-    return [(row.metric, "ours"), (f"{row.name}, published", "published"), ("difference", "difference")]
+        return {"ours": row.ours}
+    apart = {
+        column: None if ours is None or theirs is None else ours - theirs
+        for column, theirs in row.published.items()
+        for ours in [row.ours[column]]
+    }
+    return {"ours": row.ours, "published": row.published, "difference": apart}
 
 
-def _value(kind: str, row: Table1Row, column: str) -> float | None:
-    ours = row.ours[column]
-    theirs = None if row.published is None else row.published[column]
-    if kind == "difference":
-        return None if ours is None or theirs is None else ours - theirs
-    return ours if kind == "ours" else theirs
-
-
-def _cell(kind: str, row: Table1Row, column: str) -> tuple[float, str] | None:
+def _cell(kind: str, value: float | None) -> tuple[float, str] | None:
     """A number, and the sign of one above 0."""
-    value = _value(kind, row, column)
     return None if value is None else (value, "+" if kind == "difference" else "")
 
 

@@ -9,7 +9,6 @@ from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.reports.figures import some
-from nearid_cli.reports.provenance import about_tool
 from nearid_cli.reports.table import COUNT, RECORD, SCORE, TEXT, Column, Kind, Table, named, share
 from nearid_cli.text import count
 
@@ -44,7 +43,7 @@ def report(result: TablesResult) -> Report:
         result,
         tuple(tables(result)),
         tuple(findings(result)),
-        tuple(_made_by(result)),
+        tuple(_facts(result)),
         "nearid-bench",
         few=FEW,
     )
@@ -140,7 +139,6 @@ def _title(cell: PoolCell) -> str:
     return cell.method if cell.variant == "image" else f"{cell.method} ({cell.variant})"
 
 
-def _made_by(result: TablesResult) -> Iterator[str]:
-    yield about_tool(result.tool, result.created)
+def _facts(result: TablesResult) -> Iterator[str]:
     yield f"folders: {', '.join(result.roots)} ({count(result.files, 'similarity file')})"
     yield from (f"{name}: {', '.join(sources)}" for name, sources in result.groups.items())

@@ -149,7 +149,10 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> PartLevel
     >>> [round(one.r, 3) for one in found.correlations], [one.n for one in found.correlations]
     ([1.0, 1.0, -0.811, 0.982], [3, 2, 3, 3])
     """
-    values, shares = _tables(similarities, oracles)
+    values = _table("similarities", similarities, len(SIMILARITIES))
+    shares = _table("oracles", oracles, 2)
+    if len(values) != len(shares):
+        raise ValueError(f"Expected argument `oracles` to have {len(values)} rows but got {len(shares)}")
     found = _Correlations.of(values, shares)
     trials = success(part_margins(values))
     mo, mo_ci95 = found.mean(len(CORRELATIONS))
@@ -161,13 +164,7 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> PartLevel
         mo_pair=mo_pair,
         mo_pair_ci95=mo_pair_ci95,
         mo_pair_pairs=int(found.counts[:_OWN].sum()),
-        ssr=trials.ssr,
-        ssr_ci95=trials.ssr_ci95,
-        samples=trials.samples,
-        pa=trials.pa,
-        pa_ci95=trials.pa_ci95,
-        trials=trials.trials,
-        mean_margin=trials.mean_margin,
+        **vars(trials),
         correlations=tuple(
             Correlation(
                 similarity,
@@ -221,12 +218,8 @@ class _Correlations:
         value = float(fisher_mean(self.r[:first], FISHER_CLIP))
         if not self.varies[:first].any():
             return value, None
-        without = np.arctanh(self.means_without(first)[used])
-        return value, correlation_interval(math.atanh(value), [without])
-
-    def means_without(self, first: int) -> Floats:
-        """The mean of the first so many without each sample, [N]."""
-        return fisher_mean(self.without[:, :first], FISHER_CLIP)
+        without = fisher_mean(self.without[used, :first], FISHER_CLIP)
+        return value, correlation_interval(math.atanh(value), [np.arctanh(without)])
 
     def interval(self, k: int) -> Interval | None:
         """That of one correlation."""
@@ -236,14 +229,6 @@ class _Correlations:
         without = np.clip(self.without[self.there[:, k], k], -_FINITE, _FINITE)
         ends = correlation_interval(math.atanh(min(_FINITE, max(-_FINITE, r))), [np.arctanh(without)])
         return ends and (min(r, ends[0]), max(r, ends[1]))
-
-
-def _tables(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> tuple[Floats, Floats]:
-    values = _table("similarities", similarities, len(SIMILARITIES))
-    shares = _table("oracles", oracles, 2)
-    if len(values) != len(shares):
-        raise ValueError(f"Expected argument `oracles` to have {len(values)} rows but got {len(shares)}")
-    return values, shares
 
 
 def _table(name: str, values: npt.ArrayLike, columns: int) -> Floats:

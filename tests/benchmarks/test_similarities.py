@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.benchmarks.tables.groups import GROUPS, source_tag
 from nearid_cli.benchmarks.tables.similarities import (
+    GROUPS,
     MODES,
     VARIANTS,
     Similarities,
     file_name,
     parse_name,
     read_similarities,
+    source_tag,
     write_similarities,
 )
 from nearid_cli.errors import InputError

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.report import report
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
+from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.reports.formats.data import to_json

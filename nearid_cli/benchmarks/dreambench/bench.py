@@ -1,33 +1,37 @@
 """DreamBench++: does a metric rate generated pictures as people do?
 
 Scores come from pictures (`samples.py`) or from files (`ratings.py`); people's ratings come from files. They are joined
-by item, and correlated per method and category (`metrics/human.py`).
+by item, and correlated per method and category (`metrics/human.py`); two metrics over the pictures that both score.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nearid_cli.benchmarks.dreambench import joining
-from nearid_cli.benchmarks.dreambench.differences import differences
-from nearid_cli.benchmarks.dreambench.joining import Joined, join
+import numpy as np
+
+from nearid_cli.benchmarks.differences import adjusted
 from nearid_cli.benchmarks.dreambench.ratings import (
     CATEGORIES,
     METHODS,
     RatingSet,
     by_item,
+    category_of,
     in_order,
     item_key,
     read_humans,
     read_set,
+    subject_of,
 )
 from nearid_cli.benchmarks.dreambench.result import (
     CEILING,
+    MEAN,
     Alignment,
     CategoryAlignment,
+    Difference,
     DreamBenchResult,
     MethodCorrelation,
     ScoredMethod,
@@ -39,9 +43,12 @@ from nearid_cli.evaluate.embedding import requested
 from nearid_cli.metrics.correlations import pearson
 from nearid_cli.metrics.human import (
     Category,
+    Rated,
+    delta_test,
     fisher_z_mean,
     interval,
     left_out,
+    swap_test,
 )
 from nearid_cli.options import Options
 from nearid_cli.reports.figures import some
@@ -51,7 +58,11 @@ from nearid_cli.text import count, printable, unknown
 logger = logging.getLogger(__name__)
 
 _PUBLISHED_DIGITS = 4
-_RATERS, _SCORES = (0, 1), 2  # places in the joined rows: two human groups, then metrics
+_RATERS, _SCORES, _OTHER = (0, 1), 2, 3  # places in the joined rows: two human groups, then metrics
+_NAMED = 20  # items of one method named in a message
+
+_Joined = dict[str, dict[str, tuple[float, ...]]]
+"""Pictures with all numbers that are compared: by method, then item, one number a set."""
 
 
 @dataclass(frozen=True)
@@ -146,27 +157,31 @@ def evaluate(
     if humans is not None:
         without = scored.without if scored else {}
         bad = {method: {item_key(key) for key in keys} for method, keys in without.items()}
-        unjoined = joining.unjoined_humans(*humans)
+        first, second = humans
+        unjoined = [
+            *_lacking(first.name, first.methods, second.methods),
+            *_lacking(second.name, second.methods, first.methods),
+        ]
         for one in sets:
             excused = bad if scored and one.name in scored.scores else {}
-            unjoined += joining.unjoined_metric(humans, one, excused)
+            unjoined += _unjoined_metric(humans, one, excused)
         unjoined = list(dict.fromkeys(unjoined))  # what people did not rate is the same for several metrics
         _refuse(unjoined, allow_missing)
         digits = _PUBLISHED_DIGITS if published_rounding else None
-        people = join(humans)
+        people = _join(humans)
         _say_what_is_few(people)
         human = _alignment(CEILING, humans[0].origin, people, (0,), 1, digits)
         alignments = tuple(
-            _alignment(one.name, one.origin, join([*humans, one]), _RATERS, _SCORES, digits) for one in sets
+            _alignment(one.name, one.origin, _join([*humans, one]), _RATERS, _SCORES, digits) for one in sets
         )
         for alignment in (human, *alignments):
             _say_what_is_undefined(alignment)
         result = replace(
             result,
-            methods=tuple(people.methods),
+            methods=tuple(people),
             human=human,
             alignments=alignments,
-            differences=differences(humans, sets, against),
+            differences=_differences(humans, sets, against),
             unjoined=tuple(unjoined),
         )
     return Evaluated(result, (*(humans or ()), *sets))
@@ -217,19 +232,17 @@ def _means(sets: Sequence[RatingSet]) -> list[ScoredMethod]:
 
 
 def _refuse(unjoined: Sequence[Unjoined], allowed: bool) -> None:
-    details = joining.lines(unjoined)
-    if not details:
-        return
-    if not allowed:
-        raise InputError("ratings and scores do not join; mend the files, or go on: --allow-missing", details)
-    for line in details:
+    lines = [_line(one) for one in unjoined]
+    if lines and not allowed:
+        raise InputError("ratings and scores do not join; mend the files, or go on: --allow-missing", lines)
+    for line in lines:
         logger.warning("left out: %s", line)
 
 
-def _say_what_is_few(people: Joined) -> None:
-    if not any(people.methods.values()):
+def _say_what_is_few(people: _Joined) -> None:
+    if not any(people.values()):
         raise InputError("the human groups have no item in common, so there is nothing to correlate with")
-    absent = [method for method in METHODS if method not in people.methods]
+    absent = [method for method in METHODS if method not in people]
     if absent:
         logger.warning(
             "people rated %s of the %s methods: no ratings of %s",
@@ -253,12 +266,12 @@ def _say_what_is_undefined(one: Alignment) -> None:
 
 
 def _alignment(
-    name: str, origin: str, joined: Joined, raters: Sequence[int], scores: int, digits: int | None
+    name: str, origin: str, joined: _Joined, raters: Sequence[int], scores: int, digits: int | None
 ) -> Alignment:
     categories = []
     blocks = []
     for category in CATEGORIES:
-        methods, block = joined.blocks(category, raters, scores)
+        methods, block = _blocks(joined, category, raters, scores)
         if methods:
             categories.append(_category(category, methods, block, digits))
             blocks.append(block)
@@ -295,3 +308,148 @@ def _category(
 
 def _rounded(r: float | None, digits: int | None) -> float | None:
     return r if r is None or digits is None else round(r, digits)
+
+
+def _differences(
+    humans: tuple[RatingSet, RatingSet], metrics: Sequence[RatingSet], against: str | None
+) -> tuple[Difference, ...]:
+    """Each metric minus the one that is named `against`, by category and for the mean over categories.
+
+    Only pictures that both score count, and only methods for which both have a correlation.
+    """
+    if against is None:
+        return ()
+    (other,) = (one for one in metrics if one.name == against)
+    rows = [row for one in metrics if one is not other for row in _compared(humans, one, other)]
+    return adjusted(rows, lambda row: row.category)
+
+
+def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: RatingSet) -> list[Difference]:
+    joined = _join([*humans, one, other])
+    categories, first, second = [], [], []
+    for category in CATEGORIES:
+        a, b = _both_defined(*(_blocks(joined, category, _RATERS, place)[1] for place in (_SCORES, _OTHER)))
+        if a.methods:
+            categories.append(category)
+            first.append(a)
+            second.append(b)
+    if not categories:
+        return []
+
+    def difference(category: str, a: Sequence[Category], b: Sequence[Category]) -> Difference:
+        swaps = swap_test(a, b)
+        ours, theirs = left_out(a), left_out(b)
+        assert ours is not None  # all correlations exist here
+        assert theirs is not None
+        delta = delta_test(ours, theirs)
+        return Difference(
+            metric=one.name,
+            against=other.name,
+            category=category,
+            items=sum(len(rated.scores) for block in a for rated in block.methods),
+            subjects=sum(block.subjects for block in a),
+            delta=delta.delta,
+            ci95=delta.ci95,
+            p=swaps.p,
+            p_studentised=delta.p,
+            p_holm=swaps.p,
+            p_adjusted=max(swaps.p, delta.p),
+            exact=swaps.exact,
+        )
+
+    return [
+        *(difference(category, [a], [b]) for category, a, b in zip(categories, first, second, strict=True)),
+        difference(MEAN, first, second),
+    ]
+
+
+def _both_defined(first: Category, second: Category) -> tuple[Category, Category]:
+    """Two blocks without the methods for which one of them has no correlation."""
+    pairs = [
+        (a, b)
+        for a, b in zip(first.methods, second.methods, strict=True)
+        if None not in (*_groups(a), *_groups(b))
+    ]
+    return (
+        replace(first, methods=tuple(a for a, _ in pairs)),
+        replace(second, methods=tuple(b for _, b in pairs)),
+    )
+
+
+def _groups(rated: Rated) -> list[float | None]:
+    return [pearson(ratings, rated.scores) for ratings in rated.ratings]
+
+
+def _join(sets: Sequence[RatingSet]) -> _Joined:
+    """What all sets have, items of a method in order of their names."""
+    methods = in_order(set.intersection(*(set(one.methods) for one in sets)))
+    rows: _Joined = {}
+    for method in methods:
+        items = set.intersection(*(set(one.methods[method]) for one in sets))
+        rows[method] = {item: tuple(one.methods[method][item] for one in sets) for item in sorted(items)}
+    return rows
+
+
+def _blocks(
+    joined: _Joined, category: str, ratings: Sequence[int], scores: int
+) -> tuple[list[str], Category]:
+    """The pictures of a category as methods' names and numbers.
+
+    Args:
+        joined: the pictures.
+        category: which one.
+        ratings: places in the rows of the raters.
+        scores: place in the rows of the metric.
+    """
+    own = {
+        method: chosen
+        for method, rows in joined.items()
+        if (chosen := {item: row for item, row in rows.items() if category_of(item) == category})
+    }
+    subjects = sorted({subject_of(item) for rows in own.values() for item in rows})
+    number = {subject: index for index, subject in enumerate(subjects)}
+    rated = []
+    for rows in own.values():
+        table = np.array(list(rows.values()), dtype=np.float64).T
+        of = np.array([number[subject_of(item)] for item in rows], dtype=np.intp)
+        rated.append(Rated(of, table[list(ratings)], table[scores]))
+    return list(own), Category(tuple(rated), len(subjects))
+
+
+def _unjoined_metric(
+    humans: tuple[RatingSet, RatingSet], metric: RatingSet, excused: Mapping[str, Iterable[str]]
+) -> list[Unjoined]:
+    """What people rated and the metric did not score, and the other way round.
+
+    Args:
+        humans: the two groups.
+        metric: the metric.
+        excused: by method, items that the metric could not score, which is said elsewhere.
+    """
+    first, second = (group.methods for group in humans)
+    both = {
+        method: first[method].keys() & second[method].keys() - set(excused.get(method, ()))
+        for method in first.keys() & second.keys()
+    }
+    either = {
+        method: first.get(method, {}).keys() | second.get(method, {}).keys() for method in {*first, *second}
+    }
+    return [
+        *_lacking(metric.name, metric.methods, both),
+        *_lacking("the human ratings", either, metric.methods),
+    ]
+
+
+def _lacking(
+    name: str, methods: Mapping[str, Iterable[str]], wanted: Mapping[str, Iterable[str]]
+) -> Iterator[Unjoined]:
+    for method in in_order(wanted):
+        if method not in methods:
+            yield Unjoined(name, method, ())
+        elif items := sorted(set(wanted[method]) - set(methods[method])):
+            yield Unjoined(name, method, tuple(items))
+
+
+def _line(one: Unjoined) -> str:
+    where = f"not in {printable(one.lacking)}: {printable(one.method)}"
+    return f"{where}, {count(len(one.items), 'item')}: {some(one.items, _NAMED)}" if one.items else where

@@ -27,8 +27,13 @@ from nearid_cli.benchmarks.nearid import slots
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult, NearidInputs, SourceSimilarities
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
-from nearid_cli.benchmarks.tables.groups import source_tag
-from nearid_cli.benchmarks.tables.similarities import MODES, file_name, read_similarities, write_similarities
+from nearid_cli.benchmarks.tables.similarities import (
+    MODES,
+    file_name,
+    read_similarities,
+    source_tag,
+    write_similarities,
+)
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec

@@ -19,7 +19,7 @@ from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import data_identity
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
-from nearid_cli.benchmarks.tables.groups import GROUPS
+from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import requested

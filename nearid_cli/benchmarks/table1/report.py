@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
-from nearid_cli.benchmarks.tables.groups import GROUPS
+from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.reports.table import SCORE, Column, Kind, Table, named
 
 _PERCENT = ("ssr", "pa", "mtg_ssr", "mtg_pa")

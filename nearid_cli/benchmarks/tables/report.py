@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.report import Report
-from nearid_cli.benchmarks.tables.groups import GROUPS
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
+from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.reports.figures import some
 from nearid_cli.reports.table import COUNT, RECORD, SCORE, TEXT, Column, Kind, Table, named, share
 from nearid_cli.text import count

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.benchmarks.tables.groups import source_tag
 from nearid_cli.errors import InputError
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.margins import PAIRS
@@ -37,6 +36,18 @@ VARIANTS = ("image", "foreground", "background")
 
 MODES = ("positives", "full", "fullneg")
 """Only `sim`; `sim` and `cross`; `sim`, `cross` and `neg_sim`."""
+
+GROUPS = {
+    "all": ("flux", "flux_1024", "powerpaint", "sdxl", "sdxl_1024", "qwen", "qwen_1328"),
+    "low-res": ("flux", "sdxl", "qwen"),
+    "full-res": ("flux_1024", "sdxl_1024", "qwen_1328"),
+    "flux": ("flux", "flux_1024"),
+    "powerpaint": ("powerpaint",),
+    "sdxl": ("sdxl", "sdxl_1024"),
+    "qwen": ("qwen", "qwen_1328"),
+    "fluxc": ("fluxc", "fluxc_1024"),
+}
+"""Name -> tags of sources that are pooled, as in the published tables. `all` is Table 1; fluxc stands apart."""
 
 _NAME = re.compile(
     r"sims(?:_(?P<family>[a-zA-Z0-9]+))?_(?P<variant>image|foreground|background)"
@@ -99,6 +110,23 @@ class SimilarityName:
     rows: str
     mode: str
     checkpoint: str
+
+    @property
+    def model(self) -> str:
+        """Family and checkpoint."""
+        return f"{self.family}:{self.checkpoint}" if self.family else self.checkpoint
+
+
+def source_tag(folder: str) -> str:
+    """The tag of a source, from the name of its folder or data set.
+
+    What stands before the first dash is the data set; the rest is the source and its note, however they are joined.
+
+    >>> [source_tag(name) for name in ("NearID-Flux-1024", "NearID-Flux_1024", "SynCD-Qwen", "flux")]
+    ['flux_1024', 'flux_1024', 'qwen', 'flux']
+    """
+    pieces = [piece.strip() for piece in folder.split("-") if piece.strip()]
+    return "_".join(pieces[1:] or pieces).lower()
 
 
 def file_name(

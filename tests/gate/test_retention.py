@@ -8,7 +8,7 @@ import pytest
 from nearid_cli.metrics.intervals import mean_interval
 from nearid_cli.metrics.retention import retention
 from nearid_cli.results.score import _OLD_PROTOCOL
-from tests.gating import SUBJECTS, change_metric, change_subject, judged, make_rule, make_run
+from tests.gating import SUBJECTS, change_metric, change_subject, judged, make_rule, make_run, verdict
 
 RULE = make_rule(statistic="retention", max_drop=0.02, confidence=0.95)
 CEILINGS = {"s0": 0.75, "s1": 0.9, "s2": 0.95, "s3": 0.85, "s4": 0.99, "s5": 0.97}
@@ -42,6 +42,15 @@ def test_the_drop_is_that_of_the_ratio_of_means_and_has_an_interval():
     parts = change + (fell - change * rooms) / rooms.mean()
     assert found.ci == pytest.approx(mean_interval(parts), abs=1e-12)
     assert [one.subject for one in found.moved] == [f"s{i}" for i in np.argsort(-parts)[:5]]
+
+
+def test_floors_that_rose_are_a_drop():
+    base = with_rooms(make_run())
+    run = with_rooms(make_run(), floors={name: 0.1 + floor for name, floor in FLOORS.items()})
+    (found,) = judged(run, base, RULE)
+    before, now = (one.aggregate["nearid"].retention for one in (base, run))
+    assert found.drop == pytest.approx(before - now, abs=1e-12)
+    assert now < before
 
 
 def test_a_subject_without_room_is_part_of_all_and_fails_by_itself():
@@ -79,6 +88,13 @@ def test_old_retention_is_not_judged():
             "the run has no retention here: an older nearid made the result, whose retention meant something else"
         )
     assert {one.status for one in judged(old, old, make_rule(min=0.1, max_drop=0.1))} == {"passed"}
+
+
+@pytest.mark.parametrize("names", [("nearid", "hog"), ("hog", "nearid")])
+def test_one_metric_that_is_old_does_not_age_the_other(names):
+    run = change_metric(make_run(metrics=names), protocol=_OLD_PROTOCOL)
+    old, new = (verdict(run, run, make_rule(name, "retention", min=0.1)) for name in names)
+    assert (old.status, new.status) == ("failed", "passed")
 
 
 def test_a_subject_with_hardly_any_room_hides_no_fall():

@@ -1,6 +1,8 @@
 """The starter configuration loads, and the run that it was made from passes it."""
 
+import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,7 +73,9 @@ def test_a_minimum_lies_half_a_hundredth_or_more_below_the_interval(tmp_path):
 
 
 def test_the_lowest_method_sets_the_minimum(tmp_path):
-    _, rule = rules_of(starter(RUNS["methods"], "run.json"), tmp_path)
+    text = starter(RUNS["methods"], "run.json")
+    assert "# the lowest method: 0.575" in text
+    _, rule = rules_of(text, tmp_path)
     assert rule.level == "method"
     assert rule.min < make_run(drops=dict.fromkeys(SUBJECTS, 0.2)).aggregate["nearid"].ci95[0]
 
@@ -107,6 +111,32 @@ def test_generations_of_one_prompt_tell_the_noise(tmp_path):
     assert drops[0] == 0.01  # the smallest that is proposed
     assert allowed - 1e-9 < drops[1] < allowed + 0.01
     assert drops[0] < drops[2] <= drops[1]
+
+
+def test_noise_of_generations_without_prompts_is_their_spread(tmp_path):
+    spread = (-0.2, 0.0, 0.1, 0.1)
+    allowed = stats.t.ppf(0.975, 18) * (2 * (np.var(spread, ddof=1) / 4) / 6) ** 0.5
+    _, rule = rules_of(starter(make_run(spread=spread), "run.json"), tmp_path)
+    assert rule.max_drop == math.ceil(100 * allowed) / 100
+
+
+def test_noise_is_pooled_over_prompts_that_are_not_equally_noisy(tmp_path):
+    groups = [[0.5, 0.6], [0.3, 0.5, 0.4], [0.7, 0.72]], [[0.6, 0.63], [0.4, 0.46], [0.2, 0.5]]
+    run = make_prompted({f"s{i}": dict(zip("abc", own, strict=True)) for i, own in enumerate(groups)})
+    variances = np.array([np.var(values, ddof=1) / len(values) for own in groups for values in own])
+    freedoms = np.array([len(values) - 1 for own in groups for values in own])
+    freedom = variances.sum() ** 2 / (variances**2 / freedoms).sum()  # Satterthwaite's
+    allowed = stats.t.ppf(0.975, math.floor(freedom)) * math.sqrt(2 * variances.sum()) / 3 / 2
+    assert rules_of(starter(run, "run.json"), tmp_path)[1].max_drop == math.ceil(100 * allowed) / 100
+
+
+def test_prompts_of_some_of_the_generations_tell_nothing(tmp_path):
+    run = make_prompted({f"s{i}": {"a": [0.5, 0.9], "b": [0.5, 0.9], "c": [0.5, 0.9]} for i in range(3)})
+    drops = [
+        rules_of(starter(replace(run, images=images), "run.json"), tmp_path)[-1].max_drop
+        for images in (run.images, tuple(one for one in run.images if one.prompt != "c"), ())
+    ]
+    assert drops[0] != drops[1] == drops[2]
 
 
 def test_bounds_from_few_subjects_are_called_rough():

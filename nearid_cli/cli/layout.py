@@ -14,7 +14,7 @@ from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.dataset import Dataset, Picture
-    from nearid_cli.layouts.look import ReferencesAlone
+    from nearid_cli.layouts.methods import ReferencesAlone
 
 _EXAMPLES = 12
 
@@ -43,8 +43,8 @@ def layout(
 ) -> None:
     """Show how folders are read, without opening a picture: subjects, prompts, seeds, steps, methods."""
     from nearid_cli.errors import UsageError
-    from nearid_cli.layouts.look import ReferencesAlone, read_layout
-    from nearid_cli.layouts.tables.writing import check_manifest_name, write_manifest
+    from nearid_cli.layouts.methods import ReferencesAlone, read_layout
+    from nearid_cli.layouts.tables.manifest import check_manifest_name, write_manifest
 
     for path in output or []:
         check_manifest_name(path)

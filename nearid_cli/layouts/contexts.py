@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.matching import words
+from nearid_cli.layouts.matching import shortened, words
 from nearid_cli.layouts.names import folded, read_file_name, stem
 from nearid_cli.layouts.tables.manifest import CONTEXT
 from nearid_cli.layouts.tables.spelling import look_alike
@@ -191,7 +191,7 @@ class _Names:
 
     def _begun(self, key: str | None) -> list[str]:
         """The names of references that a name is, or begins with, the longest first."""
-        return [own for own in _beginnings(key or "") if own in self._keys]
+        return [own for own in shortened(key or "") if own in self._keys]
 
     def contexts(self, pictures: Sequence[Picture]) -> Iterator[str | None]:
         """For each picture the name of the reference that it is called as, or that its name begins with."""
@@ -241,17 +241,6 @@ def _names(subject: str, pictures: Iterable[Picture]) -> list[str | None]:
 
 
 _words = lru_cache(maxsize=65536)(words)  # subjects have files of the same names
-
-
-def _beginnings(key: str) -> Iterator[str]:
-    """A name, and what it begins with up to each separator, the longest first.
-
-    >>> list(_beginnings("01_flux_2"))
-    ['01_flux_2', '01_flux', '01']
-    """
-    while key:
-        yield key
-        key = key.rpartition("_")[0]
 
 
 def _file(name: str) -> str:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
-from nearid_cli.layouts.detect import empty, look_at, look_at_side, manifest_at, of_path
+from nearid_cli.layouts.detect import by_role, empty, look_at, look_at_side, manifest_at, of_path
 from nearid_cli.layouts.given import is_list, several_subjects, shown_subjects
 from nearid_cli.layouts.join import join
-from nearid_cli.layouts.kinds import folders, imagefolder
+from nearid_cli.layouts.kinds import imagefolder
+from nearid_cli.layouts.kinds.plain import FOLDERS
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import is_generic, own_name
 from nearid_cli.layouts.registry import AUTO
 from nearid_cli.layouts.resolve import How, resolve
-from nearid_cli.layouts.roles import by_role
 from nearid_cli.layouts.sides import Assigned, Side, Tree
 from nearid_cli.layouts.tables.manifest import Manifest
 from nearid_cli.layouts.walk import scan, walk
@@ -188,7 +188,7 @@ def distractor_side(distractors: Side | None) -> Assigned | None:
     described = imagefolder.LAYOUT.find_references(distractors, lambda: tree)
     if described is None:
         tree.leave_out_byproducts()
-    found = described if isinstance(described, Assigned) else (described or tree).by_folder(folders.LAYOUT)
+    found = described if isinstance(described, Assigned) else (described or tree).by_folder(FOLDERS)
     if not any(True for _ in found.pictures()):
         raise empty(distractors, found.left_out, "distractors")
     return replace(found, distractors=found.subjects, subjects={})

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.fits import best_level, claims_by_level
-from nearid_cli.layouts.kinds import flat, folders, prefix
+from nearid_cli.layouts.kinds.plain import FLAT, FOLDERS, PREFIX, by_file_name, by_folder, read_as_one
 from nearid_cli.layouts.matching import SubjectIndex, loose_key, mentions, told_apart
 from nearid_cli.layouts.names import (
     composed,
@@ -21,6 +20,7 @@ from nearid_cli.layouts.names import (
     read_file_name,
     stem,
 )
+from nearid_cli.layouts.references import best_level, claims_by_level
 from nearid_cli.layouts.sides import Assigned, NamedFolder, SeveralMethodsError, Tree
 from nearid_cli.text import count, few, printable, quoted
 
@@ -63,10 +63,10 @@ class GenerationTree:
         only = next(iter(self.index.names)) if len(self.index.names) == 1 else None
         if any(self.index.beginning(stem(name)) for folder in self.folders for name in folder.names):
             if only and self._phrases_with(only):
-                return flat.all_of_one(self.tree, self.folders, only)
+                return read_as_one(self.tree, self.folders, only)
             return self._by_file_name()
         if self.index.alike(own_name(self.tree.root)):
-            return flat.all_of_one(self.tree, self.folders, own_name(self.tree.root))
+            return read_as_one(self.tree, self.folders, own_name(self.tree.root))
         return self._of_the_only_subject(only) if only else self._by_top_folder()
 
     def _refuse_rivals(self, level: int) -> None:
@@ -90,14 +90,14 @@ class GenerationTree:
                 )
 
     def _by_level(self, level: int) -> Assigned:
-        found = Assigned(self.tree.root, folders.LAYOUT, left_out=self.tree.left_out)
+        found = Assigned(self.tree.root, FOLDERS, left_out=self.tree.left_out)
         deep = [folder for folder in self.folders if len(folder.folders) > level]
         subjects: dict[Parents, set[str]] = {folder.folders[:level]: set() for folder in deep}
         for folder in deep:
             subjects[folder.folders[:level]].update(self.index.alike(folder.name_at(level, self.qualified)))
         above = self._above(subjects, self.qualified)
         kinds = sorted({kind for said in above.values() for kind in said})
-        found.how = folders.ByFolder(level).how + "".join(f", above it the {kind}" for kind in kinds)
+        found.how = by_folder(level).how + "".join(f", above it the {kind}" for kind in kinds)
         for folder in self.folders:
             if len(folder.folders) <= level:
                 found.loose += self.tree.pictures(folder, None)
@@ -115,8 +115,8 @@ class GenerationTree:
         return found
 
     def _by_file_name(self) -> Assigned:
-        how = prefix.ByFileName().how
-        found = Assigned(self.tree.root, prefix.LAYOUT, left_out=self.tree.left_out, how=how)
+        how = by_file_name().how
+        found = Assigned(self.tree.root, PREFIX, left_out=self.tree.left_out, how=how)
         subjects: dict[Parents, set[str]] = {}
         for folder in self.folders:
             own = subjects.setdefault(folder.folders, set())
@@ -196,7 +196,7 @@ class GenerationTree:
                 _few(others),
                 told_apart(only),
             )
-        return flat.all_of_one(self.tree, self.folders, only)
+        return read_as_one(self.tree, self.folders, only)
 
     def _phrases_with(self, only: str) -> bool:
         """Whether file names are prompts with the only subject, of which some begin with its name."""
@@ -209,7 +209,7 @@ class GenerationTree:
     def _by_top_folder(self) -> Assigned:
         """As plain as can be, for the message that nothing matches."""
         deep = any(one.folders for one in self.folders)
-        layout = folders.LAYOUT if deep else flat.LAYOUT
+        layout = FOLDERS if deep else FLAT
         found = Assigned(self.tree.root, layout, left_out=self.tree.left_out)
         for folder in self.folders:
             if folder.folders:

@@ -10,7 +10,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.contexts import pair_contexts
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture, SubjectPictures
 from nearid_cli.layouts.given import is_given
-from nearid_cli.layouts.kinds import prefix
+from nearid_cli.layouts.kinds.plain import PREFIX
 from nearid_cli.layouts.matching import (
     SubjectIndex,
     index_of,
@@ -40,7 +40,7 @@ def join(references: Assigned, generations: Assigned, distractors: Assigned | No
     matched = match_subjects(index, generations.subjects)
     claims = match_beginnings(index, {stem(one.name) for one in generations.loose})
     if claims and not generations.subjects:
-        generations.layout = prefix.LAYOUT
+        generations.layout = PREFIX
     if not matched and not claims:
         raise _nothing_matches(references, generations)
 

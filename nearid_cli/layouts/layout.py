@@ -6,6 +6,7 @@ For `--help` the layouts are loaded and nothing else: what reads folders is impo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from nearid_cli.layouts.matching import SubjectIndex
     from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
 
-    Look = Callable[[], Tree]
-    """Walks the folder, once however often it is called."""
+Look = Callable[[], "Tree"]
+"""Walks the folder, once however often it is called."""
 
 
 class Layout:
@@ -76,23 +77,22 @@ class Layout:
         return None
 
 
+@dataclass(frozen=True)
 class Naming:
     """Where in the paths of references the subject stands.
 
     Attributes:
         layout: the layout that results name.
+        how: the reading in words.
         choice: the options that force it, or what else to do.
+        subject_of: the subject of a picture in this folder with this stem; None where it has none.
         by_file: whether two pictures of one folder may have two subjects.
         qualified: whether subjects are called by the whole path of their folder.
-        how: the reading in words.
     """
 
     layout: Layout
-    choice: str
     how: str
-    by_file = False
-    qualified = False
-
-    def subject_of(self, folder: NamedFolder, file: str) -> str | None:
-        """The subject of a picture with this stem in this folder; None where it has none."""
-        raise NotImplementedError
+    choice: str
+    subject_of: Callable[[NamedFolder, str], str | None]
+    by_file: bool = False
+    qualified: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,6 +46,17 @@ def words(name: str) -> str:
     """
     bare = folded(name)
     return _SEPARATORS.sub("_", bare).strip("_") or bare
+
+
+def shortened(whole: str) -> Iterator[str]:
+    """Words joined by `_`, and what they begin with, the longest first.
+
+    >>> list(shortened("01_flux_2"))
+    ['01_flux_2', '01_flux', '01']
+    """
+    while whole:
+        yield whole
+        whole = whole.rpartition("_")[0]
 
 
 @dataclass(frozen=True)
@@ -119,8 +130,8 @@ class SubjectIndex:
         return self._begun[stem]
 
     def _beginning(self, stem: str) -> Beginning | None:
-        whole = begun = words(stem)
-        while begun:
+        whole = words(stem)
+        for begun in shortened(whole):
             if found := self._by_words.get(begun):
                 exact = [name for name in found if stem.startswith(name)] if len(found) > 1 else found
                 rest = whole[len(begun) + 1 :]
@@ -129,7 +140,6 @@ class SubjectIndex:
                     rest = " ".join(after)
                 means = any(map(str.isalpha, rest)) and not is_generic(rest)
                 return Beginning(tuple(exact if len(exact) == 1 else found), rest if means else "")
-            begun = begun.rpartition("_")[0]
         return None
 
 

@@ -1,4 +1,4 @@
-"""Finding several methods with the references that they share, for `nearid compare`."""
+"""Finding several methods with the references that they share; and for `nearid layout`, whatever folders hold."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from nearid_cli.layouts.detect import look_at_side, manifest_at
 from nearid_cli.layouts.find import LOOK, distractor_side, find
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds import manifest as manifests
+from nearid_cli.layouts.layout import Naming
 from nearid_cli.layouts.matching import index_of, loose_key
 from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, natural_key, own_name
+from nearid_cli.layouts.references import alternatives
 from nearid_cli.layouts.registry import AUTO, LAYOUTS
-from nearid_cli.layouts.resolve import How, names_of, resolve
-from nearid_cli.layouts.sides import Assigned, Side, Tree, path_below
+from nearid_cli.layouts.resolve import How, names_of, resolve, resolve_references
+from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Side, Tree, path_below
 from nearid_cli.layouts.tables.manifest import Manifest
 from nearid_cli.layouts.walk import is_system_folder, scan
 from nearid_cli.options import LayoutOptions
@@ -382,3 +384,48 @@ def _subfolders(place: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"cannot read folder {printable(place)}: {error.strerror}") from error
     return sorted(folders, key=lambda folder: natural_key(folder.name))
+
+
+@dataclass(frozen=True)
+class ReferencesAlone:
+    """References, and the other ways in which they could be read, each with its subjects."""
+
+    found: Assigned
+    others: Sequence[tuple[Naming, list[str]]]
+
+
+def read_layout(
+    references: Path, generations: Path | None, asked: LayoutOptions, distractors: Path | None = None
+) -> dict[str, Dataset] | ReferencesAlone:
+    """How references and generations are read.
+
+    Args:
+        references: a folder or a manifest; with `generations` None perhaps of both, or of methods and their references.
+        generations: a folder or a manifest; of one method or of several.
+        asked: how they are laid out.
+        distractors: a folder or a manifest; they need generations.
+
+    Returns:
+        The data set of each method, of one that has no name under `""`; or what the references hold, alone.
+
+    Raises:
+        UsageError: an unknown layout or pattern.
+        InputError: names can be read in two ways, or nothing matches.
+    """
+    how = How.of(asked)
+    try:
+        return {"": find(references, generations, how, distractors)}
+    except SeveralMethodsError:
+        if generations is not None:
+            return find_methods([generations], references, {}, asked, distractors)
+    except InputError:
+        if generations is not None:
+            raise
+    try:  # it does not hold both sides of one method
+        return find_methods([references], None, {}, asked, distractors)
+    except InputError:
+        pass
+    side = look_at_side(references, "references", how.layout)
+    others = alternatives(side) if isinstance(side, Tree) and how.references is None else []
+    found = resolve_references(side, how)
+    return ReferencesAlone(found, [one for one in others if one[0].how != found.how])

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.fits import Fit, fit, groups_of
-from nearid_cli.layouts.kinds.flat import AllOne
-from nearid_cli.layouts.kinds.folders import ByFolder
-from nearid_cli.layouts.kinds.prefix import ByFileName
+from nearid_cli.layouts.kinds.plain import by_file_name, by_folder, of_one
 from nearid_cli.layouts.layout import Naming
-from nearid_cli.layouts.matching import mentions, pattern_of_mentions, told_apart, words
+from nearid_cli.layouts.matching import (
+    SubjectIndex,
+    index_of,
+    mentions,
+    pattern_of_mentions,
+    shortened,
+    told_apart,
+    words,
+)
 from nearid_cli.layouts.names import is_category, is_generic, natural_key, stem, without_counters
 from nearid_cli.layouts.sides import NamedFolder, Tree
 from nearid_cli.text import count, few, printable
@@ -27,8 +32,8 @@ _SHOWN_NAMES = 4
 def alternatives(tree: Tree) -> list[tuple[Naming, list[str]]]:
     """The ways in which the references of a tree can be read, whatever the generations say, with their subjects."""
     folders = tree.folders()
-    readings = [*_by_levels(folders), ByFileName(), AllOne(tree.only_subject(folders))]
-    return [(one, list(groups)) for one in readings if (groups := groups_of(one, folders))]
+    readings = [*_by_levels(folders), by_file_name(), of_one(tree.only_subject(folders))]
+    return [(one, list(groups)) for one in readings if (groups := _groups(one, folders))]
 
 
 def _by_levels(folders: Sequence[NamedFolder]) -> list[Naming]:
@@ -38,8 +43,50 @@ def _by_levels(folders: Sequence[NamedFolder]) -> list[Naming]:
         for level, name in enumerate(folder.folders):
             parents[level][name].add(folder.folders[:level])
     return [
-        ByFolder(level, any(len(own) > 1 for own in parents[level].values())) for level in range(len(parents))
+        by_folder(level, any(len(own) > 1 for own in parents[level].values()))
+        for level in range(len(parents))
     ]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well the generations fit a reading of the references.
+
+    Attributes:
+        reading: of the references.
+        groups: the names of the references by subject.
+        claims: the subject of generations, by position of their folder, and where file names say it by stem too.
+        claimed: how many generations have a subject.
+        total: how many there are.
+    """
+
+    reading: Naming
+    groups: Mapping[str, frozenset[str]]
+    claims: Mapping[tuple[int, str | None], str]
+    claimed: int
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every generation has a subject."""
+        return self.claimed == self.total
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """The subjects that have generations."""
+        return frozenset(self.claims.values())
+
+    def way(self, choice: str | None = None) -> str:
+        """The reading as one of two, with what to give for it: by itself the options that force it."""
+        return _way(self.groups, self.reading.how, choice or self.reading.choice)
+
+    def parts_alike(self, other: Fit) -> bool:
+        """Whether another reading puts the same pictures together, under whatever name."""
+        return (
+            set(self.groups.values()) == set(other.groups.values())
+            and self.claims.keys() == other.claims.keys()
+            and all(self.groups[own] == other.groups[other.claims[key]] for key, own in self.claims.items())
+        )
 
 
 @dataclass(frozen=True)
@@ -69,22 +116,47 @@ class ReferenceTree:
             return by_levels[0]
         if names.claimed:
             return self._by_names(names)
-        if ids := self._by_ids():
-            raise self._doubt(ids, self._whole)
+        if (ids := self._ids) and len(ids.subjects) > 1:  # numbers may be subjects
+            raise self._two_ways(ids.way(), self._whole.way())
         if len(names.groups) > 1:
             self._several_names(names)
         return self._whole.reading
 
     def _fit(self, reading: Naming) -> Fit:
-        return fit(reading, self.references, self.generations)
+        """How a reading of the references fits the generations."""
+        groups = _groups(reading, self.references)
+        total = sum(len(folder.names) for folder in self.generations)
+        if not groups:
+            return Fit(reading, {}, {}, 0, total)
+        index = index_of(frozenset(groups))
+        level = best_level(index, self.generations, reading.qualified)
+        claims: dict[tuple[int, str | None], str] = {}
+        claimed = 0
+        for position, folder in enumerate(self.generations):
+            if level is not None and len(folder.folders) > level:
+                if found := index.alike(folder.name_at(level, reading.qualified)):
+                    claims[position, None] = found[0]
+                    claimed += len(folder.names)
+                continue
+            for own in map(stem, folder.names):
+                if beginning := index.beginning(own):
+                    claims[position, own] = beginning.subjects[0]
+                    claimed += 1
+        return Fit(reading, groups, claims, claimed, total)
 
     @cached_property
     def _names(self) -> Fit:
-        return self._fit(ByFileName())
+        return self._fit(by_file_name())
+
+    @cached_property
+    def _ids(self) -> Fit | None:
+        """By the whole names of files, where each generation begins with one of these, and goes on."""
+        finer = self._fit(by_file_name(whole=True))
+        return finer if finer.complete and not self._same_files(finer) else None
 
     @cached_property
     def _whole(self) -> Fit:
-        return self._fit(AllOne(self.tree.only_subject(self.references)))
+        return self._fit(of_one(self.tree.only_subject(self.references)))
 
     def _among_levels(self, matched: Sequence[Fit]) -> Fit:
         """Of the levels at which folders of both sides have names in common, the one that names the subjects."""
@@ -104,7 +176,7 @@ class ReferenceTree:
                     and not deeper.reading.qualified
                 )
             ):
-                raise self._doubt(chosen, deeper)
+                raise self._two_ways(chosen.way(), deeper.way())
         return chosen
 
     def _folders_or_files(self, chosen: Fit) -> Naming:
@@ -122,8 +194,8 @@ class ReferenceTree:
             paths = (name for one in self.generations for name in one.names)
             pattern = pattern_of_mentions(below, paths) or "**/*{subject}*"
             raise self._two_ways(
-                _line(chosen.groups, chosen.reading.how, chosen.reading.choice),
-                _line(
+                chosen.way(),
+                _way(
                     below,
                     "names of generations begin with two folders",
                     f"--refs-pattern '**/{{subject}}/*' --pattern '{pattern}'",
@@ -154,10 +226,7 @@ class ReferenceTree:
             how = "--refs-pattern '**/{subject}_{seed}.*'"
         else:
             how = "put each in a folder of its name"
-        return self._two_ways(
-            _line(chosen.groups, chosen.reading.how, chosen.reading.choice),
-            _line(names.groups, names.reading.how, how),
-        )
+        return self._two_ways(chosen.way(), names.way(how))
 
     def _folders_in_names(self, chosen: Fit) -> set[str]:
         """The innermost folders of references, if all names of generations begin with these and the folder above."""
@@ -167,7 +236,7 @@ class ReferenceTree:
         if len(inner) <= len(chosen.groups):
             return set()
         for parts in ((*one.folders, stem(name)) for one in self.generations for name in one.names):
-            if not any(begun in inner for part in parts for begun in _beginnings(words(part))):
+            if not any(begun in inner for part in parts for begun in shortened(words(part))):
                 return set()
         return set(inner.values())
 
@@ -197,7 +266,7 @@ class ReferenceTree:
         for parts in ((*one.folders, stem(name)) for one in self.generations for name in one.names):
             wholes = [_path_words(parts[at:]) for at in range(len(parts))]
             same = same or not files.isdisjoint(wholes)
-            if not any(begun in files for whole in wholes for begun in _beginnings(whole)):
+            if not any(begun in files for whole in wholes for begun in shortened(whole)):
                 return 0, False
         return len(files), same
 
@@ -207,16 +276,10 @@ class ReferenceTree:
         if len(names.groups) == 1 and not unnamed:
             return self._whole.reading
         if not names.complete or unnamed or len(names.subjects) == 1:
-            raise self._doubt(names, self._whole)
-        finer = self._fit(ByFileName(whole=True))
-        if finer.complete and len(finer.groups) > len(names.groups) and not self._same_files(finer):
-            raise self._doubt(names, finer)
+            raise self._two_ways(names.way(), self._whole.way())
+        if (ids := self._ids) and len(ids.groups) > len(names.groups):
+            raise self._two_ways(names.way(), ids.way())
         return names.reading
-
-    def _by_ids(self) -> Fit | None:
-        """Whether numbers may be subjects: each generation begins with that of a reference, and goes on."""
-        finer = self._fit(ByFileName(whole=True))
-        return finer if finer.complete and len(finer.subjects) > 1 and not self._same_files(finer) else None
 
     def _same_files(self, finer: Fit) -> bool:
         """Whether generations are called exactly as references: outputs named as their inputs are."""
@@ -233,18 +296,12 @@ class ReferenceTree:
         parts = {part for path in paths for part in path.split("/")}
         several = sum(any(mentions(part, name) for part in parts) for name in names.groups) > 1
         if several or max(map(len, names.groups.values())) > 1:
-            raise self._doubt(names, self._whole, f" --pattern '{mentioned}'" if mentioned else "")
+            pattern = f" --pattern '{mentioned}'" if mentioned else ""
+            raise self._two_ways(names.way(names.reading.choice + pattern), self._whole.way())
         logger.warning(
             "references %s are called %s, and no generation is; they are read as one subject",
             printable(self.tree.root),
             _few(names.groups),
-        )
-
-    def _doubt(self, first: Fit, second: Fit, besides: str = "") -> InputError:
-        """The stop where references can be read in two ways; `besides` is what the first needs besides its options."""
-        return self._two_ways(
-            _line(first.groups, first.reading.how, first.reading.choice + besides),
-            _line(second.groups, second.reading.how, second.reading.choice),
         )
 
     def _two_ways(self, *lines: str) -> InputError:
@@ -253,18 +310,44 @@ class ReferenceTree:
         )
 
 
-def _line(subjects: Iterable[str], how: str, choice: str) -> str:
+def _groups(reading: Naming, references: Sequence[NamedFolder]) -> dict[str, frozenset[str]]:
+    """The names of the references of each subject; those without a subject are left out."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for folder in references:
+        for names in [[name] for name in folder.names] if reading.by_file else [folder.names]:
+            if subject := reading.subject_of(folder, stem(names[0])):
+                groups[subject].update(names)
+    return {subject: frozenset(names) for subject, names in groups.items()}
+
+
+def best_level(
+    index: SubjectIndex, generations: Sequence[NamedFolder], qualified: bool = False
+) -> int | None:
+    """At which of their meaningful folders most generations name a subject, or most subjects; None where none does."""
+    levels = claims_by_level(index, generations, qualified)
+    counts = {level: sum(len(generations[at].names) for at in own) for level, own in levels.items()}
+    return min(counts, key=lambda at: (-counts[at], -len(set(levels[at].values())), at)) if counts else None
+
+
+def claims_by_level(
+    index: SubjectIndex, generations: Sequence[NamedFolder], qualified: bool
+) -> dict[int, dict[int, str]]:
+    """For each level at which folders name subjects, which one each folder names, by its position."""
+    levels: dict[int, dict[int, str]] = defaultdict(dict)
+    for position, folder in enumerate(generations):
+        for level in range(len(folder.folders)):
+            if found := index.alike(folder.name_at(level, qualified)):
+                levels[level][position] = found[0]
+    return dict(levels)
+
+
+def _way(subjects: Iterable[str], how: str, choice: str) -> str:
     subjects = list(subjects)
     return f"{count(len(subjects), 'subject')} ({_few(subjects)}): {how}: {choice}"
 
 
 def _path_words(parts: Iterable[str]) -> str:
     return words(" ".join(parts))
-
-
-def _beginnings(whole: str) -> list[str]:
-    """Some words, and all that they begin with."""
-    return [whole[:at] for at, letter in enumerate(whole) if letter == "_"] + [whole]
 
 
 def _last_parts(chosen: Fit) -> list[tuple[str, str]]:

@@ -23,8 +23,9 @@ class _Auto(Layout):
 
 
 AUTO = _Auto()
-_FOUND = [import_module(f"{kinds.__name__}.{one.name}").LAYOUT for one in iter_modules(kinds.__path__)]
-LAYOUTS: tuple[Layout, ...] = tuple(sorted([AUTO, *_FOUND], key=lambda one: one.place))
+_MODULES = [import_module(f"{kinds.__name__}.{one.name}") for one in iter_modules(kinds.__path__)]
+_FOUND = {one for module in _MODULES for one in vars(module).values() if isinstance(one, Layout)}
+LAYOUTS = tuple(sorted({AUTO, *_FOUND}, key=lambda one: one.place))
 """Those that `--layout` takes."""
 NAMES = tuple(one.name for one in LAYOUTS)
 

@@ -12,8 +12,8 @@ from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.detect import unlike
 from nearid_cli.layouts.generations import GenerationTree
 from nearid_cli.layouts.given import is_given, is_list, several_subjects
-from nearid_cli.layouts.kinds import flat
-from nearid_cli.layouts.layout import Layout, Naming
+from nearid_cli.layouts.kinds.plain import FLAT
+from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.matching import SubjectIndex, index_of, loose_key
 from nearid_cli.layouts.names import (
     beginnings,
@@ -98,15 +98,8 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
     if isinstance(references, Tree):
         generic = _generic_on_both(references, generations)
         folders = references.folders(keep=lambda name: loose_key(name) in generic)
-        if how.references is not None:
-            only = references.only_subject(folders)
-            references = read_by_pattern(references, how.references, only)
-        else:
-            others = _folders(generations, _names(folders))
-            given = layout.read_references(references, folders)
-            reading = given or ReferenceTree(references, folders, others).read()
-            qualified = reading.qualified
-            references = _by_reading(references, folders, reading)
+        others = _folders(generations, _names(folders)) if how.references is None else []
+        references, qualified = _read(references, folders, others, how)
     elif not references.subjects and references.loose:
         own = own_name(references.root)
         held = all(one.in_memory for one in references.loose)
@@ -138,11 +131,7 @@ def resolve_references(side: Assigned | Tree, how: How) -> Assigned:
     if isinstance(side, Assigned):
         return side
     _leave_out_byproducts(side)
-    folders = side.folders()
-    if how.references is not None:
-        return read_by_pattern(side, how.references, side.only_subject(folders))
-    reading = how.layout.read_references(side, folders) or ReferenceTree(side, folders).read()
-    return _by_reading(side, folders, reading)
+    return _read(side, side.folders(), (), how)[0]
 
 
 def names_of(side: Assigned | Tree) -> list[str]:
@@ -158,7 +147,13 @@ def _called(references: Assigned) -> frozenset[str] | None:
     )
 
 
-def _by_reading(tree: Tree, folders: Sequence[NamedFolder], reading: Naming) -> Assigned:
+def _read(
+    tree: Tree, folders: Sequence[NamedFolder], generations: Sequence[NamedFolder], how: How
+) -> tuple[Assigned, bool]:
+    """References by subject, and whether these are called by the whole path of their folder."""
+    if how.references is not None:
+        return read_by_pattern(tree, how.references, tree.only_subject(folders)), False
+    reading = how.layout.read_references(tree, folders) or ReferenceTree(tree, folders, generations).read()
     found = Assigned(tree.root, reading.layout, left_out=tree.left_out, how=reading.how)
     for folder in folders:
         for one in tree.pictures(folder, None):
@@ -169,13 +164,13 @@ def _by_reading(tree: Tree, folders: Sequence[NamedFolder], reading: Naming) -> 
                 found.subjects.setdefault(subject, []).append(one)
     found.subjects = _as_people_say(found.subjects)
     captions = {one.prompt for own in found.subjects.values() for one in own if one.prompt is not None}
-    if len(found.subjects) == 1 and len(captions) > 1 and isinstance(reading, flat.AllOne):
+    if len(found.subjects) == 1 and len(captions) > 1 and reading.layout is FLAT:
         raise InputError(
             f"the metadata of {printable(tree.root)} has {len(captions):,} captions and no column subject: whose "
             "picture is whose?",
             ["add a column subject; or, if all are of one subject: --layout flat"],
         )
-    return found
+    return found, reading.qualified
 
 
 def _as_people_say(subjects: dict[str, list[Picture]]) -> dict[str, list[Picture]]:

@@ -11,7 +11,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.given import read_side
 from nearid_cli.layouts.methods import find_methods
-from nearid_cli.layouts.tables.writing import write_manifest
+from nearid_cli.layouts.tables.manifest import write_manifest
 
 ADVICE = "SSR and PA need distractors in the context of a reference: name them alike"
 

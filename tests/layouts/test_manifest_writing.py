@@ -9,8 +9,7 @@ import pytest
 from nearid_cli.errors import UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.find import find
-from nearid_cli.layouts.tables.manifest import MANIFESTS
-from nearid_cli.layouts.tables.writing import check_manifest_name, write_manifest
+from nearid_cli.layouts.tables.manifest import MANIFESTS, check_manifest_name, write_manifest
 
 SUBJECTS = [
     "red cat",

@@ -17,7 +17,7 @@ import numpy as np
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad
-from nearid_cli.layouts.kinds import dreambench_samples
+from nearid_cli.layouts.kinds.dreambench import SAMPLES
 from nearid_cli.layouts.names import own_name
 from nearid_cli.layouts.walk import walk
 from nearid_cli.metrics.similarity import unit_vectors
@@ -95,11 +95,11 @@ def find_samples(root: Path) -> FoundPairs:
     Raises:
         InputError: there are none, two folders belong to one method, or two pictures have the same name.
     """
-    if dreambench_samples.LAYOUT.holds_both(root):
+    if SAMPLES.holds_both(root):
         folders = [root]
     elif root.is_dir():
         every = sorted(folder for folder in root.iterdir() if folder.is_dir() and folder.name[0] != ".")
-        folders = [folder for folder in every if dreambench_samples.LAYOUT.holds_both(folder)]
+        folders = [folder for folder in every if SAMPLES.holds_both(folder)]
         if folders and (others := [own_name(folder) for folder in every if folder not in folders]):
             logger.warning(
                 "%s of the samples left out, without src_image and tgt_image in it: %s",

@@ -1,4 +1,4 @@
-"""The layouts, one a module: its `LAYOUT` is in the registry as soon as the module is here.
+"""The layouts, most in a module of their own: the registry has all that are here.
 
 They are loaded for `--help`, too: what reads folders is imported where it is needed.
 """

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.layout import Layout
+from nearid_cli.layouts.layout import Layout, Look
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
-    from nearid_cli.layouts.layout import Look
     from nearid_cli.layouts.sides import Assigned
 
 

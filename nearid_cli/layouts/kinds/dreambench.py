@@ -1,4 +1,4 @@
-"""The data of DreamBench++ (yuangpeng/dreambench_plus), one subject a picture: `dreambench++`."""
+"""DreamBench++ (yuangpeng/dreambench_plus): `dreambench++`, its data, and `dreambench++-samples`, those of a method."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.layouts.layout import Layout
+from nearid_cli.layouts.layout import Layout, Look
+from nearid_cli.text import count, printable, quoted
 
 if TYPE_CHECKING:
-    from nearid_cli.layouts.layout import Look
-    from nearid_cli.layouts.sides import Assigned
+    from nearid_cli.layouts.sides import Assigned, Tree
 
 _ENTRY = re.compile(r"(.*?[_-][0-9]+)(?:[_-].*)?", re.DOTALL)
+_SOURCES, _TARGETS = "src_image", "tgt_image"
 
 
 class _DreamBench(Layout):
@@ -23,13 +24,12 @@ class _DreamBench(Layout):
     must = ("references",)
 
     def find_references(self, root: Path, look: Look) -> Assigned | None:
-        """The subjects, given the `data` folder or the `images` in it.
+        """The subjects, one a picture, given the `data` folder or the `images` in it.
 
         A subject is named as in the benchmark's samples: `<category>_<NN>_<subject>`, where the subject
         is the first line of its caption file. Without a caption file the name ends after the number.
         """
         from nearid_cli.layouts.dataset import Picture
-        from nearid_cli.layouts.matching import loose_key
         from nearid_cli.layouts.names import own_name, stem
         from nearid_cli.layouts.sides import Assigned
         from nearid_cli.layouts.walk import walk
@@ -41,7 +41,7 @@ class _DreamBench(Layout):
         else:
             return None
         walked = walk(root, below)
-        found = Assigned(root, self, left_out=walked.left_out, keys=(loose_key, entry_key))
+        found = Assigned(root, self, left_out=walked.left_out, keys=(_entry_key,))
         for name in walked.names:
             inner = name[len(below) + 1 :] if below else name
             categories, number = inner.split("/")[:-1], stem(inner)
@@ -52,7 +52,59 @@ class _DreamBench(Layout):
         return found
 
 
-LAYOUT = _DreamBench()
+class _Samples(Layout):
+    name = "dreambench++-samples"
+    place = 40
+    references_are = "`src_image/`, or plain folders"
+    generations_are = "`tgt_image/`"
+    expected = "src_image/ and tgt_image/ in it"
+    must = ("generations",)
+
+    def find_references(self, root: Path, look: Look) -> Assigned | None:
+        return self._find(root, _SOURCES)
+
+    def find_generations(self, root: Path, look: Look) -> Assigned | None:
+        return self._find(root, _TARGETS)
+
+    def holds_both(self, root: Path) -> bool:
+        return (root / _SOURCES).is_dir() and (root / _TARGETS).is_dir()
+
+    def refuse_several(self, tree: Tree, side: str) -> None:
+        from nearid_cli.layouts.sides import SeveralMethodsError
+
+        within = f"/{_TARGETS}/"
+        methods = sorted({name.partition(within)[0] for name in tree.names if within in name})
+        if methods:
+            raise SeveralMethodsError(
+                f"{side} folder {printable(tree.root)} holds the DreamBench++ samples of "
+                f"{count(len(methods), 'method')}: {', '.join(map(printable, methods))}; "
+                f"give one of them, for example {printable(tree.root / methods[0])}; for all: nearid compare "
+                f"{quoted(tree.root)}"
+            )
+
+    def _find(self, root: Path, side: str) -> Assigned | None:
+        """One side, given the method's folder or that of the side in it."""
+        from nearid_cli.layouts.dataset import Picture
+        from nearid_cli.layouts.names import own_name, stem
+        from nearid_cli.layouts.walk import walk
+
+        if self.holds_both(root):
+            below, method = side, own_name(root)
+        elif own_name(root) == side:
+            below, method = "", own_name(root / "..")
+        else:
+            return None
+        found = walk(root, below).by_folder(self, below)
+        if not found.subjects and not below:
+            return None  # a flat folder that only shares the name
+        for pictures in found.subjects.values():
+            pictures[:] = [
+                Picture.at(root, one.name, method, *_prompt_and_image(stem(one.name))) for one in pictures
+            ]
+        return found
+
+
+DATA, SAMPLES = _DreamBench(), _Samples()
 
 
 def _entry_name(categories: list[str], number: str, captions: Path) -> str:
@@ -67,13 +119,18 @@ def _entry_name(categories: list[str], number: str, captions: Path) -> str:
     return "_".join([*names, number])
 
 
-def entry_key(name: str) -> str:
+def _entry_key(name: str) -> str:
     """What names one picture of DreamBench++: category and number, without the subject.
 
-    >>> entry_key("object_00_red_bag") == entry_key("object_00")
+    >>> _entry_key("object_00_red_bag") == _entry_key("object_00")
     True
     """
     from nearid_cli.layouts.matching import loose_key
 
     match = _ENTRY.fullmatch(name)
     return loose_key(match[1] if match else name)
+
+
+def _prompt_and_image(file_stem: str) -> tuple[str | None, str | None]:
+    prompt, _, image = file_stem.partition("_")
+    return (prompt, image) if prompt.isdecimal() and image.isdecimal() else (None, None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.layouts.layout import Layout
+from nearid_cli.layouts.layout import Layout, Look
 
 if TYPE_CHECKING:
-    from nearid_cli.layouts.layout import Look
     from nearid_cli.layouts.sides import Assigned, Tree
 
 

@@ -1,27 +1,31 @@
-"""Manifests: tables that say of each picture whose it is and in which role."""
+"""Manifests, read and written: tables that say of each picture whose it is and in which role."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import logging
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from nearid_cli.errors import InputError
-from nearid_cli.layouts.dataset import LeftOutFiles, Picture
+from nearid_cli.errors import InputError, UsageError
+from nearid_cli.files import write_whole
+from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.manifest import LAYOUT
 from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
-from nearid_cli.layouts.tables.spelling import Spellings
+from nearid_cli.layouts.tables.spelling import Spellings, look_alike
 from nearid_cli.layouts.tables.table import (
     EXTENSIONS,
     PictureRow,
     PictureTable,
-    is_table,
     is_utf8,
     read_table,
 )
@@ -38,8 +42,6 @@ _LABELS = ("step", "category", CONTEXT)  # labels that have one spelling, whatev
 
 MANIFESTS = EXTENSIONS
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
-
-is_manifest = is_table
 
 
 @dataclass
@@ -84,21 +86,24 @@ class _Entry:
         return f"{self.role} of {printable(self.subject)}"
 
 
+def is_manifest(path: Path) -> bool:
+    """Whether a file has the extension of one."""
+    return path.suffix.lower() in MANIFESTS
+
+
 def instead_of_a_manifest(path: Path) -> str:
     """What to do with a file that looks like a manifest in another form; nothing for all else.
 
     >>> instead_of_a_manifest(Path("m.xlsx")), instead_of_a_manifest(Path("cat.png"))
     ('; save the spreadsheet as CSV UTF-8', '')
     """
-    extension = path.suffix.lower()
-    if extension in _SPREADSHEETS:
+    if path.suffix.lower() in _SPREADSHEETS:
         return "; save the spreadsheet as CSV UTF-8"
-    if extension == ".json":
-        name = printable(path)
-        return (
-            f"; a list in JSON becomes one with jq -c '.[]' {shlex.quote(name)} > {shlex.quote(name + 'l')}"
-        )
-    return ""
+    name = printable(path)
+    rewritten = (
+        f"; a list in JSON becomes one with jq -c '.[]' {shlex.quote(name)} > {shlex.quote(name + 'l')}"
+    )
+    return rewritten if path.suffix.lower() == ".json" else ""
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -209,21 +214,13 @@ def _contradiction(entry: _Entry, other: _Entry) -> str | None:
     may be of several methods, which chose from the same pictures.
     """
     distractors = (entry.role == "distractor") + (other.role == "distractor")
-    if distractors == 0 and str(entry) != str(other):
+    same_subject = entry.subject == other.subject
+    if (distractors == 0 and str(entry) != str(other)) or (distractors == 1 and same_subject):
         return f"a {entry}, and a {other}"
-    if distractors == 1 and entry.subject == other.subject:
-        return f"a {entry}, and a {other}"
-    if (
-        entry.role != "generation"
-        and _repeats(entry, other)
-        and entry.rest.get(CONTEXT) != other.rest.get(CONTEXT)
-    ):
-        return f"given again, with another {CONTEXT} than"
-    if distractors == 0 and entry.role == "generation" and entry.method == other.method:
-        columns = entry.rest.keys() | other.rest.keys()
-        differing = sorted(name for name in columns if entry.rest.get(name) != other.rest.get(name))
-        if differing:
-            return f"given again, with another {printable(differing[0])} than"
+    columns = sorted(entry.rest.keys() | other.rest.keys()) if entry.role == "generation" else [CONTEXT]
+    differing = [name for name in columns if entry.rest.get(name) != other.rest.get(name)]
+    if differing and _repeats(entry, other):
+        return f"given again, with another {printable(differing[0])} than"
     return None
 
 
@@ -257,3 +254,110 @@ def _problems(table: PictureTable, clashes: list[str], wrong: list[str], missing
         if all(map(os.path.lexists, missing)):
             remedy.append("from the current folder they are there: move the manifest here, or mend the paths")
     return table.error(f"has {' and '.join(found)}; {'; '.join(remedy)}", [*clashes, *wrong])
+
+
+def check_manifest_name(path: Path) -> None:
+    """Raise UsageError if a manifest cannot be written under this name."""
+    if not is_manifest(path):
+        raise UsageError(
+            f"cannot write a manifest to {printable(path)}: expected a name that ends in {', '.join(MANIFESTS)}"
+        )
+
+
+def write_manifest(path: Path, methods: Mapping[str, Dataset]) -> int:
+    """Write the pictures of some data sets; their paths count from the manifest's folder.
+
+    Args:
+        path: one of the extensions of manifests.
+        methods: by name; with one that is called `""`, generations keep the method that their path says, if any.
+
+    Returns:
+        The number of rows. References and distractors that several methods share stand once.
+
+    Raises:
+        UsageError: another extension.
+        OSError: the file cannot be written.
+    """
+    check_manifest_name(path)
+    rows = list(dict.fromkeys(tuple(row.items()) for row in _said(path.parent, methods)))
+    said = dict.fromkeys(name for row in rows for name, _ in row)
+    columns = dict.fromkeys([*REQUIRED, *(name for name in OPTIONAL if name in said), *said])
+    write_whole(path, _WRITERS[path.suffix.lower()]([*columns], [dict(row) for row in rows]))
+    return len(rows)
+
+
+def _said(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[dict[str, str]]:
+    """What the row of each picture says, by column."""
+    for method, dataset in methods.items():
+        for subject in dataset.subjects:
+            roles = {
+                "reference": subject.references,
+                "distractor": subject.distractors,
+                "generation": subject.generations,
+            }
+            for role, one in ((role, one) for role, own in roles.items() for one in own):
+                said = {CONTEXT: one.context}
+                if role == "generation":
+                    said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed}
+                    said |= {_column(name): value for name, value in one.labels.items()}
+                row = {"path": _path(folder, one), "subject": subject.name, "role": role}
+                yield row | {name: value for name, value in said.items() if value}
+
+
+def _column(label: str) -> str:
+    """The column of a label; `label_path` for one that is called like a column that says something else.
+
+    >>> _column("step"), _column("Role")
+    ('step', 'label_Role')
+    """
+    return f"label_{label}" if look_alike(label) in (*REQUIRED, *OPTIONAL) else label
+
+
+def _path(folder: Path, picture: Picture) -> str:
+    """The path of a picture from a folder, where it can be reached so: through links, `..` leads elsewhere."""
+    absolute = os.path.abspath(picture.path)  # noqa: PTH100 - textual: links stay
+    try:
+        relative = os.path.relpath(absolute, folder)
+    except ValueError:  # another drive
+        return absolute
+    return relative if os.path.lexists(folder / relative) else absolute
+
+
+def _csv(columns: list[str], rows: list[dict[str, str]], separator: str = ",") -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", delimiter=separator)
+    writer.writeheader()
+    writer.writerows(rows)
+    # A path is bytes and not always UTF-8; reading takes them as they are.
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _jsonl(columns: list[str], rows: list[dict[str, str]]) -> bytes:
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _parquet(columns: list[str], rows: list[dict[str, str]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    arrays = {}
+    for name in columns:
+        cells = [row.get(name) for row in rows]
+        if all(is_utf8(cell) for cell in cells if cell):
+            arrays[name] = pa.array(cells, pa.string())
+        else:
+            raw = [None if cell is None else os.fsencode(cell) for cell in cells]
+            arrays[name] = pa.array(raw, pa.binary())
+    pq.write_table(pa.table(arrays), buffer)
+    return buffer.getvalue()
+
+
+_WRITERS: dict[str, Callable[[list[str], list[dict[str, str]]], bytes]] = {
+    ".csv": _csv,
+    ".tsv": partial(_csv, separator="\t"),
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+}

@@ -1,21 +1,31 @@
-"""Tables that say something of pictures, as people have them: CSV, JSON lines or Parquet, read as rows of text."""
+"""Tables that say something of pictures, as people have them: CSV, JSON lines or Parquet, read as rows of text.
+
+CSV and its relatives come in whichever Unicode encoding their program wrote, with commas, semicolons or tabs.
+"""
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.tables.spelling import look_alike
-from nearid_cli.layouts.tables.text import HALF_CHARACTER, decode, read_delimited, western
 from nearid_cli.text import printable
 
-_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
+_SPACED_QUOTE = re.compile(r'(?:^|[,;\t]) +"', re.MULTILINE)
+_QUOTED_CELL = re.compile(r'(?:^|(?<=[,;\t\r]))"(?:[^"]|"")*"', re.MULTILINE)
+
+# A lone surrogate that is no byte of a file's name; JSON may hold one as an escape.
+_HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class PictureTable:
     def not_utf8(self, where: str, cell: str) -> InputError:
         """A cell holds bytes that are not UTF-8: the file is in an encoding of old, and nothing says which."""
         return self.error(
-            f"is not UTF-8: {where} holds {printable(cell)}, which may be {printable(western(cell))} in Windows-1252 "
+            f"is not UTF-8: {where} holds {printable(cell)}, which may be {printable(_western(cell))} in Windows-1252 "
             "(Latin-1); save it as UTF-8: in a spreadsheet as CSV UTF-8, or with "
             f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(printable(self.path))} > utf8{printable(self.path.suffix)}"
         )
@@ -74,7 +84,7 @@ class PictureTable:
     def text(self) -> str:
         """All of it; raises InputError for what is no text."""
         try:
-            return decode(self.path.read_bytes())
+            return _decode(self.path.read_bytes())
         except ValueError as error:
             raise self.error(f"is {error}") from error
 
@@ -83,10 +93,14 @@ class PictureTable:
         known = {look_alike(name): name for name in self.known}
         return [known.get(look_alike(name), name.strip()) for name in written]
 
+    def fits(self, written: Iterable[str]) -> bool:
+        """Whether the needed columns are among these."""
+        return set(self.needed) <= set(self.spelled(written))
+
     def has_columns(self, written: Sequence[str]) -> None:
         """Set the columns, or refuse them."""
         names = self.spelled(written)
-        if halves := [name for name in names if HALF_CHARACTER.search(name)]:
+        if halves := [name for name in names if _HALF_CHARACTER.search(name)]:
             raise self.error(f"has a column whose name holds half a character: {printable(halves[0])}")
         if damaged := [name for name in names if not is_utf8(name)]:
             raise self.not_utf8("a column's name", damaged[0])
@@ -118,7 +132,7 @@ class PictureTable:
                 return
             if name:
                 cells[name] = _text(value)
-                if not cells[name].isascii() and HALF_CHARACTER.search(cells[name]):
+                if not cells[name].isascii() and _HALF_CHARACTER.search(cells[name]):
                     self.problems.append(
                         f"{where}: {printable(name)} holds half a character: {printable(cells[name])}"
                     )
@@ -127,16 +141,11 @@ class PictureTable:
             self.rows.append(PictureRow(where, cells))
 
 
-def is_table(path: Path) -> bool:
-    """Whether a file has the extension of a table."""
-    return path.suffix.lower() in _READERS
-
-
 def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str]) -> PictureTable:
     """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
 
     Args:
-        path: a file for which `is_table`.
+        path: a file with one of `EXTENSIONS`.
         kind: what it is to people.
         needed: columns that must be there; all of them are among the known ones.
         known: columns that hold text and nothing nested.
@@ -161,15 +170,102 @@ def is_utf8(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
+def _decode(data: bytes) -> str:
+    r"""UTF-8, UTF-16 and UTF-32 as text, with a byte order mark or without.
+
+    Bytes that are not UTF-8 become lone surrogates: file names are bytes, and a table may hold them as they are.
+
+    Raises:
+        ValueError: UTF-16 or UTF-32 that is broken, or zero bytes; the message says which, and where.
+
+    >>> _decode("path".encode("utf-16")), _decode("path".encode("utf-32-be")), _decode(b"caf\xe9")
+    ('path', 'path', 'caf\udce9')
+    """
+    encoding = json.detect_encoding(data)
+    try:
+        text = data.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
+    except UnicodeDecodeError as error:
+        name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
+        raise ValueError(
+            f"broken {name}: {error.reason} at byte {error.start:,}; save it as UTF-8"
+        ) from error
+    if (place := text.find("\0")) >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise ValueError(f"no text file: line {line:,} holds a zero byte; save it as UTF-8 text")
+    return text
+
+
+def _western(text: str) -> str:
+    r"""Bytes that are not UTF-8, as what they most often are: Windows-1252, that is Latin-1 and some.
+
+    >>> _western("caf\udce9")
+    'café'
+    """
+    return _HALF_CHARACTER.sub("?", text).encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+
+
+def _delimited(table: PictureTable) -> tuple[list[str], str, Iterator[tuple[int, list[str]]]]:
+    """Cells between commas; between semicolons or tabs where only so the header fits. Empty rows are passed over.
+
+    Spreadsheets write semicolons wherever a comma is the decimal sign.
+
+    Returns:
+        A header, the character between cells, and the further rows, each with the line that it begins at.
+
+    Raises:
+        ValueError: also while rows are read: a quote that does not close, or a cell that goes on after one.
+    """
+    text = table.text()
+    first_line = io.StringIO(text, newline="").readline()
+    declared = _DECLARED.fullmatch(first_line)
+    start = len(first_line) if declared else 0
+    separators = [declared[1]] if declared else _SEPARATORS
+    spaced = ' "' in text and _SPACED_QUOTE.search(_QUOTED_CELL.sub("", text)) is not None
+    first = None
+    for separator in separators:
+        rows = _rows(text, start, separator, spaced)
+        try:
+            _, header = next(rows, (0, []))
+        except ValueError:
+            if first is None:
+                raise
+            continue  # a wrong guess
+        one = header, separator, rows
+        if table.fits(header):
+            return one
+        first = first or one
+    assert first is not None  # or its error was raised
+    return first
+
+
+def _rows(text: str, start: int, separator: str, spaced: bool) -> Iterator[tuple[int, list[str]]]:
+    lines = io.StringIO(text, newline="")  # keeps line ends as they are: CR alone is one, too
+    lines.seek(start)
+    # Spaces before a quote would make it part of the cell, and its commas the ends of cells. Elsewhere spaces stay:
+    # the name of a file may begin with one.
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced)
+    while True:
+        line = (2 if start else 1) + reader.line_num
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            why = "a quote is not closed" if "end of data" in str(error) else error
+            raise ValueError(f"{why}, in the row that begins at line {line:,}") from error
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
 def _read_csv(table: PictureTable) -> None:
     try:
-        found = read_delimited(table.text(), lambda header: set(table.needed) <= set(table.spelled(header)))
-        table.has_columns(found.header)
-        names = table.spelled(found.header)
-        separator = _SEPARATOR_NAMES.get(found.separator, found.separator)
+        header, separator, rows = _delimited(table)
+        table.has_columns(header)
+        names = table.spelled(header)
+        separator = _SEPARATORS.get(separator, separator)
         nameless = [place for place, name in enumerate(names) if not name]
         passed_over = False
-        for line, cells in found.rows:
+        for line, cells in rows:
             if any(cell.strip() for cell in cells[len(names) :]):
                 table.problems.append(
                     f"line {line}: {len(cells)} cells in {len(names)} columns; quote cells that hold {separator}"
@@ -234,11 +330,7 @@ def _read_parquet(table: PictureTable) -> None:
         values = _parquet_columns(table)
     except UnicodeDecodeError as error:
         raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object))}") from error
-    except (
-        pa.ArrowException,
-        ValueError,
-        OverflowError,
-    ) as error:  # a date beyond all years is one of the latter
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # the last for a date beyond all years
         raise table.error(f"is not valid Parquet: {error}") from error
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
         table.add(f"row {number}", dict(zip(values, row, strict=True)))
@@ -251,7 +343,7 @@ def _parquet_columns(table: PictureTable) -> dict[str, list[Any]]:
     with pq.ParquetFile(table.path) as file:
         schema = file.schema_arrow
         pictures = [one.name for one in schema if _holds_pictures(one.type)]
-        if pictures and not set(table.needed) <= set(table.spelled(schema.names)):
+        if pictures and not table.fits(schema.names):
             raise table.error(
                 f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(table.needed)}: "
                 "write them into files first"

@@ -47,14 +47,14 @@ class StoredPicture:
     @property
     def name(self) -> str:
         """Data set, row and column."""
-        return _place(self.columns, self.row, self.slot)
+        return self.columns.place(self.row, self.slot)
 
     def digest(self) -> bytes:
         """BLAKE3 of the picture's bytes; of a masked one, of its bytes, what is kept, and the mask's bytes."""
-        content = _content(self.columns, self.row, self.slot)
+        content = self._content(self.columns)
         if self.keep == "none":
             return digest_bytes(content)
-        mask = _content(self.masks, self.row, self.slot)
+        mask = self._content(self.masks)
         return digest_bytes(b"\0".join((content, f"{_MASKED}{self.keep}".encode(), mask)))
 
     def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
@@ -67,15 +67,21 @@ class StoredPicture:
         from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode, read_picture
 
         limit = max_pixels or MAX_PIXELS
-        picture = read_picture(_content(self.columns, self.row, self.slot), limit, reading=reading)
+        picture = read_picture(self._content(self.columns), limit, reading=reading)
         if self.keep == "none":
             return picture
         try:
-            mask = decode(_content(self.masks, self.row, self.slot), limit)
+            mask = decode(self._content(self.masks), limit)
         except UnreadableImage as error:
-            place = _place(self.masks, self.row, self.slot)
+            place = self.masks.place(self.row, self.slot)
             raise UnreadableImage(f"its mask ({place}): {error.reason}") from error
         return replace(picture, image=masked(picture.image, mask, self.keep))
+
+    def _content(self, columns: PictureColumns) -> bytes:
+        content = columns.content(self.row, self.slot)
+        if content is None:
+            raise ValueError(f"no picture in {columns.place(self.row, self.slot)}")
+        return content
 
 
 @dataclass(frozen=True)
@@ -131,14 +137,3 @@ def _digests(pictures: Sequence[StoredPicture], settings: Settings) -> list[byte
             found.append(digest)
             bar.update()
     return found
-
-
-def _content(columns: PictureColumns, row: int, slot: int) -> bytes:
-    content = columns.content(row, slot)
-    if content is None:
-        raise ValueError(f"no picture in {_place(columns, row, slot)}")
-    return content
-
-
-def _place(columns: PictureColumns, row: int, slot: int) -> str:
-    return f"{columns.source}, row {row}, column {columns.names[slot]}"

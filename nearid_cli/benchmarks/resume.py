@@ -98,19 +98,23 @@ def data_identity(source: str) -> str | None:
     """
     path = Path(source).expanduser()
     if path.exists():
-        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-        states = [(str(file.relative_to(path)), *_state(file)) for file in files]
-        return f"{path.resolve()}: {_digest(states)}"
+        states = []
+        for file in [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file()):
+            status = os.stat(file)  # noqa: PTH116 - Path.stat is twice as slow
+            states.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
+        return f"{path.resolve()}: {blake3(json.dumps(states).encode()).hexdigest()}"
     commit = _hub_commit(source)
     return None if commit is None else f"{source}@{commit}"
 
 
-def digest_rows(rows: Path) -> str:
-    """The digest of a file that lists rows.
+def digest_rows(rows: Path | None) -> str | None:
+    """The digest of a file that lists rows, if there is one.
 
     Raises:
         InputError: it cannot be read.
     """
+    if rows is None:
+        return None
     try:
         return digest_file(rows)
     except OSError as error:
@@ -160,15 +164,6 @@ def write_record(table: Path, record: Record) -> None:
 
 def _record_path(table: Path) -> Path:
     return table.with_name(f"{table.name}.made.json")
-
-
-def _state(file: Path) -> tuple[int, int]:
-    status = os.stat(file)  # noqa: PTH116 - Path.stat is twice as slow
-    return status.st_size, status.st_mtime_ns
-
-
-def _digest(content: object) -> str:
-    return blake3(json.dumps(content).encode()).hexdigest()
 
 
 def _hub_commit(source: str) -> str | None:

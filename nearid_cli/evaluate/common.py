@@ -15,7 +15,7 @@ from statistics import fmean
 import numpy as np
 
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
-from nearid_cli.metrics.retention import Retention, retention
+from nearid_cli.metrics.retention import retention
 from nearid_cli.results import Common, Image, Interval, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
 from nearid_cli.text import count
@@ -145,32 +145,22 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     known = {one.subject: one.scores[metric] for one in result.subjects}
     own = [known[subject] for subject in ground.subjects]
     scores = [_score(groups[subject], metric, known[subject]) for subject in ground.subjects]
-    common = Common(
+    retained, retained_ci95 = None, None
+    if not ground.comparable_context:
+        own = [replace(one, floor=None, identification=None) for one in own]
+    elif len(own) == len(result.subjects) and not result.outdated:
+        whole = result.aggregate[metric]  # it knows more of the noise than the numbers of its subjects tell
+        retained, retained_ci95 = whole.retention, whole.retention_ci95
+    else:
+        retained, retained_ci95 = _retention(scores, own)
+    return Common(
         score=fmean(scores),
         ci95=_cosines(mean_interval(scores)),
         ceiling=_mean_of_known([one.ceiling for one in own]),
-        floor=None,
-        retention=None,
-        retention_ci95=None,
-        identification=None,
-    )
-    if not ground.comparable_context:
-        return common
-    common = replace(
-        common,
         floor=_mean_of_known([one.floor for one in own]),
+        retention=retained,
+        retention_ci95=retained_ci95,
         identification=_mean_of_known([one.identification for one in own]),
-    )
-    if len(own) == len(result.subjects) and not result.outdated:
-        whole = result.aggregate[
-            metric
-        ]  # which knows more of the noise than the numbers of its subjects tell
-        return replace(common, retention=whole.retention, retention_ci95=whole.retention_ci95)
-    retained = _retention(scores, own)
-    return replace(
-        common,
-        retention=None if math.isnan(retained.of_all) else retained.of_all,
-        retention_ci95=None if np.isnan(retained.ci95).any() else tuple(retained.ci95.tolist()),
     )
 
 
@@ -179,15 +169,19 @@ def _cosines(ends: Interval | None) -> Interval | None:
     return ends and (max(ends[0], -1.0), min(ends[1], 1.0))
 
 
-def _retention(scores: Sequence[float], own: Sequence[SubjectScores]) -> Retention:
-    """Over the subjects together; none where no subject of its own has a room above its noise."""
+def _retention(scores: Sequence[float], own: Sequence[SubjectScores]) -> tuple[float | None, Interval | None]:
+    """Over the subjects together, and its interval; none where no subject of its own has a room above its noise."""
     ceiling, floor = (
         np.array([math.nan if number is None else number for number in numbers])
         for numbers in ([one.ceiling for one in own], [one.floor for one in own])
     )
     if all(one.within_noise for one in own):
         ceiling[:] = math.nan
-    return retention(np.array(scores), ceiling, floor, np.zeros(len(own)))
+    found = retention(np.array(scores), ceiling, floor, np.zeros(len(own)))
+    return (
+        None if math.isnan(found.of_all) else found.of_all,
+        None if np.isnan(found.ci95).any() else tuple(found.ci95.tolist()),
+    )
 
 
 def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float:

@@ -73,6 +73,10 @@ class PictureColumns:
         """Whether the data set has any of the columns."""
         return any(self.names)
 
+    def place(self, row: int, slot: int) -> str:
+        """Where a picture is, for people: data set, row and column."""
+        return f"{self.source}, row {row}, column {self.names[slot]}"
+
     def content(self, row: int, slot: int) -> bytes | None:
         """The picture's file as it was stored, or None where there is none. Slots count from 0."""
         if not self.present[row, slot]:
@@ -102,7 +106,7 @@ class PictureColumns:
     def unreadable(self, row: int, slot: int, error: UnreadableImage) -> BadRowError:
         """What to raise for a picture that cannot be used."""
         return BadRowError(
-            f"{printable(self.source)}, row {row}, column {self.names[slot]}: {error.reason}; "
+            f"{printable(self.place(row, slot))}: {error.reason}; "
             "mend the data set, or leave the row out with a list of rows"
         )
 

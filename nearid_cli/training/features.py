@@ -366,4 +366,4 @@ def _pictures(identities: Identities) -> Iterator[tuple[str, bytes]]:
             for slot in range(SLOTS):
                 content = columns.content(row, slot) if identities.views.present[row, slot] else None
                 if content is not None:
-                    yield f"{printable(columns.source)}, row {row}, column {columns.names[slot]}", content
+                    yield printable(columns.place(row, slot)), content

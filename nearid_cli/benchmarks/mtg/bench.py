@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from nearid_cli.benchmarks import resume
-from nearid_cli.benchmarks.differences import RateDifference, compared
+from nearid_cli.benchmarks.differences import compared
 from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
 from nearid_cli.benchmarks.mtg.samples import (
     PartSimilarities,
@@ -120,10 +120,9 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
                 logger.info("%s: similarities of an earlier run, %s", spec.name, printable(path))
     if missing := [request for request in requests if request.name not in made]:
         made |= _make(job, missing, options)
-        if folder is not None:
-            for spec in specs:
-                if all(spec.name != request.name for request in missing):
-                    continue
+        fresh = {request.name for request in missing}
+        for spec in specs:
+            if folder is not None and spec.name in fresh:
                 path, one = folder / names[spec.name], made[spec.name]
                 write_part_similarities(path, one.table)
                 # The request is told again, because the Hub's commit is known only now.
@@ -162,13 +161,10 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
         )
     cells = list(stored_pictures(edits, rows, job.masks, areas))
     embedded = embed_pictures([picture for _, _, picture in cells], requests, options)
-    bad = _in_order(
-        areas.bad
-        | {
-            (picture.row, str(picture.columns.names[picture.slot])): why
-            for picture, why in embedded.bad.items()
-        }
-    )
+    unusable = areas.bad | {
+        (picture.row, str(picture.columns.names[picture.slot])): why for picture, why in embedded.bad.items()
+    }
+    bad = tuple(unusable[place] for place in sorted(unusable))  # by row and column
     if not job.skip_bad:
         refuse_bad(bad, len(cells) + areas.masks)
     if not embedded.places:
@@ -183,23 +179,6 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
     }
 
 
-def _differences(
-    job: MtgJob, specs: Sequence[EncoderSpec], made: Mapping[str, _Made]
-) -> tuple[RateDifference, ...]:
-    """SSR and PA of each metric minus those of the first."""
-    first, *others = [spec.name for spec in specs]
-    theirs = part_margins(made[first].table.similarities)
-    found = {
-        metric: rate_differences(part_margins(made[metric].table.similarities), theirs) for metric in others
-    }
-    return compared(storable(job.chosen_split), first, found)
-
-
-def _in_order(bad: Mapping[tuple[int, str], BadImage]) -> tuple[BadImage, ...]:
-    """Pictures and masks by row and column."""
-    return tuple(bad[place] for place in sorted(bad))
-
-
 def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request:
     """What decides the similarities by a metric."""
     return {
@@ -208,7 +187,7 @@ def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request
         "metric": spec.fingerprint,
         "data": [resume.data_identity(job.data)],
         "split": job.chosen_split,
-        "rows": None if job.rows is None else resume.digest_rows(job.rows),
+        "rows": resume.digest_rows(job.rows),
         "masks": job.masks,
         "max_pixels": options.max_pixels,
     }
@@ -217,7 +196,9 @@ def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request
 def _result(
     job: MtgJob, specs: Sequence[EncoderSpec], made: Mapping[str, _Made], names: Mapping[str, str]
 ) -> MtgResult:
-    first = made[specs[0].name].table  # rows and oracles are the same for all metrics
+    tables = {spec.name: made[spec.name].table for spec in specs}
+    leading, first = next(iter(tables.items()))  # rows and oracles are the same for all metrics
+    margins = {metric: part_margins(table.similarities) for metric, table in tables.items()}
     skipped = dict.fromkeys(bad for spec in specs for bad in made[spec.name].skipped)
     return MtgResult(
         tool=this_tool(),
@@ -234,10 +215,15 @@ def _result(
             negative_oracles=int((first.oracles < 0).sum()),
         ),
         metrics=tuple(describe(spec, slots.PROTOCOL) for spec in specs),
-        scores={
-            spec.name: part_level(made[spec.name].table.similarities, made[spec.name].table.oracles)
-            for spec in specs
-        },
-        differences=_differences(job, specs, made),
+        scores={metric: part_level(table.similarities, table.oracles) for metric, table in tables.items()},
+        differences=compared(
+            storable(job.chosen_split),
+            leading,
+            {
+                metric: rate_differences(own, margins[leading])
+                for metric, own in margins.items()
+                if metric != leading
+            },
+        ),
         files={metric: f"{FOLDER}/{storable(name)}" for metric, name in names.items()},
     )

@@ -97,8 +97,8 @@ def measure_masks(edits: PartEdits, rows: npt.NDArray[np.int64], settings: Setti
         ):
             bar.update()
             if isinstance(measured, UnreadableImage):
-                place = f"{columns.source}, row {rows[n]}, column {columns.names[slot]}"
-                bad[int(rows[n]), str(columns.names[slot])] = BadImage(storable(place), measured.reason)
+                place = storable(columns.place(int(rows[n]), slot))
+                bad[int(rows[n]), str(columns.names[slot])] = BadImage(place, measured.reason)
             else:
                 found[columns][n, slot], sizes[int(columns is edits.part_masks), n, slot] = measured
     uneven = (sizes > 0).all(axis=(0, 3)) & (sizes[0] != sizes[1]).any(axis=2)

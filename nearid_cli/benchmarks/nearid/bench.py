@@ -16,7 +16,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -43,9 +42,6 @@ from nearid_cli.options import Options
 from nearid_cli.results import Skipped
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import printable, unknown
-
-if TYPE_CHECKING:
-    from nearid_cli.nearid_data import Identities
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +175,11 @@ def similarity_files(
     """
     requests = requested(options)
     specs = find_encoders(requests, options)
-    names = _names(job, requests, specs)
+    variant = "image" if job.masks == "none" else job.masks
+    rows = job.split if job.rows is None else job.rows.stem
+    names = resume.file_names(
+        requests, specs, lambda tag: file_name("", variant, rows, job.max_samples, job.mode, tag)
+    )
     files = [
         SourceFile(source, spec, output / folder_name(source) / names[spec.name])
         for source in job.sources
@@ -189,11 +189,9 @@ def similarity_files(
     for file in files:
         request = _request(job, file.source, file.spec, options)
         # Records go by sizes and times of the data's files, which `verify_content` does not trust.
-        record = None if options.verify_content else recorded(file.path, request, job.skip_bad)
-        if record is not None:
+        if not options.verify_content and (record := recorded(file.path, request, job.skip_bad)):
             records[file] = record
-    missing = [file for file in files if file not in records]
-    if missing:
+    if missing := [file for file in files if file not in records]:
         metrics = {file.spec.name for file in missing}
         lacking = [request for request in requests if request.name in metrics]
         records |= _make(job, missing, lacking, options)
@@ -210,18 +208,14 @@ def folder_name(source: str) -> str:
 
 
 def _request(job: NearidJob, source: str, spec: EncoderSpec, options: Options) -> resume.Request:
-    """What decides the similarities of a source by a metric.
-
-    Raises:
-        InputError: the list of rows cannot be read.
-    """
+    """What decides the similarities of a source by a metric."""
     data = [job.positives, source] if job.distractors else [job.positives]
     return {
         "version": _VERSION,
         "metric": spec.fingerprint,
         "data": [resume.data_identity(name) for name in data],
         "split": job.split,
-        "rows": None if job.rows is None else resume.digest_rows(job.rows),
+        "rows": resume.digest_rows(job.rows),
         "max_samples": job.max_samples,
         "mode": job.mode,
         "masks": job.masks,
@@ -230,29 +224,21 @@ def _request(job: NearidJob, source: str, spec: EncoderSpec, options: Options) -
     }
 
 
-def _names(job: NearidJob, requests: Sequence[MetricRequest], specs: Sequence[EncoderSpec]) -> dict[str, str]:
-    """The name of each metric's file, the same for every source.
-
-    Raises:
-        UsageError: two metrics would write one file, or a file's name would be too long.
-    """
-    variant = "image" if job.masks == "none" else job.masks
-    rows = job.split if job.rows is None else job.rows.stem
-    return resume.file_names(
-        requests, specs, lambda tag: file_name("", variant, rows, job.max_samples, job.mode, tag)
-    )
-
-
 def _make(
     job: NearidJob, files: Sequence[SourceFile], requests: Sequence[MetricRequest], options: Options
 ) -> dict[SourceFile, Record]:
     """Embed pictures, and write their similarities by source and metric, each with its record."""
     from nearid_cli.benchmarks.contents import embed_pictures
     from nearid_cli.benchmarks.nearid.samples import ChosenRows, similarities
+    from nearid_cli.nearid_data import Identities
 
     _need_libraries(job)
     sources = list(dict.fromkeys(file.source for file in files))
-    pictures = ChosenRows(_open(job, sources), job.crossed, job.masks)
+    distractors = sources if job.distractors else ()
+    identities = Identities.open(job.positives, distractors, job.rows, job.split, logger.info)
+    if job.max_samples is not None:
+        identities = identities.subset(identities.numbers[: job.max_samples])
+    pictures = ChosenRows(identities, job.crossed, job.masks)
     # Told again, because the commit of a data set of the Hub is known only now.
     asked = {file: _request(job, file.source, file.spec, options) for file in files}
     samples = {source: pictures.samples(position) for position, source in enumerate(sources)}
@@ -272,16 +258,6 @@ def _make(
             records[file] = Record(asked[file], pictures.rows, tuple(skipped))
             write_record(file.path, records[file])
     return records
-
-
-def _open(job: NearidJob, sources: Sequence[str]) -> Identities:
-    """The rows of the job."""
-    from nearid_cli.nearid_data import Identities
-
-    identities = Identities.open(
-        job.positives, sources if job.distractors else (), job.rows, job.split, logger.info
-    )
-    return identities if job.max_samples is None else identities.subset(identities.numbers[: job.max_samples])
 
 
 def _need_libraries(job: NearidJob) -> None:

@@ -16,6 +16,7 @@ STATUSES = ("failed", "warned", "passed")
 
 _FEW = 20  # so many verdicts are a table in a terminal; of more, those that passed are only counted
 _BOUNDS = Kind(str, printable, text=True, folds=60)
+_NUMBERS = "numbers"
 _NUMBER = Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value))  # 3 copies
 
 
@@ -69,14 +70,21 @@ def verdict_table(gate: GateResult) -> Table:
             yield Column(kind, [getattr(one.rule if of_rule else one, name) for one in found], name=name)
 
     sides = [
-        Column(_NUMBER, [_number(one, getattr(one, name)) for one in found], name, name, paper=True)
+        Column(
+            _NUMBER,
+            [_number(one, getattr(one, name)) for one in found],
+            name,
+            name,
+            paper=True,
+            group=_NUMBERS,
+        )
         for name in ("found", "baseline")
     ]
     ci = [one.ci for one in found]
-    drops = Column(_NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True)
+    drops = Column(_NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True, group=_NUMBERS)
     reasons = Column(TEXT, [one.reason for one in found], name="reason")
     moves = Column(TEXT, [moved(one) or None for one in found], name="moved")
-    state = Column(TEXT, [one.status for one in found], "verdict", "status", paper=True)
+    state = Column(TEXT, [one.status for one in found], "verdict", "status", paper=True, group=_NUMBERS)
     return Table(
         (named("check", [*map(check_title, found)]),),
         (

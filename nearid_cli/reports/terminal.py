@@ -7,7 +7,7 @@ limits the width, as in a pipe, each is one line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
@@ -117,14 +117,19 @@ def pages(
     room = room_beside(names, width, fold)
     dealt: list[list[TextColumn]] = []
     left = 0
-    for group in groups:
-        for part in [group] if _needed(group) <= room else [[column] for column in group]:
-            if not dealt or _needed(part) > left:
-                dealt.append([])
-                left = room
-            dealt[-1] += part
-            left -= _needed(part)
+    for part in _held(groups, room):
+        if not dealt or _needed(part) > left:
+            dealt.append([])
+            left = room
+        dealt[-1] += part
+        left -= _needed(part)
     return dealt
+
+
+def _held(groups: Iterable[Sequence[TextColumn]], room: int) -> Iterator[Sequence[TextColumn]]:
+    """Groups that the room holds whole, the others column by column."""
+    for group in groups:
+        yield from [group] if _needed(group) <= room else ([column] for column in group)
 
 
 def room_beside(names: Sequence[str], width: int, fold: int = FOLD) -> int:
@@ -229,17 +234,18 @@ def _dealt(
         return pages(groups, names, width, fold)
     if len(whole := pages([*groups, [words]], names, width, fold)) == 1 or not groups:
         return whole
-    first, *rest = [column for group in groups for column in group]
-    room = room_beside(names, width, fold) - first.width - 2 * GAP
-    if room >= _FEW_WORDS:
-        beside = [first, replace(words, room=min(room, words.room or room))]
-    elif first.width < _FEW_WORDS:
-        own = replace(words, room=room_beside(names, width, fold) - GAP)
+    room = room_beside(names, width, fold)
+    first, *rest = _held(groups, room)
+    left = room - _needed(first) - GAP
+    if left >= _FEW_WORDS:
+        beside = [*first, replace(words, room=min(left, words.room or left))]
+    elif len(first) > 1 or first[0].width < _FEW_WORDS:
+        own = replace(words, room=room - GAP)
         return pages([*groups, [own]], names, width, fold)
     else:
-        below = [f"{cell}\n{said}" for cell, said in zip(first.cells, words.cells, strict=True)]
-        beside = [replace(first, cells=below, room=first.width)]
-    return pages([beside, rest], names, width, fold)
+        below = [f"{cell}\n{said}" for cell, said in zip(first[0].cells, words.cells, strict=True)]
+        beside = [replace(first[0], cells=below, room=first[0].width)]
+    return pages([beside, [column for group in rest for column in group]], names, width, fold)
 
 
 def show(console: Console, tables: Iterable[Table]) -> None:

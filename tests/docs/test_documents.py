@@ -22,6 +22,7 @@ from .conftest import ROOT
 from .markdown import Block, Command, anchors, blocks, commands, links, prose
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PACKAGE = Path(nearid_cli.__file__).parent
 LANGUAGES = {"console", "python", "toml", "json", "csv", "yaml", "text", "bibtex"}
 # What a console block may hold besides nearid itself. None of these is run here.
 OTHERS = {"pip", "make", "export", "git", "cd", "python"}
@@ -161,10 +162,21 @@ def test_every_public_name_is_documented() -> None:
 
 def test_every_part_is_in_the_architecture() -> None:
     text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
-    package = ROOT / "nearid_cli"
-    parts = [path.name + "/" for path in package.iterdir() if (path / "__init__.py").exists()]
-    parts += [path.name for path in package.glob("[!_]*.py")]
+    parts = [path.name + "/" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    parts += [path.name for path in PACKAGE.glob("[!_]*.py")]
     assert [part for part in parts if f"`{part}`" not in text] == []
+
+
+def test_the_architecture_names_only_what_is_there() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    places = [
+        f"/{path.relative_to(ROOT)}"
+        for folder in (PACKAGE, ROOT / "scripts", ROOT / "tests")
+        for path in folder.rglob("*.*")
+    ]
+    named = set(re.findall(r"`(?:python )?([\w/]+\.(?:py|js|html))`", text))
+    assert len(named) > 40
+    assert sorted(name for name in named if not any(place.endswith(f"/{name}") for place in places)) == []
 
 
 def test_the_command_reference_is_up_to_date() -> None:

@@ -27,8 +27,8 @@ def embed(
     """
     from nearid_cli.evaluate.embed import embed_pictures
     from nearid_cli.reports.embeddings import write_embeddings
-    from nearid_cli.reports.figures import some
     from nearid_cli.reports.files import check_outputs
+    from nearid_cli.text import few
 
     shared.say_more(verbose)
     check_outputs([output], known=(".parquet",))
@@ -36,7 +36,7 @@ def embed(
     write_embeddings(result, output)
     if result.skipped:
         skipped = [f"{picture.path} ({picture.reason})" for picture in result.skipped]
-        typer.echo(f"{count(len(skipped), 'picture')} skipped: {some(skipped)}", err=True)
+        typer.echo(f"{count(len(skipped), 'picture')} skipped: {few(skipped)}", err=True)
     typer.echo(
         f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {printable(output)}",
         err=True,

@@ -228,9 +228,9 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
     Returns:
         The exit code: 0 passed, 1 failed.
     """
-    from nearid_cli.reports.annotations import github_annotations
     from nearid_cli.reports.document import document
     from nearid_cli.reports.formats.markdown import markdown
+    from nearid_cli.reports.gate import github_annotations
 
     verdicts = document(gate)
     give(verdicts, form, outputs)

@@ -63,7 +63,7 @@ def _read(paths: list[Path]) -> ScoreResult | CompareResult:
     from nearid_cli.results.reading import read_result, read_score
 
     if len(paths) == 1:
-        return anchored(read_result(paths[0]), paths[0].parent)
+        return read_result(paths[0]).with_runs(lambda run: anchored(run, paths[0].parent))
     from nearid_cli.evaluate.compare import compare
 
     names = [path.stem for path in paths]

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nearid_cli.reports.figures import some
 from nearid_cli.reports.table import Table
+from nearid_cli.text import few
+
+if TYPE_CHECKING:
+    from nearid_cli.results import CompareResult
 
 
 class Topic(Enum):
@@ -80,7 +83,7 @@ class Finding:
         >>> Finding("skipped: ", ("a", "b", "c"), "; see above").line(2)
         'skipped: a, b and 1 more; see above'
         """
-        return f"{self.text}{some(self.names, most) if self.names else ''}{self.more}"
+        return f"{self.text}{few(self.names, most) if self.names else ''}{self.more}"
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,22 @@ class Body:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What the HTML report tells before any number, as plain text, and what it is about.
+
+    Attributes:
+        heading: the title of the page.
+        lead: the sentences below it.
+        result: the comparison, best method first; a score result is one of a single method, named after the folder of
+            its generations.
+    """
+
+    heading: str
+    lead: list[str]
+    result: CompareResult
+
+
+@dataclass(frozen=True)
 class Document:
     """All that formats make files of.
 
@@ -149,6 +168,7 @@ class Document:
         result: what JSON and the HTML report are made of.
         make: what it says; called once, and only by who wants it.
         facts: what a data file with room for it says of how its numbers were made.
+        tell: its story; None for a document that has neither plots nor pictures.
         judged: the verdicts of a gate on this result.
         thumbnails: how many pictures an HTML report holds at most; None for none.
         progress: whether to show how far the pictures are.
@@ -158,6 +178,7 @@ class Document:
     result: Any
     make: Callable[[], Body]
     facts: Callable[[], Mapping[str, Any]] = dict
+    tell: Callable[[], Story] | None = None
     judged: Document | None = None
     thumbnails: int | None = None
     progress: bool = False
@@ -183,3 +204,14 @@ class Document:
         if self.content.table is None:
             raise ValueError(f"a document of the kind {self.kind} has no table")
         return self.content.table
+
+    @property
+    def story(self) -> Story:
+        """For a page with plots and pictures.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.tell is None:
+            raise ValueError(f"a document of the kind {self.kind} has no plots and no pictures")
+        return self.tell()

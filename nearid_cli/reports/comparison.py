@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Topic
-from nearid_cli.reports.conclusion import conclusion_line, listed
-from nearid_cli.reports.figures import method_name
-from nearid_cli.reports.findings import compare_findings
-from nearid_cli.reports.ground import apart, ground, over_common
-from nearid_cli.reports.missing import missing_agreements, missing_differences, missing_of_methods
+from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Story, Topic
+from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
+from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
+from nearid_cli.reports.notes import (
+    about_trials,
+    missing_agreements,
+    missing_differences,
+    missing_of_methods,
+)
 from nearid_cli.reports.numbers import metric_columns
-from nearid_cli.reports.order import sorted_methods
-from nearid_cli.reports.pairing import how_all_paired, how_paired
+from nearid_cli.reports.order import apart, best_first, ground, over_common, sorted_methods
 from nearid_cli.reports.provenance import about_inputs, made_by
 from nearid_cli.reports.table import (
     BREAK,
@@ -32,7 +34,6 @@ from nearid_cli.reports.table import (
     Table,
     named,
 )
-from nearid_cli.reports.trials import about_trials
 from nearid_cli.results import (
     AggregateScores,
     Agreement,
@@ -42,7 +43,7 @@ from nearid_cli.results import (
     Method,
 )
 from nearid_cli.results.compare import BETTER, SIGNIFICANT
-from nearid_cli.text import printable
+from nearid_cli.text import count, printable
 
 _AGREEMENT = "Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
 _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
@@ -188,12 +189,17 @@ def methods_table(
             columns += _stored_differences(metric, found)
     return Table(
         (
-            named("method", [method_name(one) for one in methods]),
+            named("method", [_name(one) for one in methods]),
             Column(TEXT, [one.name for one in methods], name="method"),
         ),
         tuple(columns),
         noun="methods",
     )
+
+
+def _name(method: Method) -> str:
+    """A method's name, flagged where its scores say nothing: beside the name nobody misses it."""
+    return f"{method.name} (copies references)" if method.copying else method.name
 
 
 def _mark(rank: int | None, comparison: Comparison | None) -> tuple[Mark, ...]:
@@ -366,8 +372,30 @@ def subjects_by_methods(
     scores = [{one.subject: one.scores[metric].score for one in method.result.subjects} for method in methods]
     names = list({name: None for own in scores for name in own}) if subjects is None else subjects
     columns = (
-        Column(SCORE, [own.get(name) for name in names], method_name(method))
+        Column(SCORE, [own.get(name) for name in names], _name(method))
         for method, own in zip(methods, scores, strict=True)
     )
     caption = f"{metric} by subject and method"
     return Table((named("subject", names),), tuple(columns), caption=caption, noun="subjects")
+
+
+def compare_story(result: CompareResult) -> Story:
+    """What the HTML report tells first."""
+    result = best_first(result)
+    metric = result.metrics[0].name
+    methods = over_common(result).methods
+    ranked = sorted((m for m in methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
+    lead = []
+    found = conclude(result)
+    if ranked:
+        scores = ranked[0].result.aggregate[metric]
+        over = f" over the {ground(result)}" if apart(result) else ""
+        lead.append(f"By {metric} it scores {SCORE.say(scores.score, scores.ci95)}{over}.")
+    if found.reason:
+        lead.append(f"{found.reason[0].upper()}{found.reason[1:]}.")
+    for method in result.methods:
+        if method.copying:
+            images = count(len(method.result.images), "generation")
+            role = "Not to be trusted" if method in result.ranked else "Left out of the ranking"
+            lead.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
+    return Story(found.title, lead, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nearid_cli.reports.figures import figure, p_figure
+from nearid_cli.reports.table import SCORE, P
 from nearid_cli.results import CompareResult, Comparison
 from nearid_cli.text import count, printable
 
@@ -49,13 +49,13 @@ class _Duel:
 
     def behind(self, who: str) -> str:
         """How far the other one is behind, and how sure that is."""
-        return f"{who} is {figure(self.ahead)} behind, {self._chance}"
+        return f"{who} is {SCORE.say(self.ahead)} behind, {self._chance}"
 
     @property
     def _chance(self) -> str:
         if self.comparison is None:
             return ""
-        subjects, p = count(self.comparison.subjects, "subject"), p_figure(self.comparison.p_adjusted)
+        subjects, p = count(self.comparison.subjects, "subject"), P.say(self.comparison.p_adjusted)
         p = p.replace("<", "< ") if p.startswith("<") else f"= {p}"
         if self.shown:
             return f"more than chance would do over {subjects} (p {p})"
@@ -87,7 +87,7 @@ def conclude(result: CompareResult) -> Conclusion:
             subjects = count(duel.comparison.subjects if duel.comparison else 0, "subject")
             return Conclusion(
                 f"{best} scores highest, but over the {count(len(result.common_subjects), 'subject')} that all have",
-                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {figure(-duel.ahead)} better",
+                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {SCORE.say(-duel.ahead)} better",
             )
     if unlike := [duel.other for duel in duels if duel.prompts_differ]:
         first = [name for name, method in zip(names, ranked, strict=True) if method.ranks[metric] == 1]

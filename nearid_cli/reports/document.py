@@ -7,9 +7,9 @@ from functools import singledispatch
 from typing import Any
 
 from nearid_cli.reports.blocks import Body, Document, Panel, Prose
-from nearid_cli.reports.comparison import compare_content
+from nearid_cli.reports.comparison import compare_content, compare_story
 from nearid_cli.reports.gate import gate_content
-from nearid_cli.reports.scores import images_table, score_content
+from nearid_cli.reports.scores import images_table, score_content, score_story
 from nearid_cli.reports.table import Column, Kind, Table, named
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 from nearid_cli.text import printable
@@ -54,12 +54,20 @@ def _made(result: Any, sort: str | None, worst: int, baseline: ScoreResult | Non
 
 @_made.register
 def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult | None) -> Document:
-    return Document("score", result, lambda: score_content(result, sort, worst, baseline), result.facts)
+    return Document(
+        "score",
+        result,
+        lambda: score_content(result, sort, worst, baseline),
+        result.facts,
+        lambda: score_story(result),
+    )
 
 
 @_made.register
 def _(result: CompareResult, sort: str | None, *_: object) -> Document:
-    return Document("compare", result, lambda: compare_content(result, sort), result.facts)
+    return Document(
+        "compare", result, lambda: compare_content(result, sort), result.facts, lambda: compare_story(result)
+    )
 
 
 @_made.register

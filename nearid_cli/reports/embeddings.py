@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.files import replace_file
-from nearid_cli.results import Metric, Skipped
+from nearid_cli.results import EmbedResult
 from nearid_cli.text import storable
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
-
-class EmbeddedPictures(Protocol):
-    """What `nearid embed` makes: N pictures, digests of their bytes, embeddings [N, D] by metric, what was skipped."""
-
-    @property
-    def paths(self) -> Sequence[os.PathLike[str]]: ...  # noqa: D102
-
-    @property
-    def digests(self) -> Sequence[bytes]: ...  # noqa: D102
-
-    @property
-    def metrics(self) -> Sequence[Metric]: ...  # noqa: D102
-
-    @property
-    def skipped(self) -> Sequence[Skipped]: ...  # noqa: D102
-
-    @property
-    def embeddings(self) -> Mapping[str, npt.NDArray[np.float32]]: ...  # noqa: D102
-
-
-def write_embeddings(result: EmbeddedPictures, path: Path) -> None:
+def write_embeddings(result: EmbedResult, path: Path) -> None:
     """Write one row a picture and metric: `path`, `digest` (hex), `metric`, `embedding` (list of float32).
 
     Rows of a metric stand together, pictures in their own order. What made them is in the schema's metadata, key

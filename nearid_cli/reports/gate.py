@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nearid_cli.reports.blocks import Block, Body, Entries, Entry, FindingList, Panel, Prose
-from nearid_cli.reports.figures import figure, score_figure, signed_figure
-from nearid_cli.reports.table import TEXT, Column, Kind, Table, named
+from nearid_cli.reports.table import SCORE, TEXT, Column, Kind, Table, figure, named, signed_figure
 from nearid_cli.results import GateResult, Rule, Verdict
 from nearid_cli.text import count, printable
 
@@ -134,12 +133,12 @@ def check_title(verdict: Verdict) -> str:
 
 def numbers(verdict: Verdict) -> str:
     """What was expected and what was found, in one line."""
-    found, baseline = (_NUMBER.spell(_number(verdict, one)) for one in (verdict.found, verdict.baseline))
+    found, baseline = (_NUMBER.say(_number(verdict, one)) for one in (verdict.found, verdict.baseline))
     facts = [f"expected {verdict.expected}", f"found {found}"]
     if verdict.baseline is not None:
         facts.append(f"baseline {baseline}")
     if verdict.drop is not None:
-        facts.append(f"drop {score_figure(verdict.drop, verdict.ci)}")
+        facts.append(f"drop {SCORE.say(verdict.drop, verdict.ci)}")
     return "; ".join(facts)
 
 
@@ -163,3 +162,32 @@ def compared(gate: GateResult) -> str:
 def _number(verdict: Verdict, value: float | None) -> float | None:
     """A number of the verdict; copies are counted."""
     return value if value is None or verdict.rule.statistic != "copies" else round(value)
+
+
+_MOST = 10
+"""GitHub shows so many errors and so many warnings of one step."""
+
+
+def github_annotations(gate: GateResult) -> list[str]:
+    """One line for each failure and warning; of more than GitHub shows, the last one counts the rest."""
+    lines = []
+    for command, status in (("error", "failed"), ("warning", "warned")):
+        verdicts = with_status(gate, status)
+        shown = verdicts if len(verdicts) <= _MOST else verdicts[: _MOST - 1]
+        lines += [_annotation(command, check_title(verdict), _message(verdict)) for verdict in shown]
+        if rest := len(verdicts) - len(shown):
+            lines.append(_annotation(command, f"{rest:,} more {status}", outcome(gate)))
+    return lines
+
+
+def _message(verdict: Verdict) -> str:
+    return f"{printable(verdict.reason)}\n{printable(numbers(verdict))}"
+
+
+def _annotation(command: str, title: str, message: str) -> str:
+    title = _escaped(f"nearid gate: {title}").replace(":", "%3A").replace(",", "%2C")
+    return f"::{command} title={title}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

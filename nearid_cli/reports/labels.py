@@ -9,9 +9,11 @@ from unicodedata import category, east_asian_width
 
 from nearid_cli.text import printable
 
-_ROUNDS = (
-    3  # a group that focusing has split may need it once more; after that numbers tell its members apart
-)
+NAME = 32
+"""So many characters of its name a row or a column of a page shows."""
+
+_ROUNDS = 3
+"""A group that focusing has split may need it once more; after that numbers tell its members apart."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,16 @@ class Label:
         return self.name == self.short
 
 
-def labelled(names: Sequence[str], most: int) -> dict[str, Label]:
-    """The label of each name among all others, as `apart` makes it.
+def labels(names: Iterable[str], most: int = NAME) -> list[Label]:
+    """The label of each name among all others, as `apart` makes it, each as often as it is given.
 
-    >>> labelled(["lora"], 12)["lora"].whole
-    True
+    >>> [label.whole for label in labels(["lora", "lora"], 12)]
+    [True, True]
     """
-    return {
-        name: Label(printable(name), short) for name, short in zip(names, apart(names, most), strict=True)
-    }
+    names = list(names)
+    distinct = list(dict.fromkeys(names))
+    short = dict(zip(distinct, apart(distinct, most), strict=True))
+    return [Label(printable(name), short[name]) for name in names]
 
 
 def apart(names: Sequence[str], most: int) -> list[str]:

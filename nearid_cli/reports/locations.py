@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import overload
 
 from nearid_cli.layouts.tables.manifest import is_manifest
-from nearid_cli.results import CompareResult, Methods, ScoreResult
+from nearid_cli.results import ScoreResult
 
 
 def reference_file(result: ScoreResult, name: str) -> Path:
@@ -21,15 +20,7 @@ def generation_file(result: ScoreResult, name: str) -> Path:
     return _file(result.inputs.generations, name)
 
 
-@overload
-def anchored(result: ScoreResult, folder: Path) -> ScoreResult: ...
-
-
-@overload
-def anchored(result: CompareResult, folder: Path) -> CompareResult: ...
-
-
-def anchored(result: ScoreResult | CompareResult, folder: Path) -> ScoreResult | CompareResult:
+def anchored(result: ScoreResult, folder: Path) -> ScoreResult:
     """The same result with its relative roots made findable from where this process runs.
 
     A root is kept as it was given to `nearid score`, so it counts from the folder in which that ran. Here it
@@ -40,19 +31,9 @@ def anchored(result: ScoreResult | CompareResult, folder: Path) -> ScoreResult |
         result: as read from a file.
         folder: the folder of that file.
     """
-    if isinstance(result, CompareResult):
-        methods = Methods(replace(one, result=_anchored(one.result, folder)) for one in result.methods)
-        return replace(result, methods=methods)
-    return _anchored(result, folder)
-
-
-def _anchored(result: ScoreResult, folder: Path) -> ScoreResult:
-    inputs = replace(
-        result.inputs,
-        references=_root(result.inputs.references, folder),
-        generations=_root(result.inputs.generations, folder),
-    )
-    return replace(result, inputs=inputs)
+    inputs = result.inputs
+    references, generations = (_root(root, folder) for root in (inputs.references, inputs.generations))
+    return replace(result, inputs=replace(inputs, references=references, generations=generations))
 
 
 def _root(root: str, folder: Path) -> str:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Topic
-from nearid_cli.reports.figures import number_figure, some
+from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Story, Topic
 from nearid_cli.reports.findings import score_findings
-from nearid_cli.reports.missing import missing_scores
+from nearid_cli.reports.notes import about_trials, missing_scores
 from nearid_cli.reports.numbers import CONTEXT, DISTRACTORS, SCORE_ITSELF, metric_columns
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
 from nearid_cli.reports.provenance import about_inputs, made_by
-from nearid_cli.reports.table import CHANGE, COUNT, SCORE, TEXT, Column, Table, named
-from nearid_cli.reports.trials import about_trials
-from nearid_cli.results import CompareResult, Image, Metric, ScoreResult, SubjectScores
+from nearid_cli.reports.table import CHANGE, COUNT, SCORE, TEXT, Column, Table, figure, named
+from nearid_cli.results import (
+    CompareResult,
+    Disagreement,
+    Image,
+    Method,
+    Methods,
+    Metric,
+    ScoreResult,
+    SubjectScores,
+)
 from nearid_cli.results.pairing import Matching, match_runs
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 _OWN_COLUMNS = ("method", "path", "subject", "copy_of", "prompt", "seed")
 
@@ -187,9 +195,9 @@ def _intervals_of_all(result: ScoreResult) -> Iterator[str]:
     first = result.metrics[0].name
     scores = result.aggregate[first]
     found = [
-        f"{number} {number_figure(scores, number)}"
+        f"{number} {SCORE.say(getattr(scores, number), ends)}"
         for number in ("retention", "identification")
-        if getattr(scores, f"{number}_ci95") is not None
+        if (ends := getattr(scores, f"{number}_ci95")) is not None
     ]
     if found:
         yield f"Aggregate by {printable(first)}, 95 % intervals over subjects: {', '.join(found)}."
@@ -201,7 +209,7 @@ def _about_changes(result: ScoreResult, since: Since) -> Iterator[str]:
     compared = sum(one.takes_part for one in matched)
     yield f"The change is the mean over the {count(compared, 'subject')} that the baseline has, too."
     if prompts := {prompt for one in matched for prompt in (*one.lacking_a, *one.lacking_b)}:
-        what = f"{count(len(prompts), 'prompt')} that only one of both has: {some(sorted(prompts))}"
+        what = f"{count(len(prompts), 'prompt')} that only one of both has: {few(sorted(prompts))}"
         yield f"It is over the prompts of a subject that both have, and leaves out {what}."
     if unlike := [printable(metric.name) for metric in result.metrics if not since.comparable(metric)]:
         yield (
@@ -250,3 +258,61 @@ def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]
             name = f"label_{name}"
         taken.add(name.casefold())
         yield Column(TEXT, [image.labels.get(label) for image in images], name=name)
+
+
+def score_story(result: ScoreResult) -> Story:
+    """What the HTML report tells first."""
+    metric = result.metrics[0].name
+    scores = result.aggregate[metric]
+    copied = sum(copies(result).values())
+    name = Path(result.inputs.generations).name or "generations"
+    lead = []
+    if scores.ci95 is not None:
+        lead.append(f"The 95 % interval is {figure(scores.ci95[0])} to {figure(scores.ci95[1])}.")
+    if scores.ceiling is not None and scores.floor is not None:
+        among = f"References of one subject reach {figure(scores.ceiling)} among themselves"
+        lead.append(f"{among}, strangers {figure(scores.floor)}.")
+    if scores.identification is not None:
+        between = scores.identification_ci95 and " to ".join(map(_percent, scores.identification_ci95))
+        sure = f" (95 % interval: {between})" if between else ""
+        lead.append(
+            f"{_percent(scores.identification)} of the generations are nearest to their own subject{sure}."
+        )
+    if copied:
+        whose = f"{copied:,} of {count(len(result.images), 'generation')}"
+        lead.append(f"{whose} {'copies' if copied == 1 else 'copy'} a reference and are scored too high.")
+    alone = CompareResult(
+        result.tool,
+        result.created,
+        name,
+        False,
+        result.metrics,
+        Methods([Method(name, result, copied, False, (), {metric: None})]),
+        comparisons=(),
+        agreements=(),
+        disagreements=tuple(_disagreements(result, name)),
+    )
+    heading = f"{name} scores {figure(scores.score)} by {metric}"
+    return Story(heading, lead, alone)
+
+
+def _disagreements(result: ScoreResult, method: str) -> Iterator[Disagreement]:
+    """What metrics rate very differently, by difference of ranks, as `nearid compare` does it."""
+    from nearid_cli.metrics.agreement import most_apart, rank_shares
+
+    first, *further = (metric.name for metric in result.metrics)
+    shares = {
+        one.name: rank_shares([image.scores[one.name] for image in result.images]) for one in result.metrics
+    }
+    for metric in further:
+        for places in most_apart(shares[metric], shares[first]):
+            for place in places.tolist():
+                image = result.images[place]
+                rank, against = float(shares[metric][place]), float(shares[first][place])
+                yield Disagreement(
+                    "images", metric, first, method, image.subject, image.path, rank, against, rank - against
+                )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nearid_cli.reports.figures import change_figure, figure, p_figure, signed_figure
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -34,6 +33,33 @@ class Kind:
     text: bool = False
     folds: int = 0
 
+    def say(self, value: Any, ends: Interval | None = None) -> str:
+        """A value for people with its interval, `-` for one that does not exist.
+
+        >>> SCORE.say(0.8124, (0.79, 0.83)), SCORE.say(-0.0001), SCORE.say(None)
+        ('0.812 [0.790, 0.830]', '0.000', '-')
+        >>> SIGNED.say(0.0124, (-0.02, 0.0001)), CHANGE.say(0.0124), CHANGE.say(-0.0001), P.say(0.0001)
+        ('+0.012 [-0.020, 0.000]', '▲ +0.012', '= 0.000', '<0.001')
+        """
+        if missing(value):
+            return "-"
+        return f"{self.spell(value)} [{', '.join(map(self.spell, ends))}]" if ends else self.spell(value)
+
+
+def figure(value: float) -> str:
+    """A number with three decimals, none of them -0."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
+def signed_figure(value: float) -> str:
+    """The same with its sign, so far as three decimals show it."""
+    return f"{'+' if round(value, 3) > 0 else ''}{figure(value)}"
+
+
+def _change(value: float) -> str:
+    rounded = round(value, 3)
+    return f"{'▲' if rounded > 0 else '▼' if rounded < 0 else '='} {signed_figure(value)}"
+
 
 TEXT = Kind(str, printable, text=True)
 WORDS = Kind(str, printable, text=True, folds=34)
@@ -41,8 +67,8 @@ TRUTH = Kind(bool, lambda value: "yes" if value else "no", text=True)
 COUNT = Kind(int, "{:,}".format)
 SCORE = Kind(float, figure)
 SIGNED = Kind(float, signed_figure)
-CHANGE = Kind(float, change_figure)
-P = Kind(float, p_figure)
+CHANGE = Kind(float, _change)
+P = Kind(float, lambda p: "<0.001" if p < 0.001 else figure(p))
 RECORD = Kind(str, lambda counts: "/".join(f"{number:,}" for number in counts))
 """Several counts beside each other, such as wins, ties and losses; for people only."""
 
@@ -112,17 +138,9 @@ class Column:
         return any(not missing(cell) for cell in self.cells)
 
     def spelled(self, place: int, where: str = "") -> str:
-        """A cell for people, `-` for one that does not exist; without its interval where the column is `bare`.
-
-        >>> Column(SCORE, [0.8124, None], intervals=[(0.79, 0.83), None]).spelled(0)
-        '0.812 [0.790, 0.830]'
-        """
-        value = self.cells[place]
-        if missing(value):
-            return "-"
-        text = self.kind.spell(value)
+        """A cell for people; without its interval where the column is `bare`."""
         ends = self.intervals[place] if self.intervals and not (where and where == self.bare) else None
-        return f"{text} [{', '.join(map(self.kind.spell, ends))}]" if ends else text
+        return self.kind.say(self.cells[place], ends)
 
     def mark(self, place: int) -> Collection[Mark]:
         """The marks of a cell."""

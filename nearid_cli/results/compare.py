@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -250,9 +250,7 @@ class CompareResult(Tabular):
 
     def facts(self) -> dict[str, Any]:
         """The comparison as JSON-ready dictionaries and lists, without the subjects and images of its methods."""
-        bare = (replace(one.result, subjects=Subjects(), images=()) for one in self.methods)
-        methods = Methods(replace(one, result=result) for one, result in zip(self.methods, bare, strict=True))
-        facts = replace(self, methods=methods).to_dict()
+        facts = self.with_runs(lambda run: replace(run, subjects=Subjects(), images=())).to_dict()
         for method in facts["methods"]:
             del method["result"]["subjects"], method["result"]["images"]
         return facts
@@ -261,6 +259,10 @@ class CompareResult(Tabular):
     def runs(self) -> Mapping[str | None, ScoreResult]:
         """The scores of each method by its name."""
         return {method.name: method.result for method in self.methods}
+
+    def with_runs(self, change: Callable[[ScoreResult], ScoreResult]) -> CompareResult:
+        """The comparison with the scores of each method changed."""
+        return replace(self, methods=Methods(replace(one, result=change(one.result)) for one in self.methods))
 
     def _line(self) -> str:
         first = self.metrics[0].name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -300,6 +300,10 @@ class ScoreResult(Tabular):
     def runs(self) -> Mapping[str | None, ScoreResult]:
         """The scores of each method by its name: here of one that has no name."""
         return {None: self}
+
+    def with_runs(self, change: Callable[[ScoreResult], ScoreResult]) -> ScoreResult:
+        """The result with the scores of each method changed."""
+        return change(self)
 
     def _line(self) -> str:
         given = self.inputs

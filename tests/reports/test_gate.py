@@ -18,10 +18,10 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from nearid_cli.reports import formats
-from nearid_cli.reports.annotations import github_annotations
 from nearid_cli.reports.document import document
 from nearid_cli.reports.formats.junit import to_junit
 from nearid_cli.reports.formats.markdown import markdown
+from nearid_cli.reports.gate import github_annotations
 from nearid_cli.reports.terminal import render as print_document
 from nearid_cli.results import GateResult, Moved, Verdict
 from tests.gating import TOOL, make_rule

@@ -17,8 +17,8 @@ from nearid_cli.reports.conclusion import conclusion_line
 from nearid_cli.reports.document import document
 from nearid_cli.reports.files import write
 from nearid_cli.reports.formats.data import to_csv
-from nearid_cli.reports.ground import apart, over_common
 from nearid_cli.reports.html.pictures import Gallery
+from nearid_cli.reports.order import apart, over_common
 from nearid_cli.results import CompareResult
 from tests.comparing import random_methods, scored
 from tests.pages import page_of

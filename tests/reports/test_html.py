@@ -23,10 +23,9 @@ from nearid_cli.reports.blocks import Panel, Prose, Topic
 from nearid_cli.reports.document import document
 from nearid_cli.reports.html import Gallery, PagePicture, embed, page_files, plots, served, to_html
 from nearid_cli.reports.html.data import page_data
-from nearid_cli.reports.html.heatmap import BAND, HEATS, heatmap
 from nearid_cli.reports.html.page import environment
+from nearid_cli.reports.html.plots import BAND, HEATS, heatmap
 from nearid_cli.reports.html.svg import Scale, ticks
-from nearid_cli.reports.html.words import story
 from nearid_cli.reports.labels import Label
 from nearid_cli.reports.table import COUNT, Column, Table, named
 from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
@@ -318,7 +317,7 @@ def test_the_answer_names_the_best_and_what_was_left_out() -> None:
     }
     worse = {name: [score - 0.1 for score in scores] for name, scores in planted.items()}
     result = compare({"good": scored(planted), "bad": scored(worse), "copied": scored(planted, copied=14)})
-    told = story(result)
+    told = document(result).story
     assert told.heading == "good keeps identity best"
     assert told.lead == [
         "By nearid it scores 0.601 [0.400, 0.803].",
@@ -329,7 +328,7 @@ def test_the_answer_names_the_best_and_what_was_left_out() -> None:
 
 def test_the_answer_admits_what_cannot_be_told() -> None:
     result = compare({"x": scored({"a": [0.5], "b": [0.6]}), "y": scored({"a": [0.4], "b": [0.5]})})
-    told = story(result)
+    told = document(result).story
     assert told.heading == "x leads, but it may be chance"
     assert told.lead[1] == (
         "The next, y, is 0.100 behind, which 2 subjects cannot tell from chance (p = 1.000)."
@@ -337,14 +336,14 @@ def test_the_answer_admits_what_cannot_be_told() -> None:
     three = {
         name: scored({"a": [score], "b": [score]}) for name, score in [("x", 0.6), ("y", 0.5), ("z", 0.4)]
     }
-    told = story(compare(three, baseline="z"))
+    told = document(compare(three, baseline="z")).story
     assert told.heading == "x scores highest"
     assert told.lead == [
         "By nearid it scores 0.600.",
         "It was not compared with y, because the baseline is z.",
     ]
     copies = compare({name: scored({"a": [0.5], "b": [0.6]}, copied=2) for name in ("x", "y")})
-    assert "Not to be trusted: x, 2 of whose 2 generations copy a reference." in story(copies).lead
+    assert "Not to be trusted: x, 2 of whose 2 generations copy a reference." in document(copies).story.lead
 
 
 # Pictures and data
@@ -419,7 +418,7 @@ def test_rows_hold_the_result(result) -> None:
 def test_rows_end_early_where_there_is_no_more(more, end) -> None:
     image = {"path": "1.png", **more}
     one = scored({"cat": np.array([[0.5]])}, ("hog",), image=lambda *_: image)
-    data = page_data(story(one).result, NONE)
+    data = page_data(document(one).story.result, NONE)
     assert data["generations"] == [[0, 0, "1.png", -1, None, None, None, [0.5], *end]]
 
 
@@ -439,7 +438,7 @@ def test_disagreements_are_those_of_the_comparison() -> None:
 
 def test_disagreements_of_one_method_are_by_rank() -> None:
     one = scored({"a": [[0.1, 0.9], [0.2, 0.2], [0.3, 0.3], [0.9, 0.1]]})
-    assert page_data(story(one).result, NONE)["disagreements"] == [[[], []], [[0], [3]]]
+    assert page_data(document(one).story.result, NONE)["disagreements"] == [[[], []], [[0], [3]]]
 
 
 def test_a_large_page_is_made_fast_and_small() -> None:

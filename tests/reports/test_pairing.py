@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nearid_cli.evaluate.compare import compare
+from nearid_cli.reports.findings import how_all_paired, how_paired, pairing_lines
 from nearid_cli.reports.html import Gallery
-from nearid_cli.reports.pairing import how_all_paired, how_paired, pairing_lines
 from nearid_cli.results import CompareResult, ScoreResult
 from tests.comparing import scored
 from tests.pages import page_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nearid_cli.reports.findings import rough_intervals
-from nearid_cli.reports.missing import missing_scores
+from nearid_cli.reports.notes import missing_scores
 from nearid_cli.results import Image
 from tests.printing import show
 

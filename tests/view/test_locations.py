@@ -61,7 +61,7 @@ def test_a_comparison_is_anchored_method_by_method(
     both = compare({"a": one, "b": one})
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    for method in anchored(both, tmp_path).methods:
+    for method in both.with_runs(lambda run: anchored(run, tmp_path)).methods:
         assert generation_file(method.result, "cat/0.png").exists()
 
 

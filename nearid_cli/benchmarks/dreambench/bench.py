@@ -51,9 +51,8 @@ from nearid_cli.metrics.human import (
     swap_test,
 )
 from nearid_cli.options import Options
-from nearid_cli.reports.figures import some
 from nearid_cli.results.base import this_tool, timestamp
-from nearid_cli.text import count, printable, unknown
+from nearid_cli.text import count, few, printable, unknown
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ def score_dreambench(
     scored = score_samples(found, requests, options, skip_bad=skip_bad)
     if found.unpaired:
         logger.warning(
-            "%s left out, without a partner: %s", count(len(found.unpaired), "picture"), some(found.unpaired)
+            "%s left out, without a partner: %s", count(len(found.unpaired), "picture"), few(found.unpaired)
         )
     return scored, tuple(found.unpaired)
 
@@ -452,4 +451,4 @@ def _lacking(
 
 def _line(one: Unjoined) -> str:
     where = f"not in {printable(one.lacking)}: {printable(one.method)}"
-    return f"{where}, {count(len(one.items), 'item')}: {some(one.items, _NAMED)}" if one.items else where
+    return f"{where}, {count(len(one.items), 'item')}: {few(one.items, _NAMED)}" if one.items else where

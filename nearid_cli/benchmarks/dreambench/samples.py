@@ -22,9 +22,8 @@ from nearid_cli.layouts.names import own_name
 from nearid_cli.layouts.walk import walk
 from nearid_cli.metrics.similarity import unit_vectors
 from nearid_cli.options import Options
-from nearid_cli.reports.figures import some
 from nearid_cli.results import Metric, Skipped
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ def find_samples(root: Path) -> FoundPairs:
             logger.warning(
                 "%s of the samples left out, without src_image and tgt_image in it: %s",
                 count(len(others), "folder"),
-                some(others),
+                few(others),
             )
     else:
         raise InputError(f"no samples: {printable(root)} is no folder")
@@ -156,7 +155,7 @@ def score_samples(
         refuse_bad(embedded.bad, len(paths))
     if embedded.bad:
         bad = [f"{image.path} ({image.reason})" for image in embedded.bad]
-        logger.warning("%s skipped: %s", count(len(bad), "picture"), some(bad))
+        logger.warning("%s skipped: %s", count(len(bad), "picture"), few(bad))
     usable, sources, targets = [], [], []
     without: dict[str, set[str]] = {method: set() for method in samples.methods}
     for (method, pair), source, target in zip(

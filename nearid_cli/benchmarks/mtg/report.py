@@ -8,9 +8,8 @@ from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.metrics.part_level import PartLevel
-from nearid_cli.reports.figures import some
 from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Kind, Table, named, share
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 _CAPTION = (
     "Edits of parts (MTG). MO: Fisher-z mean of four correlations of similarities with oracles, of so many pairs "
@@ -70,7 +69,7 @@ def _findings(result: MtgResult) -> Iterator[str]:
     inputs = result.inputs
     if inputs.skipped:
         skipped = [f"{one.path} ({one.reason})" for one in inputs.skipped]
-        yield f"{count(len(skipped), 'picture')} skipped: {some(skipped)}"
+        yield f"{count(len(skipped), 'picture')} skipped: {few(skipped)}"
     if inputs.zero_oracles:
         yield (
             f"oracles that are 0: {inputs.zero_oracles:,} of {inputs.oracles:,} "

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables import report as of_tables
-from nearid_cli.reports.figures import some
 from nearid_cli.reports.table import COUNT, SCORE, Column, Kind, Table, named
-from nearid_cli.text import count
+from nearid_cli.text import count, few
 
 _MEANS = {"mean_sim": "two views", "mean_cross": "view and distractor", "mean_neg_sim": "two distractors"}
 _OF_ROWS = Kind(int, lambda both: f"{both[0]:,} of {both[1]:,}")
@@ -33,7 +32,7 @@ def report(result: NearidBenchResult) -> Report:
 
 def _skipped(result: NearidBenchResult) -> list[str]:
     skipped = [f"{one.path} ({one.reason})" for one in result.skipped]
-    return [f"{count(len(skipped), 'picture')} left out: {some(skipped, 1)}"] if skipped else []
+    return [f"{count(len(skipped), 'picture')} left out: {few(skipped, 1)}"] if skipped else []
 
 
 def _similarities(result: NearidBenchResult) -> Table:

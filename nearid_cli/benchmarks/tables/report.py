@@ -8,9 +8,8 @@ from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.benchmarks.tables.similarities import GROUPS
-from nearid_cli.reports.figures import some
 from nearid_cli.reports.table import COUNT, RECORD, SCORE, TEXT, Column, Kind, Table, named, share
-from nearid_cli.text import count
+from nearid_cli.text import count, few
 
 _CAPTION = (
     "NearID-Bench in percent, 95 % intervals over samples in brackets. SSR: samples that win all their trials. PA: "
@@ -66,8 +65,7 @@ def findings(result: TablesResult) -> list[str]:
         if cell.missing and cell.category is None:
             lacking.setdefault((cell.name, cell.missing), []).append(_title(cell))
     lines = [
-        f"{name} without {', '.join(missing)}: {some(methods)}"
-        for (name, missing), methods in lacking.items()
+        f"{name} without {', '.join(missing)}: {few(methods)}" for (name, missing), methods in lacking.items()
     ]
     for uneven in result.uneven:
         sizes = ", ".join(f"{source} {size:,}" for source, size in uneven.sources.items())
@@ -77,7 +75,7 @@ def findings(result: TablesResult) -> list[str]:
         )
     if result.passed_over:
         passed = [f"{path} ({reason})" for path, reason in result.passed_over]
-        lines.append(f"{count(len(passed), 'file')} passed over: {some(passed)}")
+        lines.append(f"{count(len(passed), 'file')} passed over: {few(passed)}")
     return lines
 
 

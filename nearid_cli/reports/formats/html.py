@@ -21,6 +21,6 @@ class Html(FileFormat):
         """The page with as many pictures as the document asks for."""
         from nearid_cli.reports.html import embed, page_files, plain_html, to_html
 
-        if document.kind == "benchmark":
+        if document.tell is None:
             return plain_html(document)
         return to_html(document, embed(page_files(document.result), document.thumbnails, document.progress))

@@ -7,10 +7,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from nearid_cli.reports.document import document
 from nearid_cli.reports.html.pictures import Gallery
-from nearid_cli.reports.html.tables import NAME
-from nearid_cli.reports.html.words import story
-from nearid_cli.reports.labels import apart
+from nearid_cli.reports.labels import NAME, apart
 from nearid_cli.reports.locations import generation_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, ScoreResult
 from nearid_cli.results.score import is_in_memory
@@ -46,7 +45,7 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     metrics disagree about. Then every subject in turn: a reference and the worst generation of each method,
     a second reference and the second worst, and so on. Pictures that a program gave from its memory are no files.
     """
-    result = story(result).result
+    result = document(result).story.result
     methods = result.methods
     first = result.metrics[0].name
     roots = {method.name: generation_file(method.result, "") for method in methods}

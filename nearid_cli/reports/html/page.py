@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -20,16 +21,20 @@ from markupsafe import Markup
 
 from nearid_cli.reports.blocks import Block, Document, Topic
 from nearid_cli.reports.gate import outcome, status
-from nearid_cli.reports.ground import apart, ground
-from nearid_cli.reports.html import plots, sections, tables
+from nearid_cli.reports.html import plots, sections
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.html.svg import LEAST_SPAN
-from nearid_cli.reports.html.words import story
-from nearid_cli.reports.labels import cut
+from nearid_cli.reports.labels import cut, labels
+from nearid_cli.reports.order import apart, ground
+from nearid_cli.reports.table import Column, Mark, Table
 from nearid_cli.results import CompareResult
 from nearid_cli.text import count, printable
 
+COLUMNS = 8
+"""So many columns of numbers a table has beside its names; more go into further tables below, which fit on paper."""
+
+LEGEND: dict[Mark, str] = {"best": "Best in bold, second underlined", "better": "▲ better, ▼ worse"}
 _SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
 
 
@@ -40,7 +45,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         document: of a score result or of a comparison; verdicts on it are shown near the top.
         pictures: of the files that `page_files` named, embedded or served.
     """
-    told = story(document.result)
+    told = document.story
     result, gate = told.result, document.judged and document.judged.result
     style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
@@ -113,15 +118,15 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    made.globals["LEGEND"] = tables.LEGEND
+    made.globals["LEGEND"] = LEGEND
     made.filters |= {
         "colour": plots.colour,
         "count": count,
         "cut": cut,
         "digest": _digest,
-        "is_wordy": tables.is_wordy,
-        "labels": tables.labels,
-        "parts": tables.parts,
+        "is_wordy": is_wordy,
+        "labels": labels,
+        "parts": parts,
     }
     return made
 
@@ -149,6 +154,24 @@ def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:
         if len(metrics) > 1:
             parts["agreement"] = [sections.scatters(methods, metrics), *_about(document, Topic.AGREEMENT)]
     return parts
+
+
+def is_wordy(table: Table) -> bool:
+    """Whether a table is mostly words, which fold, so that it need not be divided."""
+    return 2 * sum(column.kind.text for column in table.shown) > len(table.shown)
+
+
+def parts(table: Table) -> Iterator[tuple[str, list[Column]]]:
+    """The tables below each other that a table is divided into: which part each is, in words, and its columns."""
+    columns = table.shown
+    if len(columns) <= COLUMNS or is_wordy(table):
+        yield "", columns
+        return
+    tables = math.ceil(len(columns) / COLUMNS)
+    number = math.ceil(len(columns) / tables)  # of columns in each, about alike
+    for start in range(0, len(columns), number):
+        some = columns[start : start + number]
+        yield f", columns {start + 1} to {start + len(some)}", some
 
 
 def _text(name: str) -> str:

@@ -1,23 +1,64 @@
-"""What the page shows beside the blocks that all formats share: plots of scores, differences, subjects, generations."""
+"""What the page shows beside the blocks that all formats share: plots of scores, differences, subjects, generations.
+
+Each block that is made here is shown by the macro of its class's name in blocks.html.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from markupsafe import Markup
 
 from nearid_cli.reports.blocks import Block, Panel
-from nearid_cli.reports.ground import over_common
 from nearid_cli.reports.html import plots
-from nearid_cli.reports.html.blocks import Choice, Figures, Heatmap, Scatter
-from nearid_cli.reports.html.heatmap import COLUMN, heatmap
-from nearid_cli.reports.html.heatmap import NAME as HEAT_NAME
-from nearid_cli.reports.html.tables import labels
-from nearid_cli.reports.order import best_subjects_first
+from nearid_cli.reports.labels import labels
+from nearid_cli.reports.order import best_subjects_first, over_common
 from nearid_cli.reports.table import COUNT, SCORE, Column, Table, named
 from nearid_cli.results import CompareResult, Method
+
+
+@dataclass(frozen=True)
+class Figures(Block):
+    """Plots beside each other, each with its name."""
+
+    plots: Sequence[tuple[str, Markup]]
+
+
+@dataclass(frozen=True)
+class Heatmap(Block):
+    """One plot as wide as the page."""
+
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Scatter(Block):
+    """Generations by two metrics, beside the strips of what the two disagree about.
+
+    Attributes:
+        number, metric: of the metric that is compared with the first one.
+        first: the first metric.
+        svg: the plot.
+    """
+
+    number: int
+    metric: str
+    first: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Choice(Block):
+    """Panels of which one is shown: `name` is unique on the page, `options` are the titles of the panels."""
+
+    name: str
+    label: str
+    options: Sequence[str]
+    panels: Sequence[Block]
 
 
 def scores(result: CompareResult, metrics: Sequence[str]) -> Figures:
@@ -69,7 +110,7 @@ def differences(result: CompareResult, metrics: Sequence[str]) -> Figures:
 def subject_heatmaps(methods: Sequence[Method], subjects: Sequence[str], metrics: Sequence[str]) -> Choice:
     """Methods by subjects for each metric, best subject by the first metric first."""
     ordered = best_subjects_first(methods, subjects, metrics[0])
-    rows, columns = labels([method.name for method in methods], HEAT_NAME), labels(ordered, COLUMN)
+    rows, columns = labels([one.name for one in methods], plots.ROW), labels(ordered, plots.COLUMN)
     by_method = [{one.subject: one.scores for one in method.result.subjects} for method in methods]
     panels = []
     for number, metric in enumerate(metrics):
@@ -77,7 +118,7 @@ def subject_heatmaps(methods: Sequence[Method], subjects: Sequence[str], metrics
             [found[subject][metric].score if subject in found else None for subject in ordered]
             for found in by_method
         ]
-        svg = heatmap(f"heat-{number}", f"{metric} by method and subject", rows, columns, numbers)
+        svg = plots.heatmap(f"heat-{number}", f"{metric} by method and subject", rows, columns, numbers)
         panels.append(Heatmap(svg))
     return Choice("heat", "Metric", metrics, panels)
 

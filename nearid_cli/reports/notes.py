@@ -1,12 +1,12 @@
-"""Why a number does not exist: what each `-` in a table stands for, each reason once."""
+"""What must be known to read a table: what each `-` stands for, and what SSR and PA were tried on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from nearid_cli.reports.figures import some
 from nearid_cli.results import AggregateScores, CompareResult, ScoreResult, SubjectScores
+from nearid_cli.text import count, few
 
 _Scores = SubjectScores | AggregateScores
 
@@ -15,8 +15,6 @@ _ONE_REFERENCE = "a ceiling, and with it a retention, needs a second reference"
 _NO_ROOM = "no retention where the ceiling is not above the floor by 2 standard errors"
 _NO_MEAN_ROOM = "no retention of all, since ceilings are on average not clearly above floors"
 _NO_DISTRACTORS = "no margin without distractors"
-_NOTHING_IN_COMMON = "no subject in common with the baseline"
-_NO_ORDER = "a rank correlation needs three of a kind, not all rated alike"
 
 
 def missing_scores(result: ScoreResult) -> list[str]:
@@ -47,12 +45,14 @@ def missing_of_methods(result: CompareResult) -> list[str]:
 def missing_differences(result: CompareResult) -> list[str]:
     """Why a difference does not exist."""
     apart = dict.fromkeys(one.method for one in result.comparisons if one.delta is None)
-    return [f"-: {_NOTHING_IN_COMMON}: {some(list(apart))}"] if apart else []
+    return [f"-: no subject in common with the baseline: {few(list(apart))}"] if apart else []
 
 
 def missing_agreements(result: CompareResult) -> list[str]:
     """Why a rank correlation does not exist."""
-    return [f"-: {_NO_ORDER}"] if any(one.kendall is None for one in result.agreements) else []
+    if all(one.kendall is not None for one in result.agreements):
+        return []
+    return ["-: a rank correlation needs three of a kind, not all rated alike"]
 
 
 def _lines(scores: Mapping[str, _Scores], single_reference: Sequence[str], alone: Sequence[str]) -> list[str]:
@@ -74,6 +74,38 @@ def _lines(scores: Mapping[str, _Scores], single_reference: Sequence[str], alone
         if not names:
             continue
         shown = any(getattr(row, column) is not None for row in scores.values())
-        whose = f": {some(names)}" if len(names) < len(scores) else ""
+        whose = f": {few(names)}" if len(names) < len(scores) else ""
         lines.append(f"-: {reason}{whose}" if shown else f"{reason[0].upper()}{reason[1:]}{whose}.")
     return lines
+
+
+_UNPAIRED = "no SSR and PA: they need distractors in the context of a reference (named alike, or a manifest's context)"
+_ALL_PAIRS = (
+    "all pairs is not the paper's: every distractor against every reference, mostly across contexts, which flatters a "
+    "metric that sees the background"
+)
+
+
+def about_trials(result: ScoreResult | CompareResult) -> list[str]:
+    """What SSR and PA were tried on, and what the numbers of all pairs are; nothing where neither is there."""
+    runs = result.runs.values()
+    scores = [one for run in runs for one in run.aggregate.values()]
+    if all(one.all_pairs_pa is None for one in scores):
+        return []
+    if all(one.pa is None for one in scores):
+        return [_UNPAIRED, _ALL_PAIRS]
+    paired = f"SSR and PA: the paper's, each reference against the distractors in its context{_paired(runs)}"
+    return [paired, _ALL_PAIRS]
+
+
+def _paired(results: Collection[ScoreResult]) -> str:
+    """How, and of how many subjects and references where these are not all."""
+    how = {f", paired {one.inputs.pairing}" for one in results if one.inputs.pairing}
+    partly = {
+        f"; {one.inputs.paired_subjects:,} of {count(one.inputs.subjects, 'subject')} and "
+        f"{one.inputs.paired_references:,} of {count(one.inputs.reference_images, 'reference')} have such"
+        for one in results
+        if (one.inputs.paired_subjects, one.inputs.paired_references)
+        != (one.inputs.subjects, one.inputs.reference_images)
+    }
+    return "".join(part.pop() for part in (how, partly) if len(part) == 1)

@@ -262,7 +262,7 @@ class TestTerminal:
         assert text.count("0.010 [0.000, 0.020]") == 2 + 3
 
     def test_numbers_stay_together_where_the_bounds_need_a_table_of_their_own(self, render):
-        lines = render(print_document, document(GATE), width=80).splitlines()
+        lines = render(print_document, document(GATE), width=74).splitlines()
         headers = [line.split() for line in lines if line.startswith("check ")]
         assert headers == [["check", "verdict", "found", "baseline", "drop"], ["check", "expected"]]
 

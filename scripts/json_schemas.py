@@ -36,7 +36,7 @@ from nearid_cli.results import (
     Skipped,
     Tool,
 )
-from nearid_cli.results.named import Named
+from nearid_cli.results.base import Named
 from nearid_cli.synth.sample import SynthOptions
 from nearid_cli.training.options import TrainOptions
 

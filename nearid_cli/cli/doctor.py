@@ -107,10 +107,11 @@ def _checkpoints(configured: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _hub() -> str:
-    from nearid_cli.encoders import hub
+    from nearid_cli.encoders.hub.failures import HubError
+    from nearid_cli.encoders.hub.fetching import describe_answer
     from nearid_cli.encoders.registry import REGISTRY
 
     try:
-        return hub.describe_answer(REGISTRY[DEFAULT_METRICS[0]].checkpoint)
-    except hub.HubError as error:
+        return describe_answer(REGISTRY[DEFAULT_METRICS[0]].checkpoint)
+    except HubError as error:
         return f"does not answer: {error}"

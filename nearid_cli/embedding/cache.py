@@ -297,26 +297,19 @@ class Cache:
             The number of sound parts, and one line for each damaged one.
         """
         sound, problems = 0, []
-        for fingerprint in self._fingerprints():
-            for path in self._parts(fingerprint).paths():
+        for parts in [*map(self._parts, self._fingerprints()), self.memo.parts]:
+            for path in parts.paths():
                 try:
-                    problem = _unsound(read_part(path))
+                    table = read_part(path)
                 except FileNotFoundError:
-                    continue
+                    continue  # merged away by another process
                 except DamagedPartError as damage:
-                    problem = str(damage)
-                if problem is None:
-                    sound += 1
+                    problems.append(str(damage))
+                    continue
+                if parts is not self.memo.parts and (problem := _unsound(table)):
+                    problems.append(f"{path}: {problem}")
                 else:
-                    problems.append(problem if problem.startswith(str(path)) else f"{path}: {problem}")
-        for path in self.memo.parts.paths():
-            try:
-                read_part(path)
-                sound += 1
-            except FileNotFoundError:
-                continue
-            except DamagedPartError as damage:
-                problems.append(str(damage))
+                    sound += 1
         return sound, problems
 
     def clear(self, metric: str | None = None, older_than: float | None = None) -> int:

@@ -22,11 +22,11 @@ import numpy as np
 
 from nearid_cli.activity import doing
 from nearid_cli.embedding.forward import NOT_FINITE, Batches
-from nearid_cli.embedding.reading import Content, content_of, identify
+from nearid_cli.embedding.reading import Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
 from nearid_cli.images.reading import Findings
-from nearid_cli.layouts.dataset import InMemory, Source
+from nearid_cli.layouts.dataset import Source
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
@@ -91,20 +91,16 @@ def embed(
     contents: dict[bytes, Content] = {}
     for source, digest in zip(sources, digests, strict=True):
         if digest is not None and digest not in contents:
-            contents[digest] = content_of(source, digest)
+            contents[digest] = GivenPicture(source, digest)
     rows, unusable = embed_contents(contents, specs, load, cache, settings)
     for position, digest in enumerate(digests):
         if digest in unusable:
             reasons[position] = unusable[digest]
     return Embedded(
         digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
-        bad=tuple(BadImage(_place(sources[position]), reasons[position]) for position in sorted(reasons)),
+        bad=tuple(BadImage(storable(place_of(sources[i])), reasons[i]) for i in sorted(reasons)),
         rows=rows,
     )
-
-
-def _place(source: Source) -> str:
-    return storable(source.place if isinstance(source, InMemory) else source)
 
 
 def embed_contents(

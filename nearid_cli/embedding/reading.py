@@ -18,10 +18,10 @@ from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from nearid_cli.images.decode import Decoded, UnreadableImage
+    from nearid_cli.images.decode import Decoded
 
 
-def read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
+def _read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
     """A file's state and the digest of its bytes, or what kept it from being read."""
     try:
         with path.open("rb") as file:
@@ -31,7 +31,7 @@ def read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
         return error
 
 
-def why_unreadable(path: Path, error: OSError) -> str:
+def _why_unreadable(path: Path, error: OSError) -> str:
     """The reason for people that a file cannot be read."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"dead symlink to {printable(path.readlink())}"
@@ -58,82 +58,40 @@ class Content(Protocol):
 
 
 @dataclass(frozen=True)
-class FileContent:
-    """A file, which must still hold the bytes that were identified."""
+class GivenPicture:
+    """A file or a picture in memory, which must still hold what was identified."""
 
-    path: Path
+    source: Source
     digest: bytes
 
     @property
     def name(self) -> str:
-        """Its path."""
-        return str(self.path)
+        """Its path, or the place where it was given."""
+        return place_of(self.source)
 
     def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
-        """Read and decode it.
-
-        Raises:
-            UnreadableImage: with the reason.
-        """
+        """See `Content.open`."""
         # Pillow and its plugins: a run that finds everything in the cache does without them.
-        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, read_picture
+        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, read_held, read_picture
 
+        limit = max_pixels or MAX_PIXELS
+        if isinstance(self.source, InMemory):
+            taken = read_held(self.source.image, limit, reading)
+            if digest_pixels(taken.image) != self.digest:
+                raise UnreadableImage("the picture changed during the run; run again")
+            return taken
         try:
-            content = self.path.read_bytes()
+            content = self.source.read_bytes()
         except OSError as error:
-            raise UnreadableImage(why_unreadable(self.path, error)) from error
+            raise UnreadableImage(_why_unreadable(self.source, error)) from error
         if digest_bytes(content) != self.digest:
             raise UnreadableImage("the file changed during the run; run again")
-        return read_picture(content, max_pixels or MAX_PIXELS, reading=reading)
+        return read_picture(content, limit, reading=reading)
 
 
-@dataclass(frozen=True)
-class MemoryContent:
-    """A picture in memory, which must still have the pixels that were identified."""
-
-    picture: InMemory
-    digest: bytes
-
-    @property
-    def name(self) -> str:
-        """The place where it was given."""
-        return self.picture.place
-
-    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
-        """A copy of it in RGB.
-
-        Raises:
-            UnreadableImage: with the reason.
-        """
-        from nearid_cli.images.decode import UnreadableImage
-
-        taken = _take(self.picture, max_pixels, reading)
-        if digest_pixels(taken.image) != self.digest:
-            raise UnreadableImage("the picture changed during the run; run again")
-        return taken
-
-
-def identify_in_memory(
-    picture: InMemory, max_pixels: int | None, reading: Reading = DEFAULT_READING
-) -> bytes | UnreadableImage:
-    """The digest of a picture's pixels, or what kept them from being read."""
-    from nearid_cli.images.decode import UnreadableImage
-
-    try:
-        return digest_pixels(_take(picture, max_pixels, reading).image)
-    except UnreadableImage as error:
-        return error
-
-
-def content_of(source: Source, digest: bytes) -> Content:
-    """What was identified, to be decoded when it is needed."""
-    return MemoryContent(source, digest) if isinstance(source, InMemory) else FileContent(source, digest)
-
-
-def _take(picture: InMemory, max_pixels: int | None, reading: Reading) -> Decoded:
-    from nearid_cli.images.decode import MAX_PIXELS, read_held
-
-    return read_held(picture.image, max_pixels or MAX_PIXELS, reading)
+def place_of(source: Source) -> str:
+    """What a picture is called: its path, or the place where it was given."""
+    return source.place if isinstance(source, InMemory) else str(source)
 
 
 def identify(
@@ -166,10 +124,10 @@ def identify(
         return digests
     with ThreadPoolExecutor(settings.threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
         jobs = ((position, paths[position]) for position in unread)
-        for position, outcome in ahead(pool, jobs, read_digest, window=4 * settings.threads):
+        for position, outcome in ahead(pool, jobs, _read_digest, window=4 * settings.threads):
             bar.update()
             if isinstance(outcome, OSError):
-                reasons[position] = why_unreadable(paths[position], outcome)
+                reasons[position] = _why_unreadable(paths[position], outcome)
                 continue
             state, digest = outcome
             digests[position] = digest
@@ -189,7 +147,7 @@ def _states(paths: Mapping[int, Path], reasons: dict[int, str]) -> dict[int, Fil
             else:  # a pipe would block, a device might never end
                 reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         except OSError as error:
-            reasons[position] = why_unreadable(path, error)
+            reasons[position] = _why_unreadable(path, error)
     return states
 
 
@@ -200,13 +158,18 @@ def _identify_held(
     reasons: dict[int, str],
 ) -> None:
     """Fill in the digests of pictures in memory, or the reasons, by their positions."""
+    from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, read_held
 
-    def work(picture: InMemory) -> bytes | Exception:
-        return identify_in_memory(picture, settings.max_pixels, settings.reading)
+    def work(picture: InMemory) -> bytes | UnreadableImage:
+        try:
+            taken = read_held(picture.image, settings.max_pixels or MAX_PIXELS, settings.reading)
+        except UnreadableImage as error:
+            return error
+        return digest_pixels(taken.image)
 
     with ThreadPoolExecutor(settings.threads) as pool:
         for position, outcome in ahead(pool, pictures.items(), work, window=2 * settings.threads):
-            if isinstance(outcome, Exception):
-                reasons[position] = str(outcome)
+            if isinstance(outcome, UnreadableImage):
+                reasons[position] = outcome.reason
             else:
                 digests[position] = outcome

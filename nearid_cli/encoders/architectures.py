@@ -7,9 +7,7 @@ The names follow transformers, where the architectures are implemented.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 READOUTS = {
     "projected": "image features after the projection into the shared space of text and image (CLIP)",
@@ -71,65 +69,3 @@ ARCHITECTURES = {
     "dinov3_vit": _DINO,
     "vit": _VIT,
 }
-
-_UNPROJECTED = {"CLIPVisionModel", "CLIPForImageClassification"}
-
-
-def readouts(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The readouts of a checkpoint with a known `model_type`, the suggested one first.
-
-    A CLIP tower that was saved without the projection has the others only.
-
-    >>> readouts({"model_type": "clip_vision_model", "architectures": ["CLIPVisionModel"]})
-    ('pooled', 'cls', 'mean')
-    """
-    found = ARCHITECTURES[config["model_type"]].readouts
-    if _UNPROJECTED.intersection(config.get("architectures") or ()):
-        return tuple(readout for readout in found if readout != "projected")
-    return found
-
-
-def picture_size(config: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Height and width in pixels of the only pictures that a checkpoint takes; None where it takes many.
-
-    >>> picture_size({"model_type": "clip", "vision_config": {"image_size": 336}})
-    (336, 336)
-    """
-    kind, tower = _tower(config)
-    if ARCHITECTURES[kind].any_size:
-        return None
-    return _edges(tower.get("image_size", 224))  # transformers' own default, for all of these
-
-
-def takes(config: Mapping[str, Any], size: tuple[int, int]) -> bool:
-    """Whether a checkpoint takes pictures of this height and width.
-
-    SigLIP's towers pass over what is left beside whole patches, so pictures that differ by that are alike to them.
-
-    >>> tower = {"model_type": "siglip_vision_model", "image_size": 384, "patch_size": 14}
-    >>> takes(tower, (378, 378)), takes(tower, (364, 392))
-    (True, False)
-    """
-    expected = picture_size(config)
-    if expected is None:
-        return True
-    kind, tower = _tower(config)
-    patch = _edges(tower.get("patch_size", 16)) if kind.startswith("siglip") else None
-    rows, columns = patch or (1, 1)
-    return (size[0] // rows, size[1] // columns) == (expected[0] // rows, expected[1] // columns)
-
-
-def _tower(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """The architecture of a checkpoint's vision tower, and the tower's settings."""
-    kind, tower = config["model_type"], config.get("vision_config")
-    if kind == "nearid":
-        kind = tower.get("model_type", "siglip_vision_model") if isinstance(tower, Mapping) else "siglip"
-    return (kind if kind in ARCHITECTURES else "siglip"), tower if isinstance(tower, Mapping) else config
-
-
-def _edges(value: object) -> tuple[int, int] | None:
-    """A size as height and width; None for anything that transformers will refuse."""
-    edges = value if isinstance(value, (list, tuple)) else (value, value)
-    if len(edges) != 2 or not all(isinstance(edge, int) and edge > 0 for edge in edges):
-        return None
-    return edges[0], edges[1]

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nearid_cli.encoders import hub
 from nearid_cli.encoders.files import (
     CONFIG,
     PREPROCESSOR,
@@ -20,6 +20,7 @@ from nearid_cli.encoders.files import (
     is_complete,
     read_files,
 )
+from nearid_cli.encoders.hub.cache import Notify, cached_snapshot, commit_of, find_snapshot, keep_revision
 from nearid_cli.encoders.registry import (
     HUB_ID,
     SHIPPED,
@@ -30,9 +31,11 @@ from nearid_cli.encoders.registry import (
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
-from nearid_cli.images.float_resize import FloatPreprocessing
-from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.images.preprocessing import FloatPreprocessing, Preprocessing
 from nearid_cli.text import count, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from nearid_cli.encoders.hub.failures import HubError, OfflineError
 
 # Part of every fingerprint. Raise it when a change of ours changes embeddings.
 EMBEDDING_VERSION = 2
@@ -50,7 +53,7 @@ def resolve(
     requests: Sequence[MetricRequest],
     dtype: str,
     hash_file: HashFile | None = None,
-    notify: hub.Notify = lambda line: None,
+    notify: Notify = lambda line: None,
     safetensors_only: bool = False,
 ) -> list[EncoderSpec]:
     """Find the checkpoints of all metrics; fetch those that are neither local nor in the Hub cache.
@@ -83,7 +86,7 @@ def resolve(
     return specs
 
 
-def locate(request: MetricRequest, notify: hub.Notify = lambda line: None) -> Path | None:
+def locate(request: MetricRequest, notify: Notify = lambda line: None) -> Path | None:
     """The folder of a checkpoint that is on this machine and complete, or None. Never asks the network.
 
     Args:
@@ -92,7 +95,7 @@ def locate(request: MetricRequest, notify: hub.Notify = lambda line: None) -> Pa
     """
     folder = local_folder(request)
     if folder is None:
-        snapshot = hub.find_snapshot(
+        snapshot = find_snapshot(
             request.checkpoint,
             request.revision,
             lambda snapshot: is_complete(snapshot / request.subfolder),
@@ -124,11 +127,11 @@ class Fetcher:
         safetensors_only: never fetch weights in torch's pickle format.
     """
 
-    def __init__(self, notify: hub.Notify = lambda line: None, safetensors_only: bool = False) -> None:
+    def __init__(self, notify: Notify = lambda line: None, safetensors_only: bool = False) -> None:
         self.notify = notify
         self._safetensors_only = safetensors_only
-        self._offline: hub.OfflineError | None = None
-        self._outcomes: dict[tuple[str, str | None, str], Path | hub.HubError] = {}
+        self._offline: OfflineError | None = None
+        self._outcomes: dict[tuple[str, str | None, str], Path | HubError] = {}
 
     def __call__(self, request: MetricRequest) -> Path:
         """The checkpoint's folder in the snapshot, downloaded if need be.
@@ -144,19 +147,22 @@ class Fetcher:
         if isinstance(outcome, Path):
             return outcome / request.subfolder
         where = f"{request.checkpoint}@{request.revision}" if request.revision else request.checkpoint
-        partly = hub.cached_snapshot(request.checkpoint, request.revision) is not None
+        partly = cached_snapshot(request.checkpoint, request.revision) is not None
         raise MissingCheckpointError(
             f"{printable(where)} is no folder here, is {'only partly' if partly else 'not'} in the Hub cache "
             f"and cannot be fetched: {outcome}"
         ) from outcome
 
-    def _download(self, checkpoint: str, revision: str | None, subfolder: str) -> Path | hub.HubError:
+    def _download(self, checkpoint: str, revision: str | None, subfolder: str) -> Path | HubError:
+        from nearid_cli.encoders.hub.failures import HubError, OfflineError
+        from nearid_cli.encoders.hub.fetching import download
+
         try:
-            return hub.download(checkpoint, revision, self.notify, subfolder, self._safetensors_only)
-        except hub.OfflineError as error:
+            return download(checkpoint, revision, self.notify, subfolder, self._safetensors_only)
+        except OfflineError as error:
             self._offline = error
             return error
-        except hub.HubError as error:
+        except HubError as error:
             return error
 
 
@@ -176,10 +182,10 @@ def _resolve(
     if local is not None:
         revision = content = _content(files, hash_file)
     else:
-        revision = hub.commit_of(folder)
+        revision = commit_of(folder)
         # The commit names the files, but not which of two forms of the weights was read.
         content = "//".join(filter(None, (revision, request.subfolder, "pickled" if files.pickled else "")))
-        hub.keep_revision(request.checkpoint, request.revision, revision)
+        keep_revision(request.checkpoint, request.revision, revision)
     readout = _readout(request, files)
     preprocessing = find_preprocessing(files)
     if preprocessing is not None:

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture, picture_size, readouts, takes
+from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture
 from nearid_cli.errors import ModelError
 from nearid_cli.text import count, did_you_mean, printable
 
@@ -196,6 +196,7 @@ _FORMS = (
     ("model.pt", ""),
     ("model.bin", ""),
 )
+_UNPROJECTED = {"CLIPVisionModel", "CLIPForImageClassification"}
 _LFS_POINTER = b"version https://git-lfs"
 _EXPECTED = f"{WEIGHTS} or pytorch_model.bin"
 
@@ -228,22 +229,61 @@ class CheckpointFiles:
 
     @property
     def readouts(self) -> tuple[str, ...]:
-        """The readouts that this checkpoint has, the suggested one first."""
-        return readouts(self.config)
+        """The readouts that this checkpoint has, the suggested one first.
+
+        A CLIP tower that was saved without the projection has the others only.
+        """
+        unprojected = _UNPROJECTED.intersection(self.config.get("architectures") or ())
+        return tuple(one for one in self.architecture.readouts if not (unprojected and one == "projected"))
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
-        """Height and width of the only pictures that the model takes; None where it takes many sizes."""
-        return picture_size(self.config)
+        """Height and width in pixels of the only pictures that the model takes; None where it takes many."""
+        kind, tower = self._tower
+        if ARCHITECTURES[kind].any_size:
+            return None
+        return _edges(tower.get("image_size", 224))  # transformers' own default, for all of these
 
     def takes(self, size: tuple[int, int]) -> bool:
-        """Whether the model takes pictures of this height and width."""
-        return takes(self.config, size)
+        """Whether the model takes pictures of this height and width.
+
+        SigLIP's towers pass over what is left beside whole patches, so pictures that differ by that are alike to them.
+
+        >>> tower = {"model_type": "siglip_vision_model", "image_size": 384, "patch_size": 14}
+        >>> files = CheckpointFiles(Path(), tower, {}, ())
+        >>> files.takes((378, 378)), files.takes((364, 392))
+        (True, False)
+        """
+        expected = self.picture_size
+        if expected is None:
+            return True
+        kind, tower = self._tower
+        patch = _edges(tower.get("patch_size", 16)) if kind.startswith("siglip") else None
+        rows, columns = patch or (1, 1)
+        return (size[0] // rows, size[1] // columns) == (expected[0] // rows, expected[1] // columns)
+
+    @property
+    def _tower(self) -> tuple[str, Mapping[str, Any]]:
+        """The architecture of the vision tower, and the tower's settings."""
+        kind, tower = self.model_type, self.config.get("vision_config")
+        if kind == "nearid":
+            kind = tower.get("model_type", "siglip_vision_model") if isinstance(tower, Mapping) else "siglip"
+        return kind if kind in ARCHITECTURES else "siglip", tower if isinstance(
+            tower, Mapping
+        ) else self.config
 
     @property
     def pickled(self) -> bool:
         """Whether the weights are in torch's pickle format."""
         return any(file.suffix != SAFETENSORS for file in self.weights)
+
+
+def _edges(value: object) -> tuple[int, int] | None:
+    """A size as height and width; None for anything that transformers will refuse."""
+    edges = value if isinstance(value, (list, tuple)) else (value, value)
+    if len(edges) != 2 or not all(isinstance(edge, int) and edge > 0 for edge in edges):
+        return None
+    return edges[0], edges[1]
 
 
 def read_files(folder: Path, weights: bool = True, safetensors_only: bool = False) -> CheckpointFiles:

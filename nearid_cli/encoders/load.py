@@ -14,7 +14,7 @@ from nearid_cli.encoders.pickled import converted
 from nearid_cli.encoders.spec import Encoder, EncoderSpec
 from nearid_cli.errors import ModelError
 from nearid_cli.files import default_cache_folder
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 # What programs that wrap a model put before the names of its weights.
 _WRAPPERS = {
@@ -97,9 +97,7 @@ def load_model(
                 ignore_mismatched_sizes=True,  # reported here, with all the others
                 **options,
             )
-        except ModelError:
-            raise
-        except MemoryError:
+        except (ModelError, MemoryError):
             raise
         except Exception as error:  # whatever transformers says about settings that make no model
             if problem := torchvision_problem():
@@ -183,7 +181,7 @@ def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path
     bad = [name for name, tensor in tensors if not tensor.isfinite().all()]
     if bad:
         raise ModelError(
-            f"{printable(folder)}: {count(len(bad), 'weight')} with NaN or infinity {when}: {_few(bad)}"
+            f"{printable(folder)}: {count(len(bad), 'weight')} with NaN or infinity {when}: {few(bad, 5)}"
         )
 
 
@@ -200,7 +198,7 @@ def _refuse_misfits(files: CheckpointFiles, report: dict[str, Any]) -> None:
         "unreadable": sorted(report["error_msgs"]),
     }
     found = [
-        f"{count(len(names), 'weight')} {kind}: {_few(names)}" for kind, names in problems.items() if names
+        f"{count(len(names), 'weight')} {kind}: {few(names, 5)}" for kind, names in problems.items() if names
     ]
     if found:
         if hint := _hint(problems["missing"], problems["unexpected"]):
@@ -224,9 +222,3 @@ def _hint(missing: Sequence[str], unexpected: Sequence[str]) -> str | None:
     if any(re.search(r"\.lora_[AB]\.|\.base_layer\.", name) for name in unexpected):
         return "they hold a LoRA that was not merged: merge_and_unload() and save again"
     return None
-
-
-def _few(names: Sequence[str], most: int = 5) -> str:
-    """The first few of many names."""
-    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(printable(name) for name in names[:most]) + rest

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nearid_cli.encoders import hub
 from nearid_cli.encoders.checkpoints import (
     Fetcher,
     HashFile,
@@ -16,6 +15,7 @@ from nearid_cli.encoders.checkpoints import (
     resolve,
 )
 from nearid_cli.encoders.files import read_files, select
+from nearid_cli.encoders.hub.cache import Notify, digest_as_hub, is_digest
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
@@ -113,7 +113,7 @@ def info(name: str, configured: Mapping[str, object] | None = None) -> tuple[Mod
 def pull(
     names: Sequence[str],
     configured: Mapping[str, object] | None = None,
-    notify: hub.Notify = lambda line: None,
+    notify: Notify = lambda line: None,
     safetensors_only: bool = False,
 ) -> list[ModelRow]:
     """Fetch the checkpoints of metrics into the Hub cache. A branch is brought up to date.
@@ -187,7 +187,7 @@ def verify(
     return verification
 
 
-def _newest(request: MetricRequest, fetch: Fetcher, notify: hub.Notify) -> Path:
+def _newest(request: MetricRequest, fetch: Fetcher, notify: Notify) -> Path:
     """The checkpoint as the Hub has it now, or as it is here when the Hub does not say."""
     try:
         return fetch(request)
@@ -221,6 +221,6 @@ def _read(folder: Path) -> list[Path]:
 def _check_blob(file: Path) -> FileCheck:
     """Hash a file of the Hub cache as the Hub does: SHA-256 for large files, git's blob SHA-1 for others."""
     blob = file.resolve()
-    known = blob.name if hub.is_digest(blob.name) else None
+    known = blob.name if is_digest(blob.name) else None
     algorithm = "git-sha1" if known and len(known) == 40 else "sha256"
-    return FileCheck(file.name, algorithm, hub.digest_as_hub(blob, blob.name), known)
+    return FileCheck(file.name, algorithm, digest_as_hub(blob, blob.name), known)

@@ -121,18 +121,6 @@ class NearIDModel(PreTrainedModel):  # type: ignore[misc]
         embeds: torch.Tensor = self(pixel_values, **kwargs).image_embeds
         return embeds
 
-    def embed_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The embeddings of pictures whose patch tokens are known: the head only.
-
-        Args:
-            tokens: [B, patches, hidden_size] from `patch_tokens`, of any floating dtype.
-
-        Returns:
-            Float32 [B, embed_dim], L2-normalised.
-        """
-        embeds: torch.Tensor = self(tokens=tokens).image_embeds
-        return embeds
-
     def patch_tokens(self, pixel_values: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """The tower's normalised patch tokens of the last layer, [B, patches, hidden_size].
 

@@ -6,7 +6,7 @@ under the name of float32, and the cache would keep them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -28,36 +28,24 @@ def own_numerics(device: torch.device) -> Iterator[None]:
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":  # of tensors that name none
             stack.enter_context(torch.device("cpu"))
-        stack.enter_context(_float32_by_default())
-        stack.enter_context(_full_precision())
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+        cudnn = torch.backends.cudnn
+        stack.callback(setattr, cudnn, "benchmark", cudnn.benchmark)
+        cudnn.benchmark = False  # which times algorithms that round differently
+        # Float32 products with all their bits: neither TF32 (torch's default in convolutions on CUDA) nor bfloat16.
+        if hasattr(cudnn, "conv"):
+            _set_switches(stack)
+        else:
+            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+            torch.set_float32_matmul_precision("highest")
+            stack.callback(setattr, cudnn, "allow_tf32", cudnn.allow_tf32)
+            cudnn.allow_tf32 = False
         yield
 
 
-@contextmanager
-def _float32_by_default() -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Float32 products with all their bits: neither TF32 (torch's default in convolutions on CUDA) nor bfloat16."""
-    benchmark = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = False  # which times algorithms that round differently
-    try:
-        with _switches() if hasattr(torch.backends.cudnn, "conv") else _older_switches():
-            yield
-    finally:
-        torch.backends.cudnn.benchmark = benchmark
-
-
-@contextmanager
-def _switches() -> Iterator[None]:
-    """The switches of torch since 2.9, one for each library and operation."""
+def _set_switches(stack: ExitStack) -> None:
+    """Set the switches of torch since 2.9, one for each library and operation; the stack sets them back."""
     backends: Any = torch.backends
     libraries = (backends.cudnn, backends.mkldnn)
     switches = [
@@ -65,25 +53,13 @@ def _switches() -> Iterator[None]:
         *(getattr(library, name) for library in libraries for name in ("conv", "rnn")),
         backends.mkldnn.matmul,
     ]
-    before = [switch.fp32_precision for switch in switches]
-    try:
-        for switch in switches:
-            switch.fp32_precision = "ieee"
-        yield
-    finally:
-        for switch, precision in zip(switches, before, strict=True):
-            switch.fp32_precision = "none"  # what is set for all of them
-            if switch.fp32_precision != precision:
-                switch.fp32_precision = precision
+    stack.callback(_set_back, [(switch, switch.fp32_precision) for switch in switches])
+    for switch in switches:
+        switch.fp32_precision = "ieee"
 
 
-@contextmanager
-def _older_switches() -> Iterator[None]:
-    matmul, conv = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    try:
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
-        yield
-    finally:
-        torch.set_float32_matmul_precision(matmul)
-        torch.backends.cudnn.allow_tf32 = conv
+def _set_back(switches: Sequence[tuple[Any, str]]) -> None:
+    for switch, precision in switches:
+        switch.fp32_precision = "none"  # what is set for all of them
+        if switch.fp32_precision != precision:
+            switch.fp32_precision = precision

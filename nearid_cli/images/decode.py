@@ -13,23 +13,30 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images.formats import Format, sniff
-from nearid_cli.images.opening import Opened, open_picture, orientation_of, profile_of
+from nearid_cli.images import jpeg, png, tiff
+from nearid_cli.images.formats import sniff
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.images.reading import UnreadableImage as UnreadableImage
 from nearid_cli.text import printable
 
 MAX_PIXELS = 178_000_000
 """Default limit of width x height; Pillow itself stops just above, at twice its `MAX_IMAGE_PIXELS`."""
-
-
-_SIXTEEN_BITS = (16, False)
 
 
 class _Silence(threading.local):
@@ -126,46 +133,34 @@ def read_picture(
     content = source if isinstance(source, bytes) else read_picture_file(source)
     if not content:
         raise UnreadableImage("empty file")
-    found = _identify(content)
+    kind = picture_format(content)
     try:
         with _pillow_silenced():
-            opened = open_picture(content, found.name)
-            with opened.file as picture:
-                return _loaded(opened, picture, max_pixels, at_least, reading)
+            opened = _opened(content, kind)
+            with opened.picture as picture:
+                width, height = picture.size
+                if width * height > max_pixels:
+                    raise UnreadableImage(
+                        f"{megapixels(width * height)} is over the limit of {megapixels(max_pixels)}; "
+                        "raise it with --max-pixels"
+                    )
+                if at_least is not None:
+                    picture.draft("RGB", (at_least, at_least))
+                picture.load()
+                return _settled(opened, reading)
     except UnreadableImage:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
-        raise UnreadableImage(_reason(error, found.name)) from error
+        raise UnreadableImage(_reason(error, kind)) from error
 
 
-def _loaded(
-    opened: Opened,
-    picture: ImageFile.ImageFile,
-    max_pixels: int,
-    at_least: int | None,
-    reading: Reading,
-) -> Decoded:
-    """Load a picture whose header is read; the arguments are those of `decode`."""
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise UnreadableImage(
-            f"{megapixels(width * height)} is over the limit of {megapixels(max_pixels)}; "
-            "raise it with --max-pixels"
-        )
-    if at_least is not None:
-        picture.draft("RGB", (at_least, at_least))
-    picture.load()
-    return _settled(picture, opened.grey, opened.profile, opened.orientation, reading)
-
-
-def _settled(
-    picture: Image.Image, grey: tuple[int, bool], profile: bytes, orientation: int, reading: Reading
-) -> Decoded:
-    """A loaded picture as an upright one of mode RGB; the arguments are those of `Opened`."""
+def _settled(opened: _Opened, reading: Reading) -> Decoded:
+    """A loaded picture as an upright one of mode RGB."""
+    picture = opened.picture
     deep = picture.mode.startswith("I;16")
-    shallow = _high_bits(picture, *grey) if deep and reading.sixteen_bit == "scale" else picture
-    rgb, findings = _coloured(shallow, profile, reading)
-    return Decoded(_upright(rgb, orientation), findings + Findings(deep=int(deep)))
+    shallow = _high_bits(picture, *opened.grey) if deep and reading.sixteen_bit == "scale" else picture
+    rgb, findings = _coloured(shallow, opened.profile, reading)
+    return Decoded(_upright(rgb, opened.orientation), findings + Findings(deep=int(deep)))
 
 
 def _high_bits(picture: Image.Image, bits: int, inverted: bool) -> Image.Image:
@@ -218,25 +213,18 @@ def picture_format(start: bytes) -> str:
     """Pillow's name of a picture's format, told by the first bytes of the file, `formats.SNIFF_BYTES` of them.
 
     Raises:
-        UnreadableImage: no picture begins like this.
+        UnreadableImage: no picture that is read begins like this.
 
     >>> picture_format(b"GIF89a...")
     'GIF'
     """
-    return _identify(start).name
-
-
-def to_rgb(picture: Image.Image, reading: Reading = DEFAULT_READING) -> Image.Image:
-    """A new picture of mode RGB, upright by its EXIF orientation, with empty `info`."""
-    return take(picture, reading).image
-
-
-def take(picture: Image.Image, reading: Reading = DEFAULT_READING) -> Decoded:
-    """A copy of a picture that a program holds, read as the same one in a file; and what was a matter of choice."""
-    with _pillow_silenced():
-        picture.load()
-        own = picture.copy() if picture.mode == "RGB" else picture
-        return _settled(own, _SIXTEEN_BITS, profile_of(picture), orientation_of(picture), reading)
+    found = sniff(start)
+    if found is None:
+        shown = start[:16].decode("ascii", "backslashreplace")
+        raise UnreadableImage(f'not an image (starts with "{printable(shown)}")')
+    if not found.decodable:
+        raise UnreadableImage(found.why)
+    return found.name
 
 
 _TURNS = {
@@ -259,21 +247,6 @@ def _upright(rgb: Image.Image, orientation: int) -> Image.Image:
     return rgb
 
 
-def _identify(content: bytes) -> Format:
-    """The format of this content, by its first bytes.
-
-    Raises:
-        UnreadableImage: none, or one that is not read.
-    """
-    found = sniff(content)
-    if found is None:
-        start = content[:16].decode("ascii", "backslashreplace")
-        raise UnreadableImage(f'not an image (starts with "{printable(start)}")')
-    if not found.decodable:
-        raise UnreadableImage(found.why)
-    return found
-
-
 @contextmanager
 def _pillow_silenced() -> Iterator[None]:
     """Drop the warnings of this thread, and only of this thread.
@@ -291,7 +264,120 @@ def _pillow_silenced() -> Iterator[None]:
         _silence.on = False
 
 
-def _reason(error: Exception, kind: str | None) -> str:
+# Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
+# one that starts Ghostscript; none of them is worth its attack surface here.
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+}
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A picture whose header is read.
+
+    Attributes:
+        picture: for Pillow to load, or loaded.
+        orientation: how it is to be turned when it is loaded, as EXIF numbers it.
+        profile: its ICC profile, `b""` without one.
+        grey: of grey levels of more than 8 bits, how many bits there are, and whether 0 is white.
+    """
+
+    picture: Image.Image
+    orientation: int
+    profile: bytes
+    grey: tuple[int, bool] = (16, False)
+
+
+def _opened(content: bytes, name: str) -> _Opened:
+    """Read a file's header with the plugin for its format.
+
+    `PIL.Image.open` is not used: it holds the size against the global `MAX_IMAGE_PIXELS` whatever our
+    `max_pixels` is, and changing that global would change it for every other thread of the host.
+    """
+    if name == "JPEG":
+        parts = jpeg.take_apart(content)
+        return _Opened(jpeg.Watched(parts), tiff.orientation(parts.exif, parts.xmp), parts.profile)
+    if name == "PNG":
+        chunks = png.take_apart(content)
+        file: ImageFile.ImageFile = PngImagePlugin.PngImageFile(BytesIO(chunks.pixels))
+        return _Opened(file, tiff.orientation(chunks.exif, chunks.xmp), chunks.profile)
+    if name == "TIFF":
+        directory = tiff.directory_of(content)
+        return _Opened(
+            _tiff(directory),
+            tiff.orientation(content, directory.data(tiff.XMP)),
+            directory.data(tiff.ICC_PROFILE),
+            tiff.grey_levels(directory),
+        )
+    if name == "AVIF":
+        file = _Avif(BytesIO(content))
+        return _Opened(file, file.orientation, _profile_of(file))
+    if name == "HEIF":  # libheif has turned it already
+        file = _heif_plugin()(BytesIO(content))
+        return _Opened(file, 1, _profile_of(file))
+    file = _PLUGINS[name](BytesIO(content))
+    return _Opened(file, _orientation_of(file), _profile_of(file))
+
+
+def _tiff(directory: tiff.TagDirectory) -> ImageFile.ImageFile:
+    """A TIFF's first page, for Pillow to load.
+
+    Raises:
+        UnreadableImage: Pillow does not know this variant.
+    """
+    try:
+        return TiffImagePlugin.TiffImageFile(BytesIO(tiff.pixels_of(directory)))
+    except SyntaxError as error:
+        if not tiff.has_size(directory):
+            raise
+        raise UnreadableImage(f"unsupported: {tiff.variant(directory)}; convert it to PNG") from error
+
+
+class _Avif(AvifImagePlugin.AvifImageFile):
+    """An AVIF picture that is turned as its container says; EXIF may say anything.
+
+    Attributes:
+        orientation: as EXIF numbers it.
+    """
+
+    def _open(self) -> None:
+        try:
+            super()._open()
+        except Exception:
+            if getattr(self, "_decoder", None) is None:
+                raise
+            # The picture was opened; merging what its EXIF says about orientation went wrong.
+            self.seek(0)
+        self.orientation = int(self._decoder.get_info()[5])
+
+
+def _profile_of(picture: Image.Image) -> bytes:
+    """The ICC profile that Pillow found in a picture's file."""
+    profile = picture.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else b""
+
+
+def _orientation_of(picture: Image.Image) -> int:
+    """How a picture is to be turned by what Pillow found in its file."""
+    exif = picture.info.get("exif")
+    xmp = picture.info.get("XML:com.adobe.xmp") or picture.info.get("xmp")
+    return tiff.orientation(
+        exif if isinstance(exif, bytes) else b"", xmp if isinstance(xmp, (bytes, str)) else b""
+    )
+
+
+def _heif_plugin() -> type[ImageFile.ImageFile]:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise UnreadableImage("unsupported: HEIC needs pip install 'nearid-cli[heif]'") from error
+    plugin: type[ImageFile.ImageFile] = HeifImageFile
+    return plugin
+
+
+def _reason(error: Exception, kind: str) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"{kind} over the limit of Pillow itself (PIL.Image.MAX_IMAGE_PIXELS): {error}"
     if isinstance(error, MemoryError):
@@ -343,6 +429,9 @@ def read_held(
             f"a picture of mode {picture.mode}, whose values have no known range; convert it to 8 bits first"
         )
     try:
-        return take(picture, reading)
+        with _pillow_silenced():
+            picture.load()
+            own = picture.copy() if picture.mode == "RGB" else picture
+            return _settled(_Opened(own, _orientation_of(picture), _profile_of(picture)), reading)
     except Exception as error:  # a file that is read only now may raise nearly everything, a closed one too
         raise UnreadableImage(f"cannot be read: {error or type(error).__name__}") from error

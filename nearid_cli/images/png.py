@@ -22,14 +22,12 @@ class Png:
     Attributes:
         pixels: a file of the critical chunks alone.
         exif, xmp, profile: EXIF, the XMP packet and the ICC profile, `b""` where there is none that can be read.
-        bad_profile: whether there is a profile that cannot be unpacked.
     """
 
     pixels: bytes
     exif: bytes
     xmp: bytes
     profile: bytes
-    bad_profile: bool
 
 
 def take_apart(content: bytes) -> Png:
@@ -55,13 +53,7 @@ def take_apart(content: bytes) -> Png:
         at = end
     kept.append(view[at:])
     exif = found.get(b"eXIf") or found.get(b"Raw profile type exif", b"")
-    return Png(
-        b"".join(kept),
-        exif,
-        found.get(b"XML:com.adobe.xmp", b""),
-        found.get(b"iCCP", b""),
-        found.get(b"iCCP") == b"",
-    )
+    return Png(b"".join(kept), exif, found.get(b"XML:com.adobe.xmp", b""), found.get(b"iCCP", b""))
 
 
 def _ancillary(name: bytes, body: bytes) -> tuple[bytes, bytes]:

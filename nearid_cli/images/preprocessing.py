@@ -37,6 +37,8 @@ class Resampling(IntEnum):
 
 _CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
+_IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+_IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 _HALF: Triple = (0.5, 0.5, 0.5)
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -51,13 +53,14 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "do_normalize": True,
         "image_mean": mean,
         "image_std": std,
-        "default_to_square": name == "vit",
+        "default_to_square": name in ("vit", "dinov3"),
     }
     for name, size, resample, crop_size, mean, std in (
         ("clip", {"shortest_edge": 224}, Resampling.BICUBIC, 224, _CLIP_MEAN, _CLIP_STD),
         ("bit", {"shortest_edge": 224}, Resampling.BICUBIC, 224, _CLIP_MEAN, _CLIP_STD),
         ("siglip", {"height": 224, "width": 224}, Resampling.BICUBIC, None, _HALF, _HALF),
         ("vit", {"height": 224, "width": 224}, Resampling.BILINEAR, None, _HALF, _HALF),
+        ("dinov3", {"height": 224, "width": 224}, Resampling.BILINEAR, None, _IMAGENET_MEAN, _IMAGENET_STD),
     )
 }
 """What each image processor of transformers does where its configuration lacks a key (null is no lack)."""
@@ -71,6 +74,7 @@ _PROCESSOR_OF_MODEL = {
     "dinov2": "bit",
     "vit": "vit",
 }
+_TORCH_MODES = {Resampling.BILINEAR: "bilinear", Resampling.BICUBIC: "bicubic"}
 _SIZE_KEYS = (
     {"height", "width"},
     {"shortest_edge"},
@@ -166,8 +170,7 @@ class Preprocessing:
             nor a resize to a fixed height and width.
 
         Raises:
-            UnreadableImage: a picture so elongated that resizing would leave nothing of its short edge,
-                or blow its long edge up beyond `MAX_PIXELS`.
+            UnreadableImage: see `resized`.
         """
         if self.size is not None:
             image = image.resize(self.resized(image.size), cast("Image.Resampling", self.resample))
@@ -273,6 +276,94 @@ class Preprocessing:
         return rescale, resize, crop, normalise
 
 
+@dataclass(frozen=True)
+class FloatPreprocessing:
+    """The preprocessing of DINOv3: rescale, resize, centre crop and normalise, in this order, on float32.
+
+    Transformers has it for torchvision only (`DINOv3ViTImageProcessor`, `...Fast`), whose resize calls
+    `torch.nn.functional.interpolate` with antialiasing. Here the same is called, so torchvision is not needed and the
+    numbers are its own. They are near those of a Pillow resize and not equal to them: no level is rounded on the way.
+
+    Attributes:
+        steps: what each step does. Its resize is bilinear or bicubic.
+    """
+
+    steps: Preprocessing
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], model_type: str | None) -> FloatPreprocessing | None:
+        """Resolve a `preprocessor_config.json`; None if it is of another processor, or asks for what is not done here.
+
+        >>> FloatPreprocessing.from_config({"image_processor_type": "DINOv3ViTImageProcessorFast"}, None).picture_size
+        (224, 224)
+        """
+        named = named_processor(config)
+        known = re.fullmatch("DINOv3ViTImageProcessor(Fast)?", named) if named else model_type == "dinov3_vit"
+        steps = Preprocessing.resolve({**_DEFAULTS["dinov3"], **config}) if known else None
+        if steps is None or steps.rescale is None or steps.resample not in _TORCH_MODES:
+            return None
+        return cls(steps)
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Height and width of every prepared picture; None where they depend on the picture."""
+        return self.steps.picture_size
+
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that a picture of width and height `size` has after the resize; see `Preprocessing`."""
+        return self.steps.resized(size)
+
+    def to_float(self, image: Image.Image) -> npt.NDArray[np.float32]:
+        """Prepare an RGB picture: float32 [3, H, W], contiguous.
+
+        Raises:
+            UnreadableImage: see `Preprocessing.resized`.
+        """
+        import torch
+
+        assert self.steps.rescale is not None  # see `from_config`
+        target = self.resized(image.size)
+        levels = np.asarray(image)
+        mean, std = self.steps.mean or (0.0,) * 3, self.steps.std or (1.0,) * 3
+        planes = []
+        for channel in range(3):  # one by one, because floats of a large picture take four times its memory
+            plane = torch.from_numpy(np.ascontiguousarray(levels[..., channel])).to(torch.float32)
+            plane = plane.mul_(self.steps.rescale)[None, None]
+            if target != image.size:
+                plane = torch.nn.functional.interpolate(
+                    plane,
+                    size=(target[1], target[0]),
+                    mode=_TORCH_MODES[self.steps.resample],
+                    align_corners=False,
+                    antialias=True,
+                )
+            plane = self._cropped(plane[0, 0])
+            if self.steps.mean is not None:
+                plane = (plane - mean[channel]) / std[channel]
+            planes.append(plane)
+        prepared: npt.NDArray[np.float32] = torch.stack(planes).numpy()
+        return prepared
+
+    def _cropped(self, plane: torch.Tensor) -> torch.Tensor:
+        """The centre of a plane, padded with zeros where it is too small: as torchvision rounds."""
+        import torch
+
+        if self.steps.crop is None:
+            return plane
+        for axis, edge in enumerate(self.steps.crop):
+            lack = max(edge - plane.shape[axis], 0)
+            before_after = (lack // 2, lack - lack // 2)
+            padding = (0, 0, *before_after) if axis == 0 else (*before_after, 0, 0)
+            plane = torch.nn.functional.pad(plane, padding)
+            plane = plane.narrow(axis, (plane.shape[axis] - edge) // 2, edge)
+        return plane
+
+    def describe(self) -> str:
+        """The steps in one line that tells any two preprocessings apart."""
+        rescale, resize, crop, normalise = self.steps.described()
+        return ", ".join(filter(None, (rescale, resize and f"{resize} of floats by torch", crop, normalise)))
+
+
 def gather(table: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
     """Look levels up on the device that both are on: table [3, 256], uint8 [B, H, W, 3] -> [B, 3, H, W]."""
     import torch
@@ -313,12 +404,9 @@ def _size(value: object, *, square: bool) -> tuple[tuple[str, int], ...]:
 
 
 def _resample(value: object) -> Resampling:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or value not in list(Resampling):
         raise _UnsupportedError
-    try:
-        return Resampling(int(value))
-    except ValueError as error:
-        raise _UnsupportedError from error
+    return Resampling(value)
 
 
 def _number(value: object) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 
 from nearid_cli.text import count
 
@@ -51,31 +52,21 @@ class Reading:
         >>> Reading().say(Findings(profiled=1))
         ['1 picture has a colour profile other than sRGB, ignored; --color-profile convert applies it']
         """
-        lines = []
-        if found.profiled:
-            verb = "has" if found.profiled == 1 else "have"
-            what = (
-                "ignored; --color-profile convert applies it"
-                if self.color_profile == "ignore"
-                else "converted to sRGB"
-            )
-            lines.append(
-                f"{count(found.profiled, 'picture')} {verb} a colour profile other than sRGB, {what}"
-            )
-        if found.broken_profile and self.color_profile == "convert":
-            verb = "has" if found.broken_profile == 1 else "have"
-            lines.append(
-                f"{count(found.broken_profile, 'picture')} {verb} a colour profile that cannot be used; it is ignored"
-            )
-        if found.deep:
-            verb = "has" if found.deep == 1 else "have"
-            what = (
-                "scaled to 8; --sixteen-bit clip cuts them off at 255, as Pillow does"
-                if self.sixteen_bit == "scale"
-                else "cut off at 255"
-            )
-            lines.append(f"{count(found.deep, 'picture')} {verb} grey levels of more than 8 bits, {what}")
-        return lines
+        converts = self.color_profile == "convert"
+        profiles = "converted to sRGB" if converts else "ignored; --color-profile convert applies it"
+        levels = "cut off at 255"
+        if self.sixteen_bit == "scale":
+            levels = "scaled to 8; --sixteen-bit clip cuts them off at 255, as Pillow does"
+        remarks = (
+            (found.profiled, f"a colour profile other than sRGB, {profiles}"),
+            (found.broken_profile * converts, "a colour profile that cannot be used; it is ignored"),
+            (found.deep, f"grey levels of more than 8 bits, {levels}"),
+        )
+        return [
+            f"{count(number, 'picture')} {'has' if number == 1 else 'have'} {what}"
+            for number, what in remarks
+            if number
+        ]
 
 
 DEFAULT_READING = Reading()
@@ -96,8 +87,4 @@ class Findings:
     deep: int = 0
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(
-            self.profiled + other.profiled,
-            self.broken_profile + other.broken_profile,
-            self.deep + other.deep,
-        )
+        return Findings(*map(add, astuple(self), astuple(other)))

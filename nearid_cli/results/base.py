@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, SupportsIndex, TypeVar, cast, overload
 
 import nearid_cli
-from nearid_cli.text import printable
+from nearid_cli.text import few, printable, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,8 +151,7 @@ def listed(items: Sequence[str]) -> str:
     >>> listed(["cat", "dog"]), listed(["cat", "dog", "mug", "car", "hat", "bag"])
     ('cat, dog', 'cat, dog, mug, car and 2 more')
     """
-    rest = len(items) - _NAMED
-    return ", ".join(items[:_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
+    return few(items, _NAMED, str)
 
 
 def known_figure(name: str, value: float | None) -> str:
@@ -198,3 +197,52 @@ def _defaults(kind: Any) -> dict[str, Any]:
         if field.default_factory is not dataclasses.MISSING
     }
     return made | {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+
+
+Item = TypeVar("Item")
+
+
+class Named(tuple[Item, ...]):
+    """A tuple that also takes the name of an item: equal to the plain tuple, and like it in all else.
+
+    A kind of items has a subclass, which says of which type they are, what they are called, and
+    which attribute holds their names.
+    """
+
+    __slots__ = ()
+    item: ClassVar[type[Any]]
+    noun: ClassVar[str]
+    attribute: ClassVar[str]
+
+    def __init_subclass__(cls, item: type[Any], noun: str, attribute: str) -> None:
+        cls.item, cls.noun, cls.attribute = item, noun, attribute
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Item: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Item, ...]: ...
+
+    @overload
+    def __getitem__(self, key: str) -> Item: ...
+
+    def __getitem__(self, key: SupportsIndex | slice | str) -> Item | tuple[Item, ...]:
+        """An item by its name or place, or a slice.
+
+        Raises:
+            KeyError: no item has this name; the nearest are named.
+            IndexError: there is no such place.
+        """
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for item, name in zip(self, self.names(), strict=True):
+            if name == key:
+                return item
+        raise KeyError(unknown(self.noun, key, self.names()))
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.names() if isinstance(item, str) else super().__contains__(item)
+
+    def names(self) -> list[str]:
+        """The names of all items, in their order."""
+        return [getattr(item, self.attribute) for item in self]

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nearid_cli.results.base import Tabular, Tool, listed
-from nearid_cli.results.named import Named
+from nearid_cli.results.base import Named, Tabular, Tool, listed
 from nearid_cli.results.score import Interval, Metric, ScoreResult, Subjects
 from nearid_cli.text import count
 

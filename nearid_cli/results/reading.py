@@ -12,14 +12,14 @@ import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
+from nearid_cli.results.base import Named
 from nearid_cli.results.compare import CompareResult, Methods
-from nearid_cli.results.named import Named
 from nearid_cli.results.score import ScoreResult
 from nearid_cli.text import printable
 
@@ -180,20 +180,13 @@ def _converter(holes: bool) -> Converter:
     """
     from cattrs import Converter
 
-    def is_tuple(kind: Any) -> bool:
-        return typing.get_origin(kind) is tuple or (isinstance(kind, type) and issubclass(kind, Named))
-
-    def is_mapping(kind: Any) -> bool:
-        return typing.get_origin(kind) is Mapping
-
     converter = Converter()
     converter.register_structure_hook_factory(dataclasses.is_dataclass, _object)
-    converter.register_structure_hook_factory(is_tuple, _list)
-    converter.register_structure_hook_factory(is_mapping, _mapping)
-    converter.register_structure_hook(float, _number_or_hole if holes else _number)
-    converter.register_structure_hook(int, lambda value, _: _expected(value, int, "a whole number"))
-    converter.register_structure_hook(str, lambda value, _: _expected(value, str, "a text"))
-    converter.register_structure_hook(bool, lambda value, _: _expected(value, bool, "true or false"))
+    converter.register_structure_hook_factory(_is_tuple, _list)
+    converter.register_structure_hook_factory(_is_mapping, _mapping)
+    converter.register_structure_hook(float, partial(_number, holes=holes))
+    for kind, wanted in {int: "a whole number", str: "a text", bool: "true or false"}.items():
+        converter.register_structure_hook(kind, partial(_expected, wanted=wanted))
     return converter
 
 
@@ -235,22 +228,26 @@ def _list(kind: Any, converter: Converter) -> StructureHook:
     return structure
 
 
-def _expected(value: Any, kind: type, wanted: str) -> Any:
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+def _is_mapping(kind: Any) -> bool:
+    return typing.get_origin(kind) is Mapping
+
+
+def _is_tuple(kind: Any) -> bool:
+    return typing.get_origin(kind) is tuple or (isinstance(kind, type) and issubclass(kind, Named))
+
+
+def _expected(value: Any, kind: Any, wanted: str) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _unexpected(wanted, value)
     return value
 
 
-def _number(value: Any, _: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _unexpected("a number", value)
-    if abs(value) > sys.float_info.max:
+def _number(value: Any, _: Any, holes: bool) -> float:
+    if value is None and holes:
+        return math.nan
+    if abs(_expected(value, int | float, "a number")) > sys.float_info.max:
         raise _unexpected("a finite number", value)
     return float(value)
-
-
-def _number_or_hole(value: Any, kind: Any) -> float:
-    return math.nan if value is None else _number(value, kind)
 
 
 def _unexpected(wanted: str, value: Any) -> MisfitError:

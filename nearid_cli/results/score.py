@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nearid_cli.results.base import OneLine, Shown, Tabular, Tool, listed
-from nearid_cli.results.named import Named
+from nearid_cli.results.base import Named, OneLine, Shown, Tabular, Tool, listed
 from nearid_cli.text import count
 
 if TYPE_CHECKING:

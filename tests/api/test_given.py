@@ -363,12 +363,12 @@ def test_no_file_has_the_digest_of_a_picture_in_memory(here: Path) -> None:
 
 def test_a_picture_that_changes_meanwhile_is_bad() -> None:
     from nearid_cli.embedding.cache import digest_pixels
-    from nearid_cli.embedding.reading import MemoryContent
+    from nearid_cli.embedding.reading import GivenPicture
     from nearid_cli.images.decode import UnreadableImage
     from nearid_cli.layouts.dataset import InMemory
 
     picture = Image.new("RGB", (4, 4))
-    content = MemoryContent(InMemory("generations[0]", picture), digest_pixels(picture))
+    content = GivenPicture(InMemory("generations[0]", picture), digest_pixels(picture))
     assert content.open(None).image.tobytes() == picture.tobytes()
     picture.putpixel((0, 0), (9, 9, 9))
     with pytest.raises(UnreadableImage, match="the picture changed during the run"):

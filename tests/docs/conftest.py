@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from nearid_cli.demo import write_demo
-from nearid_cli.encoders import hub
+from nearid_cli.encoders.hub import fetching
+from nearid_cli.encoders.hub.cache import cached_snapshot
 from nearid_cli.encoders.registry import REGISTRY, SHIPPED
 from tests.tiny import BUILDERS, hub_cache
 
@@ -82,7 +83,7 @@ def workshop(tmp_path: Path, _hub: Path, _pictures: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     # `models pull` asks the Hub even for what is here; this Hub answers that nothing is newer.
     monkeypatch.setattr(
-        hub, "download", lambda repository, revision, *_: hub.cached_snapshot(repository, revision)
+        fetching, "download", lambda repository, revision, *_: cached_snapshot(repository, revision)
     )
     monkeypatch.setenv("NEARID_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")

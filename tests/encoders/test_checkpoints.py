@@ -9,7 +9,7 @@ import pytest
 from blake3 import blake3
 
 from nearid_cli.encoders.checkpoints import SHIPPED_FOLDER, MissingCheckpointError, locate, resolve
-from nearid_cli.encoders.hub import cached_snapshot
+from nearid_cli.encoders.hub.cache import cached_snapshot
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError

@@ -110,7 +110,7 @@ def test_every_tower_with_every_head_round_trips(
     with torch.no_grad():
         output = again(PIXELS)
         assert output.last_hidden_state.shape == (2, 16, 32)
-        assert torch.equal(again.embed_tokens(output.last_hidden_state), output.image_embeds)
+        assert torch.equal(again(tokens=output.last_hidden_state).image_embeds, output.image_embeds)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,12 @@ def test_pooling_attends_and_does_not_only_average() -> None:
         tokens = model.patch_tokens(PIXELS)
         shuffled = tokens[:, torch.randperm(16)]
         weighted = torch.cat([tokens[:, :1].expand(-1, 15, -1), tokens[:, 1:2]], dim=1)
-        assert torch.allclose(model.embed_tokens(shuffled), model.embed_tokens(tokens), atol=1e-5)
-        assert not torch.allclose(model.embed_tokens(weighted), model.embed_tokens(tokens), atol=1e-3)
+        assert torch.allclose(
+            model(tokens=shuffled).image_embeds, model(tokens=tokens).image_embeds, atol=1e-5
+        )
+        assert not torch.allclose(
+            model(tokens=weighted).image_embeds, model(tokens=tokens).image_embeds, atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("scratch", [True, False], ids=["scratch", "loaded"])

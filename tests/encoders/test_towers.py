@@ -18,7 +18,7 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import ModelError, UsageError
-from nearid_cli.images.float_resize import FloatPreprocessing
+from nearid_cli.images.preprocessing import FloatPreprocessing
 from tests.encoders.test_load import assert_same, embed, load, opened, reference, stock_processor
 from tests.tiny import (
     CLIP_MEAN,

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import close_session, constants
 
-from nearid_cli.encoders import hub as hub_cache
 from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.hub.failures import HubError
+from nearid_cli.encoders.hub.fetching import download
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import NearIDError
@@ -65,11 +66,11 @@ class Here:
 
     def fetch(self, repo_id: str = "org/model", revision: str | None = None) -> Path:
         """Fetch a repository; lines that are said are kept."""
-        return hub_cache.download(repo_id, revision, self.lines.append)
+        return download(repo_id, revision, self.lines.append)
 
     def reason(self, repo_id: str = "org/model", revision: str | None = None) -> str:
         """Why a repository cannot be fetched."""
-        with pytest.raises(hub_cache.HubError) as error:
+        with pytest.raises(HubError) as error:
             self.fetch(repo_id, revision)
         return str(error.value)
 

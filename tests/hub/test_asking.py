@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from nearid_cli.encoders.hub import OfflineError
+from nearid_cli.encoders.hub.failures import OfflineError
 from nearid_cli.errors import ModelError
 from tests.hub.conftest import Here
 from tests.hub.simulated import Repository, SimulatedHub

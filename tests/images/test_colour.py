@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from nearid_cli.images.colour import is_srgb
-from nearid_cli.images.decode import decode, read_picture, to_rgb
+from nearid_cli.images.decode import decode, read_held, read_picture
 from nearid_cli.images.reading import Findings, Reading
-from nearid_cli.images.tags import TagDirectory
+from nearid_cli.images.tiff import TagDirectory
 from tests import icc
 
 CONVERT = Reading(color_profile="convert")
@@ -125,8 +125,8 @@ def test_modes_beside_rgb_keep_their_ways():
 def test_pictures_in_memory_are_converted_too():
     picture = Image.fromarray(COLOURS)
     picture.info["icc_profile"] = P3
-    assert np.array_equal(to_rgb(picture), COLOURS)
-    assert np.abs(np.asarray(to_rgb(picture, CONVERT), int) - p3_to_srgb(COLOURS)).max() <= 2
+    assert np.array_equal(read_held(picture).image, COLOURS)
+    assert np.abs(np.asarray(read_held(picture, reading=CONVERT).image, int) - p3_to_srgb(COLOURS)).max() <= 2
     assert np.array_equal(picture, COLOURS)
 
 

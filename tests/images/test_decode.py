@@ -22,7 +22,7 @@ from PIL import Image, ImageFile, ImageOps, PngImagePlugin
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images.decode import UnreadableImage, decode, to_rgb
+from nearid_cli.images.decode import UnreadableImage, decode, read_held
 
 ORIENTATION = 0x0112
 
@@ -236,7 +236,7 @@ def test_given_pictures_are_not_changed():
     exif = given_.getexif()
     exif[ORIENTATION] = 6
     given_.info["exif"] = exif.tobytes()
-    upright = to_rgb(given_)
+    upright = read_held(given_).image
     assert upright.size == (30, 45)
     assert given_.size == (45, 30)
     assert given_.info["transparency"] == (1, 2, 3)

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from nearid_cli.images import png, tags
-from nearid_cli.images.decode import decode, to_rgb
+from nearid_cli.images import png, tiff
+from nearid_cli.images.decode import decode, read_held
 
 CAT = Image.open(Path(skimage.__file__).parent / "data" / "chelsea.png").convert("RGB").resize((45, 30))
 CAT.info.clear()
@@ -113,11 +113,11 @@ def test_orientation_in_every_type_that_holds_a_whole_number():
         11: struct.pack("<f", 6),
     }
     for kind, value in values.items():
-        assert tags.orientation(exif((ORIENTATION, kind, 1, value))) == 6, kind
+        assert tiff.orientation(exif((ORIENTATION, kind, 1, value))) == 6, kind
     for kind in set(TYPES) - {*values, 5, 10, 12, 16, 17}:
-        assert tags.orientation(exif((ORIENTATION, kind, 1, b"\x06\0\0\0"))) == 1, kind
-    assert tags.orientation(exif((ORIENTATION, 3, 1, b"\0\x06\0\0"), order=">")) == 6
-    assert tags.orientation(exif((ORIENTATION, 3, 0, b"\x06\0\0\0"))) == 1
+        assert tiff.orientation(exif((ORIENTATION, kind, 1, b"\x06\0\0\0"))) == 1, kind
+    assert tiff.orientation(exif((ORIENTATION, 3, 1, b"\0\x06\0\0"), order=">")) == 6
+    assert tiff.orientation(exif((ORIENTATION, 3, 0, b"\x06\0\0\0"))) == 1
 
 
 @settings(max_examples=500)
@@ -126,7 +126,7 @@ def test_orientation_in_every_type_that_holds_a_whole_number():
     st.sampled_from([b"", b"II*\0", b"MM\0*", b"Exif\0\0II*\0\x08\0\0\0", b"II+\0\x08\0\0\0"]),
 )
 def test_junk_has_no_orientation_worse_than_a_number(junk, start):
-    assert 1 <= tags.orientation(start + junk, junk) <= 8
+    assert 1 <= tiff.orientation(start + junk, junk) <= 8
 
 
 @settings(max_examples=300)
@@ -138,7 +138,7 @@ def test_as_pillow_where_pillow_can(value, order, kind):
         pillow = Image.Exif()
         pillow.load(metadata)
         expected = pillow[ORIENTATION]
-        assert tags.orientation(metadata) == (expected if 1 <= expected <= 8 else 1)
+        assert tiff.orientation(metadata) == (expected if 1 <= expected <= 8 else 1)
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -218,7 +218,7 @@ def test_broken_tags_of_a_tiff_do_not_matter():
     content = encoded(
         CAT, "TIFF", tiffinfo={ORIENTATION: 6, 270: "a description", 34665: 7, 34853: 9, 282: 72.0}
     )
-    directory = tags.TagDirectory.read(content)
+    directory = tiff.TagDirectory.read(content)
     for tag in (270, 34665, 34853, 282, 283, 296):
         for kind in TYPES:
             row = directory.entries.get(tag)
@@ -234,6 +234,6 @@ def test_broken_tags_of_a_tiff_do_not_matter():
 def test_given_pictures_with_broken_exif():
     given_ = CAT.copy()
     given_.info["exif"] = exif((0x8298, 11, 1, bytes(4)), SIX)
-    assert to_rgb(given_).size == (30, 45)
+    assert read_held(given_).image.size == (30, 45)
     given_.info["exif"] = b"junk"
-    assert to_rgb(given_).size == (45, 30)
+    assert read_held(given_).image.size == (45, 30)

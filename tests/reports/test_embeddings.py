@@ -13,6 +13,7 @@ from nearid_cli.errors import UsageError
 from nearid_cli.reports.embeddings import write_embeddings
 from nearid_cli.reports.files import check_outputs
 from nearid_cli.results import Skipped
+from tests.documents import problems
 
 
 def test_embeddings_of_several_metrics(result, tmp_path):
@@ -42,6 +43,7 @@ def test_embeddings_of_several_metrics(result, tmp_path):
     metadata = pq.read_schema(tmp_path / "e.parquet").metadata
     assert json.loads(metadata[b"nearid.skipped"]) == [{"path": "b.png", "reason": "truncated"}]
     facts = json.loads(metadata[b"nearid"])
+    assert problems(facts) == []
     assert [metric["name"] for metric in facts["metrics"]] == ["nearid", "clip-i", "dino"]
 
 

@@ -122,3 +122,17 @@ def test_documents_of_old_results_say_so(tmp_path, name, extension):
 def test_every_other_format_takes_old_results(tmp_path, name, extension):
     write(read_result(OLD / f"{name}.json"), tmp_path / f"r{extension}")
     assert (tmp_path / f"r{extension}").stat().st_size
+
+
+def test_commands_take_old_results(nearid, tmp_path):
+    compared = nearid("compare", OLD / "faithful.json", OLD / "swapped.json", "-o", "c.json", "-o", "c.html")
+    assert compared.code == 0, compared.err
+    assert compared.err.count("older nearid (nearid.score/1)") == 2
+    assert json.loads((tmp_path / "c.json").read_text())["schema"] == CompareResult.schema
+    (tmp_path / "nearid.toml").write_text(
+        '[[gate.rules]]\nmetric = "hog"\nstatistic = "score"\nlevel = "subject"\nmin = 0.1\n'
+    )
+    for name, kind in {"faithful": "score", "compare": "compare"}.items():
+        judged = nearid("gate", OLD / f"{name}.json", "-o", f"{name}.md")
+        assert judged.code == 0, judged.err
+        assert f"older nearid (nearid.{kind}/1)" in judged.err

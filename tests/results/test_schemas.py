@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from nearid_cli import schemas
 from nearid_cli.errors import UsageError
 from nearid_cli.results import CompareResult, ScoreResult
-from tests.documents import problems
+from tests.documents import UNDESCRIBED, problems
 
 ROOT = Path(__file__).parents[2]
 OLD = Path(__file__).parent / "old"
@@ -61,6 +61,13 @@ def test_what_version_0_1_0_wrote_fits_the_old_schema(name):
     document = json.loads((OLD / f"{name}.json").read_text())
     assert document["schema"].endswith("/1")
     assert problems(document) == []
+
+
+def test_the_page_names_every_json_that_has_a_schema_or_none():
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    assert [name for name in schemas.names() if f"`{name.replace('/', '-')}.schema.json`" not in page] == []
+    files = {Path(pattern).name for pattern in UNDESCRIBED} - {"*.json"}
+    assert [name for name in files if f"`{name}`" not in page] == []
 
 
 def broken(document, way, value):

@@ -59,8 +59,8 @@ def test_the_head_gives_the_same_embeddings(tmp_path: Path, parts: tuple[NearIDM
     values = preprocessing.normalise([preprocessing.to_uint8(decode(PICTURES[key])) for key in order], "cpu")
     with torch.no_grad():
         assert torch.equal(found, model.patch_tokens(values).half())
-        assert torch.allclose(model.embed_tokens(found), model(values).image_embeds, atol=1e-3)
-    embeds = model.embed_tokens(found)
+        assert torch.allclose(model(tokens=found).image_embeds, model(values).image_embeds, atol=1e-3)
+    embeds = model(tokens=found).image_embeds
     embeds.sum().backward()
     assert model.backbone.head.probe.grad is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from nearid_cli import __version__
-from nearid_cli.encoders.hub import failures, settings
-from nearid_cli.encoders.hub.errors import HubError, TransientError
-from nearid_cli.encoders.hub.settings import Notify, constants
+from nearid_cli.encoders.hub import failures
+from nearid_cli.encoders.hub.cache import Notify, constants
+from nearid_cli.encoders.hub.failures import HubError, TransientError
 from nearid_cli.text import printable
 
 
@@ -84,7 +85,7 @@ class Asking:
         self.repo_id = repo_id
         self.revision = revision
         self._notify = notify
-        self._token = settings.token()
+        self._token = _token()
         if self._token and not self._token.isascii():
             self._drop_token()
 
@@ -154,8 +155,8 @@ class Asking:
 
     def _check_file(self, response: Any) -> None:
         """Refuse whatever is not the file."""
-        if failures.is_page(response):
-            raise failures.page(response)
+        if page := failures.page(response):
+            raise page
         if response.status_code in (200, 206, 416):
             return
         if response.status_code in (401, 403, 410) and failures.is_elsewhere(str(response.url)):
@@ -178,7 +179,7 @@ class Asking:
                 self._token = token
                 if refused.response.status_code == 401 and "X-Error-Code" not in refused.response.headers:
                     raise HubError(
-                        f"the Hub does not take the token of {settings.token_source()} (expired?), and shows no such "
+                        f"the Hub does not take the token of {_token_source()} (expired?), and shows no such "
                         "model without: check the spelling, or `hf auth login` if it is private or gated"
                     ) from error
                 raise failures.no(refused.response, self.repo_id, self.revision) from error
@@ -209,8 +210,8 @@ class Asking:
             raise _RefusedTokenError(response)
         if not response.is_success:
             raise failures.no(response, self.repo_id, self.revision)
-        if failures.is_page(response):
-            raise failures.page(response)
+        if page := failures.page(response):
+            raise page
         return response
 
     def _headers(self) -> dict[str, str]:
@@ -222,7 +223,7 @@ class Asking:
     def _drop_token(self) -> None:
         self._token = None
         self._notify(
-            f"the Hub does not take the token of {settings.token_source()} (expired?): going on without it; "
+            f"the Hub does not take the token of {_token_source()} (expired?): going on without it; "
             "`hf auth login` makes a new one"
         )
 
@@ -233,6 +234,19 @@ class _RefusedTokenError(Exception):
     def __init__(self, response: Any) -> None:
         super().__init__()
         self.response = response
+
+
+def _token() -> str | None:
+    """The token that requests carry, or None."""
+    from huggingface_hub import get_token
+
+    return None if constants().HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+
+
+def _token_source() -> str:
+    """Where the token comes from, for people."""
+    names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+    return next((name for name in names if os.environ.get(name)), "`hf auth login`")
 
 
 def _client() -> Any:

@@ -16,17 +16,42 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from shlex import quote
+from types import ModuleType
 
-from nearid_cli.encoders.hub.settings import Notify, constants
+from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.text import printable
 
+Notify = Callable[[str], None]
+
 PARTIAL = ".nearid.incomplete"
 """How the name of a file ends that nearid has begun and can go on with."""
+
+_SECONDS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+
+
+def constants() -> ModuleType:
+    """huggingface_hub's settings, as read from the environment.
+
+    Raises:
+        UsageError: a setting that makes huggingface_hub fail when it is imported.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of variables that it no longer knows
+        try:
+            from huggingface_hub import constants as found
+        except ValueError as error:
+            wrong = next((name for name in _SECONDS if not _is_whole(os.environ.get(name, "0"))), None)
+            if wrong is None:
+                raise
+            value = printable(os.environ[wrong])
+            raise UsageError(f'expected a whole number of seconds in {wrong}, found "{value}"') from error
+    return found
 
 
 def is_commit(revision: str) -> bool:
@@ -245,3 +270,11 @@ def _read_commit(file: Path) -> str | None:
 def _write_commit(file: Path, commit: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, commit.encode())
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True

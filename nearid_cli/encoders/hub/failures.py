@@ -1,6 +1,11 @@
-"""What went wrong on the way to the Hub, as one line with the reason and what to do about it.
+"""What may go wrong between here and a checkpoint on the Hub, as one line with the reason and what to do about it.
 
-Two kinds: there is no answer (an exception of httpx), or the answer is no (a response).
+HubError            this repository cannot be had
+├── OfflineError    the Hub cannot be asked at all, for this or any other repository
+└── TransientError  asking again may help; it is raised for good when it has not
+
+Before anything is asked, settings may rule it out; then there is no answer (an exception of httpx), or the answer is
+no (a response).
 """
 
 from __future__ import annotations
@@ -13,12 +18,52 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from nearid_cli.encoders.hub.errors import HubError, OfflineError, TransientError
-from nearid_cli.encoders.hub.settings import constants, proxy_for
+from nearid_cli.encoders.hub.cache import constants
 from nearid_cli.text import printable
+
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 BUSY = (408, 429, 500, 502, 503, 504)
 """Answers that may be others a moment later."""
+
+
+class HubError(Exception):
+    """A repository cannot be had from the Hub. The message is the reason and what to do, for people."""
+
+
+class OfflineError(HubError):
+    """The Hub cannot be asked at all, for this or any other repository."""
+
+
+class TransientError(HubError):
+    """The Hub or the connection failed in a way that may pass.
+
+    Args:
+        message: see `HubError`.
+        after: seconds that the Hub asks to wait, or None.
+    """
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+def check_reachable() -> None:
+    """Refuse what no request can be made with.
+
+    Raises:
+        OfflineError: the Hub is not to be asked, or its address is none.
+    """
+    hub = constants()
+    if hub.HF_HUB_OFFLINE:
+        name = next((name for name in _OFFLINE if os.environ.get(name)), _OFFLINE[0])
+        raise OfflineError(f"{name} is set")
+    endpoint = printable(hub.ENDPOINT)
+    if not endpoint:
+        raise OfflineError("HF_ENDPOINT is set to nothing: `unset HF_ENDPOINT`")
+    if urlsplit(hub.ENDPOINT).scheme not in ("http", "https") or not urlsplit(hub.ENDPOINT).netloc:
+        hint = "" if "://" in endpoint else f": `export HF_ENDPOINT=https://{endpoint}`"
+        raise OfflineError(f"HF_ENDPOINT is {endpoint}, and an address begins with https://{hint}")
 
 
 def no_client(error: Exception) -> OfflineError:
@@ -26,7 +71,7 @@ def no_client(error: Exception) -> OfflineError:
     if isinstance(error, OSError):
         file = printable(os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or "the system's")
         return OfflineError(f"SSL_CERT_FILE: the certificates in {file} cannot be read: {_words(error)}")
-    proxy = _proxy_words(proxy_for(constants().ENDPOINT))
+    proxy = _proxy_words(_proxy_for(constants().ENDPOINT))
     if isinstance(error, ImportError):
         return OfflineError(f"{proxy} is a SOCKS proxy, which needs a package: pip install socksio")
     return OfflineError(f"{proxy} cannot be used: {_words(error)}")
@@ -47,7 +92,7 @@ def no_answer(error: Exception, url: str, is_file: bool = False) -> HubError:
         return TransientError(f"the connection to {who} broke")
     if isinstance(error, httpx.ReadTimeout) and is_file:
         return TransientError(f"{who} stopped sending")
-    proxy = proxy_for(url)
+    proxy = _proxy_for(url)
     reason, may_pass = _reason(error, url)
     at = "" if elsewhere else f" at {printable(constants().ENDPOINT)}"
     message = f"{who} cannot be reached{at}{' through ' + _proxy_words(proxy) if proxy else ''}: {reason}"
@@ -100,7 +145,7 @@ def no(response: Any, repo_id: str, revision: str | None) -> HubError:
     url = str(response.url)
     if status == 407:
         return HubError(
-            f"{_proxy_words(proxy_for(url))} asks for a name and password (407), written http://NAME:PASSWORD@HOST:PORT"
+            f"{_proxy_words(_proxy_for(url))} asks for a name and password (407), written http://NAME:PASSWORD@HOST:PORT"
         )
     if code == "GatedRepo":
         return HubError(
@@ -119,8 +164,8 @@ def no(response: Any, repo_id: str, revision: str | None) -> HubError:
             f"the Hub answered with an error ({status}{_BUSY_WORDS.get(status, '')})",
             _seconds_to_wait(response),
         )
-    if is_page(response):
-        return page(response)
+    if found := page(response):
+        return found
     if code == "RepoNotFound" or status in (401, 404):
         return HubError("the Hub has no such model: check the spelling, or `hf auth login` if it is private")
     if status == 403:
@@ -128,8 +173,10 @@ def no(response: Any, repo_id: str, revision: str | None) -> HubError:
     return HubError(f"the Hub answered with an error ({status}); try again later")
 
 
-def page(response: Any) -> HubError:
-    """A web page where the Hub's answer should be."""
+def page(response: Any) -> HubError | None:
+    """What a web page where the Hub's answer should be says; None for an answer that is none."""
+    if not str(response.headers.get("Content-Type", "")).lower().startswith("text/html"):
+        return None
     host = _host(str(response.url))
     status = "" if response.status_code == 200 else f" ({response.status_code})"
     if response.status_code in (403, 451):
@@ -141,11 +188,6 @@ def page(response: Any) -> HubError:
             "log in to the network with a browser (hotel, guest network), or check HF_ENDPOINT and the proxy"
         )
     return HubError(f"a web page of {host}{status} came in place of the Hub's answer: {remedy}")
-
-
-def is_page(response: Any) -> bool:
-    """Whether an answer is a web page: nothing that is asked for here is one."""
-    return bool(response.headers.get("Content-Type", "").lower().startswith("text/html"))
 
 
 def is_elsewhere(url: str) -> bool:
@@ -182,6 +224,30 @@ def _certificates() -> str:
     """The file of a company's certificates: the one that other tools were told of, which nothing here reads."""
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
     return next((f"${name}" for name in names if os.environ.get(name)), "COMPANY_CERTIFICATES.pem")
+
+
+def _proxy_for(url: str) -> tuple[str, str] | None:
+    """The environment variable that sends requests for an address through a proxy, and the proxy without its password.
+
+    >>> from unittest.mock import patch
+    >>> variables = {"HTTPS_PROXY": "http://me:secret@proxy.corp:3128", "NO_PROXY": "b.org"}
+    >>> with patch.dict(os.environ, variables, clear=True):
+    ...     _proxy_for("https://a.org/x"), _proxy_for("https://b.org/x")
+    (('HTTPS_PROXY', 'http://proxy.corp:3128'), None)
+    """
+    # Takes as long to import as a warm run looks for its checkpoints.
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    if parts.hostname and proxy_bypass(parts.hostname):
+        return None
+    proxies = getproxies()
+    for scheme in (parts.scheme, "all"):
+        if proxies.get(scheme):
+            names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+            name = next((name for name in names if os.environ.get(name)), "the system's settings")
+            return name, printable(re.sub(r"//[^/@]*@", "//", proxies[scheme]))
+    return None
 
 
 def _proxy_words(proxy: tuple[str, str] | None) -> str:

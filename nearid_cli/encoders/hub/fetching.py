@@ -12,9 +12,16 @@ from typing import Any, BinaryIO
 from nearid_cli.activity import doing
 from nearid_cli.encoders.files import no_checkpoint, read_files, select
 from nearid_cli.encoders.hub.asking import Asking, Listing, Patience
-from nearid_cli.encoders.hub.cache import Repository, cache_folder, digest_as_hub, is_commit, is_digest
-from nearid_cli.encoders.hub.errors import HubError, TransientError
-from nearid_cli.encoders.hub.settings import Notify, check_reachable, constants
+from nearid_cli.encoders.hub.cache import (
+    Notify,
+    Repository,
+    cache_folder,
+    constants,
+    digest_as_hub,
+    is_commit,
+    is_digest,
+)
+from nearid_cli.encoders.hub.failures import HubError, TransientError, check_reachable
 from nearid_cli.encoders.libraries import quiet_hub
 from nearid_cli.errors import ModelError
 from nearid_cli.text import file_size, printable
@@ -139,8 +146,29 @@ def _check_space(size: int | None, partial: Path) -> None:
         raise OSError(errno.ENOSPC, f"{file_size(missing)} to come, {file_size(free)} free")
 
 
-def fetch(repo_id: str, revision: str | None, notify: Notify, subfolder: str, safetensors_only: bool) -> Path:
-    """See `hub.download`."""
+def download(
+    repo_id: str, revision: str | None, notify: Notify, subfolder: str = "", safetensors_only: bool = False
+) -> Path:
+    """Fetch the wanted files of a repository into the Hub cache; files that are there are not fetched again.
+
+    Settings come first: weights are fetched only when these are of a model that can be used.
+
+    Args:
+        repo_id: `organisation/model`.
+        revision: branch, tag or commit; None is the main branch.
+        notify: called with one line before something is downloaded, and whenever something is not as one would expect.
+        subfolder: the folder of the repository whose files are fetched; `""` for the repository's own.
+        safetensors_only: never fetch weights in torch's pickle format.
+
+    Returns:
+        The snapshot's folder. The revision means this snapshot from now on, for nearid and for other tools; until it is
+        complete, it means what it did before.
+
+    Raises:
+        HubError: with the reason and a remedy.
+        ModelError: the repository holds no checkpoint that is read; none of its weights were fetched.
+        KeyboardInterrupt: at once; its message says what is kept.
+    """
     check_reachable()
     with quiet_hub():
         try:
@@ -151,8 +179,12 @@ def fetch(repo_id: str, revision: str | None, notify: Notify, subfolder: str, sa
             raise _cannot_write(error) from error
 
 
-def ask(repo_id: str) -> str:
-    """See `hub.describe_answer`."""
+def describe_answer(repo_id: str) -> str:
+    """Ask the Hub for a repository, and for nothing of it, and say what came of it.
+
+    Raises:
+        HubError: there is no answer as a Hub gives it, with the reason and a remedy.
+    """
     check_reachable()
     said: list[str] = []
     with quiet_hub():

@@ -95,10 +95,7 @@ def place_of(source: Source) -> str:
 
 
 def identify(
-    sources: Sequence[Source],
-    memo: FileMemo | None,
-    settings: Settings,
-    reasons: dict[int, str],
+    sources: Sequence[Source], memo: FileMemo | None, settings: Settings, reasons: dict[int, str]
 ) -> list[bytes | None]:
     """The digest of each picture; None, with a reason, for one that cannot be read.
 
@@ -152,10 +149,7 @@ def _states(paths: Mapping[int, Path], reasons: dict[int, str]) -> dict[int, Fil
 
 
 def _identify_held(
-    pictures: Mapping[int, InMemory],
-    digests: list[bytes | None],
-    settings: Settings,
-    reasons: dict[int, str],
+    pictures: Mapping[int, InMemory], digests: list[bytes | None], settings: Settings, reasons: dict[int, str]
 ) -> None:
     """Fill in the digests of pictures in memory, or the reasons, by their positions."""
     from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, read_held

@@ -55,10 +55,7 @@ Result = TypeVar("Result")
 
 
 def ahead(
-    pool: ThreadPoolExecutor,
-    jobs: Iterable[tuple[Item, object]],
-    work: Callable[..., Result],
-    window: int,
+    pool: ThreadPoolExecutor, jobs: Iterable[tuple[Item, object]], work: Callable[..., Result], window: int
 ) -> Iterator[tuple[Item, Result]]:
     """Results of `work` on each job in order, with at most `window` jobs begun ahead of their use."""
     begun: deque[tuple[Item, Future[Result]]] = deque()

@@ -49,9 +49,7 @@ _CLIP = Architecture(
     unused=r"text_model\.|text_projection\.|logit_scale$|classifier\.",
 )
 _SIGLIP = Architecture(
-    readouts=("pooled", "mean"),
-    prefix_tokens=0,
-    unused=r"text_model\.|logit_scale$|logit_bias$|classifier\.",
+    readouts=("pooled", "mean"), prefix_tokens=0, unused=r"text_model\.|logit_scale$|logit_bias$|classifier\."
 )
 _VIT = Architecture(readouts=("cls", "pooled", "mean"), prefix_tokens=1, unused=r"classifier\.")
 _DINO = Architecture(

@@ -21,13 +21,7 @@ from nearid_cli.encoders.files import (
     read_files,
 )
 from nearid_cli.encoders.hub.cache import Notify, cached_snapshot, commit_of, find_snapshot, keep_revision
-from nearid_cli.encoders.registry import (
-    HUB_ID,
-    SHIPPED,
-    MetricRequest,
-    local_argument,
-    pull_argument,
-)
+from nearid_cli.encoders.registry import HUB_ID, SHIPPED, MetricRequest, local_argument, pull_argument
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file

@@ -77,10 +77,7 @@ _SIGNATURES = tuple(
             False,
             (
                 (rb"\xff\xd8\xff", _read("JPEG")),
-                (
-                    rb"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI",
-                    _picture("PNG variant of iOS apps (CgBI)"),
-                ),
+                (rb"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI", _picture("PNG variant of iOS apps (CgBI)")),
                 (rb"\x89PNG\r\n\x1a\n", _read("PNG")),
                 (rb"RIFF....WEBP", _read("WEBP")),
                 (rb"GIF8[79]a", _read("GIF")),

@@ -172,11 +172,7 @@ def bounding_ball(things: Sequence[Thing]) -> tuple[Triple, float]:
             for side in (1, -1) if "xyz"[axis] in part.mirror else (1,):
                 low[axis] = min(low[axis], side * part.centre[axis] - size)
                 high[axis] = max(high[axis], side * part.centre[axis] + size)
-    middle = (
-        (low[0] + high[0]) / 2,
-        (low[1] + high[1]) / 2,
-        (low[2] + high[2]) / 2,
-    )
+    middle = ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2)
     return middle, max(_reach(part, middle) for part in parts)
 
 

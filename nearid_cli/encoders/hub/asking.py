@@ -22,12 +22,10 @@ class RemoteFile:
     """A file of a repository.
 
     Attributes:
-        name: its path in the repository.
         size: bytes, or None where the Hub (a mirror) does not say.
         digest: SHA-256 of a large file, git's blob SHA-1 of another, in hex; None where the Hub does not say.
     """
 
-    name: str
     size: int | None
     digest: str | None
 
@@ -39,7 +37,7 @@ class Listing:
     Attributes:
         repo_id: its present name, which may be another than the one asked for.
         commit: the revision's commit.
-        files: by name.
+        files: by their paths in the repository.
     """
 
     repo_id: str
@@ -263,17 +261,13 @@ def _listing(response: Any, repo_id: str) -> Listing:
     """The answer about a repository, read."""
     try:
         content = response.json()
-        files = [
-            RemoteFile(
-                str(sibling["rfilename"]),
-                sibling.get("size"),
-                (sibling.get("lfs") or {}).get("sha256") or sibling.get("blobId"),
+        files = {
+            str(file["rfilename"]): RemoteFile(
+                file.get("size"), (file.get("lfs") or {}).get("sha256") or file.get("blobId")
             )
-            for sibling in content["siblings"]
-        ]
-        return Listing(
-            str(content.get("id") or repo_id), str(content["sha"]), {file.name: file for file in files}
-        )
+            for file in content["siblings"]
+        }
+        return Listing(str(content.get("id") or repo_id), str(content["sha"]), files)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HubError(
             f"{printable(constants().ENDPOINT)} does not answer as a Hub does: check HF_ENDPOINT and the proxy"

@@ -269,23 +269,18 @@ def _fetch_files(
         leave=False,
         disable=not sys.stderr.isatty(),
     ) as bar:
-        _receive_all(asking, listing, settings, repository, bar, notify)
+        for name in settings:
+            receive(asking, listing, name, repository, bar, notify)
         if weights:
             read_files((snapshot / weights[0]).parent, weights=False)
-            _receive_all(asking, listing, weights, repository, bar, notify)
-
-
-def _receive_all(
-    asking: Asking, listing: Listing, names: Sequence[str], repository: Repository, bar: Any, notify: Notify
-) -> None:
-    for name in names:
-        receive(asking, listing, name, repository, bar, notify)
+        for name in weights:
+            receive(asking, listing, name, repository, bar, notify)
 
 
 def _cannot_write(error: OSError) -> HubError:
     """The disk does not take what the Hub gives."""
     reason = printable(error.strerror or str(error))
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         reason = f"no space is left ({reason}); free some, or set HF_HUB_CACHE to a folder on a larger disk"
     else:
         reason = f"{reason}; set HF_HUB_CACHE to a folder that is yours"

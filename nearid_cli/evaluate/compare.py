@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -163,25 +163,19 @@ def _disagreements(methods: Sequence[Method]) -> tuple[Disagreement, ...]:
     Methods from 3 on: two are always in the same order or in the opposite one.
     """
     first, *others = [metric.name for metric in methods[0].result.metrics]
-    found = [one for metric in others for one in _images_apart(methods, metric, first)]
-    if len(_side_by_side(methods)) >= MIN_RANKED:
-        found += [one for metric in others for one in _methods_apart(methods, metric, first)]
-    return tuple(sorted(found, key=lambda one: (one.level != "methods", -abs(one.difference))))
-
-
-def _methods_apart(methods: Sequence[Method], metric: str, first: str) -> Iterator[Disagreement]:
-    methods = _side_by_side(methods)
-    ranks, against = _shares(methods, "methods", metric, first)
-    for i in np.flatnonzero(np.abs(ranks - against) > RESOLUTION).tolist():
-        yield _disagreement(metric, first, methods[i], None, ranks[i], against[i])
-
-
-def _images_apart(methods: Sequence[Method], metric: str, first: str) -> Iterator[Disagreement]:
     owned = [(method, image) for method in methods for image in method.result.images]
-    ranks, against = _shares(methods, "images", metric, first)
-    for i in np.concatenate(most_apart(ranks, against)).tolist():
-        method, image = owned[i]
-        yield _disagreement(metric, first, method, image, ranks[i], against[i])
+    alike = _side_by_side(methods)
+    found = []
+    for metric in others:
+        ranks, against = (rank_shares(_values(methods, "images", name)) for name in (metric, first))
+        for i in np.concatenate(most_apart(ranks, against)).tolist():
+            method, image = owned[i]
+            found.append(_disagreement(metric, first, method, image, ranks[i], against[i]))
+        if len(alike) >= MIN_RANKED:
+            ranks, against = (rank_shares(_values(methods, "methods", name)) for name in (metric, first))
+            for i in np.flatnonzero(np.abs(ranks - against) > RESOLUTION).tolist():
+                found.append(_disagreement(metric, first, alike[i], None, ranks[i], against[i]))
+    return tuple(sorted(found, key=lambda one: (one.level != "methods", -abs(one.difference))))
 
 
 def _disagreement(
@@ -203,10 +197,6 @@ def _disagreement(
 def _side_by_side(methods: Sequence[Method]) -> list[Method]:
     """The methods whose scores are over the same subjects and prompts."""
     return [method for method in methods if method.common]
-
-
-def _shares(methods: Sequence[Method], level: str, *metrics: str) -> list[Floats]:
-    return [rank_shares(_values(methods, level, metric)) for metric in metrics]
 
 
 def _values(methods: Sequence[Method], level: str, metric: str) -> Floats:

@@ -162,7 +162,7 @@ def drop_of_all(both: Both, metric: str, statistic: str, confidence: float = CON
         return Drop(moved=moved, problems=tuple(problems) or ("there is no subject to compare",))
     units = tuple(drops.values())
     value = fmean(units)
-    ci = _interval(units, confidence)
+    ci = _intervals([units], confidence)[0] if len(units) >= MIN_UNITS else None
     alone = f"an interval needs {MIN_UNITS} subjects, and there {_are(len(drops))}" if ci is None else ""
     notes = _notes(both, list(drops), statistic, value - (before - now))
     return Drop(value, ci, moved, no_interval=alone, units=units, notes=notes)
@@ -296,11 +296,6 @@ def _notes(both: Both, subjects: Sequence[str], statistic: str, apart: float) ->
     if abs(apart) >= _SEEN and not notes:
         notes.append("the drop is the mean over prompts, each counting the same")
     return tuple(notes)
-
-
-def _interval(drops: Sequence[float], confidence: float) -> Interval | None:
-    """The interval of one mean drop, as `_intervals`; None where there are too few of them."""
-    return _intervals([drops], confidence)[0] if len(drops) >= MIN_UNITS else None
 
 
 def _intervals(drops: Sequence[Sequence[float]], confidence: float) -> list[Interval]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.arguments import finite_vector, finite_vectors
 from nearid_cli.metrics.similarity import RESOLUTION
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
     >>> round(spearman([0.1, 0.2, 0.3, 0.4], [0.5, 0.7, 0.6, 0.8]), 6)
     0.8
     """
-    x, y = _pair(a, b)
+    x, y = finite_vectors("a", a, "b", b)
     if len(x) < MIN_RANKED:
         return None
     x, y = (_average_ranks(values) - (len(values) - 1) / 2 for values in (x, y))
@@ -57,7 +57,7 @@ def kendall(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
     >>> round(kendall([0.1, 0.2, 0.3, 0.4], [0.5, 0.7, 0.6, 0.8]), 6)
     0.666667
     """
-    first, second = _pair(a, b)
+    first, second = finite_vectors("a", a, "b", b)
     n = len(first)
     if n < MIN_RANKED:
         return None
@@ -117,13 +117,6 @@ def most_apart(shares: Floats, against: Floats) -> tuple[npt.NDArray[np.intp], n
 def _largest(gaps: Floats) -> npt.NDArray[np.intp]:
     worst = np.argsort(-gaps, kind="stable")[:MOST_APART]
     return worst[gaps[worst] > RESOLUTION]
-
-
-def _pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Floats, Floats]:
-    x, y = finite_vector("a", a), finite_vector("b", b)
-    if len(x) != len(y):
-        raise ValueError(f"Expected argument `b` to have the length of `a`, {len(x)}, but got {len(y)}")
-    return x, y
 
 
 def _average_ranks(values: Floats) -> Floats:

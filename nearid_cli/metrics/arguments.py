@@ -1,4 +1,4 @@
-"""The one check that the functions on plain lists of numbers share."""
+"""The checks that functions on plain lists and tables of numbers share."""
 
 from __future__ import annotations
 
@@ -30,3 +30,40 @@ def finite_vector(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
             f"Expected argument `{name}` to be finite but got {bad.size} that are not, first {vector[bad[0]]}"
         )
     return vector
+
+
+def finite_vectors(
+    first: str, a: npt.ArrayLike, second: str, b: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Two `finite_vector`s of one length.
+
+    Raises:
+        ValueError: one is none, or they differ in length.
+    """
+    x, y = finite_vector(first, a), finite_vector(second, b)
+    if len(x) != len(y):
+        raise ValueError(
+            f"Expected argument `{second}` to have the length of `{first}`, {len(x)}, but got {len(y)}"
+        )
+    return x, y
+
+
+def table(
+    name: str, values: npt.ArrayLike, shape: str, columns: int | None = None
+) -> npt.NDArray[np.float64]:
+    """The values of the argument `name` as a float64 array of `columns` (any number if None), NaN for no value.
+
+    Raises:
+        ValueError: they are not of this `shape`, as the message calls it, or infinite somewhere.
+
+    >>> table("sim", [[1, np.nan]], "[N, 2]", 2)
+    array([[ 1., nan]])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    infinite = np.isinf(array).any()
+    if array.ndim != 2 or columns not in (None, array.shape[1]) or infinite:
+        raise ValueError(
+            f"Expected argument `{name}` to be an array {shape} of finite numbers and NaN "
+            f"but got shape {array.shape}" + (" with infinities" if infinite else "")
+        )
+    return array

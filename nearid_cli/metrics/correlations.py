@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.arguments import finite_vectors
 from nearid_cli.metrics.intervals import MIN_UNITS, Interval, mean_interval
 from nearid_cli.metrics.quantiles import t_quantile
 
@@ -48,9 +48,7 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float | None:
     >>> pearson([1, 2, 3], [5, 5, 5]) is None
     True
     """
-    a, b = finite_vector("x", x), finite_vector("y", y)
-    if len(a) != len(b):
-        raise ValueError(f"Expected argument `y` to have the length of `x`, {len(a)}, but got {len(b)}")
+    a, b = finite_vectors("x", x, "y", y)
     if len(a) < 2 or (a == a[0]).all() or (b == b[0]).all():
         return None
     a, b = standardised(a), standardised(b)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.arguments import finite_vector, finite_vectors
 from nearid_cli.metrics.quantiles import t_quantile, t_tails
 
 Floats = npt.NDArray[np.float64]
@@ -146,11 +146,9 @@ def ratio_contributions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) 
     >>> ratio_contributions([0.3, 0.4, 0.5], [0.5, 0.5, 1.0]).round(3).tolist()
     [0.6, 0.75, 0.45]
     """
-    top, bottom = finite_vector("numerators", numerators), finite_vector("denominators", denominators)
-    if len(top) != len(bottom) or not (mean := math.fsum(bottom) / max(1, len(bottom))):
-        raise ValueError(
-            "Expected argument `denominators` to have the length of `numerators` and a mean other than 0"
-        )
+    top, bottom = finite_vectors("numerators", numerators, "denominators", denominators)
+    if not (mean := math.fsum(bottom) / max(1, len(bottom))):
+        raise ValueError("Expected argument `denominators` to have a mean other than 0")
     ratio = math.fsum(top) / math.fsum(bottom)
     shares: Floats = ratio + (top - ratio * bottom) / mean
     return shares
@@ -180,11 +178,7 @@ def ratio_interval(
     >>> round(low, 2), round(high, 2)
     (0.56, 0.91)
     """
-    top, bottom = finite_vector("numerators", numerators), finite_vector("denominators", denominators)
-    if len(top) != len(bottom):
-        raise ValueError(
-            f"Expected argument `denominators` to have the length of `numerators`, {len(top)}, but got {len(bottom)}"
-        )
+    top, bottom = finite_vectors("numerators", numerators, "denominators", denominators)
     room = mean_interval(bottom, confidence)
     if room is None or room[0] <= 0 <= room[1]:
         return None

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.metrics.arguments import table
 from nearid_cli.metrics.intervals import MIN_UNITS, Interval, mean_interval
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.metrics.proportions import share_interval
@@ -362,12 +363,7 @@ def rate_differences(
 
 def _tried(margins: npt.ArrayLike, samples: npt.ArrayLike | None) -> tuple[Floats, Integers]:
     """The rows that have a trial, and the number of the sample of each."""
-    rows = np.asarray(margins, dtype=np.float64)
-    if rows.ndim != 2 or np.isinf(rows).any():
-        raise ValueError(
-            f"Expected argument `margins` to be an array [N, T] of finite numbers and NaN but got shape {rows.shape}"
-            + (" with infinities" if np.isinf(rows).any() else "")
-        )
+    rows = table("margins", margins, "[N, T]")
     some = ~np.isnan(rows).all(axis=1)
     return rows[some], _names(samples, len(rows))[some]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.arguments import finite_vector, table
 from nearid_cli.metrics.quantiles import t_quantile
 from nearid_cli.metrics.similarity import RESOLUTION
 
@@ -159,13 +159,7 @@ def max_sign_flip(differences: npt.ArrayLike) -> list[float]:
     >>> max_sign_flip([[0.2, 0.01], [0.1, -0.02], [0.3, 0.01], [0.2, 0.02], [0.4, -0.01], [0.1, 0.01]])
     [0.0625, 0.90625]
     """
-    columns = np.asarray(differences, dtype=np.float64)
-    if columns.ndim != 2 or np.isinf(columns).any():
-        raise ValueError(
-            "Expected argument `differences` to be an array [n, k] of finite numbers and NaN "
-            f"but got shape {columns.shape}"
-        )
-    columns = np.nan_to_num(columns)
+    columns = np.nan_to_num(table("differences", differences, "[n, k]"))
     norms = np.sqrt((columns**2).sum(axis=0))
     columns = np.divide(columns, norms, out=np.zeros_like(columns), where=norms > 0)
     # Neither the order of the subjects nor that of the comparisons decides which random signs a subject gets.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.metrics.arguments import table
 from nearid_cli.metrics.correlations import correlation_interval, fisher_mean, pearson, without_each
 from nearid_cli.metrics.intervals import Interval
 from nearid_cli.metrics.margins import success
@@ -123,7 +124,7 @@ def part_margins(similarities: npt.ArrayLike) -> Floats:
     >>> part_margins([[0.9, 0.7, 0.6, 0.95, np.nan]]).round(2).tolist()
     [[0.2, -0.05]]
     """
-    s12, s11p, _, s22p, _ = _table("similarities", similarities, len(SIMILARITIES)).T
+    s12, s11p, _, s22p, _ = table("similarities", similarities, "[N, 5]", 5).T
     return np.stack([s12 - s11p, s12 - s22p], axis=1)
 
 
@@ -149,8 +150,7 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> PartLevel
     >>> [round(one.r, 3) for one in found.correlations], [one.n for one in found.correlations]
     ([1.0, 1.0, -0.811, 0.982], [3, 2, 3, 3])
     """
-    values = _table("similarities", similarities, len(SIMILARITIES))
-    shares = _table("oracles", oracles, 2)
+    values, shares = table("similarities", similarities, "[N, 5]", 5), table("oracles", oracles, "[N, 2]", 2)
     if len(values) != len(shares):
         raise ValueError(f"Expected argument `oracles` to have {len(values)} rows but got {len(shares)}")
     found = _Correlations.of(values, shares)
@@ -229,13 +229,3 @@ class _Correlations:
         without = np.clip(self.without[self.there[:, k], k], -_FINITE, _FINITE)
         ends = correlation_interval(math.atanh(min(_FINITE, max(-_FINITE, r))), [np.arctanh(without)])
         return ends and (min(r, ends[0]), max(r, ends[1]))
-
-
-def _table(name: str, values: npt.ArrayLike, columns: int) -> Floats:
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] != columns or np.isinf(table).any():
-        raise ValueError(
-            f"Expected argument `{name}` to be an array [N, {columns}] of finite numbers and NaN "
-            f"but got shape {table.shape}" + (" with infinities" if np.isinf(table).any() else "")
-        )
-    return table

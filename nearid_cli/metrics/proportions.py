@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.arguments import finite_vector, finite_vectors
 from nearid_cli.metrics.intervals import MIN_UNITS, Interval
 from nearid_cli.metrics.quantiles import beta_quantile, t_quantile
 
@@ -74,11 +74,7 @@ def share_interval(won: npt.ArrayLike, trials: npt.ArrayLike, confidence: float 
     >>> [round(end, 3) for end in share_interval([4, 4, 4, 4, 4], [4, 4, 4, 4, 4])]
     [0.478, 1.0]
     """
-    wins, tried = finite_vector("won", won), finite_vector("trials", trials)
-    if len(wins) != len(tried):
-        raise ValueError(
-            f"Expected argument `trials` to have the length of `won`, {len(wins)}, but got {len(tried)}"
-        )
+    wins, tried = finite_vectors("won", won, "trials", trials)
     wins, tried = wins[tried > 0], tried[tried > 0]
     if len(wins) < MIN_UNITS:
         return None

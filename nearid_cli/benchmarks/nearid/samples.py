@@ -13,13 +13,13 @@ from nearid_cli.benchmarks.nearid.slots import Places, between, compacted, withi
 from nearid_cli.benchmarks.tables.similarities import Similarities
 from nearid_cli.errors import InputError
 from nearid_cli.nearid_data import Identities, PictureColumns
+from nearid_cli.nearid_data.rows import first_few
 from nearid_cli.text import count, printable
 
 Triple = tuple[StoredPicture | None, StoredPicture | None, StoredPicture | None]
 
 _NOTHING: Triple = (None, None, None)
 _VIEWS_TO_SPARE = 1  # a sample needs two
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,9 @@ class ChosenRows:
             if (earlier := first.setdefault(name, row)) != row
         ]
         if twice:
-            more = [f"and {len(twice) - _SHOWN:,} more"] if len(twice) > _SHOWN else []
             name = printable(self._identities.views.source)
             raise InputError(
-                f"{name}: {count(len(twice), 'row')} with the id of another row", [*twice[:_SHOWN], *more]
+                f"{name}: {count(len(twice), 'row')} with the id of another row", first_few(twice)
             )
         return ids
 

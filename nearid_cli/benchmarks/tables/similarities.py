@@ -266,7 +266,8 @@ class _Lines:
         # A data set may hold a null for an id. The sample counts, under the number of its line.
         cells = self._columns.get("sample_id", ())
         ids = tuple(name or f"line {number}" for number, name in enumerate(cells, 2))
-        self._check_ids(ids)
+        if twice := _repeated(ids):
+            self.problems.append(f"{count(len(twice), 'sample_id')} twice: {_some(twice)}")
         return Similarities(
             sample_ids=ids,
             categories=tuple(self._columns.get("category", ())),
@@ -288,10 +289,6 @@ class _Lines:
         missing = [name for name in needed if name not in self._columns]
         if missing:
             self.problems.insert(0, f"no {_columns(missing)}")
-
-    def _check_ids(self, ids: Sequence[str]) -> None:
-        if twice := _repeated(ids):
-            self.problems.append(f"{count(len(twice), 'sample_id')} twice: {_some(twice)}")
 
     def _counts(self, name: str) -> npt.NDArray[np.int64]:
         values = self._column(name)

@@ -155,25 +155,18 @@ def by_role(names: Sequence[str]) -> dict[str, list[str]] | None:
     True
     """
     roles: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    said: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for name in names:
         folders = tuple(name.split("/")[:-1])
-        for depth, part in enumerate(folders):
-            if role := _role(part):
-                roles[folders[:depth]].add(role)
-    if not any(len(found) == 2 for found in roles.values()):
+        said[name] = [(folders[:at], role) for at, part in enumerate(folders) if (role := _role(part))]
+        for parent, role in said[name]:
+            roles[parent].add(role)
+    both = {parent for parent, found in roles.items() if len(found) == 2}
+    if not both:
         return None
     split: dict[str, list[str]] = {"reference": [], "generation": [], "neither": []}
-    for name in names:
-        folders = tuple(name.split("/")[:-1])
-        own = next(
-            (
-                role
-                for depth, part in enumerate(folders)
-                if (role := _role(part)) and len(roles[folders[:depth]]) == 2
-            ),
-            "neither",
-        )
-        split[own].append(name)
+    for name, own in said.items():
+        split[next((role for parent, role in own if parent in both), "neither")].append(name)
     return split
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +92,7 @@ class GenerationTree:
     def _by_level(self, level: int) -> Assigned:
         found = Assigned(self.tree.root, FOLDERS, left_out=self.tree.left_out)
         deep = [folder for folder in self.folders if len(folder.folders) > level]
-        subjects: dict[Parents, set[str]] = {folder.folders[:level]: set() for folder in deep}
+        subjects: dict[Parents, set[str]] = defaultdict(set)
         for folder in deep:
             subjects[folder.folders[:level]].update(self.index.alike(folder.name_at(level, self.qualified)))
         above = self._above(subjects, self.qualified)
@@ -260,14 +260,9 @@ class GenerationTree:
         )
 
 
-def _apart(groups: Iterable[set[str]]) -> bool:
+def _apart(groups: Collection[set[str]]) -> bool:
     """Whether no subject lies below two parents."""
-    seen: set[str] = set()
-    for group in groups:
-        if seen & group:
-            return False
-        seen |= group
-    return True
+    return sum(map(len, groups)) == len(set().union(*groups))
 
 
 def _few(names: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from nearid_cli.layouts.registry import AUTO, LAYOUTS
 from nearid_cli.layouts.resolve import How, names_of, resolve, resolve_references
 from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Side, Tree, path_below
 from nearid_cli.layouts.tables.manifest import Manifest
-from nearid_cli.layouts.walk import is_system_folder, scan
+from nearid_cli.layouts.walk import scan, why_skipped
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, printable, quoted
 
@@ -59,10 +59,10 @@ def find_methods(
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
-    return _Contestants(references, How.of(layout), distractors).find(expanded(places), named)
+    return _Contestants(references, How.of(layout), distractors).find(_expanded(places), named)
 
 
-def expanded(places: Iterable[Path]) -> list[Path]:
+def _expanded(places: Iterable[Path]) -> list[Path]:
     """Paths with patterns such as `runs/*`, which a shell did not expand, replaced by the folders that match.
 
     Raises:
@@ -81,10 +81,10 @@ def expanded(places: Iterable[Path]) -> list[Path]:
     return found
 
 
-def names_apart(places: Sequence[Path]) -> list[str]:
+def _names_apart(places: Sequence[Path]) -> list[str]:
     """What tells paths apart: the parts that not all of them begin or end with.
 
-    >>> names_apart([Path("runs/lora/out"), Path("runs/ip/out")]), names_apart([Path("a"), Path("b/a")])
+    >>> _names_apart([Path("runs/lora/out"), Path("runs/ip/out")]), _names_apart([Path("a"), Path("b/a")])
     (['lora', 'ip'], ['a', 'b/a'])
     """
     parts = [Path(own_name(place) if str(place) in (".", "..") else place).parts for place in places]
@@ -127,7 +127,7 @@ class _Contestants:
                     f"no references for {count(len(places), 'folder')} of methods; give them with --refs DIR"
                 )
             kept = [place for place in places if not _is_references(place, self.references)]
-            found = self._each(dict(zip(names_apart(kept), kept, strict=True)))
+            found = self._each(dict(zip(_names_apart(kept), kept, strict=True)))
         if twice := [name for name in named if name in found]:
             raise UsageError(f"two methods are called {printable(twice[0])}; give --method another name")
         found |= self._each(named)
@@ -319,15 +319,10 @@ def _all(names: Iterable[str], find_one: Callable[[str], Dataset]) -> dict[str, 
 
 def _all_alike(errors: Sequence[NearIDError]) -> bool:
     """Whether all methods fail for one reason, but for the command that shows how the names of each are read."""
-    return (
-        len(
-            {
-                (error.message, tuple(line for line in error.details if not line.startswith(LOOK)))
-                for error in errors
-            }
-        )
-        == 1
-    )
+    told = {
+        (error.message, *(line for line in error.details if not line.startswith(LOOK))) for error in errors
+    }
+    return len(told) == 1
 
 
 def _each_with_both(place: Path) -> dict[str, Path]:
@@ -380,7 +375,7 @@ def _root(side: Side) -> Path:
 
 def _subfolders(place: Path) -> list[Path]:
     try:
-        folders = [entry for entry in place.iterdir() if entry.is_dir() and not is_system_folder(entry.name)]
+        folders = [entry for entry in place.iterdir() if entry.is_dir() and not why_skipped(entry.name)]
     except OSError as error:
         raise InputError(f"cannot read folder {printable(place)}: {error.strerror}") from error
     return sorted(folders, key=lambda folder: natural_key(folder.name))

@@ -39,7 +39,7 @@ _PREVIOUS_VERSION = re.compile(r"@gmt-[0-9.]+-[0-9.]+")  # a snapshot, as Samba 
 _SNIFFED = 64  # bytes; enough for every format's first words
 
 
-def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) -> Tree:
+def walk(root: Path, below: str = "") -> Tree:
     """All pictures in a folder, at any depth, without masks, grids and class images.
 
     Natural order; the pictures of a folder come before those of its subfolders. Symlinked folders
@@ -50,13 +50,12 @@ def walk(root: Path, below: str = "", subjects: frozenset[str] = frozenset()) ->
     Args:
         root: the folder that names are relative to.
         below: the subfolder of `root` to walk, with `/`; empty for all of it.
-        subjects: names, without case, that are subjects even where they sound like masks or grids.
 
     Raises:
         InputError: a folder cannot be read.
     """
     tree = scan(root, below)
-    tree.leave_out_byproducts(subjects)
+    tree.leave_out_byproducts()
     return tree
 
 
@@ -85,11 +84,10 @@ def scan(root: Path, below: str = "") -> Tree:
             name = entry.name
             kind = _kind(entry)
             if kind == "folder":
-                skip = _why_skip_folder(name)
-                if skip is None:
-                    subfolders.append(name)
+                if why := why_skipped(name):
+                    left_out.add(why, f"{prefix}{name}/")
                 else:
-                    left_out.add(skip, f"{prefix}{name}/")
+                    subfolders.append(name)
             elif why := _why_left_out(entry, kind):
                 left_out.add(why, prefix + name)
             else:
@@ -100,15 +98,6 @@ def scan(root: Path, below: str = "") -> Tree:
         inside = above | {identity}
         folders.extend((f"{folder}{os.sep}{name}", f"{prefix}{name}/", inside) for name in subfolders)
     return tree
-
-
-def is_system_folder(name: str) -> bool:
-    """Whether a folder is hidden, or an operating system's own: no subject and no method.
-
-    >>> is_system_folder("@eaDir"), is_system_folder(".git"), is_system_folder("@anna")
-    (True, True, False)
-    """
-    return _why_skip_folder(name) is not None
 
 
 def _read(folder: str) -> tuple[list[os.DirEntry[str]], tuple[int, int]]:
@@ -138,8 +127,12 @@ def _extension(name: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _why_skip_folder(name: str) -> str | None:
-    """Why a folder is not entered at all."""
+def why_skipped(name: str) -> str | None:
+    """Why a folder of this name is neither a subject nor a method, and not entered at all; None for any other.
+
+    >>> why_skipped("@eaDir"), why_skipped(".git"), why_skipped("@anna")
+    ('system files', 'hidden folders', None)
+    """
     if name.startswith("."):
         return "hidden folders"
     lower = name.lower()

@@ -10,8 +10,10 @@ import pytest
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.find import find
+from nearid_cli.layouts.kinds import imagefolder
 from nearid_cli.layouts.methods import find_methods
-from nearid_cli.layouts.tables.metadata import Meaning, meanings, metadata_files, read_metadata, subjects_of
+from nearid_cli.layouts.tables.metadata import Meaning, find_described, meanings, read_metadata, subjects_of
+from nearid_cli.layouts.walk import scan
 
 ROWS = [
     {"file_name": "0.png", "subject": "cat", "text": "a cat, sitting", "step": 500, "score": 0.25},
@@ -62,9 +64,14 @@ def test_metadata_of_splits_and_of_subfolders(plant):
     assert found == {"train/a/0.png": {"x": "1"}, "train/1.png": {"x": "2"}, "test/b/0.png": {"x": "3"}}
 
 
-def test_only_these_files_are_metadata():
-    names = ["metadata.csv", "train/metadata.jsonl", "a/b/metadata.parquet", "metadata.tsv", "x_metadata.csv"]
-    assert metadata_files(names) == names[:3]
+def test_only_these_files_are_metadata(plant):
+    root = plant("data", "0.png train/0.png a/b/0.png")
+    for file in ("metadata.csv", "train/metadata.jsonl", "a/b/metadata.parquet", "x_metadata.csv"):
+        write(root / file, [{"file_name": "0.png", "subject": file}])
+    (root / "metadata.tsv").touch()
+    found = find_described(scan(root), imagefolder.LAYOUT)
+    assert sorted(found.subjects) == ["a/b/metadata.parquet", "metadata.csv", "train/metadata.jsonl"]
+    assert found.left_out.by_reason == {"other files": ["metadata.tsv", "x_metadata.csv"]}
 
 
 def test_rows_and_pictures_that_do_not_fit_are_all_listed(plant):

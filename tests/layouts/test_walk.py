@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.find import find_images
 from nearid_cli.layouts.names import natural_key
-from nearid_cli.layouts.walk import EXTENSIONS, walk
+from nearid_cli.layouts.walk import EXTENSIONS, scan, walk
 
 
 def test_natural_order_at_every_level(plant):
@@ -151,9 +151,9 @@ def test_grids_are_told_by_what_lies_beside_them(plant):
 
 
 def test_names_of_subjects_are_no_byproducts(plant):
-    root = plant("d", "gas.png gas_mask.png grid_0.png class_data/1.png grids/0.png")
-    known = frozenset({"gas_mask", "grid", "class_data", "grids"})
-    assert not walk(root, subjects=known).left_out
+    tree = scan(plant("d", "gas.png gas_mask.png grid_0.png class_data/1.png grids/0.png"))
+    tree.leave_out_byproducts(frozenset({"gas_mask", "grid", "class_data", "grids"}))
+    assert not tree.left_out
 
 
 def test_the_given_folder_itself_is_never_left_out(plant):

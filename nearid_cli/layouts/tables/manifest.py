@@ -20,7 +20,7 @@ from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.manifest import LAYOUT
 from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Assigned, check_one_method
-from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
+from nearid_cli.layouts.tables.locate import NoPictureError, Place
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
 from nearid_cli.layouts.tables.table import (
     EXTENSIONS,
@@ -120,12 +120,11 @@ def read_manifest(path: Path) -> Manifest:
     table = read_table(path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS))
     for note in table.notes:
         logger.info("manifest %s: %s", printable(path), note)
-    locator = Locator(path.parent)
     missing: list[str] = []
     wrong = list(table.problems)
     entries: list[_Entry] = []
     for row in table.rows:
-        found = _entry(table, row, locator, missing)
+        found = _entry(table, row, missing)
         if isinstance(found, _Entry):
             entries.append(found)
         else:
@@ -134,7 +133,7 @@ def read_manifest(path: Path) -> Manifest:
     manifest = Manifest(path, {role: {} for role in ROLES})
     for entry in _once_each(entries, manifest.left_out, wrong):
         pictures = manifest.roles[entry.role].setdefault(entry.subject, [])
-        pictures.append(_picture(entry, locator))
+        pictures.append(_picture(path.parent, entry))
     if clashes or wrong:
         raise _problems(table, clashes, sorted(wrong, key=natural_key), missing)
     for subjects in manifest.roles.values():
@@ -143,22 +142,16 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _entry(table: PictureTable, row: PictureRow, locator: Locator, missing: list[str]) -> _Entry | str:
-    """What a row says, or all that is wrong with it."""
-    written = row.cells.get("path", "")
-    subject, role = row.text("subject"), row.text("role").lower()
+def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry | str:
+    """What a row says, or all that is wrong with it; adds a path that leads to no picture to `missing`."""
+    written, subject, role = row.cells.get("path", ""), row.text("subject"), row.text("role").lower()
     wrong = []
     place = Place("", "")
-    if not written.strip():
-        wrong.append("the path is empty")
-    else:
-        try:
-            place = locator.find(written)
-        except NoPictureError as error:
-            if not is_utf8(written):
-                raise table.not_utf8(row.where, written) from None
-            wrong.append(str(error))
-            missing.append(written.strip())
+    try:
+        place = table.picture(row, "path")
+    except NoPictureError as error:
+        wrong.append(str(error))
+        missing += [written.strip()] if written.strip() else []
     if not subject:
         wrong.append("the subject is empty")
     if role not in ROLES:
@@ -169,12 +162,7 @@ def _entry(table: PictureTable, row: PictureRow, locator: Locator, missing: list
             raise table.not_utf8(row.where, cell)
     if wrong:
         return "; ".join(wrong)
-    rest = {
-        column: cell
-        for column in row.cells
-        if column not in REQUIRED and column != "method" and (cell := row.text(column))
-    }
-    return _Entry(row.where, place, role, subject, row.text("method"), rest)
+    return _Entry(row.where, place, role, subject, row.text("method"), row.besides(*REQUIRED, "method"))
 
 
 def _one_name_each(entries: Iterable[_Entry]) -> list[str]:
@@ -230,17 +218,11 @@ def _repeats(entry: _Entry, other: _Entry) -> bool:
     )
 
 
-def _picture(entry: _Entry, locator: Locator) -> Picture:
+def _picture(folder: Path, entry: _Entry) -> Picture:
     labels = dict(entry.rest)
     prompt, seed = labels.pop("prompt", None), labels.pop("seed", None)
-    return Picture(
-        Path(os.path.join(locator.folder, entry.place.name)),  # noqa: PTH118 - raw strings are fast
-        entry.place.name,
-        entry.method or None,
-        prompt,
-        seed,
-        labels,
-    )
+    path = Path(os.path.join(folder, entry.place.name))  # noqa: PTH118 - raw strings are fast
+    return Picture(path, entry.place.name, entry.method or None, prompt, seed, labels)
 
 
 def _problems(table: PictureTable, clashes: list[str], wrong: list[str], missing: list[str]) -> InputError:

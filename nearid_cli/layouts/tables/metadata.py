@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import LeftOutFiles, Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.sides import Assigned, Tree
-from nearid_cli.layouts.tables.locate import Locator, NoPictureError
+from nearid_cli.layouts.tables.locate import NoPictureError
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
-from nearid_cli.layouts.tables.table import PictureRow, PictureTable, is_utf8, read_table
+from nearid_cli.layouts.tables.table import PictureTable, is_utf8, read_table
 from nearid_cli.layouts.walk import scan
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
 
-FILE_NAME = "file_name"
+_FILE_NAME = "file_name"
 _FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 # By meaning the names of its column: those that say it plainly, then likely ones.
@@ -47,8 +47,8 @@ def find_described(tree: Tree, layout: Layout) -> Assigned | Tree | None:
     Raises:
         InputError: the metadata and the pictures do not fit.
     """
-    tables = metadata_files(tree.left_out.by_reason.get("other files", ()))
-    files = [file for file in tables if names_files(tree.root / file)]
+    others = tree.left_out.by_reason.get("other files", ())
+    files = [one for one in others if posixpath.basename(one) in _FILES and _names_files(tree.root / one)]
     if not files or not tree.names:
         return None
     tree.leave_out_byproducts()
@@ -87,22 +87,13 @@ def find_methods_described(root: Path, layout: Layout) -> Assigned | None:
     return None
 
 
-def metadata_files(names: Iterable[str]) -> list[str]:
-    """Those files of a tree that are metadata of an imagefolder; they may lie in any folder of it.
-
-    >>> metadata_files(["train/metadata.csv", "metadata.txt", "my_metadata.csv"])
-    ['train/metadata.csv']
-    """
-    return [name for name in names if posixpath.basename(name) in _FILES]
-
-
 def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dict[str, dict[str, str]]:
     """What the metadata of a folder says of its pictures.
 
     Args:
         root: the folder.
         names: of its pictures, relative to it.
-        files: its metadata, as `metadata_files` finds it. Paths in one count from its own folder.
+        files: its metadata, in any of its folders. Paths in one count from its own folder.
 
     Returns:
         For every picture its cells by column without `file_name`, trimmed, without the empty ones.
@@ -111,35 +102,43 @@ def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dic
         InputError: a file cannot be read, a row names a file that is not there, rows of one picture differ, or
             pictures have no row; all of them are listed.
     """
-    _one_a_folder(root, files)
+    by_folder: dict[str, list[str]] = {}
+    for file in files:
+        by_folder.setdefault(str(PurePosixPath(file).parent), []).append(file)
+    if several := [" and ".join(map(printable, own)) for own in by_folder.values() if len(own) > 1]:
+        raise InputError(
+            f"imagefolder {printable(root)} has several metadata files in one folder: {'; '.join(several)}; keep one"
+        )
     rows: dict[str, dict[str, str]] = {}
     said: dict[str, str] = {}
     problems: list[str] = []
     wanted = set(names)
     for file in files:
         table = _read(root / file)
-        locator = Locator(table.path.parent)
-        own = posixpath.dirname(file)
         for row in table.rows:
             where = f"{printable(file)} {row.where}"
             try:
-                name = _named(row, own, locator, root, table)
+                place = table.picture(row, _FILE_NAME)
             except NoPictureError as error:
                 problems.append(f"{where}: {error}")
                 continue
-            cells = {
-                column: cell for column in row.cells if column != FILE_NAME and (cell := row.text(column))
-            }
-            if any(not is_utf8(cell) for cell in cells.values()):
-                raise table.not_utf8(row.where, next(cell for cell in cells.values() if not is_utf8(cell)))
+            name = posixpath.normpath(posixpath.join(posixpath.dirname(file), place.name))
+            if name.startswith("/"):
+                name = posixpath.relpath(name, root.absolute().as_posix())
+            cells = row.besides(_FILE_NAME)
+            if strange := next((cell for cell in cells.values() if not is_utf8(cell)), None):
+                raise table.not_utf8(row.where, strange)
             if name not in wanted:
                 continue  # no picture, or one that the walk left out and named
             if rows.setdefault(name, cells) != cells:
                 problems.append(f"{where}: says of {printable(name)} something else than {said[name]}")
             said.setdefault(name, where)
         problems += [f"{printable(file)} {problem}" for problem in table.problems]
-    bare = [name for name in names if name not in rows]
-    problems += [f"{printable(name)}: no row of {printable(_nearest(name, files))} names it" for name in bare]
+    for name in (name for name in names if name not in rows):
+        # The metadata of its folder or of the nearest above should.
+        above = map(str, PurePosixPath(name).parents)
+        (nearest, *_) = next((by_folder[own] for own in above if own in by_folder), files)
+        problems.append(f"{printable(name)}: no row of {printable(nearest)} names it")
     if problems:
         raise InputError(
             f"the metadata of imagefolder {printable(root)} and its pictures do not fit: "
@@ -233,61 +232,27 @@ def _column(meaning: str, columns: Mapping[str, str]) -> str | None:
     return None
 
 
-def _one_a_folder(root: Path, files: Sequence[str]) -> None:
-    folders: dict[str, list[str]] = {}
-    for file in files:
-        folders.setdefault(posixpath.dirname(file), []).append(file)
-    if several := [" and ".join(map(printable, own)) for own in folders.values() if len(own) > 1]:
-        raise InputError(
-            f"imagefolder {printable(root)} has several metadata files in one folder: {'; '.join(several)}; keep one"
-        )
-
-
-def names_files(path: Path) -> bool:
+def _names_files(path: Path) -> bool:
     """Whether a table has a column `file_name`, or one for several files: others are called metadata, too.
 
     A table that cannot be read is taken for one that has, so that reading it says what is wrong.
     """
     try:
-        table = read_table(path, "metadata", (), (FILE_NAME,))
+        table = read_table(path, "metadata", (), (_FILE_NAME,))
     except InputError:
         return True
     return any(
-        column.lower().endswith(FILE_NAME) or column.lower().endswith("file_names")
+        column.lower().endswith(_FILE_NAME) or column.lower().endswith("file_names")
         for column in table.columns.values()
     )
 
 
 def _read(path: Path) -> PictureTable:
     try:
-        return read_table(path, "metadata", [FILE_NAME], [FILE_NAME])
+        return read_table(path, "metadata", [_FILE_NAME], [_FILE_NAME])
     except InputError as error:
         if "missing file_name" in error.message and "_file_name" in error.message:
             raise InputError(
                 f"{error.message}; rows of several pictures are not read: give one picture a row, or a manifest"
             ) from error
         raise
-
-
-def _named(row: PictureRow, own: str, locator: Locator, root: Path, table: PictureTable) -> str:
-    """The name of a row's picture, relative to the root."""
-    written = row.cells.get(FILE_NAME, "")
-    if not written.strip():
-        raise NoPictureError("the file_name is empty")
-    try:
-        place = locator.find(written)
-    except NoPictureError:
-        if not is_utf8(written):
-            raise table.not_utf8(row.where, written) from None
-        raise
-    name = posixpath.normpath(posixpath.join(own, place.name))
-    return posixpath.relpath(name, Path(root).absolute().as_posix()) if name.startswith("/") else name
-
-
-def _nearest(name: str, files: Sequence[str]) -> str:
-    """The metadata that should describe a picture: that of its folder or of the nearest above."""
-    by_folder = {posixpath.dirname(file): file for file in files}
-    folder = posixpath.dirname(name)
-    while folder and folder not in by_folder:
-        folder = posixpath.dirname(folder)
-    return by_folder.get(folder, files[0])

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from nearid_cli.layouts.names import composed, folded
 from nearid_cli.text import few, printable
 
 _BETWEEN_WORDS = re.compile(r"[ _-]+")
@@ -23,7 +24,7 @@ def same_name(name: str) -> str:
     >>> same_name(" cafe\u0301\u00a0 noir") == "café noir"
     True
     """
-    return " ".join(unicodedata.normalize("NFC", name).split())
+    return " ".join(composed(name).split())
 
 
 @lru_cache(2**16)
@@ -33,10 +34,8 @@ def look_alike(name: str) -> str:
     >>> look_alike("CAT\u200b") == look_alike("cat")
     True
     """
-    folded = unicodedata.normalize("NFC", same_name(name).casefold())
-    if folded.isascii():
-        return folded
-    return "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    form = folded(same_name(name))
+    return form if form.isascii() else "".join(c for c in form if unicodedata.category(c) != "Cf")
 
 
 class Spellings:

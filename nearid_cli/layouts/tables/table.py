@@ -12,10 +12,12 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
+from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
 from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.text import printable
 
@@ -43,6 +45,10 @@ class PictureRow:
     def text(self, column: str) -> str:
         """A cell without white space around it; nothing where there is none."""
         return self.cells.get(column, "").strip()
+
+    def besides(self, *columns: str) -> dict[str, str]:
+        """The cells of all other columns likewise, without the empty ones."""
+        return {name: cell for name in self.cells if name not in columns and (cell := self.text(name))}
 
 
 @dataclass
@@ -80,6 +86,27 @@ class PictureTable:
             "(Latin-1); save it as UTF-8: in a spreadsheet as CSV UTF-8, or with "
             f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(printable(self.path))} > utf8{printable(self.path.suffix)}"
         )
+
+    def picture(self, row: PictureRow, column: str) -> Place:
+        """The file that a row names in a column; paths count from the table's folder.
+
+        Raises:
+            NoPictureError: it names none, or one that is not there.
+            InputError: likewise, in bytes that are not UTF-8.
+        """
+        written = row.cells.get(column, "")
+        if not written.strip():
+            raise NoPictureError(f"the {column} is empty")
+        try:
+            return self._locator.find(written)
+        except NoPictureError:
+            if not is_utf8(written):
+                raise self.not_utf8(row.where, written) from None
+            raise
+
+    @cached_property
+    def _locator(self) -> Locator:
+        return Locator(self.path.parent)
 
     def text(self) -> str:
         """All of it; raises InputError for what is no text."""

@@ -29,9 +29,8 @@ _WHOLE_FOLDERS = {
     "regularization_images": "class images",
 }
 
-_SUSPICIOUS = re.compile(
-    "mask|grid|thumb|class|regularization"
-)  # told at once, since there may be many names
+# Told at once, since there may be many names.
+_SUSPICIOUS = re.compile("mask|grid|thumb|class|regularization")
 
 Folder = tuple[str, ...]
 

@@ -98,10 +98,8 @@ class LeftOutFiles:
 
     def counts(self) -> dict[str, int]:
         """How many, by reason, the most first."""
-        return {
-            reason: len(names)
-            for reason, names in sorted(self.by_reason.items(), key=lambda item: -len(item[1]))
-        }
+        counts = {reason: len(names) for reason, names in self.by_reason.items()}
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
     def told(self) -> str:
         """Reasons with counts, where nothing was taken.

@@ -52,11 +52,9 @@ def look_at_side(side: Side, which: str, layout: Layout) -> Assigned | Tree:
     Raises:
         InputError: it is missing, empty or not laid out as asked for.
     """
-    return (
-        side.copy()
-        if isinstance(side, Assigned)
-        else of_path(side, manifest_at(side, which, layout), which, layout)
-    )
+    if isinstance(side, Assigned):
+        return side.copy()
+    return of_path(side, manifest_at(side, which, layout), which, layout)
 
 
 def manifest_at(path: Path, which: str, layout: Layout) -> Manifest | None:

@@ -263,8 +263,7 @@ def spellings(name: str) -> list[str]:
 
 def _head(stem: str) -> str | None:
     """The name that a file's name begins with, or None where that is a counter or a camera's word."""
-    head = without_counters(stem)
-    head = without_leading(head)
+    head = without_leading(without_counters(stem))
     bare = head.rstrip("0123456789 _.-")
     if not bare or word_of(bare) in _GENERIC_HEADS or not any(map(str.isalpha, bare)):
         return None
@@ -273,11 +272,10 @@ def _head(stem: str) -> str | None:
 
 def _labels_inside(stem: str) -> Iterator[tuple[str, str]]:
     for match in _INSIDE.finditer(stem):
-        kind = match.lastgroup and next(name for name in ("seed", "step", "epoch") if match[name])
-        if kind == "seed":
+        if match["seed"]:
             yield "seed", match["number"]
         else:
-            yield "step", ("epoch " if kind == "epoch" else "") + _number(match["number"])
+            yield "step", ("epoch " if match["epoch"] else "") + _number(match["number"])
 
 
 def _number(digits: str) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Picture
@@ -16,7 +15,7 @@ from nearid_cli.layouts.names import archived, composed
 from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.text import did_you_mean, printable
 
-PLACEHOLDERS = ("subject", "method", "prompt", "seed", "step", "category")
+_PLACEHOLDERS = ("subject", "method", "prompt", "seed", "step", "category")
 _NUMBERS = frozenset({"seed", "step"})  # so that {subject}_{seed} can be told apart in one way
 _TAKEN = frozenset({"path", "role"})  # columns of a manifest that say something else
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
@@ -63,7 +62,9 @@ class Pattern:
         }
         if not text.strip("/"):
             raise UsageError("the pattern is empty; write it like '{subject}/{prompt}/{seed}.png'")
-        near = [name for name in self.names - {*PLACEHOLDERS} if "did you" in did_you_mean(name, ["subject"])]
+        near = [
+            name for name in self.names - {*_PLACEHOLDERS} if "did you" in did_you_mean(name, ["subject"])
+        ]
         if "subject" not in self.names and near:
             raise UsageError(f"the pattern {printable(text)!r} has {{{near[0]}}}: did you mean {{subject}}?")
 
@@ -138,7 +139,7 @@ def _tokens(part: str, pattern: str) -> tuple[_Token, ...] | None:
         elif not name.isidentifier() or name in _TAKEN:
             raise UsageError(
                 f"the pattern {printable(pattern)!r} has {{{printable(name)}}}; placeholders are "
-                f"{', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}, or a word of your own as a label"
+                f"{', '.join(f'{{{known}}}' for known in _PLACEHOLDERS)}, or a word of your own as a label"
             )
         else:
             tokens.append(_Placeholder(name))
@@ -187,7 +188,9 @@ def read_by_pattern(
         elif len(readings) > 1:
             doubts.append(f"{printable(name)}: {' or '.join(map(_shown, readings[:2]))}")
         else:
-            subject, picture = _picture(tree.root, name, readings[0])
+            (labels,) = readings
+            subject, method, prompt, seed = (labels.pop(known, None) for known in _PLACEHOLDERS[:4])
+            picture = Picture.at(tree.root, name, method, prompt, seed, labels)
             found.subjects.setdefault(subject or only or "", []).append(picture)
     if doubts:
         raise InputError(
@@ -195,12 +198,6 @@ def read_by_pattern(
             doubts,
         )
     return found
-
-
-def _picture(root: Path, name: str, values: Mapping[str, str]) -> tuple[str | None, Picture]:
-    labels = dict(values)
-    subject, method, prompt, seed = (labels.pop(known, None) for known in PLACEHOLDERS[:4])
-    return subject, Picture.at(root, name, method, prompt, seed, labels)
 
 
 def _shown(values: Mapping[str, str]) -> str:

@@ -37,6 +37,7 @@ from nearid_cli.text import few, printable
 logger = logging.getLogger(__name__)
 
 _NUMBERS = re.compile(r"\d+")
+_MAY_BE_BYPRODUCT = re.compile("mask|grid|class", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -237,25 +238,18 @@ def _say_pooled(tree: Tree, kept: set[str]) -> None:
 
 
 def _names(folders: Sequence[NamedFolder]) -> list[str]:
-    names = {name: None for folder in folders for name in folder.folders}
-    for folder in folders:
-        for name in folder.names:
-            names.update(dict.fromkeys(beginnings(stem(name))))
-    return list(names)
+    above = (name for folder in folders for name in folder.folders)
+    begun = (own for folder in folders for name in folder.names for own in beginnings(stem(name)))
+    return list(dict.fromkeys((*above, *begun)))
 
 
 def _leave_out_byproducts(tree: Tree, other: Assigned | Tree | None = None) -> None:
     """Masks, grids and the like are no pictures of a side, unless the other side has a subject called so."""
-    names: Iterable[str] = ()
+    names: Iterable[str] = other.names if isinstance(other, Tree) else ()
     subjects: set[str] = set()
     if isinstance(other, Assigned):
         names, subjects = (one.name for one in other.pictures()), set(other.subjects)
-    elif other:
-        names = other.names
-    suspicious = [
-        name for name in names if "mask" in name.lower() or "grid" in name.lower() or "class" in name.lower()
-    ]
-    for name in suspicious:
+    for name in filter(_MAY_BE_BYPRODUCT.search, names):
         *folders, _ = name.split("/")
         own = stem(name)
         subjects.update(folders)

@@ -106,12 +106,11 @@ class Tree:
     def leave_out_byproducts(self, subjects: frozenset[str] = frozenset()) -> None:
         """Take masks, grids and class images out of the pictures; see `find_byproducts`."""
         byproducts = find_byproducts(self.names, subjects)
-        if byproducts and len(byproducts) < len(
-            self.names
-        ):  # where there is nothing else, they are what was meant
-            for name, reason in byproducts.items():
-                self.left_out.add(reason, name)
-            self.names = [name for name in self.names if name not in byproducts]
+        if len(byproducts) == len(self.names):
+            return  # where there is nothing else, they are what was meant
+        for name, reason in byproducts.items():
+            self.left_out.add(reason, name)
+        self.names = [name for name in self.names if name not in byproducts]
 
     def leave_out(self, reason: str, names: Iterable[str]) -> None:
         """Take some pictures out."""
@@ -182,7 +181,13 @@ class Tree:
             for name in names:
                 path = (*parent, name)
                 said[path] = self.containers.get(path, {} if found[name] is None and generic else found[name])
-        return [NamedFolder(*_meaning(parts, said), names) for parts, names in pictures.items()]
+        folders = []
+        for parts, own in pictures.items():
+            meant = [(part, said[parts[:depth]]) for depth, part in enumerate(parts, 1)]
+            named = tuple(composed(part) for part, labelled in meant if labelled is None)
+            others = {name: value for _, labelled in meant for name, value in (labelled or {}).items()}
+            folders.append(NamedFolder(named, others, own))
+        return folders
 
     def only_subject(self, folders: Iterable[NamedFolder]) -> str:
         """What the only subject is called: as the folder, or as all files begin, or `subject`."""
@@ -237,20 +242,6 @@ class NamedFolder:
     def name_at(self, level: int, qualified: bool) -> str:
         """What the folder at a level is called; with `qualified`, with the folders that it lies in."""
         return "/".join(self.folders[: level + 1]) if qualified else self.folders[level]
-
-
-def _meaning(
-    parts: tuple[str, ...], said: Mapping[tuple[str, ...], Mapping[str, str] | None]
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    folders: list[str] = []
-    labels: dict[str, str] = {}
-    for depth, part in enumerate(parts, 1):
-        own = said[parts[:depth]]
-        if own is None:
-            folders.append(composed(part))
-        else:
-            labels |= own
-    return tuple(folders), labels
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.detect import by_role, empty, look_at, look_at_side, manifest_at, of_path
 from nearid_cli.layouts.given import is_list, several_subjects, shown_subjects
 from nearid_cli.layouts.join import join
-from nearid_cli.layouts.kinds import imagefolder
 from nearid_cli.layouts.kinds.plain import FOLDERS
+from nearid_cli.layouts.kinds.tables import IMAGEFOLDER
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import is_generic, own_name
 from nearid_cli.layouts.registry import AUTO
@@ -185,7 +185,7 @@ def distractor_side(distractors: Side | None) -> Assigned | None:
         side = manifest.side("distractor")
         return replace(side, distractors=side.subjects, subjects={}, left_out=LeftOutFiles())
     tree = scan(distractors)
-    described = imagefolder.LAYOUT.find_references(distractors, lambda: tree)
+    described = IMAGEFOLDER.find_references(distractors, lambda: tree)
     if described is None:
         tree.leave_out_byproducts()
     found = described if isinstance(described, Assigned) else (described or tree).by_folder(FOLDERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,7 +147,7 @@ def _distractors(
 
 
 def _lacking(
-    subjects: Mapping[str, Sequence[Picture]], having: Mapping[str, object] | tuple[()], noun: str, lack: str
+    subjects: Mapping[str, Sequence[Picture]], having: Container[str], noun: str, lack: str
 ) -> list[str]:
     return [
         f"{printable(name)}: {count(len(subjects[name]), noun)}, no {lack}"

@@ -72,14 +72,14 @@ class SubjectIndex:
 
     Args:
         names: the subjects with references.
-        keys: what makes two names alike, tried in this order after equality.
+        keys: what makes two names alike besides `loose_key`, tried after it in this order.
     """
 
-    def __init__(self, names: Iterable[str], keys: Iterable[Key] = (loose_key,)) -> None:
+    def __init__(self, names: Iterable[str], keys: Iterable[Key] = ()) -> None:
         self.names = frozenset(names)
         ordered = sorted(self.names)
         self._composed = {composed(name): name for name in reversed(ordered)}
-        self._by_key = [(key, _grouped((key(name), name) for name in ordered)) for key in keys]
+        self._by_key = [(key, _grouped((key(name), name) for name in ordered)) for key in (loose_key, *keys)]
         # As trainers write them: `10_sks cat`. On one side only: 10_cat and 20_cat are two names.
         self._by_spelling = _grouped(
             (loose_key(form), name) for name in ordered for form in spellings(name)[1:]
@@ -143,15 +143,8 @@ class SubjectIndex:
         return None
 
 
-@lru_cache(maxsize=8)
-def index_of(names: frozenset[str], keys: tuple[Key, ...] = ()) -> SubjectIndex:
-    """The index of subjects, which remembers what it was asked.
-
-    Args:
-        names: the subjects with references.
-        keys: what makes two names alike, besides the usual.
-    """
-    return SubjectIndex(names, (loose_key, *keys))
+index_of = lru_cache(maxsize=8)(SubjectIndex)
+"""The index of a frozen set of subjects, which remembers what it was asked."""
 
 
 def match_subjects(index: SubjectIndex, names: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.detect import look_at_side, manifest_at
 from nearid_cli.layouts.find import LOOK, distractor_side, find
 from nearid_cli.layouts.join import join
-from nearid_cli.layouts.kinds import manifest as manifests
+from nearid_cli.layouts.kinds.tables import MANIFEST
 from nearid_cli.layouts.layout import Naming
 from nearid_cli.layouts.matching import index_of, loose_key
 from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, natural_key, own_name
@@ -241,7 +241,7 @@ class _Contestants:
         side = manifest.side("reference") if self.references is None else self._reference_side()
         # One manifest is both sides: what it left out counts once.
         left_out = LeftOutFiles() if self.references is None else manifest.left_out
-        generated = Assigned(manifest.path, manifests.LAYOUT, manifest.roles["generation"], left_out=left_out)
+        generated = Assigned(manifest.path, MANIFEST, manifest.roles["generation"], left_out=left_out)
         return self._with_methods(side, generated, f"manifest {printable(manifest.path)}")
 
     def _with_methods(self, side: Assigned | Tree, generated: Assigned, what: str) -> dict[str, Dataset]:

@@ -10,7 +10,7 @@ import pytest
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.find import find
-from nearid_cli.layouts.kinds import imagefolder
+from nearid_cli.layouts.kinds.tables import IMAGEFOLDER
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.tables.metadata import Meaning, find_described, meanings, read_metadata, subjects_of
 from nearid_cli.layouts.walk import scan
@@ -69,7 +69,7 @@ def test_only_these_files_are_metadata(plant):
     for file in ("metadata.csv", "train/metadata.jsonl", "a/b/metadata.parquet", "x_metadata.csv"):
         write(root / file, [{"file_name": "0.png", "subject": file}])
     (root / "metadata.tsv").touch()
-    found = find_described(scan(root), imagefolder.LAYOUT)
+    found = find_described(scan(root), IMAGEFOLDER)
     assert sorted(found.subjects) == ["a/b/metadata.parquet", "metadata.csv", "train/metadata.jsonl"]
     assert found.left_out.by_reason == {"other files": ["metadata.tsv", "x_metadata.csv"]}
 

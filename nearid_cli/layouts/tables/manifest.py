@@ -17,7 +17,7 @@ from pathlib import Path
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
-from nearid_cli.layouts.kinds.manifest import LAYOUT
+from nearid_cli.layouts.kinds.tables import MANIFEST
 from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import NoPictureError, Place
@@ -68,7 +68,7 @@ class Manifest:
             )
         if role == "generation":
             check_one_method(f"manifest {printable(self.path)}", subjects)
-        return Assigned(self.path, LAYOUT, subjects, [], deepcopy(self.left_out), self.roles["distractor"])
+        return Assigned(self.path, MANIFEST, subjects, [], deepcopy(self.left_out), self.roles["distractor"])
 
 
 @dataclass

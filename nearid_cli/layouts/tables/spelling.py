@@ -77,20 +77,17 @@ class Spellings:
         return [self._clash(forms) for forms in alike.values() if len(forms) > 1]
 
     def _clash(self, forms: list[str]) -> str:
-        case = len({form.casefold() for form in forms}) == 1
-        signs = len({_BETWEEN_WORDS.sub(" ", form) for form in forms}) == 1
-        seen = len({_BETWEEN_WORDS.sub(" ", form.casefold()) for form in forms}) == 1
         shown = [
             f"{_revealed(self._chosen[form][1])} ({few(self._rows[form], spelled=str)})" for form in forms
         ]
-        how = (
-            "in case"
-            if case
-            else "in the signs between words"
-            if signs
-            else "in case and signs between words"
-        )
-        if not seen:
+        without_signs = [_BETWEEN_WORDS.sub(" ", form) for form in forms]
+        if len(set(map(str.casefold, forms))) == 1:
+            how = "in case"
+        elif len(set(without_signs)) == 1:
+            how = "in the signs between words"
+        elif len(set(map(str.casefold, without_signs))) == 1:
+            how = "in case and signs between words"
+        else:
             how = "in characters that do not show"
         return f"the {self._noun}s {' and '.join(shown)} differ only {how}"
 

@@ -1,4 +1,7 @@
-"""Imagefolders of Hugging Face datasets: `imagefolder`. Their metadata is read in `tables/metadata.py`."""
+"""Where tables say of each picture whose it is: `manifest`, and `imagefolder`, as Hugging Face datasets have it.
+
+The tables are read in `nearid_cli.layouts.tables`.
+"""
 
 from __future__ import annotations
 
@@ -32,4 +35,13 @@ class _ImageFolder(Layout):
         return find_methods_described(place, self)
 
 
-LAYOUT = _ImageFolder()
+class _Manifest(Layout):
+    name = "manifest"
+    place = 90
+    references_are = "a manifest, or recognised"
+    generations_are = "a manifest, or recognised (one of the two is enough)"
+    recognises = True
+    needs_manifest = True
+
+
+IMAGEFOLDER, MANIFEST = _ImageFolder(), _Manifest()

@@ -196,7 +196,7 @@ def test_other_strangers_give_no_floor_side_by_side() -> None:
 
 
 def test_prompts_that_are_left_out_take_the_floor_with_them() -> None:
-    a = prompted({s: {"x": [0.5], "y": [0.4]} for s in "abc"})
+    a = prompted({"a": {"x": [0.5], "y": [0.4]}, "b": {"x": [0.5]}, "c": {"x": [0.5]}})
     b = prompted({s: {"X.": [0.6]} for s in "abc"})
     result = compare({"a": a, "b": b})
     assert result.common_prompts == 3
@@ -211,7 +211,7 @@ def test_prompts_that_are_left_out_take_the_floor_with_them() -> None:
 
 def test_without_a_common_subject_nothing_is_ranked(tmp_path: Path) -> None:
     methods = {
-        "x": scored({"a": [0.9], "b": [0.8]}, ONE),
+        "x": scored({"a": [0.9], "b": [0.8], "of x": [0.7], "of x alone": [0.7]}, ONE),
         "y": scored({"c": [0.2]}, ONE),
         "z": scored({"b": [0.1], "c": [0.3]}, ONE),
     }

@@ -218,15 +218,16 @@ def test_a_planted_disagreement_comes_first() -> None:
     scores = {name: np.repeat(random.uniform(0.4, 0.6, (25, 1)), 2, axis=1) for name in "abc"}
     scores["b"][7] = [0.1, 0.9]  # hog likes it, nearid does not
     scores["c"][9] = [0.95, 0.2]
+    scores["a"][3] = [0.42, 0.58]  # less so, and the ranks between move by one
     result = compare({name: scored({"cat": values}) for name, values in scores.items()})
     images = [one for one in result.disagreements if one.level == "images"]
     assert {(one.method, one.path) for one in images[:2]} == {("b", "cat/7.png"), ("c", "cat/9.png")}
     (first,) = [one for one in images if one.method == "b" and one.path == "cat/7.png"]
     assert (first.metric, first.against, first.subject) == ("hog", "nearid", "cat")
     assert (first.rank, first.rank_against, first.difference) == (1.0, 0.0, 1.0)
-    assert [abs(one.difference) for one in images] == sorted(
-        [abs(one.difference) for one in images], reverse=True
-    )
+    sizes = [abs(one.difference) for one in images]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[1] > sizes[2] > sizes[3]
 
 
 def test_disagreements_are_bounded_in_each_direction() -> None:
@@ -239,7 +240,9 @@ def test_disagreements_are_bounded_in_each_direction() -> None:
 def test_methods_that_metrics_rank_differently() -> None:
     scores = {"a": [0.9, 0.1], "b": [0.5, 0.5], "c": [0.1, 0.9]}
     methods = {name: scored({"cat": [values]}) for name, values in scores.items()}
-    apart = [one for one in compare(methods).disagreements if one.level == "methods"]
+    every = compare(methods).disagreements
+    assert [one.level for one in every] == ["methods"] * 2 + ["images"] * 2
+    apart = every[:2]
     assert [(one.method, one.path, one.difference) for one in apart] == [("a", None, -1.0), ("c", None, 1.0)]
     assert [one.level for one in compare({m: methods[m] for m in "ac"}).disagreements] == ["images", "images"]
 
@@ -340,6 +343,7 @@ def test_other_references_are_said(caplog: pytest.LogCaptureFixture) -> None:
         (("cat/1.jpg", "cat/2.jpg"), 0),
         (("in/a/manifest/2.jpg", "1.jpg"), 0),
         (("cat/1.jpg", "cat/3.jpg"), 1),
+        (("<references>/cat/0", "<references>/cat/1"), 0),
         ((), 0),
     ],
 )

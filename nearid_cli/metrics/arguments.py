@@ -16,8 +16,6 @@ def finite_vector(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     array([1. , 2.5])
     """
     vector = np.asarray(values)
-    if vector.size == 0:
-        vector = vector.astype(np.float64)
     if vector.ndim != 1 or vector.dtype.kind not in "fiub":
         raise ValueError(
             f"Expected argument `{name}` to be an array [n] of numbers "

@@ -92,6 +92,7 @@ def naive(references, reference_subjects, generations, generation_subjects, clus
             retention_ci95 = ratio_interval(gains, rooms) or none
     return table, {
         **means,
+        "ci95": np.clip(mean_interval(table["score"]) or none, -1, 1),
         "pair_mean": mean_or_nan(pairs),
         "retention": retention,
         "retention_ci95": retention_ci95,

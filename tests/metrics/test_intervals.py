@@ -196,6 +196,7 @@ def test_both_ends_are_where_zero_just_belongs():
     assert ratio_interval(-2 * x, y) == pytest.approx(
         [-2 * end for end in ratio_interval(x, y)[::-1]], rel=1e-6
     )
+    assert ratio_interval(-x, -y) == pytest.approx(ratio_interval(x, y), rel=1e-9)
 
 
 def test_a_denominator_that_may_be_zero_has_no_interval():

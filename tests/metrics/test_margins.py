@@ -144,6 +144,8 @@ def test_wrong_arguments_are_told():
     views, there = np.ones((2, 3, 4)), np.ones((2, 3), bool)
     with pytest.raises(ValueError, match=r"one shape \[N, 3, D\] but got `distractors`"):
         sample_margins(views, views[:, :2], there, there)
+    with pytest.raises(ValueError, match=r"one shape \[N, 3, D\] but got `positives` of shape \(2, 2, 4\)"):
+        sample_margins(views[:, :2], views[:, :2], there[:, :2], there[:, :2])
     with pytest.raises(ValueError, match="`positives` to be a float array"):
         sample_margins(views.astype(int), views, there, there)
     with pytest.raises(ValueError, match="`has_distractor` to be a bool array"):

@@ -220,7 +220,12 @@ def test_wrong_arguments(margins: object, samples: object) -> None:
 
 @pytest.mark.parametrize(
     ("sim", "cross"),
-    [([[0.1, 0.2]], [[0.1, 0.2]]), ([[0.1] * 3], [[0.1] * 3] * 2), ([[np.inf] * 3], [[0.0] * 3])],
+    [
+        ([[0.1] * 2], [[0.1] * 2]),
+        ([[0.1] * 4], [[0.1] * 4]),
+        ([[0.1] * 3], [[0.1] * 3] * 2),
+        ([[np.inf] * 3], [[0.0] * 3]),
+    ],
 )
 def test_wrong_similarities(sim: object, cross: object) -> None:
     with pytest.raises(ValueError, match="Expected arguments `sim` and `cross_own`"):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks import resume, slots
 from nearid_cli.benchmarks.differences import compared
 from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
 from nearid_cli.benchmarks.mtg.samples import (
@@ -30,7 +30,6 @@ from nearid_cli.benchmarks.mtg.samples import (
     stored_pictures,
     write_part_similarities,
 )
-from nearid_cli.benchmarks.nearid import slots
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.benchmarks.contents import StoredPicture
-from nearid_cli.benchmarks.nearid.slots import Places, between, within
+from nearid_cli.benchmarks.slots import Places, between, within
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, InputError
 from nearid_cli.files import replace_file

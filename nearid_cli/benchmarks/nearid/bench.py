@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks import resume, slots
 from nearid_cli.benchmarks.masks import MASKS
-from nearid_cli.benchmarks.nearid import slots
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult, NearidInputs, SourceSimilarities
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import Record, recorded, write_record

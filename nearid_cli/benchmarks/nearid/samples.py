@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.benchmarks.contents import StoredPicture
-from nearid_cli.benchmarks.nearid.slots import Places, between, compacted, within
+from nearid_cli.benchmarks.slots import Places, between, compacted, within
 from nearid_cli.benchmarks.tables.similarities import Similarities
 from nearid_cli.errors import InputError
 from nearid_cli.nearid_data import Identities, PictureColumns

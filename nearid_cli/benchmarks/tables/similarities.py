@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.benchmarks.slots import CROSSED
 from nearid_cli.errors import InputError
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.margins import PAIRS
@@ -55,7 +56,7 @@ _NAME = re.compile(
     re.DOTALL,
 )
 _SIM = tuple(f"sim_{i}{j}" for i, j in PAIRS)
-_CROSS = tuple(f"cross_{i}{j}" for i in range(3) for j in range(3))
+_CROSS = tuple(f"cross_{i}{j}" for i, j in CROSSED)
 _NEG_SIM = tuple(f"neg_{name}" for name in _SIM)
 _FACTS = ("sample_id", "category", "n_pos", "n_neg")
 _VLM = "vlm"  # the family whose scores are on 0-10

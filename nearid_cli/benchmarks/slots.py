@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +14,9 @@ from nearid_cli.metrics.similarity import unit_vectors
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 """[N, 3], for each sample and slot the row of its embedding; -1 where the slot is empty."""
+
+CROSSED = tuple(product(range(3), range(3)))
+"""The pairs of a view and a distractor, by their slots; those of two views are `PAIRS`."""
 
 PROTOCOL = "cosine of two embeddings in float64"
 _ROWS_AT_ONCE = 512  # so that memory holds few embeddings in float64
@@ -50,15 +56,14 @@ def between(embeddings: npt.NDArray[np.float32], views: Places, distractors: Pla
     Returns:
         Float64 [N, 3, 3], at [n, i, j] those of view i and distractor j; NaN where one is empty.
     """
-    pairs = [(i, j) for i in range(3) for j in range(3)]
-    return _cosines(embeddings, views, distractors, pairs).reshape(-1, 3, 3)
+    return _cosines(embeddings, views, distractors, CROSSED).reshape(-1, 3, 3)
 
 
 def _cosines(
     embeddings: npt.NDArray[np.float32],
     left: Places,
     right: Places,
-    pairs: tuple[tuple[int, int], ...] | list[tuple[int, int]],
+    pairs: Sequence[tuple[int, int]],
 ) -> Floats:
     """Cosines in float64. Every pair is computed alone and alike, so equal pictures give equal numbers."""
     found = np.full((len(left), len(pairs)), np.nan)

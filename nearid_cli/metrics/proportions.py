@@ -113,9 +113,7 @@ def _clustered(wins: Floats, tried: Floats, most: float, confidence: float) -> I
     seen = float(((wins - share * tried) ** 2).sum())
     rare = _RARE * max(share, 1 - share) ** 2 * float((tried**2).mean())
     variance = clusters / (clusters - 1) * (seen + rare) / float(total) ** 2
-    effective = fewest
-    if 0 < share < 1:
-        quantile = (1 + confidence) / 2
-        unsure = (NormalDist().inv_cdf(quantile) / t_quantile(quantile, clusters - 1)) ** 2
-        effective = min(max(unsure * share * (1 - share) / variance, fewest), max(most, fewest))
+    quantile = (1 + confidence) / 2
+    unsure = (NormalDist().inv_cdf(quantile) / t_quantile(quantile, clusters - 1)) ** 2
+    effective = min(max(unsure * share * (1 - share) / variance, fewest), max(most, fewest))
     return proportion_interval(share * effective, effective, confidence)

@@ -28,8 +28,8 @@ def known(kind: str, judged: bool = False) -> tuple[str, ...]:
         kind: of the document, such as `score`.
         judged: whether it has the verdicts of a gate.
 
-    >>> known("gate")
-    ('.json', '.csv', '.parquet', '.md', '.tex', '.xml')
+    >>> ".xml" in known("score"), ".xml" in known("score", judged=True), ".xml" in known("gate")
+    (False, True, True)
     """
     kinds = {kind, "gate"} if judged else {kind}
     found = sorted(FORMATS.values(), key=lambda one: one.place)
@@ -39,10 +39,8 @@ def known(kind: str, judged: bool = False) -> tuple[str, ...]:
 def listed(kind: str, judged: str = "") -> str:
     """The same in words, for help; those that need verdicts of a gate after the words `judged`.
 
-    >>> listed("images")
-    '.csv, .parquet or .jsonl'
     >>> listed("score", judged="(with --gate)")
-    '.json, .csv, .parquet, .md, .tex, .html or (with --gate) .xml'
+    '.json, .csv, ... (with --gate) .xml...'
     """
     always = known(kind)
     found = [

@@ -36,7 +36,6 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
     """
     from nearid_cli.reports.files import write_document, write_images
     from nearid_cli.reports.formats.data import to_json
-    from nearid_cli.reports.terminal import render
 
     for path in files:
         with doing(f"writing {printable(path)}"):
@@ -51,6 +50,8 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
             for line in made.findings:
                 typer.echo(f"warning: {line}", err=True)
         else:
+            from nearid_cli.reports.terminal import render
+
             render(made, show.console(stderr=form == "none"))
     show.wrote(*files, *images)
 

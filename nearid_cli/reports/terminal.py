@@ -1,7 +1,7 @@
 """Documents, tables and sentences that fit a terminal.
 
 Numbers are never cut, and what does not fit beside goes into a table below. Sentences break at spaces; where nobody
-limits the width, as in a pipe, each is one line.
+limits the width, as in a pipe, each is one line. Markup is shown, not obeyed.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from nearid_cli.reports import table as model
+from rich import box
+from rich.cells import cell_len
+from rich.table import Table as Grid
+from rich.text import Text
+
 from nearid_cli.reports.blocks import Document, Entries, Entry, FindingList, Panel, Prose
-from nearid_cli.reports.table import BREAK, GLUE
+from nearid_cli.reports.labels import apart
+from nearid_cli.reports.table import BREAK, GLUE, Column, Mark, Table, safe
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
 GAP = 2  # spaces between columns
 _SHORTEST = 8  # columns that a label needs to stay apart from others
-FOLD = 14  # names and headers longer than this may fold to make room
+_HEADER = 14  # headers longer than this may fold to make room
 _FEW_WORDS = 16  # words beside numbers have no column of their own below this
-_MARKS: dict[model.Mark, tuple[str, str]] = {"best": ("*", "bold"), "second": ("+", "underline")}
+_MARKS: dict[Mark, tuple[str, str]] = {"best": ("*", "bold"), "second": ("+", "underline")}
 _STATES = {"failed": "bold red", "warned": "yellow", "passed": "green"}
-_LEGEND: dict[model.Mark, str] = {"best": "* best, + second"}
+_LEGEND: dict[Mark, str] = {"best": "* best, + second"}
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,14 @@ class TextColumn:
 
     Attributes:
         header: its title; a long one folds.
-        cells: one a row, never folded unless `room` says so.
-        foot: that of the aggregate row.
+        cells: one a row, that of the foot among them, never folded unless `room` says so.
         room: where given, cells longer than this fold.
         justify: to which side the cells go.
         group: neighbours of one group stay together.
     """
 
     header: str
-    cells: Sequence[str | Text]
-    foot: str = ""
+    cells: Sequence[Text]
     room: int | None = None
     justify: Literal["left", "right"] = "right"
     group: str = ""
@@ -53,25 +54,21 @@ class TextColumn:
     @property
     def width(self) -> int:
         """Wide enough for every number; a long header folds."""
-        from rich.cells import cell_len
-
-        cells = max(map(cell_len, map(str, [*self.cells, self.foot])))
+        cells = max(cell.cell_len for cell in self.cells)
         words = re.split(f"[ \n{BREAK}]", self.header.rstrip())
-        header = min(max(map(cell_len, words)), FOLD) + self.header.endswith("  ") * GAP
+        header = min(max(map(cell_len, words)), _HEADER) + self.header.endswith("  ") * GAP
         return max(min(cells, self.room or cells), header)
 
     @property
-    def title(self) -> str:
+    def title(self) -> Text:
         """The header, broken where it may break if it must."""
         header = self.header.replace(GLUE, " ")
         whole = header.replace(BREAK, "")
-        return whole if len(whole) <= self.width else header.replace(BREAK, "\n")
+        return Text(whole if len(whole) <= self.width else header.replace(BREAK, "\n"))
 
 
 def render(document: Document, console: Console) -> None:
     """Print a document, an empty line below each block; what a reader must not miss comes last."""
-    from rich.text import Text
-
     last: list[Text] = []
     for block in document.content.blocks:
         if block.where == "page":
@@ -90,8 +87,6 @@ def render(document: Document, console: Console) -> None:
 
 def _tell(block: Entries, console: Console) -> None:
     """Each under its name; what begins alike, such as for want of a baseline, is said once."""
-    from rich.text import Text
-
     alike: dict[str, list[Entry]] = {}
     for entry in block.entries:
         alike.setdefault(entry.lines[0], []).append(entry)
@@ -103,18 +98,86 @@ def _tell(block: Entries, console: Console) -> None:
         say(console, "")
 
 
-def pages(
-    groups: Iterable[Sequence[TextColumn]], names: Sequence[str], width: int, fold: int = FOLD
-) -> list[list[TextColumn]]:
-    """Columns dealt out to tables of a width that all begin with the names, groups whole.
+def show_table(console: Console, made: Table) -> None:
+    """Print a table in as many pieces as the width asks for, and below it what must be known to read it."""
+    for one in fitted(made, console.width):
+        console.print(one, soft_wrap=False)
+        console.print()
+    if made.notes:
+        say(console, *made.notes, "")
+    if legend := made.legend(_LEGEND, "terminal"):
+        say(console, legend, "")
 
-    Args:
-        groups: of columns that stay together, if the width holds them at all.
-        names: of the rows.
-        width: of the terminal.
-        fold: names that are longer may fold to make room.
+
+def fitted(made: Table, width: int) -> list[Grid]:
+    """The table in pieces that fit a width, all of which begin with the names of the rows.
+
+    Columns of one group stay together. Words stand at the end of the rows, or as near to the first number as the width
+    allows: beside it, or below it. Numbers by a metric are tables of their own under its name.
     """
-    room = room_beside(names, width, fold)
+    header, *names = _beside(made.shown_names)
+    grids = []
+    for by, part in groupby((c for c in made.shown if not c.page), key=lambda column: column.by):
+        title = f"by {safe(by)}" if by else header
+        room = width - min(max(map(cell_len, [title, *names])), made.fold)
+        for columns in _dealt(list(map(_spelled, part)), room):
+            short = _shortened(names[: made.size], None if made.whole else width - _needed(columns))
+            grids.append(_grid(title, [*short, *names[made.size :]], columns, made.foot))
+    return grids
+
+
+def _beside(columns: Sequence[Column]) -> list[str]:
+    """The names of each row as one text, each under the one above, and their titles before all."""
+    cells = [[one.plain_title, *(one.spelled(place) for place in range(len(one.cells)))] for one in columns]
+    widths = [max(map(cell_len, column)) for column in cells]
+    return [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in zip(*cells, strict=True)
+    ]
+
+
+def _spelled(column: Column) -> TextColumn:
+    """A column with its cells spelled, the best two marked."""
+    cells = [Text(column.spelled(place, "terminal")) for place in range(len(column.cells))]
+    ranked = any(one in mark for mark in column.marks for one in _MARKS)
+    if ranked:
+        for place, cell in enumerate(cells):
+            sign, style = next((_MARKS[one] for one in _MARKS if one in column.mark(place)), (" ", ""))
+            cells[place] = Text.assemble((cell.plain, style), f" {sign}")
+    return TextColumn(
+        f"{safe(column.title)}{'  ' if ranked else ''}",
+        cells,
+        column.kind.folds or None,
+        "left" if column.kind.text else "right",
+        column.group,
+    )
+
+
+def _dealt(columns: Sequence[TextColumn], room: int) -> list[list[TextColumn]]:
+    """The columns dealt out to tables with so much room beside the names, words where their numbers are read."""
+    words = next((column for column in columns if column.room), None)
+    grouped = groupby((c for c in columns if c is not words), key=lambda column: column.group)
+    groups = [part for name, own in grouped for part in ([[*own]] if name else [[one] for one in own])]
+    if words is None:
+        return _pages(groups, room)
+    if len(whole := _pages([*groups, [words]], room)) == 1 or not groups:
+        return whole
+    first, *rest = _held(groups, room)
+    left = room - _needed(first) - GAP
+    if left >= _FEW_WORDS:
+        beside = [*first, replace(words, room=min(left, words.room or left))]
+    elif len(first) > 1 or first[0].width < _FEW_WORDS:
+        return _pages([*groups, [replace(words, room=room - GAP)]], room)
+    else:
+        below = [Text(f"{cell}\n{said}") for cell, said in zip(first[0].cells, words.cells, strict=True)]
+        beside = [replace(first[0], cells=below, room=first[0].width)]
+    return _pages([beside, [column for group in rest for column in group]], room)
+
+
+def _pages(groups: Iterable[Sequence[TextColumn]], room: int) -> list[list[TextColumn]]:
+    """Columns dealt out to tables with so much room beside the names, groups whole, if it holds them at all."""
     dealt: list[list[TextColumn]] = []
     left = 0
     for part in _held(groups, room):
@@ -132,136 +195,51 @@ def _held(groups: Iterable[Sequence[TextColumn]], room: int) -> Iterator[Sequenc
         yield from [group] if _needed(group) <= room else ([column] for column in group)
 
 
-def room_beside(names: Sequence[str], width: int, fold: int = FOLD) -> int:
-    """How many columns of a width are left beside names, of which longer ones may fold or be shortened."""
-    from rich.cells import cell_len
-
-    return width - min(max(map(cell_len, names), default=0), fold)
-
-
 def _needed(group: Sequence[TextColumn]) -> int:
     return sum(column.width + GAP for column in group)
 
 
-def _shortened(names: Sequence[str], room: int) -> Sequence[str]:
-    """Names as they are where two lines hold them whole, word by word; the others without their middle."""
-    from rich.cells import cell_len
+def _shortened(names: Sequence[str], room: int | None) -> Sequence[str]:
+    """Names as they are where two lines hold them whole, word by word; the others without their middle.
 
-    def holds(name: str) -> bool:
-        return cell_len(name) <= room or (
-            cell_len(name) < 2 * room and max(map(cell_len, name.split()), default=0) <= room
-        )
-
-    if all(map(holds, names)):
-        return names
-    from nearid_cli.reports.labels import apart
-
-    return [
-        name if holds(name) else label
-        for name, label in zip(names, apart(names, max(room, _SHORTEST)), strict=True)
-    ]
-
-
-def show_table(console: Console, made: model.Table) -> None:
-    """Print a table in as many pieces as the width asks for, and below it what must be known to read it."""
-    show(console, fitted(made, console.width))
-    if made.notes:
-        say(console, *made.notes, "")
-    if legend := made.legend(_LEGEND, "terminal"):
-        say(console, legend, "")
-
-
-def fitted(made: model.Table, width: int) -> list[Table]:
-    """The table in pieces that fit a width, all of which begin with the names of the rows.
-
-    Columns of one group stay together. Words stand at the end of the rows, or as near to the first number as the width
-    allows: beside it, or below it. Numbers by a metric are tables of their own under its name.
+    They stay apart. All are whole where no room is given, as paths must be.
     """
-    header, *names = _beside(made.shown_names)
-    rows, foot = names[: made.size], names[-1] if made.foot else ""
-    tables = []
-    for by, part in groupby((c for c in made.shown if not c.page), key=lambda column: column.by):
-        title = f"by {model.safe(by)}" if by else header
-        columns = [_spelled(column, made) for column in part]
-        for page in _dealt(columns, [title, *names], width, made.fold):
-            tables.append(table(title, rows, page, foot, None if made.whole else width))
-    return tables
+
+    def holds(name: str, room: int) -> bool:
+        if cell_len(name) <= room:
+            return True
+        return cell_len(name) < 2 * room and max(map(cell_len, name.split()), default=0) <= room
+
+    if room is None or all(holds(name, room) for name in names):
+        return names
+    short = zip(names, apart(names, max(room, _SHORTEST)), strict=True)
+    return [name if holds(name, room) else label for name, label in short]
 
 
-def _beside(columns: Sequence[model.Column]) -> list[str]:
-    """The names of each row as one text, each under the one above, and their titles before all."""
-    from rich.cells import cell_len
-
-    cells = [[one.plain_title, *(one.spelled(place) for place in range(len(one.cells)))] for one in columns]
-    widths = [max(map(cell_len, column)) for column in cells]
-    return [
-        "  ".join(
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in zip(*cells, strict=True)
-    ]
-
-
-def _spelled(column: model.Column, made: model.Table) -> TextColumn:
-    """A column with its cells spelled, the best two marked."""
-    from rich.text import Text
-
-    texts = [column.spelled(place, "terminal") for place in range(len(column.cells))]
-    cells: list[str | Text] = list(texts)
-    ranked = any(one in mark for mark in column.marks for one in _MARKS)
-    if ranked:
-        for place, text in enumerate(texts):
-            sign, style = next((_MARKS[one] for one in _MARKS if one in column.mark(place)), (" ", ""))
-            cells[place] = Text.assemble((text, style), f" {sign}")
-    return TextColumn(
-        f"{model.safe(column.title)}{'  ' if ranked else ''}",
-        cells[: made.size],
-        str(cells[-1]) if made.foot else "",
-        column.kind.folds or None,
-        "left" if column.kind.text else "right",
-        column.group,
+def _grid(header: str, names: Sequence[str], columns: Sequence[TextColumn], foot: bool) -> Grid:
+    """One row a name, the last one the foot where there is one. Names fold where the width asks for it."""
+    made = Grid(
+        box=box.SIMPLE,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, GAP - 1, 0, 0),  # the box's own divider is the other space
+        show_footer=foot,
+        footer_style="bold",
     )
-
-
-def _dealt(
-    columns: Sequence[TextColumn], names: Sequence[str], width: int, fold: int
-) -> list[list[TextColumn]]:
-    """The columns dealt out to tables, words where they are read beside their numbers."""
-    words = next((column for column in columns if column.room), None)
-    grouped = groupby((c for c in columns if c is not words), key=lambda column: column.group)
-    groups = [part for name, own in grouped for part in ([[*own]] if name else [[one] for one in own])]
-    if words is None:
-        return pages(groups, names, width, fold)
-    if len(whole := pages([*groups, [words]], names, width, fold)) == 1 or not groups:
-        return whole
-    room = room_beside(names, width, fold)
-    first, *rest = _held(groups, room)
-    left = room - _needed(first) - GAP
-    if left >= _FEW_WORDS:
-        beside = [*first, replace(words, room=min(left, words.room or left))]
-    elif len(first) > 1 or first[0].width < _FEW_WORDS:
-        own = replace(words, room=room - GAP)
-        return pages([*groups, [own]], names, width, fold)
-    else:
-        below = [f"{cell}\n{said}" for cell, said in zip(first[0].cells, words.cells, strict=True)]
-        beside = [replace(first[0], cells=below, room=first[0].width)]
-    return pages([beside, [column for group in rest for column in group]], names, width, fold)
-
-
-def show(console: Console, tables: Iterable[Table]) -> None:
-    """Print tables, an empty line below each."""
-    for one in tables:
-        console.print(one, soft_wrap=False)
-        console.print()
+    made.add_column(Text(header), Text(names[-1] if foot else ""), overflow="fold")
+    for column in columns:
+        last = column.cells[-1] if foot else ""
+        made.add_column(column.title, last, justify=column.justify, width=column.width, overflow="fold")
+    for place, name in enumerate(names[: len(names) - foot]):
+        made.add_row(Text(name), *(column.cells[place] for column in columns))
+    return made
 
 
 def say(console: Console, *lines: str | Text, indent: int = 0) -> None:
-    """Print sentences, broken at spaces where the console has a width of its own. Markup is shown, not obeyed.
+    """Print sentences, broken at spaces where the console has a width of its own.
 
     A command at the end of one is never broken, so that it can be copied: it goes below where it does not fit beside.
     """
-    from rich.text import Text
-
     for line in lines:
         text = Text(line) if isinstance(line, str) else line
         for piece in [text] if console.soft_wrap else _broken(text, console, console.width - indent):
@@ -278,41 +256,3 @@ def _broken(text: Text, console: Console, width: int) -> list[Text]:
     for piece in pieces:
         piece.plain = piece.plain.replace(GLUE, " ").rstrip()
     return [*pieces, text[found.start(2) :]] if found else pieces
-
-
-def table(
-    header: str, names: Sequence[str], columns: Sequence[TextColumn], foot: str = "", width: int | None = None
-) -> Table:
-    """One row a name. Names fold where the width asks for it, numbers do not. Markup is shown, not obeyed.
-
-    Args:
-        header: of the names.
-        names: of the rows.
-        columns: of numbers or short texts.
-        foot: the name of the last row, if the columns have one.
-        width: of the terminal; names that two lines do not hold there lose their middle, and stay apart. None for names
-            that must be whole, such as paths.
-    """
-    if width is not None:
-        names = _shortened(names, width - _needed(columns))
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(
-        box=box.SIMPLE,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, GAP - 1, 0, 0),  # the box's own divider is the other space
-        show_footer=bool(foot),
-        footer_style="bold",
-    )
-    made.add_column(Text(header), Text(foot), overflow="fold")
-    for column in columns:
-        made.add_column(
-            Text(column.title), column.foot, justify=column.justify, width=column.width, overflow="fold"
-        )
-    for i, name in enumerate(names):
-        cells = (column.cells[i] for column in columns)
-        made.add_row(Text(name), *(Text(cell) if isinstance(cell, str) else cell for cell in cells))
-    return made

@@ -11,7 +11,6 @@ from nearid_cli.errors import UsageError
 from nearid_cli.reports import formats
 from nearid_cli.reports.document import document, images_document
 from nearid_cli.reports.files import DEFAULT_THUMBNAILS, check_outputs, write_document
-from nearid_cli.reports.terminal import render
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ _PRE = '<pre style="white-space:pre;overflow-x:auto;line-height:1.3;margin:0">{c
 def html(result: ScoreResult | CompareResult | PairResult | GateResult) -> str:
     """What the command prints to a terminal, as HTML. Names are text in it, whatever they hold."""
     from rich.console import Console
+
+    from nearid_cli.reports.terminal import render
 
     console = Console(
         file=io.StringIO(),

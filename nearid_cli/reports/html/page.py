@@ -47,13 +47,11 @@ def to_html(document: Document, pictures: Gallery) -> str:
     """
     told = document.story
     result, gate = told.result, document.judged and document.judged.result
-    style = _text("style.css") + _text("print.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
     macros, shown = _pieces({method.name: plots.colour(place) for place, method in enumerate(result.methods)})
-    page = environment().get_template("page.html")
-    return page.render(
-        style=Markup(style),
+    return _page(
+        "page.html",
         script=Markup(script),
         result=result,
         ground=ground(result) if apart(result) else "",
@@ -76,15 +74,13 @@ def to_html(document: Document, pictures: Gallery) -> str:
 def plain_html(document: Document) -> str:
     """A document that has no pictures and no plots as a page: its blocks, what folds away last."""
     blocks = [one for one in document.content.blocks if one.where != "terminal"]
-    return (
-        environment()
-        .get_template("plain.html")
-        .render(
-            style=Markup(_text("style.css") + _text("print.css")),
-            title=document.content.title,
-            content=_pieces({})[1](sorted(blocks, key=lambda one: bool(one.folded))),
-        )
-    )
+    content = _pieces({})[1](sorted(blocks, key=lambda one: bool(one.folded)))
+    return _page("plain.html", heading=document.content.title, content=content)
+
+
+def _page(template: str, **values: Any) -> str:
+    style = Markup(_text("style.css") + _text("print.css"))
+    return environment().get_template(template).render(style=style, **values)
 
 
 def _pieces(colours: Mapping[str, str]) -> tuple[Any, Callable[[Iterable[Block]], Markup]]:

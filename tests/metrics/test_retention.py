@@ -1,0 +1,56 @@
+"""The noise of a room, ceiling - floor, against loops over pairs: whether there is a retention hangs on it."""
+
+import numpy as np
+import pytest
+
+from nearid_cli.metrics.retention import ceiling_errors, room_errors
+from nearid_cli.metrics.units import Units
+from tests import retaining
+
+
+def found(refs, gens, clusters=None):
+    """The errors by subject, of pictures by subject; subjects without generations are strangers."""
+    sizes = np.array([len(rows) for rows in refs[: len(gens)]])
+    subjects = np.repeat(np.arange(len(gens)), [len(rows) for rows in gens])
+    closeness = np.concatenate([(rows @ rows.T).sum(axis=1) - 1 for rows in refs[: len(gens)]])
+    own = [gens[s] @ refs[s].T for s in range(len(gens))]
+    apart = [(x[:, 0] - x[:, 1]) / 2 if x.shape[1] == 2 else np.zeros(len(x)) for x in own]
+    others = [np.concatenate([rows for t, rows in enumerate(refs) if t != s]) for s in range(len(refs))]
+    strangers = np.concatenate([(gens[s] @ others[s].T).mean(axis=1) for s in range(len(gens))])
+    means = np.concatenate([x.mean(axis=1) for x in own])
+    errors = ceiling_errors(closeness, sizes, means, np.concatenate(apart), subjects)
+    units = Units(subjects, None if clusters is None else np.concatenate(clusters))
+    return room_errors(errors, strangers, units)
+
+
+def pictures(random, sizes):
+    rows = [random.standard_normal((size, 8)) + 2 * np.eye(8)[s] for s, size in enumerate(sizes)]
+    return [own / np.linalg.norm(own, axis=1, keepdims=True) for own in rows]
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize(
+    ("references", "generations"),
+    [
+        ([3, 4, 5, 6], [2, 3, 4, 7]),
+        ([2, 2, 2, 2], [2, 3, 1, 6]),  # a single pair shows no spread
+        ([2, 3, 2, 1], [1, 1, 1, 1]),  # nor does a single generation
+        ([2, 3, 2, 1], [1, 4, 2, 5]),
+    ],
+)
+def test_standard_errors_are_what_loops_give(references, generations, clustered):
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        refs, gens = pictures(random, references), pictures(random, generations)
+        clusters = [np.arange(size) // 2 if clustered else np.arange(size) for size in generations]
+        expected = retaining.room_errors(refs, gens, clusters)
+        np.testing.assert_allclose(found(refs, gens, clusters), expected, rtol=1e-9)
+
+
+def test_a_single_generation_of_all_leaves_the_error_of_the_ceiling():
+    refs = pictures(np.random.default_rng(1), [4, 2])
+    without = [np.delete(refs[0], i, axis=0) for i in range(4)]
+    ceilings = [(np.sum(rows @ rows.T) - 3) / 6 for rows in without]
+    assert found(refs, pictures(np.random.default_rng(2), [1])) == pytest.approx(
+        [np.sqrt(3 * np.var(ceilings))]
+    )

@@ -1,25 +1,29 @@
 """The server of `nearid view`: one page and the pictures that its result names, for browsers on this machine.
 
 What keeps it from serving anything else: it listens on 127.0.0.1; an address holds a number, never a path; a
-picture leaves only after its bytes decoded as one (`content.py`); and a request that names another host is refused,
+picture leaves only after its bytes decoded as one (`full_size`); and a request that names another host is refused,
 because a foreign page whose name suddenly leads to 127.0.0.1 (DNS rebinding) could read the answer.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import socketserver
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images.decode import UnreadableImage
-from nearid_cli.view.content import Body, full_size, small
+from nearid_cli.images.decode import UnreadableImage, decode, picture_format, read_picture_file
+from nearid_cli.reports.html.pictures import LARGEST_SIDE, thumbnail
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,26 @@ _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
+# The formats that every browser shows, by Pillow's names. TIFF and HEIC are not among them.
+_MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+}
+
+# A browser asks for many pictures at once, and each that is being decoded takes memory.
+_turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Body:
+    """The body of an answer."""
+
+    media_type: str
+    body: bytes
 
 
 class Server(ThreadingHTTPServer):
@@ -150,3 +174,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing: requests are no news, and a line a picture would bury what is."""
+
+
+def full_size(path: Path) -> Body:
+    """A picture file as it is, or as PNG where browsers do not show its format.
+
+    The very bytes that are returned have been decoded as a picture, so no other file ever leaves under the name
+    of one, whatever becomes of the path meanwhile.
+
+    Raises:
+        UnreadableImage: it is not there or cannot be decoded. The reason may quote the file: keep it here.
+    """
+    with _turns:
+        content = read_picture_file(path)
+        picture = decode(content)
+        media_type = _MEDIA_TYPES.get(picture_format(content[:256]))
+        if media_type is not None:
+            return Body(media_type, content)
+        encoded = BytesIO()
+        picture.save(encoded, "PNG", compress_level=1)
+        return Body("image/png", encoded.getvalue())
+
+
+def small(path: Path) -> Body:
+    """A thumbnail of a picture file.
+
+    Raises:
+        UnreadableImage: as for `full_size`.
+    """
+    with _turns:
+        return Body("image/webp", thumbnail(path, LARGEST_SIDE))

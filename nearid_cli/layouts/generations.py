@@ -60,7 +60,7 @@ class GenerationTree:
         if level is not None:
             self._refuse_rivals(level)
             return self._by_level(level)
-        only = next(iter(self.index.names)) if len(self.index.names) == 1 else None
+        only = self.index.only
         if any(self.index.beginning(stem(name)) for folder in self.folders for name in folder.names):
             if only and self._phrases_with(only):
                 return read_as_one(self.tree, self.folders, only)

@@ -120,10 +120,8 @@ def _roots(sides: Sequence[Assigned]) -> list[Path]:
 def _claimed(index: SubjectIndex, distractors: Assigned) -> Assigned:
     """Distractors with each loose one given to the subject that its name begins with, or to the only one."""
     stems = {stem(one.name) for one in distractors.loose}
-    claims = {own: beginning.subjects[0] for own, beginning in match_beginnings(index, stems).items()}
-    if len(index.names) == 1:
-        (only,) = index.names
-        claims = dict.fromkeys(stems, only)
+    begun = {own: beginning.subjects[0] for own, beginning in match_beginnings(index, stems).items()}
+    claims = dict.fromkeys(stems, index.only) if index.only else begun
     by_subject = {name: list(pictures) for name, pictures in distractors.distractors.items()}
     for one in distractors.loose:
         if subject := claims.get(stem(one.name)):

@@ -88,6 +88,11 @@ class SubjectIndex:
         self._begun: dict[str, Beginning | None] = {}
         self._by_words = _grouped((words(form), name) for name in ordered for form in spellings(name))
 
+    @property
+    def only(self) -> str | None:
+        """The subject, where there is but one."""
+        return next(iter(self.names)) if len(self.names) == 1 else None
+
     def alike(self, name: str) -> list[str]:
         """The subjects that `name` may mean: one when it is clear, several when it is not."""
         if name not in self._alike:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from nearid_cli.errors import InputError, UsageError
@@ -21,16 +20,6 @@ _TAKEN = frozenset({"path", "role"})  # columns of a manifest that say something
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
 
 Values = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class _Placeholder:
-    """`{name}`; without a name, `*`: anything within one part of a path, nothing as well."""
-
-    name: str = ""
-
-
-_Token = str | _Placeholder
 
 
 class Pattern:
@@ -54,12 +43,7 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self.text = text
         self._parts = [_tokens(part, text) for part in composed(text).strip("/").split("/")]
-        self.names = {
-            token.name
-            for part in self._parts
-            for token in part or ()
-            if isinstance(token, _Placeholder) and token.name
-        }
+        self.names = {token[1:-1] for part in self._parts for token in part or () if token[0] == "{"}
         if not text.strip("/"):
             raise UsageError("the pattern is empty; write it like '{subject}/{prompt}/{seed}.png'")
         near = [
@@ -95,19 +79,20 @@ class Pattern:
 
 
 @lru_cache(maxsize=10_000)
-def _within(tokens: tuple[_Token, ...], text: str) -> tuple[Values, ...]:
+def _within(tokens: tuple[str, ...], text: str) -> tuple[Values, ...]:
     """Every way in which the tokens of one part match all of a text."""
     if not tokens:
         return () if text else ((),)
     first, rest = tokens[0], tokens[1:]
-    if isinstance(first, str):
+    if first[0] not in "{*":
         return _within(rest, text[len(first) :]) if text[: len(first)].casefold() == first.casefold() else ()
+    name = first[1:-1]  # nothing for `*`, which takes nothing as well
     found: dict[Values, None] = {}
-    for end in range(bool(first.name), len(text) + 1):
+    for end in range(bool(name), len(text) + 1):
         taken = text[:end]
-        if first.name in _NUMBERS and not taken.isdecimal():
+        if name in _NUMBERS and not taken.isdecimal():
             continue
-        own = ((first.name, taken),) if first.name else ()
+        own = ((name, taken),) if name else ()
         for values in _within(rest, text[end:]):
             if (together := _joined(own, values)) is not None:
                 found[together] = None
@@ -123,17 +108,18 @@ def _joined(a: Values, b: Values) -> Values | None:
     return tuple(sorted(values.items()))
 
 
-def _tokens(part: str, pattern: str) -> tuple[_Token, ...] | None:
+def _tokens(part: str, pattern: str) -> tuple[str, ...] | None:
+    """What a part of a path is made of: `{name}`, `*` and what stands as it is; None for `**`."""
     if part == "**":
         return None
-    tokens: list[_Token] = []
+    tokens = []
     for name, stars, literal, stray in _TOKEN.findall(part):
         if stray:
             raise UsageError(f"the pattern {printable(pattern)!r} has a {stray} without its counterpart")
         if stars:
             if len(stars) > 1:
                 raise UsageError(f"the pattern {printable(pattern)!r}: ** stands alone between two /")
-            tokens.append(_Placeholder())
+            tokens.append(stars)
         elif literal:
             tokens.append(literal)
         elif not name.isidentifier() or name in _TAKEN:
@@ -142,7 +128,7 @@ def _tokens(part: str, pattern: str) -> tuple[_Token, ...] | None:
                 f"{', '.join(f'{{{known}}}' for known in _PLACEHOLDERS)}, or a word of your own as a label"
             )
         else:
-            tokens.append(_Placeholder(name))
+            tokens.append(f"{{{name}}}")
     return tuple(tokens)
 
 

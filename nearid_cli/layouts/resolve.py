@@ -115,8 +115,7 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
             raise several_subjects("generations", sorted(index.names, key=natural_key))
         return references, _loose_to_one(generations, index)
     if how.generations is not None:
-        only_one = next(iter(index.names)) if len(index.names) == 1 else None
-        return references, read_by_pattern(generations, how.generations, only_one, index.is_exact)
+        return references, read_by_pattern(generations, how.generations, index.only, index.is_exact)
     folders = _folders(generations, references.subjects)
     if found := layout.read_generations(generations, folders, index):
         return references, found
@@ -188,9 +187,7 @@ def _loose_to_one(found: Assigned, index: SubjectIndex) -> Assigned:
     """Loose generations of somebody's layout belong to the only subject, or to that which their folder names."""
     if found.subjects or not found.loose:
         return found
-    if len(index.names) == 1:
-        return replace(found, subjects={next(iter(index.names)): found.loose}, loose=[])
-    own = own_name(found.root)
+    own = index.only or own_name(found.root)
     return replace(found, subjects={own: found.loose}, loose=[]) if index.alike(own) else found
 
 

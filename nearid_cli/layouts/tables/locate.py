@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from nearid_cli.layouts.names import composed
 from nearid_cli.text import printable
 
 
@@ -104,8 +104,7 @@ class Locator:
         found = root
         for part in parts.split("/"):
             if self._status(found + part) is None and part:
-                form = unicodedata.normalize("NFC", part)
-                same = [one for one in self._listed(found) if unicodedata.normalize("NFC", one) == form]
+                same = [one for one in self._listed(found) if composed(one) == composed(part)]
                 if len(same) != 1:
                     return None
                 part = same[0]
@@ -132,7 +131,7 @@ class Locator:
         key = os.path.join(self._real(head or "."), name)  # noqa: PTH118
         # Two spellings that differ in case or Unicode form are one file where the disk takes them for one: a file
         # with one name has a number of its own.
-        folded = unicodedata.normalize("NFC", key).casefold()
+        folded = composed(key).casefold()
         first, device, number = self._seen.setdefault(folded, (key, status.st_dev, status.st_ino))
         if first != key and status.st_nlink == 1 and (device, number) == (status.st_dev, status.st_ino):
             return first

@@ -71,6 +71,16 @@ def few(names: Sequence[str], shown: int = 3, spelled: Callable[[str], str] = pr
     return ", ".join(map(spelled, names[:shown])) + (f" and {more:,} more" if more > 0 else "")
 
 
+def first_few(lines: Iterable[str], most: int = 5) -> list[str]:
+    """The first lines, and how many more there are.
+
+    >>> first_few(["a", "b", "c"], most=2)
+    ['a', 'b', 'and 1 more']
+    """
+    lines = list(lines)
+    return lines[:most] + ([f"and {len(lines) - most:,} more"] if len(lines) > most else [])
+
+
 def file_size(size: int) -> str:
     """Bytes as a size for people.
 

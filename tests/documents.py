@@ -43,7 +43,7 @@ def check_run(arguments: Sequence[str], out: str) -> None:
     for file in [path for one in named for path in _written(one)]:
         assert problems(json.loads(file.read_bytes())) == [], file
     for file in named:
-        if file.suffix == ".parquet" and (facts := pq.read_schema(file).metadata.get(b"nearid")):
+        if file.suffix == ".parquet" and (facts := (pq.read_schema(file).metadata or {}).get(b"nearid")):
             assert [one for one in problems(json.loads(facts)) if not one.endswith(_LACKS)] == [], file
     lines = {
         file: name for folder in named for pattern, name in LINES.items() for file in folder.glob(pattern)

@@ -21,7 +21,7 @@ from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
 from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.layouts.walk import EXTENSIONS, walk
 from nearid_cli.results.score import memory_root
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,12 +183,12 @@ class _Reader:
                 self._lacking.append(f"{place}: no such file: {printable(path)}")
             else:
                 self._take(subject, Picture(path, ""))
-        elif _is_image(value):
-            self._hold(subject, number, InMemory(place, value))
-        elif _is_rgb_array(value):
+        elif _is_image(value) or _is_rgb_array(value):
             from PIL import Image
 
-            self._hold(subject, number, InMemory(place, Image.fromarray(value)))
+            image = value if _is_image(value) else Image.fromarray(value)
+            name = "/".join((self._root, *([] if subject is None else [subject]), str(number)))
+            self.taken.append((subject, Picture(Path(name), name, in_memory=InMemory(place, image))))
         else:
             self._wrong.append(f"{place}: expected {_EXPECTED}, found {_described(value)}")
 
@@ -196,8 +196,7 @@ class _Reader:
         """Raise what is wrong with the pictures, if anything is."""
         for kind, problems in ((UsageError, self._wrong), (InputError, self._lacking)):
             if problems:
-                more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
-                raise kind(problems[0], [*problems[1:_SHOWN], *more])
+                raise kind(problems[0], first_few(problems[1:], _SHOWN - 1))
 
     def found(self) -> Assigned:
         """The side that all pictures come to; files are named by their paths below the folder that they share."""
@@ -217,10 +216,6 @@ class _Reader:
             return
         self._files.add((subject, file))
         self.taken.append((subject, picture))
-
-    def _hold(self, subject: str | None, number: int, picture: InMemory) -> None:
-        name = "/".join((self._root, *([] if subject is None else [subject]), str(number)))
-        self.taken.append((subject, Picture(Path(name), name, in_memory=picture)))
 
 
 def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:

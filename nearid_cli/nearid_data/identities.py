@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from nearid_cli.errors import InputError
 from nearid_cli.nearid_data.pictures import PictureColumns, Slots
-from nearid_cli.nearid_data.rows import first_few, read_rows
+from nearid_cli.nearid_data.rows import read_rows
 from nearid_cli.nearid_data.sources import Notify, open_source
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 if TYPE_CHECKING:
     from datasets import Dataset

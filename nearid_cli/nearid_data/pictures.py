@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from nearid_cli.errors import InputError
 from nearid_cli.images.decode import UnreadableImage, decode
-from nearid_cli.nearid_data.rows import first_few
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 
 def read_rows(path: Path, length: int) -> list[int]:
@@ -50,16 +49,6 @@ def read_rows(path: Path, length: int) -> list[int]:
             first_few(repeated),
         )
     return listed
-
-
-def first_few(lines: Iterable[str], most: int = 5) -> list[str]:
-    """The first lines, and how many more there are.
-
-    >>> first_few(["a", "b", "c"], most=2)
-    ['a', 'b', 'and 1 more']
-    """
-    lines = list(lines)
-    return lines[:most] + ([f"and {len(lines) - most:,} more"] if len(lines) > most else [])
 
 
 def _listed(path: Path) -> list[Any]:

@@ -21,7 +21,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.results.base import Named
 from nearid_cli.results.compare import CompareResult, Methods
 from nearid_cli.results.score import ScoreResult
-from nearid_cli.text import printable
+from nearid_cli.text import first_few, printable
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -74,10 +74,8 @@ def _read(path: Path, kinds: Sequence[Any], holes: bool = False) -> ScoreResult 
             problems = list(_gaps(result))
         if problems:
             first, *rest = problems
-            more = [f"and {len(rest) - _SHOWN:,} more"] if len(rest) > _SHOWN else []
-            raise InputError(
-                f"{name} is not a valid result of {kind.command}: {first}", [*rest[:_SHOWN], *more]
-            )
+            what = f"{name} is not a valid result of {kind.command}: {first}"
+            raise InputError(what, first_few(rest, _SHOWN))
     if result.outdated:
         changed, old = _CHANGED + _ALSO_CHANGED[kind], result.schema
         logger.warning(

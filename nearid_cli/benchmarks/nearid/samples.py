@@ -13,8 +13,7 @@ from nearid_cli.benchmarks.slots import Places, between, compacted, within
 from nearid_cli.benchmarks.tables.similarities import Similarities
 from nearid_cli.errors import InputError
 from nearid_cli.nearid_data import Identities, PictureColumns
-from nearid_cli.nearid_data.rows import first_few
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 Triple = tuple[StoredPicture | None, StoredPicture | None, StoredPicture | None]
 

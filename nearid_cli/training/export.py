@@ -12,26 +12,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nearid_cli import __version__
 from nearid_cli.encoders.files import CONFIG, PREPROCESSOR, WEIGHTS, CheckpointFiles, read_files
 from nearid_cli.encoders.libraries import quiet_hub, quiet_transformers
-from nearid_cli.encoders.registry import HUB_ID
+from nearid_cli.encoders.registry import HUB_ID, REGISTRY
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import whole_folder
 from nearid_cli.text import printable, unknown
-from nearid_cli.training.card import model_card
 from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.model import name_processor
 
 if TYPE_CHECKING:
     import torch
 
+    from nearid_cli.encoders.nearid_config import NearIDConfig
     from nearid_cli.encoders.nearid_model import NearIDModel
     from nearid_cli.encoders.spec import Embeddings
 
@@ -154,6 +155,93 @@ def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
         cosine = _compare(files, model, aside, dtype)
         size = (aside / WEIGHTS).stat().st_size
     return Export(out, dtype, size, model.config.embed_dim, cosine, _PICTURES)
+
+
+# What says nothing about the model: where a run wrote, how it was watched and cut up.
+_BOOKKEEPING = {"output", "resume", "workers", "log", "keep", "save_steps"}
+_TOWERS = {"siglip_vision_model": "SigLIP", "clip_vision_model": "CLIP", "dinov2": "DINOv2", "vit": "ViT"}
+
+
+def model_card(
+    name: str,
+    config: NearIDConfig,
+    dtype: str,
+    metrics: Mapping[str, Any] | None,
+    training: Mapping[str, Any] | None,
+) -> str:
+    """The card as Markdown with YAML front matter: how to use a model, what was measured, what it was made with.
+
+    Args:
+        name: of the model.
+        config: its configuration.
+        dtype: precision of its weights.
+        metrics: the fields of `metrics.margins.Success`, with those of each source of distractors under `sources`;
+            None or empty where nothing was measured.
+        training: what training.json holds, None where it is not known.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("nearid_cli.training", ""),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"text": _text, "figure": _figure}
+    recipe = training or {}
+    options, tool = recipe.get("options") or {}, recipe.get("tool") or {}
+    return environment.get_template("card.md").render(
+        base=_base_model(options),
+        name=name,
+        folder="".join(c if c.isalnum() or c in "._-" else "_" for c in name),
+        config=config,
+        tower=config.vision_config,
+        towers=_TOWERS,
+        dtype=dtype,
+        measured=({"all": metrics} | (metrics.get("sources") or {})).items() if metrics else (),
+        training=training,
+        made=f"{tool.get('name', 'nearid-cli')} {tool.get('version', '')}".strip(),
+        options=_asked(options),
+        version=__version__,
+    )
+
+
+def _base_model(options: Mapping[str, Any]) -> str | None:
+    """The backbone's Hub id; None for a local folder or for random weights."""
+    backbone = str(options.get("backbone", "")).partition("@")[0]
+    if options.get("from_scratch") or Path(backbone).exists():
+        return None
+    backbone = REGISTRY[backbone].checkpoint if backbone in REGISTRY else backbone
+    return backbone if HUB_ID.fullmatch(backbone) else None
+
+
+def _figure(value: Any, interval: Any = None) -> str:
+    """A number with its interval.
+
+    >>> _figure(0.5, [0.25, 0.75]), _figure(None)
+    ('0.500 [0.250, 0.750]', '-')
+    """
+    if not isinstance(value, (int, float)):
+        return "-"
+    return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+
+
+def _asked(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values of what was asked for; switches that were off and options that were not given are left out."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}: {inner}", text) for inner, text in _asked(value))
+        elif name not in _BOOKKEEPING and value not in (None, False, [], 0.0):
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _text(text: str) -> str:
+    r"""Text that stays text in a Markdown table.
+
+    >>> _text("a|b`c*\n")
+    'a\\|b\\`c\\*\\\\n'
+    """
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in printable(text))
 
 
 def refuse_existing(folder: Path) -> None:

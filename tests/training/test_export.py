@@ -24,8 +24,7 @@ from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.training import export as module
-from nearid_cli.training.card import model_card
-from nearid_cli.training.export import TOLERANCE, export, save_model
+from nearid_cli.training.export import TOLERANCE, export, model_card, save_model
 from nearid_cli.training.model import build_model, load_preprocessing, read_preprocessor
 from tests.tiny import BUILDERS, change_weights, tiny_nearid, tiny_siglip, write_json
 

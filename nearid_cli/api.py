@@ -1,0 +1,365 @@
+"""What the commands do, for notebooks and other programs, on what a Python program has in its hands.
+
+Unknown keywords are answered with the nearest, values of a wrong type with what was expected.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+
+from nearid_cli.embedding.devices import choose_device, choose_dtype
+from nearid_cli.embedding.forward import NOT_FINITE, Forward, sound
+from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.registry import parse_metrics
+from nearid_cli.errors import BadImage, BadImagesError, ModelError, UnknownParameterError, UsageError
+from nearid_cli.evaluate.embed import pair as _pair
+from nearid_cli.evaluate.methods import Contest, Method
+from nearid_cli.evaluate.score import score as _score
+from nearid_cli.layouts.dataset import InMemory
+from nearid_cli.layouts.given import is_one, is_path, read_picture, read_side
+from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, OptionArguments, Options
+from nearid_cli.reports.document import document
+from nearid_cli.results import CompareResult, PairResult, ScoreResult
+from nearid_cli.text import count, printable, storable, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    from nearid_cli.encoders.spec import Encoder, EncoderSpec
+    from nearid_cli.layouts.given import GivenSide, OnePicture, PathLike
+    from nearid_cli.layouts.sides import Side
+
+logger = logging.getLogger(__name__)
+
+Metrics = str | Iterable[str]
+R = TypeVar("R", ScoreResult, CompareResult)
+
+_LONGEST = 60  # so much of a value is quoted
+
+
+def score(
+    references: GivenSide,
+    generations: GivenSide | None = None,
+    metrics: Metrics = DEFAULT_METRICS,
+    *,
+    layout: str = "auto",
+    pattern: str | None = None,
+    refs_pattern: str | None = None,
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+    distractors: GivenSide | None = None,
+    **options: Unpack[OptionArguments],
+) -> ScoreResult:
+    """Score the generations of each subject against its references, as `nearid score` does.
+
+    References, generations and distractors are each a folder or manifest; or a list of the pictures of one subject;
+    or a dict of such lists (or folders) by subject. A picture is a path, a PIL image or a uint8 array
+    [height, width, 3]. The same pixels give the same numbers, wherever they come from.
+
+    Args:
+        references: the real pictures; or a manifest of everything.
+        generations: the generated ones; None when `references` is a manifest of both.
+        metrics: as in `--metric`.
+        layout: how the folders are laid out; see docs/reference/layouts.md.
+        pattern: what the paths of generations are, as in `--pattern`.
+        refs_pattern: what the paths of references are.
+        allow_unmatched: go on without the subjects that lack references or generations.
+        skip_bad: go on without pictures that cannot be read.
+        distractors: each subject's look-alikes.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Returns:
+        The result: `.subjects`, `.aggregate`, `.images`, `.to_pandas()`, `.save()`, `.to_dict()`.
+
+    Raises:
+        NearIDError: the job cannot be done; the message says what to do.
+    """
+    chosen = _read_options(score, metrics, options)
+    how = _read_layout(layout, pattern, refs_pattern)
+    result = _score(
+        read_side(references, "references"),
+        _read_given(generations, "generations"),
+        chosen,
+        layout=how,
+        leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
+        distractors=_read_given(distractors, "distractors"),
+    )
+    return _warned(result)
+
+
+def compare(
+    methods: PathLike | Iterable[PathLike] | Mapping[str, GivenSide | ScoreResult],
+    references: GivenSide | None = None,
+    metrics: Metrics | None = None,
+    *,
+    baseline: str | None = None,
+    layout: str = "auto",
+    pattern: str | None = None,
+    refs_pattern: str | None = None,
+    distractors: GivenSide | None = None,
+    allow_unmatched: bool = False,
+    skip_bad: bool = False,
+    **options: Unpack[OptionArguments],
+) -> CompareResult:
+    """Compare methods, as `nearid compare` does.
+
+    Args:
+        methods: generations by the names of the methods, each as for `score`, or what `score` returned for them, or
+            both together; or what the command takes: a folder of method folders, a manifest, files that
+            `nearid score` wrote.
+        references: as for `score`, unless they lie among the methods.
+        metrics: as in `--metric`; None for those of the finished results, or the default ones without any.
+        baseline: the method that the others are compared with; None for the best by the first metric.
+        layout: how the folders are laid out; see docs/reference/layouts.md.
+        pattern: what the paths of generations are, as in `--pattern`.
+        refs_pattern: what the paths of references are.
+        distractors: each subject's look-alikes, as for `score`.
+        allow_unmatched: go on without generations that have no references.
+        skip_bad: go on without pictures that cannot be read.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Returns:
+        The result: `.methods`, `.comparisons`, `.agreements`, `.disagreements`, `.to_pandas()`, `.save()`,
+        `.to_dict()`.
+
+    Raises:
+        NearIDError: the job cannot be done; the message says what to do.
+    """
+    paths, named = _read_methods(methods)
+    chosen = _read_options(compare, DEFAULT_METRICS if metrics is None else metrics, options)
+    how = _read_layout(layout, pattern, refs_pattern)
+    if baseline is not None:
+        _check("baseline", baseline, str)
+    result = Contest(paths, named, chosen, asked=metrics is not None).compare(
+        baseline,
+        references=_read_given(references, "references"),
+        distractors=_read_given(distractors, "distractors"),
+        layout=how,
+        leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
+    )
+    return _warned(result)
+
+
+def pair(
+    a: OnePicture, b: OnePicture, metrics: Metrics = DEFAULT_METRICS, **options: Unpack[OptionArguments]
+) -> PairResult:
+    """How alike two pictures are by each metric, as `nearid pair` says.
+
+    Args:
+        a: a picture: a path, a PIL image or a uint8 array [height, width, 3].
+        b: another one.
+        metrics: as in `--metric`.
+        **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
+
+    Raises:
+        NearIDError: a picture or a metric cannot be used.
+    """
+    chosen = _read_options(pair, metrics, options)
+    return _pair(read_picture(a, "a"), read_picture(b, "b"), chosen)
+
+
+def _warned(result: R) -> R:
+    """The result, after what a reader of its numbers must not miss was said."""
+    for line in document(result).findings:
+        logger.warning(line)
+    return result
+
+
+class ImageEncoder:
+    """A metric's encoder, loaded. Made by `load_encoder`."""
+
+    def __init__(self, encoder: Encoder, batch_size: int) -> None:
+        self._encoder = encoder
+        self._forward = Forward(encoder, batch_size)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What the encoder is: checkpoint, revision, readout, preprocessing, dtype, fingerprint."""
+        return self._encoder.spec
+
+    def embed(self, images: Iterable[OnePicture]) -> npt.NDArray[np.float32]:
+        """Embed pictures, without the cache.
+
+        Args:
+            images: paths, PIL images or uint8 arrays [height, width, 3]; files and images are turned upright by
+                their EXIF orientation and made RGB.
+
+        Returns:
+            Float32 array [N, D], rows of length 1: `a @ b.T` are cosine similarities.
+
+        Raises:
+            BadImagesError: naming every picture that cannot be read.
+            ModelError: embeddings that are not finite, naming their pictures; or memory does not hold one picture.
+            UsageError: no pictures, or something that is none.
+        """
+        import numpy as np
+
+        if is_one(images):
+            raise UsageError("expected several pictures, found one; write embed([picture])")
+        prepared: list[Any] = []
+        rows: list[Any] = []
+        names: list[str] = []
+        bad: list[BadImage] = []
+        for number, image in enumerate(images):
+            place = storable(image) if is_path(image) else f"images[{number}]"
+            opened = _open(image, place, bad)
+            if opened is not None:
+                names.append(place)
+                prepared.append(self._encoder.prepare(opened))
+            if len(prepared) >= self._forward.batch_size:
+                rows.append(self._forward(prepared))
+                prepared = []
+        if bad:
+            raise BadImagesError(f"{count(len(bad), 'picture')} cannot be read", bad)
+        if prepared:
+            rows.append(self._forward(prepared))
+        if not rows:
+            raise UsageError("expected at least one picture, found none")
+        embedded: npt.NDArray[np.float32] = np.concatenate(rows)
+        unsound = [name for name, usable in zip(names, sound(embedded), strict=True) if not usable]
+        if unsound:
+            raise ModelError(
+                f"embeddings that are not finite numbers, from {self.spec.name}; {NOT_FINITE}",
+                [printable(name) for name in unsound],
+            )
+        return embedded
+
+
+def _open(image: OnePicture, place: str, bad: list[BadImage]) -> Image.Image | None:
+    from nearid_cli.images.decode import UnreadableImage, decode, read_held
+
+    try:
+        if is_path(image):
+            return decode(Path(image))
+        held = read_picture(image, place)
+        return read_held(held.image).image if isinstance(held, InMemory) else None
+    except UnreadableImage as error:
+        bad.append(BadImage(place, error.reason))
+        return None
+
+
+def load_encoder(
+    metric: str = "nearid",
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_size: int = 16,
+    configured: Mapping[str, Mapping[str, str]] | None = None,
+    safetensors_only: bool = False,
+) -> ImageEncoder:
+    """Load a metric's encoder.
+
+    Args:
+        metric: as in `--metric`: a name, `NAME=PATH_OR_ID`, a folder or a Hub id.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
+        batch_size: pictures a forward pass.
+        configured: metrics of your own, name -> {checkpoint, readout, revision}.
+        safetensors_only: refuse weights in torch's pickle format.
+
+    Raises:
+        UsageError: an unknown metric, device or dtype, or several metrics.
+        ModelError: the checkpoint cannot be had or used.
+    """
+    from nearid_cli.encoders.load import load_encoder as load
+
+    _check("metric", metric, str)
+    requests = parse_metrics([metric], configured)
+    if len(requests) != 1:
+        raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
+    chosen = choose_device(device)
+    (spec,) = resolve(requests, choose_dtype(dtype, chosen), safetensors_only=safetensors_only)
+    return ImageEncoder(load(spec, chosen), batch_size)
+
+
+def _read_options(function: Callable[..., Any], metrics: Metrics, options: Mapping[str, Any]) -> Options:
+    """The options of a call of `function`, whose own parameters may be what a misspelled keyword means."""
+    hints = typing.get_type_hints(Options)
+    del hints["metrics"]
+    own = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    strange = [unknown("parameter", name, [*own, *hints]) for name in options if name not in hints]
+    if strange:
+        raise UnknownParameterError(strange[0], strange[1:])
+    for name, value in options.items():
+        _check(name, value, hints[name])
+    return Options(metrics=_read_metrics(metrics), **options)
+
+
+def _read_metrics(metrics: object) -> list[str]:
+    given = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else list(metrics)
+    names = [one for one in given if isinstance(one, str)]
+    for one in given:
+        if not isinstance(one, str):
+            raise UsageError(f"metrics: expected a name or a list of names, found {_shown(one)}")
+    return names
+
+
+def _read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
+    """What `compare` is given: paths whose names say which methods they are, and methods by name."""
+    if isinstance(methods, Mapping):
+        for name in methods:
+            if not isinstance(name, str) or not name.strip():
+                raise UsageError(f"methods: expected names of methods as keys, found {_shown(name)}")
+        return [], {
+            name: one
+            if isinstance(one, ScoreResult)
+            else read_side(one, "generations", printable(f'methods["{name}"]'))
+            for name, one in methods.items()
+        }
+    given = [methods] if is_path(methods) or not isinstance(methods, Iterable) else list(methods)
+    for one in given:
+        if not is_path(one):
+            raise UsageError(
+                f"methods: expected a path, paths, or a dict of methods by name, found {_shown(one)}"
+            )
+    return [Path(one) for one in given if is_path(one)], {}
+
+
+def _read_given(value: GivenSide | None, side: str) -> Side | None:
+    return None if value is None else read_side(value, side)
+
+
+def _read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> LayoutOptions:
+    _check("layout", layout, str)
+    for parameter, value in (("pattern", pattern), ("refs_pattern", refs_pattern)):
+        if value is not None:
+            _check(parameter, value, str)
+    return LayoutOptions(layout, pattern, refs_pattern)
+
+
+def _check(name: str, value: object, hint: Any) -> None:
+    union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = [typing.get_origin(kind) or kind for kind in union]
+    if not isinstance(value, tuple(kinds)) or (isinstance(value, bool) and bool not in kinds):
+        expected = " or ".join(_NOUNS[kind] for kind in kinds)
+        raise UsageError(f"{name}: expected {expected}, found {_shown(value)}")
+    if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        raise UsageError(f"{name}: expected a number of 1 or more, found {value}")
+
+
+_NOUNS = {
+    str: "a text",
+    bool: "True or False",
+    int: "a whole number",
+    os.PathLike: "a path",
+    Mapping: "a dict",
+    types.NoneType: "None",
+}
+
+
+def _shown(value: object) -> str:
+    text = printable(repr(value).replace("\n", " "))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

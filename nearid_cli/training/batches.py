@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from nearid_cli.errors import InputError
 from nearid_cli.text import count
@@ -102,8 +102,8 @@ def load(
         workers: processes that make items ahead; 0 makes them when they are asked for.
         collate: from a list of items to a batch.
     """
-    items, order = _Epochs(data), _Batches(plan, first_step, steps)
-    return batched(items, workers, batch_sampler=order, collate_fn=collate)
+    order = (batch for step in range(first_step, steps) for batch in plan.step(step))
+    return batched(_Epochs(data), workers, batch_sampler=order, collate_fn=collate)
 
 
 def batched(data: Dataset[Any], workers: int, **settings: Any) -> Iterator[Any]:
@@ -120,20 +120,6 @@ def batched(data: Dataset[Any], workers: int, **settings: Any) -> Iterator[Any]:
                 **settings,
             )
         )
-
-
-class _Batches(Sampler[list[tuple[int, int]]]):
-    """All batches of a stretch of steps."""
-
-    def __init__(self, plan: BatchPlan, first_step: int, steps: int) -> None:
-        self._plan, self._steps = plan, range(first_step, steps)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for step in self._steps:
-            yield from self._plan.step(step)
-
-    def __len__(self) -> int:
-        return len(self._steps) * self._plan.accumulation
 
 
 class _Epochs(Dataset[Any]):

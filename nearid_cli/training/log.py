@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.training.checkpoints import disk_errors
 from nearid_cli.training.options import TrainOptions
@@ -17,18 +16,6 @@ FILE = "metrics.jsonl"
 TIMING = "timing"
 _log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
-
-
-def check_trackers(names: Sequence[str]) -> None:
-    """Refuse trackers that are not installed.
-
-    Raises:
-        UsageError: naming all of them.
-    """
-    from importlib.util import find_spec
-
-    if absent := [name for name in names if find_spec(name) is None]:
-        raise UsageError(f"--log {' '.join(absent)} is not installed: pip install {' '.join(absent)}")
 
 
 class MetricsFile:

@@ -201,7 +201,8 @@ class TrainOptions:
             raise UsageError("--features says where --cache-features keeps them; add that, or leave it out")
         if self.validation_positives is not None and not self.validation_distractors:
             raise UsageError("--validation-positives needs --validation-distractors, aligned with it by row")
-        if self.validation_distractors and not self.evaluates:
+        evaluates = self.validation_rows is not None or self.validation_positives is not None
+        if self.validation_distractors and not evaluates:
             raise UsageError("--validation-distractors needs --validation-rows or --validation-positives")
 
     def _check_cached(self) -> None:
@@ -213,11 +214,6 @@ class TrainOptions:
                 "--cache-features keeps what a frozen backbone makes of the pictures as they are: "
                 f"leave out {', '.join(flags)}"
             )
-
-    @property
-    def evaluates(self) -> bool:
-        """Whether there are validation rows."""
-        return self.validation_rows is not None or self.validation_positives is not None
 
     def as_json(self) -> dict[str, Any]:
         """Every option as JSON holds it, nested only in `augmentations`."""

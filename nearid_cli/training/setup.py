@@ -5,6 +5,7 @@ training.json says what made a run, first thing in its folder.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -14,21 +15,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from nearid_cli import __version__
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
+from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.nearid_data import Identities, read_rows
 from nearid_cli.results.base import timestamp
-from nearid_cli.text import printable
+from nearid_cli.text import count, printable
 from nearid_cli.training import checkpoints
 from nearid_cli.training.batches import BatchPlan, Varying
 from nearid_cli.training.checkpoints import Checkpoint, disk_errors
-from nearid_cli.training.data import open_data
-from nearid_cli.training.dataset import TrainingSet
+from nearid_cli.training.dataset import JointSet, TrainingSet, open_mtg
 from nearid_cli.training.evaluation import ValidationSet
 from nearid_cli.training.features import cache_features
-from nearid_cli.training.log import check_trackers
 from nearid_cli.training.options import TrainOptions, changed, differences
 from nearid_cli.training.trainee import Trainee, make_trainee
 
@@ -66,7 +68,8 @@ def set_up(options: TrainOptions) -> Setup:
     Raises:
         NearIDError: see `loop.train`.
     """
-    check_trackers(options.log)
+    if absent := [name for name in options.log if importlib.util.find_spec(name) is None]:
+        raise UsageError(f"--log {' '.join(absent)} is not installed: pip install {' '.join(absent)}")
     _check_output(options.output)
     accelerator = _accelerator(options)
     if not accelerator.is_main_process:
@@ -75,10 +78,9 @@ def set_up(options: TrainOptions) -> Setup:
     # Whatever --init-from named is in the checkpoint too, and may be gone by now, or be another's `best`.
     start = options if resumed is None else replace(options, init_from=resumed.model)
     trainee = make_trainee(start, accelerator.device.type)
-    data = open_data(options, trainee.preprocessing)
-    if resumed is not None and (found := changed(resumed.state()["data"], data.fingerprint)):
+    rows, validation, fingerprint = _open_data(options, trainee.preprocessing)
+    if resumed is not None and (found := changed(resumed.state()["data"], fingerprint)):
         raise UsageError(f"{printable(resumed.folder)} was made with other data", found)
-    rows: Varying = data.rows
     if options.cache_features:
         assert isinstance(rows, TrainingSet)
         folder = options.features or options.output / "features"
@@ -91,7 +93,7 @@ def set_up(options: TrainOptions) -> Setup:
         accelerator.process_index,
         accelerator.num_processes,
     )
-    return Setup(options, accelerator, trainee, rows, plan, data.validation, data.fingerprint, resumed)
+    return Setup(options, accelerator, trainee, rows, plan, validation, fingerprint, resumed)
 
 
 def _check_output(output: Path) -> None:
@@ -164,6 +166,79 @@ def _resumed(options: TrainOptions) -> Checkpoint | None:
             changed,
         )
     return found
+
+
+def _open_data(
+    options: TrainOptions, preprocessing: Preprocessing
+) -> tuple[Varying, ValidationSet | None, dict[str, Any]]:
+    """The training rows, the validation rows if there are any, and what tells these data from others, as JSON.
+
+    Raises:
+        InputError: a source or a list of rows is not as it should be.
+        UsageError: rows are both for training and for validation.
+    """
+    everything = Identities.open(options.positives, options.distractors, notify=_log.info)
+    training, validation = _split(options, everything)
+    fingerprint = {"training": _fingerprint(training)}
+    if validation is not None:
+        fingerprint["validation"] = _fingerprint(validation)
+    own = TrainingSet(training, preprocessing, options.augmentations, options.seed)
+    rows: TrainingSet | JointSet = own
+    if options.mtg is not None:
+        mtg = open_mtg(options.mtg, notify=_log.info)
+        fingerprint["mtg"] = _fingerprint(mtg)
+        rows = JointSet(own, mtg, options.mtg_repeat)
+    if rows.left_out:
+        _log.info(f"{count(rows.left_out, 'row')} with fewer than two views left out")
+    return rows, ValidationSet(validation, preprocessing) if validation else None, fingerprint
+
+
+def _split(options: TrainOptions, everything: Identities) -> tuple[Identities, Identities | None]:
+    """The rows to train on and those to evaluate on."""
+    training = everything
+    if options.rows is not None:
+        training = everything.subset(read_rows(options.rows, len(everything)))
+    if options.validation_distractors:
+        positives = options.validation_positives or options.positives
+        validation = Identities.open(positives, options.validation_distractors, options.validation_rows)
+    elif options.validation_rows is not None:
+        validation = everything.subset(read_rows(options.validation_rows, len(everything)))
+    else:
+        return training, None
+    if options.validation_positives is not None:
+        return training, validation
+    if options.rows is None:
+        return everything.subset(np.setdiff1d(everything.numbers, validation.numbers)), validation
+    both = np.intersect1d(training.numbers, validation.numbers)
+    if len(both):
+        raise UsageError(
+            f"{count(len(both), 'row')} of --validation-rows {'is' if len(both) == 1 else 'are'} in --rows too: "
+            f"{', '.join(map(str, both[:5]))}{' ...' if len(both) > 5 else ''}"
+        )
+    return training, validation
+
+
+# Rows whose pictures stand for all in the fingerprint of a data set.
+_LOOKED_AT = 16
+
+
+def _fingerprint(identities: Identities) -> dict[str, Any]:
+    """What tells data from others wherever they lie: which rows, and the pictures of a few of them."""
+    from blake3 import blake3
+
+    pictures = blake3()
+    for position in np.linspace(0, len(identities) - 1, min(_LOOKED_AT, len(identities))).astype(int):
+        row = identities[position]
+        for content in (*row.views, *(picture for source in row.distractors for picture in source)):
+            pictures.update(content or b"")
+            pictures.update(b"|")
+    numbers = np.ascontiguousarray(identities.numbers, np.int64).tobytes()
+    return {
+        "rows": len(identities),
+        "sources": len(identities.sources),
+        "numbers": blake3(numbers).hexdigest()[:16],
+        "pictures": pictures.hexdigest()[:16],
+    }
 
 
 _RECORD = "training.json"

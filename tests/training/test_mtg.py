@@ -8,8 +8,7 @@ import torch
 from nearid_cli.errors import InputError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.nearid_data import Identities
-from nearid_cli.training.data import JointSet, open_mtg
-from nearid_cli.training.dataset import TrainingSet, collate
+from nearid_cli.training.dataset import JointSet, TrainingSet, collate, open_mtg
 from nearid_cli.training.options import Augmentations
 from tests.nearid_data.making import png, saved, slots, table
 

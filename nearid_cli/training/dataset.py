@@ -218,7 +218,7 @@ class TrainingSet(Dataset[Item]):
         return self._mask_preprocessing.to_uint8(mask) > 0
 
 
-def open_mtg(source: str, split: str = "train", notify: Notify = lambda line: None) -> Identities:
+def open_mtg(source: str, notify: Notify = lambda line: None) -> Identities:
     """Open a data set with columns image_1_original, image_1_inpainted, image_1_object_mask, and so for image_2.
 
     The originals are views 1 and 2 of an identity, the inpainted pictures their distractors, the object masks
@@ -226,13 +226,12 @@ def open_mtg(source: str, split: str = "train", notify: Notify = lambda line: No
 
     Args:
         source: as for `open_source`.
-        split: which split of it.
         notify: called with one line before something may be downloaded.
 
     Raises:
         InputError: it cannot be opened, or lacks originals or inpainted pictures.
     """
-    found = PartEdits.open(source, split, notify)
+    found = PartEdits.open(source, "train", notify)
     return Identities(
         found.dataset,
         found.originals,

@@ -19,6 +19,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -90,9 +91,6 @@ class FeatureCache:
         self.__dict__.update(state)
         self._open_all()
 
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._places
-
     def __len__(self) -> int:
         return len(self._places)
 
@@ -118,42 +116,23 @@ class FeatureCache:
             )
         return f"token features in {printable(self.folder)}: {size} to write, {file_size(free)} free"
 
-    def build(
-        self, pictures: Iterable[tuple[bytes, bytes]], progress: Callable[[int], None] = lambda done: None
-    ) -> None:
+    def build(self, pictures: Iterable[tuple[bytes, bytes]]) -> None:
         """Compute what the cache lacks. Stopped at any moment, it goes on from there the next time.
 
         Args:
             pictures: keys and file contents; a key that is here already costs nothing.
-            progress: called with the number of pictures that have been dealt with since the last call.
 
         Raises:
             BadImagesError: some pictures cannot be used; all others are in the cache. They are named by their keys.
             CacheError: the disk would not take it.
         """
         bad: list[BadImage] = []
-        known = set(self._places)
-        batch: dict[bytes, npt.NDArray[np.uint8]] = {}
+        lacking = self._prepared(pictures, bad)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _Writer(self.folder, self.cost(1), self._open) as writer:
-                for key, content in pictures:
-                    if key in known:
-                        progress(1)
-                        continue
-                    known.add(key)
-                    try:
-                        batch[key] = self._preprocessing.to_uint8(decode(content))
-                    except UnreadableImage as error:
-                        bad.append(BadImage(key.hex(), error.reason))
-                        progress(1)
-                    if len(batch) == self._batch_size:
-                        bad += self._embed(batch, writer)
-                        progress(len(batch))
-                        batch = {}
-                if batch:
+                while batch := dict(islice(lacking, self._batch_size)):
                     bad += self._embed(batch, writer)
-                    progress(len(batch))
         except OSError as error:
             raise CacheError(
                 f"cannot write token features in {printable(self.folder)}: "
@@ -161,6 +140,19 @@ class FeatureCache:
             ) from error
         if bad:
             raise BadImagesError(f"{count(len(bad), 'picture')} cannot be used for training", bad)
+
+    def _prepared(
+        self, pictures: Iterable[tuple[bytes, bytes]], bad: list[BadImage]
+    ) -> Iterator[tuple[bytes, npt.NDArray[np.uint8]]]:
+        """Pictures that the cache lacks, each once; those that cannot be read are added to `bad`."""
+        known = set(self._places)
+        for key, content in pictures:
+            if key not in known:
+                known.add(key)
+                try:
+                    yield key, self._preprocessing.to_uint8(decode(content))
+                except UnreadableImage as error:
+                    bad.append(BadImage(key.hex(), error.reason))
 
     def tokens(self, keys: Sequence[bytes]) -> torch.Tensor:
         """The tokens of pictures that are in the cache: float16 [len(keys), patches, width], a copy.

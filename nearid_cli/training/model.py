@@ -41,7 +41,6 @@ def build_model(
     unfreeze: bool = False,
     from_scratch: bool = False,
     seed: int = 0,
-    hidden_dim: int | None = None,
 ) -> NearIDModel:
     """A NearID model to train, on the CPU and in training mode.
 
@@ -57,7 +56,6 @@ def build_model(
         unfreeze: train the backbone too.
         from_scratch: start from random weights, whatever weights the folder may hold.
         seed: of everything random here. Torch's global generator is neither used nor moved.
-        hidden_dim: width of head `mlp`; None for the backbone's width.
 
     Raises:
         UsageError: `backbone` is neither a folder nor a Hub id nor a name.
@@ -68,7 +66,7 @@ def build_model(
     from nearid_cli.encoders.nearid_model import NearIDModel
 
     files = _files(backbone, weights=not from_scratch)
-    config = _config(files, head, embed_dim, hidden_dim)
+    config = _config(files, head, embed_dim)
     _check_picture_size(files, config)
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.manual_seed(seed)
@@ -162,7 +160,7 @@ def _supported(files: CheckpointFiles) -> str:
     return files.model_type
 
 
-def _config(files: CheckpointFiles, head: str, embed_dim: int | None, hidden_dim: int | None) -> NearIDConfig:
+def _config(files: CheckpointFiles, head: str, embed_dim: int | None) -> NearIDConfig:
     """The model's configuration."""
     from transformers import CONFIG_MAPPING
 
@@ -174,11 +172,10 @@ def _config(files: CheckpointFiles, head: str, embed_dim: int | None, hidden_dim
         config = found.from_dict(files.config)
         if model_type != "nearid":
             tower = getattr(config, "vision_config", config)
-            return NearIDConfig(tower, embed_dim, head_type=head, head_hidden_dim=hidden_dim)
+            return NearIDConfig(tower, embed_dim, head_type=head)
     for flag, wanted, own in (
         ("--head", head, config.head_type),
         ("--embed-dim", embed_dim or config.embed_dim, config.embed_dim),
-        ("hidden_dim", hidden_dim or config.head_hidden_dim, config.head_hidden_dim),
     ):
         if wanted != own:
             raise ModelError(

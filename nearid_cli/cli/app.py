@@ -91,10 +91,10 @@ def nearid(
 
     Scores generations against references with NearID, next to CLIP-I and DINO.
     """
-    from nearid_cli.configuration import load_configuration
-
     if context.obj == _HELP:
         return  # help must come even where the configuration is broken
+    from nearid_cli.configuration import load_configuration
+
     context.obj = configuration = load_configuration(Path.cwd())
     # Click ranks these as docs/reference/configuration.md says: flags, then the environment, then the configuration.
     context.default_map = shared.default_map(configuration)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.groups import on_command_line
-from nearid_cli.cli.outputs import Outputs
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 from nearid_cli.text import printable
 
+if TYPE_CHECKING:
+    from nearid_cli.cli.outputs import Outputs
 
+
+@shared.types_of("nearid_cli.cli.outputs")
 def compare(
     *,
     context: typer.Context,

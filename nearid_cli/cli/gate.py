@@ -15,14 +15,13 @@ import typer
 
 from nearid_cli.cli import show
 from nearid_cli.cli.groups import group
-from nearid_cli.cli.options import Format
-from nearid_cli.cli.outputs import give, listing
-from nearid_cli.configuration import load_configuration
+from nearid_cli.cli.options import Format, types_of
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
+    from nearid_cli.cli.outputs import listing
     from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult
 
 logger = logging.getLogger(__name__)
@@ -40,6 +39,7 @@ app = group(
 Run = Annotated[Path, typer.Argument(help="A result (.json) of score or compare.", metavar="RUN")]
 
 
+@types_of("nearid_cli.cli.outputs")
 def check(
     run: Run,
     baseline: Annotated[
@@ -134,6 +134,8 @@ def init(
 
 def _hides(output: Path) -> None:
     """Warn where a new configuration takes the place of one that is in force there."""
+    from nearid_cli.configuration import load_configuration
+
     hidden = load_configuration(output.resolve().parent).path
     if output.name == "nearid.toml" and hidden is not None:
         logger.warning("from now on %s hides the settings in %s", printable(output), printable(hidden))
@@ -155,6 +157,8 @@ def _store(run: Path, baseline: Path) -> None:
 
 def _found_by(output: Path) -> list[str]:
     """What `nearid gate` needs to be told to find the configuration from here."""
+    from nearid_cli.configuration import load_configuration
+
     nearest = load_configuration(Path.cwd()).path
     found = nearest is not None and nearest.resolve() == output.resolve()
     return [] if found else ["--config", str(output)]
@@ -228,6 +232,7 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
     Returns:
         The exit code: 0 passed, 1 failed.
     """
+    from nearid_cli.cli.outputs import give
     from nearid_cli.reports.document import document
     from nearid_cli.reports.formats.markdown import markdown
     from nearid_cli.reports.gate import github_annotations

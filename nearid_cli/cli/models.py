@@ -10,12 +10,12 @@ import typer
 from nearid_cli.activity import doing
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.show import rows
-from nearid_cli.configuration import Configuration
 from nearid_cli.errors import ModelError
 from nearid_cli.options import SafetensorsOnly
 from nearid_cli.text import file_size, printable
 
 if TYPE_CHECKING:
+    from nearid_cli.configuration import Configuration
     from nearid_cli.encoders.models import ModelRow
 
 app = group(
@@ -30,8 +30,7 @@ Name = Annotated[str, typer.Argument(help="A metric, as for --metric.", metavar=
 
 
 def _configuration(context: typer.Context) -> Configuration:
-    found = context.obj
-    assert isinstance(found, Configuration)
+    found: Configuration = context.obj
     return found
 
 

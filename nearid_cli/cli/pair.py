@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli.options import Format
-from nearid_cli.cli.outputs import give
 from nearid_cli.options import DEFAULT_METRICS, Metrics, Options
 
 
@@ -21,6 +20,7 @@ def pair(
     options: Options,
 ) -> None:
     """Show how alike two pictures are, by each metric."""
+    from nearid_cli.cli.outputs import give
     from nearid_cli.evaluate.embed import pair as run
     from nearid_cli.reports.document import document
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.gate import Rulebook, finish
-from nearid_cli.cli.outputs import JudgedOutputs
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 
+if TYPE_CHECKING:
+    from nearid_cli.cli.outputs import JudgedOutputs
 
+
+@shared.types_of("nearid_cli.cli.outputs")
 def score(
     *,
     references: Annotated[

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag, all_given
 from nearid_cli.text import printable, unknown
-from nearid_cli.training.objective import parse_objective
 
 HEADS = ("map", "mlp")
 OPTIMISERS = ("adamw", "muon")
@@ -182,6 +181,8 @@ class TrainOptions:
         Raises:
             UsageError: naming the flag, what it takes and what it got.
         """
+        from nearid_cli.training.objective import parse_objective
+
         for one in all_given(TrainOptions):
             value = getattr(self, one.field)
             for word in value if isinstance(value, tuple) else (value,):

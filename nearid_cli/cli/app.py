@@ -20,7 +20,7 @@ import typer
 
 from nearid_cli import __version__
 from nearid_cli.activity import shown_on
-from nearid_cli.cli import groups
+from nearid_cli.cli import FAILED, INTERRUPTED, groups
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.groups import LazyGroup
 from nearid_cli.errors import NearIDError
@@ -29,8 +29,6 @@ from nearid_cli.text import printable
 if TYPE_CHECKING:
     from nearid_cli.cli.spinner import Spinner
 
-INTERRUPTED = 130
-FAILED = 2
 _NAME = "nearid"
 _HELP = "help"
 _COMPLETE = "_NEARID_COMPLETE"

@@ -29,7 +29,8 @@ app = group(
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def _open(folder: CacheFolder) -> Cache:
+def open_cache(folder: CacheFolder) -> Cache:
+    """The cache in this folder, or in the default one."""
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.files import default_cache_folder
 
@@ -41,7 +42,7 @@ def info(cache: CacheFolder = None) -> None:
 
     `perceptual-hash` and `thumbnail` are no metrics: `nearid score` finds copied and repeated pictures by them.
     """
-    opened = _open(cache)
+    opened = open_cache(cache)
     rows = opened.info()
     typer.echo(
         f"{printable(opened.folder)}: {count(sum(row.embeddings for row in rows), 'embedding')}, "
@@ -75,7 +76,7 @@ def verify(cache: CacheFolder = None) -> None:
 
     Its checksum must be right, and its embeddings finite and of length 1.
     """
-    opened = _open(cache)
+    opened = open_cache(cache)
     with doing("checking every part"):
         sound, problems = opened.verify()
     if problems:
@@ -91,7 +92,7 @@ def verify(cache: CacheFolder = None) -> None:
 
 def compact(cache: CacheFolder = None) -> None:
     """Merge many small parts into few large ones."""
-    opened = _open(cache)
+    opened = open_cache(cache)
     before = sum(row.parts for row in opened.info())
     with _changing(opened), doing("merging parts"):
         opened.compact(above=1)
@@ -109,7 +110,7 @@ def clear(
 ) -> None:
     """Delete embeddings from the cache."""
     age = None if older_than is None else _seconds(older_than)
-    opened = _open(cache)
+    opened = open_cache(cache)
     rows = opened.info()
     if metric is not None and metric not in {row.metric for row in rows}:
         known = ", ".join(sorted({row.metric for row in rows})) or "nothing"

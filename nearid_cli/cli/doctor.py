@@ -6,12 +6,12 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.cli import show
+from nearid_cli.cli.cache import open_cache
 from nearid_cli.options import DEFAULT_METRICS, CacheFolder
 from nearid_cli.text import file_size, printable
 
@@ -81,10 +81,7 @@ def _devices() -> str:
 
 
 def _cache(folder: CacheFolder) -> str:
-    from nearid_cli.embedding.cache import Cache
-    from nearid_cli.files import default_cache_folder
-
-    opened = Cache(Path(folder or default_cache_folder()))
+    opened = open_cache(folder)
     rows = opened.info()
     return (
         f"{printable(opened.folder)}, {sum(row.embeddings for row in rows):,} embeddings, "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearid_cli.cli import show
+from nearid_cli.cli import GATE_FAILED, show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Format, types_of
 from nearid_cli.errors import InputError, UsageError
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult
 
 logger = logging.getLogger(__name__)
-
-FAILED = 1
-"""The exit code of a gate that did not pass."""
-
 
 app = group(
     "Judge a finished run by rules, for CI. `nearid gate RUN` is short for `nearid gate check RUN`.",
@@ -248,7 +244,7 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
                 file.write(markdown(verdicts))
         except OSError as error:
             logger.warning("cannot write the step's summary %s: %s", printable(summary), error.strerror)
-    return 0 if gate.passed else FAILED
+    return 0 if gate.passed else GATE_FAILED
 
 
 def _keep_inputs(outputs: Sequence[Path], *inputs: Path | None) -> None:

@@ -9,7 +9,6 @@ import logging
 import operator
 import sys
 import typing
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
@@ -74,14 +73,14 @@ _Read = Callable[[Mapping[str, Any]], Any]
 C = TypeVar("C", bound=Callable[..., None])
 
 
-def types_of(*modules: str) -> Callable[[C], C]:
+def types_of(module: str) -> Callable[[C], C]:
     """Where the classes of a command's annotations are, when it is built.
 
     `nearid --help` imports every command for the first sentence of its help, and shall not wait for those.
     """
 
     def said(function: C) -> C:
-        function.types_of = modules  # type: ignore[attr-defined]
+        function.types_of = module  # type: ignore[attr-defined]
         return function
 
     return said
@@ -94,7 +93,8 @@ def with_flags(function: Callable[..., None]) -> Callable[..., None]:
     that has one, and the function gets the object. A flag of a field that is also a parameter by itself stands where
     the parameter stands and has its default; its value is in both.
     """
-    types = ChainMap(*(vars(import_module(module)) for module in getattr(function, "types_of", ())))
+    module = getattr(function, "types_of", None)
+    types = vars(import_module(module)) if module else None
     own = inspect.signature(function, eval_str=True, locals=types).parameters
     taken = {one.name for name, value in own.items() if (one := given(name, value.annotation))}
     asked: dict[str, inspect.Parameter] = {"context": _parameter("context", typer.Context)}

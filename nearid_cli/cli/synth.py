@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.cli import INTERRUPTED
 from nearid_cli.options import Flag
 from nearid_cli.text import count, printable
 
@@ -85,7 +86,7 @@ def synth(
         )
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was written", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     command = next_command(options, folder, form, identities)
     typer.echo(
         f"{count(written.identities, 'identity', 'identities')}, {count(written.pictures, 'picture')} at "

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nearid_cli.cli import INTERRUPTED
 from nearid_cli.cli.options import types_of
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
     from nearid_cli.training.options import TrainOptions
-
-_INTERRUPTED = 130
 
 
 @types_of("nearid_cli.training.options")
@@ -30,5 +29,5 @@ def train(options: TrainOptions) -> None:
     say = logging.getLogger(__name__).info
     if result.interrupted:
         say(f"stopped and saved at step {result.step:,} of {result.steps:,}: go on with --resume")
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     say(f"{count(result.step, 'step')} done; the model is in {printable(result.model)}")

@@ -30,8 +30,6 @@ from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.model import name_processor
 
 if TYPE_CHECKING:
-    import torch
-
     from nearid_cli.encoders.nearid_config import NearIDConfig
     from nearid_cli.encoders.nearid_model import NearIDModel
     from nearid_cli.encoders.spec import Embeddings
@@ -94,7 +92,7 @@ def save_model(
 
     refuse_existing(folder)
     weights = {
-        name: tensor.detach().to("cpu", _torch_dtype(dtype) or tensor.dtype).contiguous()
+        name: tensor.detach().to("cpu", getattr(torch, dtype) if dtype else tensor.dtype).contiguous()
         for name, tensor in model.release_state_dict().items()
     }
     bad = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
@@ -330,15 +328,6 @@ def _read_first(name: str, *folders: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise InputError(f"expected a JSON object in {printable(path)}, found {type(content).__name__}")
     return content
-
-
-def _torch_dtype(dtype: str | None) -> torch.dtype | None:
-    import torch
-
-    if dtype is None:
-        return None
-    found: torch.dtype = getattr(torch, dtype)
-    return found
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -7,9 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -30,45 +31,41 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SAME_SECONDS = 1.0
 
 
-class StopRequest:
-    """A context in which the first Ctrl-C or SIGTERM only sets `came`; a later one acts as it always does.
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """A context in which the first Ctrl-C or SIGTERM only sets an event; a later one acts as it always does.
 
     A launcher of several processes hands on the Ctrl-C that they got from the terminal already, so what comes
     within a second is still the first.
 
     Does nothing in other threads, and where a signal is ignored or somebody else's (`nohup`, a notebook).
     """
+    stop, first = threading.Event(), 0.0
+    previous: dict[signal.Signals, Any] = {}
 
-    def __init__(self) -> None:
-        self.came = False
-        self._first = 0.0
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> StopRequest:
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                handler = signal.getsignal(number)
-                if handler in (signal.default_int_handler, signal.SIG_DFL):
-                    self._previous[number] = handler
-                    signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._give_back()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if not self.came:
-            self.came, self._first = True, time.monotonic()
-        elif time.monotonic() - self._first > _SAME_SECONDS:
-            self._give_back()
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        if not stop.is_set():
+            stop.set()
+            first = time.monotonic()
+        elif time.monotonic() - first > _SAME_SECONDS:
+            give_back()
             signal.raise_signal(number)
 
-    def _give_back(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+    def give_back() -> None:
+        while previous:
+            signal.signal(*previous.popitem())
+
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            handler = signal.getsignal(number)
+            if handler in (signal.default_int_handler, signal.SIG_DFL):
+                previous[number] = handler
+                signal.signal(number, note)
+    try:
+        yield stop
+    finally:
+        give_back()
 
 
 # How many steps may be under way before their numbers are fetched from the device: fetching waits for it.
@@ -161,7 +158,7 @@ class _Run:
     def go(self) -> TrainResult:
         """Do the steps that are left."""
         try:
-            with StopRequest() as stop:
+            with stop_requests() as stop:
                 interrupted = self._steps(stop)
         finally:
             self.journal.close()
@@ -170,7 +167,7 @@ class _Run:
             self.options.output, self.step, self.steps, self.checkpoint, self.metrics, interrupted
         )
 
-    def _steps(self, stop: StopRequest) -> bool:
+    def _steps(self, stop: threading.Event) -> bool:
         """All steps that are left; returns whether it was asked to stop before the last."""
         if self.step == 0:
             self._evaluate()
@@ -285,13 +282,13 @@ class _Run:
             f"{what} at step {step:,}: try a lower --lr, a longer --warmup-steps or --mixed-precision no; {saved}"
         )
 
-    def _asked(self, stop: StopRequest) -> bool:
+    def _asked(self, stop: threading.Event) -> bool:
         """Whether any process was asked to stop; several ask each other only when they talk anyhow."""
         if self.accelerator.num_processes == 1:
-            return stop.came
+            return stop.is_set()
         if self.pending:
             return False
-        asked = torch.tensor([float(stop.came)], device=self.accelerator.device)
+        asked = torch.tensor([float(stop.is_set())], device=self.accelerator.device)
         return bool(self.accelerator.reduce(asked, reduction="sum").item())
 
     def _restart_clock(self) -> None:

@@ -127,7 +127,7 @@ class Entries(Block):
 
 
 @dataclass(frozen=True)
-class Body:
+class Draft:
     """What a document says, in every format that is not made of the result itself.
 
     Attributes:
@@ -176,7 +176,7 @@ class Document:
 
     kind: str
     result: Any
-    make: Callable[[], Body]
+    make: Callable[[], Draft]
     facts: Callable[[], Mapping[str, Any]] = dict
     tell: Callable[[], Story] | None = None
     judged: Document | None = None
@@ -184,7 +184,7 @@ class Document:
     progress: bool = False
 
     @cached_property
-    def content(self) -> Body:
+    def content(self) -> Draft:
         """What it says."""
         return self.make()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Story, Topic
+from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic
 from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
 from nearid_cli.reports.notes import (
@@ -45,13 +45,11 @@ from nearid_cli.results import (
 from nearid_cli.results.compare import BETTER, SIGNIFICANT
 from nearid_cli.text import count, printable
 
-_AGREEMENT = "Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
 _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
-_BRACKETS = "95 % intervals over subjects"
 _RANKS: dict[int, tuple[Mark, ...]] = {1: ("best",), 2: ("second",)}
 
 
-def compare_content(result: CompareResult, sort: str | None = None) -> Body:
+def compare_content(result: CompareResult, sort: str | None = None) -> Draft:
     """What the document of a comparison says.
 
     Args:
@@ -64,7 +62,7 @@ def compare_content(result: CompareResult, sort: str | None = None) -> Body:
     methods = sorted_methods(result, sort or result.metrics[0].name)
     facts = tuple(made_by(result, _about_methods(result)))
     table = scores_table(result, methods)
-    return Body(
+    return Draft(
         "nearid compare",
         (
             Panel(table),
@@ -127,7 +125,7 @@ def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
         label="nearid-compare",
         notes=tuple(missing_of_methods(ranked)),
         marks=marks if any_rank else {},
-        brackets=_BRACKETS,
+        brackets="95 % intervals over subjects",
     )
 
 
@@ -304,7 +302,8 @@ def differences_table(metric: str, found: Sequence[Comparison], counted: bool = 
 def _agreements(result: CompareResult) -> Iterator[Block]:
     """How far the metrics agree, and what they rate most differently."""
     if result.agreements:
-        yield Prose([_AGREEMENT], "Do the metrics agree?")
+        meaning = "Rank correlation, 1: the same order, 0: unrelated, -1: the opposite order"
+        yield Prose([meaning], "Do the metrics agree?")
         yield Panel(agreements_table(result), rank=1)
     for metric in result.metrics[1:]:
         found = [one for one in result.disagreements if one.metric == metric.name]
@@ -347,12 +346,9 @@ def disagreements_table(metric: str, first: str, found: Sequence[Disagreement]) 
         Column(SCORE, [one.rank_against for one in found], f"rank{GLUE}by {first}", group="ranks"),
         Column(SIGNED, [one.difference for one in found], "difference", group="ranks"),
     )
-    names = named("most apart (0 lowest, 1 highest)", [_disagreeing(one) for one in found])
+    who = [f"{one.method} as a whole" if one.path is None else f"{one.method}: {one.path}" for one in found]
+    names = named("most apart (0 lowest, 1 highest)", who)
     return Table((names,), columns, noun="disagreements", whole=True)
-
-
-def _disagreeing(one: Disagreement) -> str:
-    return f"{one.method} as a whole" if one.path is None else f"{one.method}: {one.path}"
 
 
 def _most_telling(found: Sequence[Disagreement]) -> list[int]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
-from nearid_cli.reports.blocks import Body, Document, Panel, Prose
+from nearid_cli.reports.blocks import Document, Draft, Panel, Prose
 from nearid_cli.reports.comparison import compare_content, compare_story
 from nearid_cli.reports.gate import gate_content
 from nearid_cli.reports.scores import images_table, score_content, score_story
@@ -80,14 +80,14 @@ def _(result: PairResult, *_: object) -> Document:
     return Document("pair", result, lambda: _pair_content(result))
 
 
-def _pair_content(result: PairResult) -> Body:
+def _pair_content(result: PairResult) -> Draft:
     names = [metric.name for metric in result.metrics]
     similarity = Column(_SIMILARITY, [result.similarity[name] for name in names], "similarity")
     table = Table((named("metric", names),), (similarity,), noun="metrics")
     pictures = Prose([f"a: {printable(result.a)}", f"b: {printable(result.b)}"])
-    return Body(blocks=(pictures, Panel(table)))
+    return Draft(blocks=(pictures, Panel(table)))
 
 
 def images_document(result: ScoreResult | CompareResult) -> Document:
     """The same of every generation, a row each."""
-    return Document("images", result, lambda: Body(table=images_table(result)), result.facts)
+    return Document("images", result, lambda: Draft(table=images_table(result)), result.facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Body, Entries, Entry, FindingList, Panel, Prose
+from nearid_cli.reports.blocks import Block, Draft, Entries, Entry, FindingList, Panel, Prose
 from nearid_cli.reports.table import SCORE, TEXT, Column, Kind, Table, figure, named, signed_figure
 from nearid_cli.results import GateResult, Rule, Verdict
 from nearid_cli.text import count, printable
@@ -19,11 +19,11 @@ _NUMBERS = "numbers"
 _NUMBER = Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value))  # 3 copies
 
 
-def gate_content(gate: GateResult) -> Body:
+def gate_content(gate: GateResult) -> Draft:
     """What the document of a gate says."""
     table = verdict_table(gate)
     made_by = f"{gate.tool.name} {gate.tool.version}, {gate.created}"
-    return Body(
+    return Draft(
         f"{'✅' if gate.passed else '❌'} nearid {outcome(gate)}",
         (
             Prose([compared(gate)], where="page"),
@@ -171,17 +171,15 @@ _MOST = 10
 def github_annotations(gate: GateResult) -> list[str]:
     """One line for each failure and warning; of more than GitHub shows, the last one counts the rest."""
     lines = []
-    for command, status in (("error", "failed"), ("warning", "warned")):
-        verdicts = with_status(gate, status)
+    for command, state in (("error", "failed"), ("warning", "warned")):
+        verdicts = with_status(gate, state)
         shown = verdicts if len(verdicts) <= _MOST else verdicts[: _MOST - 1]
-        lines += [_annotation(command, check_title(verdict), _message(verdict)) for verdict in shown]
+        for one in shown:
+            message = f"{printable(one.reason)}\n{printable(numbers(one))}"
+            lines.append(_annotation(command, check_title(one), message))
         if rest := len(verdicts) - len(shown):
-            lines.append(_annotation(command, f"{rest:,} more {status}", outcome(gate)))
+            lines.append(_annotation(command, f"{rest:,} more {state}", outcome(gate)))
     return lines
-
-
-def _message(verdict: Verdict) -> str:
-    return f"{printable(verdict.reason)}\n{printable(numbers(verdict))}"
 
 
 def _annotation(command: str, title: str, message: str) -> str:

@@ -8,14 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from nearid_cli.results import AggregateScores, CompareResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, few
 
-_Scores = SubjectScores | AggregateScores
-
-_ONE_SUBJECT = "floor, retention and identification need a second subject"
-_ONE_REFERENCE = "a ceiling, and with it a retention, needs a second reference"
-_NO_ROOM = "no retention where the ceiling is not above the floor by 2 standard errors"
-_NO_MEAN_ROOM = "no retention of all, since ceilings are on average not clearly above floors"
-_NO_DISTRACTORS = "no margin without distractors"
-
 
 def missing_scores(result: ScoreResult) -> list[str]:
     """A line for each reason why a subject lacks a number by the first metric."""
@@ -25,7 +17,7 @@ def missing_scores(result: ScoreResult) -> list[str]:
     lines = _lines(scores, single, list(scores) if len(scores) == 1 else [])
     of_all = result.aggregate[first]
     if of_all.retention is None and any(one.retention is not None for one in scores.values()):
-        lines.append(f"-: {_NO_MEAN_ROOM}")
+        lines.append("-: no retention of all, since ceilings are on average not clearly above floors")
     return lines
 
 
@@ -55,7 +47,9 @@ def missing_agreements(result: CompareResult) -> list[str]:
     return ["-: a rank correlation needs three of a kind, not all rated alike"]
 
 
-def _lines(scores: Mapping[str, _Scores], single_reference: Sequence[str], alone: Sequence[str]) -> list[str]:
+def _lines(
+    scores: Mapping[str, SubjectScores | AggregateScores], single: Sequence[str], alone: Sequence[str]
+) -> list[str]:
     """What lacks in rows of scores, by what it takes; a column that no row has is not shown and has no `-`."""
     no_room = [
         name
@@ -64,15 +58,13 @@ def _lines(scores: Mapping[str, _Scores], single_reference: Sequence[str], alone
     ]
     margins = [name for name, row in scores.items() if row.margin is None]
     found = [
-        (_ONE_SUBJECT, alone, "floor"),
-        (_ONE_REFERENCE, single_reference, "ceiling"),
-        (_NO_ROOM, no_room, "retention"),
-        (_NO_DISTRACTORS, margins if len(margins) < len(scores) else [], "margin"),
+        ("floor, retention and identification need a second subject", alone, "floor"),
+        ("a ceiling, and with it a retention, needs a second reference", single, "ceiling"),
+        ("no retention where the ceiling is not above the floor by 2 standard errors", no_room, "retention"),
+        ("no margin without distractors", margins if len(margins) < len(scores) else [], "margin"),
     ]
     lines = []
-    for reason, names, column in found:
-        if not names:
-            continue
+    for reason, names, column in (one for one in found if one[1]):
         shown = any(getattr(row, column) is not None for row in scores.values())
         whose = f": {few(names)}" if len(names) < len(scores) else ""
         lines.append(f"-: {reason}{whose}" if shown else f"{reason[0].upper()}{reason[1:]}{whose}.")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.results import AggregateScores, CompareResult, Image, Method, Methods, ScoreResult, Subject
@@ -119,6 +118,7 @@ def copies(result: ScoreResult) -> dict[str, int]:
 
 
 _SAME = 1e-9  # scores closer than this are equal: only rounding is below it
+_UNKNOWN = AggregateScores(math.nan, None, math.nan, None, None, None, None)
 
 
 def over_common(result: CompareResult) -> CompareResult:
@@ -129,7 +129,8 @@ def over_common(result: CompareResult) -> CompareResult:
     """
     if not result.common_subjects:
         return result
-    return replace(result, methods=Methods(map(_ranked if apart(result) else _same, result.methods)))
+    same = apart(result) is None
+    return replace(result, methods=Methods(_over_common(one, same) for one in result.methods))
 
 
 def apart(result: CompareResult) -> CompareResult | None:
@@ -148,27 +149,13 @@ def ground(result: CompareResult) -> str:
     return f"{over} that all ranked methods have"
 
 
-def _same(method: Method) -> Method:
-    """The method with all of its numbers, those over the common ground among them."""
+def _over_common(method: Method, keep: bool) -> Method:
+    """The method with its numbers over the common ground, beside its other ones or alone."""
     own = method.result.aggregate
-    return _with(method, {name: replace(own[name], **vars(one)) for name, one in method.common.items()})
-
-
-def _ranked(method: Method) -> Method:
-    """The method with its numbers over the common ground alone."""
-    names = method.result.aggregate
-    if not method.common:
-        return _with(method, {name: _scores(score=math.nan) for name in names})
-    return _with(method, {name: _scores(**vars(one)) for name, one in method.common.items()})
-
-
-def _with(method: Method, aggregate: Mapping[str, AggregateScores]) -> Method:
-    return replace(method, result=replace(method.result, aggregate=aggregate))
-
-
-def _scores(**known: Any) -> AggregateScores:
-    missing: dict[str, Any] = dict.fromkeys(("ci95", "ceiling", "floor", "retention", "identification"))
-    return AggregateScores(**{"pair_mean": math.nan, **missing, **known})
+    common = {
+        name: replace(own[name] if keep else _UNKNOWN, **vars(one)) for name, one in method.common.items()
+    }
+    return replace(method, result=replace(method.result, aggregate=common or dict.fromkeys(own, _UNKNOWN)))
 
 
 def _is_whole(method: Method) -> bool:

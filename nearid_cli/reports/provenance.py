@@ -16,17 +16,10 @@ def made_by(result: ScoreResult | CompareResult, inputs: Iterable[str]) -> Itera
         inputs: the facts of what was scored, which come between those of the tool and of the metrics.
     """
     yield about_tool(result.tool, result.created)
-    if outdated := old_schema(result):
-        yield outdated
+    if result.outdated:
+        yield f"schema: {result.schema}, of an older release, in which some numbers meant something else"
     yield from inputs
     yield from map(about_metric, result.metrics)
-
-
-def old_schema(result: ScoreResult | CompareResult) -> str:
-    """What to know of a result that an older release made; nothing of one that this release did."""
-    if not result.outdated:
-        return ""
-    return f"schema: {result.schema}, of an older release, in which some numbers meant something else"
 
 
 def about_inputs(inputs: Inputs) -> Iterator[str]:

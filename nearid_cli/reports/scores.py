@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nearid_cli.reports.blocks import Block, Body, FindingList, Panel, Prose, Story, Topic
+from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic
 from nearid_cli.reports.findings import score_findings
 from nearid_cli.reports.notes import about_trials, missing_scores
 from nearid_cli.reports.numbers import CONTEXT, DISTRACTORS, SCORE_ITSELF, metric_columns
@@ -57,7 +57,7 @@ class Since:
 
 def score_content(
     result: ScoreResult, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
-) -> Body:
+) -> Draft:
     """What the document of a score result says.
 
     Args:
@@ -73,7 +73,7 @@ def score_content(
     table = subjects_table(result, sort, since)
     made = [f"baseline: {baseline.inputs.generations}, {baseline.created}"] if baseline else []
     facts = tuple(made_by(result, about_inputs(result.inputs)))
-    return Body(
+    return Draft(
         "nearid score",
         (
             Panel(metrics_table(result, since), where="page"),

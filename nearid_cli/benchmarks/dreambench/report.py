@@ -20,7 +20,7 @@ from nearid_cli.benchmarks.dreambench.samples import Scored
 from nearid_cli.benchmarks.report import Report, make_folder
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
-from nearid_cli.reports.blocks import Body, Document
+from nearid_cli.reports.blocks import Document, Draft
 from nearid_cli.reports.files import write_document
 from nearid_cli.reports.table import COUNT, SCORE, SIGNED, Column, Kind, Table, named
 from nearid_cli.text import count, printable
@@ -269,4 +269,4 @@ def _scores_document(found: Evaluated) -> Document:
             for one in found.sets
         ),
     )
-    return Document("benchmark", found.result, lambda: Body(table=table), report(found.result).about_numbers)
+    return Document("benchmark", found.result, lambda: Draft(table=table), report(found.result).about_numbers)

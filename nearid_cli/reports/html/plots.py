@@ -100,7 +100,10 @@ def interval_plot(
     if ends:
         low, high = next((row.band for row in rows if None not in row.band), (None, None))
         body += _ends(low, high, scale, ends, top - 8)
-    description = "; ".join(f"{row.name.name}: {_spoken(row)}" for row in rows)
+    description = "; ".join(
+        f"{row.name.name}: {'no number' if row.value is None else SCORE.say(row.value, row.interval)}"
+        for row in rows
+    )
     return picture(ident, (_WIDTH, bottom + 24), title, description, "".join(body))
 
 
@@ -130,10 +133,6 @@ def _ends(low: float | None, high: float | None, scale: Scale, names: tuple[str,
         text(scale(low), y, names[0], "tick", "start" if wide else "end"),
         text(scale(high), y, names[1], "tick", "end" if wide else "start"),
     ]
-
-
-def _spoken(row: Whisker) -> str:
-    return "no number" if row.value is None else SCORE.say(row.value, row.interval)
 
 
 @dataclass(frozen=True)

@@ -436,7 +436,7 @@ def _report_found(dataset: Dataset, start: str = "") -> None:
         one.labels["step"]: None
         for subject in dataset.subjects
         for one in subject.generations
-        if one.labels and "step" in one.labels
+        if "step" in one.labels
     }
     if len(steps) > 1:
         logger.info(

@@ -306,3 +306,16 @@ def test_labels_of_a_manifest_reach_every_output(nearid: Nearid, data: Path) -> 
     for frame in (pd.read_csv(data / "i.csv", dtype={"step": str}), pd.read_parquet(data / "i.parquet")):
         assert list(frame.columns) == ["path", "subject", "copy_of", "step", "my note", "hog"]
         assert frame[["step", "my note"]].to_dict("records") == expected
+
+
+@pytest.mark.parametrize(("steps", "said"), [(3, True), (1, False)])
+def test_steps_that_are_scored_together_are_said(nearid: Nearid, data: Path, steps: int, said: bool) -> None:
+    """Whatever other labels there are, and if only some generations have a step."""
+    rows = [f"refs/{s}/{i}.jpg,{s},reference,," for s in SUBJECTS for i in range(2)]
+    rows += [f"gens/cat/{i}.png,cat,generation,{100 * (i % steps)}," for i in range(3)]
+    rows += [f"gens/{s}/{i}.png,{s},generation,,a note" for s in SUBJECTS[1:] for i in range(3)]
+    (data / "m.csv").write_text("\n".join(["path,subject,role,step,note", *rows]))
+    finished = nearid("score", "m.csv", "-m", "hog")
+    assert finished.code == 0, finished.err
+    assert ("generations of 3 steps are scored together: 0, 100, 200" in finished.err) == said
+    assert ("scored together" in finished.err) == said

@@ -186,14 +186,16 @@ def test_a_generation_of_two_subjects_in_files_of_their_own_is_said(nearid: Near
 
 
 def test_prompts_are_units_of_an_interval(nearid: Nearid, data: Path) -> None:
-    """Spelled in several ways; with one prompt, or none, each generation is a unit."""
+    """Spelled in several ways; with one prompt, or none, each generation is a unit. Two make no interval."""
     prompts = ["on a beach", "On a  beach.", "in snow", "in  Snow", "at night", "at night!"]
-    rows = [f"refs/{s}/{i}.jpg,{s},reference," for s in ("cat", "cup") for i in range(2)]
+    rows = [f"refs/{s}/{i}.jpg,{s},reference," for s in ("cat", "cup", "ship") for i in range(2)]
     for number, prompt in enumerate(prompts):
         with Image.open(data / "gens/cat/0.png") as picture:
             picture.crop((2 * number, 0, 90 + number, 90)).save(data / f"gens/cat/p{number}.png")
         rows.append(f"gens/cat/p{number}.png,cat,generation,{prompt}")
     rows += [f"gens/cup/{i}.png,cup,generation,one prompt" for i in range(3)]
+    rows += [f"gens/ship/{i}.png,ship,generation,{prompts[2 * i]}" for i in range(2)]
+    rows.append(f"gens/ship/2.png,ship,generation,{prompts[0]}")
     (data / "all.csv").write_text("\n".join(["path,subject,role,prompt", *rows]))
     finished = nearid("score", "all.csv", "-m", "hog", "--format", "json")
     assert finished.code == 0, finished.err
@@ -208,6 +210,7 @@ def test_prompts_are_units_of_an_interval(nearid: Nearid, data: Path) -> None:
     assert found["subjects"][1]["scores"]["hog"]["ci95"] == pytest.approx(
         [max(low, -1), min(high, 1)], abs=1e-9
     )
+    assert found["subjects"][2]["scores"]["hog"]["ci95"] is None
 
 
 def test_results_that_are_read_back_say_it_again(nearid: Nearid, data: Path) -> None:

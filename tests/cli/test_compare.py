@@ -247,6 +247,15 @@ def test_the_configured_metric_does_not_restrict_finished_results(nearid: Nearid
     assert [one["name"] for one in json.loads(finished.out)["metrics"]] == ["hog"]
 
 
+def test_finished_results_may_be_of_metrics_that_nobody_here_has(nearid: Nearid, tmp_path: Path) -> None:
+    for name, score in (("a", 0.5), ("b", 0.6)):
+        result = scored({"cat": [score], "dog": [score]}, ("homegrown",))
+        (tmp_path / f"{name}.json").write_text(to_json(result), encoding="utf-8")
+    finished = nearid("compare", "a.json", "b.json", "--format", "json")
+    assert finished.code == 0, finished.err
+    assert json.loads(finished.out)["baseline"] == "b"
+
+
 def test_references_are_not_for_finished_results(nearid: Nearid, runs: Path) -> None:
     finished = nearid("compare", "a.json", "b.json", "--refs", "refs")
     assert (finished.code, finished.err) == (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import nearid_cli
 from nearid_cli.text import printable, storable
 from tests.commandline import Finished, Nearid
 
@@ -76,6 +77,20 @@ def test_json(nearid: Nearid, named: Path) -> None:
             "reason": r'not an image (starts with "\x1b[31mjunk\xff")',
         }
     ]
+
+
+def test_labels(nearid: Nearid, named: Path) -> None:
+    patterns = ("--refs-pattern", "{subject}/*", "--pattern", "{subject}/{note}.png")
+    finished = nearid(*SCORE, *patterns, "-o", "run.json", "--images", "images.parquet")
+    assert finished.code == 0, finished.err
+    assert_plain(finished.out + finished.err)
+    images = json.loads((named / "run.json").read_bytes())["images"]
+    assert {image["labels"]["note"] for image in images} == set(STORED)
+    assert set(pd.read_parquet(named / "images.parquet")["note"]) == set(STORED)
+    result = nearid_cli.score(
+        "refs", "gens", "hog", skip_bad=True, refs_pattern=patterns[1], pattern=patterns[3]
+    )
+    assert {image.labels["note"] for image in result.images} == set(STORED)
 
 
 def test_terminal(nearid: Nearid, named: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,8 @@ def _render(size: int) -> None:
 
 def _write(folder: Path, fresh: itertools.count[int], size: int) -> None:
     from nearid_cli.synth.dataset import write_dataset
-    from nearid_cli.synth.sample import SynthOptions, render_identities
+    from nearid_cli.synth.encoding import render_identities
+    from nearid_cli.synth.sample import SynthOptions
 
     out = folder / f"set {next(fresh)}"
     out.mkdir()

@@ -18,8 +18,8 @@ from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.synth.encoding import Identity
 from nearid_cli.synth.folders import distractor_sets, kinds
-from nearid_cli.synth.sample import Identity
 
 SPLIT = "train"
 _FILE = "data-00000-of-00001.arrow"

@@ -15,7 +15,8 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nearid_cli.synth.sample import Change, Identity
+from nearid_cli.synth.encoding import Identity
+from nearid_cli.synth.sample import Change
 
 MANIFEST_COLUMNS = (
     "path",

@@ -22,8 +22,9 @@ from nearid_cli.files import replace_file, whole_folder
 from nearid_cli.layouts.walk import walk
 from nearid_cli.reports.files import check_outputs
 from nearid_cli.synth.dataset import require_datasets, write_dataset
+from nearid_cli.synth.encoding import Identity, render_identities
 from nearid_cli.synth.folders import distractor_sets, write_folders
-from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, Identity, SynthOptions, render_identities
+from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, SynthOptions
 from nearid_cli.synth.workers import in_order
 from nearid_cli.text import printable, unknown
 

@@ -19,9 +19,10 @@ from nearid_cli.layouts.walk import walk
 from nearid_cli.synth import dataset as dataset_module
 from nearid_cli.synth import writing
 from nearid_cli.synth.dataset import write_dataset
+from nearid_cli.synth.encoding import Identity, encode, render_identities
 from nearid_cli.synth.folders import MANIFEST_COLUMNS, write_folders
 from nearid_cli.synth.render import render
-from nearid_cli.synth.sample import Identity, Sample, SynthOptions, encode, render_identities
+from nearid_cli.synth.sample import Sample, SynthOptions
 from nearid_cli.synth.writing import (
     check_options,
     draw_sheet,

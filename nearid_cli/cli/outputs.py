@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,6 +60,8 @@ def _print_json(text: str) -> None:
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
+        import json
+
         text = json.dumps(json.loads(text), indent=2)
     print(text)
 

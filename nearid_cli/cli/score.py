@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.cli.gate import Rulebook, finish
 from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def score(
     options: Options,
 ) -> None:
     """Score the generations of each subject against its references."""
+    from nearid_cli.cli.gate import Rulebook, finish
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
     from nearid_cli.reports.document import document

@@ -142,6 +142,12 @@ class Draft:
     table: Table | None = None
     made_by: tuple[str, ...] = ()
 
+    @property
+    def on_pages(self) -> list[Block]:
+        """The blocks that a page shows, what folds away last."""
+        shown = (block for block in self.blocks if block.where != "terminal")
+        return sorted(shown, key=lambda block: bool(block.folded))
+
 
 @dataclass(frozen=True)
 class Story:

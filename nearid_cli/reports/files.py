@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
@@ -51,11 +52,8 @@ def write(
     result: ScoreResult | CompareResult | GateResult,
     path: Path,
     *,
-    sort: str | None = None,
-    baseline: ScoreResult | None = None,
-    gate: GateResult | None = None,
     thumbnails: int | None = DEFAULT_THUMBNAILS,
-    progress: bool = False,
+    **asked: Any,
 ) -> None:
     """Write a result in the format of the file's extension, replacing an older file.
 
@@ -73,26 +71,14 @@ def write(
     Args:
         result: what to write.
         path: where to.
-        sort: order of subjects as in `sorted_subjects`, of a comparison's methods as in `sorted_methods`; JSON and
-            HTML keep the result's own order.
-        baseline: an earlier run; Markdown shows the changes since.
-        gate: verdicts on this result; Markdown and HTML show them, JUnit XML is made of them.
         thumbnails: how many pictures an HTML report holds at most; None for none.
-        progress: show how far the pictures are.
+        asked: what else `document` takes. JSON and HTML keep the result's own order.
 
     Raises:
         UsageError: the extension or `sort` is unknown, or the result has no form with this extension.
         InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
     """
-    asked = document(
-        result,
-        sort=sort,
-        baseline=baseline,
-        gate=gate,
-        thumbnails=thumbnails,
-        progress=progress,
-    )
-    write_document(asked, path)
+    write_document(document(result, thumbnails=thumbnails, **asked), path)
 
 
 def write_document(made: Document, path: Path) -> None:

@@ -14,7 +14,7 @@ from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from nearid_cli.reports.blocks import Document
-    from nearid_cli.results import GateResult, Verdict
+    from nearid_cli.results import GateResult
 
 
 class Junit(FileFormat):
@@ -38,7 +38,7 @@ def to_junit(gate: GateResult) -> str:
     """
     from xml.etree import ElementTree
 
-    from nearid_cli.reports.gate import check_title, compared, rule_title, with_status
+    from nearid_cli.reports.gate import check_title, compared, moved, numbers, rule_title, with_status
 
     counts = {
         "tests": f"{len(gate.verdicts)}",
@@ -62,21 +62,16 @@ def to_junit(gate: GateResult) -> str:
                 "time": "0",
             },
         )
+        fell = f"fell most: {moved(verdict)}" if verdict.moved else ""
+        details = "\n".join(map(printable, filter(None, [verdict.reason, numbers(verdict), fell])))
         if verdict.status == "failed":
             failure = ElementTree.SubElement(
                 case, "failure", {"message": printable(verdict.reason), "type": verdict.rule.statistic}
             )
-            failure.text = _details(verdict)
+            failure.text = details
         elif verdict.status == "warned":
             out = ElementTree.SubElement(case, "system-out")
-            out.text = f"WARNING, which fails no gate (on_fail is warn)\n{_details(verdict)}"
+            out.text = f"WARNING, which fails no gate (on_fail is warn)\n{details}"
     ElementTree.indent(root)
     text: str = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
-
-
-def _details(verdict: Verdict) -> str:
-    from nearid_cli.reports.gate import moved, numbers
-
-    lines = [verdict.reason, numbers(verdict), f"fell most: {moved(verdict)}" if verdict.moved else ""]
-    return "\n".join(printable(line) for line in lines if line)

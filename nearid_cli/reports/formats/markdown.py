@@ -74,8 +74,7 @@ def markdown(document: Document, limit: int = LIMIT) -> str:
         pieces.append(Piece(0, (*markdown(document.judged, limit // 2).splitlines(), "")))
     if document.content.title:
         pieces.append(Piece(0, (f"# {document.content.title}", "")))
-    blocks = [block for block in document.content.blocks if block.where != "terminal"]
-    for block in sorted(blocks, key=lambda block: bool(block.folded)):
+    for block in document.content.on_pages:
         pieces += [_folded(block.folded, piece) if block.folded else piece for piece in _pieces(block)]
     return joined(pieces, limit)
 

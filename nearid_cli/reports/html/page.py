@@ -73,8 +73,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
 
 def plain_html(document: Document) -> str:
     """A document that has no pictures and no plots as a page: its blocks, what folds away last."""
-    blocks = [one for one in document.content.blocks if one.where != "terminal"]
-    content = _pieces({})[1](sorted(blocks, key=lambda one: bool(one.folded)))
+    content = _pieces({})[1](document.content.on_pages)
     return _page("plain.html", heading=document.content.title, content=content)
 
 
@@ -128,9 +127,8 @@ def environment() -> Environment:
 
 
 def _about(document: Document, topic: Topic) -> list[Block]:
-    """The document's blocks about something; what is folded away comes last."""
-    found = [one for one in document.content.blocks if one.topic is topic and one.where != "terminal"]
-    return sorted(found, key=lambda one: bool(one.folded))
+    """The document's blocks about something."""
+    return [one for one in document.content.on_pages if one.topic is topic]
 
 
 def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:

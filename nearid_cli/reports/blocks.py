@@ -190,14 +190,14 @@ class Document:
     progress: bool = False
 
     @cached_property
-    def content(self) -> Draft:
+    def draft(self) -> Draft:
         """What it says."""
         return self.make()
 
     @property
     def findings(self) -> list[str]:
         """What a reader of the numbers must not miss, a line each; no conclusion."""
-        blocks = [block for block in self.content.blocks if isinstance(block, FindingList)]
+        blocks = [block for block in self.draft.blocks if isinstance(block, FindingList)]
         return [one.line() for block in blocks for one in block.found]
 
     @property
@@ -207,9 +207,9 @@ class Document:
         Raises:
             ValueError: it has none. No format that needs one holds such a document.
         """
-        if self.content.table is None:
+        if self.draft.table is None:
             raise ValueError(f"a document of the kind {self.kind} has no table")
-        return self.content.table
+        return self.draft.table
 
     @property
     def story(self) -> Story:

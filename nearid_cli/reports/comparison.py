@@ -49,7 +49,7 @@ _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
 _RANKS: dict[int, tuple[Mark, ...]] = {1: ("best",), 2: ("second",)}
 
 
-def compare_content(result: CompareResult, sort: str | None = None) -> Draft:
+def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
     """What the document of a comparison says.
 
     Args:

@@ -7,9 +7,9 @@ from functools import singledispatch
 from typing import Any
 
 from nearid_cli.reports.blocks import Document, Draft, Panel, Prose
-from nearid_cli.reports.comparison import compare_content, compare_story
-from nearid_cli.reports.gate import gate_content
-from nearid_cli.reports.scores import images_table, score_content, score_story
+from nearid_cli.reports.comparison import compare_draft, compare_story
+from nearid_cli.reports.gate import gate_draft
+from nearid_cli.reports.scores import images_table, score_draft, score_story
 from nearid_cli.reports.table import Column, Kind, Table, named
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 from nearid_cli.text import printable
@@ -57,7 +57,7 @@ def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult |
     return Document(
         "score",
         result,
-        lambda: score_content(result, sort, worst, baseline),
+        lambda: score_draft(result, sort, worst, baseline),
         result.facts,
         lambda: score_story(result),
     )
@@ -66,21 +66,21 @@ def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult |
 @_made.register
 def _(result: CompareResult, sort: str | None, *_: object) -> Document:
     return Document(
-        "compare", result, lambda: compare_content(result, sort), result.facts, lambda: compare_story(result)
+        "compare", result, lambda: compare_draft(result, sort), result.facts, lambda: compare_story(result)
     )
 
 
 @_made.register
 def _(result: GateResult, *_: object) -> Document:
-    return Document("gate", result, lambda: gate_content(result), result.facts)
+    return Document("gate", result, lambda: gate_draft(result), result.facts)
 
 
 @_made.register
 def _(result: PairResult, *_: object) -> Document:
-    return Document("pair", result, lambda: _pair_content(result))
+    return Document("pair", result, lambda: _pair_draft(result))
 
 
-def _pair_content(result: PairResult) -> Draft:
+def _pair_draft(result: PairResult) -> Draft:
     names = [metric.name for metric in result.metrics]
     similarity = Column(_SIMILARITY, [result.similarity[name] for name in names], "similarity")
     table = Table((named("metric", names),), (similarity,), noun="metrics")

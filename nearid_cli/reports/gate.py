@@ -1,4 +1,4 @@
-"""The result of a gate as a document: what failed and why, every verdict with its numbers, and how the gate ended."""
+"""The result of a gate in words: what failed and why, every verdict with its numbers, and how the gate ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS = "numbers"
 _NUMBER = Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value))  # 3 copies
 
 
-def gate_content(gate: GateResult) -> Draft:
+def gate_draft(gate: GateResult) -> Draft:
     """What the document of a gate says."""
     table = verdict_table(gate)
     made_by = f"{gate.tool.name} {gate.tool.version}, {gate.created}"
@@ -169,7 +169,11 @@ _MOST = 10
 
 
 def github_annotations(gate: GateResult) -> list[str]:
-    """One line for each failure and warning; of more than GitHub shows, the last one counts the rest."""
+    """Workflow commands, which GitHub shows as annotations of a run: one for each failure and warning.
+
+    Of more than GitHub shows, the last one counts the rest. The commands and how their text is escaped: GitHub's
+    documentation of workflow commands, and `actions/toolkit`.
+    """
     lines = []
     for command, state in (("error", "failed"), ("warning", "warned")):
         verdicts = with_status(gate, state)

@@ -55,7 +55,7 @@ class Since:
         return sum(changes) / len(changes) if changes else None
 
 
-def score_content(
+def score_draft(
     result: ScoreResult, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
 ) -> Draft:
     """What the document of a score result says.

@@ -70,7 +70,7 @@ class TextColumn:
 def render(document: Document, console: Console) -> None:
     """Print a document, an empty line below each block; what a reader must not miss comes last."""
     last: list[Text] = []
-    for block in document.content.blocks:
+    for block in document.draft.blocks:
         if block.where == "page":
             continue
         if isinstance(block, FindingList):

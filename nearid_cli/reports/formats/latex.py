@@ -46,7 +46,7 @@ class Latex(FileFormat):
 
     def render(self, document: Document) -> str:
         """A complete `table`, with what made the numbers in comments on top."""
-        return latex_table(document.table, document.content.made_by)
+        return latex_table(document.table, document.draft.made_by)
 
 
 def latex_table(made: Table, facts: Iterable[str]) -> str:

@@ -72,9 +72,9 @@ def markdown(document: Document, limit: int = LIMIT) -> str:
     pieces = []
     if document.judged:  # which may have a verdict for every subject: half of the room is left to the scores
         pieces.append(Piece(0, (*markdown(document.judged, limit // 2).splitlines(), "")))
-    if document.content.title:
-        pieces.append(Piece(0, (f"# {document.content.title}", "")))
-    for block in document.content.on_pages:
+    if document.draft.title:
+        pieces.append(Piece(0, (f"# {document.draft.title}", "")))
+    for block in document.draft.on_pages:
         pieces += [_folded(block.folded, piece) if block.folded else piece for piece in _pieces(block)]
     return joined(pieces, limit)
 

@@ -56,7 +56,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         result=result,
         ground=ground(result) if apart(result) else "",
         least_span=LEAST_SPAN,
-        command=document.content.title,
+        command=document.draft.title,
         images=sum(len(method.result.images) for method in result.methods),
         subjects=len(subjects_of(result.methods)),
         heading=told.heading,
@@ -73,8 +73,8 @@ def to_html(document: Document, pictures: Gallery) -> str:
 
 def plain_html(document: Document) -> str:
     """A document that has no pictures and no plots as a page: its blocks, what folds away last."""
-    content = _pieces({})[1](document.content.on_pages)
-    return _page("plain.html", heading=document.content.title, content=content)
+    content = _pieces({})[1](document.draft.on_pages)
+    return _page("plain.html", heading=document.draft.title, content=content)
 
 
 def _page(template: str, **values: Any) -> str:
@@ -128,7 +128,7 @@ def environment() -> Environment:
 
 def _about(document: Document, topic: Topic) -> list[Block]:
     """The document's blocks about something."""
-    return [one for one in document.content.on_pages if one.topic is topic]
+    return [one for one in document.draft.on_pages if one.topic is topic]
 
 
 def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:

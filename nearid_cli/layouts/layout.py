@@ -56,7 +56,7 @@ class Layout:
         return None
 
     def holds_both(self, root: Path) -> bool:
-        """Whether a folder holds references and generations of one method."""
+        """Whether a folder holds references and generations, of one method or of those of `find_methods`."""
         return False
 
     def refuse_several(self, tree: Tree, side: str) -> None:

@@ -146,12 +146,13 @@ class _Contestants:
         if samples := _each_with_both(place):
             return self._each(samples)
         described = next((found for one in LAYOUTS if (found := one.find_methods(place))), None)
-        if described is not None and self.references is not None:
-            return self._with_methods(
-                self._reference_side(), described, f"{described.layout.name} {printable(place)}"
-            )
-        finder = self if self.references is not None else replace(self, references=_references_in(place))
-        return finder._below(place)
+        references = self.references
+        if references is None and described is not None and described.layout.holds_both(place):
+            references = place
+        if described is not None and references is not None:
+            side = look_at_side(references, "references", self.how.layout)
+            return self._with_methods(side, described, f"{described.layout.name} {printable(place)}")
+        return replace(self, references=references or _references_in(place))._below(place)
 
     def _below(self, place: Path) -> dict[str, Dataset]:
         """The methods below a folder, as a pattern says or as folders do."""

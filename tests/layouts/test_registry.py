@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,39 @@ class _Pretend(Layout):
 
 
 LAYOUT = _Pretend()
+"""
+BESIDE = """
+from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.layout import Layout
+from nearid_cli.layouts.sides import Assigned
+from nearid_cli.layouts.walk import scan
+
+
+class _Beside(Layout):
+    name = "beside"
+    place = 1
+
+    def find_references(self, root, look):
+        return self._found(root, "real")
+
+    def find_generations(self, root, look):
+        return self._found(root, "made")
+
+    def find_methods(self, place):
+        return self._found(place, "made")
+
+    def holds_both(self, root):
+        return any(root.glob("*/made"))
+
+    def _found(self, root, side):
+        found = Assigned(root, self)
+        for subject, _, *method, name in (one.split("/") for one in scan(root).names if f"/{side}/" in one):
+            one = Picture.at(root, "/".join((subject, side, *method, name)), *method)
+            found.subjects.setdefault(subject, []).append(one)
+        return found if found.subjects else None
+
+
+LAYOUT = _Beside()
 """
 # As if the module lay in kinds/.
 PROGRAM = """
@@ -57,17 +91,24 @@ def test_each_is_found_by_its_name() -> None:
         layout_named("flatt")
 
 
-def test_a_module_is_all_that_a_layout_needs(plant, tmp_path: Path) -> None:
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "pretend.py").write_text(PRETEND)
-    plant("refs", "cat/0.jpg dog/0.jpg pretend.txt")
-    plant("gens", "cat/0.png dog/0.png")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, "more", *arguments], capture_output=True, text=True, cwd=tmp_path
         )
 
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "pretend.py").write_text(PRETEND)
+    return run
+
+
+def test_a_module_is_all_that_a_layout_needs(plant, run: Run) -> None:
+    plant("refs", "cat/0.jpg dog/0.jpg pretend.txt")
+    plant("gens", "cat/0.png dog/0.png")
     assert "customconcept101, pretend, imagefolder or manifest" in " ".join(
         run("layout", "--help").stdout.split()
     )
@@ -78,3 +119,12 @@ def test_a_module_is_all_that_a_layout_needs(plant, tmp_path: Path) -> None:
     assert (
         'unknown layout "pretnd": did you mean pretend?' in run("layout", "refs", "--layout", "pretnd").stderr
     )
+
+
+def test_a_layout_may_hold_several_methods_with_their_references(plant, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "more" / "beside.py").write_text(BESIDE)
+    plant("tree", "cat/real/0.jpg cat/made/lora/0.png cat/made/ip/0.png dog/real/0.jpg dog/made/lora/0.png")
+    found = run("layout", "tree")
+    heads = [line for line in found.stdout.splitlines() if line.startswith(("method ", "layout "))]
+    assert heads == ["method ip", "layout beside: 1 subject", "method lora", "layout beside: 2 subjects"]
+    assert "unmatched: dog: 1 reference, no generations" in found.stdout

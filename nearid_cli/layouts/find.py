@@ -133,7 +133,7 @@ def _refuse_lists_of_several(references: Assigned | Tree, generations: Assigned 
     trees = [
         Tree(side.root, names)
         for side in (references, generations)
-        if isinstance(side, Assigned) and is_list(side)
+        if is_list(side)
         if (names := [one.name for one in side.loose if one.in_memory is None])
     ]
     if len(trees) < 2:

@@ -39,7 +39,7 @@ class GenerationTree:
         folders: its folders.
         index: the subjects with references.
         qualified: whether these are called by the whole paths of their folders.
-        called: how the files of the only subject begin; None where it is called `subject` for want of a name.
+        called: how the files of references begin; None where neither they nor a folder name the only subject.
         references: their root, for messages.
     """
 

@@ -85,14 +85,14 @@ def read_picture(value: OnePicture, parameter: str) -> Path | InMemory:
     return one.source
 
 
-def is_given(side: Assigned | Tree) -> bool:
+def is_given(side: Assigned | Tree) -> TypeGuard[Assigned]:
     """Whether a program gave the pictures of a side one by one; its root is then no folder that anybody named."""
     return isinstance(side, Assigned) and side.layout is GIVEN
 
 
-def is_list(side: Assigned | Tree) -> bool:
+def is_list(side: Assigned | Tree) -> TypeGuard[Assigned]:
     """Whether a side is a list of pictures, whose subject has no name yet."""
-    return isinstance(side, Assigned) and is_given(side) and not side.subjects
+    return is_given(side) and not side.subjects
 
 
 def several_subjects(which: str, names: Sequence[str]) -> UsageError:

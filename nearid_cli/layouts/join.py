@@ -158,7 +158,7 @@ def _nothing_matches(references: Assigned, generations: Assigned) -> InputError:
     if is_given(references) and is_given(generations):
         return InputError(
             "not one subject of the references is one of the generations: give both dicts the same names",
-            [f"references: {_names(references)}", f"generations: {_names(generations)}"],
+            [f"references: {_named(references)}", f"generations: {_named(generations)}"],
         )
     root = printable(generations.root)
     if generations.unfit and not generations.subjects:
@@ -172,13 +172,13 @@ def _nothing_matches(references: Assigned, generations: Assigned) -> InputError:
         f"{printable(generations.root)}: give folders with the same subject names, begin the names of flat "
         "generations with the subject, or use --layout flat if all pictures are of one subject",
         [
-            f"references ({references.layout.name}): {_names(references)}",
-            f"generations ({generations.layout.name}): {_names(generations)}",
+            f"references ({references.layout.name}): {_named(references)}",
+            f"generations ({generations.layout.name}): {_named(generations)}",
             *([f"if names of generations mention the subject: --pattern '{mentioned}'"] if mentioned else []),
         ],
     )
 
 
-def _names(side: Assigned) -> str:
+def _named(side: Assigned) -> str:
     names = sorted(side.subjects, key=natural_key) or [one.name for one in side.loose] or side.unfit
     return few(names, _SHOWN_NAMES)

@@ -20,7 +20,7 @@ from nearid_cli.layouts.names import (
 from nearid_cli.text import printable
 
 # Between two digits a separator means something: 12_3 and 1_23 are two names.
-_JOINERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
+_LOOSE_JOINERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s_-]+(?=\d)")
 _SEPARATORS = re.compile(r"[\s_.-]+")
 Key = Callable[[str], str]
@@ -35,7 +35,7 @@ def loose_key(name: str) -> str:
     (False, True)
     """
     bare = folded(name)
-    return _BETWEEN_DIGITS.sub("_", _JOINERS.sub("", bare)) or bare
+    return _BETWEEN_DIGITS.sub("_", _LOOSE_JOINERS.sub("", bare)) or bare
 
 
 def words(name: str) -> str:

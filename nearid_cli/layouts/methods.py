@@ -5,12 +5,12 @@ from __future__ import annotations
 import glob
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
-from nearid_cli.errors import InputError, NearIDError, UsageError
+from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.detect import look_at_side, manifest_at
 from nearid_cli.layouts.find import LOOK, distractor_side, find
@@ -99,10 +99,6 @@ def _alike(paths: Sequence[tuple[str, ...]]) -> int:
     return sum(1 for _ in takewhile(lambda parts: len({*parts}) == 1, zip(*paths, strict=False)))
 
 
-class _NoPicturesError(InputError):
-    """A folder that would be a method has none."""
-
-
 @dataclass(frozen=True)
 class _Contestants:
     """What all methods share: references, how folders are read, distractors; each as for `find`."""
@@ -170,12 +166,12 @@ class _Contestants:
         return look_at_side(self.references, "references", self.how.layout)
 
     def _each(self, folders: Mapping[str, Side], skip_empty: bool = False) -> dict[str, Dataset]:
-        def one(name: str) -> Dataset:
+        def one(name: str) -> Dataset | None:
             folder = folders[name]
             if self.references is None and (isinstance(folder, Assigned) or not AUTO.holds_both(folder)):
                 raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
             if skip_empty and isinstance(folder, Path) and not scan(folder).names:
-                raise _NoPicturesError(f"no pictures in {printable(folder)}")
+                return None
             return find(self.references or folder, folder, self.how, self.distractors)
 
         return _all(folders, one)
@@ -289,41 +285,40 @@ def _is_references(place: Path, references: Side) -> bool:
     )
 
 
-def _all(names: Iterable[str], find_one: Callable[[str], Dataset]) -> dict[str, Dataset]:
-    """Each method's data set; everything that is wrong with any of them at once."""
+def _all(names: Collection[str], find_one: Callable[[str], Dataset | None]) -> dict[str, Dataset]:
+    """Each method's data set, None for a folder without pictures; everything that is wrong with any of them at once."""
     found: dict[str, Dataset] = {}
-    problems: list[str] = []
-    errors: list[NearIDError] = []
+    failed: dict[str, InputError] = {}
     empty: list[str] = []
-    names = list(names)
     for name in names:
         try:
-            found[name] = find_one(name)
-        except _NoPicturesError:
-            empty.append(name)
+            if dataset := find_one(name):
+                found[name] = dataset
+            else:
+                empty.append(name)
         except InputError as error:
-            errors.append(error)
-            problems += [f"{printable(name)}: {error.message}", *(f"  {line}" for line in error.details)]
+            failed[name] = error
     if empty:
-        logger.info(
-            "not taken for methods, since they hold no pictures: %s", ", ".join(map(printable, empty))
-        )
-    if not found and not errors and empty:
-        raise InputError(f"no method has pictures: looked in {', '.join(map(printable, empty))}")
+        shown = ", ".join(map(printable, empty))
+        logger.info("not taken for methods, since they hold no pictures: %s", shown)
+        if len(empty) == len(names):
+            raise InputError(f"no method has pictures: looked in {shown}")
     tried = len(names) - len(empty)
-    if errors and (len(errors) == 1 or (_all_alike(errors) and len(errors) == tried)):
-        raise errors[0]  # what all of them share, such as the references, is at fault
-    if errors:
-        raise InputError(f"{count(len(errors), 'method')} of {tried} cannot be compared", problems)
-    return found
-
-
-def _all_alike(errors: Sequence[NearIDError]) -> bool:
-    """Whether all methods fail for one reason, but for the command that shows how the names of each are read."""
+    # The command that shows how the names of each are read is another for each.
     told = {
-        (error.message, *(line for line in error.details if not line.startswith(LOOK))) for error in errors
+        (error.message, *(line for line in error.details if not line.startswith(LOOK)))
+        for error in failed.values()
     }
-    return len(told) == 1
+    if len(failed) == 1 or (len(told) == 1 and len(failed) == tried):
+        raise next(iter(failed.values()))  # what all of them share, such as the references, is at fault
+    if failed:
+        problems = [
+            line
+            for name, error in failed.items()
+            for line in (f"{printable(name)}: {error.message}", *(f"  {more}" for more in error.details))
+        ]
+        raise InputError(f"{count(len(failed), 'method')} of {tried} cannot be compared", problems)
+    return found
 
 
 def _each_with_both(place: Path) -> dict[str, Path]:

@@ -15,9 +15,9 @@ from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.text import did_you_mean, printable
 
 _PLACEHOLDERS = ("subject", "method", "prompt", "seed", "step", "category")
-_NUMBERS = frozenset({"seed", "step"})  # so that {subject}_{seed} can be told apart in one way
+_NUMERIC = frozenset({"seed", "step"})  # so that {subject}_{seed} can be told apart in one way
 _TAKEN = frozenset({"path", "role"})  # columns of a manifest that say something else
-_TOKEN = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
+_PIECE = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
 
 Values = tuple[tuple[str, str], ...]
 
@@ -90,7 +90,7 @@ def _within(tokens: tuple[str, ...], text: str) -> tuple[Values, ...]:
     found: dict[Values, None] = {}
     for end in range(bool(name), len(text) + 1):
         taken = text[:end]
-        if name in _NUMBERS and not taken.isdecimal():
+        if name in _NUMERIC and not taken.isdecimal():
             continue
         own = ((name, taken),) if name else ()
         for values in _within(rest, text[end:]):
@@ -113,7 +113,7 @@ def _tokens(part: str, pattern: str) -> tuple[str, ...] | None:
     if part == "**":
         return None
     tokens = []
-    for name, stars, literal, stray in _TOKEN.findall(part):
+    for name, stars, literal, stray in _PIECE.findall(part):
         if stray:
             raise UsageError(f"the pattern {printable(pattern)!r} has a {stray} without its counterpart")
         if stars:

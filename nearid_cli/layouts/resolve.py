@@ -64,9 +64,8 @@ class How:
         if isinstance(asked, How):
             return asked
         options = LayoutOptions(asked) if isinstance(asked, str) else asked
-        layout = layout_named(options.layout)
-        texts = (options.refs_pattern, options.pattern)
-        return cls(layout, *(None if text is None else Pattern(text) for text in texts))
+        patterns = (one if one is None else Pattern(one) for one in (options.refs_pattern, options.pattern))
+        return cls(layout_named(options.layout), *patterns)
 
 
 def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How) -> tuple[Assigned, Assigned]:
@@ -99,8 +98,8 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
     if isinstance(references, Tree):
         generic = _generic_on_both(references, generations)
         folders = references.folders(keep=lambda name: loose_key(name) in generic)
-        others = _folders(generations, _names(folders)) if how.references is None else []
-        references, qualified = _read(references, folders, others, how)
+        others = _folders(generations, _possible_names(folders)) if how.references is None else []
+        references, qualified = _read_references(references, folders, others, how)
     elif not references.subjects and references.loose:
         own = own_name(references.root)
         held = all(one.in_memory for one in references.loose)
@@ -119,7 +118,9 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
     folders = _folders(generations, references.subjects)
     if found := layout.read_generations(generations, folders, index):
         return references, found
-    called = None if listed else _called(references)
+    heads = {head for one in references.pictures() if (head := read_file_name(stem(one.name)).head)}
+    nameless = listed or (not heads and list(references.subjects) == ["subject"])
+    called = None if nameless else frozenset(map(loose_key, heads))
     found = GenerationTree(generations, folders, index, qualified, called, references.root).read()
     if listed and len(found.subjects) > 1:
         raise several_subjects("references", list(found.subjects))
@@ -131,23 +132,15 @@ def resolve_references(side: Assigned | Tree, how: How) -> Assigned:
     if isinstance(side, Assigned):
         return side
     _leave_out_byproducts(side)
-    return _read(side, side.folders(), (), how)[0]
+    return _read_references(side, side.folders(), (), how)[0]
 
 
 def names_of(side: Assigned | Tree) -> list[str]:
     """The names of a side's subjects, or whatever in a tree may be one."""
-    return list(side.subjects) if isinstance(side, Assigned) else _names(side.folders())
+    return list(side.subjects) if isinstance(side, Assigned) else _possible_names(side.folders())
 
 
-def _called(references: Assigned) -> frozenset[str] | None:
-    """How the files of references begin; None where neither they nor a folder name their subject."""
-    heads = {head for one in references.pictures() if (head := read_file_name(stem(one.name)).head)}
-    return (
-        None if not heads and list(references.subjects) == ["subject"] else frozenset(map(loose_key, heads))
-    )
-
-
-def _read(
+def _read_references(
     tree: Tree, folders: Sequence[NamedFolder], generations: Sequence[NamedFolder], how: How
 ) -> tuple[Assigned, bool]:
     """References by subject, and whether these are called by the whole path of their folder."""
@@ -234,7 +227,7 @@ def _say_pooled(tree: Tree, kept: set[str]) -> None:
         )
 
 
-def _names(folders: Sequence[NamedFolder]) -> list[str]:
+def _possible_names(folders: Sequence[NamedFolder]) -> list[str]:
     above = (name for folder in folders for name in folder.folders)
     begun = (own for folder in folders for name in folder.names for own in beginnings(stem(name)))
     return list(dict.fromkeys((*above, *begun)))

@@ -74,7 +74,7 @@ def scan(root: Path, below: str = "") -> Tree:
     ]
     while folders:
         folder, prefix, above = folders.pop()
-        entries, identity = _read(folder)
+        entries, identity = _entries(folder)
         if identity in above:
             left_out.add("folders that lead back to themselves", prefix)
             continue
@@ -100,7 +100,7 @@ def scan(root: Path, below: str = "") -> Tree:
     return tree
 
 
-def _read(folder: str) -> tuple[list[os.DirEntry[str]], tuple[int, int]]:
+def _entries(folder: str) -> tuple[list[os.DirEntry[str]], tuple[int, int]]:
     try:
         status = os.stat(folder)  # noqa: PTH116
         with os.scandir(folder) as entries:

@@ -19,6 +19,7 @@ from nearid_cli import __version__
 from nearid_cli.embedding.devices import choose_device
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file, whole_folder
+from nearid_cli.layouts.contexts import MADE_BY
 from nearid_cli.layouts.walk import walk
 from nearid_cli.reports.files import check_outputs
 from nearid_cli.synth.dataset import require_datasets, write_dataset
@@ -141,7 +142,7 @@ def write_identities(
                 write_folders(root, identities)
             else:
                 write_dataset(root, identities, options.distractors, options.seed)
-        _describe(root / "made-by.json", options, numbers, form, device)
+        _describe(root / MADE_BY, options, numbers, form, device)
         if sheet:
             replace_file(sheet, draw_sheet(shown))
     return Written(len(numbers), each * len(numbers), time.perf_counter() - started)

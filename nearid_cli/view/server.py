@@ -55,7 +55,7 @@ _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
-class Body:
+class Payload:
     """The body of an answer."""
 
     media_type: str
@@ -79,7 +79,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64  # a browser with many pictures to fetch opens its connections at once
 
     def __init__(self, page: str, files: Sequence[Path], port: int = 0) -> None:
-        self.page = Body("text/html; charset=utf-8", page.encode())
+        self.page = Payload("text/html; charset=utf-8", page.encode())
         self.files = tuple(files)
         try:
             super().__init__((ADDRESS, port), _Handler)
@@ -159,10 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus, why: str, **headers: str) -> None:
         # The body of a request that is refused is not read, so nothing more can be on this connection.
         self.close_connection = True
-        content = Body("text/plain; charset=utf-8", f"{why}\n".encode())
+        content = Payload("text/plain; charset=utf-8", f"{why}\n".encode())
         self._send(status, content, "no-store", Connection="close", **headers)
 
-    def _send(self, status: HTTPStatus, content: Body | None, caching: str, **headers: str) -> None:
+    def _send(self, status: HTTPStatus, content: Payload | None, caching: str, **headers: str) -> None:
         self.send_response(status)
         if content is not None:
             headers |= {"Content-Type": content.media_type, "Content-Length": str(len(content.body))}
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: requests are no news, and a line a picture would bury what is."""
 
 
-def full_size(path: Path) -> Body:
+def full_size(path: Path) -> Payload:
     """A picture file as it is, or as PNG where browsers do not show its format.
 
     The very bytes that are returned have been decoded as a picture, so no other file ever leaves under the name
@@ -190,17 +190,17 @@ def full_size(path: Path) -> Body:
         picture = decode(content)
         media_type = _MEDIA_TYPES.get(picture_format(content[:256]))
         if media_type is not None:
-            return Body(media_type, content)
+            return Payload(media_type, content)
         encoded = BytesIO()
         picture.save(encoded, "PNG", compress_level=1)
-        return Body("image/png", encoded.getvalue())
+        return Payload("image/png", encoded.getvalue())
 
 
-def small(path: Path) -> Body:
+def small(path: Path) -> Payload:
     """A thumbnail of a picture file.
 
     Raises:
         UnreadableImage: as for `full_size`.
     """
     with _turns:
-        return Body("image/webp", thumbnail(path, LARGEST_SIDE))
+        return Payload("image/webp", thumbnail(path, LARGEST_SIDE))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +113,6 @@ def _load(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read {printable(file)}: {os.strerror(error.errno or 0)}") from error
+        raise InputError(f"cannot read {printable(file)}: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{printable(file)} is not valid JSON: {error}") from error

@@ -23,7 +23,7 @@ from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import NoPictureError, Place
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
 from nearid_cli.layouts.tables.table import (
-    EXTENSIONS,
+    TABLE_EXTENSIONS,
     PictureRow,
     PictureTable,
     is_utf8,
@@ -40,7 +40,7 @@ CONTEXT = "context"
 """The column, of references and distractors, for what a picture shows besides its subject."""
 _LABELS = ("step", "category", CONTEXT)  # labels that have one spelling, whatever that of their column
 
-MANIFESTS = EXTENSIONS
+MANIFESTS = TABLE_EXTENSIONS
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 
 
@@ -281,15 +281,15 @@ def _said(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[dict[str, st
                 said = {CONTEXT: one.context}
                 if role == "generation":
                     said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed}
-                    said |= {_column(name): value for name, value in one.labels.items()}
+                    said |= {_label_column(name): value for name, value in one.labels.items()}
                 row = {"path": _path(folder, one), "subject": subject.name, "role": role}
                 yield row | {name: value for name, value in said.items() if value}
 
 
-def _column(label: str) -> str:
+def _label_column(label: str) -> str:
     """The column of a label; `label_path` for one that is called like a column that says something else.
 
-    >>> _column("step"), _column("Role")
+    >>> _label_column("step"), _label_column("Role")
     ('step', 'label_Role')
     """
     return f"label_{label}" if look_alike(label) in (*REQUIRED, *OPTIONAL) else label

@@ -114,7 +114,7 @@ def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dic
     problems: list[str] = []
     wanted = set(names)
     for file in files:
-        table = _read(root / file)
+        table = _read_described(root / file)
         for row in table.rows:
             where = f"{printable(file)} {row.where}"
             try:
@@ -247,7 +247,7 @@ def _names_files(path: Path) -> bool:
     )
 
 
-def _read(path: Path) -> PictureTable:
+def _read_described(path: Path) -> PictureTable:
     try:
         return read_table(path, "metadata", [_FILE_NAME], [_FILE_NAME])
     except InputError as error:

@@ -21,7 +21,7 @@ from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
 from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.text import printable
 
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
 _SPACED_QUOTE = re.compile(r'(?:^|[,;\t]) +"', re.MULTILINE)
 _QUOTED_CELL = re.compile(r'(?:^|(?<=[,;\t\r]))"(?:[^"]|"")*"', re.MULTILINE)
@@ -172,7 +172,7 @@ def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str
     """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
 
     Args:
-        path: a file with one of `EXTENSIONS`.
+        path: a file with one of `TABLE_EXTENSIONS`.
         kind: what it is to people.
         needed: columns that must be there; all of them are among the known ones.
         known: columns that hold text and nothing nested.
@@ -246,7 +246,7 @@ def _delimited(table: PictureTable) -> tuple[list[str], str, Iterator[tuple[int,
     first_line = io.StringIO(text, newline="").readline()
     declared = _DECLARED.fullmatch(first_line)
     start = len(first_line) if declared else 0
-    separators = [declared[1]] if declared else _SEPARATORS
+    separators = [declared[1]] if declared else _SEPARATOR_NAMES
     spaced = ' "' in text and _SPACED_QUOTE.search(_QUOTED_CELL.sub("", text)) is not None
     first = None
     for separator in separators:
@@ -289,7 +289,7 @@ def _read_csv(table: PictureTable) -> None:
         header, separator, rows = _delimited(table)
         table.has_columns(header)
         names = table.spelled(header)
-        separator = _SEPARATORS.get(separator, separator)
+        separator = _SEPARATOR_NAMES.get(separator, separator)
         nameless = [place for place, name in enumerate(names) if not name]
         passed_over = False
         for line, cells in rows:
@@ -309,15 +309,11 @@ def _read_csv(table: PictureTable) -> None:
         table.notes.append("a column without a name is passed over")
 
 
-class _TwiceError(ValueError):
-    """A key that a JSON object has twice."""
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _TwiceError(f"the key {printable(next(k for k in keys if keys.count(k) > 1))} is there twice")
+        raise InputError(f"the key {printable(next(k for k in keys if keys.count(k) > 1))} is there twice")
     return made
 
 
@@ -333,7 +329,7 @@ def _read_jsonl(table: PictureTable) -> None:
         where = f"line {number}"
         try:
             value = json.loads(line, object_pairs_hook=_once)
-        except _TwiceError as error:
+        except InputError as error:
             table.problems.append(f"{where}: {error}")
         except (ValueError, RecursionError) as error:
             table.problems.append(f"{where}: not valid JSON: {error}")
@@ -447,5 +443,5 @@ _READERS = {
     ".ndjson": _read_jsonl,
     ".parquet": _read_parquet,
 }
-EXTENSIONS = tuple(_READERS)
+TABLE_EXTENSIONS = tuple(_READERS)
 """Those of tables."""

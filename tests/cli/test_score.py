@@ -162,6 +162,21 @@ def test_a_warm_run_gives_identical_numbers_without_torch(
     assert {**found, "created": None} == {**cold, "created": None}
 
 
+def test_hog_takes_no_torch_even_where_nothing_is_cached(data: Path) -> None:
+    program = (
+        "import sys; from nearid_cli.cli.app import main; code = main(sys.argv[1:]);"
+        "print(sorted({'torch', 'transformers'} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    cold = subprocess.run(
+        [sys.executable, "-c", program, "score", "refs", "gens", "--metric", "hog"],
+        cwd=data,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert cold.stderr.splitlines()[-1] == "[]"
+
+
 def test_batch_size_and_workers_change_nothing_that_matters(
     nearid: Nearid, data: Path, checkpoint: Path
 ) -> None:

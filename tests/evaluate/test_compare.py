@@ -245,6 +245,9 @@ def test_methods_that_metrics_rank_differently() -> None:
     apart = every[:2]
     assert [(one.method, one.path, one.difference) for one in apart] == [("a", None, -1.0), ("c", None, 1.0)]
     assert [one.level for one in compare({m: methods[m] for m in "ac"}).disagreements] == ["images", "images"]
+    fourth = {**methods, "last for both": scored({"cat": [[0.05, 0.05]]})}
+    apart = [one for one in compare(fourth).disagreements if one.level == "methods"]
+    assert [(one.method, round(3 * one.difference, 9)) for one in apart] == [("a", -2), ("c", 2)]
 
 
 def test_metrics_that_agree_have_no_disagreements() -> None:

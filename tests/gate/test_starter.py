@@ -115,9 +115,16 @@ def test_generations_of_one_prompt_tell_the_noise(tmp_path):
 
 def test_noise_of_generations_without_prompts_is_their_spread(tmp_path):
     spread = (-0.2, 0.0, 0.1, 0.1)
-    allowed = stats.t.ppf(0.975, 18) * (2 * (np.var(spread, ddof=1) / 4) / 6) ** 0.5
-    _, rule = rules_of(starter(make_run(spread=spread), "run.json"), tmp_path)
+    allowed = stats.t.ppf(0.975, 2 * 3) * (2 * (np.var(spread, ddof=1) / 4) / 2) ** 0.5
+    _, rule = rules_of(starter(make_run({"s0": 0.7, "s1": 0.6}, spread=spread), "run.json"), tmp_path)
     assert rule.max_drop == math.ceil(100 * allowed) / 100
+
+
+@pytest.mark.parametrize("run", [RUNS["one generation"], make_prompted({s: {"a": [0.5]} for s in SUBJECTS})])
+def test_noise_that_is_not_known_is_taken_for_a_twentieth(run, tmp_path):
+    rule = rules_of(starter(run, "run.json"), tmp_path)[1]
+    assert rule.max_drop == 0.05
+    assert 0.055 - 1e-9 <= run.aggregate["nearid"].score - rule.min < 0.065
 
 
 def test_noise_is_pooled_over_prompts_that_are_not_equally_noisy(tmp_path):
@@ -127,6 +134,12 @@ def test_noise_is_pooled_over_prompts_that_are_not_equally_noisy(tmp_path):
     freedoms = np.array([len(values) - 1 for own in groups for values in own])
     freedom = variances.sum() ** 2 / (variances**2 / freedoms).sum()  # Satterthwaite's
     allowed = stats.t.ppf(0.975, math.floor(freedom)) * math.sqrt(2 * variances.sum()) / 3 / 2
+    assert rules_of(starter(run, "run.json"), tmp_path)[1].max_drop == math.ceil(100 * allowed) / 100
+
+
+def test_a_prompt_with_a_single_generation_leaves_the_spread_of_prompts(tmp_path):
+    run = make_prompted({f"s{i}": {"a": [0.5, 0.6], "b": [0.3], "c": [0.7, 0.9]} for i in range(2)})
+    allowed = stats.t.ppf(0.975, 2 * 2) * (2 * (np.var([0.55, 0.3, 0.8], ddof=1) / 3) / 2) ** 0.5
     assert rules_of(starter(run, "run.json"), tmp_path)[1].max_drop == math.ceil(100 * allowed) / 100
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearid_cli.metrics.retention import ceiling_errors, room_errors
+from nearid_cli.metrics.retention import ceiling_errors, retention, room_errors
 from nearid_cli.metrics.units import Units
 from tests import retaining
 
@@ -54,3 +54,10 @@ def test_a_single_generation_of_all_leaves_the_error_of_the_ceiling():
     assert found(refs, pictures(np.random.default_rng(2), [1])) == pytest.approx(
         [np.sqrt(3 * np.var(ceilings))]
     )
+
+
+@pytest.mark.parametrize(("mean", "known"), [(0.17, False), (0.18, True)])
+def test_the_mean_room_must_be_above_its_standard_error_over_subjects(mean, known):
+    rooms = mean + np.array([-0.3, 0.0, 0.3])  # standard error 0.3 / sqrt(3) = 0.173
+    of_all = retention(rooms / 2, rooms, np.zeros(3), np.zeros(3)).of_all
+    assert of_all == pytest.approx(0.5 if known else np.nan, nan_ok=True)

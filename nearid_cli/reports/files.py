@@ -63,7 +63,7 @@ def write(
     | `.csv`, `.parquet` | one row a subject | one row a method | one row a verdict |
     | `.md` | for a comment on a pull request | the same | the same |
     | `.tex` | subjects by metrics | methods by metrics | verdicts with their numbers |
-    | `.html` | the report, one page | the same | |
+    | `.html` | the report, one page | the same | a page of the verdicts |
     | `.xml` | the verdicts of `gate` as JUnit XML | the same | its verdicts |
 
     Parquet carries what made the numbers in its metadata, key `nearid`: the JSON without subjects and images.

@@ -190,7 +190,7 @@ class TestExitCodes:
             (["--baseline", "base.json"], "missing argument 'RUN'"),
             (["run.json", "--config", "absent.toml"], "the configuration absent.toml does not exist"),
             (["run.json", "--update-baseline"], "--update-baseline needs --baseline FILE"),
-            (["run.json", "-o", "gate.html"], "known: .json, .csv, .parquet, .md, .tex, .xml"),
+            (["run.json", "-o", "gate.txt"], "known: .json, .csv, .parquet, .md, .tex, .html, .xml"),
             (["run.json", "-o", "run.json"], "the output run.json is an input, too"),
             (
                 ["run.json", "--baseline", "base.json", "-o", "./base.json"],

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import junitparser
+import lxml.html
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -217,6 +218,18 @@ class TestData:
         assert (
             r"nearid score, subject cat & failed & 0.800 & 0.810 & 0.010 {[}0.000, 0.020{]} & score" in text
         )
+
+    def test_a_page_has_what_failed_and_why_and_every_verdict(self):
+        odd = make_verdict("failed", "<b>cat</b>", reason="too <i>low</i>")
+        page = lxml.html.fromstring(
+            formats.render(document(make_gate(odd, make_verdict())), Path("gate.html"))
+        )
+        assert page.findtext(".//h1") == "❌ nearid gate failed: 2 checks, 1 failed, 1 passed"
+        assert page.xpath("string(//li)") == "nearid score, subject <b>cat</b>: too <i>low</i>"
+        assert page.xpath("//tbody/tr/th/bdi/text()") == ["nearid score, subject <b>cat</b>", "nearid score"]
+        assert page.xpath("//tbody/tr/td[1]/text()") == ["failed", "passed"]
+        assert page.xpath("string(//details/summary)") == "1 passed"
+        assert not page.xpath("//script | //i | //b")
 
     def test_copies_are_counted(self):
         copies = replace(

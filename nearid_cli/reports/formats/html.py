@@ -14,7 +14,7 @@ class Html(FileFormat):
     """The document with plots and pictures where it has some."""
 
     extension = ".html"
-    holds = ("score", "compare", "benchmark")
+    holds = ("score", "compare", "gate", "benchmark")
     place = 7
 
     def render(self, document: Document) -> str:

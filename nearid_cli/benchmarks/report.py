@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.reports.blocks import Block, Document, Draft, Finding, FindingList, Panel, Prose
+from nearid_cli.reports.blocks import Block, Document, Draft, Finding, FindingList, Panel, Prose, origin
 from nearid_cli.reports.files import write_document
 from nearid_cli.reports.provenance import about_metric, about_tool
 from nearid_cli.reports.table import GLUE, Table
@@ -101,9 +101,8 @@ class Report:
     def _document(
         self, table: Table, blocks: Iterable[Block], made_by: Sequence[str], title: str = ""
     ) -> Document:
-        facts = Prose(made_by, folded="What made it", listed=True, where="page", rank=1)
         named = replace(table, label=f"{self.labels}-{table.label}")
-        content = Draft(title, (*blocks, facts), named, tuple(made_by))
+        content = Draft(title, (*blocks, origin(made_by)), named, tuple(made_by))
         return Document("benchmark", self.result, lambda: content, self.about_numbers)
 
     def about_numbers(self) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class Prose(Block):
     listed: bool = False
 
 
+def origin(facts: Sequence[str]) -> Prose:
+    """What made the numbers, a line a fact."""
+    return Prose(facts, topic=Topic.ORIGIN, folded="What made it", listed=True, where="page", rank=1)
+
+
 @dataclass(frozen=True)
 class Panel(Block):
     """A table. A terminal shows a `few` of its rows where they are given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic
+from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
 from nearid_cli.reports.notes import (
@@ -81,7 +81,7 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
                 )
                 for metric in result.metrics
             ),
-            Prose(facts, topic=Topic.ORIGIN, folded="What made it", listed=True, where="page", rank=1),
+            origin(facts),
         ),
         table,
         facts,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic
+from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.findings import score_findings
 from nearid_cli.reports.notes import about_trials, missing_scores
 from nearid_cli.reports.numbers import CONTEXT, DISTRACTORS, SCORE_ITSELF, metric_columns
@@ -85,14 +85,7 @@ def score_draft(
             *_against_distractors(result),
             *([Panel(worst_table(result, worst))] if worst else []),
             FindingList(score_findings(result), rank=2),
-            Prose(
-                [*facts, *made],
-                topic=Topic.ORIGIN,
-                folded="What made it",
-                listed=True,
-                where="page",
-                rank=1,
-            ),
+            origin([*facts, *made]),
         ),
         table,
         facts,

@@ -47,22 +47,13 @@ class PartEdits:
             InputError: it cannot be opened, or lacks originals or inpainted pictures.
         """
         dataset = open_source(source, split, notify)
-
-        def columns(suffix: str) -> PictureColumns:
-            names = [f"image_{number}_{suffix}" for number in (1, 2)]
-            return PictureColumns(
-                source, dataset, [*(name if name in dataset.column_names else None for name in names), None]
-            )
-
-        missing = [
-            name
-            for suffix in ("original", "inpainted")
-            for number in (1, 2)
-            if (name := f"image_{number}_{suffix}") not in dataset.column_names
-        ]
+        kinds = ("original", "inpainted", "object_mask", "part_mask")  # in the order of the attributes
+        names = {kind: [f"image_{number}_{kind}" for number in (1, 2)] for kind in kinds}
+        needed = names["original"] + names["inpainted"]
+        missing = [name for name in needed if name not in dataset.column_names]
         if missing:
             raise InputError(
                 f"{printable(source)} is not in the form of Mind-the-Glitch: "
                 f"expected columns {', '.join(missing)}, found {', '.join(map(printable, dataset.column_names))}"
             )
-        return cls(dataset, *map(columns, ("original", "inpainted", "object_mask", "part_mask")))
+        return cls(dataset, *(PictureColumns(source, dataset, [*own, None]) for own in names.values()))

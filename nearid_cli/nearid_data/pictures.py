@@ -37,10 +37,10 @@ class PictureColumns:
     Args:
         source: what the data set is called in messages.
         dataset: from `open_source`.
-        names: the columns of slots 1 to 3; None where there is no such column.
+        names: the columns of slots 1 to 3, whether the data set has them or not.
 
     Attributes:
-        names: as given.
+        names: as given; None where there is no such column.
         present: bool [rows, 3], which cells hold a picture.
 
     Raises:
@@ -49,7 +49,7 @@ class PictureColumns:
 
     def __init__(self, source: str, dataset: Dataset, names: Sequence[str | None] = (None,) * SLOTS) -> None:
         self.source = source
-        self.names = tuple(names)
+        self.names = tuple(name if name in dataset.column_names else None for name in names)
         self._dataset = dataset
         self.present: NDArray[np.bool_] = np.zeros((len(dataset), SLOTS), bool)
         for slot, name in enumerate(self.names):
@@ -62,9 +62,7 @@ class PictureColumns:
         for prefix in prefixes:
             names = [f"{prefix}{slot + 1}" for slot in range(SLOTS)]
             if not set(names).isdisjoint(dataset.column_names):
-                return cls(
-                    source, dataset, [name if name in dataset.column_names else None for name in names]
-                )
+                return cls(source, dataset, names)
         return cls(source, dataset)
 
     @property

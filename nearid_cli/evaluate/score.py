@@ -120,7 +120,7 @@ class _Scorer:
     """
 
     def __init__(
-        self, datasets: Sequence[Dataset], options: Options, skip_bad: bool, *, strangers: bool = False
+        self, datasets: Sequence[Dataset], options: Options, skip_bad: bool, *, strangers: bool
     ) -> None:
         self._strangers = strangers
         sources = list(

@@ -108,12 +108,13 @@ class TestFailsClosed:
         }
 
     @pytest.mark.parametrize("side", ["run", "baseline"])
-    def test_an_aggregate_that_is_null(self, side):
-        hollow = replace(BASE, aggregate={"nearid": replace(BASE.aggregate["nearid"], retention=None)})
+    @pytest.mark.parametrize("statistic", ["retention", "pair_mean"])
+    def test_an_aggregate_that_is_null(self, side, statistic):
+        hollow = replace(BASE, aggregate={"nearid": replace(BASE.aggregate["nearid"], **{statistic: None})})
         run, base = (hollow, BASE) if side == "run" else (BASE, hollow)
-        found = verdict(run, base, make_rule(statistic="retention", max_drop=0.1))
+        found = verdict(run, base, make_rule(statistic=statistic, max_drop=0.1))
         assert found.status == "failed"
-        assert found.reason.startswith(f"the {side} has no retention here")
+        assert found.reason.startswith(f"the {side} has no {statistic} here")
 
     @pytest.mark.parametrize("level", ["aggregate", "subject"])
     def test_margins_take_distractors(self, level):

@@ -137,6 +137,15 @@ def test_equals_the_double_loop(seed, clustered, noise):
         assert value == pytest.approx(statistics.fmean(own), abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_two_references_of_each_subject_show_the_noise_of_their_ceiling(seed):
+    arrays = data(seed, subjects=8, references=(2, 3), generations=(1, 4))
+    table, _ = naive(*arrays)
+    scores = identity_scores(*arrays)
+    assert scores.within_noise.tolist() == table["within_noise"]
+    np.testing.assert_allclose(scores.retention, table["retention"], rtol=1e-9)
+
+
 def test_more_generations_than_one_block_equal_each_on_its_own():
     references, reference_subjects, generations, generation_subjects = data(1, generations=(200, 400))
     assert len(generations) > 1000

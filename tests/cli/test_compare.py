@@ -166,6 +166,7 @@ def test_distractors_and_a_method_that_lacks_a_subject(nearid: Nearid, methods: 
     assert found["good"]["lacking"] == ["ship"]
     assert found["same"]["result"]["aggregate"]["hog"]["margin"] is not None
     assert "2 subjects without distractors, and so without margins: cup, ship" in finished.err
+    assert finished.err.count("distractors are paired with references by name") == 1
 
 
 def test_what_no_method_has_a_counterpart_for_is_said_once(nearid: Nearid, methods: Path) -> None:

@@ -278,7 +278,7 @@ def _refuse_inside(references: Side | None, methods: Iterable[Side]) -> None:
             )
 
 
-def _is_references(place: Path, references: Side) -> bool:
+def _is_references(place: Path, references: Side | None) -> bool:
     """`nearid compare runs/* --refs runs/refs` names the references among the methods."""
     return (
         isinstance(references, Path) and place.exists() and references.exists() and place.samefile(references)
@@ -349,8 +349,7 @@ def _folders_in(place: Path, references: Side | None) -> dict[str, Path]:
     folders = {
         folder.name: folder
         for folder in _subfolders(place)
-        if not (isinstance(references, Path) and folder.samefile(references))
-        and folder.name.lower() not in REFERENCE_FOLDERS
+        if not _is_references(folder, references) and folder.name.lower() not in REFERENCE_FOLDERS
     }
     beside = [name for name in folders if name.lower().startswith(_NO_METHODS)]
     for name in beside:

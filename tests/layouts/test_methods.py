@@ -113,6 +113,12 @@ def test_what_all_methods_share_is_wrong_once(plant):
     assert caught.value.details == ()
 
 
+def test_references_that_are_not_there(plant):
+    place = plant("methods", "a/cat/1.png b/cat/1.png")
+    with pytest.raises(InputError, match=r"^no such folder: .*/none \(looked for references\)$"):
+        find_methods([place], place / "none", {})
+
+
 @pytest.mark.parametrize("subjects", ["cat", "cat dog", "Cat_ dog"])
 def test_one_method_is_not_taken_for_several(plant, subjects):
     refs = plant("refs", "cat/1.jpg dog/1.jpg")

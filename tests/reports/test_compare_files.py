@@ -155,9 +155,9 @@ def test_what_a_result_has_no_form_for(compared, result, gate, tmp_path):
     for one in (compared, result):
         with pytest.raises(UsageError, match=r"\.xml: JUnit XML holds the verdicts of a gate: add --gate"):
             write(one, tmp_path / "r.xml")
-    known = r"\.json, \.csv, \.parquet, \.md, \.tex, \.xml"
-    with pytest.raises(UsageError, match=rf"extension \.html; known: {known}"):
-        write(gate(()), tmp_path / "g.html")
+    known = r"\.json, \.csv, \.parquet, \.md, \.tex, \.html, \.xml"
+    with pytest.raises(UsageError, match=rf"extension \.jsonl; known: {known}"):
+        write(gate(()), tmp_path / "g.jsonl")
     with pytest.raises(UsageError, match=r"extension \.txt; known: "):
         write(compared, tmp_path / "c.txt", gate=gate(()))
     assert list(tmp_path.iterdir()) == []

@@ -155,6 +155,8 @@ class BenchmarkOutputs:
 
         return [path for path in self.output if path.suffix.lower() in FORMATS and not path.is_dir()]
 
-    def give(self, report: Report) -> None:
-        """Write the files and print the report or the result as JSON."""
+    def give(self, report: Report, folder: Path | None = None) -> None:
+        """Write what belongs into a folder, and the files, and print the report or the result as JSON."""
+        if folder is not None:
+            report.write(folder)
         give(report.document, self.form, self._files())

@@ -35,7 +35,4 @@ def run(
 
     folder = outputs.folder()
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
-    made = report(evaluate_mtg(job, options, folder))
-    if folder is not None:
-        made.write(folder)
-    outputs.give(made)
+    outputs.give(report(evaluate_mtg(job, options, folder)), folder)

@@ -65,6 +65,4 @@ def run(
     with ExitStack() as stack:
         place = make_folder(folder) if folder else Path(stack.enter_context(TemporaryDirectory()))
         made = report(bench_nearid(job, place, options))
-    if folder is not None:
-        made.write(folder)
-    outputs.give(made)
+    outputs.give(made, folder)

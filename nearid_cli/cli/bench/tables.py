@@ -72,10 +72,7 @@ def run(
         metrics=_each(metrics),
         prefer=prefer and prefer.lower(),
     )
-    made = report(result)
-    if folder is not None:
-        made.write(folder)
-    outputs.give(made)
+    outputs.give(report(result), folder)
 
 
 def _each(values: Sequence[str]) -> list[str]:

@@ -21,8 +21,7 @@ import typer
 from nearid_cli import __version__
 from nearid_cli.activity import shown_on
 from nearid_cli.cli import FAILED, INTERRUPTED, groups
-from nearid_cli.cli import options as shared
-from nearid_cli.cli.groups import LazyGroup
+from nearid_cli.cli.groups import HELP, LazyGroup
 from nearid_cli.errors import NearIDError
 from nearid_cli.text import printable
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from nearid_cli.cli.spinner import Spinner
 
 _NAME = "nearid"
-_HELP = "help"
 _COMPLETE = "_NEARID_COMPLETE"
 _COMPLETIONS = {"--install-completion", "--show-completion"}
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
@@ -89,13 +87,11 @@ def nearid(
 
     Scores generations against references with NearID, next to CLIP-I and DINO.
     """
-    if context.obj == _HELP:
-        return  # help must come even where the configuration is broken
+    if context.obj == HELP:
+        return
     from nearid_cli.configuration import load_configuration
 
-    context.obj = configuration = load_configuration(Path.cwd())
-    # Click ranks these as docs/reference/configuration.md says: flags, then the environment, then the configuration.
-    context.default_map = shared.default_map(configuration)
+    context.obj = load_configuration(Path.cwd())
 
 
 class _Messages(logging.Handler):
@@ -182,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Run the command that the arguments name, and give its exit code."""
     # Typer does not show the group's own function what the command's arguments are.
-    wanted = _HELP if {"-h", "--help"} & set(arguments) or arguments[:1] == [_HELP] else None
+    wanted = HELP if {"-h", "--help"} & set(arguments) or arguments[:1] == [HELP] else None
     try:
         if _COMPLETE in os.environ:  # the shell asks what may come next
             groups.complete(app, _NAME)

@@ -13,15 +13,31 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 import typer.main
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from nearid_cli.cli.options import starting, with_flags
+from nearid_cli.cli.options import defaults, starting, with_flags
 from nearid_cli.errors import UsageError
 from nearid_cli.text import unknown
 
 # Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
 # the UsageError of the Typer that is installed.
 ArgumentError: Any = typer.BadParameter.__base__
+
+
+HELP = "help"
+"""What contexts hold in the place of a configuration where help is wanted, which must come even if that is broken."""
+
+
+class _Command(TyperCommand):
+    """A command. What the environment may give, the configuration may give, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, the environment, and after these the configuration: Click ranks them so."""
+        if ctx.obj not in (None, HELP):
+            given = defaults(ctx.obj)
+            shared = {one.name for one in self.params if one.envvar}
+            ctx.default_map = {name: value for name, value in given.items() if name in shared}
+        return super().parse_args(ctx, args)
 
 
 class LazyGroup(TyperGroup):
@@ -168,7 +184,7 @@ def _built(name: str, command: typer.Typer | Callable[..., Any]) -> Any:
         app = command
     else:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(name)(with_flags(command))  # a Typer app with one command is that command
+        app.command(name, cls=_Command)(with_flags(command))  # a Typer app with one command is that command
     built: Any = typer.main.get_command(app)
     built.name = name
     return built

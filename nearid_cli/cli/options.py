@@ -230,20 +230,12 @@ _WORDS = {"metric": _metrics, "layout": _layouts}
 """Flags whose words are found when a shell asks; others have them in their declaration."""
 
 
-def default_map(configuration: Configuration) -> dict[str, Any]:
-    """The configuration as Click's defaults: command -> parameter -> value."""
+def defaults(configuration: Configuration) -> dict[str, Any]:
+    """What a configuration gives, by the names that Typer calls the values."""
     values = {name.replace("-", "_"): value for name, value in configuration.options.items()}
     if isinstance(metric := values.get("metric"), str):
         values["metric"] = [metric]
-    place = {"cache": values["cache"]} if "cache" in values else {}
-    formats = {name: values[name] for name in ("safetensors_only",) if name in values}
-    return {
-        **dict.fromkeys(("score", "compare", "layout", "embed", "pair"), values),
-        **dict.fromkeys(("demo", "doctor"), place),
-        "bench": dict.fromkeys(("nearid", "mtg", "dreambench", "table1"), values),
-        "cache": dict.fromkeys(("info", "verify", "compact", "clear"), place),
-        "models": dict.fromkeys(("pull", "verify"), formats),
-    }
+    return values
 
 
 def say_more(verbose: bool) -> None:

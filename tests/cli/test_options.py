@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any
@@ -11,10 +12,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from nearid_cli.cli import groups
 from nearid_cli.cli.options import with_flags
 from nearid_cli.cli.train import train
+from nearid_cli.configuration import Configuration
 from nearid_cli.errors import UsageError
-from nearid_cli.options import Flag, all_given
+from nearid_cli.options import Flag, Metrics, Verbose, all_given
 from nearid_cli.training.options import Augmentations, TrainOptions
 
 Colour = Annotated[str, Flag("Which colour.", "COLOUR", short="c")]
@@ -108,6 +111,27 @@ def test_a_parameter_stands_for_the_field_of_its_name() -> None:
     asked(command, "--surface", "wall")
     asked(command, "--surface", "wall", "-c", "green")
     assert got == [("blue", "blue"), ("green", "green")]
+
+
+def test_the_configuration_gives_what_the_environment_may_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[Any] = []
+
+    def command(
+        *,
+        metrics: Metrics = ("nearid",),
+        verbose: Verbose = False,
+        layers: Annotated[int, Flag("How many.", "N")] = 1,
+    ) -> None:
+        got.append((metrics, verbose, layers))
+
+    def run(*arguments: str) -> None:
+        groups.run(app, "paint", arguments, Configuration({"metric": "hog", "verbose": True, "layers": 5}))
+
+    app = groups.group("Paint.", {"it": f"{__name__}:it"})
+    monkeypatch.setattr(sys.modules[__name__], "it", command, raising=False)
+    run("it")
+    run("it", "--metric", "dino")
+    assert got == [(["hog"], True, 1), (["dino"], True, 1)]
 
 
 def test_the_flags_of_train_are_its_options() -> None:

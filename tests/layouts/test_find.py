@@ -5,6 +5,7 @@ import pytest
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.find import find
+from nearid_cli.layouts.given import read_side
 from nearid_cli.layouts.registry import NAMES
 
 
@@ -269,3 +270,13 @@ def test_a_dead_link_is_found(plant):
     refs, gens = plant("refs", "cat/1.png"), plant("gens", "cat/1.png")
     (gens / "cat" / "2.png").symlink_to("nowhere.png")
     assert len(find(refs, gens).subjects[0].generations) == 2
+
+
+def test_roles_are_told_by_folders_side_by_side(plant):
+    root = plant("outputs", "samples/cat/refs/0.jpg samples/cat/gens/0.png")
+    assert names(find(root, None)) == {"cat": (["samples/cat/refs/0.jpg"], ["samples/cat/gens/0.png"])}
+
+
+def test_a_list_is_of_whatever_subject_the_generations_are(plant):
+    listed = read_side(sorted(plant("x", "1.jpg 2.jpg").iterdir()), "references")
+    assert names(find(listed, plant("gens", "lora/0.png"))) == {"x": (["1.jpg", "2.jpg"], ["lora/0.png"])}

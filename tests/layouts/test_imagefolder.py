@@ -143,6 +143,19 @@ def test_metadata_that_cannot_be_read(plant, content, message):
         read(root, "0.png")
 
 
+def test_the_nearest_metadata_lacks_a_row(plant):
+    root = plant("data", "0.png a/b/0.png c/0.png")
+    write(root / "metadata.csv", [{"file_name": "x.png", "x": "1"}])
+    write(root / "a/metadata.csv", [{"file_name": "x.png", "x": "1"}])
+    with pytest.raises(InputError) as caught:
+        read(root, "0.png", "a/b/0.png", "c/0.png")
+    assert caught.value.details[2:] == (
+        "0.png: no row of metadata.csv names it",
+        "a/b/0.png: no row of a/metadata.csv names it",
+        "c/0.png: no row of metadata.csv names it",
+    )
+
+
 def test_two_metadata_files_in_one_folder(plant):
     root = plant("data", "a/0.png")
     write(root / "a/metadata.csv", ROWS)
@@ -253,6 +266,8 @@ def test_metadata_of_several_methods_is_no_score_but_a_comparison(tmp_path, plan
         "m0": ["0.png"],
         "m1": ["1.png"],
     }
+    with pytest.raises(InputError, match=r"^no references in .*/gens: expected a folder refs"):
+        find_methods([gens], None, {})
     lay_out(gens, [*rows, {"file_name": "2.png", "subject": "cat"}])
     with pytest.raises(InputError, match=r"imagefolder .*gens has 1 generation without a method; fill in"):
         find_methods([gens], refs, {})

@@ -7,6 +7,7 @@ import pytest
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.find import find
+from nearid_cli.layouts.tables.manifest import read_manifest
 
 ROWS = [
     {"path": "r/cat1.jpg", "subject": "cat", "role": "reference"},
@@ -221,3 +222,18 @@ def test_files_that_are_no_manifest(root, name, hint):
     (root / name).touch()
     with pytest.raises(InputError, match=f"is a file: expected a folder or a manifest .*{hint}"):
         find(root / name, root)
+
+
+def test_one_picture_may_be_chosen_by_several_methods_and_oppose_another_subject(root):
+    rows = [
+        {**ROWS[0], "remark": "x"},
+        {"path": "r/cat1.jpg", "subject": "dog", "role": "distractor", "context": "beach"},
+        ROWS[1],
+        {**ROWS[1], "method": "theirs", "prompt": "another", "seed": "11"},
+    ]
+    manifest = read_manifest(write(root / "m.csv", rows, [*COLUMNS, "context"]))
+    assert [(one.method, one.prompt) for one in manifest.roles["generation"]["cat"]] == [
+        ("ours", "a, b"),
+        ("theirs", "another"),
+    ]
+    assert list(manifest.roles["distractor"]) == ["dog"]

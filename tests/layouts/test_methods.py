@@ -96,6 +96,13 @@ def test_every_method_that_cannot_be_found_is_named(plant):
     ]
 
 
+def test_methods_that_fail_alike_are_named_where_others_do_not(plant):
+    refs = plant("refs", "cat/1.jpg")
+    named = {"a": plant("a", "cat/1.png"), **dict.fromkeys("bc", refs.parent / "none")}
+    with pytest.raises(InputError, match="2 methods of 3 cannot be compared"):
+        find_methods([], refs, named)
+
+
 def test_folders_without_pictures_are_no_methods(plant, caplog):
     place = plant(
         "methods", "refs/cat/1.jpg a/cat/1.png __MACOSX/a/cat/._1.png @eaDir/a/x.png logs/events.txt"
@@ -104,6 +111,8 @@ def test_folders_without_pictures_are_no_methods(plant, caplog):
     with caplog.at_level("INFO"):
         assert list(find_methods([place], None, {})) == ["a"]
     assert caplog.messages == ["not taken for methods, since they hold no pictures: empty, logs"]
+    with pytest.raises(InputError, match=r"^no method has pictures: looked in empty, logs$"):
+        find_methods([plant("bare", "refs/cat/1.jpg logs/events.txt empty/x.txt")], None, {})
 
 
 def test_what_all_methods_share_is_wrong_once(plant):

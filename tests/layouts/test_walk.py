@@ -150,6 +150,11 @@ def test_grids_are_told_by_what_lies_beside_them(plant):
     assert walked.left_out.by_reason == {"grids": ["cat/x_grid.png", "txt2img-grids/a/grid-0000.png"]}
 
 
+def test_where_there_are_only_grids_they_are_what_was_meant(plant):
+    walked = walk(plant("d", "grid.png grid_1.png"))
+    assert (walked.names, bool(walked.left_out)) == (["grid.png", "grid_1.png"], False)
+
+
 def test_names_of_subjects_are_no_byproducts(plant):
     tree = scan(plant("d", "gas.png gas_mask.png grid_0.png class_data/1.png grids/0.png"))
     tree.leave_out_byproducts(frozenset({"gas_mask", "grid", "class_data", "grids"}))

@@ -100,8 +100,9 @@ class TestJUnit:
             "fell most: cat -0.030",
         ]
         assert warned.is_passed
-        assert warned.system_out.startswith(
-            "WARNING, which fails no gate (on_fail is warn)\nscore fell by 0.025"
+        assert warned.system_out == (
+            "WARNING, which fails no gate (on_fail is warn)\nscore fell by 0.025\n"
+            "expected score >= 0.600, drop <= 0.020; found 0.800; baseline 0.810; drop 0.010 [0.000, 0.020]"
         )
         assert passed.is_passed
         assert passed.system_out is None

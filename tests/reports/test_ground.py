@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,6 +52,15 @@ def test_the_planted_case(planted: CompareResult) -> None:
         "By nearid: whole keeps identity best; the next, picky, is 0.01"
     )
     assert [one.verdict for one in planted.comparisons] == ["worse", "not judged: it copies"]
+
+
+def test_what_is_not_over_the_common_ground_is_not_known_of_it(planted: CompareResult) -> None:
+    methods = over_common(planted).methods
+    for one in planted.methods:
+        ranked = methods[one.name].result.aggregate["nearid"]
+        assert math.isnan(ranked.pair_mean)
+        assert not math.isnan(one.result.aggregate["nearid"].pair_mean)
+        assert ranked.identification_ci95 is None
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])

@@ -23,11 +23,11 @@ from nearid_cli.reports.blocks import Panel, Prose, Topic
 from nearid_cli.reports.document import document
 from nearid_cli.reports.html import Gallery, PagePicture, embed, page_files, plots, served, to_html
 from nearid_cli.reports.html.data import page_data
-from nearid_cli.reports.html.page import environment
+from nearid_cli.reports.html.page import environment, parts
 from nearid_cli.reports.html.plots import BAND, HEATS, heatmap
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.labels import Label
-from nearid_cli.reports.table import COUNT, Column, Table, named
+from nearid_cli.reports.table import COUNT, TEXT, Column, Table, named
 from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
 from tests.pages import ATTACK, METHODS, comparison, page_of, with_pictures
@@ -252,6 +252,18 @@ def test_gate_verdicts_stand_at_the_top_failures_first(result, gate: GateResult)
     assert page.texts["tbody"][1].startswith("nearid score" + "passed")
     assert page.texts["p"][2] == "Gate failed: 2 checks, 1 failed, 1 passed."
     assert {"class": "lead verdict failed"} in page.all("p")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words", "divided"),
+    [(8, 0, [8]), (9, 0, [5, 4]), (16, 0, [8, 8]), (17, 0, [6, 6, 5]), (4, 5, [9]), (5, 4, [5, 4])],
+)
+def test_wide_tables_are_divided_evenly_unless_they_are_words(
+    numbers: int, words: int, divided: list[int]
+) -> None:
+    columns = [Column(COUNT, [1], "n")] * numbers + [Column(TEXT, ["a"], "word")] * words
+    table = Table((named("method", ["lora"]),), tuple(columns))
+    assert [len(some) for _, some in parts(table)] == divided
 
 
 def test_whatever_a_document_says_is_on_the_page(result) -> None:

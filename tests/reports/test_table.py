@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ import pytest
 
 from nearid_cli.reports.formats.data import to_csv, to_parquet
 from nearid_cli.reports.formats.latex import latex_table
-from nearid_cli.reports.formats.markdown import LEGEND, joined, table_piece
+from nearid_cli.reports.formats.markdown import LEGEND, Piece, joined, table_piece
 from nearid_cli.reports.table import (
     BREAK,
     COUNT,
@@ -145,6 +146,24 @@ def test_words_have_a_table_of_their_own_where_the_first_numbers_are_narrow(rend
     assert squeezed(render(shown(judged([])), width=36)) == APART
 
 
+def test_words_have_a_table_of_their_own_where_the_first_numbers_stay_together(render: Render) -> None:
+    made = judged([(0.7, 0.9), None, None])
+    first, words, record = made.columns
+    grouped = (replace(first, group="a"), replace(record, group="a"), words)
+    printed = squeezed(render(shown(replace(made, columns=grouped)), width=60))
+    rows = "ours (copies)  better\nb|c            no difference shown: too few\n\n"
+    assert printed.endswith(f"\n\nmethod         verdict\n{'─' * 43}\n{rows}")
+
+
+def test_names_that_two_lines_do_not_hold_lose_their_middle_but_for_paths(render: Render) -> None:
+    names = {"two lines": "one two three four five", "more": " ".join(["one two three four"] * 6)}
+    for name in names.values():
+        made = Table((named("method", [name]),), (Column(TEXT, ["x" * 30], "words"),))
+        printed = {whole: render(shown(replace(made, whole=whole)), width=46) for whole in (False, True)}
+        assert ("…" in printed[False]) == (name == names["more"])
+        assert "…" not in printed[True]
+
+
 def judged(intervals: list[tuple[float, float] | None]) -> Table:
     difference = Column(SIGNED, [0.8, -0.25, 0.3], "difference", intervals=intervals)
     return Table(MADE.names, (difference, *MADE.columns[3:5])).only([0, 1])
@@ -161,6 +180,15 @@ def test_markdown() -> None:
         "Best in **bold**, second <ins>underlined</ins> over 3 subjects. ▲ better, ▼ worse than b. "
         "In brackets: 95 % intervals."
     )
+
+
+def test_markdown_leaves_out_no_row_that_fits() -> None:
+    piece = Piece(0, ["head"], ["123456789"] * 3, noun="rows")
+    least = len(joined([piece], 0))
+    for limit in range(least, least + 40):
+        text = joined([piece], limit)
+        assert len(text) <= limit
+        assert text.count("123456789") == min((limit - least) // 10, 3)
 
 
 def test_latex() -> None:

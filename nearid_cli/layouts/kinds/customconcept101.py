@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +109,8 @@ LAYOUT = _CustomConcept()
 
 
 def _load(file: Path) -> Any:
+    import json
+
     try:
         return json.loads(file.read_bytes())
     except OSError as error:

@@ -12,7 +12,7 @@ from nearid_cli.text import count, printable, quoted
 if TYPE_CHECKING:
     from nearid_cli.layouts.sides import Assigned, Tree
 
-_ENTRY = re.compile(r"(.*?[_-][0-9]+)(?:[_-].*)?", re.DOTALL)
+_ENTRY = r"(.*?[_-][0-9]+)(?:[_-].*)?"
 _SOURCES, _TARGETS = "src_image", "tgt_image"
 
 
@@ -127,7 +127,7 @@ def _entry_key(name: str) -> str:
     """
     from nearid_cli.layouts.matching import loose_key
 
-    match = _ENTRY.fullmatch(name)
+    match = re.fullmatch(_ENTRY, name, re.DOTALL)
     return loose_key(match[1] if match else name)
 
 

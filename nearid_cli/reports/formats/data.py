@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +68,8 @@ class Parquet(FileFormat):
 
     def render(self, document: Document) -> bytes:
         """One row group."""
+        import json
+
         facts = document.facts()
         return to_parquet(document.table, {"nearid": json.dumps(facts, allow_nan=False)} if facts else {})
 
@@ -96,6 +97,8 @@ def _item_by_line(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
+    import json
+
     def escaped(character: str) -> str:
         return json.dumps(storable(character))[1:-1]
 

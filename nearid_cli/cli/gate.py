@@ -56,7 +56,9 @@ def check(
     ] = False,
     output: Annotated[
         tuple[Path, ...],
-        Flag(listing("Also write {} (JUnit); repeat for several.", "gate"), "FILE", short="o"),
+        Flag(
+            listing("Also write {}, of which .xml is JUnit; repeat for several.", "gate"), "FILE", short="o"
+        ),
     ] = (),
     form: Format = "table",
 ) -> None:

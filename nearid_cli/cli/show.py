@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -39,7 +40,8 @@ def console(stderr: bool = False) -> Console:
 def wrote(*paths: Path) -> None:
     """Say on stderr which files were written."""
     if paths:
-        sys.stdout.flush()  # where both are one terminal or file, what was printed comes first
+        with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
+            sys.stdout.flush()  # where both are one terminal or file, what was printed comes first
         typer.echo(f"wrote {', '.join(map(printable, paths))}", err=True)
 
 

@@ -33,12 +33,18 @@ def test_a_reader_that_is_gone(shell: Callable[..., Finished], form: str) -> Non
     assert (finished.out, finished.err) == ("0\n", SAID)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("form", ["table", "json"])
-def test_a_failed_gate_fails_whoever_reads(shell: Callable[..., Finished], data: Path, form: str) -> None:
+def test_a_failed_gate_fails_whoever_reads(
+    shell: Callable[..., Finished], data: Path, form: str, unbuffered: str
+) -> None:
     (data / "rules.toml").write_text('[[gate.rules]]\nmetric = "hog"\nmin = 2.0\n')
-    finished = shell(f"{GONE}; {SCORE} --gate rules.toml -o run.json --format {form} >&4; echo $?")
-    assert finished.out == "1\n"
+    score = f"{SCORE} --gate rules.toml -o run.json --format {form} >&4; echo $?"
+    gate = f"{NEARID} gate run.json --config rules.toml -o gate.json --format {form} >&4; echo $?"
+    finished = shell(f"{GONE}; {score}; {gate}", PYTHONUNBUFFERED=unbuffered)
+    assert finished.out == "1\n1\n"
     assert finished.err.startswith(f"{SAID}wrote run.json\n")
+    assert finished.err.endswith("wrote gate.json\n")
 
 
 def test_a_reader_that_goes_away(shell: Callable[..., Finished], data: Path) -> None:

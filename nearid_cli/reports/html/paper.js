@@ -18,10 +18,12 @@
     const at = scrollY;
     folding = [() => scrollTo({ top: at, behavior: "instant" })];
     for (const one of cards.filter((card) => !card.filled && !card.section.hidden)) {
+      // A card that was near before the order changed still shows what it showed then.
+      const [waiting, shown] = [one.section.classList.contains("waiting"), [...one.body.childNodes]];
       fillCard(one);
       folding.unshift(() => {
-        one.section.classList.add("waiting");
-        one.body.replaceChildren();
+        one.section.classList.toggle("waiting", waiting);
+        one.body.replaceChildren(...shown);
         emptyCard(one);
       });
     }

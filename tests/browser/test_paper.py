@@ -79,6 +79,22 @@ def test_the_screen_is_as_before_when_it_was_printed(page: Page, open_page: Open
     assert page.locator(".more").count() > 0
 
 
+def test_what_was_seen_before_the_order_changed_is_back_too(open_page: Open, tmp_path: Path) -> None:
+    """The last card is filled where it is near, far away when the order changes, and filled anew for paper."""
+    subjects = {f"subject {s}": [i / 40 for i in range(30)] for s in range(6)}
+    page = open_page(without_pictures(tmp_path / "report.html", scored(subjects)))
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    wait_until(page, "!document.querySelector('.card:last-child').matches('.waiting')")
+    page.locator("#order").evaluate(
+        "button => { scrollTo({ top: 0, behavior: 'instant' }); button.click(); }"
+    )
+    page.wait_for_timeout(300)
+    before = page.locator("#gallery").inner_html()
+    printed(page)
+    page.wait_for_timeout(300)
+    assert page.locator("#gallery").inner_html() == before
+
+
 def test_a_filter_is_stated_on_paper(page: Page) -> None:
     expect(page.locator("#filter")).to_be_hidden()
     page.locator("#method").select_option(METHODS[0])

@@ -28,7 +28,7 @@ from nearid_cli.files import replace_file
 from nearid_cli.metrics.margins import PAIRS
 from nearid_cli.reports.formats.data import to_parquet
 from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table
-from nearid_cli.text import count, printable, storable
+from nearid_cli.text import count, few, printable, storable
 
 Floats = npt.NDArray[np.float64]
 
@@ -334,8 +334,7 @@ def _columns(names: Sequence[str]) -> str:
 
 
 def _some(cells: Sequence[str]) -> str:
-    more = len(cells) - _SHOWN
-    return ", ".join(map(_shown, cells[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+    return few(cells, _SHOWN, _shown)
 
 
 def _shown(cell: str) -> str:

@@ -22,7 +22,7 @@ class Junit(FileFormat):
 
     extension = ".xml"
     holds = ("gate",)
-    place = 99  # last, since help says more of it
+    place = 8
     elsewhere = "JUnit XML holds the verdicts of a gate: add --gate to nearid score, or use nearid gate"
 
     def render(self, document: Document) -> str:

@@ -154,8 +154,8 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     else:
         retained, retained_ci95 = _retention(scores, own)
     return Common(
-        score=fmean(scores),
-        ci95=_cosines(mean_interval(scores)),
+        score=_mean_of_known(scores),
+        ci95=_cosines(mean_interval([score for score in scores if score is not None])),
         ceiling=_mean_of_known([one.ceiling for one in own]),
         floor=_mean_of_known([one.floor for one in own]),
         retention=retained,
@@ -169,26 +169,28 @@ def _cosines(ends: Interval | None) -> Interval | None:
     return ends and (max(ends[0], -1.0), min(ends[1], 1.0))
 
 
-def _retention(scores: Sequence[float], own: Sequence[SubjectScores]) -> tuple[float | None, Interval | None]:
+def _retention(
+    scores: Sequence[float | None], own: Sequence[SubjectScores]
+) -> tuple[float | None, Interval | None]:
     """Over the subjects together, and its interval; none where no subject of its own has a room above its noise."""
-    ceiling, floor = (
+    score, ceiling, floor = (
         np.array([math.nan if number is None else number for number in numbers])
-        for numbers in ([one.ceiling for one in own], [one.floor for one in own])
+        for numbers in (scores, [one.ceiling for one in own], [one.floor for one in own])
     )
     if all(one.within_noise for one in own):
         ceiling[:] = math.nan
-    found = retention(np.array(scores), ceiling, floor, np.zeros(len(own)))
+    found = retention(score, ceiling, floor, np.zeros(len(own)))
     return (
         None if math.isnan(found.of_all) else found.of_all,
         None if np.isnan(found.ci95).any() else tuple(found.ci95.tolist()),
     )
 
 
-def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float:
+def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float | None:
     """The mean over groups of the mean in each; the subject's own score where all generations count."""
     if groups is None:
         return whole.score
-    return fmean([fmean([image.scores[metric] for image in group]) for group in groups])
+    return _mean_of_known([_mean_of_known([image.scores[metric] for image in group]) for group in groups])
 
 
 def _mean_of_known(numbers: Sequence[float | None]) -> float | None:

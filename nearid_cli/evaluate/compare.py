@@ -23,6 +23,7 @@ from nearid_cli.results import (
     Image,
     Method,
     Methods,
+    Metric,
     ScoreResult,
 )
 from nearid_cli.results.base import this_tool, timestamp
@@ -109,17 +110,22 @@ def _rankable(methods: Sequence[Method]) -> list[Method]:
 def _with_ranks(methods: Sequence[Method]) -> Methods:
     """Ranked by metric over the common ground: 1 for the highest score, and equal scores share a rank."""
     rankable = [method for method in _rankable(methods) if method.common]
-    names = {method.name for method in rankable}
+    signs = {metric.name: metric.sign for method in methods for metric in method.result.metrics}
+    scores = {
+        name: {
+            method.name: sign * score
+            for method in rankable
+            if (score := method.common[name].score) is not None
+        }
+        for name, sign in signs.items()
+    }
 
-    def rank(method: Method, metric: str) -> int:
-        bar = method.common[metric].score + RESOLUTION
-        return 1 + sum(one.common[metric].score > bar for one in rankable)
+    def rank(method: Method, metric: str) -> int | None:
+        own = scores[metric].get(method.name)
+        return None if own is None else 1 + sum(one > own + RESOLUTION for one in scores[metric].values())
 
     return Methods(
-        replace(method, ranks={name: rank(method, name) for name in method.ranks})
-        if method.name in names
-        else method
-        for method in methods
+        replace(method, ranks={name: rank(method, name) for name in method.ranks}) for method in methods
     )
 
 
@@ -147,14 +153,18 @@ def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[
 
 
 def _agreements(methods: Sequence[Method]) -> tuple[Agreement, ...]:
-    """How alike every two metrics rank the methods, the subjects of each method, and the generations."""
-    metrics = [metric.name for metric in methods[0].result.metrics]
-    return tuple(
-        Agreement(level, a, b, len(values[a]), kendall(values[a], values[b]), spearman(values[a], values[b]))
-        for level in ("methods", "subjects", "images")
-        for values in [{metric: _values(methods, level, metric) for metric in metrics}]
-        for a, b in combinations(metrics, 2)
-    )
+    """How alike every two metrics rank the methods, the subjects of each method, and the generations.
+
+    Of these, what both give a number. The order is from worse to better: a distance may agree with a similarity.
+    """
+    found = []
+    for level in ("methods", "subjects", "images"):
+        values = {metric.name: _values(methods, level, metric) for metric in methods[0].result.metrics}
+        for a, b in combinations(values, 2):
+            known = ~np.isnan(values[a] + values[b])
+            x, y = values[a][known], values[b][known]
+            found.append(Agreement(level, a, b, len(x), kendall(x, y), spearman(x, y)))
+    return tuple(found)
 
 
 def _disagreements(methods: Sequence[Method]) -> tuple[Disagreement, ...]:
@@ -162,20 +172,32 @@ def _disagreements(methods: Sequence[Method]) -> tuple[Disagreement, ...]:
 
     Methods from 3 on: two are always in the same order or in the opposite one.
     """
-    first, *others = [metric.name for metric in methods[0].result.metrics]
+    first, *others = methods[0].result.metrics
     owned = [(method, image) for method in methods for image in method.result.images]
     alike = _side_by_side(methods)
     found = []
     for metric in others:
-        ranks, against = (rank_shares(_values(methods, "images", name)) for name in (metric, first))
+        places, ranks, against = _both_ranks(methods, "images", metric, first)
         for i in np.concatenate(most_apart(ranks, against)).tolist():
-            method, image = owned[i]
-            found.append(_disagreement(metric, first, method, image, ranks[i], against[i]))
-        if len(alike) >= MIN_RANKED:
-            ranks, against = (rank_shares(_values(methods, "methods", name)) for name in (metric, first))
+            method, image = owned[places[i]]
+            found.append(_disagreement(metric.name, first.name, method, image, ranks[i], against[i]))
+        places, ranks, against = _both_ranks(methods, "methods", metric, first)
+        if len(places) >= MIN_RANKED:
             for i in np.flatnonzero(np.abs(ranks - against) > RESOLUTION).tolist():
-                found.append(_disagreement(metric, first, alike[i], None, ranks[i], against[i]))
+                one = alike[places[i]]
+                found.append(_disagreement(metric.name, first.name, one, None, ranks[i], against[i]))
     return tuple(sorted(found, key=lambda one: (one.level != "methods", -abs(one.difference))))
+
+
+def _both_ranks(
+    methods: Sequence[Method], level: str, metric: Metric, first: Metric
+) -> tuple[list[int], Floats, Floats]:
+    """What both metrics give a number: its places, and its ranks by each from 0 for the worst to 1 for the best."""
+    own, other = _values(methods, level, metric), _values(methods, level, first)
+    known = np.flatnonzero(~np.isnan(own + other))
+    if not len(known):
+        return [], np.empty(0), np.empty(0)
+    return known.tolist(), rank_shares(own[known]), rank_shares(other[known])
 
 
 def _disagreement(
@@ -199,11 +221,14 @@ def _side_by_side(methods: Sequence[Method]) -> list[Method]:
     return [method for method in methods if method.common]
 
 
-def _values(methods: Sequence[Method], level: str, metric: str) -> Floats:
-    """The scores of everything on a level, method by method."""
-    if level == "methods":
-        return np.array([method.common[metric].score for method in _side_by_side(methods)])
+def _values(methods: Sequence[Method], level: str, metric: Metric) -> Floats:
+    """The scores of everything on a level, method by method, so that more is better; NaN where there is none."""
     results = [method.result for method in methods]
-    if level == "subjects":
-        return np.array([one.scores[metric].score for result in results for one in result.subjects])
-    return np.array([image.scores[metric] for result in results for image in result.images])
+    found: list[float | None]
+    if level == "methods":
+        found = [method.common[metric.name].score for method in _side_by_side(methods)]
+    elif level == "subjects":
+        found = [one.scores[metric.name].score for result in results for one in result.subjects]
+    else:
+        found = [image.scores[metric.name] for result in results for image in result.images]
+    return metric.sign * np.array(found, np.float64)  # None becomes NaN

@@ -172,7 +172,7 @@ def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
 def _bound(result: ScoreResult, metric: str, noise: _Noise | None) -> float:
     """A minimum with two decimals, a little below what the run has, and what it would have with other seeds."""
     scores = result.aggregate[metric]
-    low = scores.score - (_NO_INTERVAL if noise is None else noise.bound)
+    low = (scores.score or 0.0) - (_NO_INTERVAL if noise is None else noise.bound)
     if scores.ci95 is not None:
         low = min(scores.ci95[0], low)
     return math.floor(100 * (low - _LEEWAY)) / 100
@@ -224,7 +224,12 @@ def _within_prompts(prompts: Mapping[str, Sequence[Image]], metric: str) -> _Var
     A prompt's own variance takes two generations of it. Where a prompt has but one, the prompts' means are taken for
     draws: how differently the prompts come out is then counted as noise, which is too much rather than too little.
     """
-    groups = [[image.scores[metric] for image in own] for own in prompts.values()]
+    groups = [
+        [score for image in own if (score := image.scores[metric]) is not None] for own in prompts.values()
+    ]
+    groups = [group for group in groups if group]
+    if not groups:
+        return None
     if min(map(len, groups)) > 1:
         total = _sum([_of_mean(group) for group in groups])
         return _Variance(total.value / len(groups) ** 2, total.freedom)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 
+from nearid_cli.reports.table import missing
 from nearid_cli.results import AggregateScores, CompareResult, ScoreResult, SubjectScores
 from nearid_cli.text import count, few
 
@@ -24,7 +24,7 @@ def missing_scores(result: ScoreResult) -> list[str]:
 def missing_of_methods(result: CompareResult) -> list[str]:
     """The same for methods; one whose aggregate lacks a number."""
     first = result.metrics[0].name
-    known = [m for m in result.methods if not math.isnan(m.result.aggregate[first].score)]
+    known = [m for m in result.methods if not missing(m.result.aggregate[first].score)]
     scores = {method.name: method.result.aggregate[first] for method in known}
     subjects = {method.name: method.result.subjects for method in known}
     return _lines(

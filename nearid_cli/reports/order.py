@@ -25,7 +25,9 @@ def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subje
     key, reverse = check_sort(sort, [metric.name for metric in result.metrics])
     if key == "subject":
         return result.subjects[::-1] if reverse else result.subjects
-    return tuple(sorted(result.subjects, key=lambda subject: subject.scores[key].score, reverse=reverse))
+    known = [one for one in result.subjects if one.scores[key].score is not None]
+    known.sort(key=lambda subject: subject.scores[key].score or 0.0, reverse=reverse)
+    return (*known, *(one for one in result.subjects if one.scores[key].score is None))
 
 
 def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Method, ...]:
@@ -46,7 +48,11 @@ def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Meth
 
     def place(method: Method) -> tuple[bool, bool, float]:
         common = method.common.get(key)
-        return method.ranks[key] is None, common is None, -common.score if common else method.ranks[key] or 0
+        return (
+            method.ranks[key] is None,
+            common is None,
+            -(common.score or 0.0) if common else method.ranks[key] or 0,
+        )
 
     return tuple(sorted(result.methods, key=place, reverse=reverse))
 
@@ -72,7 +78,8 @@ def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metr
     scores: dict[str, list[float]] = {}
     for method in trusted:
         for subject in method.result.subjects:
-            scores.setdefault(subject.subject, []).append(subject.scores[metric].score)
+            if (score := subject.scores[metric].score) is not None:
+                scores.setdefault(subject.subject, []).append(score)
     means = {subject: sum(values) / len(values) for subject, values in scores.items()}
     return sorted(subjects, key=lambda subject: -means.get(subject, -math.inf))
 
@@ -105,7 +112,8 @@ def worst_images(result: ScoreResult, n: int) -> tuple[Image, ...]:
     if n < 1:
         raise UsageError(f"expected a number of worst generations of 1 or more but got {n}")
     first = result.metrics[0].name
-    return tuple(sorted(result.images, key=lambda image: image.scores[first])[:n])
+    known = [image for image in result.images if image.scores[first] is not None]
+    return tuple(sorted(known, key=lambda image: image.scores[first] or 0.0)[:n])
 
 
 def copies(result: ScoreResult) -> dict[str, int]:
@@ -162,6 +170,10 @@ def _is_whole(method: Method) -> bool:
     """Whether a method's own numbers are those over the common ground."""
     own = method.result.aggregate
     return bool(method.common) and all(
-        abs(common.score - own[name].score) <= _SAME and (common.floor is None) == (own[name].floor is None)
+        _alike(common.score, own[name].score) and (common.floor is None) == (own[name].floor is None)
         for name, common in method.common.items()
     )
+
+
+def _alike(one: float | None, other: float | None) -> bool:
+    return one is other or (one is not None and other is not None and abs(one - other) <= _SAME)

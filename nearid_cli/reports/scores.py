@@ -285,7 +285,7 @@ def score_story(result: ScoreResult) -> Story:
         agreements=(),
         disagreements=tuple(_disagreements(result, name)),
     )
-    heading = f"{name} scores {figure(scores.score)} by {metric}"
+    heading = f"{name} scores {SCORE.say(scores.score)} by {metric}"
     return Story(heading, lead, alone)
 
 
@@ -294,14 +294,17 @@ def _disagreements(result: ScoreResult, method: str) -> Iterator[Disagreement]:
     from nearid_cli.metrics.agreement import most_apart, rank_shares
 
     first, *further = (metric.name for metric in result.metrics)
-    shares = {
-        one.name: rank_shares([image.scores[one.name] for image in result.images]) for one in result.metrics
-    }
     for metric in further:
-        for places in most_apart(shares[metric], shares[first]):
+        images = [one for one in result.images if None not in (one.scores[metric], one.scores[first])]
+        if not images:
+            continue
+        shares, others = (
+            rank_shares([one.scores[name] or 0.0 for one in images]) for name in (metric, first)
+        )
+        for places in most_apart(shares, others):
             for place in places.tolist():
-                image = result.images[place]
-                rank, against = float(shares[metric][place]), float(shares[first][place])
+                image = images[place]
+                rank, against = float(shares[place]), float(others[place])
                 yield Disagreement(
                     "images", metric, first, method, image.subject, image.path, rank, against, rank - against
                 )

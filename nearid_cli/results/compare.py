@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nearid_cli.results.base import Named, Tabular, Tool, listed
+from nearid_cli.results.base import Named, Tabular, Tool, known_figure, listed
 from nearid_cli.results.score import Interval, Metric, ScoreResult, Subjects
 from nearid_cli.text import count
 
@@ -30,7 +30,7 @@ class Common:
         retention_ci95: its interval over subjects.
     """
 
-    score: float
+    score: float | None
     ci95: Interval | None
     ceiling: float | None
     floor: float | None
@@ -267,12 +267,13 @@ class CompareResult(Tabular):
         first = self.metrics[0].name
         ranked = sorted(self.methods, key=lambda one: (one.ranks[first] is None, one.ranks[first] or 0))
         scores = [
-            f"{one.name} {_score(one, first):.3f}{' (copies references)' * one.copying}" for one in ranked
+            f"{known_figure(one.name, _score(one, first))}{' (copies references)' * one.copying}"
+            for one in ranked
         ]
         by = ", ".join(metric.name for metric in self.metrics)
         return f"{count(len(self.methods), 'method')} by {by}; {first}: {listed(scores)}"
 
 
-def _score(method: Method, metric: str) -> float:
+def _score(method: Method, metric: str) -> float | None:
     """What the method is ranked by, or else its own score."""
     return (method.common or method.result.aggregate)[metric].score

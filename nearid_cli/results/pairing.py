@@ -338,9 +338,8 @@ def _written(images: Sequence[Image]) -> str:
 
 
 def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float]:
-    if statistic == "score":
-        return [image.scores[metric] for image in images]
-    return [(image.margins or {}).get(metric, math.nan) for image in images]
+    found = [(image.scores if statistic == "score" else image.margins or {}).get(metric) for image in images]
+    return [math.nan if number is None else number for number in found]
 
 
 def _of_subject(scores: SubjectScores, statistic: str) -> float:

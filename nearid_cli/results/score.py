@@ -106,11 +106,15 @@ class Metric:
         name: what the metric is called here.
         checkpoint: folder or Hub id of its weights; empty without weights.
         revision: commit of the Hub; None for folders.
-        fingerprint: of all that decides about an embedding: weights, readout, preprocessing, number format.
+        fingerprint: of all that decides about a number: weights, readout, preprocessing, number format.
         readout: how the model's output becomes an embedding.
         dtype: the numbers that the model computes with.
         preprocessing: how pictures are prepared.
-        protocol: how embeddings become scores; numbers of other protocols mean something else.
+        protocol: how scores come about; numbers of other protocols mean something else.
+        kind: `embedding`, `pairwise`, `text` or `given`: what it takes, and so which numbers there may be.
+        range: the lowest and the highest score that is possible; None where there is no end.
+        higher_is_better: False for distances.
+        symmetric: whether reference and generation may be exchanged.
     """
 
     name: str
@@ -121,6 +125,15 @@ class Metric:
     dtype: str
     preprocessing: str
     protocol: str
+    kind: str = "embedding"
+    range: tuple[float | None, float | None] = (-1.0, 1.0)
+    higher_is_better: bool = True
+    symmetric: bool = True
+
+    @property
+    def sign(self) -> float:
+        """What a score is multiplied by so that more is better: -1 for distances, else 1."""
+        return 1.0 if self.higher_is_better else -1.0
 
     def comparable_with(self, other: Metric) -> bool:
         """Whether numbers of both mean the same: one encoder, and one way of scoring with it."""
@@ -134,10 +147,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class SubjectScores:
-    """One metric on one subject. All but the intervals are cosine similarities or shares of one.
+    """One metric on one subject, on the metric's own scale; `retention`, `identification` and their like are shares.
 
     Attributes:
-        score: mean over all pairs of a generation and a reference.
+        score: mean over all pairs of a generation and a reference that have a number, generation by generation; None
+            where none has one.
         std: standard deviation of the generations' scores; None for one generation.
         ci95: 95 % interval of `score`; None below 3 prompts or generations.
         min, max: the lowest and the highest score of a generation.
@@ -149,13 +163,14 @@ class SubjectScores:
         positive_margins: share of generations whose margin is above 0; None without distractors.
         within_noise: ceiling and floor are no farther apart than chance may put them, so there is no `retention`.
         identification_ci95, positive_margins_ci95: 95 % intervals of these shares.
+        missing: how many of the subject's generations have no number by this metric.
     """
 
-    score: float
+    score: float | None
     std: float | None
     ci95: Interval | None
-    min: float
-    max: float
+    min: float | None
+    max: float | None
     ceiling: float | None
     floor: float | None
     retention: float | None
@@ -165,6 +180,7 @@ class SubjectScores:
     within_noise: bool = False
     identification_ci95: Interval | None = None
     positive_margins_ci95: Interval | None = None
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,7 +206,7 @@ class AggregateScores:
     """One metric over all subjects: unweighted means over subjects, and the mean over all pairs.
 
     Attributes:
-        score: mean of the subjects' scores.
+        score: mean of the subjects' scores, of those that have one.
         ci95: its 95 % interval over subjects; None below 3 of them.
         pair_mean: mean over all pairs of a generation and a reference of its subject.
         ceiling, floor, identification: means of the subjects' numbers; None where no subject has one.
@@ -202,11 +218,12 @@ class AggregateScores:
             None without distractors.
         ssr_ci95, pa_ci95, retention_ci95, identification_ci95, positive_margins_ci95, all_pairs_ssr_ci95,
             all_pairs_pa_ci95: 95 % intervals over subjects of the numbers that they are named after.
+        missing: how many generations have no number by this metric.
     """
 
-    score: float
+    score: float | None
     ci95: Interval | None
-    pair_mean: float
+    pair_mean: float | None
     ceiling: float | None
     floor: float | None
     retention: float | None
@@ -224,9 +241,12 @@ class AggregateScores:
     all_pairs_ssr_ci95: Interval | None = None
     all_pairs_pa: float | None = None
     all_pairs_pa_ci95: Interval | None = None
+    missing: int = 0
 
     def figure(self) -> str:
         """The score with its interval, in three decimals."""
+        if self.score is None:
+            return "unknown"
         low, high = self.ci95 or (None, None)
         return f"{self.score:.3f}" if low is None else f"{self.score:.3f} [{low:.3f}, {high:.3f}]"
 
@@ -239,21 +259,24 @@ class Image:
         path: below `inputs.generations`, with `/`.
         subject: whose.
         copy_of: the reference that it copies, or None.
-        scores: by metric, the mean similarity to the references.
+        scores: by metric, the mean over the references, or the number itself of a metric that needs none; None
+            where there is none.
         prompt, seed: None where the layout does not say.
         margins: by metric, the score minus the largest similarity to a distractor of the subject; None where it has
             none.
         labels: whatever else the layout or manifest says about it, by name: step, category, any further column.
+        reasons: by metric why it has no score, such as `no face`.
     """
 
     path: str
     subject: str
     copy_of: str | None
-    scores: Mapping[str, float]
+    scores: Mapping[str, float | None]
     prompt: str | None = None
     seed: str | None = None
     margins: Mapping[str, float] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):

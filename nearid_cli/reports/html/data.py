@@ -50,7 +50,8 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     first = result.metrics[0].name
     roots = {method.name: generation_file(method.result, "") for method in methods}
     generations = [(method, image) for method in methods for image in method.result.images]
-    generations.sort(key=lambda one: one[1].scores[first])
+    generations = [one for one in generations if one[1].scores[first] is not None]
+    generations.sort(key=lambda one: one[1].scores[first] or 0.0)
     files = [roots[method.name] / image.path for method, image in generations[:STRIP]]
     for method, image in generations:
         if image.copy_of is not None:
@@ -106,7 +107,7 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     references = references_of(methods)
     by_subject = [
         {
-            subject.subject: [round(subject.scores[name].score, _DIGITS) for name in metrics]
+            subject.subject: _rounded({name: subject.scores[name].score for name in metrics}, metrics)
             for subject in method.result.subjects
         }
         for method in methods
@@ -165,8 +166,9 @@ def _row(method: int, subject: int, image: Image, picture: int, metrics: list[st
     ]
 
 
-def _rounded(numbers: Mapping[str, float], metrics: list[str]) -> list[float | None]:
-    return [round(numbers[name], _DIGITS) if name in numbers else None for name in metrics]
+def _rounded(numbers: Mapping[str, float | None], metrics: list[str]) -> list[float | None]:
+    found = (numbers.get(name) for name in metrics)
+    return [None if number is None else round(number, _DIGITS) for number in found]
 
 
 def _folder(root: Path) -> str:

@@ -5,7 +5,6 @@ Each block that is made here is shown by the macro of its class's name in blocks
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -17,7 +16,7 @@ from nearid_cli.reports.blocks import Block, Panel
 from nearid_cli.reports.html import plots
 from nearid_cli.reports.labels import labels
 from nearid_cli.reports.order import best_subjects_first, over_common
-from nearid_cli.reports.table import COUNT, SCORE, Column, Table, named
+from nearid_cli.reports.table import COUNT, SCORE, Column, Table, missing, named
 from nearid_cli.results import CompareResult, Method
 
 
@@ -72,7 +71,7 @@ def scores(result: CompareResult, metrics: Sequence[str]) -> Figures:
             plots.Whisker(
                 names[place],
                 plots.colour(place),
-                None if math.isnan(one.score) else one.score,
+                None if missing(one.score) else one.score,
                 one.ci95,
                 (one.floor, one.ceiling),
                 methods[place].copying,

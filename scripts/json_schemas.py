@@ -53,6 +53,7 @@ RANGES: dict[str, Schema] = {
     **dict.fromkeys(
         ("subjects", "references", "generations", "copies", "pairs", "prompts", "unpaired"), _COUNT
     ),
+    "missing": _COUNT,
     **dict.fromkeys(("reference_images", "generation_images", "distractor_images", "coinciding"), _COUNT),
     **dict.fromkeys(
         ("by_prompt", "by_name", "as_a_whole", "common_prompts", "wins", "ties", "losses"), _COUNT
@@ -70,14 +71,13 @@ RANGES: dict[str, Schema] = {
         ("p", "p_holm", "p_studentised", "p_adjusted", "rank", "rank_against", "confidence"), _SHARE
     ),
     **dict.fromkeys(("kendall", "spearman", "r", "groups", "mh", "mean_ci95", "mo", "mo_pair"), _COSINE),
-    **dict.fromkeys(("ceiling", "floor", "pair_mean", "similarity", "mean_sim", "mean_cross"), _COSINE),
-    **dict.fromkeys(("mean_neg_sim", "difference"), _COSINE),
+    **dict.fromkeys(("mean_sim", "mean_cross", "mean_neg_sim", "difference"), _COSINE),
     "ranks": _PLACE,
-    **dict.fromkeys(("SubjectScores.min", "SubjectScores.max", "Image.scores"), _COSINE),
-    **dict.fromkeys(("SubjectScores.score", "AggregateScores.score", "Common.score"), _COSINE),
-    **dict.fromkeys(("SubjectScores.ci95", "AggregateScores.ci95", "Common.ci95"), _COSINE),
 }
-"""Ranges of numbers, of both ends of intervals, and of the values in lists and objects, by key."""
+"""Ranges of numbers, of both ends of intervals, and of the values in lists and objects, by key.
+
+Scores, and what is on their scale, have the range that their metric says.
+"""
 
 CHOICES: dict[str, list[str]] = {
     "Rule.statistic": list(STATISTICS),
@@ -101,11 +101,18 @@ def _when(condition: Schema, then: Schema) -> Schema:
 
 
 _ZERO, _NO_VALUE = {"const": 0}, {"type": "null"}
+_MISSING = {"required": ["missing"], "properties": {"missing": _PLACE}}
 RULES: dict[str, list[Schema]] = {
     "SubjectScores": [
         _when({"within_noise": {"const": True}}, _null("retention")),
         _when({"ceiling": _NO_VALUE}, _null("retention")),
         _when({"floor": _NO_VALUE}, _null("retention")),
+        _when({"score": _NO_VALUE}, _null("std", "ci95", "min", "max", "retention")),
+        _when({"score": _NO_VALUE}, _MISSING),
+    ],
+    "AggregateScores": [
+        _when({"score": _NO_VALUE}, _null("ci95", "pair_mean")),
+        _when({"score": _NO_VALUE}, _MISSING),
     ],
     "Inputs": [
         {

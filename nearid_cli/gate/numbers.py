@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import KeysView, Mapping
 from functools import cached_property
 
 from nearid_cli.gate.rules import COPIES, RETENTION
 from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
+from nearid_cli.results.holes import holes
 from nearid_cli.results.pairing import by_subject
 
 Result = ScoreResult | CompareResult
@@ -20,6 +20,8 @@ NEEDS = {
 }
 """What it takes for a statistic to exist."""
 
+_OF_SCORES = ("score", "pair_mean")
+
 
 def parts(result: Result) -> dict[str | None, Numbers]:
     """The numbers of each method by its name, in order; those of a score result under None."""
@@ -29,11 +31,6 @@ def parts(result: Result) -> dict[str | None, Numbers]:
 def metrics(result: Result) -> Mapping[str, Metric]:
     """The metrics of a result by name, in order."""
     return {metric.name: metric for metric in result.metrics}
-
-
-def known(number: float | None) -> float | None:
-    """A number, or None where there is none, be it a hole in the file or unknown on purpose."""
-    return None if number is None or math.isnan(number) else number
 
 
 class Numbers:
@@ -60,12 +57,13 @@ class Numbers:
         """A statistic of a subject, or of all of them together; None where it does not exist."""
         if statistic == COPIES:
             return self._copies(subject)
-        if subject is None and any(math.isnan(one) for one in self._of_subjects(metric, statistic)):
-            return None  # a mean over subjects that lacks one of them
+        if statistic in _OF_SCORES and self._is_lost(metric, subject):
+            return None
         if statistic == RETENTION and self._outdated(metric):
             return None
         scores = self.result.aggregate if subject is None else self._subjects[subject].scores
-        return known(getattr(scores.get(metric), statistic, None))
+        number: float | None = getattr(scores.get(metric), statistic, None)
+        return number
 
     def why_none(self, metric: str, statistic: str, subject: str | None = None) -> str:
         """What it takes for a statistic to exist that does not, or nothing."""
@@ -82,18 +80,23 @@ class Numbers:
         scores = self._subjects[subject].scores.get(metric)
         if scores is None or self._outdated(metric):
             return None
-        score, ceiling, floor = known(scores.score), known(scores.ceiling), known(scores.floor)
+        score, ceiling, floor = scores.score, scores.ceiling, scores.floor
         return None if score is None or ceiling is None or floor is None else (score - floor, ceiling - floor)
 
     def _outdated(self, metric: str) -> bool:
         return any(one.name == metric and one.outdated for one in self.result.metrics)
 
-    def _of_subjects(self, metric: str, statistic: str) -> Iterator[float]:
-        """What the file says of each subject, without what is unknown on purpose; NaN for a hole."""
-        for subject in self._subjects.values():
-            number = getattr(subject.scores.get(metric), statistic, None)
-            if number is not None:
-                yield number
+    def _is_lost(self, metric: str, subject: str | None) -> bool:
+        """Whether a score of the subject is missing by accident; of all, that of any: no mean may go without it."""
+        lost = self._lost.get(metric, set())
+        return bool(lost) if subject is None else subject in lost
+
+    @cached_property
+    def _lost(self) -> Mapping[str, set[str | None]]:
+        found: dict[str, set[str | None]] = {}
+        for hole in holes(self.result):
+            found.setdefault(hole.metric, set()).add(hole.subject)
+        return found
 
     def _copies(self, subject: str | None) -> int | None:
         """How many generations copy a reference; None where the result does not list all generations."""

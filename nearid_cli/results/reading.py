@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import math
 import sys
 import types
 import typing
@@ -20,6 +19,7 @@ from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.results.base import Named
 from nearid_cli.results.compare import CompareResult, Methods
+from nearid_cli.results.holes import holes as found_holes
 from nearid_cli.results.score import ScoreResult
 from nearid_cli.text import first_few, printable
 
@@ -53,7 +53,7 @@ def read_result(path: Path, *, holes: bool = False) -> ScoreResult | CompareResu
 
     Args:
         path: the file.
-        holes: read a null as NaN where there must be a number, for the gate, whose verdict says what is missing.
+        holes: take a result that lacks scores by accident, for the gate, whose verdict says what is missing.
 
     Raises:
         InputError: as for `read_score`.
@@ -66,12 +66,12 @@ def _read(path: Path, kinds: Sequence[Any], holes: bool = False) -> ScoreResult 
     with doing(f"reading {name}"):
         kind, document = _document(path, kinds)
         try:
-            result: ScoreResult | CompareResult = _converter(holes).structure(document, kind)
+            result: ScoreResult | CompareResult = _converter().structure(document, kind)
         except (ExceptionGroup, MisfitError) as error:
             problems = list(_misfits(error))
         else:
             result = _as_old(result) if result.outdated else result
-            problems = list(_gaps(result))
+            problems = list(_gaps(result)) or ([] if holes else list(_lost(result)))
         if problems:
             first, *rest = problems
             what = f"{name} is not a valid result of {kind.command}: {first}"
@@ -159,6 +159,14 @@ def _gaps_of_run(result: ScoreResult, where: str) -> Iterator[str]:
                 yield f"{where}{place}[{i}] has no scores of the metric {printable(min(missing))}"
 
 
+def _lost(result: ScoreResult | CompareResult) -> Iterator[str]:
+    """Scores that are missing by accident."""
+    for i, run in enumerate(result.runs.values()):
+        where = "" if isinstance(result, ScoreResult) else f"methods[{i}].result."
+        for hole in found_holes(run):
+            yield f"expected {where}{hole.place} to be a number but got null"
+
+
 def _twice(noun: str, names: Iterable[str], where: str) -> Iterator[str]:
     for name, times in Counter(names).items():
         if times > 1:
@@ -170,19 +178,15 @@ class MisfitError(Exception):
 
 
 @cache
-def _converter(holes: bool) -> Converter:
-    """What makes results of JSON values. It makes them as strictly as JSON can say it: no text is taken for a number.
-
-    Args:
-        holes: make NaN of null where there must be a number.
-    """
+def _converter() -> Converter:
+    """What makes results of JSON values, as strictly as JSON can say it: no text is taken for a number."""
     from cattrs import Converter
 
     converter = Converter()
     converter.register_structure_hook_factory(dataclasses.is_dataclass, _object)
     converter.register_structure_hook_factory(_is_tuple, _list)
     converter.register_structure_hook_factory(_is_mapping, _mapping)
-    converter.register_structure_hook(float, partial(_number, holes=holes))
+    converter.register_structure_hook(float, _number)
     for kind, wanted in {int: "a whole number", str: "a text", bool: "true or false"}.items():
         converter.register_structure_hook(kind, partial(_expected, wanted=wanted))
     return converter
@@ -240,9 +244,7 @@ def _expected(value: Any, kind: Any, wanted: str) -> Any:
     return value
 
 
-def _number(value: Any, _: Any, holes: bool) -> float:
-    if value is None and holes:
-        return math.nan
+def _number(value: Any, _: Any) -> float:
     if abs(_expected(value, int | float, "a number")) > sys.float_info.max:
         raise _unexpected("a finite number", value)
     return float(value)

@@ -69,9 +69,56 @@ def test_what_is_no_result_of_either_command_is_said(document, what, tmp_path):
     )
 
 
-def test_the_gate_reads_a_number_that_is_null_as_a_hole_and_others_do_not(document, tmp_path):
+def test_a_score_that_was_lost_is_refused_and_the_gate_reads_it(document, tmp_path):
     document["aggregate"]["hog"]["score"] = None
+    document["subjects"][1]["scores"]["hog"]["min"] = None
+    document["images"][0]["scores"]["hog"] = None
+    assert [line.rpartition("expected ")[2] for line in problems(document, tmp_path / "r.json")] == [
+        "subjects[1].scores.hog.min to be a number but got null",
+        "aggregate.hog.score to be a number but got null",
+        "images[0].scores.hog to be a number but got null",
+    ]
+    assert read_result(tmp_path / "r.json", holes=True).aggregate["hog"].score is None
+
+
+def unscored(document, subjects):
+    """The document as if hog had given no number for the generations of these subjects."""
+    for row in document["subjects"]:
+        if row["subject"] in subjects:
+            row["scores"]["hog"] |= dict.fromkeys(("score", "std", "ci95", "min", "max", "retention"))
+            row["scores"]["hog"]["missing"] = row["generations"]
+    for image in document["images"]:
+        if image["subject"] in subjects:
+            image["scores"]["hog"], image["reasons"] = None, {"hog": "no face"}
+    return document
+
+
+def test_a_score_that_does_not_exist_is_read(document, tmp_path):
+    names = [row["subject"] for row in document["subjects"]]
+    (tmp_path / "r.json").write_text(json.dumps(unscored(document, names[1])))
+    found = read_score(tmp_path / "r.json")
+    assert found.subjects[1].scores["hog"].score is None
+    assert {image.reasons.get("hog") for image in found.images if image.subject == names[1]} == {"no face"}
+    document["aggregate"]["hog"] |= {"score": None, "pair_mean": None}
+    assert len(problems(document, tmp_path / "r.json")) == 2, "the other subjects have scores"
+    (tmp_path / "r.json").write_text(json.dumps(unscored(document, names)))
+    assert read_score(tmp_path / "r.json").aggregate["hog"].score is None
+
+
+def test_missing_says_how_many_generations_may_lack_a_score(document, tmp_path):
+    first, second = document["images"][:2]
+    assert first["subject"] == second["subject"] == document["subjects"][0]["subject"]
+    first["scores"]["hog"] = None
+    document["subjects"][0]["scores"]["hog"]["missing"] = 1
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    assert read_score(tmp_path / "r.json").images[0].scores["hog"] is None
+    second["scores"]["hog"] = None
     (message,) = problems(document, tmp_path / "r.json")
-    assert message.endswith("expected aggregate.hog.score to be a number but got null")
-    score = read_result(tmp_path / "r.json", holes=True).aggregate["hog"].score
-    assert score != score
+    assert message.endswith("expected images[1].scores.hog to be a number but got null")
+
+
+def test_what_a_comparison_lost_is_placed_in_its_method(tmp_path):
+    document = json.loads((OLD / "compare.json").read_text())
+    document["methods"][1]["result"]["images"][2]["scores"]["hog"] = None
+    (message,) = problems(document, tmp_path / "r.json", read_result)
+    assert message.endswith("expected methods[1].result.images[2].scores.hog to be a number but got null")

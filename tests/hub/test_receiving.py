@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nearid_cli.encoders.hub.failures import HubError
+from nearid_cli.encoders.hub.fetching import download_files
 from nearid_cli.text import file_size
 from tests.hub.conftest import Here, environment
 from tests.hub.simulated import NOWHERE, SimulatedHub
@@ -213,3 +215,19 @@ def test_a_cache_that_cannot_be_written_is_named(here: Here) -> None:
     reason = here.reason()
     assert f"it cannot be written to {here.cache}: Not a directory" in reason
     assert "set HF_HUB_CACHE to a folder that is yours" in reason
+
+
+def test_files_of_a_repository_by_their_names(hub: SimulatedHub, here: Here) -> None:
+    parts = {
+        "vae/config.json": b"{}",
+        "vae/model.safetensors": b"weights",
+        "unet/model.safetensors": b"large",
+    }
+    commit = hub.add("org/parts", parts)
+    wanted = ["vae/config.json", "vae/model.safetensors"]
+    folder = download_files("org/parts", None, wanted, here.lines.append)
+    assert {name: (folder / name).read_bytes() for name in wanted} == {name: parts[name] for name in wanted}
+    assert folder.name == commit
+    assert not (folder / "unet").exists()
+    with pytest.raises(HubError, match=r"^org/parts has no a\.onnx, b\.onnx$"):
+        download_files("org/parts", None, ["a.onnx", "vae/config.json", "b.onnx"], here.lines.append)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,9 +24,12 @@ from nearid_cli.encoders.hub.cache import (
 from nearid_cli.encoders.hub.failures import HubError, TransientError, check_reachable
 from nearid_cli.encoders.libraries import quiet_hub
 from nearid_cli.errors import ModelError
-from nearid_cli.text import file_size, printable
+from nearid_cli.text import few, file_size, printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Choose = Callable[[Listing, str], list[str]]
+"""Of what a repository has, and its name for people: the files that are wanted."""
 
 
 def receive(
@@ -169,10 +172,46 @@ def download(
         ModelError: the repository holds no checkpoint that is read; none of its weights were fetched.
         KeyboardInterrupt: at once; its message says what is kept.
     """
+
+    def choose(listing: Listing, where: str) -> list[str]:
+        return _choose(listing, subfolder, safetensors_only, where)
+
+    return _fetch_safely(repo_id, revision, notify, choose, lambda folder: read_files(folder, weights=False))
+
+
+def download_files(repo_id: str, revision: str | None, names: Sequence[str], notify: Notify) -> Path:
+    """Fetch files of a repository by their names into the Hub cache, as `download` does.
+
+    Args:
+        repo_id: `organisation/model`.
+        revision: branch, tag or commit; None is the main branch.
+        names: paths in the repository.
+        notify: see `download`.
+
+    Returns:
+        The snapshot's folder, as of `download`.
+
+    Raises:
+        HubError: with the reason and a remedy; the repository lacks files, all of which are named.
+        KeyboardInterrupt: at once; its message says what is kept.
+    """
+
+    def choose(listing: Listing, where: str) -> list[str]:
+        if absent := [name for name in names if name not in listing.files]:
+            raise HubError(f"{where} has no {few(absent, 5)}")
+        return list(names)
+
+    return _fetch_safely(repo_id, revision, notify, choose, lambda folder: None)
+
+
+def _fetch_safely(
+    repo_id: str, revision: str | None, notify: Notify, choose: Choose, check: Callable[[Path], object]
+) -> Path:
+    """Fetch what is chosen; whatever goes wrong is told as `download` says."""
     check_reachable()
     with quiet_hub():
         try:
-            return _fetch(repo_id, revision, notify, subfolder, safetensors_only)
+            return _fetch(repo_id, revision, notify, choose, check)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt("the same command goes on where the download stopped") from interrupt
         except OSError as error:
@@ -193,7 +232,7 @@ def describe_answer(repo_id: str) -> str:
 
 
 def _fetch(
-    repo_id: str, revision: str | None, notify: Notify, subfolder: str, safetensors_only: bool
+    repo_id: str, revision: str | None, notify: Notify, choose: Choose, check: Callable[[Path], object]
 ) -> Path:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported lazily
@@ -207,13 +246,13 @@ def _fetch(
         listing = asking.listing()
     if listing.repo_id.lower() != repo_id.lower():
         notify(f"{printable(repo_id)} is called {printable(listing.repo_id)} on the Hub now")
-    names = _choose(listing, subfolder, safetensors_only, asking.shown)
+    names = choose(listing, asking.shown)
 
     repository = Repository(repo_id)
     branch = revision or constants().DEFAULT_REVISION
     _say_what_changes(f"{printable(repo_id)}@{printable(branch)}", repository, branch, listing.commit, notify)
     begun = repository.partials()
-    _fetch_files(asking, listing, names, repository, notify)
+    _fetch_files(asking, listing, names, repository, notify, check)
     if not is_commit(branch):
         repository.point(branch, listing.commit)
         repository.use(branch, listing.commit)
@@ -247,9 +286,14 @@ def _say_what_changes(where: str, repository: Repository, branch: str, commit: s
 
 
 def _fetch_files(
-    asking: Asking, listing: Listing, names: Sequence[str], repository: Repository, notify: Notify
+    asking: Asking,
+    listing: Listing,
+    names: Sequence[str],
+    repository: Repository,
+    notify: Notify,
+    check: Callable[[Path], object],
 ) -> None:
-    """Bring the snapshot's missing files: settings first, and weights if these are of a model that is known."""
+    """Bring the snapshot's missing files: settings first, and weights if their folder passes `check` then."""
     from tqdm import tqdm
 
     snapshot = repository.snapshot(listing.commit)
@@ -272,7 +316,7 @@ def _fetch_files(
         for name in settings:
             receive(asking, listing, name, repository, bar, notify)
         if weights:
-            read_files((snapshot / weights[0]).parent, weights=False)
+            check((snapshot / weights[0]).parent)
         for name in weights:
             receive(asking, listing, name, repository, bar, notify)
 

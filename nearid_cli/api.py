@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from nearid_cli.embedding.devices import choose_device, choose_dtype
-from nearid_cli.embedding.forward import NOT_FINITE, Forward, sound
+from nearid_cli.embedding.forward import Forward, sound, why_not_finite
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UnknownParameterError, UsageError
@@ -197,7 +197,7 @@ class ImageEncoder:
             Float32 array [N, D], rows of length 1: `a @ b.T` are cosine similarities.
 
         Raises:
-            BadImagesError: naming every picture that cannot be read.
+            BadImagesError: naming every picture that cannot be read, or has no embedding by this metric.
             ModelError: embeddings that are not finite, naming their pictures; or memory does not hold one picture.
             UsageError: no pictures, or something that is none.
         """
@@ -213,13 +213,17 @@ class ImageEncoder:
             place = storable(image) if is_path(image) else f"images[{number}]"
             opened = _open(image, place, bad)
             if opened is not None:
+                ready = self._encoder.prepare(opened)
+                if ready is None:
+                    bad.append(BadImage(place, self.spec.absent))
+                    continue
                 names.append(place)
-                prepared.append(self._encoder.prepare(opened))
+                prepared.append(ready)
             if len(prepared) >= self._forward.batch_size:
                 rows.append(self._forward(prepared))
                 prepared = []
         if bad:
-            raise BadImagesError(f"{count(len(bad), 'picture')} cannot be read", bad)
+            raise BadImagesError(f"{count(len(bad), 'picture')} cannot be used", bad)
         if prepared:
             rows.append(self._forward(prepared))
         if not rows:
@@ -228,7 +232,7 @@ class ImageEncoder:
         unsound = [name for name, usable in zip(names, sound(embedded), strict=True) if not usable]
         if unsound:
             raise ModelError(
-                f"embeddings that are not finite numbers, from {self.spec.name}; {NOT_FINITE}",
+                f"embeddings that are not finite numbers, from {self.spec.name}; {why_not_finite(self.spec)}",
                 [printable(name) for name in unsound],
             )
         return embedded

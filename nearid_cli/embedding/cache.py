@@ -5,6 +5,7 @@ On disk, under one folder that any number of processes may use at once:
     CACHEDIR.TAG                      tells backup tools to pass by
     format                            the number of this layout
     embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (list of float32)
+    embeddings/<fingerprint>/absent/*.parquet    column digest: pictures in which there was nothing to embed
     files/*.parquet                   the memo from files to digests
     weights/*.safetensors             pickled weights as safetensors (see encoders/pickled.py)
 
@@ -23,7 +24,8 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,6 +215,35 @@ class Cache:
             found.update(zip(here, rows, strict=True))
         return found
 
+    def absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> set[bytes]:
+        """Those among `digests` that are known to have no embedding by an encoder."""
+        wanted = set(digests)
+        return {
+            digest
+            for table in self._absent(spec.fingerprint).tables(wanted)
+            for digest in wanted.intersection(table.column("digest").to_pylist())
+        }
+
+    def add_absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> None:
+        """Note pictures that have no embedding by an encoder, as one new part."""
+        import pyarrow as pa
+
+        self._mark()
+        schema = pa.schema([pa.field("digest", pa.binary(32), nullable=False)], metadata=_about(spec))
+        self._absent(spec.fingerprint).write(
+            pa.table([pa.array(list(digests), pa.binary(32))], schema=schema)
+        )
+
+    def dimension(self, spec: EncoderSpec) -> int | None:
+        """The length of the embeddings that are here, or None if none are."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for path in reversed(self._parts(spec.fingerprint).paths()):
+            with suppress(pa.ArrowException, OSError):  # one that is damaged is set aside when it is read
+                return int(pq.read_schema(path).field("embedding").type.list_size)
+        return None
+
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
         """Add float32 embeddings [N, D] as one new part."""
         import pyarrow as pa
@@ -220,21 +251,12 @@ class Cache:
         dimension = embeddings.shape[1]
         values = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).ravel())
         element = pa.field("element", pa.float32(), nullable=False)
-        about = {
-            "metric": spec.name,
-            "checkpoint": spec.checkpoint,
-            "revision": spec.revision,
-            "readout": spec.readout,
-            "dtype": spec.dtype,
-            "preprocessing": spec.preprocessing,
-            "fingerprint": spec.fingerprint,
-        }
         schema = pa.schema(
             [
                 pa.field("digest", pa.binary(32), nullable=False),
                 pa.field("embedding", pa.list_(element, dimension), nullable=False),
             ],
-            metadata={_METADATA: json.dumps(about).encode()},
+            metadata=_about(spec),
         )
         rows = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, dimension))
         self._mark()
@@ -248,7 +270,7 @@ class Cache:
         Raises:
             OSError: the disk would not take a merged part. Nothing is lost.
         """
-        for parts in [*map(self._parts, self._fingerprints()), self.memo.parts]:
+        for parts in [*self._folders(), self.memo.parts]:
             parts.compact() if above is None else parts.compact(above)
 
     def info(self) -> list[CachedEncoder]:
@@ -261,7 +283,7 @@ class Cache:
             about: dict[str, str] = {}
             embeddings = size = 0
             written = 0.0
-            paths = self._parts(fingerprint).paths()
+            paths = self._paths(fingerprint)
             for path in paths:
                 try:
                     metadata = pq.read_metadata(path)
@@ -272,7 +294,8 @@ class Cache:
                 except (pa.ArrowException, OSError) as error:
                     logger.warning("%s cannot be read (%s); `nearid cache verify` says more", path, error)
                     continue
-                embeddings += metadata.num_rows
+                if "embedding" in metadata.schema.to_arrow_schema().names:
+                    embeddings += metadata.num_rows
                 size += status.st_size
                 written = max(written, status.st_mtime)
             if paths:
@@ -297,7 +320,7 @@ class Cache:
             The number of sound parts, and one line for each damaged one.
         """
         sound, problems = 0, []
-        for parts in [*map(self._parts, self._fingerprints()), self.memo.parts]:
+        for parts in [*self._folders(), self.memo.parts]:
             for path in parts.paths():
                 try:
                     table = read_part(path)
@@ -306,7 +329,7 @@ class Cache:
                 except DamagedPartError as damage:
                     problems.append(str(damage))
                     continue
-                if parts is not self.memo.parts and (problem := _unsound(table)):
+                if "embedding" in table.column_names and (problem := _unsound(table)):
                     problems.append(f"{path}: {problem}")
                 else:
                     sound += 1
@@ -323,7 +346,7 @@ class Cache:
         for row in self.info():
             if metric is not None and row.metric != metric:
                 continue
-            for path in self._parts(row.fingerprint).paths():
+            for path in self._paths(row.fingerprint):
                 try:
                     status = path.stat()
                 except FileNotFoundError:
@@ -331,7 +354,7 @@ class Cache:
                 if older_than is None or now - status.st_mtime > older_than:
                     freed += status.st_size
                     path.unlink(missing_ok=True)
-            if not self._parts(row.fingerprint).paths():
+            if not self._paths(row.fingerprint):
                 shutil.rmtree(self.folder / "embeddings" / row.fingerprint, ignore_errors=True)
         if metric is None and older_than is None:
             freed += sum(self.memo.parts.sizes().values())
@@ -352,6 +375,19 @@ class Cache:
     def _parts(self, fingerprint: str) -> PartFolder:
         return PartFolder(self.folder / "embeddings" / fingerprint, cache=self.folder)
 
+    def _absent(self, fingerprint: str) -> PartFolder:
+        return PartFolder(self.folder / "embeddings" / fingerprint / "absent", cache=self.folder)
+
+    def _paths(self, fingerprint: str) -> list[Path]:
+        """All parts of an encoder."""
+        return [*self._parts(fingerprint).paths(), *self._absent(fingerprint).paths()]
+
+    def _folders(self) -> Iterator[PartFolder]:
+        """All folders of parts but the memo's."""
+        for fingerprint in self._fingerprints():
+            yield self._parts(fingerprint)
+            yield self._absent(fingerprint)
+
     def _mark(self) -> None:
         """Name the format and tag the folder, before the first part lands in it."""
         if self._marked:
@@ -363,6 +399,20 @@ class Cache:
             write_whole(self.folder / "format", f"{FORMAT}\n".encode())
         except OSError as error:
             warn_unwritable(self.folder, error)
+
+
+def _about(spec: EncoderSpec) -> dict[bytes, bytes]:
+    """A part's metadata: what the encoder is."""
+    about = {
+        "metric": spec.name,
+        "checkpoint": spec.checkpoint,
+        "revision": spec.revision,
+        "readout": spec.readout,
+        "dtype": spec.dtype,
+        "preprocessing": spec.preprocessing,
+        "fingerprint": spec.fingerprint,
+    }
+    return {_METADATA: json.dumps(about).encode()}
 
 
 def _rows(table: pa.Table) -> npt.NDArray[np.float32]:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.encoders.spec import Embeddings, Encoder, EncoderSpec, Pixels
 
-NOT_FINITE = "the checkpoint or the dtype is at fault: try --dtype float32"
+
+def why_not_finite(spec: EncoderSpec) -> str:
+    """What to do about embeddings that are not finite."""
+    if spec.plugin is not None:
+        return "what a plug-in gives must be finite, and not all zero"
+    return "the checkpoint or the dtype is at fault: try --dtype float32"
 
 
 class Forward:
@@ -83,6 +88,7 @@ class Batches:
         encoder: embeds.
         batch_size: pictures a forward pass, at most.
         rows: gets the embedding [D] of each digest.
+        absent: gets the digests of pictures that have none.
         cache: gets them too, every few seconds; may be None.
 
     Attributes:
@@ -96,6 +102,7 @@ class Batches:
         encoder: Encoder,
         batch_size: int,
         rows: dict[bytes, npt.NDArray[np.float32]],
+        absent: set[bytes],
         cache: Cache | None,
     ) -> None:
         self.encoder = encoder
@@ -103,29 +110,54 @@ class Batches:
         self.not_finite: list[bytes] = []
         self._forward = Forward(encoder, batch_size)
         self._rows = rows
+        self._absent = absent
         self._cache = cache
         self._waiting: list[tuple[bytes, Pixels]] = []
         self._unwritten: list[bytes] = []
+        self._unwritten_absent: list[bytes] = []
+        # Of an encoder of ours the fingerprint says it already.
+        self._dimension = cache.dimension(spec) if cache is not None and spec.plugin is not None else None
         self._written = time.monotonic()
 
-    def add(self, digest: bytes, pixels: Pixels) -> None:
-        """Take a prepared picture, and embed when a batch is full."""
+    def add(self, digest: bytes, pixels: Pixels | None) -> None:
+        """Take a prepared picture, and embed when a batch is full; note one that has no embedding (None)."""
+        if pixels is None:
+            self._absent.add(digest)
+            self._unwritten_absent.append(digest)
+            self._write_now_and_then()
+            return
         self._waiting.append((digest, pixels))
         if len(self._waiting) >= self._forward.batch_size:
             self.embed()
 
     def embed(self) -> None:
-        """Embed what waits."""
+        """Embed what waits.
+
+        Raises:
+            ModelError: memory does not hold one picture, or a plug-in fails, or gives embeddings of another length than
+                the cache holds.
+        """
         waiting, self._waiting = self._waiting, []
         if waiting:
             rows = self._forward([pixels for _, pixels in waiting])
+            if self._dimension not in (None, rows.shape[1]):
+                name = printable(self._spec.name)
+                raise ModelError(
+                    f'metric "{name}": expected embeddings of {self._dimension} numbers, as the cache holds, found '
+                    f"{rows.shape[1]}; who changes what comes out changes the plug-in's version, or forgets the old "
+                    f"ones: nearid cache clear --metric {name}"
+                )
             for (digest, _), row, usable in zip(waiting, rows, sound(rows), strict=True):
                 if usable:
                     self._rows[digest] = row
                     self._unwritten.append(digest)
                 else:
                     self.not_finite.append(digest)
-        if len(self._unwritten) >= FLUSH_ROWS or time.monotonic() - self._written > FLUSH_SECONDS:
+        self._write_now_and_then()
+
+    def _write_now_and_then(self) -> None:
+        unwritten = len(self._unwritten) + len(self._unwritten_absent)
+        if unwritten >= FLUSH_ROWS or time.monotonic() - self._written > FLUSH_SECONDS:
             self.write()
 
     def write(self) -> None:
@@ -133,5 +165,8 @@ class Batches:
         if self._cache is not None and self._unwritten:
             rows = np.stack([self._rows[digest] for digest in self._unwritten])
             self._cache.add(self._spec, self._unwritten, rows)
+        if self._cache is not None and self._unwritten_absent:
+            self._cache.add_absent(self._spec, self._unwritten_absent)
         self._unwritten = []
+        self._unwritten_absent = []
         self._written = time.monotonic()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.forward import NOT_FINITE, Batches
+from nearid_cli.embedding.forward import Batches, why_not_finite
 from nearid_cli.embedding.reading import Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
@@ -48,11 +48,14 @@ class Embedded:
         digests: for each file the digest of its bytes, for a picture in memory that of its pixels; None for bad ones.
         bad: those that cannot be used, with reasons, in the order given.
         rows: for each encoder (by name) the embedding [D] of each digest.
+        absent: for each encoder the digests of good pictures without an embedding, and so without a row, for the reason
+            that its spec gives.
     """
 
     digests: tuple[bytes | None, ...]
     bad: tuple[BadImage, ...]
     rows: Mapping[str, Mapping[bytes, Row]]
+    absent: Mapping[str, frozenset[bytes]]
 
     def matrix(self, encoder: str, digests: Iterable[bytes]) -> npt.NDArray[np.float32]:
         """The embeddings [N, D] of pictures by their digests."""
@@ -92,7 +95,7 @@ def embed(
     for source, digest in zip(sources, digests, strict=True):
         if digest is not None and digest not in contents:
             contents[digest] = GivenPicture(source, digest)
-    rows, unusable = embed_contents(contents, specs, load, cache, settings)
+    rows, absent, unusable = embed_contents(contents, specs, load, cache, settings)
     for position, digest in enumerate(digests):
         if digest in unusable:
             reasons[position] = unusable[digest]
@@ -100,6 +103,7 @@ def embed(
         digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
         bad=tuple(BadImage(storable(place_of(sources[i])), reasons[i]) for i in sorted(reasons)),
         rows=rows,
+        absent=absent,
     )
 
 
@@ -109,7 +113,7 @@ def embed_contents(
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
-) -> tuple[dict[str, dict[bytes, Row]], dict[bytes, str]]:
+) -> tuple[dict[str, dict[bytes, Row]], dict[str, frozenset[bytes]], dict[bytes, str]]:
     """Embed pictures that are identified already, through the cache.
 
     Args:
@@ -120,7 +124,8 @@ def embed_contents(
         settings: how.
 
     Returns:
-        For each encoder (by name) the embedding [D] of each digest; and why pictures cannot be used, by digest.
+        For each encoder (by name) the embedding [D] of each digest, and the digests that have none; and why pictures
+        cannot be used, by digest.
 
     Raises:
         ModelError: as for `embed`.
@@ -129,10 +134,14 @@ def embed_contents(
         rows: dict[str, dict[bytes, Row]] = {
             spec.name: cache.load(spec, list(contents)) if cache else {} for spec in specs
         }
+        absent = {
+            spec.name: cache.absent(spec, list(contents)) if cache and spec.absent else set()
+            for spec in specs
+        }
     missing = {
         digest: lacking
         for digest in contents
-        if (lacking := [spec.name for spec in specs if digest not in rows[spec.name]])
+        if (lacking := [name for name in rows if digest not in rows[name] and digest not in absent[name]])
     }
     found: dict[bytes, Findings] = {}
     unusable = _drop_leading_unusable(missing, contents, settings) if missing else {}
@@ -140,7 +149,14 @@ def embed_contents(
         names = {name for lacking in missing.values() for name in lacking}
         encoders = _load([spec for spec in specs if spec.name in names], load)
         batches = {
-            spec.name: Batches(spec, encoders[spec.name], settings.pictures_a_pass, rows[spec.name], cache)
+            spec.name: Batches(
+                spec,
+                encoders[spec.name],
+                settings.pictures_a_pass,
+                rows[spec.name],
+                absent[spec.name],
+                cache,
+            )
             for spec in specs
             if spec.name in encoders
         }
@@ -152,7 +168,7 @@ def embed_contents(
                 cache.compact()
     for line in settings.reading.say(sum(found.values(), Findings())):
         logger.warning(line)
-    return rows, unusable
+    return rows, {name: frozenset(digests) for name, digests in absent.items()}, unusable
 
 
 def _drop_leading_unusable(
@@ -221,17 +237,21 @@ def _embed_missing(
 
     unusable: dict[bytes, str] = {}
 
-    def prepare(digest: bytes) -> dict[str, Pixels] | UnreadableImage:
+    def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
         try:
             picture = contents[digest].open(settings.max_pixels, settings.reading)
             found[digest] = picture.findings
-            shared: dict[object, Pixels] = {}
+            shared: dict[object, Pixels | None] = {}
             for name in missing[digest]:
                 encoder = batches[name].encoder
                 if encoder.preparation not in shared:
                     shared[encoder.preparation] = encoder.prepare(picture.image)
         except UnreadableImage as error:
             return error
+        except ModelError as error:
+            raise ModelError(
+                f"{error.message} ({printable(contents[digest].name)})", error.details
+            ) from error
         return {name: shared[batches[name].encoder.preparation] for name in missing[digest]}
 
     pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="decode")
@@ -255,8 +275,9 @@ def _embed_missing(
             gathered.write()
     not_finite = {name: gathered.not_finite for name, gathered in batches.items() if gathered.not_finite}
     if not_finite:
+        remedies = dict.fromkeys(why_not_finite(batches[name].encoder.spec) for name in not_finite)
         raise ModelError(
-            f"embeddings that are not finite numbers, from {', '.join(not_finite)}; " + NOT_FINITE,
+            f"embeddings that are not finite numbers, from {', '.join(not_finite)}; {'; '.join(remedies)}",
             [
                 f"{name}: {printable(contents[d].name)}"
                 for name, digests in not_finite.items()

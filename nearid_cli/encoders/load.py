@@ -39,8 +39,12 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
 
     Raises:
         ModelError: a weight is missing, unexpected, mis-shaped or not finite, a file is damaged, or
-            the checkpoint needs what is not installed. The message names the weights or the file.
+            the checkpoint needs what is not installed, or a plug-in fails. The message names the weights or the file.
     """
+    if spec.plugin is not None:
+        from nearid_cli.encoders.plugged import PluggedEncoder
+
+        return PluggedEncoder(spec, device)
     if spec.folder is None:
         from nearid_cli.encoders.descriptors import HogEncoder, PerceptualHash, Thumbnail
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
+    from nearid_cli.plugins import EmbeddingMetric
+
     Pixels = npt.NDArray[np.generic]
     Embeddings = npt.NDArray[np.float32]
 
@@ -32,6 +34,8 @@ class EncoderSpec:
         fingerprint: hex digest of everything that decides an embedding besides the picture:
             checkpoint content or revision, readout, preprocessing, dtype. The cache's key.
         image_processor: settings that count in place of the checkpoint's `preprocessor_config.json`, or None.
+        absent: why a picture may have no embedding, such as `no face`; empty if every picture has one.
+        plugin: what embeds, made and not loaded, where that is no checkpoint of ours.
     """
 
     name: str
@@ -43,6 +47,8 @@ class EncoderSpec:
     preprocessing: str
     fingerprint: str
     image_processor: Mapping[str, Any] | None = field(default=None, hash=False)
+    absent: str = ""
+    plugin: EmbeddingMetric | None = field(default=None, compare=False)
 
 
 class Encoder(Protocol):
@@ -56,8 +62,11 @@ class Encoder(Protocol):
     def preparation(self) -> Hashable:
         """Encoders with equal `preparation` may share the output of `prepare`."""
 
-    def prepare(self, image: Image.Image) -> Pixels:
-        """An RGB picture as the array that `embed` takes, by the checkpoint's own preprocessing."""
+    def prepare(self, image: Image.Image) -> Pixels | None:
+        """An RGB picture as the array that `embed` takes, by the checkpoint's own preprocessing.
+
+        None for a picture that has no embedding, for the reason that the spec gives as `absent`.
+        """
 
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed prepared pictures.

@@ -19,7 +19,7 @@ from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics
-from nearid_cli.errors import BadImage, BadImagesError, UsageError
+from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.files import default_cache_folder
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
@@ -87,10 +87,20 @@ def embed_contents(
         For each metric the embedding [D] of each digest, and of those that cannot be used the reason.
 
     Raises:
-        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
+        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache, or a picture
+            without an embedding.
     """
     job = _Job(requests, options)
-    return pipeline.embed_contents(contents, job.specs, job.load, job.cache, job.settings)
+    rows, absent, unusable = pipeline.embed_contents(contents, job.specs, job.load, job.cache, job.settings)
+    lacking = [
+        f"{printable(spec.name)}: {count(len(absent[spec.name]), 'picture')} ({spec.absent}), "
+        f"such as {printable(next(contents[digest].name for digest in contents if digest in absent[spec.name]))}"
+        for spec in job.specs
+        if absent[spec.name]
+    ]
+    if lacking:
+        raise ModelError("a benchmark needs every picture, and some have no embedding", lacking)
+    return rows, unusable
 
 
 class _Job:
@@ -126,7 +136,7 @@ class _Job:
         from nearid_cli.encoders.load import load_encoder
 
         # Torch is imported in one long breath: no other thread runs.
-        with doing(f"loading {spec.name}", at_once=spec.folder is not None):
+        with doing(f"loading {spec.name}", at_once=spec.folder is not None or spec.plugin is not None):
             if spec.folder is not None:
                 with interrupts_held():
                     import torch  # noqa: F401
@@ -176,5 +186,6 @@ def refuse_bad(bad: Sequence[BadImage], pictures: int, advice: str = MEND_OR_SKI
 
 def describe(spec: EncoderSpec, protocol: str) -> Metric:
     """What made a metric's numbers."""
-    known = {name: value for name, value in vars(spec).items() if name not in ("folder", "image_processor")}
+    hidden = ("folder", "image_processor", "absent", "plugin")
+    known = {name: value for name, value in vars(spec).items() if name not in hidden}
     return Metric(**known, protocol=protocol)

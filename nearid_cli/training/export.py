@@ -271,6 +271,7 @@ def _compare(source: CheckpointFiles, model: NearIDModel, folder: Path, dtype: s
             folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
         )
     encoder = load_encoder(after)
+    assert isinstance(encoder, TorchEncoder)  # every picture has an embedding
     found = {
         "AutoModel.from_pretrained": TorchEncoder(after, read_files(folder), automatic, "cpu").embed(
             prepared

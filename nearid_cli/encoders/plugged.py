@@ -1,0 +1,231 @@
+"""Plug-ins as encoders: what one is known by, what it may give, and its errors as one line each."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nearid_cli.encoders.libraries import out_of_memory
+from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.errors import ModelError, NearIDError, UsageError
+from nearid_cli.files import digest_file
+from nearid_cli.plugins import EmbeddingMetric
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from PIL import Image
+
+    from nearid_cli.encoders.spec import Embeddings, Pixels
+    from nearid_cli.plugins import AnyMetric
+
+_LONGEST = 300  # characters that one line quotes of what somebody else's code says
+
+
+def spec_of(
+    name: str,
+    metric: EmbeddingMetric,
+    settings: Mapping[str, Any] | None = None,
+    hash_file: Callable[[Path], str] = digest_file,
+) -> EncoderSpec:
+    """What a plug-in is as an encoder.
+
+    Args:
+        name: the metric's name, a key in results.
+        metric: made, and not loaded.
+        settings: the keywords that it was made with.
+        hash_file: digest of a file that a setting names.
+
+    Raises:
+        UsageError: it does not say its version.
+        ModelError: a file that a setting names cannot be read.
+    """
+    return EncoderSpec(
+        name=name,
+        checkpoint=metric.checkpoint,
+        folder=None,
+        revision=metric.revision,
+        readout="embedding",
+        dtype=metric.dtype,
+        preprocessing=metric.preprocessing,
+        fingerprint=plugin_fingerprint(name, metric, settings, hash_file),
+        absent=metric.absent or EmbeddingMetric.absent,
+        plugin=metric,
+    )
+
+
+def plugin_fingerprint(
+    name: str,
+    metric: AnyMetric,
+    settings: Mapping[str, Any] | None = None,
+    hash_file: Callable[[Path], str] = digest_file,
+) -> str:
+    """Hex digest of what decides a plug-in's numbers besides the pictures.
+
+    That is its class, version, settings, checkpoint, revision, preprocessing and dtype. A setting that names a file or
+    a folder counts with the content of that, too: other weights under the same name give other numbers.
+
+    Args, Raises: as for `spec_of`.
+    """
+    from blake3 import blake3
+
+    if not getattr(metric, "version", ""):
+        raise UsageError(
+            f'metric "{printable(name)}": {class_of(metric)} has no version, by which cached numbers are known; '
+            'give it one, such as version = "mine/1"'
+        )
+    try:
+        known = {key: _with_content(value, hash_file) for key, value in (settings or {}).items()}
+    except OSError as error:
+        raise ModelError(
+            f'metric "{printable(name)}": cannot read {printable(str(error.filename))}: {error.strerror}'
+        ) from error
+    content = {
+        "plugin": class_of(metric),
+        "version": metric.version,
+        "settings": known,
+        "checkpoint": metric.checkpoint,
+        "revision": metric.revision,
+        "preprocessing": metric.preprocessing,
+        "dtype": metric.dtype,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return blake3(text.encode()).hexdigest()
+
+
+def _with_content(value: Any, hash_file: Callable[[Path], str]) -> Any:
+    """A setting, and beside what names a file or a folder the digest of it."""
+    if isinstance(value, Mapping):
+        return {str(key): _with_content(one, hash_file) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_content(one, hash_file) for one in value]
+    if not isinstance(value, (str, Path)) or not value:
+        return value
+    path = Path(os.path.expanduser(value))  # noqa: PTH111 - a text that begins with a tilde need not be a path
+    if os.path.isfile(path):  # noqa: PTH113 - nor is every text short enough for one
+        return {"file": str(value), "content": hash_file(path)}
+    if os.path.isdir(path):  # noqa: PTH112
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return {
+            "folder": str(value),
+            "content": {str(file.relative_to(path)): hash_file(file) for file in files},
+        }
+    return str(value)
+
+
+def class_of(metric: AnyMetric) -> str:
+    """A plug-in's class, as one would name it to plug it in."""
+    return f"{type(metric).__module__}:{type(metric).__qualname__}"
+
+
+def plugin_failure(name: str, metric: AnyMetric, step: str, error: Exception) -> ModelError:
+    """An exception of somebody else's code as one line, to be raised from that exception.
+
+    Args:
+        name: the metric's name.
+        metric: whose code it is.
+        step: what failed: the name of a method.
+        error: what it raised.
+    """
+    where = f'metric "{printable(name)}": {class_of(metric)}.{step}'
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return ModelError(f"{where} needs the package {printable(error.name)}, which is not installed")
+    said = printable(" ".join(str(error).split()))
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return ModelError(f"{where} failed: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")
+
+
+class PluggedEncoder:
+    """See `nearid_cli.encoders.spec.Encoder`. Made, it is loaded.
+
+    Args:
+        spec: with a plug-in.
+        device: a torch device (`cpu`, `cuda`, `cuda:1`, `mps`).
+
+    Raises:
+        ModelError: the plug-in cannot be loaded.
+    """
+
+    def __init__(self, spec: EncoderSpec, device: str) -> None:
+        assert spec.plugin is not None
+        self._spec = spec
+        self._metric = spec.plugin
+        self._dimension: int | None = None
+        try:
+            self._metric.load(device)
+        except NearIDError:
+            raise
+        except Exception as error:
+            raise plugin_failure(spec.name, self._metric, "load", error) from error
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What this encoder is."""
+        return self._spec
+
+    @property
+    def preparation(self) -> Hashable:
+        """Shared with no other encoder."""
+        return self._spec.fingerprint
+
+    def prepare(self, image: Image.Image) -> Pixels | None:
+        """An RGB picture as the plug-in wants it; None if it shows nothing to embed.
+
+        Raises:
+            ModelError: the plug-in raised.
+        """
+        try:
+            return self._metric.prepare(image)
+        except NearIDError:
+            raise
+        except Exception as error:
+            raise plugin_failure(self._spec.name, self._metric, "prepare", error) from error
+
+    def embed(self, batch: Sequence[Pixels]) -> Embeddings:
+        """Embed prepared pictures; see `nearid_cli.encoders.spec.Encoder`.
+
+        Raises:
+            ModelError: the plug-in raised, or what it gave is no [len(batch), D] of real numbers, or of another D than
+                before.
+        """
+        try:
+            given = self._metric.embed(batch)
+            found = np.asarray(given)
+        except NearIDError:
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise  # fewer pictures at once may do
+            raise plugin_failure(self._spec.name, self._metric, "embed", error) from error
+        if found.dtype.kind not in "fiu" or found.ndim != 2 or len(found) != len(batch) or not found.shape[1]:
+            raise self._unexpected(f"an array of numbers [{len(batch)}, D]", given, found)
+        if self._dimension not in (None, found.shape[1]):
+            raise self._unexpected(f"[{len(batch)}, {self._dimension}] as before", given, found)
+        self._dimension = found.shape[1]
+        return unit_rows(found)
+
+    def _unexpected(self, expected: str, given: object, found: npt.NDArray[Any]) -> ModelError:
+        return ModelError(
+            f'metric "{printable(self._spec.name)}": expected {expected} from {class_of(self._metric)}.embed, '
+            f"found {type(given).__name__} of shape {list(found.shape)} and dtype {found.dtype}"
+        )
+
+
+def unit_rows(rows: npt.NDArray[Any]) -> Embeddings:
+    """Rows [N, D] scaled to L2 norm 1, as float32. A row that is not finite, or zero, becomes NaN.
+
+    >>> unit_rows(np.array([[3, 4], [0, 0]])).tolist()
+    [[0.6000000238418579, 0.800000011920929], [nan, nan]]
+    """
+    values = rows.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values /= np.abs(values).max(
+            axis=1, keepdims=True
+        )  # else squares of the largest and smallest are lost
+        scaled: Embeddings = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+    return scaled

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult, Tool
 from nearid_cli.text import count
 
+_ALWAYS = ("checkpoint", "revision", "fingerprint", "readout", "dtype", "preprocessing", "protocol")
+
 
 def made_by(result: ScoreResult | CompareResult, inputs: Iterable[str]) -> Iterator[str]:
     """The facts, most important first. Names are as in the result: escape the lines for where they go.
@@ -38,6 +40,17 @@ def about_tool(tool: Tool, created: str) -> str:
 
 
 def about_metric(metric: Metric) -> str:
-    """All that is known of a metric."""
-    facts = {key: value for key, value in vars(metric).items() if key != "name" and value}
-    return f"metric {metric.name}: " + "; ".join(f"{key} {value}" for key, value in facts.items())
+    """All that is known of a metric; of what nearly all have in common, what is otherwise."""
+    facts = [f"{key} {value}" for key, value in vars(metric).items() if key in _ALWAYS and value]
+    if metric.kind != Metric.kind:
+        facts.append(f"kind {metric.kind}")
+    if metric.range != Metric.range:
+        low, high = ("no end" if end is None else f"{end:g}" for end in metric.range)
+        facts.append(f"range {low} to {high}")
+    if not metric.higher_is_better:
+        facts.append("lower is better")
+    if not metric.symmetric:
+        facts.append("not symmetric")
+    if metric.against != Metric.against:
+        facts.append(f"against {metric.against or 'nothing known'}")
+    return f"metric {metric.name}: {'; '.join(facts)}"

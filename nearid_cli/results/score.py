@@ -115,6 +115,7 @@ class Metric:
         range: the lowest and the highest score that is possible; None where there is no end.
         higher_is_better: False for distances.
         symmetric: whether reference and generation may be exchanged.
+        against: what generations are scored against: `references`, `prompts`, or nothing that is known.
     """
 
     name: str
@@ -129,6 +130,13 @@ class Metric:
     range: tuple[float | None, float | None] = (-1.0, 1.0)
     higher_is_better: bool = True
     symmetric: bool = True
+    against: str = "references"
+
+    @property
+    def usual(self) -> bool:
+        """Whether scores are cosine similarities of embeddings to those of references, as they are if none says else."""
+        own = (self.kind, self.range, self.higher_is_better, self.symmetric, self.against)
+        return own == (Metric.kind, Metric.range, Metric.higher_is_better, Metric.symmetric, Metric.against)
 
     @property
     def sign(self) -> float:

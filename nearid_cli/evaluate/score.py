@@ -19,7 +19,8 @@ from nearid_cli.layouts.dataset import Dataset, SubjectPictures
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.sides import Side
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
-from nearid_cli.metrics.identity import IdentityScores, identity_scores
+from nearid_cli.metrics.identity import identity_scores
+from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.options import LayoutOptions, Leniency, Options
 from nearid_cli.results import (
     AggregateScores,

@@ -65,3 +65,35 @@ def table(
             f"but got shape {array.shape}" + (" with infinities" if infinite else "")
         )
     return array
+
+
+def check_numbers(name: str, array: npt.NDArray[np.integer], rows: int) -> None:
+    """Refuse the argument `name` if it is no integer array [rows].
+
+    Raises:
+        ValueError: it is none.
+    """
+    if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"Expected argument `{name}` to be an integer array of shape ({rows},) "
+            f"but got {array.dtype} of shape {array.shape}"
+        )
+
+
+def check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int:
+    """Refuse the argument `name` if it does not number the subjects of so many rows, and return how many there are.
+
+    Raises:
+        ValueError: it is no integer array [rows], or a number from 0 to its highest is missing.
+
+    >>> check_subjects("subjects", np.array([0, 1, 1]), 3)
+    2
+    """
+    check_numbers(name, array, rows)
+    found = np.unique(array)
+    if not np.array_equal(found, np.arange(len(found))):
+        raise ValueError(
+            f"Expected argument `{name}` to hold every number from 0 to its highest "
+            f"but got {found.tolist()[:10]}"
+        )
+    return len(found)

@@ -12,77 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.intervals import mean_intervals
-from nearid_cli.metrics.proportions import mean_share_interval
-from nearid_cli.metrics.retention import ceiling_errors, retention, room_errors
+from nearid_cli.metrics.arguments import check_numbers, check_subjects
+from nearid_cli.metrics.retention import ceiling_errors
 from nearid_cli.metrics.similarity import RESOLUTION, lengths, unit_vectors
-from nearid_cli.metrics.units import Units
+from nearid_cli.metrics.summary import IdentityScores, summarise
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 _ROWS = 512  # generations at a time: bounds memory, and the block stays in the processor's cache
-
-
-@dataclass(frozen=True)
-class AggregateIdentity:
-    """One metric over all subjects. NaN where a number does not exist.
-
-    Attributes:
-        score, ceiling, floor, identification: unweighted means over the subjects that have the number.
-        ci95: [2], of `score`, over subjects; NaN below 3 subjects.
-        retention: mean of score - floor over mean of ceiling - floor, over the subjects that have both; NaN
-            where the mean of ceiling - floor is within its noise.
-        retention_ci95: [2], over these subjects; NaN where it would have no end.
-        identification_ci95: [2], over subjects; NaN below 3.
-        pair_mean: mean over all (generation, own reference) pairs of all subjects.
-    """
-
-    score: float
-    ci95: Floats
-    pair_mean: float
-    ceiling: float
-    floor: float
-    retention: float
-    identification: float
-    retention_ci95: Floats
-    identification_ci95: Floats
-
-
-@dataclass(frozen=True)
-class IdentityScores:
-    """One metric on one data set. Float64; NaN where a number does not exist.
-
-    Attributes:
-        generations: [G], mean similarity of each generation to its subject's references, in input order.
-        score: [S], mean over all (generation, reference) pairs of a subject.
-        std: [S], sample standard deviation of the subject's values in `generations`; NaN with one.
-        min, max: [S], the lowest and highest of these.
-        ci95: [S, 2], over the units of its generations (see `identity_scores`); NaN below 3.
-        ceiling: [S], mean similarity among the subject's references (pairs i<j); NaN with one.
-        floor: [S], mean similarity of its generations to all references of all other subjects; NaN with one
-            subject.
-        retention: [S], (score - floor) / (ceiling - floor); NaN where `within_noise`.
-        within_noise: [S], bool: ceiling and floor exist, but ceiling - floor is not above 2 standard errors of itself.
-        identification: [S], share of its generations nearer to their own subject (by mean similarity to its
-            references) than to any other; a tie is not nearer. NaN with one subject.
-        identification_ci95: [S, 2], over the units of its generations; NaN below 3 units, or with one subject.
-        aggregate: the same over all subjects.
-    """
-
-    generations: Floats
-    score: Floats
-    std: Floats
-    min: Floats
-    max: Floats
-    ci95: Floats
-    ceiling: Floats
-    floor: Floats
-    retention: Floats
-    within_noise: npt.NDArray[np.bool_]
-    identification: Floats
-    identification_ci95: Floats
-    aggregate: AggregateIdentity
 
 
 def identity_scores(
@@ -123,69 +61,44 @@ def identity_scores(
             "Expected argument `generations` to have the dimension of `references`, "
             f"{references.shape[1]}, but got {generations.shape[1]}"
         )
-    referenced = _check_subjects("reference_subjects", reference_subjects, len(references))
-    subjects = _check_subjects("generation_subjects", generation_subjects, len(generations))
+    referenced = check_subjects("reference_subjects", reference_subjects, len(references))
+    subjects = check_subjects("generation_subjects", generation_subjects, len(generations))
     if subjects > referenced:
         raise ValueError(
             "Expected argument `generation_subjects` to hold subjects of `reference_subjects` "
             f"but got {subjects} subjects, and references of {referenced}"
         )
     if generation_clusters is not None:
-        _check_numbers("generation_clusters", generation_clusters, len(generations))
+        check_numbers("generation_clusters", generation_clusters, len(generations))
     own_subject = generation_subjects.astype(np.intp)
     sizes = np.bincount(reference_subjects)
 
     sets = _reference_sets(references, reference_subjects, sizes)
     own, strangers, nearest_stranger, apart = _similarities(generations, own_subject, sets, sizes)
+    identified = np.where(np.isnan(nearest_stranger), np.nan, own - nearest_stranger > RESOLUTION)
     sizes = sizes[:subjects]
-    ceiling, closeness = sets.ceiling[:subjects], sets.closeness[: sizes.sum()]
-    units = Units(own_subject, generation_clusters)
-
-    order = np.lexsort((own, own_subject))  # by subject, then by value: sums do not depend on input order
     counts = np.bincount(own_subject)
-    starts = np.cumsum(counts) - counts
-
-    def subject_means(values: Floats) -> Floats:
-        return np.add.reduceat(values[order], starts) / counts
-
-    ordered = own[order]
-    low, high = ordered[starts], ordered[starts + counts - 1]
-    score: Floats = np.clip(subject_means(own), low, high)  # rounding must not carry a mean past its values
-    floor = subject_means(strangers)
-    identified = own - nearest_stranger > RESOLUTION
-    identification = subject_means(identified.astype(np.float64))
-    identification_ci95 = units.share_intervals(identified)
-    if referenced == 1:
-        identification[:] = identification_ci95[:] = np.nan
-    squares = subject_means((own - score[own_subject]) ** 2)
-    ceiling_error = ceiling_errors(closeness, sizes, own, apart, own_subject)
-    retained = retention(score, ceiling, floor, room_errors(ceiling_error, strangers, units))
-    return IdentityScores(
-        generations=own,
-        score=score,
-        std=np.sqrt(np.divide(squares * counts, counts - 1, out=np.full(subjects, np.nan), where=counts > 1)),
-        min=low,
-        max=high,
-        ci95=np.clip(units.mean_intervals(own), -1, 1),
-        ceiling=ceiling,
-        floor=floor,
-        retention=retained.by_subject,
-        within_noise=retained.within_noise,
-        identification=identification,
-        identification_ci95=identification_ci95,
-        aggregate=AggregateIdentity(
-            score=float(score.mean()),
-            ci95=np.clip(mean_intervals(score[:, None])[0], -1, 1),
-            pair_mean=float(np.average(score, weights=counts * sizes)),
-            ceiling=_mean_of_known(ceiling),
-            floor=_mean_of_known(floor),
-            retention=retained.of_all,
-            retention_ci95=retained.ci95,
-            identification=_mean_of_known(identification),
-            identification_ci95=np.array(
-                (referenced > 1 and mean_share_interval(identification, len(own))) or (np.nan, np.nan)
-            ),
-        ),
+    means = np.bincount(own_subject, own) / counts
+    # Of two references: what a generation is from the mean over both, and each from that.
+    squares = 2 * np.bincount(own_subject, (own - means[own_subject]) ** 2 + apart**2)
+    errors = ceiling_errors(
+        sets.closeness[: sizes.sum()],
+        np.repeat(sizes - 1, sizes),
+        np.repeat(np.arange(subjects), sizes),
+        squares=squares.astype(np.float64),
+        pairs=2 * counts,
+        single=counts == 1,
+    )
+    return summarise(
+        own,
+        own_subject,
+        generation_clusters,
+        pairs=sizes[own_subject],
+        strangers=strangers,
+        identified=identified,
+        ceiling=sets.ceiling[:subjects],
+        ceiling_error=errors,
+        limits=(-1.0, 1.0),
     )
 
 
@@ -259,34 +172,9 @@ def _similarities(
     return np.clip(own, -1, 1), np.clip(strangers, -1, 1), nearest, apart
 
 
-def _mean_of_known(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
-
-
 def _check_embeddings(name: str, array: npt.NDArray[np.floating]) -> None:
     if array.ndim != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
         raise ValueError(
             f"Expected argument `{name}` to be a non-empty float array [N, D] "
-            f"but got {array.dtype} of shape {array.shape}"
-        )
-
-
-def _check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int:
-    """Check the subject numbers and return how many subjects there are."""
-    _check_numbers(name, array, rows)
-    found = np.unique(array)
-    if not np.array_equal(found, np.arange(len(found))):
-        raise ValueError(
-            f"Expected argument `{name}` to hold every number from 0 to its highest "
-            f"but got {found.tolist()[:10]}"
-        )
-    return len(found)
-
-
-def _check_numbers(name: str, array: npt.NDArray[np.integer], rows: int) -> None:
-    if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(
-            f"Expected argument `{name}` to be an integer array of shape ({rows},) "
             f"but got {array.dtype} of shape {array.shape}"
         )

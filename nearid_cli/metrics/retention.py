@@ -72,38 +72,49 @@ def retention(score: Floats, ceiling: Floats, floor: Floats, room_error: Floats)
 
 
 def ceiling_errors(
-    closeness: Floats, sizes: Integers, own: Floats, apart: Floats, subjects: Integers
+    closeness: Floats,
+    partners: npt.NDArray[np.integer],
+    subjects: Integers,
+    *,
+    squares: Floats,
+    pairs: npt.NDArray[np.integer],
+    single: npt.NDArray[np.bool_],
 ) -> Floats:
-    """Standard error [S] of each ceiling; NaN where there is none.
+    """Standard error [S] of each ceiling; NaN where there is none, without end where nothing shows what it is.
 
-    From three references on by the jackknife over references (Tukey, 1958; Arvesen, "Jackknifing U-Statistics", 1969).
-    Two make a single pair, which shows no spread. It is taken to vary as the pairs of a generation with a reference of
-    the same subject do: by their standard deviation, with one generation not less than that of all such subjects.
+    By the jackknife over references (Tukey, 1958; Arvesen, "Jackknifing U-Statistics", 1969): the ceiling without each
+    of them in turn. Two make a single pair, which shows no spread, and so it is wherever one reference is in all pairs
+    that have a number. The ceiling is then taken to vary as the pairs of a generation with a reference of the same
+    subject do: by their standard deviation, with one generation not less than that of all such subjects.
 
     Args:
-        closeness: [R], sum of the similarities of each reference to the others of its subject, by subject.
-        sizes: [S], references of each subject.
-        own: [G], mean similarity of each generation to its subject's references.
-        apart: [G], half the difference of its similarities to these where they are two.
-        subjects: [G], the subject of each generation.
+        closeness: [R], sum of the similarities of each reference to the others of its subject.
+        partners: [R], of how many numbers it is the sum.
+        subjects: [R], the subject of each reference, 0..S-1.
+        squares: [S], sum of squares, from their mean, of the pairs of a generation with a reference; it need be known
+            only where the jackknife says nothing.
+        pairs: [S], how many these are.
+        single: [S], whether they are of one generation.
     """
-    subject = np.repeat(np.arange(len(sizes)), sizes)
-    means = np.bincount(subject, closeness) / sizes
-    squares = np.bincount(subject, (closeness - means[subject]) ** 2)
-    errors = np.full(len(sizes), np.nan)
-    many = sizes > 2
-    m = sizes[many].astype(np.float64)
-    # Without reference i the ceiling is (sum of closeness - 2 closeness_i) / ((m - 1) (m - 2)).
-    errors[many] = 2 * np.sqrt(squares[many] / m / (m - 1)) / (m - 2)
+    there = partners > 0
+    subject, sums, numbers = subjects[there], closeness[there], partners[there]
+    m = np.bincount(subject, minlength=len(squares))
+    left = (np.bincount(subject, numbers, len(squares)) / 2)[subject] - numbers
+    without = np.divide(
+        (np.bincount(subject, sums, len(squares)) / 2)[subject] - sums,
+        left,
+        out=np.zeros(len(sums)),
+        where=left > 0,
+    )
+    means = np.bincount(subject, without, len(squares)) / np.maximum(m, 1)
+    spread = np.bincount(subject, (without - means[subject]) ** 2, len(squares))
+    errors = np.where(m > 0, np.sqrt(spread * (m - 1) / np.maximum(m, 1)), np.nan)
 
-    two = sizes == 2
-    if two.any():
-        counts = np.bincount(subjects)
-        means = np.bincount(subjects, own) / counts
-        spread = 2 * np.bincount(subjects, (own - means[subjects]) ** 2 + apart**2)
-        pooled = spread[two].sum() / (2 * counts[two] - 1).sum()
-        variances = spread / (2 * counts - 1)
-        errors[two] = np.sqrt(np.where(counts == 1, np.maximum(variances, pooled), variances)[two])
+    alone = np.bincount(subject, left == 0, len(squares)) > 0
+    shown = alone & (pairs > 1)
+    pooled = squares[shown].sum() / (pairs - 1)[shown].sum() if shown.any() else np.inf
+    variances = np.divide(squares, pairs - 1, out=np.full(len(squares), np.nan), where=pairs > 1)
+    errors[alone] = np.sqrt(np.where(single, np.fmax(variances, pooled), variances)[alone])
     return errors
 
 

@@ -23,8 +23,9 @@ class Units:
     """The units of the generations of S subjects. An interval takes 3 of them.
 
     Args:
-        subjects: [G], the subject of each generation, numbered 0..S-1, every number at least once.
+        subjects: [G], the subject of each generation, numbered 0..S-1.
         clusters: [G], which generations of a subject belong together: those with the same number. None for none.
+        number: S; None for the highest number and 1. Numbers that no generation has are subjects without any.
 
     >>> units = Units(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 1, 2, 0]))
     >>> units.counts.tolist(), units.standard_errors(np.array([0.1, 0.3, 0.2, 0.6, 0.5])).round(3).tolist()
@@ -32,20 +33,30 @@ class Units:
     """
 
     def __init__(
-        self, subjects: npt.NDArray[np.integer], clusters: npt.NDArray[np.integer] | None = None
+        self,
+        subjects: npt.NDArray[np.integer],
+        clusters: npt.NDArray[np.integer] | None = None,
+        number: int | None = None,
     ) -> None:
         self._subjects = subjects.astype(np.intp)
-        keys = np.arange(len(subjects)) if clusters is None else clusters
-        order = np.lexsort((keys, subjects))
-        ordered = self._subjects[order], keys[order]
+        self._keys = np.arange(len(subjects)) if clusters is None else clusters
+        order = np.lexsort((self._keys, subjects))
+        ordered = self._subjects[order], self._keys[order]
         new = np.ones(len(subjects), np.bool_)
         new[1:] = (ordered[0][1:] != ordered[0][:-1]) | (ordered[1][1:] != ordered[1][:-1])
         self._unit = np.empty(len(subjects), np.intp)  # of each generation; units are numbered by subject
         self._unit[order] = np.cumsum(new) - 1
         self._sizes = np.bincount(self._unit)  # generations in each unit
-        self.counts: Integers = np.bincount(ordered[0][new])
+        self._generations = np.bincount(self._subjects, minlength=number or 0)  # of each subject
+        self.counts: Integers = np.bincount(ordered[0][new], minlength=number or 0)
         """[S], how many units each subject has."""
         self._starts = np.cumsum(self.counts) - self.counts
+
+    def among(self, there: npt.NDArray[np.bool_]) -> Units:
+        """The units of the same subjects when only some generations [G] are there."""
+        if there.all():
+            return self
+        return Units(self._subjects[there], self._keys[there], len(self.counts))
 
     def mean_intervals(self, values: Floats) -> Floats:
         """95 % interval [S, 2] of the mean of each subject's values [G]; NaN below 3 units."""
@@ -59,8 +70,8 @@ class Units:
         """[S], of the mean of each subject's values [G]; NaN with one unit."""
         added = self.contributions(values)
         subject = np.repeat(np.arange(len(self.counts)), self.counts)
-        means = np.bincount(subject, added) / self.counts
-        squares = np.bincount(subject, (added - means[subject]) ** 2)
+        means = np.bincount(subject, added, len(self.counts)) / np.maximum(self.counts, 1)
+        squares = np.bincount(subject, (added - means[subject]) ** 2, len(self.counts))
         pairs = self.counts * (self.counts - 1)
         errors: Floats = np.sqrt(np.divide(squares, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
         return errors
@@ -85,8 +96,8 @@ class Units:
         The mean of what they add is the mean of all values, and their standard error that of the linearised mean
         (Cochran, *Sampling Techniques*, 1977, section 9A.2). Units of one size add their means.
         """
-        generations = np.bincount(self._subjects)
-        means = np.bincount(self._subjects, values) / generations
+        generations = np.maximum(self._generations, 1)
+        means = np.bincount(self._subjects, values, len(generations)) / generations
         sums = np.bincount(self._unit, values - means[self._subjects])
         share = np.repeat(self.counts / generations, self.counts)
         added: Floats = np.repeat(means, self.counts) + share * sums

@@ -10,15 +10,20 @@ from tests import retaining
 
 def found(refs, gens, clusters=None):
     """The errors by subject, of pictures by subject; subjects without generations are strangers."""
-    sizes = np.array([len(rows) for rows in refs[: len(gens)]])
+    sizes = [len(rows) for rows in refs[: len(gens)]]
     subjects = np.repeat(np.arange(len(gens)), [len(rows) for rows in gens])
     closeness = np.concatenate([(rows @ rows.T).sum(axis=1) - 1 for rows in refs[: len(gens)]])
     own = [gens[s] @ refs[s].T for s in range(len(gens))]
-    apart = [(x[:, 0] - x[:, 1]) / 2 if x.shape[1] == 2 else np.zeros(len(x)) for x in own]
     others = [np.concatenate([rows for t, rows in enumerate(refs) if t != s]) for s in range(len(refs))]
     strangers = np.concatenate([(gens[s] @ others[s].T).mean(axis=1) for s in range(len(gens))])
-    means = np.concatenate([x.mean(axis=1) for x in own])
-    errors = ceiling_errors(closeness, sizes, means, np.concatenate(apart), subjects)
+    errors = ceiling_errors(
+        closeness,
+        np.repeat(sizes, sizes) - 1,
+        np.repeat(np.arange(len(gens)), sizes),
+        squares=np.array([np.var(x) * x.size for x in own]),
+        pairs=np.array([x.size for x in own]),
+        single=np.bincount(subjects) == 1,
+    )
     units = Units(subjects, None if clusters is None else np.concatenate(clusters))
     return room_errors(errors, strangers, units)
 

@@ -37,6 +37,12 @@ def embed(
     if result.skipped:
         skipped = [f"{picture.path} ({picture.reason})" for picture in result.skipped]
         typer.echo(f"{count(len(skipped), 'picture')} skipped: {few(skipped)}", err=True)
+    for metric, reasons in result.absent.items():
+        without = [f"{result.paths[position]} ({reason})" for position, reason in reasons.items()]
+        typer.echo(
+            f"{count(len(without), 'picture')} without an embedding by {printable(metric)}: {few(without)}",
+            err=True,
+        )
     typer.echo(
         f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {printable(output)}",
         err=True,

@@ -58,9 +58,10 @@ class Embedded:
     absent: Mapping[str, frozenset[bytes]]
 
     def matrix(self, encoder: str, digests: Iterable[bytes]) -> npt.NDArray[np.float32]:
-        """The embeddings [N, D] of pictures by their digests."""
+        """The embeddings [N, D] of pictures by their digests, which all must have one; [0, 0] of none."""
         rows = self.rows[encoder]
-        return np.stack([rows[digest] for digest in digests])
+        found = [rows[digest] for digest in digests]
+        return np.stack(found) if found else np.zeros((0, 0), np.float32)
 
 
 def embed(

@@ -14,7 +14,7 @@ from nearid_cli.layouts.find import find_images
 from nearid_cli.options import Options
 from nearid_cli.results import EmbedResult, PairResult, Skipped
 from nearid_cli.results.score import memory_root
-from nearid_cli.text import count, storable
+from nearid_cli.text import count, printable, storable
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,22 @@ def embed_pictures(
         paths=tuple(path for path, _ in usable),
         digests=digests,
         metrics=tuple(describe(spec, "embedding") for spec in specs),
-        embeddings={spec.name: embedded.matrix(spec.name, digests) for spec in specs},
+        embeddings={
+            spec.name: embedded.matrix(
+                spec.name, (digest for digest in digests if digest not in embedded.absent[spec.name])
+            )
+            for spec in specs
+        },
         skipped=tuple(Skipped(bad.path, bad.reason) for bad in embedded.bad),
+        absent={
+            spec.name: {
+                position: spec.absent
+                for position, digest in enumerate(digests)
+                if digest in embedded.absent[spec.name]
+            }
+            for spec in specs
+            if embedded.absent[spec.name]
+        },
     )
 
 
@@ -72,6 +86,14 @@ def pair(a: Source, b: Source, options: Options | None = None) -> PairResult:
     specs, embedded = embed_files([a, b], requested(options), options)
     refuse_bad(embedded.bad, 2, "give two pictures that can be read")
     similarity = {}
+    lacking = [
+        f"{printable(_name(picture))}: {spec.absent}, by {printable(spec.name)}"
+        for spec in specs
+        for picture, digest in zip((a, b), embedded.digests, strict=True)
+        if digest in embedded.absent[spec.name]
+    ]
+    if lacking:
+        raise InputError("expected two pictures that have an embedding by every metric", lacking)
     for spec in specs:
         first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])
         similarity[spec.name] = float(first.astype(float) @ second.astype(float))

@@ -376,8 +376,10 @@ class EmbedResult(OneLine):
         paths: in natural order.
         digests: BLAKE3 of each file's bytes, 32 bytes.
         metrics: what made the embeddings.
-        embeddings: metric -> float32 [N, D], rows of length 1.
+        embeddings: metric -> float32 [N, D], rows of length 1, of the pictures that have one by that metric.
         skipped: pictures that cannot be used.
+        absent: metric -> position in `paths` of each picture that has no embedding -> why; no key for a metric that
+            embeds all.
     """
 
     paths: tuple[Path, ...]
@@ -385,6 +387,7 @@ class EmbedResult(OneLine):
     metrics: tuple[Metric, ...]
     embeddings: Mapping[str, npt.NDArray[np.float32]]
     skipped: tuple[Skipped, ...] = ()
+    absent: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def _line(self) -> str:
         sizes = [f"{name} {list(rows.shape)}" for name, rows in self.embeddings.items()]

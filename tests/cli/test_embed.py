@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
+from PIL import Image
 
+from nearid_cli.encoders.plugged import spec_of
+from nearid_cli.evaluate import embedding
+from nearid_cli.plugins import EmbeddingMetric
 from tests.commandline import Nearid
 
 EMBED = ("embed", "refs", "-m", "hog", "-o", "e.parquet")
@@ -59,3 +67,66 @@ def test_all_names_to_those_who_ask(nearid: Nearid, data: Path) -> None:
 def test_nothing_bad_and_nothing_left_out_is_one_line(nearid: Nearid, data: Path) -> None:
     assert nearid(*EMBED, "--skip-bad").err == "6 pictures by hog in e.parquet\n"
     assert skipped(data) == []
+
+
+class Bright(EmbeddingMetric):
+    """The mean colour of pictures that are not dark."""
+
+    version = "bright/1"
+    protocol = "cosine of mean colours"
+    absent = "too dark"
+
+    def prepare(self, image: Image.Image) -> npt.NDArray[np.generic] | None:
+        pixels = np.asarray(image)
+        return pixels if pixels.any() else None
+
+    def embed(self, batch: Sequence[npt.NDArray[np.generic]]) -> npt.ArrayLike:
+        return [pixels.mean(axis=(0, 1)) for pixels in batch]
+
+
+@pytest.fixture
+def bright(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-m hog` asks for `bright`, too: until a plug-in can be named, the seam is where metrics are looked up."""
+    found = embedding.resolve
+    monkeypatch.setattr(
+        embedding, "resolve", lambda *args, **more: [*found(*args, **more), spec_of("bright", Bright())]
+    )
+
+
+@pytest.mark.usefixtures("bright")
+def test_what_a_metric_has_no_embedding_of_has_no_row_of_it_and_is_named(nearid: Nearid, data: Path) -> None:
+    Image.new("RGB", (50, 50)).save(data / "refs/cat/0.jpg", quality=100)
+    for _ in range(2):
+        finished = nearid(*EMBED)
+        assert finished.err.splitlines()[-2:] == [
+            "1 picture without an embedding by bright: refs/cat/0.jpg (too dark)",
+            "6 pictures by hog, bright in e.parquet",
+        ]
+        frame = pd.read_parquet(data / "e.parquet")
+        assert frame.groupby("metric")["path"].nunique().to_dict() == {"hog": 6, "bright": 5}
+        assert "refs/cat/0.jpg" not in set(frame.loc[frame.metric == "bright", "path"])
+        vectors = np.stack(frame.loc[frame.metric == "bright", "embedding"].to_list())
+        assert vectors.shape == (5, 3)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
+        assert json.loads(pq.read_schema(data / "e.parquet").metadata[b"nearid.absent"]) == [
+            {"metric": "bright", "path": "refs/cat/0.jpg", "reason": "too dark"}
+        ]
+        assert skipped(data) == []
+
+
+@pytest.mark.usefixtures("bright")
+def test_a_metric_that_embeds_nothing_still_leaves_the_others(nearid: Nearid, data: Path) -> None:
+    for path in data.glob("refs/*/*"):
+        Image.new("RGB", (50, 50 + len(path.name))).save(path)
+    finished = nearid(*EMBED)
+    assert finished.code == 0
+    assert "6 pictures without an embedding by bright: " in finished.err
+    assert set(pd.read_parquet(data / "e.parquet")["metric"]) == {"hog"}
+
+
+@pytest.mark.usefixtures("bright")
+def test_a_pair_needs_both_embeddings(nearid: Nearid, data: Path) -> None:
+    Image.new("RGB", (50, 50)).save(data / "refs/cat/0.jpg", quality=100)
+    finished = nearid("pair", "refs/cat/1.jpg", "refs/cat/0.jpg", "-m", "hog")
+    assert finished.error == "expected two pictures that have an embedding by every metric"
+    assert finished.details == ["refs/cat/0.jpg: too dark, by bright"]

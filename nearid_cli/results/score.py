@@ -134,7 +134,7 @@ class Metric:
 
     @property
     def usual(self) -> bool:
-        """Whether scores are cosine similarities of embeddings to those of references, as they are if none says else."""
+        """Whether scores are cosine similarities of embeddings to those of references, unless one says else."""
         own = (self.kind, self.range, self.higher_is_better, self.symmetric, self.against)
         return own == (Metric.kind, Metric.range, Metric.higher_is_better, Metric.symmetric, Metric.against)
 

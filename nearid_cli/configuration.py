@@ -7,6 +7,9 @@
     checkpoint = "checkpoints/step-9000"
     readout = "pooled"
 
+    [metrics.theirs]                   # one that a program of yours computes
+    plugin = "my_module:MyMetric"      # beside this file, or wherever Python finds it; further keys are its settings
+
     [gate]
     baseline = "nearid-baseline.json"  # what the rules with max_drop compare with
 
@@ -61,13 +64,13 @@ class Configuration:
 
     Attributes:
         options: by the option's long name without dashes in front, as in `known_options`.
-        metrics: name -> {checkpoint, readout, revision}; paths are absolute.
+        metrics: name -> {checkpoint, readout, revision}, or {plugin, folder} and settings; paths are absolute.
         gate: the table of the gate as it stands in the file.
         path: the file; None where there is none.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -145,6 +148,8 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         problems.append(f"metrics must be tables such as [metrics.ours], found {metrics!r}")
         metrics = {}
     for name, entry in metrics.items():
+        if isinstance(entry, dict) and isinstance(entry.get("plugin"), str):
+            continue
         if not isinstance(entry, dict) or not isinstance(entry.get("checkpoint"), str):
             problems.append(
                 f'metrics.{name} must be a table with checkpoint = "PATH or Hub id", found {entry!r}'
@@ -165,12 +170,23 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
     return Configuration(
         options=options,
         metrics={
-            name: {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])}
+            name: _plugged(path.parent, entry)
+            if "plugin" in entry
+            else {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])}
             for name, entry in metrics.items()
         },
         gate=gate,
         path=path,
     )
+
+
+def _plugged(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A plug-in whose module may lie in the configuration's folder, from where settings like `./weights.pt` count."""
+    settings = {
+        key: str(folder / value) if isinstance(value, str) and value.startswith(("./", "../")) else value
+        for key, value in entry.items()
+    }
+    return {"folder": str(folder), **settings}
 
 
 def _absolute(folder: Path, checkpoint: str) -> str:

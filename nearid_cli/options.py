@@ -22,6 +22,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
+PAIRS = ("own", "all")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Options:
 
     Attributes:
         metrics: as in `--metric`: names, `NAME=PATH_OR_ID`, paths, Hub ids, comma lists.
-        configured: the user's own metrics, name -> {checkpoint, readout, revision}.
+        configured: the user's own metrics, name -> {checkpoint, readout, revision}, or {plugin} and its settings.
         cache: the cache's folder; None for the default place.
         use_cache: False to neither read nor keep embeddings.
         verify_content: read every picture again instead of trusting its size and time.
@@ -118,11 +119,13 @@ class Options:
         color_profile: `ignore` colour profiles in pictures, or `convert` to sRGB by them.
         sixteen_bit: `scale` grey levels of 16 bits to 8, or `clip` them at 255.
         safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
+        pairs: which pairs metrics compute that go pair by pair: `own`, of each subject, or `all`, for a floor,
+            retention and identification.
         progress: show progress bars on stderr.
     """
 
     metrics: Metrics = DEFAULT_METRICS
-    configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    configured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cache: CacheFolder = None
     use_cache: Annotated[
         bool,
@@ -187,13 +190,23 @@ class Options:
         ),
     ] = "scale"
     safetensors_only: SafetensorsOnly = False
+    pairs: Annotated[
+        str,
+        Flag(
+            "What metrics that go pair by pair compute: the pairs of each subject (own), or of all subjects (all), "
+            "which a floor, retention and identification need.",
+            "|".join(PAIRS),
+            words=PAIRS,
+            shared=True,
+        ),
+    ] = "own"
     progress: bool = False
 
 
 class OptionArguments(TypedDict, total=False):
     """The fields of `Options` but for the metrics, as keywords of the functions that take them: for type checkers."""
 
-    configured: Mapping[str, Mapping[str, str]]
+    configured: Mapping[str, Mapping[str, Any]]
     cache: str | os.PathLike[str] | None
     use_cache: bool
     verify_content: bool
@@ -205,6 +218,7 @@ class OptionArguments(TypedDict, total=False):
     color_profile: str
     sixteen_bit: str
     safetensors_only: bool
+    pairs: str
     progress: bool
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class AnyMetric(ABC):
         revision: which version of these, such as a commit.
         preprocessing: how pictures are prepared, in one line.
         dtype: the numbers that it computes with.
-        options: the names of fields of `nearid_cli.options.Options` that its constructor takes, too.
+        options: the names of fields of `nearid_cli.options.Options` that its constructor takes, too. What of them
+            decides about numbers belongs into `version`.
+        settings: the other keywords that its constructor was given. Set by whoever makes it.
     """
 
     version: str
@@ -73,6 +76,7 @@ class AnyMetric(ABC):
     preprocessing: str = ""
     dtype: str = "float32"
     options: ClassVar[tuple[str, ...]] = ()
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def load(self, device: str) -> None:  # noqa: B027 - most have something to load, not all
         """Make ready to compute: import what is heavy, read weights. Called once, before the first picture.
@@ -110,11 +114,14 @@ class PairwiseMetric(AnyMetric):
         symmetric: whether the two may be exchanged. Where not, a ceiling takes both directions.
         takes_masks: `features` is given masks; otherwise it is given pictures with what is outside painted over.
         keeps_features: features are arrays of float32 that are worth a place on disk.
+        features_version: what these are known by in place of `version` and settings, where those are about pairs, too;
+            with all that decides about features.
     """
 
     symmetric: bool = True
     takes_masks: bool = False
     keeps_features: bool = False
+    features_version: str = ""
 
     def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
         """What `compare` takes of an upright RGB picture; the picture itself by default.

@@ -52,6 +52,16 @@ def quoted(name: str | os.PathLike[str]) -> str:
     return shlex.quote(printable(name))
 
 
+def said(error: Exception) -> str:
+    """What an exception of other people's code says, in one line.
+
+    >>> said(ValueError("not so")), said(KeyError())
+    ('ValueError: not so', 'KeyError')
+    """
+    text = printable(" ".join(str(error).split()))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun.
 

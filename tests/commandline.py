@@ -54,6 +54,6 @@ def cached_digests(cache: Cache, spec: EncoderSpec) -> set[bytes]:
     """The pictures whose embedding by `spec` is in the cache, read part by part."""
     return {
         digest
-        for table in cache._parts(spec.fingerprint).tables()
+        for table in cache.parts("embeddings", spec.fingerprint).tables()
         for digest in table.column("digest").to_pylist()
     }

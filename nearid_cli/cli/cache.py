@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +14,13 @@ from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Yes
+from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.errors import CacheError, UsageError
 from nearid_cli.options import CacheFolder, Flag
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
-    from nearid_cli.embedding.cache import Cache
+    from nearid_cli.embedding.cache import Cache, CachedNumbers
 
 app = group(
     "Look after the embedding cache.",
@@ -45,8 +46,7 @@ def info(cache: CacheFolder = None) -> None:
     opened = open_cache(cache)
     rows = opened.info()
     typer.echo(
-        f"{printable(opened.folder)}: {count(sum(row.embeddings for row in rows), 'embedding')}, "
-        f"{file_size(sum(row.size for row in rows))}"
+        f"{printable(opened.folder)}: {', '.join(_counted(rows))}, {file_size(sum(row.size for row in rows))}"
     )
     if weights := opened.converted_weights():
         typer.echo(
@@ -57,10 +57,10 @@ def info(cache: CacheFolder = None) -> None:
             ("metric", "checkpoint", "dtype", "embeddings", "parts", "size", "fingerprint"),
             [
                 (
-                    row.metric,
+                    row.metric if row.what == EMBEDDINGS else f"{row.metric} ({row.what})",
                     row.checkpoint or "none",
                     row.dtype,
-                    f"{row.embeddings:,}",
+                    f"{row.numbers:,}",
                     f"{row.parts:,}",
                     file_size(row.size),
                     row.fingerprint[:12],
@@ -69,6 +69,18 @@ def info(cache: CacheFolder = None) -> None:
             ],
             numbers=(3, 4, 5),
         )
+
+
+def _counted(rows: Sequence[CachedNumbers]) -> Iterator[str]:
+    """How much there is of each kind; embeddings even where there are none."""
+    for what, noun, plural in (
+        (EMBEDDINGS, "embedding", None),
+        (PAIRS, "number of a pair", "numbers of pairs"),
+        (FEATURES, "feature", None),
+    ):
+        number = sum(row.numbers for row in rows if row.what == what)
+        if number or what == EMBEDDINGS:
+            yield count(number, noun, plural)
 
 
 def verify(cache: CacheFolder = None) -> None:

@@ -12,6 +12,7 @@ import typer
 from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.cache import open_cache
+from nearid_cli.embedding import EMBEDDINGS
 from nearid_cli.options import DEFAULT_METRICS, CacheFolder
 from nearid_cli.text import file_size, printable
 
@@ -84,7 +85,7 @@ def _cache(folder: CacheFolder) -> str:
     opened = open_cache(folder)
     rows = opened.info()
     return (
-        f"{printable(opened.folder)}, {sum(row.embeddings for row in rows):,} embeddings, "
+        f"{printable(opened.folder)}, {sum(row.numbers for row in rows if row.what == EMBEDDINGS):,} embeddings, "
         f"{file_size(sum(row.size for row in rows))}"
     )
 

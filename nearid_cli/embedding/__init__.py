@@ -1,1 +1,4 @@
-"""From picture files to embeddings, through a cache that any number of processes may share."""
+"""From files to vectors, and to the numbers of pairs, through a cache of Parquet files."""
+
+EMBEDDINGS, PAIRS, FEATURES = "embeddings", "pairs", "features"
+"""What the cache holds for metrics: vectors of pictures, numbers of pairs, and what these are computed from."""

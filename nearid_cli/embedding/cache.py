@@ -1,4 +1,4 @@
-"""The embedding cache: (digest of a picture's bytes, fingerprint of an encoder) -> embedding.
+"""The cache: (digest of a picture's bytes, fingerprint of an encoder) -> embedding; and the like for other metrics.
 
 On disk, under one folder that any number of processes may use at once:
 
@@ -6,6 +6,8 @@ On disk, under one folder that any number of processes may use at once:
     format                            the number of this layout
     embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (list of float32)
     embeddings/<fingerprint>/absent/*.parquet    column digest: pictures in which there was nothing to embed
+    pairs/<fingerprint>/*.parquet         numbers of pairs (see pairs.py)
+    features/<fingerprint>/*.parquet      what such numbers are computed from, where that is worth its room
     files/*.parquet                   the memo from files to digests
     weights/*.safetensors             pickled weights as safetensors (see encoders/pickled.py)
 
@@ -24,7 +26,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import blake3
 import numpy as np
 
+from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part, warn_unwritable
 from nearid_cli.errors import CacheError
 from nearid_cli.files import digest_file, write_whole
@@ -159,15 +162,24 @@ _METADATA = b"nearid"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache made by nearid. It can be deleted.\n"
 
 
-@dataclass(frozen=True)
-class CachedEncoder:
-    """What the cache holds for one encoder."""
+_STORES = (EMBEDDINGS, PAIRS, FEATURES)
 
+
+@dataclass(frozen=True)
+class CachedNumbers:
+    """What the cache holds of one kind for one metric.
+
+    Attributes:
+        what: `embeddings`, `pairs` or `features`.
+        numbers: how many of these.
+    """
+
+    what: str
     metric: str
     checkpoint: str
     dtype: str
     fingerprint: str
-    embeddings: int
+    numbers: int
     parts: int
     size: int
     written: float
@@ -206,7 +218,7 @@ class Cache:
         """
         wanted = set(digests)
         found: dict[bytes, npt.NDArray[np.float32]] = {}
-        for table in self._parts(spec.fingerprint).tables(wanted):
+        for table in self.parts(EMBEDDINGS, spec.fingerprint).tables(wanted):
             here = table.column("digest").to_pylist()
             chosen = [row for row, digest in enumerate(here) if digest in wanted]
             rows = _rows(table)
@@ -228,7 +240,7 @@ class Cache:
         """Note pictures that have no embedding by an encoder, as one new part."""
         import pyarrow as pa
 
-        self._mark()
+        self.mark()
         schema = pa.schema([pa.field("digest", pa.binary(32), nullable=False)], metadata=_about(spec))
         self._absent(spec.fingerprint).write(
             pa.table([pa.array(list(digests), pa.binary(32))], schema=schema)
@@ -239,7 +251,7 @@ class Cache:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        for path in reversed(self._parts(spec.fingerprint).paths()):
+        for path in reversed(self.parts(EMBEDDINGS, spec.fingerprint).paths()):
             with suppress(pa.ArrowException, OSError):  # one that is damaged is set aside when it is read
                 return int(pq.read_schema(path).field("embedding").type.list_size)
         return None
@@ -259,8 +271,8 @@ class Cache:
             metadata=_about(spec),
         )
         rows = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, dimension))
-        self._mark()
-        self._parts(spec.fingerprint).write(
+        self.mark()
+        self.parts(EMBEDDINGS, spec.fingerprint).write(
             pa.table([pa.array(list(digests), pa.binary(32)), rows], schema=schema)
         )
 
@@ -270,20 +282,27 @@ class Cache:
         Raises:
             OSError: the disk would not take a merged part. Nothing is lost.
         """
-        for parts in [*self._folders(), self.memo.parts]:
+        # Features are large, one a part, and the oldest go first: they stay as they are.
+        stores = [
+            parts
+            for what, fingerprint in self._all()
+            if what != FEATURES
+            for parts in self._of(what, fingerprint)
+        ]
+        for parts in [*stores, self.memo.parts]:
             parts.compact() if above is None else parts.compact(above)
 
-    def info(self) -> list[CachedEncoder]:
-        """What is here, by encoder, the most room first."""
+    def info(self) -> list[CachedNumbers]:
+        """What is here, by metric, the most room first."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         rows = []
-        for fingerprint in self._fingerprints():
+        for what, fingerprint in self._all():
             about: dict[str, str] = {}
-            embeddings = size = 0
+            numbers = size = 0
             written = 0.0
-            paths = self._paths(fingerprint)
+            paths = self._paths(what, fingerprint)
             for path in paths:
                 try:
                     metadata = pq.read_metadata(path)
@@ -294,18 +313,19 @@ class Cache:
                 except (pa.ArrowException, OSError) as error:
                     logger.warning("%s cannot be read (%s); `nearid cache verify` says more", path, error)
                     continue
-                if "embedding" in metadata.schema.to_arrow_schema().names:
-                    embeddings += metadata.num_rows
+                if what != EMBEDDINGS or "embedding" in metadata.schema.to_arrow_schema().names:
+                    numbers += metadata.num_rows
                 size += status.st_size
                 written = max(written, status.st_mtime)
             if paths:
                 rows.append(
-                    CachedEncoder(
+                    CachedNumbers(
+                        what=what,
                         metric=about.get("metric", "?"),
                         checkpoint=about.get("checkpoint", "?"),
                         dtype=about.get("dtype", "?"),
                         fingerprint=fingerprint,
-                        embeddings=embeddings,
+                        numbers=numbers,
                         parts=len(paths),
                         size=size,
                         written=written,
@@ -320,7 +340,8 @@ class Cache:
             The number of sound parts, and one line for each damaged one.
         """
         sound, problems = 0, []
-        for parts in [*self._folders(), self.memo.parts]:
+        stores = [parts for what, fingerprint in self._all() for parts in self._of(what, fingerprint)]
+        for parts in [*stores, self.memo.parts]:
             for path in parts.paths():
                 try:
                     table = read_part(path)
@@ -346,7 +367,7 @@ class Cache:
         for row in self.info():
             if metric is not None and row.metric != metric:
                 continue
-            for path in self._paths(row.fingerprint):
+            for path in self._paths(row.what, row.fingerprint):
                 try:
                     status = path.stat()
                 except FileNotFoundError:
@@ -354,12 +375,12 @@ class Cache:
                 if older_than is None or now - status.st_mtime > older_than:
                     freed += status.st_size
                     path.unlink(missing_ok=True)
-            if not self._paths(row.fingerprint):
-                shutil.rmtree(self.folder / "embeddings" / row.fingerprint, ignore_errors=True)
+            if not self._paths(row.what, row.fingerprint):
+                shutil.rmtree(self.folder / row.what / row.fingerprint, ignore_errors=True)
         if metric is None and older_than is None:
             freed += sum(self.memo.parts.sizes().values())
-            shutil.rmtree(self.folder / "files", ignore_errors=True)
-            shutil.rmtree(self.folder / "embeddings", ignore_errors=True)
+            for name in ("files", *_STORES):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
             freed += sum(self.converted_weights())
             shutil.rmtree(self.folder / "weights", ignore_errors=True)
         return freed
@@ -368,27 +389,29 @@ class Cache:
         """Sizes in bytes of the safetensors copies of pickled weights."""
         return [file.stat().st_size for file in (self.folder / "weights").glob("*.safetensors")]
 
-    def _fingerprints(self) -> Iterable[str]:
-        folder = self.folder / "embeddings"
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    def _all(self) -> Iterator[tuple[str, str]]:
+        """Of what there is anything, and the fingerprints of which metrics."""
+        for what in _STORES:
+            folder = self.folder / what
+            for fingerprint in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []:
+                yield what, fingerprint
 
-    def _parts(self, fingerprint: str) -> PartFolder:
-        return PartFolder(self.folder / "embeddings" / fingerprint, cache=self.folder)
+    def parts(self, what: str, fingerprint: str) -> PartFolder:
+        """The parts of a metric that hold `EMBEDDINGS`, `PAIRS` or `FEATURES`."""
+        return PartFolder(self.folder / what / fingerprint, cache=self.folder)
 
     def _absent(self, fingerprint: str) -> PartFolder:
-        return PartFolder(self.folder / "embeddings" / fingerprint / "absent", cache=self.folder)
+        return PartFolder(self.folder / EMBEDDINGS / fingerprint / "absent", cache=self.folder)
 
-    def _paths(self, fingerprint: str) -> list[Path]:
-        """All parts of an encoder."""
-        return [*self._parts(fingerprint).paths(), *self._absent(fingerprint).paths()]
+    def _of(self, what: str, fingerprint: str) -> list[PartFolder]:
+        """All folders of parts of a metric."""
+        parts = self.parts(what, fingerprint)
+        return [parts, self._absent(fingerprint)] if what == EMBEDDINGS else [parts]
 
-    def _folders(self) -> Iterator[PartFolder]:
-        """All folders of parts but the memo's."""
-        for fingerprint in self._fingerprints():
-            yield self._parts(fingerprint)
-            yield self._absent(fingerprint)
+    def _paths(self, what: str, fingerprint: str) -> list[Path]:
+        return [path for parts in self._of(what, fingerprint) for path in parts.paths()]
 
-    def _mark(self) -> None:
+    def mark(self) -> None:
         """Name the format and tag the folder, before the first part lands in it."""
         if self._marked:
             return
@@ -412,6 +435,11 @@ def _about(spec: EncoderSpec) -> dict[bytes, bytes]:
         "preprocessing": spec.preprocessing,
         "fingerprint": spec.fingerprint,
     }
+    return metadata_of(about)
+
+
+def metadata_of(about: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """What the parts of a metric say of it, for `info`."""
     return {_METADATA: json.dumps(about).encode()}
 
 

@@ -69,8 +69,8 @@ def ahead(
         yield item, future.result()
 
 
-def progress_bar(settings: Settings, total: int, what: str) -> tqdm[object]:
+def progress_bar(settings: Settings, total: int, what: str, unit: str = "img") -> tqdm[object]:
     """A progress bar on stderr with pictures a second and the time left."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=what, unit="img", leave=False, disable=not settings.progress)
+    return tqdm(total=total, desc=what, unit=unit, leave=False, disable=not settings.progress)

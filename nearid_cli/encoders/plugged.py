@@ -15,7 +15,7 @@ from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, NearIDError, UsageError
 from nearid_cli.files import digest_file
 from nearid_cli.plugins import EmbeddingMetric
-from nearid_cli.text import printable
+from nearid_cli.text import printable, said
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -135,8 +135,7 @@ def plugin_failure(name: str, metric: AnyMetric, step: str, error: Exception) ->
     where = f'metric "{printable(name)}": {class_of(metric)}.{step}'
     if isinstance(error, ModuleNotFoundError) and error.name:
         return ModelError(f"{where} needs the package {printable(error.name)}, which is not installed")
-    said = printable(" ".join(str(error).split()))
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    text = said(error)
     return ModelError(f"{where} failed: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")
 
 

@@ -6,6 +6,7 @@
     --metric clip-i@refs/pr/3          a revision of a Hub repository: branch, tag, commit
     --metric org/model//image_encoder  a subfolder of a Hub repository; org/model@v2//image_encoder with a revision
     --metric siglip2::mean             another readout: projected, pooled, cls, mean
+    --metric judge=MODEL               for a metric that is no embedding of ours, what it is made of
 
 A metric without `NAME=` is named exactly as it was written, so that two readouts or revisions of
 one checkpoint never hide each other in a result.
@@ -46,6 +47,10 @@ class MetricRequest:
         subfolder: of a Hub repository, where the checkpoint lies; `""` for the repository's own files.
         image_processor: settings in the form of `preprocessor_config.json` that count in place of the
             checkpoint's own, or None.
+        plugin: `module:Class` of a metric that is made otherwise than from a checkpoint that `resolve` reads; see
+            `nearid_cli.plugins`.
+        settings: keywords of that class.
+        folder: where its module may lie besides where Python looks; `""` for nowhere.
     """
 
     name: str
@@ -55,6 +60,9 @@ class MetricRequest:
     note: str = ""
     subfolder: str = ""
     image_processor: Mapping[str, Any] | None = field(default=None, hash=False)
+    plugin: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    folder: str = ""
 
     @property
     def place(self) -> str:
@@ -109,15 +117,62 @@ REGISTRY = {
             note="for demos, tests and air-gapped smoke checks, not for papers; 64 px",
         ),
         MetricRequest("hog", "", note="classical appearance baseline; no weights, no torch"),
+        MetricRequest(
+            "clip-t",
+            "openai/clip-vit-large-patch14",
+            "projected",
+            note="prompt against picture; with ViT-L/14",
+            plugin="nearid_cli.measures.clip_text:ClipText",
+        ),
+        MetricRequest(
+            "clip-t-b32",
+            "openai/clip-vit-base-patch32",
+            "projected",
+            note="prompt against picture; with ViT-B/32",
+            plugin="nearid_cli.measures.clip_text:ClipText",
+        ),
+        MetricRequest(
+            "vsm",
+            "abdo-eldesokey/mind-the-glitch",
+            note="Visual Semantic Matching, pair by pair; extra [vsm]",
+            plugin="nearid_cli.measures.vsm:VisualSemanticMatching",
+        ),
+        MetricRequest(
+            "judge",
+            "",
+            note="judge=MODEL: a vision-language model behind an endpoint; extra [judge]",
+            plugin="nearid_cli.measures.judge:Judge",
+        ),
+        MetricRequest(
+            "face",
+            "opencv/face_recognition_sface",
+            note="faces of people, by YuNet and SFace; extra [face]",
+            plugin="nearid_cli.measures.face:Face",
+        ),
     )
 }
+
+ENTRY_POINTS = "nearid.metrics"
+"""The group of entry points by which installed packages bring metrics."""
+
+
+def installed_metrics() -> dict[str, MetricRequest]:
+    """The metrics of installed packages by name. Reads what every package says of itself, which takes a while."""
+    from importlib.metadata import entry_points
+
+    return {
+        one.name: MetricRequest(
+            one.name, "", plugin=one.value, note=f"of {one.dist.name}" if one.dist else ""
+        )
+        for one in entry_points(group=ENTRY_POINTS)
+    }
 
 
 def known_metrics(configured: Mapping[str, object] | None = None) -> dict[str, MetricRequest]:
     """The registry's metrics and those of the configuration, which win where names meet.
 
     Args:
-        configured: name -> table with `checkpoint` and optionally `readout` and `revision`.
+        configured: name -> table with `checkpoint` and optionally `readout` and `revision`, or one with `plugin`.
 
     Raises:
         UsageError: a configured metric is not a table of these keys, or names an unknown readout.
@@ -197,12 +252,21 @@ def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:
         name, rest = "", target
     elif not _NAME.fullmatch(name):
         raise UsageError(f'expected NAME=PATH_OR_ID, found "{printable(text)}"')
+    if (name or rest) not in known and (found := installed_metrics().get(name or rest)):
+        known = {**known, found.name: found}
+    if name and name in known and known[name].plugin and rest:
+        if colons:
+            raise UsageError(f'metric "{name}" has no readout to choose, found "{printable(text)}"')
+        target, revision, subfolder = _split(rest, {})
+        return replace(known[name], checkpoint=target, revision=revision, subfolder=subfolder)
 
     target, revision, subfolder = _split(rest, known)
     entry = known.get(target)
     if entry is not None and not name:
         if not entry.checkpoint and (readout or revision or subfolder):
             raise UsageError(f'metric "{entry.name}" has no checkpoint, so no readout or revision to choose')
+        if entry.plugin and readout:
+            raise UsageError(f'metric "{entry.name}" has no readout to choose, found "{printable(text)}"')
         return replace(
             entry,
             name=text,
@@ -273,6 +337,18 @@ def _configured(name: str, table: object) -> MetricRequest:
     where = f'metric "{printable(name)}" in the configuration'
     if not isinstance(table, Mapping):
         raise UsageError(f"{where}: expected a table with a checkpoint, found {type(table).__name__}")
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{where}: a name has letters, digits, dots, dashes and underscores only")
+    if "plugin" in table:
+        settings = {key: value for key, value in table.items() if key not in ("plugin", "folder")}
+        return MetricRequest(
+            name,
+            "",
+            note="from the configuration",
+            plugin=str(table["plugin"]),
+            settings=settings,
+            folder=str(table.get("folder", "")),
+        )
     keys = ("checkpoint", "readout", "revision")
     for key, value in table.items():
         if key not in keys:
@@ -280,9 +356,9 @@ def _configured(name: str, table: object) -> MetricRequest:
         if not isinstance(value, str) or not value:
             raise UsageError(f"{where}: expected text for {key}, found {value!r}")
     if "checkpoint" not in table:
-        raise UsageError(f"{where}: expected a checkpoint (a Hub id or a local folder), found none")
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{where}: a name has letters, digits, dots, dashes and underscores only")
+        raise UsageError(
+            f"{where}: expected a checkpoint (a Hub id or a local folder) or a plugin, found neither"
+        )
     readout = table.get("readout")
     checkpoint, revision, subfolder = _split(table["checkpoint"], {})
     if revision and "revision" in table:

@@ -48,90 +48,93 @@ def requested(options: Options) -> list[MetricRequest]:
     return parse_metrics(options.metrics, options.configured)
 
 
-def embed_files(
-    sources: Sequence[Source],
-    requests: Sequence[MetricRequest],
-    options: Options,
-    extra: Sequence[EncoderSpec] = (),
-) -> tuple[list[EncoderSpec], Embedded]:
-    """Embed files, and pictures in memory, with each metric (and each extra encoder), through the cache.
-
-    Raises:
-        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
-    """
-    job = _Job(requests, options)
-    others = [_as_read(spec, job.settings.reading) for spec in extra]
-    return job.specs, embed(sources, [*job.specs, *others], job.load, job.cache, job.settings)
-
-
-def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[EncoderSpec]:
-    """What each metric's encoder is, without loading it.
-
-    Raises:
-        NearIDError: wrong options, missing checkpoints, an unusable cache.
-    """
-    return _Job(requests, options).specs
-
-
-def embed_contents(
-    contents: Mapping[bytes, Content], requests: Sequence[MetricRequest], options: Options
-) -> tuple[Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]], Mapping[bytes, str]]:
-    """Embed pictures that are no files, such as those in data sets, with each metric, through the cache.
+class Job:
+    """What the options come to: device, cache, how pictures are read. Embeds with any encoders.
 
     Args:
-        contents: by digest.
-        requests: the metrics.
-        options: how.
-
-    Returns:
-        For each metric the embedding [D] of each digest, and of those that cannot be used the reason.
+        options: as they were given.
 
     Raises:
-        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache, or a picture
-            without an embedding.
+        NearIDError: wrong options, an unusable cache.
     """
-    job = _Job(requests, options)
-    rows, absent, unusable = pipeline.embed_contents(contents, job.specs, job.load, job.cache, job.settings)
-    lacking = [
-        f"{printable(spec.name)}: {count(len(absent[spec.name]), 'picture')} ({spec.absent}), "
-        f"such as {printable(next(contents[digest].name for digest in contents if digest in absent[spec.name]))}"
-        for spec in job.specs
-        if absent[spec.name]
-    ]
-    if lacking:
-        raise ModelError("a benchmark needs every picture, and some have no embedding", lacking)
-    return rows, unusable
 
-
-class _Job:
-    """What the options and metrics come to: encoders, device, cache."""
-
-    def __init__(self, requests: Sequence[MetricRequest], options: Options) -> None:
+    def __init__(self, options: Options) -> None:
+        self.options = options
         device = choose_device(options.device)
-        dtype = choose_dtype(options.dtype, device)
+        self._dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
         self.cache = Cache(self._folder) if options.use_cache else None
-        reading = _reading(options)
-        with doing("looking for checkpoints"):
-            specs = resolve(
-                requests,
-                dtype,
-                self.cache.memo.digest_file if self.cache else None,
-                logger.info,
-                options.safetensors_only,
-            )
-        self.specs = [_as_read(spec, reading) for spec in specs]
         self.settings = Settings(
             device=device,
             batch_size=options.batch_size,
             workers=options.workers,
             max_pixels=options.max_pixels,
-            reading=reading,
+            reading=_reading(options),
             verify_content=options.verify_content,
             progress=options.progress,
         )
 
-    def load(self, spec: EncoderSpec) -> Encoder:
+    def resolve(self, requests: Sequence[MetricRequest]) -> list[EncoderSpec]:
+        """What each metric's encoder is, without loading it.
+
+        Raises:
+            NearIDError: missing or damaged checkpoints.
+        """
+        with doing("looking for checkpoints"):
+            specs = resolve(
+                requests,
+                self._dtype,
+                self.cache.memo.digest_file if self.cache else None,
+                logger.info,
+                self.options.safetensors_only,
+            )
+        return [self.as_read(spec) for spec in specs]
+
+    def as_read(self, spec: EncoderSpec) -> EncoderSpec:
+        """An encoder of pictures that may be read otherwise than by default, which its fingerprint must tell apart."""
+        words = self.settings.reading.describe()
+        if not words:
+            return spec
+        fingerprint = blake3(f"{spec.fingerprint}\n{words}".encode()).hexdigest()
+        return replace(spec, preprocessing=f"{words}, {spec.preprocessing}", fingerprint=fingerprint)
+
+    def embed(self, sources: Sequence[Source], specs: Sequence[EncoderSpec]) -> Embedded:
+        """Embed files, and pictures in memory, with each encoder, through the cache.
+
+        Raises:
+            NearIDError: an encoder cannot be loaded, or fails.
+        """
+        return embed(sources, specs, self._load, self.cache, self.settings)
+
+    def embed_contents(
+        self, contents: Mapping[bytes, Content], specs: Sequence[EncoderSpec]
+    ) -> tuple[Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]], Mapping[bytes, str]]:
+        """Embed pictures that are no files, such as those in data sets, with each encoder, through the cache.
+
+        Args:
+            contents: by digest.
+            specs: the encoders.
+
+        Returns:
+            For each encoder the embedding [D] of each digest, and of those that cannot be used the reason.
+
+        Raises:
+            NearIDError: an encoder cannot be loaded, fails, or has no embedding of a picture.
+        """
+        rows, absent, unusable = pipeline.embed_contents(
+            contents, specs, self._load, self.cache, self.settings
+        )
+        lacking = [
+            f"{printable(spec.name)}: {count(len(absent[spec.name]), 'picture')} ({spec.absent}), such as "
+            f"{printable(next(contents[digest].name for digest in contents if digest in absent[spec.name]))}"
+            for spec in specs
+            if absent[spec.name]
+        ]
+        if lacking:
+            raise ModelError("a benchmark needs every picture, and some have no embedding", lacking)
+        return rows, unusable
+
+    def _load(self, spec: EncoderSpec) -> Encoder:
         """Load an encoder, with torch and all."""
         from nearid_cli.encoders.load import load_encoder
 
@@ -142,6 +145,36 @@ class _Job:
                     import torch  # noqa: F401
 
             return load_encoder(spec, self.settings.device, self._folder)
+
+
+def embed_files(
+    sources: Sequence[Source], requests: Sequence[MetricRequest], options: Options
+) -> tuple[list[EncoderSpec], Embedded]:
+    """Embed files, and pictures in memory, with each metric, through the cache.
+
+    Raises:
+        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
+    """
+    job = Job(options)
+    specs = job.resolve(requests)
+    return specs, job.embed(sources, specs)
+
+
+def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[EncoderSpec]:
+    """What each metric's encoder is, without loading it.
+
+    Raises:
+        NearIDError: wrong options, missing checkpoints, an unusable cache.
+    """
+    return Job(options).resolve(requests)
+
+
+def embed_contents(
+    contents: Mapping[bytes, Content], requests: Sequence[MetricRequest], options: Options
+) -> tuple[Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]], Mapping[bytes, str]]:
+    """Embed pictures that are no files with each metric; see `Job.embed_contents`."""
+    job = Job(options)
+    return job.embed_contents(contents, job.resolve(requests))
 
 
 def _reading(options: Options) -> Reading:
@@ -157,15 +190,6 @@ def _reading(options: Options) -> Reading:
         if value not in words:
             raise UsageError(f"{option} must be {' or '.join(words)}, found {printable(value)!r}")
     return Reading(options.color_profile, options.sixteen_bit)
-
-
-def _as_read(spec: EncoderSpec, reading: Reading) -> EncoderSpec:
-    """An encoder of pictures that are read otherwise than by default, which its fingerprint must tell apart."""
-    words = reading.describe()
-    if not words:
-        return spec
-    fingerprint = blake3(f"{spec.fingerprint}\n{words}".encode()).hexdigest()
-    return replace(spec, preprocessing=f"{words}, {spec.preprocessing}", fingerprint=fingerprint)
 
 
 def refuse_bad(bad: Sequence[BadImage], pictures: int, advice: str = MEND_OR_SKIP) -> None:
@@ -186,6 +210,5 @@ def refuse_bad(bad: Sequence[BadImage], pictures: int, advice: str = MEND_OR_SKI
 
 def describe(spec: EncoderSpec, protocol: str) -> Metric:
     """What made a metric's numbers."""
-    hidden = ("folder", "image_processor", "absent", "plugin")
-    known = {name: value for name, value in vars(spec).items() if name not in hidden}
-    return Metric(**known, protocol=protocol)
+    names = ("name", "checkpoint", "revision", "fingerprint", "readout", "dtype", "preprocessing")
+    return Metric(**{name: getattr(spec, name) for name in names}, protocol=protocol)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearid_cli.activity import doing
+from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad, requested
+from nearid_cli.evaluate.embedding import Job, refuse_bad, requested
+from nearid_cli.evaluate.kinds.choose import measured
+from nearid_cli.evaluate.kinds.measured import Numbered, Pictures
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
-from nearid_cli.evaluate.usable import Sameness, Usable, context_numbers, usable, with_trials
+from nearid_cli.evaluate.usable import Sameness, Usable, usable, with_trials
 from nearid_cli.layouts.dataset import Dataset, SubjectPictures
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.sides import Side
-from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
-from nearid_cli.metrics.identity import identity_scores
-from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.options import LayoutOptions, Leniency, Options
 from nearid_cli.results import (
     AggregateScores,
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.pipeline import Embedded
 
 logger = logging.getLogger(__name__)
-
-PROTOCOL = (
-    "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
-)
 
 
 def score(
@@ -132,12 +128,20 @@ class _Scorer:
                 for picture in subject.pictures()
             )
         )
-        self._hashes = PERCEPTUAL_HASH
-        self._specs, self._embedded = embed_files(sources, requested(options), options, extra=[self._hashes])
+        self._job = Job(options)
+        self._metrics = measured(requested(options), self._job)
+        self._hashes = self._job.as_read(PERCEPTUAL_HASH)
+        encoders = [spec for metric in self._metrics for spec in metric.encoders]
+        self._embedded = self._job.embed(sources, [*encoders, self._hashes])
         if not skip_bad:
             refuse_bad(self._embedded.bad, len(sources))
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))
-        self._same = self._sameness(datasets, options)
+        self._contents = {
+            digest: GivenPicture(source, digest)
+            for source, digest in self._digests.items()
+            if digest is not None
+        }
+        self._same = self._sameness(datasets)
 
     @doing("computing the scores")
     def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
@@ -151,11 +155,10 @@ class _Scorer:
         _refuse_unmatched(found.emptied, allow_unmatched)
         if not subjects:
             raise InputError("no subject is left with a readable reference and a readable generation")
-        scores = {
-            spec.name: _identity(spec.name, subjects, strangers, self._embedded) for spec in self._specs
-        }
-        margins = _margins(subjects, self._embedded, scores)
-        of_subjects = {name: _of_subjects(numbers, margins.get(name)) for name, numbers in scores.items()}
+        pictures = Pictures(subjects, strangers, self._embedded, self._contents)
+        _warn_of_bare(subjects)
+        scored = {metric.name: metric.score(pictures) for metric in self._metrics}
+        of_subjects = {name: _of_subjects(one, pictures) for name, one in scored.items()}
         paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)
         return ScoreResult(
@@ -182,7 +185,7 @@ class _Scorer:
                 shared_references=tuple(map(storable, found.shared_references)),
                 shared_generations=tuple(map(storable, found.shared_generations)),
             ),
-            metrics=tuple(describe(spec, PROTOCOL) for spec in self._specs),
+            metrics=tuple(metric.describe() for metric in self._metrics),
             subjects=Subjects(
                 Subject(
                     subject=storable(subject.name),
@@ -193,8 +196,8 @@ class _Scorer:
                 )
                 for index, subject in enumerate(subjects)
             ),
-            aggregate={name: _of_all(numbers, margins.get(name)) for name, numbers in scores.items()},
-            images=_images(subjects, scores, margins, copies),
+            aggregate={name: _of_all(one) for name, one in scored.items()},
+            images=_images(subjects, scored, copies),
         )
 
     def _skipped(self, dataset: Dataset) -> tuple[Skipped, ...]:
@@ -209,7 +212,7 @@ class _Scorer:
     def _subjects(self, dataset: Dataset) -> tuple[SubjectPictures, ...]:
         return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
 
-    def _sameness(self, datasets: Sequence[Dataset], options: Options) -> Sameness:
+    def _sameness(self, datasets: Sequence[Dataset]) -> Sameness:
         """Which pictures are one, of all data sets together: methods share references."""
         hashes = self._embedded.rows[self._hashes.name]
         sources = {digest: source for source, digest in self._digests.items() if digest is not None}
@@ -224,9 +227,8 @@ class _Scorer:
             }
 
         def thumbnails(digests: Sequence[bytes]) -> Mapping[bytes, npt.NDArray[np.float32]]:
-            spec = THUMBNAIL
-            _, seen = embed_files([sources[digest] for digest in digests], [], options, extra=[spec])
-            return seen.rows[spec.name]
+            spec = self._job.as_read(THUMBNAIL)
+            return self._job.embed([sources[digest] for digest in digests], [spec]).rows[spec.name]
 
         return Sameness(
             references=one_picture(near_hashes(of_role("references"), hashes), thumbnails),
@@ -235,58 +237,16 @@ class _Scorer:
         )
 
 
-def _identity(
-    metric: str, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
-) -> IdentityScores:
-    return identity_scores(
-        *_rows(metric, [*subjects, *strangers], "references", embedded),
-        *_rows(metric, subjects, "generations", embedded),
-        _units(subjects),
-    )
-
-
-def _units(subjects: Sequence[Usable]) -> npt.NDArray[np.intp] | None:
-    """Which generations are one unit of their subject's intervals; None where each is one."""
-    if all(subject.units is None for subject in subjects):
-        return None
-    return np.concatenate(
-        [np.arange(len(one.generations)) if one.units is None else one.units for one in subjects],
-        dtype=np.intp,
-    )
-
-
-def _margins(
-    subjects: Sequence[Usable], embedded: Embedded, scores: Mapping[str, IdentityScores]
-) -> dict[str, DistractorScores]:
-    """By metric; empty without distractors."""
+def _warn_of_bare(subjects: Sequence[Usable]) -> None:
+    """Say which subjects have no distractors, where others have."""
     if not any(subject.distractors for subject in subjects):
-        return {}
+        return
     if bare := [printable(subject.name) for subject in subjects if not subject.distractors]:
         logger.warning(
             "%s without distractors, and so without margins: %s",
             count(len(bare), "subject"),
             ", ".join(bare),
         )
-    return {
-        metric: distractor_scores(
-            *_rows(metric, subjects, "references", embedded),
-            *_rows(metric, subjects, "generations", embedded),
-            numbers.generations,
-            *_rows(metric, subjects, "distractors", embedded),
-            *context_numbers([subject.sides for subject in subjects]),
-            _units(subjects),
-        )
-        for metric, numbers in scores.items()
-    }
-
-
-def _rows(
-    metric: str, subjects: Sequence[Usable], role: str, embedded: Embedded
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-    """The embeddings of all pictures in a role, and the number of the subject of each."""
-    pictures = [getattr(subject, role) for subject in subjects]
-    matrix = embedded.matrix(metric, [digest for own in pictures for _, digest in own])
-    return matrix, np.repeat(np.arange(len(subjects)), [len(own) for own in pictures])
 
 
 def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict[tuple[str, str], str]:
@@ -309,13 +269,15 @@ def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict
 
 
 def _images(
-    subjects: Sequence[Usable],
-    scores: Mapping[str, IdentityScores],
-    margins: Mapping[str, DistractorScores],
-    copies: Mapping[tuple[str, str], str],
+    subjects: Sequence[Usable], scored: Mapping[str, Numbered], copies: Mapping[tuple[str, str], str]
 ) -> tuple[Image, ...]:
-    columns = {name: numbers.generations.tolist() for name, numbers in scores.items()}
-    beside = {name: numbers.margins.tolist() for name, numbers in margins.items()}
+    columns = {name: list(map(_known, one.scores.generations.tolist())) for name, one in scored.items()}
+    beside = {
+        name: list(map(_known, one.margins.margins.tolist()))
+        for name, one in scored.items()
+        if one.margins is not None
+    }
+    reasons = {name: one.reasons for name, one in scored.items() if one.reasons}
     owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
     return tuple(
         Image(
@@ -328,16 +290,22 @@ def _images(
             prompt=None if generation.prompt is None else storable(generation.prompt),
             seed=None if generation.seed is None else storable(generation.seed),
             margins={name: column[position] for name, column in beside.items()}
-            if subject.distractors
+            if subject.distractors and beside
             else None,
             labels={storable(name): storable(value) for name, value in generation.labels.items()},
+            reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
         )
         for position, (subject, generation) in enumerate(owned)
     )
 
 
-def _of_subjects(numbers: IdentityScores, margins: DistractorScores | None) -> list[SubjectScores]:
+def _of_subjects(scored: Numbered, pictures: Pictures) -> list[SubjectScores]:
+    numbers, margins = scored.scores, scored.margins
     columns = {name: own for name, own in vars(numbers).items() if name not in ("generations", "aggregate")}
+    missing = np.bincount(
+        pictures.generation_subjects, np.isnan(numbers.generations), minlength=len(pictures.subjects)
+    )
+    columns["missing"] = missing.astype(np.intp)
     if margins is not None:
         columns |= {
             "margin": margins.margin,
@@ -348,7 +316,8 @@ def _of_subjects(numbers: IdentityScores, margins: DistractorScores | None) -> l
     return [SubjectScores(**dict(zip(columns, map(_known, row), strict=True))) for row in rows]
 
 
-def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> AggregateScores:
+def _of_all(scored: Numbered) -> AggregateScores:
+    numbers, margins = scored.scores, scored.margins
     found, rates = vars(numbers.aggregate), {}
     if margins is not None:
         found = found | {
@@ -362,7 +331,9 @@ def _of_all(numbers: IdentityScores, margins: DistractorScores | None) -> Aggreg
             for name in ("ssr", "ssr_ci95", "pa", "pa_ci95")
         }
     return AggregateScores(
-        **{name: _known(np.asarray(value).tolist()) for name, value in found.items()}, **rates
+        **{name: _known(np.asarray(value).tolist()) for name, value in found.items()},
+        **rates,
+        missing=int(np.isnan(numbers.generations).sum()),
     )
 
 

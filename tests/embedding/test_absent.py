@@ -102,7 +102,7 @@ def test_all_absent_is_known_again_too(pictures: list[Path], cache: Cache) -> No
     assert positions(run(small, metric, Cache(cache.folder))) == ((), (0, 1, 2))
     assert metric.prepared == 3
     (about,) = cache.info()
-    assert (about.metric, about.embeddings, about.parts) == ("large", 0, 1)
+    assert (about.metric, about.numbers, about.parts) == ("large", 0, 1)
     assert cache.verify() == (1, [])
     assert positions(run(pictures, metric, Cache(cache.folder))) == (LARGE, SMALL)
 
@@ -133,7 +133,7 @@ def test_many_parts_are_merged_and_cleared_like_others(pictures: list[Path], cac
     cache.add(spec, [b"x" * 32], np.array([[0.6, 0.8]], np.float32))
     cache.compact()
     (about,) = cache.info()
-    assert (about.embeddings, about.parts) == (1, 2)
+    assert (about.numbers, about.parts) == (1, 2)
     assert cache.verify() == (2, [])
     assert cache.absent(spec, [*digests[:3], b"x" * 32]) == set(digests[:3])
     assert cache.clear(metric="large") > 0

@@ -128,7 +128,7 @@ def test_few_parts_are_left_alone_unless_asked(cache: Cache) -> None:
 def test_a_reader_finds_rows_that_are_merged_away_under_it(cache: Cache) -> None:
     for index in range(4):
         cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
-    tables = cache._parts(SPEC.fingerprint).tables()
+    tables = cache.parts("embeddings", SPEC.fingerprint).tables()
     seen = next(tables).column("digest").to_pylist()
     Cache(cache.folder).compact(above=1)
     for table in tables:
@@ -153,7 +153,7 @@ def test_info_and_clear(cache: Cache) -> None:
     other = make_spec("other", "e" * 64)
     cache.add(SPEC, digests(0, 3), unit_rows(3))
     cache.add(other, digests(0, 2), unit_rows(2))
-    assert [(row.metric, row.embeddings, row.parts) for row in cache.info()] == [
+    assert [(row.metric, row.numbers, row.parts) for row in cache.info()] == [
         ("mean-colour", 3, 1),
         ("other", 2, 1),
     ]

@@ -37,6 +37,11 @@ def test_registry_is_the_table_of_the_design() -> None:
         "dino-s16-hf": ("facebook/dino-vits16", "cls"),
         "nearid-mini": (SHIPPED, "pooled"),
         "hog": ("", None),
+        "clip-t": ("openai/clip-vit-large-patch14", "projected"),
+        "clip-t-b32": ("openai/clip-vit-base-patch32", "projected"),
+        "vsm": ("abdo-eldesokey/mind-the-glitch", None),
+        "judge": ("", None),
+        "face": ("opencv/face_recognition_sface", None),
     }
     assert [metric.name for metric in parse_metrics(DEFAULT_METRICS)] == ["nearid", "clip-i", "dino"]
 

@@ -1,0 +1,44 @@
+"""From metrics that were asked for to metrics that give numbers: the only place that knows the class of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nearid_cli.embedding.pairs import Comparing
+from nearid_cli.encoders.plugged import spec_of
+from nearid_cli.encoders.registry import MetricRequest
+from nearid_cli.evaluate.embedding import Job, describe
+from nearid_cli.evaluate.kinds.embedding import PROTOCOL, MeasuredByEmbedding
+from nearid_cli.evaluate.kinds.making import make
+from nearid_cli.evaluate.kinds.measured import Measured
+from nearid_cli.evaluate.kinds.pairwise import MeasuredByPairs
+from nearid_cli.evaluate.kinds.text import MeasuredByText
+from nearid_cli.plugins import AnyMetric, EmbeddingMetric, PairwiseMetric, TextMetric
+
+
+def measured(requests: Sequence[MetricRequest], job: Job) -> list[Measured]:
+    """Metrics ready to give numbers, in the order asked for; nothing heavy is loaded yet.
+
+    Raises:
+        NearIDError: a checkpoint that is missing or damaged, a plug-in that cannot be had, an unusable cache.
+    """
+    made = {request.name: make(request, job.options) for request in requests if request.plugin}
+    specs = {spec.name: spec for spec in job.resolve([one for one in requests if not one.plugin])}
+    return [
+        _of_plugin(request.name, made[request.name], job)
+        if request.plugin
+        else MeasuredByEmbedding(specs[request.name], describe(specs[request.name], PROTOCOL))
+        for request in requests
+    ]
+
+
+def _of_plugin(name: str, metric: AnyMetric, job: Job) -> Measured:
+    if isinstance(metric, EmbeddingMetric):
+        spec = job.as_read(spec_of(name, metric, metric.settings))
+        return MeasuredByEmbedding(spec, describe(spec, f"{metric.protocol}; {PROTOCOL}"))
+    if isinstance(metric, PairwiseMetric):
+        comparing = Comparing(name, metric, job.cache, job.settings)
+        return MeasuredByPairs(comparing, metric, every=job.options.pairs == "all")
+    if isinstance(metric, TextMetric):
+        return MeasuredByText(Comparing(name, metric, job.cache, job.settings), metric)
+    raise TypeError(f"no kind for {type(metric).__name__}")

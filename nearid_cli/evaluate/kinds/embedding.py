@@ -1,0 +1,199 @@
+"""Metrics that embed pictures: cosines, which are linear in one picture, so that no matrix of pairs is ever made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.usable import Usable, context_numbers
+from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
+from nearid_cli.metrics.identity import identity_scores
+from nearid_cli.metrics.summary import IdentityScores
+from nearid_cli.results import Metric
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nearid_cli.embedding.pipeline import Embedded
+    from nearid_cli.embedding.reading import Content
+    from nearid_cli.encoders.spec import EncoderSpec
+    from nearid_cli.evaluate.usable import Read
+
+PROTOCOL = (
+    "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
+)
+
+logger = logging.getLogger(__name__)
+
+
+class MeasuredByEmbedding(Measured):
+    """A metric whose pictures are embedded.
+
+    Args:
+        spec: what embeds them.
+        metric: what results say of it.
+    """
+
+    def __init__(self, spec: EncoderSpec, metric: Metric) -> None:
+        self.name = spec.name
+        self.encoders = (spec,)
+        self._metric = metric
+
+    def describe(self) -> Metric:
+        """See `Measured.describe`."""
+        return self._metric
+
+    def score(self, pictures: Pictures) -> Numbered:
+        """See `Measured.score`."""
+        embedded = pictures.embedded
+        rows = embedded.rows[self.name]
+        lacking = {
+            digest for subject in (*pictures.subjects, *pictures.strangers) for digest in _digests(subject)
+        }
+        lacking -= rows.keys()
+        if not lacking:
+            scores = _identity(self.name, pictures.subjects, pictures.strangers, embedded)
+            return Numbered(scores, margins=_margins(self.name, pictures.subjects, embedded, scores))
+        return self._of_those_with_vectors(pictures, lacking)
+
+    def _of_those_with_vectors(self, pictures: Pictures, lacking: set[bytes]) -> Numbered:
+        """The numbers of what has a vector, at the places of all.
+
+        A subject of which no generation has one is a stranger to the others; one of which no reference has, is nothing.
+        """
+        subjects = [_only(subject, lacking) for subject in pictures.subjects]
+        live = [place for place, one in enumerate(subjects) if one.references and one.generations]
+        strangers = [
+            one
+            for one in (*subjects, *(_only(stranger, lacking) for stranger in pictures.strangers))
+            if one.references and not one.generations
+        ]
+        generations = [digest not in lacking for _, digest in pictures.generations]
+        of_live = np.isin(pictures.generation_subjects, live)
+        places = np.flatnonzero(np.array(generations) & of_live)
+        absent = self.encoders[0].absent
+        reasons = {
+            place: absent if not known else f"{absent} in any of its references"
+            for place, (known, alive) in enumerate(zip(generations, of_live.tolist(), strict=True))
+            if not (known and alive)
+        }
+        kept = [subjects[place] for place in live]
+        sizes = len(generations), len(subjects)
+        if not kept:
+            return Numbered(no_scores(*sizes), reasons)
+        scores = _identity(self.name, kept, strangers, pictures.embedded)
+        margins = _margins(self.name, kept, pictures.embedded, scores)
+        return Numbered(
+            _scattered(scores, {"generations"}, places, live, *sizes),
+            reasons,
+            None if margins is None else _scattered(margins, {"margins"}, places, live, *sizes),
+        )
+
+    def alike(
+        self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
+    ) -> list[float | None]:
+        """See `Measured.alike`: cosines."""
+        rows = embedded.rows[self.name]
+        return [
+            float(rows[a].astype(float) @ rows[b].astype(float)) if a in rows and b in rows else None
+            for a, b in pairs
+        ]
+
+
+def no_scores(generations: int, subjects: int) -> IdentityScores:
+    """Of a metric that gives no number at all."""
+    from nearid_cli.metrics.scalars import scalar_scores
+
+    own = np.arange(generations) * subjects // generations  # every subject has one, whichever
+    return scalar_scores(np.full(generations, np.nan), own)
+
+
+def _digests(subject: Usable) -> list[bytes]:
+    return [digest for _, digest in (*subject.references, *subject.generations, *subject.distractors)]
+
+
+def _only(subject: Usable, lacking: set[bytes]) -> Usable:
+    """The subject without the pictures that have no vector."""
+
+    def known(pictures: Sequence[Read]) -> tuple[Read, ...]:
+        return tuple(one for one in pictures if one[1] not in lacking)
+
+    return replace(
+        subject,
+        references=known(subject.references),
+        generations=known(subject.generations),
+        distractors=known(subject.distractors),
+        units=subject.units
+        and tuple(
+            unit
+            for unit, (_, digest) in zip(subject.units, subject.generations, strict=True)
+            if digest not in lacking
+        ),
+    )
+
+
+_Numbers = TypeVar("_Numbers", IdentityScores, DistractorScores)
+
+
+def _scattered(
+    numbers: _Numbers,
+    of_generations: set[str],
+    places: npt.NDArray[np.intp],
+    subjects: Sequence[int],
+    all_generations: int,
+    all_subjects: int,
+) -> _Numbers:
+    """Numbers of some generations and subjects at their places among all; NaN, or False, for the others."""
+    changed: dict[str, Any] = {}
+    for one in fields(numbers):
+        values: Any = getattr(numbers, one.name)
+        whole = one.name in of_generations
+        size = len(places) if whole else len(subjects)
+        if not isinstance(values, np.ndarray) or len(values) != size or one.name.endswith("of_all_ci95"):
+            continue
+        spread = np.zeros((all_generations if whole else all_subjects, *values.shape[1:]), values.dtype)
+        if values.dtype != np.bool_:
+            spread[:] = np.nan
+        spread[places if whole else list(subjects)] = values
+        changed[one.name] = spread
+    return replace(numbers, **changed)
+
+
+def _identity(
+    metric: str, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
+) -> IdentityScores:
+    return identity_scores(
+        *_rows(metric, [*subjects, *strangers], "references", embedded),
+        *_rows(metric, subjects, "generations", embedded),
+        Pictures(subjects, strangers, embedded, {}).units,
+    )
+
+
+def _margins(
+    metric: str, subjects: Sequence[Usable], embedded: Embedded, scores: IdentityScores
+) -> DistractorScores | None:
+    """None without distractors."""
+    if not any(subject.distractors for subject in subjects):
+        return None
+    return distractor_scores(
+        *_rows(metric, subjects, "references", embedded),
+        *_rows(metric, subjects, "generations", embedded),
+        scores.generations,
+        *_rows(metric, subjects, "distractors", embedded),
+        *context_numbers([subject.sides for subject in subjects]),
+        Pictures(subjects, (), embedded, {}).units,
+    )
+
+
+def _rows(
+    metric: str, subjects: Sequence[Usable], role: str, embedded: Embedded
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """The embeddings of all pictures in a role, and the number of the subject of each."""
+    pictures = [getattr(subject, role) for subject in subjects]
+    matrix = embedded.matrix(metric, [digest for own in pictures for _, digest in own])
+    return matrix, np.repeat(np.arange(len(subjects)), [len(own) for own in pictures])

@@ -1,0 +1,141 @@
+"""Metrics that compare a generation with a reference: as many numbers as there are pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nearid_cli.embedding.pairs import Comparing, Number
+from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.metrics.scalars import pair_scores
+from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
+from nearid_cli.results import Metric
+from nearid_cli.text import few
+
+if TYPE_CHECKING:
+    from nearid_cli.embedding.pipeline import Embedded
+    from nearid_cli.embedding.reading import Content
+
+PROTOCOL = "mean over all (generation, distinct reference) pairs of a subject"
+
+
+class MeasuredByPairs(Measured):
+    """A metric that goes pair by pair.
+
+    Args:
+        comparing: gives the numbers.
+        metric: of which they are.
+        every: compare generations with the references of all subjects, too.
+    """
+
+    def __init__(self, comparing: Comparing, metric: PairwiseMetric, every: bool) -> None:
+        self.name = comparing.name
+        self._comparing, self._plugin, self._every = comparing, metric, every
+
+    def describe(self) -> Metric:
+        """See `Measured.describe`."""
+        return described(
+            self._comparing, self._plugin, "pairwise", PROTOCOL, symmetric=self._plugin.symmetric
+        )
+
+    def score(self, pictures: Pictures) -> Numbered:
+        """See `Measured.score`."""
+        everybody = [*pictures.subjects, *pictures.strangers]
+        references = [digest for one in everybody for _, digest in one.references]
+        owners = np.repeat(np.arange(len(everybody)), [len(one.references) for one in everybody])
+        generations = [digest for _, digest in pictures.generations]
+        subjects = pictures.generation_subjects
+        pairs = [
+            (generation, reference)
+            for generation in range(len(generations))
+            for reference in self._compared_with(int(subjects[generation]), owners.tolist())
+        ]
+        arranged = combinations if self._plugin.symmetric else permutations
+        among = [
+            pair
+            for subject in range(len(everybody if self._every else pictures.subjects))
+            for pair in arranged(np.flatnonzero(owners == subject).tolist(), 2)
+        ]
+        wanted = [(references[b], generations[a]) for a, b in pairs]
+        wanted += [(references[a], references[b]) for a, b in among]
+        numbers = self._numbers(wanted, pictures.contents)
+        values = [value_of(one) for one in numbers]
+        scores = pair_scores(
+            np.array(pairs, np.intp).reshape(-1, 2),
+            np.array(values[: len(pairs)]),
+            np.array(among, np.intp).reshape(-1, 2),
+            np.array(values[len(pairs) :]),
+            subjects,
+            owners,
+            pictures.units,
+            limits=self._plugin.range,
+            higher_is_better=self._plugin.higher_is_better,
+        )
+        own = (
+            (generation, number)
+            for (generation, reference), number in zip(pairs, numbers, strict=False)
+            if owners[reference] == subjects[generation]
+        )
+        return Numbered(scores, dict(_reasons(own, scores.generations.tolist())))
+
+    def alike(
+        self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
+    ) -> list[float | None]:
+        """See `Measured.alike`: the first one of a pair stands for the reference."""
+        return [None if isinstance(one, NoScore) else one for one in self._numbers(pairs, contents)]
+
+    def _compared_with(self, subject: int, owners: Sequence[int]) -> Iterator[int]:
+        """The references with which generations of a subject are compared."""
+        return (place for place, owner in enumerate(owners) if self._every or owner == subject)
+
+    def _numbers(
+        self, pairs: Sequence[tuple[bytes, bytes]], contents: Mapping[bytes, Content]
+    ) -> list[Number]:
+        """The numbers of pairs, some of which may be there several times."""
+        # One of a symmetric metric's two directions stands for both, whichever is asked for.
+        keys = [min(pair, pair[::-1]) for pair in pairs] if self._plugin.symmetric else list(pairs)
+        found = self._comparing.numbers(list(dict.fromkeys(keys)), contents)
+        return [found[key] for key in keys]
+
+
+def described(
+    comparing: Comparing,
+    metric: PairwiseMetric | TextMetric,
+    kind: str,
+    protocol: str,
+    symmetric: bool = True,
+) -> Metric:
+    """What results say of a metric whose numbers are of pairs."""
+    return Metric(
+        name=comparing.name,
+        checkpoint=metric.checkpoint,
+        revision=metric.revision,
+        fingerprint=comparing.fingerprint,
+        readout="",
+        dtype=metric.dtype,
+        preprocessing=metric.preprocessing,
+        protocol=f"{metric.protocol}; {protocol}",
+        kind=kind,
+        range=metric.range,
+        higher_is_better=metric.higher_is_better,
+        symmetric=symmetric,
+    )
+
+
+def value_of(number: Number) -> float:
+    """A number for computations, NaN where there is none."""
+    return np.nan if isinstance(number, NoScore) else number
+
+
+def _reasons(own: Iterator[tuple[int, Number]], scores: Sequence[float]) -> Iterator[tuple[int, str]]:
+    """Why generations have no number: what their pairs say, the most frequent reason first."""
+    found: dict[int, Counter[str]] = {}
+    for generation, number in own:
+        if isinstance(number, NoScore) and np.isnan(scores[generation]):
+            found.setdefault(generation, Counter())[number.reason] += 1
+    for generation, reasons in found.items():
+        yield generation, few([reason for reason, _ in reasons.most_common()])

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from nearid_cli.embedding.devices import choose_device, choose_dtype
+from nearid_cli.embedding.devices import choose_device
 from nearid_cli.embedding.forward import Forward, sound, why_not_finite
-from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UnknownParameterError, UsageError
 from nearid_cli.evaluate.embed import pair as _pair
+from nearid_cli.evaluate.embedding import Job
+from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.evaluate.methods import Contest, Method
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.dataset import InMemory
@@ -281,7 +282,9 @@ def load_encoder(
     if len(requests) != 1:
         raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
     chosen = choose_device(device)
-    (spec,) = resolve(requests, choose_dtype(dtype, chosen), safetensors_only=safetensors_only)
+    options = Options(device=chosen, dtype=dtype, use_cache=False, safetensors_only=safetensors_only)
+    (measure,) = measured(requests, Job(options))
+    spec = measure.encoder
     return ImageEncoder(load(spec, chosen), batch_size)
 
 

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nearid_cli.activity import doing
+from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad, requested
+from nearid_cli.evaluate.embedding import Job, describe, refuse_bad, requested
+from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.layouts.dataset import InMemory, Source
 from nearid_cli.layouts.find import find_images
 from nearid_cli.options import Options
+from nearid_cli.plugins import NoScore
 from nearid_cli.results import EmbedResult, PairResult, Skipped
 from nearid_cli.results.score import memory_root
 from nearid_cli.text import count, printable, storable
@@ -40,7 +43,10 @@ def embed_pictures(
         logger.info("found %s; left out: %s", count(len(pictures), "picture"), left_out.summary())
         for line in left_out.lines():
             logger.debug(line)
-    specs, embedded = embed_files([picture.path for picture in pictures], requests, options)
+    job = Job(options)
+    metrics = measured(requests, job)
+    specs = [metric.encoder for metric in metrics]
+    embedded = job.embed([picture.path for picture in pictures], specs)
     if not skip_bad:
         refuse_bad(embedded.bad, len(pictures))
     for bad in embedded.bad:
@@ -77,28 +83,34 @@ def embed_pictures(
 
 
 def pair(a: Source, b: Source, options: Options | None = None) -> PairResult:
-    """The cosine similarity of two pictures, files or in memory, by each metric.
+    """How alike two pictures are, files or in memory, by each metric; for asymmetric ones, the first is the reference.
 
     Raises:
         NearIDError: a picture or a metric cannot be used.
     """
     options = options or Options()
-    specs, embedded = embed_files([a, b], requested(options), options)
+    job = Job(options)
+    metrics = measured(requested(options), job)
+    embedded = job.embed([a, b], [spec for metric in metrics for spec in metric.encoders])
     refuse_bad(embedded.bad, 2, "give two pictures that can be read")
-    similarity = {}
-    lacking = [
-        f"{printable(_name(picture))}: {spec.absent}, by {printable(spec.name)}"
-        for spec in specs
-        for picture, digest in zip((a, b), embedded.digests, strict=True)
-        if digest in embedded.absent[spec.name]
-    ]
-    if lacking:
-        raise InputError("expected two pictures that have an embedding by every metric", lacking)
-    for spec in specs:
-        first, second = embedded.matrix(spec.name, [d for d in embedded.digests if d is not None])
-        similarity[spec.name] = float(first.astype(float) @ second.astype(float))
-    metrics = tuple(describe(spec, "cosine similarity of the two embeddings") for spec in specs)
-    return PairResult(_name(a), _name(b), metrics, similarity)
+    known = {digest: one for one, digest in zip((a, b), embedded.digests, strict=True) if digest is not None}
+    contents = {digest: GivenPicture(source, digest) for digest, source in known.items()}
+    first, second = (digest for digest in embedded.digests if digest is not None)
+    found = {metric.name: metric.alike([(first, second)], embedded, contents)[0] for metric in metrics}
+    if lacking := [
+        f"{printable(name)}: {printable(one.reason)}"
+        for name, one in found.items()
+        if isinstance(one, NoScore)
+    ]:
+        raise InputError(
+            f"no number of {printable(_name(a))} and {printable(_name(b))} by every metric", lacking
+        )
+    return PairResult(
+        _name(a),
+        _name(b),
+        tuple(metric.describe(of_pairs=True) for metric in metrics),
+        {name: one for name, one in found.items() if not isinstance(one, NoScore)},
+    )
 
 
 def _name(picture: Source) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,11 +13,13 @@ from nearid_cli.evaluate.usable import Usable, context_numbers
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import identity_scores
 from nearid_cli.metrics.summary import IdentityScores
+from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from nearid_cli.embedding.pairs import Number
     from nearid_cli.embedding.pipeline import Embedded
     from nearid_cli.embedding.reading import Content
     from nearid_cli.encoders.spec import EncoderSpec
@@ -28,7 +29,7 @@ PROTOCOL = (
     "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
 )
 
-logger = logging.getLogger(__name__)
+OF_PAIRS = "cosine similarity of the two embeddings"
 
 
 class MeasuredByEmbedding(Measured):
@@ -44,9 +45,16 @@ class MeasuredByEmbedding(Measured):
         self.encoders = (spec,)
         self._metric = metric
 
-    def describe(self) -> Metric:
+    def describe(self, of_pairs: bool = False) -> Metric:
         """See `Measured.describe`."""
-        return self._metric
+        if not of_pairs:
+            return self._metric
+        return replace(self._metric, protocol=self._metric.protocol.replace(PROTOCOL, OF_PAIRS))
+
+    @property
+    def encoder(self) -> EncoderSpec:
+        """See `Measured.encoder`."""
+        return self.encoders[0]
 
     def score(self, pictures: Pictures) -> Numbered:
         """See `Measured.score`."""
@@ -96,11 +104,11 @@ class MeasuredByEmbedding(Measured):
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
-    ) -> list[float | None]:
+    ) -> list[Number]:
         """See `Measured.alike`: cosines."""
-        rows = embedded.rows[self.name]
+        rows, absent = embedded.rows[self.name], NoScore(self.encoder.absent)
         return [
-            float(rows[a].astype(float) @ rows[b].astype(float)) if a in rows and b in rows else None
+            float(rows[a].astype(float) @ rows[b].astype(float)) if a in rows and b in rows else absent
             for a, b in pairs
         ]
 

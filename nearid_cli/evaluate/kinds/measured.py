@@ -18,6 +18,7 @@ from nearid_cli.text import printable
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from nearid_cli.embedding.pairs import Number
     from nearid_cli.embedding.pipeline import Embedded
     from nearid_cli.embedding.reading import Content
     from nearid_cli.encoders.spec import EncoderSpec
@@ -93,8 +94,12 @@ class Measured(ABC):
     encoders: tuple[EncoderSpec, ...] = ()
 
     @abstractmethod
-    def describe(self) -> Metric:
-        """What makes its numbers."""
+    def describe(self, of_pairs: bool = False) -> Metric:
+        """What makes its numbers.
+
+        Args:
+            of_pairs: those of `alike`, rather than those of data sets.
+        """
 
     @abstractmethod
     def score(self, pictures: Pictures) -> Numbered:
@@ -106,8 +111,8 @@ class Measured(ABC):
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
-    ) -> list[float | None]:
-        """How alike the pictures of each pair are; None where the metric gives no number.
+    ) -> list[Number]:
+        """How alike the pictures of each pair are, or why the metric gives no number.
 
         Args:
             pairs: digests of pictures.
@@ -121,3 +126,12 @@ class Measured(ABC):
         raise UsageError(
             f"metric {printable(self.name)} does not compare pictures with each other, so it has no number here"
         )
+
+    @property
+    def encoder(self) -> EncoderSpec:
+        """What embeds pictures, so that their vectors say all.
+
+        Raises:
+            UsageError: it is no embedding.
+        """
+        raise UsageError(f"metric {printable(self.name)} is no embedding, so there are no vectors of it")

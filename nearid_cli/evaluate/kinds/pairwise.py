@@ -36,10 +36,11 @@ class MeasuredByPairs(Measured):
         self.name = comparing.name
         self._comparing, self._plugin, self._every = comparing, metric, every
 
-    def describe(self) -> Metric:
+    def describe(self, of_pairs: bool = False) -> Metric:
         """See `Measured.describe`."""
+        protocol = "" if of_pairs else PROTOCOL
         return described(
-            self._comparing, self._plugin, "pairwise", PROTOCOL, symmetric=self._plugin.symmetric
+            self._comparing, self._plugin, "pairwise", protocol, symmetric=self._plugin.symmetric
         )
 
     def score(self, pictures: Pictures) -> Numbered:
@@ -84,9 +85,9 @@ class MeasuredByPairs(Measured):
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
-    ) -> list[float | None]:
+    ) -> list[Number]:
         """See `Measured.alike`: the first one of a pair stands for the reference."""
-        return [None if isinstance(one, NoScore) else one for one in self._numbers(pairs, contents)]
+        return self._numbers(pairs, contents)
 
     def _compared_with(self, subject: int, owners: Sequence[int]) -> Iterator[int]:
         """The references with which generations of a subject are compared."""
@@ -108,6 +109,7 @@ def described(
     kind: str,
     protocol: str,
     symmetric: bool = True,
+    against: str = "references",
 ) -> Metric:
     """What results say of a metric whose numbers are of pairs."""
     return Metric(
@@ -118,11 +120,12 @@ def described(
         readout="",
         dtype=metric.dtype,
         preprocessing=metric.preprocessing,
-        protocol=f"{metric.protocol}; {protocol}",
+        protocol="; ".join(filter(None, (metric.protocol, protocol))),
         kind=kind,
         range=metric.range,
         higher_is_better=metric.higher_is_better,
         symmetric=symmetric,
+        against=against,
     )
 
 

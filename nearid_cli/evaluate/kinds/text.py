@@ -27,9 +27,9 @@ class MeasuredByText(Measured):
         self.name = comparing.name
         self._comparing, self._plugin = comparing, metric
 
-    def describe(self) -> Metric:
+    def describe(self, of_pairs: bool = False) -> Metric:
         """See `Measured.describe`."""
-        return described(self._comparing, self._plugin, "text", PROTOCOL)
+        return described(self._comparing, self._plugin, "text", PROTOCOL, against="prompts")
 
     def score(self, pictures: Pictures) -> Numbered:
         """See `Measured.score`."""

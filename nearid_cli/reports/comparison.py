@@ -8,13 +8,15 @@ from dataclasses import replace
 from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
+from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.notes import (
+    about_metrics,
     about_trials,
     missing_agreements,
     missing_differences,
     missing_of_methods,
 )
-from nearid_cli.reports.numbers import metric_columns
+from nearid_cli.reports.numbers import in_detail, metric_columns
 from nearid_cli.reports.order import apart, best_first, ground, over_common, sorted_methods
 from nearid_cli.reports.provenance import about_inputs, made_by
 from nearid_cli.reports.table import (
@@ -41,6 +43,7 @@ from nearid_cli.results import (
     Comparison,
     Disagreement,
     Method,
+    Metric,
 )
 from nearid_cli.results.compare import BETTER, SIGNIFICANT
 from nearid_cli.text import count, printable
@@ -67,19 +70,20 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
         (
             Panel(table),
             *_apart(result, methods),
+            Prose(about_metrics(result)),
             Prose(about_trials(result)),
             FindingList(compare_findings(result), conclusion_line(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
             *(replace(one, topic=Topic.AGREEMENT) for one in _agreements(result)),
             *(
                 Panel(
-                    subjects_by_methods(methods, metric.name),
+                    subjects_by_methods(methods, gauge),
                     topic=Topic.SUBJECTS,
                     where="page",
-                    folded=f"Scores by subject: {metric.name}",
+                    folded=f"Scores by subject: {gauge.label}",
                     rank=3,
                 )
-                for metric in result.metrics
+                for gauge in gauges(result).values()
             ),
             origin(facts),
         ),
@@ -113,7 +117,8 @@ def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
     any_rank = any(rank for method in methods for rank in method.ranks.values())
     table = methods_table(
         [ranked.methods[one.name] for one in methods],
-        [metric.name for metric in result.metrics],
+        list(gauges(result).values()),
+        in_detail(result),
         result.comparisons,
         counted=own is None,
         own=methods if own else (),
@@ -121,7 +126,9 @@ def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
     )
     return replace(
         table,
-        caption="Mean cosine similarity over subjects.",
+        caption="Mean cosine similarity over subjects."
+        if all(metric.usual for metric in result.metrics)
+        else "Mean score over subjects.",
         label="nearid-compare",
         notes=tuple(missing_of_methods(ranked)),
         marks=marks if any_rank else {},
@@ -131,24 +138,26 @@ def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
 
 def methods_table(
     methods: Sequence[Method],
-    metrics: Sequence[str],
+    metrics: Sequence[Gauge],
+    told: str,
     comparisons: Sequence[Comparison] = (),
     *,
     counted: bool = True,
     own: Sequence[Method] = (),
     common: tuple[int, int] | None = None,
 ) -> Table:
-    """Methods by metrics, and the numbers of the first metric in context.
+    """Methods by metrics, and the numbers of one metric in context.
 
     Args:
         methods: with the numbers to show.
-        metrics: their names.
+        metrics: by which.
+        told: the metric in context.
         comparisons: with the baseline; data files hold them, and marks say who was shown to differ.
         counted: whether people see how many subjects and generations a method has.
         own: the same methods with numbers of their own, for data files.
         common: how many subjects and prompts the numbers are over, for data files.
     """
-    first, runs = metrics[0], [method.result for method in methods]
+    first, runs = metrics[0].name, [method.result for method in methods]
     compared = {(one.metric, one.method): one for one in comparisons}
     lacking, copied = any(one.lacking for one in methods), any(one.copies for one in methods)
     columns = [
@@ -167,22 +176,23 @@ def methods_table(
         Column(TRUTH, [one.copying for one in methods], name="copying"),
     ]
     columns = [replace(column, group="counts") for column in columns]
-    for metric in metrics:
+    for gauge in metrics:
+        metric = gauge.name
         found = [compared.get((metric, one.name)) for one in methods]
         columns.append(Column(COUNT, [one.ranks.get(metric) for one in methods], name=f"{metric}_rank"))
         columns += metric_columns(
-            metric,
+            gauge,
             AggregateScores,
             [run.aggregate[metric] for run in runs],
             group="counts" if metric == first else "",
             marks=[_mark(one.ranks.get(metric), own) for one, own in zip(methods, found, strict=True)],
-            context=metric == first,
-            by=first,
+            context=metric == told,
+            by=told,
             pooled=not own,
         )
         if own:
             scores = [one.result.aggregate[metric] for one in own]
-            columns += metric_columns(metric, AggregateScores, scores, prefix=f"{metric}_own")
+            columns += metric_columns(gauge, AggregateScores, scores, prefix=f"{metric}_own")
         if comparisons:
             columns += _stored_differences(metric, found)
     return Table(
@@ -227,9 +237,8 @@ def _stored_differences(metric: str, found: Sequence[Comparison | None]) -> Iter
 def _apart(result: CompareResult, methods: Sequence[Method]) -> Iterator[Block]:
     """Each method by itself, where that is not what is ranked."""
     if own := apart(result):
-        table = methods_table(
-            [own.methods[one.name] for one in methods], [metric.name for metric in result.metrics]
-        )
+        rows, shown = [own.methods[one.name] for one in methods], list(gauges(result).values())
+        table = methods_table(rows, shown, in_detail(own))
         yield Prose(["Each method over its own subjects and generations, not ranked:"])
         yield Panel(replace(table, notes=tuple(missing_of_methods(own))))
 
@@ -249,10 +258,10 @@ def _differences(result: CompareResult, methods: Sequence[Method]) -> Iterator[B
         "Is the difference real?",
     )
     places = {method.name: place for place, method in enumerate(methods)}
-    for metric in result.metrics:
-        found = [one for one in result.comparisons if one.metric == metric.name]
+    for gauge in gauges(result).values():
+        found = [one for one in result.comparisons if one.metric == gauge.name]
         found.sort(key=lambda one: places[one.method])
-        yield Panel(differences_table(metric.name, found, counted=not alike))
+        yield Panel(differences_table(gauge, found, counted=not alike))
     yield Prose(missing_differences(result))
 
 
@@ -267,18 +276,18 @@ def _adjusted_for(result: CompareResult) -> str:
     return listed(reasons)
 
 
-def differences_table(metric: str, found: Sequence[Comparison], counted: bool = True) -> Table:
+def differences_table(gauge: Gauge, found: Sequence[Comparison], counted: bool = True) -> Table:
     """Methods minus the baseline by one metric.
 
     Args:
-        metric: its name.
+        gauge: of the metric.
         found: the comparisons, a row each.
         counted: whether to say of each what it is over.
     """
     counts = ("subjects", "prompts", "pairs") if counted else ()
     columns = (
         Column(
-            SIGNED,
+            gauge.signed,
             [one.delta for one in found],
             "difference",
             intervals=[one.ci95 for one in found],
@@ -293,10 +302,10 @@ def differences_table(metric: str, found: Sequence[Comparison], counted: bool = 
             for kind in counts
             if any(getattr(one, kind) for one in found)
         ),
-        Column(SCORE, [one.detectable for one in found], "detectable", page=True),
+        Column(gauge.score, [one.detectable for one in found], "detectable", page=True),
     )
-    names = named(f"by {metric}", [one.method for one in found])
-    return Table((names,), columns, caption=f"Differences by {metric}", noun="methods")
+    names = replace(named(f"by {gauge.name}", [one.method for one in found]), lower=gauge.lower)
+    return Table((names,), columns, caption=f"Differences by {gauge.label}", noun="methods")
 
 
 def _agreements(result: CompareResult) -> Iterator[Block]:
@@ -309,7 +318,7 @@ def _agreements(result: CompareResult) -> Iterator[Block]:
         found = [one for one in result.disagreements if one.metric == metric.name]
         if found:
             words = f"Where the metrics disagree most: {metric.name} ({len(found):,})"
-            table = disagreements_table(metric.name, result.metrics[0].name, found)
+            table = disagreements_table(metric, result.metrics[0], found)
             yield Panel(table, few=_most_telling(found), folded=words, rank=2)
 
 
@@ -339,15 +348,16 @@ def agreements_table(result: CompareResult) -> Table:
     )
 
 
-def disagreements_table(metric: str, first: str, found: Sequence[Disagreement]) -> Table:
+def disagreements_table(metric: Metric, first: Metric, found: Sequence[Disagreement]) -> Table:
     """What a metric ranks most differently from the first one."""
     columns = (
-        Column(SCORE, [one.rank for one in found], f"rank{GLUE}by {metric}", group="ranks"),
-        Column(SCORE, [one.rank_against for one in found], f"rank{GLUE}by {first}", group="ranks"),
+        Column(SCORE, [one.rank for one in found], f"rank{GLUE}by {metric.name}", group="ranks"),
+        Column(SCORE, [one.rank_against for one in found], f"rank{GLUE}by {first.name}", group="ranks"),
         Column(SIGNED, [one.difference for one in found], "difference", group="ranks"),
     )
     who = [f"{one.method} as a whole" if one.path is None else f"{one.method}: {one.path}" for one in found]
-    names = named("most apart (0 lowest, 1 highest)", who)
+    plain = metric.higher_is_better and first.higher_is_better
+    names = named(f"most apart ({'0 lowest, 1 highest' if plain else '0 worst, 1 best'})", who)
     return Table((names,), columns, noun="disagreements", whole=True)
 
 
@@ -362,23 +372,26 @@ def _most_telling(found: Sequence[Disagreement]) -> list[int]:
 
 
 def subjects_by_methods(
-    methods: Sequence[Method], metric: str, subjects: Sequence[str] | None = None
+    methods: Sequence[Method], gauge: Gauge, subjects: Sequence[str] | None = None
 ) -> Table:
     """The scores of one metric; a method may lack a subject. By default the subjects of all methods, as they come."""
-    scores = [{one.subject: one.scores[metric].score for one in method.result.subjects} for method in methods]
+    scores = [
+        {one.subject: one.scores[gauge.name].score for one in method.result.subjects} for method in methods
+    ]
     names = list({name: None for own in scores for name in own}) if subjects is None else subjects
     columns = (
-        Column(SCORE, [own.get(name) for name in names], _name(method))
+        Column(gauge.score, [own.get(name) for name in names], _name(method))
         for method, own in zip(methods, scores, strict=True)
     )
-    caption = f"{metric} by subject and method"
+    caption = f"{gauge.label} by subject and method"
     return Table((named("subject", names),), tuple(columns), caption=caption, noun="subjects")
 
 
 def compare_story(result: CompareResult) -> Story:
     """What the HTML report tells first."""
     result = best_first(result)
-    metric = result.metrics[0].name
+    gauge, *_ = gauges(result).values()
+    metric = gauge.name
     methods = over_common(result).methods
     ranked = sorted((m for m in methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
     lead = []
@@ -386,7 +399,9 @@ def compare_story(result: CompareResult) -> Story:
     if ranked:
         scores = ranked[0].result.aggregate[metric]
         over = f" over the {ground(result)}" if apart(result) else ""
-        lead.append(f"By {metric} it scores {SCORE.say(scores.score, scores.ci95)}{over}.")
+        direction = f"{gauge.better}," if gauge.lower else ""
+        figures = gauge.score.say(scores.score, scores.ci95)
+        lead.append(f"By {metric}{direction} it scores {figures}{over}.")
     if found.reason:
         lead.append(f"{found.reason[0].upper()}{found.reason[1:]}.")
     for method in result.methods:

@@ -1,4 +1,4 @@
-"""What a reader of the numbers must not miss, a line each: copies, bad pictures, missing subjects, rough intervals.
+"""What a reader of the numbers must not miss, a line each: copies, bad pictures, what has no score, rough intervals.
 
 And how the differences of a comparison were made, and what found no place in them.
 """
@@ -9,9 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from nearid_cli.reports.blocks import Finding
+from nearid_cli.reports.gauge import gauges
+from nearid_cli.reports.notes import reason_of
 from nearid_cli.results import CompareResult, Comparison, Image, Inputs, Method, Pairing, ScoreResult
 from nearid_cli.results.pairing import by_prompt, by_subject
 from nearid_cli.text import count, few, printable
+
+_REASONS = 4
+"""So many reasons why a metric gives no score have a line of their own."""
 
 
 def score_findings(result: ScoreResult) -> list[Finding]:
@@ -69,21 +74,40 @@ def _input_findings(result: ScoreResult) -> Iterator[Finding]:
     if inputs.skipped:
         skipped = tuple(f"{picture.path} ({picture.reason})" for picture in inputs.skipped)
         yield Finding(f"{count(len(skipped), 'picture')} skipped: ", skipped)
+    yield from unscored(result)
     yield from repeats(inputs)
     yield from _unlike_themselves(result)
     if inputs.unmatched:
         yield Finding(f"{len(inputs.unmatched):,} unmatched: ", inputs.unmatched)
 
 
+def unscored(result: ScoreResult) -> Iterator[Finding]:
+    """Generations without a score, a line for each metric and reason."""
+    for metric in result.metrics:
+        by_reason: dict[str, list[str]] = {}
+        for image in result.images:
+            if image.scores[metric.name] is None:
+                by_reason.setdefault(reason_of(image, metric.name), []).append(image.path)
+        of_all = f"of {count(len(result.images), 'generation')} without a score"
+        reasons = sorted(by_reason, key=lambda reason: -len(by_reason[reason]))
+        for reason in reasons[:_REASONS]:
+            names = by_reason[reason]
+            yield Finding(f"{metric.name}: {len(names):,} {of_all}: {reason}: ", tuple(names))
+        if rest := [name for reason in reasons[_REASONS:] for name in by_reason[reason]]:
+            others = count(len(reasons) - _REASONS, "other reason")
+            yield Finding(f"{metric.name}: {len(rest):,} {of_all} for {others}: ", tuple(rest))
+
+
 def _unlike_themselves(result: ScoreResult) -> Iterator[Finding]:
     """Subjects whose references are no more alike than their generations are to strangers."""
-    for metric in result.metrics:
+    for gauge in gauges(result).values():
+        metric, spell = gauge.metric, gauge.score.spell
         found = tuple(
-            f"{subject.subject} (ceiling {scores.ceiling:.3f}, floor {scores.floor:.3f})"
+            f"{subject.subject} (ceiling {spell(scores.ceiling)}, floor {spell(scores.floor)})"
             for subject in result.subjects
             if (scores := subject.scores[metric.name]).ceiling is not None
             and scores.floor is not None
-            and scores.ceiling <= scores.floor
+            and metric.sign * scores.ceiling <= metric.sign * scores.floor
         )
         if found:
             yield Finding(
@@ -125,6 +149,10 @@ def rough_intervals(result: ScoreResult) -> list[str]:
     subjects = len(result.subjects)
     if MIN_UNITS <= subjects < FEW_UNITS:
         whose.append(f"that of the aggregate on {subjects} subjects")
+    for metric in result.metrics:
+        known = sum(one.scores[metric.name].score is not None for one in result.subjects)
+        if known < subjects and MIN_UNITS <= known < FEW_UNITS:
+            whose.append(f"that of the aggregate by {printable(metric.name)} on {known} subjects")
     images = by_subject(result.images)
     units = [_units(images.get(subject.subject, [])) for subject in result.subjects]
     for noun in ("generations", "prompts"):

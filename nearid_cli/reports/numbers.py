@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from operator import attrgetter
 
-from nearid_cli.reports.table import SCORE, SIGNED, TRUTH, Column, Kind, Mark
-from nearid_cli.results import AggregateScores, SubjectScores
+from nearid_cli.reports.gauge import Gauge
+from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Kind, Mark
+from nearid_cli.results import AggregateScores, CompareResult, ScoreResult, SubjectScores
 
 Scores = SubjectScores | AggregateScores
+
+_OWN: Callable[[Gauge], Kind] = attrgetter("score")
+_DIFFERENCE: Callable[[Gauge], Kind] = attrgetter("signed")
+
+
+def _of(kind: Kind) -> Callable[[Gauge], Kind]:
+    """The same kind by every metric."""
+    return lambda _: kind
+
+
+_SHARE, _TRUTH, _COUNT = _of(SCORE), _of(TRUTH), _of(COUNT)
 
 
 @dataclass(frozen=True)
@@ -18,13 +31,13 @@ class Number:
     Attributes:
         field: of the scores; its interval, where it has one, is `<field>_ci95`.
         title: for people; empty for what only data files hold.
-        kind: what it is.
+        kind: what it is by a metric; a share by default, else on the metric's own scale.
         group: in a terminal, those of one group stay together.
     """
 
     field: str
     title: str = ""
-    kind: Kind = SCORE
+    kind: Callable[[Gauge], Kind] = _SHARE
     group: str = "context"
 
     @property
@@ -32,31 +45,33 @@ class Number:
         """The field of its interval."""
         return "ci95" if self.field == "score" else f"{self.field}_ci95"
 
-    def column(self, rows: Sequence[Scores], prefix: str = "") -> Column:
-        """The number of every row; `<prefix>_<number>` in data files, if they hold it."""
+    def column(self, rows: Sequence[Scores], gauges: Sequence[Gauge], prefix: str = "") -> Column:
+        """The number of every row by its metric; `<prefix>_<number>` in data files, if they hold it."""
         cells = [getattr(one, self.field, None) for one in rows]
         intervals = [getattr(one, self.interval, None) for one in rows]
+        kinds = [self.kind(one) for one in gauges]
         return Column(
-            self.kind,
-            cells if self.kind is not TRUTH else [bool(cell) for cell in cells],
+            kinds[0],
+            cells if kinds[0] is not TRUTH else [bool(cell) for cell in cells],
             self.title,
             prefix and f"{prefix}_{self.field}",
             intervals=intervals,
             ends=f"{prefix}_{self.interval}",
             group=self.group,
+            kinds=kinds if len(set(kinds)) > 1 else (),
         )
 
 
-SCORE_ITSELF = Number("score", "score")
+SCORE_ITSELF = Number("score", "score", _OWN)
 CONTEXT = (
-    Number("floor", "floor"),
-    Number("ceiling", "ceiling"),
+    Number("floor", "floor", _OWN),
+    Number("ceiling", "ceiling", _OWN),
     Number("retention", "retention"),
     Number("identification", "identification"),
 )
 """What puts a score into context."""
 DISTRACTORS = (
-    Number("margin", "margin", SIGNED, "margins"),
+    Number("margin", "margin", _DIFFERENCE, "margins"),
     Number("positive_margins", "positive margins", group="margins"),
     Number("ssr", "SSR", group="trials"),
     Number("pa", "PA", group="trials"),
@@ -66,16 +81,31 @@ DISTRACTORS = (
 """What exists with distractors only."""
 NUMBERS = (
     SCORE_ITSELF,
-    *map(Number, ("std", "min", "max", "pair_mean")),
+    *(Number(field, kind=_OWN) for field in ("std", "min", "max", "pair_mean")),
     *CONTEXT,
     *DISTRACTORS,
-    Number("within_noise", kind=TRUTH),
+    Number("within_noise", kind=_TRUTH),
+    Number("missing", kind=_COUNT),
 )
 """All that there are; those without a title are for data files alone."""
 
 
+def in_context(rows: Iterable[Scores]) -> bool:
+    """Whether anything puts the scores into context; of some metrics nothing can."""
+    return any(
+        getattr(one, number.field, None) is not None for one in rows for number in (*CONTEXT, *DISTRACTORS)
+    )
+
+
+def in_detail(result: ScoreResult | CompareResult) -> str:
+    """The metric whose scores are put into context: the first one of which there is anything to do that by."""
+    names = [metric.name for metric in result.metrics]
+    scores = {name: [run.aggregate[name] for run in result.runs.values()] for name in names}
+    return next((name for name in names if in_context(scores[name])), names[0])
+
+
 def metric_columns(
-    metric: str,
+    gauge: Gauge,
     kind: type[Scores],
     rows: Sequence[Scores],
     *,
@@ -89,10 +119,10 @@ def metric_columns(
     """Every number of a metric: all for data files, the score for people, and what puts it into context if asked for.
 
     What belongs to a part of the job that was not asked for, such as margins without distractors, is there only if some
-    row has it.
+    row has it; likewise what not every metric can have, such as a floor.
 
     Args:
-        metric: its name.
+        gauge: of the metric.
         kind: of the rows; a foot may be of another kind.
         rows: the scores.
         prefix: of the names in data files where that is not the metric; people do not see these at all.
@@ -102,21 +132,31 @@ def metric_columns(
         by: the metric as the heading of these.
         pooled: whether there is a mean over all pairs.
     """
-    defaults = {one.name: one.default is not MISSING for one in fields(kind)}
+    optional = {one.name: one.default is not MISSING for one in fields(kind)}
+    if not gauge.metric.usual:
+        optional |= {number.field: True for number in CONTEXT}
     for number in NUMBERS:
-        column = number.column(rows, prefix or metric)
-        exists = any(cell is not None and cell is not False for cell in column.cells)
-        if number.field not in defaults or (defaults[number.field] and not exists):
+        column = number.column(rows, [gauge] * len(rows), prefix or gauge.name)
+        exists = any(column.cells) if column.kind in (TRUTH, COUNT) else column.known
+        if number.field not in optional or (optional[number.field] and not exists):
             continue
         if number.field == "pair_mean" and not pooled:
             continue
-        ends = defaults.get(number.interval)
+        ends = optional.get(number.interval)
         if ends is None or (ends and not any(column.intervals)):
             column = replace(column, intervals=())
         if prefix:
             column = replace(column, title="")
         elif number is SCORE_ITSELF:
-            column = replace(column, title=metric, group=group, marks=marks, paper=True, bare="paper")
+            column = replace(
+                column,
+                title=gauge.name,
+                group=group,
+                marks=marks,
+                paper=True,
+                bare="paper",
+                lower=gauge.lower,
+            )
         else:
             seen = context and column.known
             column = replace(column, title=column.title if seen else "", by=by, bare="terminal")

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nearid_cli.errors import UsageError
-from nearid_cli.results import AggregateScores, CompareResult, Image, Method, Methods, ScoreResult, Subject
+from nearid_cli.results import (
+    AggregateScores,
+    CompareResult,
+    Image,
+    Method,
+    Methods,
+    Metric,
+    ScoreResult,
+    Subject,
+)
 from nearid_cli.text import count, did_you_mean, printable
 
 
 def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subject, ...]:
-    """The subjects in the order that `--sort` asks for.
+    """The subjects in the order that `--sort` asks for; those without a score come last, whichever it is.
 
     Args:
         result: a score result.
@@ -25,9 +34,15 @@ def sorted_subjects(result: ScoreResult, sort: str | None = None) -> tuple[Subje
     key, reverse = check_sort(sort, [metric.name for metric in result.metrics])
     if key == "subject":
         return result.subjects[::-1] if reverse else result.subjects
+    sign = _sign(result, key)
     known = [one for one in result.subjects if one.scores[key].score is not None]
-    known.sort(key=lambda subject: subject.scores[key].score or 0.0, reverse=reverse)
+    known.sort(key=lambda subject: sign * (subject.scores[key].score or 0.0), reverse=reverse)
     return (*known, *(one for one in result.subjects if one.scores[key].score is None))
+
+
+def _sign(result: ScoreResult | CompareResult, name: str) -> float:
+    """What scores by a metric are multiplied by so that more is better."""
+    return next(metric.sign for metric in result.metrics if metric.name == name)
 
 
 def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Method, ...]:
@@ -37,7 +52,7 @@ def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Meth
         result: a comparison.
         sort: `method` or None for the order given, or a metric's name for the best first over what all ranked methods
             have, methods that copy references last; a leading `-` reverses. Equal scores keep the order given, and so
-            do methods that have nothing in common.
+            do methods that have nothing in common. Those without a score come last, whichever it is.
 
     Raises:
         UsageError: `sort` names neither.
@@ -46,15 +61,20 @@ def sorted_methods(result: CompareResult, sort: str | None = None) -> tuple[Meth
     if key == "method":
         return result.methods[::-1] if reverse else result.methods
 
+    sign = _sign(result, key)
+
     def place(method: Method) -> tuple[bool, bool, float]:
         common = method.common.get(key)
         return (
             method.ranks[key] is None,
             common is None,
-            -(common.score or 0.0) if common else method.ranks[key] or 0,
+            -sign * (common.score or 0.0) if common else method.ranks[key] or 0,
         )
 
-    return tuple(sorted(result.methods, key=place, reverse=reverse))
+    def unknown(method: Method) -> bool:
+        return (method.common or method.result.aggregate)[key].score is None
+
+    return tuple(sorted(sorted(result.methods, key=place, reverse=reverse), key=unknown))
 
 
 def best_first(result: CompareResult) -> CompareResult:
@@ -68,18 +88,18 @@ def best_first(result: CompareResult) -> CompareResult:
     return replace(result, methods=Methods(methods), comparisons=tuple(comparisons))
 
 
-def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metric: str) -> list[str]:
-    """Subjects by their mean score over the methods that have them, highest first.
+def best_subjects_first(methods: Sequence[Method], subjects: Sequence[str], metric: Metric) -> list[str]:
+    """Subjects by their mean score over the methods that have them, best first.
 
-    Methods that copy references do not count, unless all do; a subject that only these have comes last. Equal subjects
-    keep their order.
+    Methods that copy references do not count, unless all do; a subject that only these have comes last, and so does one
+    without a score. Equal subjects keep their order.
     """
     trusted = [method for method in methods if not method.copying] or methods
     scores: dict[str, list[float]] = {}
     for method in trusted:
         for subject in method.result.subjects:
-            if (score := subject.scores[metric].score) is not None:
-                scores.setdefault(subject.subject, []).append(score)
+            if (score := subject.scores[metric.name].score) is not None:
+                scores.setdefault(subject.subject, []).append(metric.sign * score)
     means = {subject: sum(values) / len(values) for subject, values in scores.items()}
     return sorted(subjects, key=lambda subject: -means.get(subject, -math.inf))
 
@@ -104,16 +124,22 @@ def check_sort(sort: str | None, metrics: Sequence[str], rows: str = "subject") 
 
 
 def worst_images(result: ScoreResult, n: int) -> tuple[Image, ...]:
-    """The n generations with the lowest score by the first metric, worst first; ties in the result's order.
+    """The n generations with the worst scores by the first metric, worst first; ties in the result's order.
+
+    A generation without a score is not among them.
 
     Raises:
         UsageError: n is below 1.
     """
     if n < 1:
         raise UsageError(f"expected a number of worst generations of 1 or more but got {n}")
-    first = result.metrics[0].name
-    known = [image for image in result.images if image.scores[first] is not None]
-    return tuple(sorted(known, key=lambda image: image.scores[first] or 0.0)[:n])
+    return tuple(worst_first(result.images, result.metrics[0])[:n])
+
+
+def worst_first(images: Iterable[Image], metric: Metric) -> list[Image]:
+    """The generations that have a score, the worst first; ties in the order given."""
+    known = [image for image in images if image.scores[metric.name] is not None]
+    return sorted(known, key=lambda image: metric.sign * (image.scores[metric.name] or 0.0))
 
 
 def copies(result: ScoreResult) -> dict[str, int]:

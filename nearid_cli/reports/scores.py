@@ -8,11 +8,25 @@ from pathlib import Path
 
 from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.findings import score_findings
-from nearid_cli.reports.notes import about_trials, missing_scores
-from nearid_cli.reports.numbers import CONTEXT, DISTRACTORS, SCORE_ITSELF, metric_columns
+from nearid_cli.reports.gauge import directions, gauges
+from nearid_cli.reports.notes import (
+    about_metrics,
+    about_trials,
+    missing_scores,
+    without_context,
+    without_score,
+)
+from nearid_cli.reports.numbers import (
+    CONTEXT,
+    DISTRACTORS,
+    SCORE_ITSELF,
+    in_context,
+    in_detail,
+    metric_columns,
+)
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
 from nearid_cli.reports.provenance import about_inputs, made_by
-from nearid_cli.reports.table import CHANGE, COUNT, SCORE, TEXT, Column, Table, figure, named
+from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table, named
 from nearid_cli.results import (
     CompareResult,
     Disagreement,
@@ -80,10 +94,11 @@ def score_draft(
             Prose(_counted(result), where="page"),
             Panel(table, topic=Topic.SUBJECTS, folded="Scores by subject", rank=3),
             Prose(list(_intervals_of_all(result)), where="terminal"),
+            Prose(about_metrics(result)),
             Prose(missing_scores(result)),
             Prose(list(_about_changes(result, since)) if since else []),
             *_against_distractors(result),
-            *([Panel(worst_table(result, worst))] if worst else []),
+            *([_worst(worst_table(result, worst))] if worst else []),
             FindingList(score_findings(result), rank=2),
             origin([*facts, *made]),
         ),
@@ -93,15 +108,16 @@ def score_draft(
 
 
 def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | None = None) -> Table:
-    """Subjects by metrics, the aggregate as the foot; the numbers of the first metric in context.
+    """Subjects by metrics, the aggregate as the foot; the numbers of one metric in context, mostly the first.
 
     Raises:
         UsageError: `sort` names neither `subject` nor a metric.
     """
     subjects, total, copied = sorted_subjects(result, sort), result.inputs, copies(result)
     names = [subject.subject for subject in subjects]
-    first = result.metrics[0].name
-    by = first if len(result.metrics) > 1 else ""
+    shown = gauges(result)
+    first, told = result.metrics[0].name, in_detail(result)
+    by = told if len(result.metrics) > 1 else ""
     columns = [
         Column(COUNT, [*(s.references for s in subjects), total.reference_images], "refs", "references"),
         Column(COUNT, [*(s.generations for s in subjects), total.generation_images], "gens", "generations"),
@@ -113,25 +129,27 @@ def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | 
         ),
     ]
     columns = [replace(column, group="counts") for column in columns]
-    for metric in result.metrics:
-        name = metric.name
+    for name, gauge in shown.items():
         columns += metric_columns(
-            name,
+            gauge,
             SubjectScores,
             [*(subject.scores[name] for subject in subjects), result.aggregate[name]],
             group="counts" if name == first else "",
-            context=name == first,
+            context=name == told,
             by=by,
         )
     if since is not None:
         changes = since.changes(result.metrics[0])
         cells = [*map(changes.get, names), since.mean_change(result.metrics[0])]
-        columns.append(Column(CHANGE, cells, "change", by=by))
+        columns.append(Column(shown[first].change, cells, "change", by=by and first))
+    usual = all(metric.usual for metric in result.metrics)
     return Table(
         (named("subject", [*names, "aggregate"], "subject"),),
         tuple(columns),
         foot=True,
-        caption="Mean cosine similarity of the generations of each subject to its references.",
+        caption="Mean cosine similarity of the generations of each subject to its references."
+        if usual
+        else "Mean score of the generations of each subject.",
         label="nearid-score",
         noun="subjects",
     )
@@ -139,61 +157,84 @@ def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | 
 
 def metrics_table(result: ScoreResult, since: Since | None = None) -> Table:
     """The aggregate by each metric."""
+    shown = list(gauges(result).values())
     scores = [result.aggregate[metric.name] for metric in result.metrics]
-    columns = [one for number in (SCORE_ITSELF, *CONTEXT) if (one := number.column(scores)).known]
+    columns = [one for number in (SCORE_ITSELF, *CONTEXT) if (one := number.column(scores, shown)).known]
     columns.append(Column(COUNT, [sum(copies(result).values())] * len(scores), "copies"))
     if since is not None:
-        columns.append(Column(CHANGE, [since.mean_change(metric) for metric in result.metrics], "change"))
-    names = [metric.name for metric in result.metrics]
-    caption = "Aggregate scores with 95 % intervals"
-    return Table((named("metric", names),), tuple(columns), caption=caption, noun="metrics")
+        kinds = [one.change for one in shown]
+        changes = [since.mean_change(metric) for metric in result.metrics]
+        columns.append(Column(kinds[0], changes, "change", kinds=kinds))
+    return Table(
+        (named("metric", [one.label for one in shown]),),
+        tuple(columns),
+        caption="Aggregate scores with 95 % intervals",
+        noun="metrics",
+        notes=(*directions(shown), *without_context(result)),
+    )
 
 
 def _against_distractors(result: ScoreResult) -> Iterator[Block]:
     """How far each metric tells the subjects from their look-alikes; nothing without distractors."""
-    scores = [result.aggregate[metric.name] for metric in result.metrics]
-    columns = tuple(column for number in DISTRACTORS if (column := number.column(scores)).known)
-    if columns:
-        names = [metric.name for metric in result.metrics]
-        yield Panel(Table((named("against distractors", names),), columns, noun="metrics"))
+    shown = [one for name, one in gauges(result).items() if in_context([result.aggregate[name]])]
+    scores = [result.aggregate[one.name] for one in shown]
+    columns = [number.column(scores, shown) for number in DISTRACTORS if shown]
+    if known := tuple(column for column in columns if column.known):
+        names = named("against distractors", [one.label for one in shown])
+        yield Panel(Table((names,), known, noun="metrics", notes=directions(shown)))
         yield Prose(about_trials(result))
 
 
 def worst_table(result: ScoreResult, n: int) -> Table:
     """The n worst generations by the first metric, worst first, with the scores of all metrics.
 
+    Those that have none are left out, and counted.
+
     Raises:
         UsageError: n is below 1.
     """
     images = worst_images(result, n)
     scores = (
-        Column(SCORE, [image.scores[metric.name] for image in images], metric.name)
-        for metric in result.metrics
+        Column(one.score, [image.scores[name] for image in images], name, lower=one.lower)
+        for name, one in gauges(result).items()
     )
-    names = named(f"worst by {result.metrics[0].name}", [image.path for image in images])
-    return Table((names,), tuple(scores), noun="generations", whole=True)
+    first = result.metrics[0].name
+    names = named(f"worst by {first}", [image.path for image in images])
+    unknown = sum(image.scores[first] is None for image in result.images)
+    left_out = (
+        [f"{count(unknown, 'generation')} without a score by {printable(first)} left out"] if unknown else []
+    )
+    notes = (*left_out, *without_score(images, [metric.name for metric in result.metrics]))
+    return Table((names,), tuple(scores), noun="generations", whole=True, notes=notes)
+
+
+def _worst(table: Table) -> Block:
+    """The table, or why there is none: no generation may have a score."""
+    return Panel(table) if table.size else Prose(table.notes)
 
 
 def _counted(result: ScoreResult) -> list[str]:
     inputs = result.inputs
+    usual = all(metric.usual for metric in result.metrics)
+    what = "mean cosine similarities" if usual else "means over generations"
     return [
         f"{count(inputs.subjects, 'subject')}, {count(inputs.reference_images, 'reference')}, "
-        f"{count(inputs.generation_images, 'generation')}. Scores are mean cosine similarities, in brackets the "
-        "95 % interval. The aggregate is the unweighted mean over subjects; retention is a ratio of such means."
+        f"{count(inputs.generation_images, 'generation')}. Scores are {what}, in brackets the "
+        "95 % interval. The aggregate is the unweighted mean over subjects; retention is a ratio of such means.",
     ]
 
 
 def _intervals_of_all(result: ScoreResult) -> Iterator[str]:
-    """The intervals for which a terminal has no room: of the aggregate's further numbers, by the first metric."""
-    first = result.metrics[0].name
-    scores = result.aggregate[first]
+    """The intervals for which a terminal has no room: of the aggregate's further numbers, by the metric in context."""
+    told = in_detail(result)
+    scores = result.aggregate[told]
     found = [
         f"{number} {SCORE.say(getattr(scores, number), ends)}"
         for number in ("retention", "identification")
         if (ends := getattr(scores, f"{number}_ci95")) is not None
     ]
     if found:
-        yield f"Aggregate by {printable(first)}, 95 % intervals over subjects: {', '.join(found)}."
+        yield f"Aggregate by {printable(told)}, 95 % intervals over subjects: {', '.join(found)}."
 
 
 def _about_changes(result: ScoreResult, since: Since) -> Iterator[str]:
@@ -213,8 +254,8 @@ def _about_changes(result: ScoreResult, since: Since) -> Iterator[str]:
 def images_table(result: ScoreResult | CompareResult) -> Table:
     """Every generation of a result: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, labels, scores.
 
-    Each label is a column of its name, each metric as well. With distractors `<metric>_margin` follows. A comparison
-    has `method` as its first column.
+    Each label is a column of its name, each metric as well. With distractors `<metric>_margin` follows, and
+    `<metric>_reason` where a generation has no score. A comparison has `method` as its first column.
     """
     runs = result.runs
     rows = [(method, image) for method, run in runs.items() for image in run.images]
@@ -235,6 +276,11 @@ def images_table(result: ScoreResult | CompareResult) -> Table:
             for metric in metrics
             if margins
         ),
+        *(
+            Column(TEXT, [one.reasons.get(metric) for one in images], name=f"{metric}_reason")
+            for metric in metrics
+            if any(metric in one.reasons for one in images)
+        ),
     )
     return Table(columns[:1], columns[1:])
 
@@ -244,7 +290,8 @@ def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]
 
     Names that differ in case only are alike to many readers of tables, and so here.
     """
-    taken = {*_OWN_COLUMNS, *(name.casefold() for metric in metrics for name in (metric, f"{metric}_margin"))}
+    own = (name for metric in metrics for name in (metric, f"{metric}_margin", f"{metric}_reason"))
+    taken = {*_OWN_COLUMNS, *(name.casefold() for name in own)}
     for label in {name: None for image in images for name in image.labels}:
         name = label
         while name.casefold() in taken:
@@ -255,7 +302,8 @@ def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]
 
 def score_story(result: ScoreResult) -> Story:
     """What the HTML report tells first."""
-    metric = result.metrics[0].name
+    gauge, *_ = gauges(result).values()
+    metric, figure = gauge.name, gauge.score.say
     scores = result.aggregate[metric]
     copied = sum(copies(result).values())
     name = Path(result.inputs.generations).name or "generations"
@@ -285,7 +333,11 @@ def score_story(result: ScoreResult) -> Story:
         agreements=(),
         disagreements=tuple(_disagreements(result, name)),
     )
-    heading = f"{name} scores {SCORE.say(scores.score)} by {metric}"
+    heading = (
+        f"{name} has no score by {metric}"
+        if scores.score is None
+        else f"{name} scores {figure(scores.score)} by {metric}{gauge.better}"
+    )
     return Story(heading, lead, alone)
 
 
@@ -293,20 +345,30 @@ def _disagreements(result: ScoreResult, method: str) -> Iterator[Disagreement]:
     """What metrics rate very differently, by difference of ranks, as `nearid compare` does it."""
     from nearid_cli.metrics.agreement import most_apart, rank_shares
 
-    first, *further = (metric.name for metric in result.metrics)
+    first, *further = result.metrics
     for metric in further:
-        images = [one for one in result.images if None not in (one.scores[metric], one.scores[first])]
+        images = [
+            one for one in result.images if None not in (one.scores[metric.name], one.scores[first.name])
+        ]
         if not images:
             continue
         shares, others = (
-            rank_shares([one.scores[name] or 0.0 for one in images]) for name in (metric, first)
+            rank_shares([by.sign * (one.scores[by.name] or 0.0) for one in images]) for by in (metric, first)
         )
         for places in most_apart(shares, others):
             for place in places.tolist():
                 image = images[place]
                 rank, against = float(shares[place]), float(others[place])
                 yield Disagreement(
-                    "images", metric, first, method, image.subject, image.path, rank, against, rank - against
+                    "images",
+                    metric.name,
+                    first.name,
+                    method,
+                    image.subject,
+                    image.path,
+                    rank,
+                    against,
+                    rank - against,
                 )
 
 

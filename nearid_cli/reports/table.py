@@ -6,6 +6,7 @@ them. A renderer decides what fits and how a mark looks: `terminal.py`, `formats
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,28 +49,51 @@ class Kind:
         return f"{self.spell(value)} [{', '.join(map(self.spell, ends))}]" if ends else self.spell(value)
 
 
-def figure(value: float) -> str:
-    """A number with three decimals, none of them -0."""
-    return f"{round(value, 3) + 0.0:.3f}"
+def figure(value: float, decimals: int = 3) -> str:
+    """A number with so many decimals, and no -0."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
-def signed_figure(value: float) -> str:
-    """The same with its sign, so far as three decimals show it."""
-    return f"{'+' if round(value, 3) > 0 else ''}{figure(value)}"
+def signed_figure(value: float, decimals: int = 3) -> str:
+    """The same with its sign, so far as these decimals show it."""
+    return f"{'+' if round(value, decimals) > 0 else ''}{figure(value, decimals)}"
 
 
-def _change(value: float) -> str:
-    rounded = round(value, 3)
-    return f"{'▲' if rounded > 0 else '▼' if rounded < 0 else '='} {signed_figure(value)}"
+@functools.cache
+def score(decimals: int) -> Kind:
+    """A number with so many decimals."""
+    return Kind(float, lambda value: figure(value, decimals))
+
+
+@functools.cache
+def signed(decimals: int) -> Kind:
+    """A difference with its sign."""
+    return Kind(float, lambda value: signed_figure(value, decimals))
+
+
+@functools.cache
+def change(decimals: int, lower: bool = False) -> Kind:
+    """A change, with an arrow that says which way the number went; where lower is better, a word says what that means.
+
+    >>> change(3, lower=True).spell(0.0124), change(1, lower=True).spell(-2.04)
+    ('▲ +0.012 worse', '▼ -2.0 better')
+    """
+
+    def spell(value: float) -> str:
+        rounded = round(value, decimals)
+        arrow, word = ("▲", " worse") if rounded > 0 else ("▼", " better") if rounded < 0 else ("=", "")
+        return f"{arrow} {signed_figure(value, decimals)}{word if lower else ''}"
+
+    return Kind(float, spell)
 
 
 TEXT = Kind(str, printable, text=True)
 WORDS = Kind(str, printable, text=True, folds=34)
 TRUTH = Kind(bool, lambda value: "yes" if value else "no", text=True)
 COUNT = Kind(int, "{:,}".format)
-SCORE = Kind(float, figure)
-SIGNED = Kind(float, signed_figure)
-CHANGE = Kind(float, _change)
+SCORE = score(3)
+SIGNED = signed(3)
+CHANGE = change(3)
 P = Kind(float, lambda p: "<0.001" if p < 0.001 else figure(p))
 RECORD = Kind(str, lambda counts: "/".join(f"{number:,}" for number in counts))
 """Several counts beside each other, such as wins, ties and losses; for people only."""
@@ -89,6 +113,11 @@ BREAK = "\u200b"
 
 GLUE = "\ue000"
 """A space that is none to break at. No name has it: it is not printable."""
+
+LOWER = "↓"
+"""Behind the name of a metric whose lower numbers are better."""
+
+LOWER_IS_BETTER = f"{LOWER}: lower is better"
 
 
 Mark = Literal["best", "second", "better", "worse"]
@@ -113,6 +142,8 @@ class Column:
         paper: a table of a paper shows it, too.
         page: for pages only, since a terminal has no room.
         bare: where the intervals are left out for want of room: `terminal` or `paper`.
+        lower: the title is a metric whose lower numbers are better, and says so.
+        kinds: of the cells, where they are by different metrics.
     """
 
     kind: Kind
@@ -127,11 +158,18 @@ class Column:
     paper: bool = False
     page: bool = False
     bare: Literal["", "terminal", "paper"] = ""
+    lower: bool = False
+    kinds: Sequence[Kind] = ()
+
+    @property
+    def heading(self) -> str:
+        """The title as it is shown, safe; where it breaks stays."""
+        return f"{safe(self.title)}{GLUE}{LOWER}" if self.lower else safe(self.title)
 
     @property
     def plain_title(self) -> str:
-        """The title in one line, safe to show, with what the numbers are by."""
-        title = safe(self.title).replace(BREAK, "").replace(GLUE, " ")
+        """The heading in one line, with what the numbers are by."""
+        title = self.heading.replace(BREAK, "").replace(GLUE, " ")
         return f"{title} by {safe(self.by)}" if self.by else title
 
     @property
@@ -142,7 +180,8 @@ class Column:
     def spelled(self, place: int, where: str = "") -> str:
         """A cell for people; without its interval where the column is `bare`."""
         ends = self.intervals[place] if self.intervals and not (where and where == self.bare) else None
-        return self.kind.say(self.cells[place], ends)
+        kind = self.kinds[place] if self.kinds else self.kind
+        return kind.say(self.cells[place], ends)
 
     def mark(self, place: int) -> Collection[Mark]:
         """The marks of a cell."""
@@ -154,7 +193,13 @@ class Column:
         def some(values: Sequence[Any]) -> Sequence[Any]:
             return [values[place] for place in places] if values else values
 
-        return replace(self, cells=some(self.cells), intervals=some(self.intervals), marks=some(self.marks))
+        return replace(
+            self,
+            cells=some(self.cells),
+            intervals=some(self.intervals),
+            marks=some(self.marks),
+            kinds=some(self.kinds),
+        )
 
     def stored(self) -> Iterator[tuple[str, type[Any], list[Any]]]:
         """What data files hold: names, types and values; an interval is two columns."""
@@ -230,7 +275,7 @@ class Table:
         )
 
     def legend(self, spelled: Mapping[Mark, str], where: str = "", escape: Callable[[str], str] = str) -> str:
-        """What marks and brackets mean, in sentences; nothing where there are none.
+        """What marks, brackets and arrows mean, in sentences; nothing where there are none.
 
         Args:
             spelled: how a renderer shows marks, in words; those that it does not show are not explained.
@@ -240,6 +285,8 @@ class Table:
         found = [f"{spelled[mark]}{escape(words)}." for mark, words in self.marks.items() if mark in spelled]
         if self.brackets and any(any(one.intervals) and one.bare != where for one in self.shown):
             found.append(escape(f"In brackets: {self.brackets}."))
+        if any(one.lower for one in (*self.shown_names, *self.shown) if where != "paper" or one.paper):
+            found.append(escape(f"{LOWER_IS_BETTER}."))
         return " ".join(found)
 
     def stored(self) -> Iterator[tuple[str, type[Any], list[Any]]]:

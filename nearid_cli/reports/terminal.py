@@ -147,7 +147,7 @@ def _spelled(column: Column) -> TextColumn:
             sign, style = next((_MARKS[one] for one in _MARKS if one in column.mark(place)), (" ", ""))
             cells[place] = Text.assemble((cell.plain, style), f" {sign}")
     return TextColumn(
-        f"{safe(column.title)}{'  ' if ranked else ''}",
+        f"{column.heading}{'  ' if ranked else ''}",
         cells,
         column.kind.folds or None,
         "left" if column.kind.text else "right",

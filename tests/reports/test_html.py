@@ -610,6 +610,6 @@ def test_shown_without_a_thumbnail(result) -> None:
 
 
 def test_a_plot_of_one_value_shows_the_value_and_no_spread() -> None:
-    one = plots.Spread(called("x"), "m0", np.array([0.5]), None, None)
+    one = plots.Spread(called("x"), "m0", np.array([0.5]))
     assert "hill" not in plots.distribution_plot("d", "one", [one])
     assert 'class="median"' in plots.distribution_plot("d", "one", [one])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearid_cli.reports.html.svg import LEAST_SPAN, fitted, spanned
+from nearid_cli.reports.html.svg import fitted, spanned
 from nearid_cli.reports.labels import apart, cut
 from nearid_cli.text import printable
 from tests.reporting import BEGINNING, END
@@ -61,11 +61,11 @@ def test_a_name_that_is_somebody_elses_label_keeps_it() -> None:
     assert len(set(apart(["a" * 60, other], 12))) == 2
 
 
-@given(st.floats(-1, 1), st.floats(0, 2))
-def test_no_axis_covers_less_than_the_least(low: float, span: float) -> None:
-    bounds = spanned(low, low + span)
-    assert bounds[1] - bounds[0] == pytest.approx(max(span, LEAST_SPAN))
+@given(st.floats(-1, 1), st.floats(0, 2), st.floats(0.01, 1))
+def test_no_axis_covers_less_than_the_least(low: float, span: float, least: float) -> None:
+    bounds = spanned(low, low + span, least)
+    assert bounds[1] - bounds[0] == pytest.approx(max(span, least))
     assert sum(bounds) / 2 == pytest.approx(low + span / 2)
-    scale = fitted([low, low + span], 0, 100)
+    scale = fitted([low, low + span], 0, 100, least)
     assert scale.low < low
     assert scale.high > low + span

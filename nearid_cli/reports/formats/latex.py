@@ -30,6 +30,7 @@ _ESCAPES = str.maketrans(
         "]": "{]}",
         "*": "{*}",
         "≤": r"$\leq$",
+        "↓": r"$\downarrow$",
     }
 )
 _LIGATURE = r"(?<=-)(?=-)|(?<=,)(?=,)"

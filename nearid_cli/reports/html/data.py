@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.reports.document import document
+from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import NAME, apart
 from nearid_cli.reports.locations import generation_file, reference_file
-from nearid_cli.results import CompareResult, Image, Method, ScoreResult
+from nearid_cli.results import CompareResult, Image, Method, Metric, ScoreResult
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
 
 STRIP = 24
 """So many pictures a strip of the page shows before one asks for more."""
 
-_DIGITS = 6  # of a score; three are shown
+_DIGITS = 3  # of a score, beyond those that are shown
 
 
 def subjects_of(methods: Sequence[Method]) -> list[str]:
@@ -42,16 +43,16 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     """The distinct picture files that the page wants, most important first, for a page that cannot show all.
 
     First what the page shows first: the worst generations, suspected copies beside their references, and what
-    metrics disagree about. Then every subject in turn: a reference and the worst generation of each method,
-    a second reference and the second worst, and so on. Pictures that a program gave from its memory are no files.
+    metrics disagree about. Then every subject in turn: a reference and the worst generation of each method, a second
+    reference and the second worst, and so on; generations without a score come after those that have one. Pictures
+    that a program gave from its memory are no files.
     """
     result = document(result).story.result
     methods = result.methods
-    first = result.metrics[0].name
+    first = result.metrics[0]
     roots = {method.name: generation_file(method.result, "") for method in methods}
     generations = [(method, image) for method in methods for image in method.result.images]
-    generations = [one for one in generations if one[1].scores[first] is not None]
-    generations.sort(key=lambda one: one[1].scores[first] or 0.0)
+    generations.sort(key=lambda one: (one[1].scores[first.name] is None, _worse(one[1], first)))
     files = [roots[method.name] / image.path for method, image in generations[:STRIP]]
     for method, image in generations:
         if image.copy_of is not None:
@@ -67,6 +68,11 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
         files += [path for path in turn if path is not None]
     held = set(_in_memory(methods))
     return [path for path in dict.fromkeys(files) if path not in held]
+
+
+def _worse(image: Image, metric: Metric) -> float:
+    """The lower, the worse; 0 without a score."""
+    return metric.sign * (image.scores[metric.name] or 0.0)
 
 
 def memory_note(methods: Sequence[Method]) -> str:
@@ -95,32 +101,33 @@ def _in_memory(methods: Sequence[Method]) -> list[Path]:
 def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     """All that page.js shows, JSON-ready.
 
-    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels]`, in the
-    order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not have.
-    A row without labels ends before them, and before the margins where it has none either.
+    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels, reasons]`,
+    in the order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not
+    have. A row ends before what it and all after it have nothing of.
     """
     methods = result.methods
     subjects = subjects_of(methods)
-    metrics = [metric.name for metric in result.metrics]
+    shown = gauges(result)
+    metrics = list(shown)
     places = {subject: place for place, subject in enumerate(subjects)}
     roots = [generation_file(method.result, "") for method in methods]
     references = references_of(methods)
     by_subject = [
         {
-            subject.subject: _rounded({name: subject.scores[name].score for name in metrics}, metrics)
+            subject.subject: _rounded({name: subject.scores[name].score for name in metrics}, shown)
             for subject in method.result.subjects
         }
         for method in methods
     ]
     generations = [
-        _row(
-            number, places[image.subject], image, pictures.index.get(roots[number] / image.path, -1), metrics
-        )
+        _row(number, places[image.subject], image, pictures.index.get(roots[number] / image.path, -1), shown)
         for number, method in enumerate(methods)
         for image in method.result.images
     ]
     return {
         "metrics": [printable(name) for name in metrics],
+        "lower": [gauge.lower for gauge in shown.values()],
+        "decimals": [gauge.decimals for gauge in shown.values()],
         "methods": [printable(method.name) for method in methods],
         "labels": apart([method.name for method in methods], NAME),
         "roots": [_folder(root) for root in roots],
@@ -143,11 +150,19 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     }
 
 
-def _row(method: int, subject: int, image: Image, picture: int, metrics: list[str]) -> list[Any]:
+def _row(method: int, subject: int, image: Image, picture: int, shown: Mapping[str, Gauge]) -> list[Any]:
     copied, prompt, seed = (
         None if name is None else printable(name) for name in (image.copy_of, image.prompt, image.seed)
     )
-    margins = image.margins and _rounded(image.margins, metrics)
+    further = [
+        _rounded(image.margins, shown) if image.margins else None,
+        [[printable(name), printable(value)] for name, value in image.labels.items()] or None,
+        [printable(image.reasons[name]) if name in image.reasons else None for name in shown]
+        if image.reasons
+        else None,
+    ]
+    while further and further[-1] is None:
+        further.pop()
     return [
         method,
         subject,
@@ -156,19 +171,14 @@ def _row(method: int, subject: int, image: Image, picture: int, metrics: list[st
         copied,
         prompt,
         seed,
-        _rounded(image.scores, metrics),
-        *([margins or None] if margins or image.labels else []),
-        *(
-            [[[printable(name), printable(value)] for name, value in image.labels.items()]]
-            if image.labels
-            else []
-        ),
+        _rounded(image.scores, shown),
+        *further,
     ]
 
 
-def _rounded(numbers: Mapping[str, float | None], metrics: list[str]) -> list[float | None]:
-    found = (numbers.get(name) for name in metrics)
-    return [None if number is None else round(number, _DIGITS) for number in found]
+def _rounded(numbers: Mapping[str, float | None], shown: Mapping[str, Gauge]) -> list[float | None]:
+    found = ((numbers.get(name), gauge) for name, gauge in shown.items())
+    return [None if number is None else round(number, gauge.decimals + _DIGITS) for number, gauge in found]
 
 
 def _folder(root: Path) -> str:

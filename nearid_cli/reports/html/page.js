@@ -7,12 +7,16 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const generations = data.generations.map(
-    ([method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels], row) => ({
-      row, method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels,
+    ([method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels, reasons], row) => ({
+      row, method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels, reasons,
       path: data.roots[method] + name,
     }));
   const natural = new Intl.Collator("en", { numeric: true }).compare;
-  const figure = (value) => (value === null || value === undefined ? "-" : value.toFixed(3).replace(/^-(0\.000)$/, "$1"));
+  const known = (value) => value !== null && value !== undefined;
+  const figure = (value, metric) => (
+    known(value) ? value.toFixed(data.decimals[metric]).replace(/^-(0(\.0*)?)$/, "$1") : "-");
+  /** A generation's score, or why it has none. */
+  const scored = (item, metric) => (item.reasons && item.reasons[metric]) || figure(item.scores[metric], metric);
   const colour = (method) => "m" + (method % 8); // as COLOURS in plots.py
   const count = (number, noun) => number.toLocaleString("en") + " " + noun + (number === 1 ? "" : "s");
 
@@ -30,12 +34,16 @@
   // Filter and order -------------------------------------------------------------------------------------------
 
   const controls = { method: byId("method"), subject: byId("subject"), sort: byId("sort"), order: byId("order") };
-  let descending = false;
+  let turned = false; // the order, from worst first to best first
   controls.method.append(make("option", { value: "" }, "all"));
   controls.method.parentElement.hidden = data.methods.length < 2;
   data.methods.forEach((name, place) => controls.method.append(make("option", { value: place }, name)));
   data.metrics.forEach((name, place) => controls.sort.append(make("option", { value: place }, name)));
   controls.sort.append(make("option", { value: "name" }, "name"));
+
+  const byName = () => controls.sort.value === "name";
+  /** Whether numbers fall: worst first is that where lower is better. */
+  const descending = () => turned !== (!byName() && data.lower[Number(controls.sort.value)]);
 
   function matches(generation) {
     const wanted = controls.subject.value.trim().toLowerCase();
@@ -49,18 +57,25 @@
     const parts = [byId("shown").textContent];
     if (controls.method.value !== "") parts.push("of method " + chosen(controls.method));
     if (controls.subject.value.trim()) parts.push("of subjects with “" + controls.subject.value.trim() + "” in their name");
-    return parts.join(", ") + ", by " + chosen(controls.sort) + ", " + (descending ? "descending." : "ascending.");
+    return parts.join(", ") + ", by " + chosen(controls.sort) + ", " + (descending() ? "descending." : "ascending.");
   }
 
-  const sortMetric = () => (controls.sort.value === "name" ? 0 : Number(controls.sort.value));
+  const sortMetric = () => (byName() ? 0 : Number(controls.sort.value));
+
+  /** By a metric, what has no score last whichever way. */
+  function byScore(list, metric, falling) {
+    const sign = falling ? -1 : 1;
+    const has = (one) => known(one.scores[metric]);
+    return [
+      ...list.filter(has).sort((a, b) => sign * (a.scores[metric] - b.scores[metric] || a.row - b.row)),
+      ...list.filter((one) => !has(one)),
+    ];
+  }
 
   function inOrder(list) {
-    const sign = descending ? -1 : 1;
-    const metric = Number(controls.sort.value);
-    const order = controls.sort.value === "name"
-      ? (a, b) => natural(a.name, b.name) || a.method - b.method
-      : (a, b) => a.scores[metric] - b.scores[metric] || a.row - b.row;
-    return [...list].sort((a, b) => sign * order(a, b));
+    if (!byName()) return byScore(list, Number(controls.sort.value), descending());
+    const sign = descending() ? -1 : 1;
+    return [...list].sort((a, b) => sign * (natural(a.name, b.name) || a.method - b.method));
   }
 
   // Pictures and strips ----------------------------------------------------------------------------------------
@@ -79,7 +94,7 @@
 
   function described(generation, metric) {
     const subject = data.subjects[generation.subject].name;
-    const score = data.metrics[metric] + " " + figure(generation.scores[metric]);
+    const score = data.metrics[metric] + " " + scored(generation, metric);
     return { ...generation, alt: [subject, data.methods[generation.method], score].join(", ") };
   }
 
@@ -96,7 +111,7 @@
       type: "button", className: "tile", title: item.name, "data-paper": [...whose, item.name].join(" · ") });
     button.append(make("span", { className: item.method < 0 ? "frame" : "frame own " + colour(item.method) }, image(item, false)));
     if (item.method >= 0) {
-      const number = make("span", { className: "number", "aria-hidden": "true" }, make("span", {}, figure(item.scores[metric])));
+      const number = make("span", { className: "number", "aria-hidden": "true" }, make("span", {}, scored(item, metric)));
       if (item.copyOf !== null) number.append(make("em", {}, "copy"));
       button.append(number);
     }
@@ -180,10 +195,10 @@
 
   function means(number) {
     const metric = sortMetric();
-    const known = data.subjects[number].scores
-      .map((scores, method) => (scores ? data.labels[method] + " " + figure(scores[metric]) : null))
+    const all = data.subjects[number].scores
+      .map((scores, method) => (scores ? data.labels[method] + " " + figure(scores[metric], metric) : null))
       .filter((text) => text !== null);
-    return data.metrics[metric] + ": " + known.join(", ");
+    return data.metrics[metric] + ": " + all.join(", ");
   }
 
   function render() {
@@ -195,7 +210,7 @@
       one.means.textContent = means(number);
     });
     const first = (list) => list.map((generation) => described(generation, 0));
-    worst.items = first([...shown].sort((a, b) => a.scores[0] - b.scores[0]).slice(0, data.strip));
+    worst.items = first(byScore(shown, 0, data.lower[0]).filter((one) => known(one.scores[0])).slice(0, data.strip));
     worst.means.textContent = "by " + data.metrics[0];
     copies.items = first(shown.filter((generation) => generation.copyOf !== null));
     copies.means.textContent = count(copies.items.length, "generation");
@@ -206,10 +221,10 @@
     }
     byId("shown").textContent = shown.length.toLocaleString("en") + " of " + count(generations.length, "generation");
     byId("filter").textContent = stated();
-    controls.order.textContent = descending ? "Descending" : "Ascending";
-    controls.order.setAttribute("aria-pressed", String(descending));
+    controls.order.textContent = descending() ? "Descending" : "Ascending";
+    controls.order.setAttribute("aria-pressed", String(turned));
   }
 
   for (const control of [controls.method, controls.subject, controls.sort]) control.addEventListener("input", render);
-  controls.order.addEventListener("click", () => { descending = !descending; render(); });
+  controls.order.addEventListener("click", () => { turned = !turned; render(); });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());

@@ -21,10 +21,10 @@ from markupsafe import Markup
 
 from nearid_cli.reports.blocks import Block, Document, Topic
 from nearid_cli.reports.gate import outcome, status
+from nearid_cli.reports.gauge import gauges
 from nearid_cli.reports.html import plots, sections
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
-from nearid_cli.reports.html.svg import LEAST_SPAN
 from nearid_cli.reports.labels import cut, labels
 from nearid_cli.reports.order import apart, ground
 from nearid_cli.reports.table import Column, Mark, Table
@@ -47,6 +47,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
     """
     told = document.story
     result, gate = told.result, document.judged and document.judged.result
+    usual = all(metric.usual for metric in result.metrics)
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
     macros, shown = _pieces({method.name: plots.colour(place) for place, method in enumerate(result.methods)})
@@ -55,7 +56,10 @@ def to_html(document: Document, pictures: Gallery) -> str:
         script=Markup(script),
         result=result,
         ground=ground(result) if apart(result) else "",
-        least_span=LEAST_SPAN,
+        usual=usual,
+        banded=usual or _banded(result),
+        lower=any(not metric.higher_is_better for metric in result.metrics),
+        span=next(iter(gauges(result).values())).span,
         command=document.draft.title,
         images=sum(len(method.result.images) for method in result.methods),
         subjects=len(subjects_of(result.methods)),
@@ -69,6 +73,12 @@ def to_html(document: Document, pictures: Gallery) -> str:
         made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
         data=page_data(result, pictures),
     )
+
+
+def _banded(result: CompareResult) -> bool:
+    """Whether any method has a floor or a ceiling."""
+    found = (scores for run in result.runs.values() for scores in run.aggregate.values())
+    return any(end is not None for one in found for end in (one.floor, one.ceiling))
 
 
 def plain_html(document: Document) -> str:
@@ -133,11 +143,13 @@ def _about(document: Document, topic: Topic) -> list[Block]:
 
 def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:
     """What the page shows above the pictures, by the ids of its parts: plots, then what the document says."""
-    methods, metrics = result.methods, [metric.name for metric in result.metrics]
+    methods, metrics = result.methods, list(gauges(result).values())
     parts: dict[str, list[Block]] = {}
     if document.judged:
         parts["gate"] = _about(document.judged, Topic.SCORES)
     parts["scores"] = [sections.scores(result, metrics), *_about(document, Topic.SCORES)]
+    if text := [*sections.identity_against_text(result, metrics)]:
+        parts["text"] = text
     if result.comparisons:
         parts["differences"] = [sections.differences(result, metrics), *_about(document, Topic.DIFFERENCES)]
     if subjects := subjects_of(methods):

@@ -24,7 +24,9 @@
     };
     const x = scale(svg.dataset.x);
     const y = scale(svg.dataset.y);
-    const points = generations.map((one) => ({ one, x: x(one.scores[metric]), y: y(one.scores[0]) }));
+    const points = generations
+      .filter((one) => known(one.scores[metric]) && known(one.scores[0]))
+      .map((one) => ({ one, x: x(one.scores[metric]), y: y(one.scores[0]) }));
     const probe = svg.querySelector(".probe");
     const readout = figureElement.querySelector(".readout");
 
@@ -44,7 +46,7 @@
       probe.setAttribute("cx", point ? point.x : -20);
       probe.setAttribute("cy", point ? point.y : -20);
       if (!point) return;
-      const scores = data.metrics.map((name, number) => name + " " + figure(point.one.scores[number]));
+      const scores = data.metrics.map((name, number) => name + " " + scored(point.one, number));
       readout.textContent = [data.methods[point.one.method], point.one.name, ...scores].join(" · ");
     });
     svg.addEventListener("click", (event) => {

@@ -14,10 +14,6 @@ from markupsafe import Markup, escape
 from nearid_cli.reports.labels import Label
 from nearid_cli.text import printable
 
-LEAST_SPAN = 0.1
-"""No axis and no colour scale of scores covers less: with one subject, or equal methods, what is left is chance in the
-third decimal, and an axis drawn to fit it would show it as large as a real difference."""
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -41,25 +37,27 @@ class Scale:
         return f"{self.low:.9g} {self.high:.9g} {self.start:.9g} {self.end:.9g}"
 
 
-def spanned(low: float, high: float) -> tuple[float, float]:
-    """Bounds that are at least `LEAST_SPAN` apart, around the same middle.
+def spanned(low: float, high: float, least: float) -> tuple[float, float]:
+    """Bounds that are at least so far apart, around the same middle.
 
-    >>> [round(bound, 3) for bound in spanned(0.5, 0.502)], spanned(0.2, 0.8)
+    >>> [round(bound, 3) for bound in spanned(0.5, 0.502, 0.1)], spanned(0.2, 0.8, 0.1)
     ([0.451, 0.551], (0.2, 0.8))
     """
-    missing = max(0.0, LEAST_SPAN - (high - low))
+    missing = max(0.0, least - (high - low))
     return low - missing / 2, high + missing / 2
 
 
-def fitted(values: Iterable[float | None], start: float, end: float, padding: float = 0.06) -> Scale:
-    """A scale that holds all values that exist, with some room on both sides.
+def fitted(
+    values: Iterable[float | None], start: float, end: float, least: float, padding: float = 0.06
+) -> Scale:
+    """A scale that holds all values that exist, with some room on both sides, and covers at least so much.
 
-    >>> scale = fitted([0.2, None, 0.8], 0, 100)
+    >>> scale = fitted([0.2, None, 0.8], 0, 100, 0.1)
     >>> round(scale.low, 3), round(scale.high, 3)
     (0.164, 0.836)
     """
     known = [value for value in values if value is not None] or [0.0, 1.0]
-    low, high = spanned(min(known), max(known))
+    low, high = spanned(min(known), max(known), least)
     room = (high - low) * padding
     return Scale(low - room, high + room, start, end)
 
@@ -109,11 +107,11 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 def tick_label(value: float, all_ticks: Sequence[float]) -> str:
     """A tick with as many decimals as the spacing needs.
 
-    >>> tick_label(0.5, [0.48, 0.5])
-    '0.50'
+    >>> tick_label(0.5, [0.48, 0.5]), tick_label(30.0, [20.0, 30.0])
+    ('0.50', '30')
     """
     step = all_ticks[1] - all_ticks[0] if len(all_ticks) > 1 else 0.1
-    decimals = max(1, math.ceil(-math.log10(step) - 1e-9))
+    decimals = 0 if step > 1 else max(1, math.ceil(-math.log10(step) - 1e-9))
     return f"{value + 0.0:.{decimals}f}"
 
 

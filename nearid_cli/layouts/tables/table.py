@@ -1,4 +1,4 @@
-"""Tables that say something of pictures, as people have them: CSV, JSON lines or Parquet, read as rows of text.
+"""Tables that say something of pictures, as people have them: CSV, JSON or Parquet, read as rows of text.
 
 CSV and its relatives come in whichever Unicode encoding their program wrote, with commas, semicolons or tabs.
 """
@@ -60,6 +60,7 @@ class PictureTable:
         path: its file.
         needed: columns that must be there; all of them are among the known ones.
         known: columns that hold text and nothing nested.
+        either: columns of which one must be there, if any are named; likewise.
         columns: names of columns as the reader spells them, by how they are written.
         rows: but for those in `problems`.
         problems: rows that are none, each with its place.
@@ -70,6 +71,7 @@ class PictureTable:
     path: Path
     needed: Sequence[str]
     known: Sequence[str]
+    either: Sequence[str] = ()
     columns: dict[str, str] = field(default_factory=dict)
     rows: list[PictureRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -122,7 +124,8 @@ class PictureTable:
 
     def fits(self, written: Iterable[str]) -> bool:
         """Whether the needed columns are among these."""
-        return set(self.needed) <= set(self.spelled(written))
+        names = set(self.spelled(written))
+        return names.issuperset(self.needed) and (not self.either or not names.isdisjoint(self.either))
 
     def has_columns(self, written: Sequence[str]) -> None:
         """Set the columns, or refuse them."""
@@ -144,8 +147,10 @@ class PictureTable:
                 hint = f"; if this is the metadata of an imagefolder, give its folder: {printable(self.path.parent)}"
             raise self.error(
                 f"needs the columns {', '.join(self.needed)}: missing {', '.join(missing)}, "
-                f"found {', '.join(printable(name) for name in names if name) or 'none'}{hint}"
+                f"found {_listed(names)}{hint}"
             )
+        if not self.fits(written):
+            raise self.error(f"needs one of the columns {', '.join(self.either)}: found {_listed(names)}")
         self.columns = dict(zip(written, names, strict=True))
 
     def add(self, where: str, values: Mapping[str, Any]) -> None:
@@ -168,23 +173,50 @@ class PictureTable:
             self.rows.append(PictureRow(where, cells))
 
 
-def read_table(path: Path, kind: str, needed: Sequence[str], known: Sequence[str]) -> PictureTable:
+def read_table(
+    path: Path, kind: str, needed: Sequence[str], known: Sequence[str], either: Sequence[str] = ()
+) -> PictureTable:
     """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
 
     Args:
-        path: a file with one of `TABLE_EXTENSIONS`.
+        path: a file with one of `TABLE_EXTENSIONS`, or `.json`: a list of rows.
         kind: what it is to people.
         needed: columns that must be there; all of them are among the known ones.
         known: columns that hold text and nothing nested.
+        either: columns of which one must be there, if any are named; likewise.
 
     Raises:
         InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
     """
-    table = PictureTable(kind, path, needed, known)
+    table = PictureTable(kind, path, needed, known, either)
     try:
-        _READERS[path.suffix.lower()](table)
+        (_READERS | _IN_ONE)[path.suffix.lower()](table)
     except OSError as error:
         raise InputError(f"cannot read {kind} {printable(path)}: {error.strerror or error}") from error
+    return table
+
+
+def table_of(
+    rows: Iterable[Mapping[str, Any]],
+    name: str,
+    kind: str,
+    known: Sequence[str],
+    either: Sequence[str] = (),
+) -> PictureTable:
+    """Rows that a program holds, as a table.
+
+    Args:
+        rows: values by column; a column that a row lacks is empty there.
+        name: what the table is called where something is wrong with it.
+        kind: as for `read_table`.
+        known: likewise.
+        either: likewise.
+
+    Raises:
+        InputError: columns are missing or there twice.
+    """
+    table = PictureTable(kind, Path(name), (), known, either)
+    _add_objects(table, [(f"row {number}", row) for number, row in enumerate(rows, 1)])
     return table
 
 
@@ -220,6 +252,10 @@ def _decode(data: bytes) -> str:
         line = text.count("\n", 0, place) + 1
         raise ValueError(f"no text file: line {line:,} holds a zero byte; save it as UTF-8 text")
     return text
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(printable(name) for name in names if name) or "none"
 
 
 def _western(text: str) -> str:
@@ -321,8 +357,7 @@ def _read_jsonl(table: PictureTable) -> None:
     text = table.text()
     if text.lstrip().startswith("["):
         raise table.error("is one JSON list: expected one object a line, for example from jq -c '.[]'")
-    written: dict[str, None] = {}
-    objects: list[tuple[str, dict[str, Any]]] = []
+    objects: list[tuple[str, Mapping[str, Any]]] = []
     for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.strip():
             continue
@@ -334,16 +369,44 @@ def _read_jsonl(table: PictureTable) -> None:
         except (ValueError, RecursionError) as error:
             table.problems.append(f"{where}: not valid JSON: {error}")
         else:
-            if isinstance(value, dict):
-                written.update(dict.fromkeys(value))
-                objects.append((where, value))
-            else:
-                table.problems.append(f"{where}: expected a JSON object")
-    # A key that some lines lack is an empty cell there; one that all lack is a missing column.
+            _take_object(table, objects, where, value)
+    _add_objects(table, objects)
+
+
+def _read_json(table: PictureTable) -> None:
+    """A list of rows, or an object with a number, or another plain value, a path."""
+    try:
+        value = json.loads(table.text(), object_pairs_hook=_once)
+    except InputError as error:
+        raise table.error(f"is no table: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise table.error(f"is not valid JSON: {error}") from error
+    if isinstance(value, dict) and value and not any(isinstance(one, (dict, list)) for one in value.values()):
+        value = [{"path": path, "score": one} for path, one in value.items()]
+    if not isinstance(value, list):
+        raise table.error("is no table: expected a list of rows, each an object, or numbers by path")
+    objects: list[tuple[str, Mapping[str, Any]]] = []
+    for number, one in enumerate(value, 1):
+        _take_object(table, objects, f"row {number}", one)
+    _add_objects(table, objects)
+
+
+def _take_object(
+    table: PictureTable, objects: list[tuple[str, Mapping[str, Any]]], where: str, value: Any
+) -> None:
+    if isinstance(value, dict):
+        objects.append((where, value))
+    else:
+        table.problems.append(f"{where}: expected a JSON object")
+
+
+def _add_objects(table: PictureTable, objects: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Rows by column. A key that some lack is an empty cell there; one that all lack is a missing column."""
+    written = dict.fromkeys(name for _, one in objects for name in one)
     if written or not table.problems:
         table.has_columns(list(written))
-    for where, value in objects:
-        table.add(where, value)
+    for where, one in objects:
+        table.add(where, one)
 
 
 def _read_parquet(table: PictureTable) -> None:
@@ -368,8 +431,8 @@ def _parquet_columns(table: PictureTable) -> dict[str, list[Any]]:
         pictures = [one.name for one in schema if _holds_pictures(one.type)]
         if pictures and not table.fits(schema.names):
             raise table.error(
-                f"holds pictures in its column {printable(pictures[0])}, and no {' or '.join(table.needed)}: "
-                "write them into files first"
+                f"holds pictures in its column {printable(pictures[0])}, and no "
+                f"{' or '.join(table.needed or table.either)}: write them into files first"
             )
         table.has_columns(schema.names)
         kept = [
@@ -445,3 +508,4 @@ _READERS = {
 }
 TABLE_EXTENSIONS = tuple(_READERS)
 """Those of tables."""
+_IN_ONE = {".json": _read_json}  # which manifests and metadata are not: a picture a line can be appended

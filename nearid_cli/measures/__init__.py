@@ -1,0 +1,1 @@
+"""Metrics that are no embedding of a checkpoint: each a class of `nearid_cli.plugins`."""

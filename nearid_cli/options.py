@@ -23,6 +23,9 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
 PAIRS = ("own", "all")
+MASK_SOURCES = ("manifest", "sidecar", "both")
+MASK_KEEPS = ("foreground", "background", "both")
+MASK_FILLS = ("black", "white", "mean")
 
 
 @dataclass(frozen=True)
@@ -269,6 +272,56 @@ class Leniency:
         bool, Flag("Go on without subjects that lack references or generations.", shared=True)
     ] = False
     skip_bad: SkipBad = False
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """Which part of each picture is scored.
+
+    Attributes:
+        masks: where masks are: a folder that mirrors the pictures, `sidecar`, `manifest`, or `both`, which is the last
+            two, each part scored for itself; None to score whole pictures.
+        keep: what is scored: `foreground`, `background`, or `both`, which adds the scores of each part to those of
+            whole pictures.
+        fill: what the rest becomes: `black`, `white` or `mean`, the mean colour of what is kept.
+        clean: take the largest blob of each mask, filled, as NearID-Bench does.
+        allow_unmasked: score pictures whole that have no mask.
+    """
+
+    masks: Annotated[
+        str | os.PathLike[str] | None,
+        Flag(
+            "Score what masks show: a folder that mirrors the pictures, sidecar (<stem>_mask.png beside a picture), "
+            "manifest (its columns mask and box), or both (the last two; whole pictures, and foreground and background "
+            "alone: how much of each score is context).",
+            "DIR|" + "|".join(MASK_SOURCES),
+            kind=str | None,
+            words=MASK_SOURCES,
+        ),
+    ] = None
+    keep: Annotated[
+        str,
+        Flag(
+            "The part that is kept: foreground, background, or both (as --masks both).",
+            "PART",
+            name="mask-keep",
+            words=MASK_KEEPS,
+        ),
+    ] = "foreground"
+    fill: Annotated[
+        str,
+        Flag(
+            "What the rest becomes: black, white, or mean (the mean colour of what is kept).",
+            "COLOUR",
+            name="mask-fill",
+            words=MASK_FILLS,
+        ),
+    ] = "black"
+    clean: Annotated[
+        bool,
+        Flag("Take the largest blob of each mask, filled, as NearID-Bench does.", name="mask-clean"),
+    ] = False
+    allow_unmasked: Annotated[bool, Flag("Score pictures whole that have no mask.")] = False
 
 
 # Those that some commands take without the others of their group, or with another default.

@@ -23,7 +23,7 @@ from nearid_cli.text import storable
 if TYPE_CHECKING:
     from nearid_cli.images.decode import Decoded
 
-# Part of the digest of a masked picture. Change the number when a change in masks.py changes pixels.
+# Part of the digest of a masked picture. Change the number when masks.py or images/masking.py changes pixels.
 _MASKED = "masked by nearid bench, 1: "
 
 

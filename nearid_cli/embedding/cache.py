@@ -47,10 +47,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nearid_cli.encoders.spec import EncoderSpec
+    from nearid_cli.images.reading import Masking
 
 logger = logging.getLogger(__name__)
 
 _PIXELS = "nearid-cli 2026 pixels of a picture in memory 1"  # change the number when the pixels taken change
+_MASKED = (
+    "nearid-cli 2026 part of a picture by mask and box 1"  # likewise, when images/masking.py changes pixels
+)
 SETTLED_SECONDS = 2.0  # FAT keeps times to two seconds; no file system in use is coarser
 
 
@@ -87,6 +91,19 @@ def digest_pixels(picture: Image.Image) -> bytes:
     hasher = blake3.blake3(derive_key_context=_PIXELS)
     hasher.update(f"{picture.mode} {width} {height}\0".encode())
     return hasher.update(picture.tobytes()).digest()
+
+
+def digest_masked(picture: bytes, mask: bytes | None, box: Sequence[int] | None, how: Masking) -> bytes:
+    """The BLAKE3 digest of a part of a picture, 32 bytes: of what decides about its pixels.
+
+    Args:
+        picture: the digest of the picture.
+        mask: the digest of its mask's file; None without one.
+        box: as it is painted around; None without one.
+        how: which part it is.
+    """
+    said = json.dumps([picture.hex(), mask and mask.hex(), box and list(box), how.keep, how.fill, how.clean])
+    return blake3.blake3(said.encode(), derive_key_context=_MASKED).digest()
 
 
 class FileMemo:

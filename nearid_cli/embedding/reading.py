@@ -1,23 +1,25 @@
-"""Reading pictures, files or in memory: identified by digest, decoded when they are needed."""
+"""Reading pictures, files or in memory: identified by digest, decoded when they are needed, and masked where asked."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.cache import FileMemo, FileState, digest_bytes, digest_pixels
+from nearid_cli.embedding.cache import FileMemo, FileState, digest_bytes, digest_masked, digest_pixels
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
-from nearid_cli.images.reading import DEFAULT_READING, Reading
-from nearid_cli.layouts.dataset import InMemory, Source
+from nearid_cli.images.reading import DEFAULT_READING, Reading, UnreadableImage
+from nearid_cli.layouts.dataset import InMemory, Masked, Source, Whole
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from nearid_cli.images.decode import Decoded
 
 
@@ -59,7 +61,7 @@ class Content(Protocol):
 
 @dataclass(frozen=True)
 class GivenPicture:
-    """A file or a picture in memory, which must still hold what was identified."""
+    """A file or a picture in memory, or a part of one, which must still hold what was identified."""
 
     source: Source
     digest: bytes
@@ -71,26 +73,107 @@ class GivenPicture:
 
     def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
         """See `Content.open`."""
+        whole, mask = self.open_apart(max_pixels, reading)
+        if mask is None or not isinstance(self.source, Masked):
+            return whole
+        from nearid_cli.images.masking import painted
+
+        return replace(whole, image=painted(whole.image, mask, self.source.how))
+
+    def open_apart(
+        self, max_pixels: int | None, reading: Reading = DEFAULT_READING
+    ) -> tuple[Decoded, Image.Image | None]:
+        """Decode the whole picture, and what says which part of it counts; arguments as for `Content.open`.
+
+        Returns:
+            The picture, and its mask: of mode L and the picture's size, 255 where it counts and 0 elsewhere; None where
+            all of it does.
+
+        Raises:
+            UnreadableImage: the picture or its mask cannot be used, with the reason.
+        """
         # Pillow and its plugins: a run that finds everything in the cache does without them.
-        from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, read_held, read_picture
+        from nearid_cli.images.decode import MAX_PIXELS
 
         limit = max_pixels or MAX_PIXELS
-        if isinstance(self.source, InMemory):
-            taken = read_held(self.source.image, limit, reading)
-            if digest_pixels(taken.image) != self.digest:
-                raise UnreadableImage("the picture changed during the run; run again")
-            return taken
+        if not isinstance(self.source, Masked):
+            found, decode = _undecoded(self.source, limit, reading)
+            if found != self.digest:
+                what = "picture" if isinstance(self.source, InMemory) else "file"
+                raise UnreadableImage(f"the {what} changed during the run; run again")
+            return decode(), None
+        part = self.source
+        found, decode = _undecoded(part.source, limit, reading)
+        levels = None if part.mask is None else _mask_bytes(part.mask)
+        if (
+            digest_masked(found, None if levels is None else digest_bytes(levels), part.box, part.how)
+            != self.digest
+        ):
+            raise UnreadableImage("the picture or its mask changed during the run; run again")
+        whole = decode()
+        return whole, _mask(part, levels, whole.image.size, limit)
+
+
+def _undecoded(source: Whole, limit: int, reading: Reading) -> tuple[bytes, Callable[[], Decoded]]:
+    """The digest of a picture as it is now, and what decodes it.
+
+    Raises:
+        UnreadableImage: it cannot be read.
+    """
+    from nearid_cli.images.decode import read_held, read_picture
+
+    if isinstance(source, InMemory):
+        taken = read_held(source.image, limit, reading)
+        return digest_pixels(taken.image), lambda: taken
+    content = _bytes(source)
+    return digest_bytes(content), lambda: read_picture(content, limit, reading=reading)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(_why_unreadable(path, error)) from error
+
+
+def _mask_bytes(path: Path) -> bytes:
+    try:
+        return _bytes(path)
+    except UnreadableImage as error:
+        raise UnreadableImage(_of_mask(path, error.reason)) from error
+
+
+def _mask(part: Masked, levels: bytes | None, size: tuple[int, int], limit: int) -> Image.Image:
+    """What counts of a picture of this size, 255, and what does not, 0."""
+    from nearid_cli.images.decode import read_mask
+    from nearid_cli.images.masking import counted
+
+    mask = None
+    if part.mask is not None and levels is not None:
         try:
-            content = self.source.read_bytes()
-        except OSError as error:
-            raise UnreadableImage(_why_unreadable(self.source, error)) from error
-        if digest_bytes(content) != self.digest:
-            raise UnreadableImage("the file changed during the run; run again")
-        return read_picture(content, limit, reading=reading)
+            mask = read_mask(levels, limit)
+        except UnreadableImage as error:
+            raise UnreadableImage(_of_mask(part.mask, error.reason)) from error
+    try:
+        return counted(size, mask, part.box, part.how)
+    except UnreadableImage as error:
+        where = "" if part.mask is None else f" ({printable(part.mask)})"
+        raise UnreadableImage(error.reason + where) from error
+
+
+def _of_mask(path: Path, reason: str) -> str:
+    """Why a picture cannot be used, where its mask cannot.
+
+    >>> _of_mask(Path("a_mask.png"), "truncated PNG")
+    'its mask a_mask.png: truncated PNG'
+    """
+    return f"its mask {printable(path)}: {reason}"
 
 
 def place_of(source: Source) -> str:
     """What a picture is called: its path, or the place where it was given."""
+    if isinstance(source, Masked):
+        return place_of(source.source)
     return source.place if isinstance(source, InMemory) else str(source)
 
 
@@ -100,11 +183,46 @@ def identify(
     """The digest of each picture; None, with a reason, for one that cannot be read.
 
     Args:
-        sources: files and pictures in memory.
+        sources: files and pictures in memory, and parts of such.
         memo: what it knows is not read again, unless the settings say so; None for none.
         settings: how.
         reasons: filled with position -> why the file there cannot be used.
     """
+    if not any(isinstance(source, Masked) for source in sources):
+        return _identify([one for one in sources if not isinstance(one, Masked)], memo, settings, reasons)
+    of_file: dict[Whole, int] = {}
+    for source in sources:
+        for file in _files_of(source):
+            of_file.setdefault(file, len(of_file))
+    why: dict[int, str] = {}
+    known = _identify(list(of_file), memo, settings, why)
+    digests: list[bytes | None] = []
+    for position, source in enumerate(sources):
+        picture, *masks = (of_file[file] for file in _files_of(source))
+        digest = known[picture]
+        if picture in why:
+            reasons[position] = why[picture]
+        elif isinstance(source, Masked) and digest is not None:
+            mask = known[masks[0]] if masks else None
+            if source.mask is not None and mask is None:
+                reasons[position], digest = _of_mask(source.mask, why[masks[0]]), None
+            else:
+                digest = digest_masked(digest, mask, source.box, source.how)
+        digests.append(digest)
+    return digests
+
+
+def _files_of(source: Source) -> list[Whole]:
+    """A picture, and its mask if it has one."""
+    if not isinstance(source, Masked):
+        return [source]
+    return [source.source] if source.mask is None else [source.source, source.mask]
+
+
+def _identify(
+    sources: Sequence[Whole], memo: FileMemo | None, settings: Settings, reasons: dict[int, str]
+) -> list[bytes | None]:
+    """As `identify`, of whole pictures and of files of masks."""
     digests: list[bytes | None] = [None] * len(sources)
     paths = {position: source for position, source in enumerate(sources) if not isinstance(source, InMemory)}
     held = {position: source for position, source in enumerate(sources) if isinstance(source, InMemory)}

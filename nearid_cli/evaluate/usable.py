@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.evaluate.sameness import connected
-from nearid_cli.layouts.dataset import Picture, Source, SubjectPictures
+from nearid_cli.layouts.dataset import Picture, SubjectPictures, Whole
 from nearid_cli.results.pairing import compared_prompt
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Usables:
 
 def usable(
     subjects: Iterable[SubjectPictures],
-    digests: Mapping[Source, bytes | None],
+    digests: Mapping[Whole, bytes | None],
     same: Sameness,
     strangers: bool,
 ) -> Usables:

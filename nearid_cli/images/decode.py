@@ -10,11 +10,12 @@ import stat
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import (
@@ -34,6 +35,8 @@ from nearid_cli.images.formats import sniff
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.images.reading import UnreadableImage as UnreadableImage
 from nearid_cli.text import printable
+
+T = TypeVar("T")
 
 MAX_PIXELS = 178_000_000
 """Default limit of width x height; Pillow itself stops just above, at twice its `MAX_IMAGE_PIXELS`."""
@@ -125,12 +128,45 @@ def read_picture(
     Raises:
         UnreadableImage, UsageError: as `decode`.
     """
+    content = source if isinstance(source, bytes) else read_picture_file(source)
+    return _read(content, max_pixels, lambda opened: _settled(opened, reading), at_least)
+
+
+def read_mask(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Read a mask's file whole, upright: its alpha channel where that varies, else its grey.
+
+    Args:
+        content: the bytes of a file, which is opened as safely as `decode` does it.
+        max_pixels: the largest width x height that is decoded.
+
+    Returns:
+        A picture of mode L. Grey of more than 8 bits comes by its high 8, colour as Pillow's `convert("L")` has it.
+
+    Raises:
+        UnreadableImage, UsageError: as `decode`.
+    """
+    return _read(content, max_pixels, _levels)
+
+
+def _levels(opened: _Opened) -> Image.Image:
+    picture = opened.picture
+    if picture.mode.startswith("I;16"):
+        picture = _high_bits(picture, *opened.grey)
+    elif picture.mode in ("LA", "PA", "RGBA"):
+        alpha = picture.getchannel("A")
+        picture = picture.convert("RGB") if np.ptp(np.asarray(alpha)) == 0 else alpha
+    elif picture.mode not in ("1", "L"):
+        picture = picture.convert("RGB")
+    return _upright(picture.convert("L"), opened.orientation)
+
+
+def _read(content: bytes, max_pixels: int, settle: Callable[[_Opened], T], at_least: int | None = None) -> T:
+    """Open and load a picture, and make something of it; arguments and errors as for `decode`."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UsageError(
             "Pillow is set to fill in what truncated pictures lack, and they would be scored as if whole; "
             "set PIL.ImageFile.LOAD_TRUNCATED_IMAGES to False"
         )
-    content = source if isinstance(source, bytes) else read_picture_file(source)
     if not content:
         raise UnreadableImage("empty file")
     kind = picture_format(content)
@@ -147,7 +183,7 @@ def read_picture(
                 if at_least is not None:
                     picture.draft("RGB", (at_least, at_least))
                 picture.load()
-                return _settled(opened, reading)
+                return settle(opened)
     except UnreadableImage:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what

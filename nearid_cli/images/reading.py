@@ -73,6 +73,31 @@ DEFAULT_READING = Reading()
 
 
 @dataclass(frozen=True)
+class Masking:
+    """What of a picture counts by its mask and box, and what the rest becomes.
+
+    Attributes:
+        keep: `foreground`, what is inside both, or `background`, all else.
+        fill: what the rest becomes: `black`, `white`, or `mean`, the mean colour of what is kept, so that it says
+            nothing of the rest.
+        clean: take the largest blob of the mask, filled, as NearID-Bench does.
+    """
+
+    keep: str = "foreground"
+    fill: str = "black"
+    clean: bool = False
+
+    def describe(self) -> str:
+        """It in words, which go before a preprocessing.
+
+        >>> Masking(fill="mean", clean=True).describe()
+        'foreground of cleaned masks kept, rest of its mean colour'
+        """
+        of = " of cleaned masks" if self.clean else ""
+        return f"{self.keep}{of} kept, rest {'of its mean colour' if self.fill == 'mean' else self.fill}"
+
+
+@dataclass(frozen=True)
 class Findings:
     """What of a picture, or how many pictures, the choices of `Reading` are about.
 

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-_MASK_SUFFIX = re.compile(r"[_. -]masks?$", re.IGNORECASE)
+MASK_SUFFIX = re.compile(r"[_. -]masks?$", re.IGNORECASE)
 _MASK_FOLDERS = frozenset({"mask", "masks"})
 _THUMBNAIL_FOLDERS = frozenset({"thumbnail", "thumbnails", "thumb", "thumbs"})
 _PICTURE_FOLDERS = frozenset(
@@ -102,14 +102,14 @@ class _Beside:
         beside = self.stems[parent]
         if name.lower() == "masks" and (parent or beside):
             return True
-        own = {_MASK_SUFFIX.sub("", stem) for stem in self.stems[(*parent, name)]}
+        own = {MASK_SUFFIX.sub("", stem) for stem in self.stems[(*parent, name)]}
         for sibling in self.folders[parent]:
             if sibling.lower() in _PICTURE_FOLDERS:
                 beside = beside | self.stems[(*parent, sibling)]
         return bool(own & beside) or bool(self.folders[(*parent, name)] & (self.folders[parent] - {name}))
 
     def _of_file(self, stem: str, beside: set[str]) -> str | None:
-        if (of := _MASK_SUFFIX.sub("", stem)) != stem:
+        if (of := MASK_SUFFIX.sub("", stem)) != stem:
             return "masks" if of in beside and stem.lower() not in self.subjects else None
         match = _GRID.fullmatch(stem)
         if match is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nearid_cli.images.reading import Masking
 from nearid_cli.text import few, printable
 
 if TYPE_CHECKING:
@@ -21,8 +22,32 @@ class InMemory:
     image: Image.Image
 
 
-Source = Path | InMemory
+Whole = Path | InMemory
 """Where the pixels of a picture are."""
+
+Box = tuple[int, int, int, int]
+"""The left and upper edge of a rectangle, its width and its height, in pixels of the upright picture."""
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A part of a picture, the rest being painted over.
+
+    Attributes:
+        source: the picture.
+        mask: the file of its mask; None for none.
+        box: where the part is, besides; None for anywhere.
+        how: which part, and what the rest becomes.
+    """
+
+    source: Whole
+    mask: Path | None
+    box: Box | None
+    how: Masking
+
+
+Source = Whole | Masked
+"""What is embedded: a picture, or a part of it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,7 @@ class Picture:
     picture in results. `method`, `prompt` and `seed` are None where the layout does not say. `labels` is
     whatever else it says: step, category, any further column of a manifest. `context` is what a reference and its
     distractors have in common but for the subject, None where nothing says it. A picture in memory is no file, and its
-    `path` leads nowhere.
+    `path` leads nowhere. `mask` and `box` say where the subject is, None where that is not known or not asked for.
     """
 
     path: Path
@@ -44,6 +69,8 @@ class Picture:
     labels: Mapping[str, str] = field(default_factory=dict)
     in_memory: InMemory | None = None
     context: str | None = None
+    mask: Path | None = None
+    box: Box | None = None
 
     @classmethod
     def at(
@@ -60,9 +87,18 @@ class Picture:
         return cls(Path(f"{root}/{name}"), name, method, prompt, seed, labels or {})
 
     @property
-    def source(self) -> Source:
+    def source(self) -> Whole:
         """Where its pixels are."""
         return self.in_memory or self.path
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether it is known where the subject is."""
+        return self.mask is not None or self.box is not None
+
+    def part(self, how: Masking) -> Source:
+        """What counts of it by its mask and box; all of it where there is neither."""
+        return Masked(self.source, self.mask, self.box, how) if self.has_mask else self.source
 
     @property
     def place(self) -> str:

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from nearid_cli.benchmarks.masks import clean_mask, masked
+from nearid_cli.benchmarks.masks import masked
 from nearid_cli.errors import InputError
+from nearid_cli.images.masking import clean_mask
 
 Grey = np.ndarray[Any, Any]
 

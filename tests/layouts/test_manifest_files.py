@@ -261,7 +261,7 @@ def test_parquet_types(root):
         "cfg": pa.array([0.1, 7.0], pa.float32()),
         "half": pa.array([None, 0.1], pa.float16()),
         "when": pa.array([None, 0], pa.timestamp("s")),
-        "box": pa.array([None, [1, 2]]),
+        "size": pa.array([None, [1, 2]]),
         "ok": pa.array([True, None]),
         "vector": pa.array([[0.5, 1.0], [0.5, 1.0]], pa.list_(pa.float32(), 2)),
         "raw": pa.array([b"\xff\xd8", b"\xff\xd8"]),
@@ -274,7 +274,7 @@ def test_parquet_types(root):
     assert (reference.name, reference.method, reference.seed) == ("r/0.jpg", None, None)
     assert reference.labels == {"cfg": "0.1", "ok": "true"}
     assert generation.seed == "3"
-    assert generation.labels == {"cfg": "7", "half": "0.1", "when": "1970-01-01 00:00:00", "box": "[1, 2]"}
+    assert generation.labels == {"cfg": "7", "half": "0.1", "when": "1970-01-01 00:00:00", "size": "[1, 2]"}
 
 
 def test_columns_of_parquet_that_are_no_text_are_said(root, caplog):

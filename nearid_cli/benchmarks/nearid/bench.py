@@ -268,7 +268,7 @@ def _need_libraries(job: NearidJob) -> None:
     if importlib.util.find_spec("datasets") is None:
         raise InputError('reading data sets needs the datasets library: pip install "nearid-cli[bench]"')
     if job.masks != "none":
-        from nearid_cli.benchmarks.masks import opencv
+        from nearid_cli.images.masking import opencv
 
         opencv()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
-from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
+from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.tables import MANIFEST
 from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Assigned, check_one_method
@@ -38,6 +38,8 @@ OPTIONAL = ("method", "prompt", "seed")
 ROLES = ("reference", "generation", "distractor")
 CONTEXT = "context"
 """The column, of references and distractors, for what a picture shows besides its subject."""
+MASK, BOX = "mask", "box"
+"""The columns for where the subject is: the file of its mask; x, y, width and height in pixels of the upright one."""
 _LABELS = ("step", "category", CONTEXT)  # labels that have one spelling, whatever that of their column
 
 MANIFESTS = TABLE_EXTENSIONS
@@ -81,6 +83,13 @@ class _Entry:
     subject: str
     method: str
     rest: dict[str, str]
+    mask: Place | None = None
+    box: Box | None = None
+
+    @property
+    def part(self) -> tuple[str | None, Box | None]:
+        """Which part of the picture shows the subject."""
+        return None if self.mask is None else self.mask.key, self.box
 
     def __str__(self) -> str:
         return f"{self.role} of {printable(self.subject)}"
@@ -109,15 +118,16 @@ def instead_of_a_manifest(path: Path) -> str:
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest; its paths are relative to its folder.
 
-    Columns `path`, `subject` and `role` are required, `method`, `prompt` and `seed` optional; all others are labels of
-    their pictures. Cells are trimmed and empty rows passed over. Names of subjects and methods are one by the rule of
-    `spelling`. A picture that is given again, under whatever spelling of its path, counts once if the rows agree.
+    Columns `path`, `subject` and `role` are required, `method`, `prompt`, `seed`, `mask` and `box` optional; all others
+    are labels of their pictures. Cells are trimmed and empty rows passed over. Names of subjects and methods are one by
+    the rule of `spelling`. A picture that is given again, under whatever spelling of its path, counts once if the rows
+    agree. It may be of several subjects whose masks or boxes differ.
 
     Raises:
         InputError: the file cannot be read, rows are wrong, or contradict each other; lists every such row with its
             line.
     """
-    table = read_table(path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS))
+    table = read_table(path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS, MASK, BOX), lists=[BOX])
     for note in table.notes:
         logger.info("manifest %s: %s", printable(path), note)
     missing: list[str] = []
@@ -156,13 +166,49 @@ def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry |
         wrong.append("the subject is empty")
     if role not in ROLES:
         wrong.append(unknown("role", role, ROLES))
+    mask = box = None
+    try:
+        mask = table.picture(row, MASK) if row.text(MASK) else None
+    except NoPictureError as error:
+        wrong.append(f"mask {error}")
+        missing.append(row.text(MASK))
+    try:
+        box = _box(row.text(BOX)) if row.text(BOX) else None
+    except ValueError as error:
+        wrong.append(str(error))
     for cell in row.cells.values():
         # Bytes that are not UTF-8 are those of a file's name, or the whole manifest is in another encoding.
         if not cell.isascii() and not is_utf8(cell) and cell.strip() not in written:
             raise table.not_utf8(row.where, cell)
     if wrong:
         return "; ".join(wrong)
-    return _Entry(row.where, place, role, subject, row.text("method"), row.besides(*REQUIRED, "method"))
+    rest = row.besides(*REQUIRED, "method", MASK, BOX)
+    return _Entry(row.where, place, role, subject, row.text("method"), rest, mask, box)
+
+
+def _box(text: str) -> Box:
+    """A box as it is written: four whole numbers, with commas or spaces between them, or as a list in JSON.
+
+    >>> _box("10, 20, 100, 80"), _box("[10.0, 20, 100, 80]"), _box("10 20 100 80")
+    ((10, 20, 100, 80), (10, 20, 100, 80), (10, 20, 100, 80))
+
+    Raises:
+        ValueError: it is something else.
+    """
+    parts = text.strip().removeprefix("[").removesuffix("]").replace(",", " ").split()
+    try:
+        x, y, width, height = map(float, parts)
+        return _whole(x), _whole(y), _whole(width), _whole(height)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"expected the box to be four whole numbers x,y,width,height in pixels, found {printable(text)}"
+        ) from None
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError
+    return int(number)
 
 
 def _one_name_each(entries: Iterable[_Entry]) -> list[str]:
@@ -198,15 +244,18 @@ def _once_each(entries: Iterable[_Entry], left_out: LeftOutFiles, wrong: list[st
 def _contradiction(entry: _Entry, other: _Entry) -> str | None:
     """How two rows of one picture exclude each other.
 
-    A picture is a reference or a generation, of one subject; besides, it may be a distractor of others. A generation
-    may be of several methods, which chose from the same pictures.
+    A picture is a reference or a generation, of one subject, or of several that are in different parts of it; besides,
+    it may be a distractor of others. A generation may be of several methods, which chose from the same pictures.
     """
     distractors = (entry.role == "distractor") + (other.role == "distractor")
     same_subject = entry.subject == other.subject
+    if entry.role == other.role and not same_subject and entry.part != other.part:
+        return None
     if (distractors == 0 and str(entry) != str(other)) or (distractors == 1 and same_subject):
         return f"a {entry}, and a {other}"
     columns = sorted(entry.rest.keys() | other.rest.keys()) if entry.role == "generation" else [CONTEXT]
     differing = [name for name in columns if entry.rest.get(name) != other.rest.get(name)]
+    differing += ["mask or box"] if entry.part != other.part else []
     if differing and _repeats(entry, other):
         return f"given again, with another {printable(differing[0])} than"
     return None
@@ -222,7 +271,10 @@ def _picture(folder: Path, entry: _Entry) -> Picture:
     labels = dict(entry.rest)
     prompt, seed = labels.pop("prompt", None), labels.pop("seed", None)
     path = Path(os.path.join(folder, entry.place.name))  # noqa: PTH118 - raw strings are fast
-    return Picture(path, entry.place.name, entry.method or None, prompt, seed, labels)
+    mask = None if entry.mask is None else folder / entry.mask.name
+    return Picture(
+        path, entry.place.name, entry.method or None, prompt, seed, labels, mask=mask, box=entry.box
+    )
 
 
 def _problems(table: PictureTable, clashes: list[str], wrong: list[str], missing: list[str]) -> InputError:
@@ -282,7 +334,11 @@ def _said(folder: Path, methods: Mapping[str, Dataset]) -> Iterator[dict[str, st
                 if role == "generation":
                     said = {"method": method or one.method, "prompt": one.prompt, "seed": one.seed}
                     said |= {_label_column(name): value for name, value in one.labels.items()}
-                row = {"path": _path(folder, one), "subject": subject.name, "role": role}
+                said |= {
+                    MASK: None if one.mask is None else _path(folder, one.mask),
+                    BOX: None if one.box is None else ",".join(map(str, one.box)),
+                }
+                row = {"path": _path(folder, one.path), "subject": subject.name, "role": role}
                 yield row | {name: value for name, value in said.items() if value}
 
 
@@ -292,12 +348,12 @@ def _label_column(label: str) -> str:
     >>> _label_column("step"), _label_column("Role")
     ('step', 'label_Role')
     """
-    return f"label_{label}" if look_alike(label) in (*REQUIRED, *OPTIONAL) else label
+    return f"label_{label}" if look_alike(label) in (*REQUIRED, *OPTIONAL, MASK, BOX) else label
 
 
-def _path(folder: Path, picture: Picture) -> str:
-    """The path of a picture from a folder, where it can be reached so: through links, `..` leads elsewhere."""
-    absolute = os.path.abspath(picture.path)  # noqa: PTH100 - textual: links stay
+def _path(folder: Path, file: Path) -> str:
+    """The path of a file from a folder, where it can be reached so: through links, `..` leads elsewhere."""
+    absolute = os.path.abspath(file)  # noqa: PTH100 - textual: links stay
     try:
         relative = os.path.relpath(absolute, folder)
     except ValueError:  # another drive

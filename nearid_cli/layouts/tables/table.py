@@ -59,8 +59,9 @@ class PictureTable:
         kind: what it is to people: `manifest` or `metadata`.
         path: its file.
         needed: columns that must be there; all of them are among the known ones.
-        known: columns that hold text and nothing nested.
+        known: columns that hold text and nothing nested, but for `lists`.
         either: columns of which one must be there, if any are named; likewise.
+        lists: those of them that may hold a list, which becomes its text in JSON.
         columns: names of columns as the reader spells them, by how they are written.
         rows: but for those in `problems`.
         problems: rows that are none, each with its place.
@@ -72,6 +73,7 @@ class PictureTable:
     needed: Sequence[str]
     known: Sequence[str]
     either: Sequence[str] = ()
+    lists: Sequence[str] = ()
     columns: dict[str, str] = field(default_factory=dict)
     rows: list[PictureRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -158,7 +160,8 @@ class PictureTable:
         cells = {}
         for written, value in values.items():
             name = self.columns[written]
-            if name in self.known and isinstance(value, (dict, list)):
+            nested = dict if name in self.lists else (dict, list)
+            if name in self.known and isinstance(value, nested):
                 shown = printable(json.dumps(value, ensure_ascii=False, default=str))
                 self.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
                 return
@@ -174,7 +177,12 @@ class PictureTable:
 
 
 def read_table(
-    path: Path, kind: str, needed: Sequence[str], known: Sequence[str], either: Sequence[str] = ()
+    path: Path,
+    kind: str,
+    needed: Sequence[str],
+    known: Sequence[str],
+    either: Sequence[str] = (),
+    lists: Sequence[str] = (),
 ) -> PictureTable:
     """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
 
@@ -182,13 +190,14 @@ def read_table(
         path: a file with one of `TABLE_EXTENSIONS`, or `.json`: a list of rows.
         kind: what it is to people.
         needed: columns that must be there; all of them are among the known ones.
-        known: columns that hold text and nothing nested.
+        known: columns that hold text and nothing nested, but for `lists`.
         either: columns of which one must be there, if any are named; likewise.
+        lists: those of them that may hold a list, which becomes its text in JSON.
 
     Raises:
         InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
     """
-    table = PictureTable(kind, path, needed, known, either)
+    table = PictureTable(kind, path, needed, known, either, lists)
     try:
         (_READERS | _IN_ONE)[path.suffix.lower()](table)
     except OSError as error:

@@ -36,6 +36,7 @@ from nearid_cli.text import count, printable, unknown
 _TOML: dict[Any, tuple[type, ...]] = {
     bool: (bool,),
     int: (int,),
+    float: (float, int),
     str: (str,),
     Path: (str,),
     list: (str, list),
@@ -52,6 +53,9 @@ def _types(one: Given) -> tuple[type, ...]:
     kinds = [kind for whole in (one.type, one.flag.kind) for kind in (whole, *get_args(whole))]
     return tuple(dict.fromkeys(name for kind in kinds for name in _TOML.get(get_origin(kind) or kind, ())))
 
+
+_PATHS = {"cache", "judge-template", "judge-log"}
+"""Options that count from the configuration's folder."""
 
 TABLES = ("metrics", "gate")
 METRIC_KEYS = ("checkpoint", "readout", "revision")
@@ -141,8 +145,8 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
             )
         else:
             options[name] = value
-    if "cache" in options:
-        options["cache"] = str(path.parent / Path(str(options["cache"])).expanduser())
+    for name in _PATHS & options.keys():
+        options[name] = str(path.parent / Path(str(options[name])).expanduser())
     metrics = table.get("metrics", {})
     if not isinstance(metrics, dict):
         problems.append(f"metrics must be tables such as [metrics.ours], found {metrics!r}")

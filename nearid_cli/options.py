@@ -124,6 +124,12 @@ class Options:
         safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
         pairs: which pairs metrics compute that go pair by pair: `own`, of each subject, or `all`, for a floor,
             retention and identification.
+        judge_url: address of the endpoint that the metric `judge` asks, as far as `/v1`.
+        judge_template: file with another rubric for it; None for ours.
+        judge_max_failures: share of its pairs without a score that a run goes on with.
+        judge_log: file that each of its answers is added to; None for none.
+        judge_parallel: requests to it at a time.
+        judge_timeout: seconds that one of its answers may take.
         progress: show progress bars on stderr.
     """
 
@@ -203,6 +209,41 @@ class Options:
             shared=True,
         ),
     ] = "own"
+    judge_url: Annotated[
+        str | None,
+        Flag(
+            "Endpoint of the metric judge, such as http://127.0.0.1:8000/v1. Pictures are sent to it.",
+            "URL",
+            shared=True,
+        ),
+    ] = None
+    judge_template: Annotated[
+        Path | None,
+        Flag(
+            "Text file with another rubric for judge; its first line may be `scale: 0-4`.",
+            "FILE",
+            shared=True,
+        ),
+    ] = None
+    judge_max_failures: Annotated[
+        float,
+        Flag(
+            "Share of the pairs that judge may leave without a score; more stop the run.",
+            "SHARE",
+            low=0,
+            high=1,
+            shared=True,
+        ),
+    ] = 0.05
+    judge_log: Annotated[
+        Path | None, Flag("Add every answer of judge to this file, a line of JSON each.", "FILE", shared=True)
+    ] = None
+    judge_parallel: Annotated[
+        int, Flag("Requests of judge at a time.", "N", low=1, high=256, shared=True)
+    ] = 4
+    judge_timeout: Annotated[
+        float, Flag("Seconds that an answer to judge may take.", "SECONDS", low=1, shared=True)
+    ] = 120.0
     progress: bool = False
 
 
@@ -222,6 +263,12 @@ class OptionArguments(TypedDict, total=False):
     sixteen_bit: str
     safetensors_only: bool
     pairs: str
+    judge_url: str | None
+    judge_template: str | os.PathLike[str] | None
+    judge_max_failures: float
+    judge_log: str | os.PathLike[str] | None
+    judge_parallel: int
+    judge_timeout: float
     progress: bool
 
 

@@ -85,6 +85,21 @@ class AnyMetric(ABC):
             device: `cpu`, `cuda`, `cuda:N` or `mps`.
         """
 
+    def begin(  # noqa: B027 - few need to know
+        self, known: Sequence[float | NoScore], missing: Sequence[tuple[str, str]]
+    ) -> None:
+        """Numbers of pairs are wanted. Called before `scores` is, even if it will not be because all of them are known.
+
+        Args:
+            known: what is known of some pairs already.
+            missing: what the two of each pair are called that `scores` will be given, in the same order.
+        """
+
+    @property
+    def spent(self) -> str:
+        """What its numbers have cost so far, such as `1,200 tokens`, for the progress bar; empty for nothing."""
+        return ""
+
 
 class EmbeddingMetric(AnyMetric):
     """A picture becomes a vector, and the score of two pictures is the cosine of theirs.

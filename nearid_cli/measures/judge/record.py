@@ -1,0 +1,53 @@
+"""The file of all answers: a line of JSON each, as it comes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nearid_cli.errors import InputError
+from nearid_cli.text import printable
+
+
+class AnswerLog:
+    """Adds lines to a file. Several threads may, and several processes.
+
+    Args:
+        path: made with its folders if it is not there, added to if it is.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path).expanduser()
+        self._lock = threading.Lock()
+        self._write(b"")
+
+    def add(self, **entry: Any) -> None:
+        """Add a line with the time and these values.
+
+        Raises:
+            InputError: the disk would not take it.
+        """
+        line = json.dumps(
+            {"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}, ensure_ascii=False
+        )
+        # Half a character of a pair, which no file can hold, becomes an escape of JSON.
+        self._write(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    def _write(self, content: bytes) -> None:
+        try:
+            with self._lock:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with self._path.open(
+                    "ab", buffering=0
+                ) as file:  # at once, so that lines of processes do not mix
+                    file.write(content)
+        except OSError as error:
+            raise InputError(
+                f"--judge-log {printable(self._path)}: cannot be written: {error.strerror or error}"
+            ) from error

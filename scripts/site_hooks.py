@@ -21,6 +21,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "LICENSE": "LICENSE",
+    "nearid_cli/measures/judge/rubric.txt": "guides/judge-rubric.txt",
     **{
         name: name
         for path in (ROOT / "examples").rglob("*.*")

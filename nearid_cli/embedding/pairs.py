@@ -97,6 +97,9 @@ class Comparing:
         with doing("looking up what is cached"):
             self._look_up([pair for pair in pairs if pair not in self._known])
         missing = [pair for pair in pairs if pair not in self._known]
+        known = [self._known[pair] for pair in pairs if pair in self._known]
+        names = [(prompts[a] if a in prompts else contents[a].name, contents[b].name) for a, b in missing]
+        self._guarded("begin", lambda: self.metric.begin(known, names))
         if missing:
             self._compare(missing, contents, prompts)
         return {pair: self._known[pair] for pair in pairs}
@@ -157,6 +160,7 @@ class Comparing:
                     self._known[pair] = number
                     if isinstance(number, float) or number.lasting:
                         unwritten[pair] = number
+                    bar.set_postfix_str(self._guarded("spent", lambda: self.metric.spent), refresh=False)
                     bar.update()
                     if len(unwritten) >= _FLUSH_NUMBERS or time.monotonic() - written > _FLUSH_SECONDS:
                         self._write(unwritten)

@@ -16,6 +16,8 @@ from typing import Any
 
 from PIL import Image
 
+KEY = "sk-a-secret-that-nobody-may-see"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -123,6 +125,9 @@ class JudgeServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has gone is no error."""
+
+
+Serve = Callable[[Behaviour], JudgeServer]
 
 
 class _Handler(BaseHTTPRequestHandler):

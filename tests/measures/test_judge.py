@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,9 @@ from nearid_cli.measures.judge.metric import SentPicture
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.plugins import NoScore
 
-from .endpoint import Answer, Asked, Behaviour, JudgeServer, fails, says, scores
+from .endpoint import KEY, Answer, Asked, JudgeServer, Serve, fails, says, scores
 
-KEY = "sk-a-secret-that-nobody-may-see"
 QUICK = Patience(attempts=4, first=0.01, longest=2.0)
-
-Serve = Callable[[Behaviour], JudgeServer]
-
-
-@pytest.fixture(autouse=True)
-def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NEARID_JUDGE_KEY", "OPENAI_API_KEY", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[JudgeServer] = []
-
-    def start(behaviour: Behaviour) -> JudgeServer:
-        server = JudgeServer(behaviour)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def made(server: JudgeServer, **settings: Any) -> Judge:
@@ -651,7 +626,7 @@ def test_what_is_too_many_does_not_depend_on_the_order(serve: Serve, bad: set[in
     if error:
         assert str(error) == (
             "judge: 2 of 3 pairs without a score: 2 x unreadable answer (no score in it); more than "
-            "--judge-max-failures 0.4 allows. What came is kept; --judge-log FILE keeps what the model wrote"
+            "--judge-max-failures 0.4 allows. What came is kept. --judge-log FILE keeps what the model writes."
         )
 
 

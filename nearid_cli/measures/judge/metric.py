@@ -128,7 +128,9 @@ class Judge(PairwiseMetric):
         self._endpoint: Endpoint | None = None
         self._log: AnswerLog | None = None
         self._names: Sequence[tuple[str, str]] = ()
-        self._tally = Tally(judge_max_failures)
+        self._tally = Tally(
+            judge_max_failures, "" if judge_log else "--judge-log FILE keeps what the model writes."
+        )
         self._lock = threading.Lock()
         self._read = self._written = 0
 

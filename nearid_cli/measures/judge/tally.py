@@ -21,10 +21,12 @@ class Tally:
 
     Args:
         most: the share of pairs without a score that is not too many.
+        advice: what to do to learn more, as a sentence; empty for nothing.
     """
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, most: float, advice: str = "") -> None:
         self._most = most
+        self._advice = advice
         self._total: int | None = None
         self._done = 0
         self._failures: Counter[str] = Counter()
@@ -59,7 +61,7 @@ class Tally:
         """
         self._check(self._done)
         if self._failures:
-            logger.warning("judge: %s", self._said(self._done))
+            logger.warning("judge: %s%s", self._said(self._done), self._advice and f". {self._advice}")
         self._total = None
 
     def _count(self, score: float | NoScore) -> None:
@@ -71,8 +73,8 @@ class Tally:
         # Divided, not multiplied: 29 of 100 is 0.29 to the last bit, and 0.29 times 100 is less than 29.
         if self._failures and self._failures.total() / total > self._most:
             raise ModelError(
-                f"judge: {self._said(total)}; more than --judge-max-failures {self._most:g} allows. What came is kept; "
-                "--judge-log FILE keeps what the model wrote"
+                f"judge: {self._said(total)}; more than --judge-max-failures {self._most:g} allows. What came is kept."
+                f"{self._advice and ' ' + self._advice}"
             )
 
     def _said(self, total: int) -> str:

@@ -18,19 +18,19 @@ from PIL import Image, PngImagePlugin
 from nearid_cli.errors import InputError, ModelError, NearIDError, UsageError
 from nearid_cli.measures.judge import Judge
 from nearid_cli.measures.judge.answers import UnreadableAnswerError, read_score
-from nearid_cli.measures.judge.client import Patience, check_url
+from nearid_cli.measures.judge.client import Retries, check_url
 from nearid_cli.measures.judge.metric import SentPicture
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.plugins import NoScore
 
 from .endpoint import KEY, Answer, Asked, JudgeServer, Serve, fails, says, scores
 
-QUICK = Patience(attempts=4, first=0.01, longest=2.0)
+QUICK = Retries(attempts=4, first=0.01, longest=2.0)
 
 
 def made(server: JudgeServer, **settings: Any) -> Judge:
     """A judge that is loaded; it gives up only if all pairs fail, and soon, unless the settings say otherwise."""
-    given = {"judge_url": server.url, "judge_max_failures": 1.0, "patience": QUICK, **settings}
+    given = {"judge_url": server.url, "judge_max_failures": 1.0, "retries": QUICK, **settings}
     judge = Judge("m", **given)
     judge.load("cpu")
     return judge
@@ -370,7 +370,7 @@ def test_an_answer_that_only_drips_is_given_up(serve: Serve) -> None:
 
     server.RequestHandlerClass = type("Drips", (handler,), {"_send": drip})  # type: ignore[misc]
     begun = time.monotonic()
-    found, _ = run(made(server, judge_timeout=1.0, patience=Patience(attempts=1)), 1)
+    found, _ = run(made(server, judge_timeout=1.0, retries=Retries(attempts=1)), 1)
     assert reason(found[0]) == ("no answer (timed out)", False)
     assert time.monotonic() - begun < 4
 
@@ -396,12 +396,12 @@ def test_it_does_not_wait_for_an_hour(serve: Serve) -> None:
 
 
 def test_pauses_double_and_are_random() -> None:
-    patience = Patience(attempts=9, first=1.0, longest=20.0)
+    retries = Retries(attempts=9, first=1.0, longest=20.0)
     for attempt, most in ((1, 1.0), (2, 2.0), (4, 8.0), (8, 20.0)):
-        pauses = [patience.pause(attempt, None) for _ in range(200)]
+        pauses = [retries.pause(attempt, None) for _ in range(200)]
         assert most / 2 <= min(pauses) < max(pauses) <= most
         assert len(set(pauses)) > 100
-    assert patience.pause(1, 7.0) == 7.0
+    assert retries.pause(1, 7.0) == 7.0
 
 
 def test_one_that_has_gone_is_not_waited_for_pair_after_pair(serve: Serve) -> None:

@@ -51,7 +51,7 @@ _LARGEST_REPLY = 10_000_000
 
 
 @dataclass(frozen=True)
-class Patience:
+class Retries:
     """How often something is asked again.
 
     Attributes:
@@ -109,17 +109,17 @@ class Endpoint:
         url: its address, as far as and with `/v1`.
         model: what it is called there.
         timeout: seconds that a whole answer may take.
-        patience: how often it is asked again.
+        retries: how often it is asked again.
 
     Raises:
         UsageError: the address is none, or the key is none.
     """
 
-    def __init__(self, url: str, model: str, timeout: float, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, model: str, timeout: float, retries: Retries | None = None) -> None:
         self._url = check_url(url)
         self._model = model
         self._timeout = timeout
-        self._patience = patience or Patience()
+        self._retries = retries or Retries()
         self._key_name, self._key = _key()
         self._format = 0
         self._format_proven = False
@@ -323,11 +323,11 @@ class Endpoint:
             NoReplyError: there is to be none.
             ModelError: nobody has ever been there.
         """
-        if not self._reached and attempt >= min(3, self._patience.attempts):
+        if not self._reached and attempt >= min(3, self._retries.attempts):
             self.stop()
             raise ModelError(f"judge: {self.shown} cannot be reached: {error}; is it running?")
-        pause = self._patience.pause(attempt, error.after)
-        if attempt >= self._patience.attempts or pause > self._patience.longest:
+        pause = self._retries.pause(attempt, error.after)
+        if attempt >= self._retries.attempts or pause > self._retries.longest:
             with self._lock:
                 # Whoever has gone is not waited for again and again, pair after pair.
                 self._gone = self._replies == before

@@ -17,7 +17,7 @@ import numpy as np
 
 from nearid_cli.errors import UsageError
 from nearid_cli.measures.judge.answers import UnreadableAnswerError, read_score
-from nearid_cli.measures.judge.client import Endpoint, NoReplyError, Patience, check_url
+from nearid_cli.measures.judge.client import Endpoint, NoReplyError, Retries, check_url
 from nearid_cli.measures.judge.record import AnswerLog
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.measures.judge.tally import Tally
@@ -76,7 +76,7 @@ class Judge(PairwiseMetric):
         judge_log: a file that every answer is added to.
         judge_parallel: how many requests are made at a time.
         judge_timeout: seconds that an answer may take.
-        patience: how often something is asked again.
+        retries: how often something is asked again.
 
     Raises:
         UsageError: a model is not named, or one of these is wrong.
@@ -105,7 +105,7 @@ class Judge(PairwiseMetric):
         judge_log: str | Path | None = None,
         judge_parallel: int = 4,
         judge_timeout: float = 120.0,
-        patience: Patience | None = None,
+        retries: Retries | None = None,
     ) -> None:
         if not checkpoint:
             raise UsageError(
@@ -124,7 +124,7 @@ class Judge(PairwiseMetric):
         self._log_path = judge_log
         self._parallel = judge_parallel
         self._timeout = judge_timeout
-        self._patience = patience
+        self._retries = retries
         self._endpoint: Endpoint | None = None
         self._log: AnswerLog | None = None
         self._names: Sequence[tuple[str, str]] = ()
@@ -146,7 +146,7 @@ class Judge(PairwiseMetric):
                 "metric judge: expected --judge-url, the address of an OpenAI-compatible endpoint such as "
                 "http://127.0.0.1:8000/v1, found none"
             )
-        self._endpoint = Endpoint(self._url, self.checkpoint, self._timeout, self._patience)
+        self._endpoint = Endpoint(self._url, self.checkpoint, self._timeout, self._retries)
         if self._log_path is not None:
             self._log = AnswerLog(self._log_path)
         if self._endpoint.sends_key_in_the_open:

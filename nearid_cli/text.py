@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
+
+_MOST_DECIMALS = 12  # what is smaller is rounding
 
 
 def printable(name: str | os.PathLike[str]) -> str:
@@ -69,6 +72,15 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     ('1 picture', '1,200 pictures', '2 identities')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def decimals(scale: float) -> int:
+    """How many decimals show a thousandth of a scale: three significant digits of its largest number.
+
+    >>> decimals(1.0), decimals(100.0), decimals(0.004)
+    (3, 1, 5)
+    """
+    return min(max(3 - math.ceil(math.log10(scale)), 0), _MOST_DECIMALS) if scale else 3
 
 
 def few(names: Sequence[str], shown: int = 3, spelled: Callable[[str], str] = printable) -> str:

@@ -2,13 +2,14 @@
 
 A method that lacks hard subjects or hard prompts has a higher mean without being better. So a rank, and whatever else
 puts methods side by side, is over subjects that all ranked methods have, and in each over the prompts (or the pairs of
-names) that all have. What a pair of methods has in common is found in results/pairing.py; this is the same for several.
+names) that all have; and by each metric over those of which it has a number in all of them. What a pair of methods has
+in common is found in results/pairing.py; this is the same for several.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -16,9 +17,10 @@ import numpy as np
 
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import retention
-from nearid_cli.results import Common, Image, Interval, ScoreResult, SubjectScores
+from nearid_cli.results import Common, Image, Interval, Metric, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
-from nearid_cli.text import count
+from nearid_cli.results.score import reasons
+from nearid_cli.text import count, printable
 
 _Groups = Sequence[Sequence[Image]] | None
 """A subject's generations, such as a group a prompt; None for all of them together."""
@@ -100,16 +102,62 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
     )
 
 
-def common_scores(name: str, result: ScoreResult, ground: Ground) -> dict[str, Common]:
+@dataclass(frozen=True)
+class Scored:
+    """What of the common ground all ranked methods have a number of, by one metric.
+
+    Attributes:
+        metric: by which.
+        places: of each subject that counts, those of its groups that count.
+        silent: ranked methods without any number in the common ground, which narrow nothing; they have no rank.
+        whole: whether every number in the common ground counts.
+    """
+
+    metric: Metric
+    places: Mapping[str, Sequence[int]]
+    silent: tuple[str, ...]
+    whole: bool
+
+
+def scored_ground(
+    metric: Metric, ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]
+) -> Scored:
+    """Find what of the common ground all ranked methods have a number of.
+
+    Args:
+        metric: by which.
+        ground: of these results and methods.
+        results: by method.
+        ranked: the methods that must have a number.
+    """
+    found = {name: _means(results[name], ground.groups[name], metric.name) for name in ranked}
+    counted = {name: own for name, own in found.items() if any(_known(means) for means in own.values())}
+    places = {}
+    for subject in ground.subjects if counted else ():
+        beside = zip(*(own[subject] for own in counted.values()), strict=True)
+        if known := [place for place, means in enumerate(beside) if None not in means]:
+            places[subject] = known
+    numbers = sum(len(_known(means)) for own in counted.values() for means in own.values())
+    return Scored(
+        metric=metric,
+        places=places,
+        silent=tuple(name for name in ranked if name not in counted),
+        whole=numbers == len(counted) * sum(map(len, places.values())),
+    )
+
+
+def common_scores(
+    name: str, result: ScoreResult, ground: Ground, scored: Sequence[Scored]
+) -> dict[str, Common]:
     """A method's numbers by metric over the common ground; none where it lacks some of that, or there is none."""
     if not ground.subjects or name not in ground.groups:
         return {}
-    return {
-        metric.name: _common(result, metric.name, ground.groups[name], ground) for metric in result.metrics
-    }
+    return {one.metric.name: _common(result, one, ground.groups[name], ground) for one in scored}
 
 
-def remarks(ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> tuple[str, ...]:
+def remarks(
+    ground: Ground, scored: Sequence[Scored], results: Mapping[str, ScoreResult], ranked: Sequence[str]
+) -> tuple[str, ...]:
     """What must be known of the ranking: over what it is, where that is not all, and what it therefore lacks."""
     if not ground.subjects:
         return (
@@ -125,6 +173,8 @@ def remarks(ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence
         over += f" and {count(ground.prompts, 'prompt')}"
     if not ground.whole or len(ground.subjects) < len(every):
         lines.append(f"ranked over what all ranked methods have: {over}")
+    for one in scored:
+        lines += _remarks_on_numbers(one, ground, results, ranked)
     if not ground.one_set_of_strangers:
         lines.append(
             "no floor, retention or identification side by side: the methods were scored against other strangers"
@@ -141,21 +191,56 @@ def remarks(ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence
     return tuple(lines)
 
 
-def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], ground: Ground) -> Common:
-    known = {one.subject: one.scores[metric] for one in result.subjects}
-    own = [known[subject] for subject in ground.subjects]
-    scores = [_score(groups[subject], metric, known[subject]) for subject in ground.subjects]
+def _remarks_on_numbers(
+    scored: Scored, ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]
+) -> Iterator[str]:
+    """Which methods a metric has no number of, and over how much less than the common ground it ranks the others."""
+    metric = printable(scored.metric.name)
+    for name in scored.silent:
+        why = reasons(results[name].images, scored.metric.name)
+        yield f"{printable(name)} is not ranked by {metric}, which has no number of it{f' ({why})' if why else ''}"
+    if len(scored.silent) == len(ranked):
+        return
+    if not scored.places:
+        yield f"none is ranked by {metric}: there is nothing of which it has a number in all ranked methods"
+        return
+    sizes = {subject: len(groups) for subject, groups in ground.groups[ranked[0]].items() if groups}
+    kept, groups = sum(len(scored.places.get(subject, ())) for subject in sizes), sum(sizes.values())
+    over = []
+    if len(scored.places) < len(ground.subjects):
+        over.append(f"{len(scored.places):,} of {count(len(ground.subjects), 'subject')}")
+    if kept < groups:
+        over.append(f"{kept:,} of {count(groups, 'prompt' if ground.prompts else 'generation')}")
+    if over:
+        yield f"by {metric}, ranked over what it has a number of in all ranked methods: {' and '.join(over)}"
+    if not scored.whole and ground.comparable_context:
+        yield f"no floor, retention or identification side by side by {metric}, since not all of its numbers count"
+
+
+def _common(result: ScoreResult, scored: Scored, groups: Mapping[str, _Groups], ground: Ground) -> Common:
+    metric = scored.metric
+    means = _means(result, groups, metric.name)
+    counting = [
+        _known([means[subject][place] for place in places]) for subject, places in scored.places.items()
+    ]
+    if not counting or list(map(len, counting)) != list(map(len, scored.places.values())):
+        return Common(None, None, None, None, None, None, None)
+    scores = [fmean(own) for own in counting]
+    rows = {one.subject: one.scores[metric.name] for one in result.subjects}
+    own = [rows[subject] for subject in scored.places]
     retained, retained_ci95 = None, None
-    if not ground.comparable_context:
+    if not (ground.comparable_context and scored.whole):
         own = [replace(one, floor=None, identification=None) for one in own]
     elif len(own) == len(result.subjects) and not result.outdated:
-        whole = result.aggregate[metric]  # it knows more of the noise than the numbers of its subjects tell
+        whole = result.aggregate[
+            metric.name
+        ]  # it knows more of the noise than the numbers of its subjects tell
         retained, retained_ci95 = whole.retention, whole.retention_ci95
     else:
-        retained, retained_ci95 = _retention(scores, own)
+        retained, retained_ci95 = _retention(metric.sign, scores, own)
     return Common(
-        score=_mean_of_known(scores),
-        ci95=_cosines(mean_interval([score for score in scores if score is not None])),
+        score=fmean(scores),
+        ci95=metric.within(mean_interval(scores)),
         ceiling=_mean_of_known([one.ceiling for one in own]),
         floor=_mean_of_known([one.floor for one in own]),
         retention=retained,
@@ -164,17 +249,12 @@ def _common(result: ScoreResult, metric: str, groups: Mapping[str, _Groups], gro
     )
 
 
-def _cosines(ends: Interval | None) -> Interval | None:
-    """An interval of similarities, none of which is beyond -1 or 1."""
-    return ends and (max(ends[0], -1.0), min(ends[1], 1.0))
-
-
 def _retention(
-    scores: Sequence[float | None], own: Sequence[SubjectScores]
+    sign: float, scores: Sequence[float], own: Sequence[SubjectScores]
 ) -> tuple[float | None, Interval | None]:
     """Over the subjects together, and its interval; none where no subject of its own has a room above its noise."""
     score, ceiling, floor = (
-        np.array([math.nan if number is None else number for number in numbers])
+        sign * np.array([math.nan if number is None else number for number in numbers])
         for numbers in (scores, [one.ceiling for one in own], [one.floor for one in own])
     )
     if all(one.within_noise for one in own):
@@ -186,16 +266,24 @@ def _retention(
     )
 
 
-def _score(groups: _Groups, metric: str, whole: SubjectScores) -> float | None:
-    """The mean over groups of the mean in each; the subject's own score where all generations count."""
-    if groups is None:
-        return whole.score
-    return _mean_of_known([_mean_of_known([image.scores[metric] for image in group]) for group in groups])
+def _means(result: ScoreResult, groups: Mapping[str, _Groups], metric: str) -> dict[str, list[float | None]]:
+    """By subject the mean of each of its groups; its own score where all of its generations count."""
+    rows = {one.subject: one.scores[metric] for one in result.subjects}
+    return {
+        subject: [rows[subject].score]
+        if own is None
+        else [_mean_of_known([image.scores[metric] for image in group]) for group in own]
+        for subject, own in groups.items()
+    }
 
 
-def _mean_of_known(numbers: Sequence[float | None]) -> float | None:
-    known = [number for number in numbers if number is not None]
+def _mean_of_known(numbers: Iterable[float | None]) -> float | None:
+    known = _known(numbers)
     return fmean(known) if known else None
+
+
+def _known(numbers: Iterable[float | None]) -> list[float]:
+    return [number for number in numbers if number is not None]
 
 
 def _key(group: Group) -> tuple[str, ...]:

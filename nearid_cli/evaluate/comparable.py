@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.results import Metric, ScoreResult, Subject, Subjects
@@ -15,6 +16,13 @@ from nearid_cli.text import count, few, printable, unknown
 logger = logging.getLogger(__name__)
 
 _SHOWN = 24  # characters of a value that differs: enough to tell two apart
+
+_CALLED = {"higher_is_better": "direction", "symmetric": "symmetry"}
+_WORDS = {
+    "higher_is_better": ("lower is better", "higher is better"),
+    "symmetric": ("one-way", "both ways alike"),
+}
+"""What fields of a metric are called, and the words for False and True."""
 
 
 def check_methods(names: Sequence[str], baseline: str | None) -> None:
@@ -121,7 +129,7 @@ def _unlike(mine: Metric, theirs: Metric) -> str:
     pairs = ((field.name, getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(Metric))
     aged = mine.outdated != theirs.outdated
     differ = [
-        f"{name} ({_short(a)}, not {_short(b)})"
+        f"{_CALLED.get(name, name)} ({_short(name, a)}, not {_short(name, b)})"
         for name, a, b in pairs
         if a != b and not (aged and name == "protocol")
     ]
@@ -130,8 +138,13 @@ def _unlike(mine: Metric, theirs: Metric) -> str:
     return ", ".join(differ)
 
 
-def _short(value: str | None) -> str:
-    text = printable(value or "none")
+def _short(name: str, value: Any) -> str:
+    """A value of a field of a metric."""
+    if name == "range":
+        return " to ".join("no end" if end is None else f"{end:g}" for end in value)
+    if name in _WORDS:
+        return _WORDS[name][value]
+    text = printable(str(value or "none"))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
@@ -154,6 +167,7 @@ def _only(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
                 scores={name: image.scores[name] for name in names},
                 margins=image.margins
                 and {name: image.margins[name] for name in names if name in image.margins},
+                reasons={name: image.reasons[name] for name in names if name in image.reasons},
             )
             for image in result.images
         ),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.activity import doing
-from nearid_cli.evaluate.common import Ground, common_ground, common_scores, remarks
+from nearid_cli.evaluate.common import Ground, Scored, common_ground, common_scores, remarks, scored_ground
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import among_all_pairs, comparisons, judged
 from nearid_cli.metrics.agreement import MIN_RANKED, kendall, most_apart, rank_shares, spearman
@@ -57,8 +57,9 @@ def compare(
     copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in chosen.items()}
     ranked = [name for name, one in chosen.items() if not _copies(copies[name], one)] or list(chosen)
     ground = common_ground(chosen, ranked)
-    methods = _with_ranks(_methods(chosen, copies, ground))
     first = next(iter(chosen.values())).metrics
+    scored = [scored_ground(metric, ground, chosen, ranked) for metric in first] if ground.subjects else []
+    methods = _with_ranks(_methods(chosen, copies, ground, scored))
     leading = (
         _best(methods, first[0].name)
         if baseline is None
@@ -71,12 +72,14 @@ def compare(
         baseline_named=baseline is not None,
         metrics=first,
         methods=methods,
-        comparisons=_judged(methods, leading, picked=baseline is None and bool(leading.common)),
+        comparisons=_judged(
+            methods, leading, picked=baseline is None and leading.ranks[first[0].name] is not None
+        ),
         agreements=_agreements(methods),
         disagreements=_disagreements(methods),
         common_subjects=ground.subjects,
         common_prompts=ground.prompts,
-        remarks=remarks(ground, chosen, ranked),
+        remarks=remarks(ground, scored, chosen, ranked),
     )
 
 
@@ -84,7 +87,9 @@ def _copies(copies: int, result: ScoreResult) -> bool:
     return copies > COPYING_SHARE * len(result.images)
 
 
-def _methods(results: Mapping[str, ScoreResult], copies: Mapping[str, int], ground: Ground) -> list[Method]:
+def _methods(
+    results: Mapping[str, ScoreResult], copies: Mapping[str, int], ground: Ground, scored: Sequence[Scored]
+) -> list[Method]:
     """The methods, without ranks yet."""
     known = dict.fromkeys(subject.subject for one in results.values() for subject in one.subjects)
     present = {name: set(one.subjects.names()) for name, one in results.items()}
@@ -96,7 +101,7 @@ def _methods(results: Mapping[str, ScoreResult], copies: Mapping[str, int], grou
             copying=_copies(copies[name], one),
             lacking=tuple(subject for subject in known if subject not in present[name]),
             ranks={metric.name: None for metric in one.metrics},
-            common=common_scores(name, one, ground),
+            common=common_scores(name, one, ground, scored),
         )
         for name, one in results.items()
     ]
@@ -108,7 +113,7 @@ def _rankable(methods: Sequence[Method]) -> list[Method]:
 
 
 def _with_ranks(methods: Sequence[Method]) -> Methods:
-    """Ranked by metric over the common ground: 1 for the highest score, and equal scores share a rank."""
+    """Ranked by metric over the common ground: 1 for the best score, and equal scores share a rank."""
     rankable = [method for method in _rankable(methods) if method.common]
     signs = {metric.name: metric.sign for method in methods for metric in method.result.metrics}
     scores = {
@@ -147,8 +152,14 @@ def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[
     several = picked and len(rankable) > 2  # of two methods there is one pair to pick
     found = comparisons(methods, baseline)
     rivals = among_all_pairs(rankable, list(found)) if several else {}
+    places = {
+        metric.name: metric.decimals(method.result.aggregate[metric.name].score for method in methods)
+        for metric in baseline.result.metrics
+    }
     return tuple(
-        one for metric, compared in found.items() for one in judged(compared, ruled_out, rivals.get(metric))
+        one
+        for metric, compared in found.items()
+        for one in judged(compared, ruled_out, rivals.get(metric), places[metric])
     )
 
 

@@ -14,7 +14,7 @@ from itertools import count as count_from
 
 import numpy as np
 
-from nearid_cli.metrics.intervals import mean_intervals, studentised_test
+from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, studentised_test
 from nearid_cli.metrics.paired import (
     detectable_difference,
     holm,
@@ -22,7 +22,7 @@ from nearid_cli.metrics.paired import (
     sign_flip_test,
     wins_ties_losses,
 )
-from nearid_cli.results import Comparison, Image, Method, Pairing, ScoreResult
+from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
 from nearid_cli.results.compare import BETTER, SIGNIFICANT, WORSE
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
 from nearid_cli.text import storable
@@ -42,7 +42,7 @@ def differences(
 def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[Comparison]]:
     """Every other method against the baseline by every metric, not judged yet."""
     names = [metric.name for metric in baseline.result.metrics]
-    compared = [_compare(method, baseline, names) for method in methods if method is not baseline]
+    compared = [_compare(method, baseline) for method in methods if method is not baseline]
     return {name: [found[name] for found in compared] for name in names}
 
 
@@ -52,24 +52,28 @@ def _deltas(matching: Matching, metric: str) -> dict[str, float]:
     return {subject: delta for subject, delta in found.items() if delta is not None}
 
 
-def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[str, Comparison]:
+def _compare(method: Method, baseline: Method) -> dict[str, Comparison]:
     """One method against the baseline by each metric."""
     matching = match_runs(method.result, baseline.result)
-    deltas = {metric: _deltas(matching, metric) for metric in metrics}
-    intervals = mean_intervals(np.array([list(own.values()) for own in deltas.values()]).T)
+    metrics = baseline.result.metrics
+    deltas = {metric.name: _deltas(matching, metric.name) for metric in metrics}
+    intervals = _intervals(deltas)
+    pairing = _pairing(matching)
     found = {}
-    for (metric, by_subject), interval in zip(deltas.items(), intervals, strict=True):
+    for metric in metrics:
+        name, by_subject = metric.name, deltas[metric.name]
         values = list(by_subject.values())
         test = sign_flip_test(values) if values else None
-        wins, ties, losses = wins_ties_losses(values)
-        found[metric] = Comparison(
-            metric=metric,
+        wins, ties, losses = wins_ties_losses([metric.sign * delta for delta in values])
+        unscored = [one.unscored(name) for one in matching.subjects]
+        found[name] = Comparison(
+            metric=name,
             method=method.name,
             baseline=baseline.name,
             subjects=len(values),
-            pairs=_groups(matching, "names"),
+            pairs=_groups(matching, "names", name),
             delta=float(np.mean(values)) if values else None,
-            ci95=None if np.isnan(interval).any() else (float(interval[0]), float(interval[1])),
+            ci95=intervals.get(name),
             p=test.p if test else None,
             p_studentised=studentised_test(values) if values else None,
             p_holm=None,
@@ -79,15 +83,39 @@ def _compare(method: Method, baseline: Method, metrics: Sequence[str]) -> dict[s
             losses=losses,
             detectable=detectable_difference(values),
             deltas=by_subject,
-            prompts=_groups(matching, "prompts"),
+            prompts=_groups(matching, "prompts", name),
             unpaired=sum(len(one.alone_a) + len(one.alone_b) for one in matching.subjects),
-            pairing=_pairing(matching),
+            pairing=pairing,
+            higher_is_better=metric.higher_is_better,
+            unscored=sum(len(own) for own, _ in unscored),
+            baseline_unscored=sum(len(other) for _, other in unscored),
+            unscored_subjects=tuple(
+                one.subject for one in matching.subjects if one.takes_part and one.subject not in by_subject
+            ),
         )
     return found
 
 
-def _groups(matching: Matching, how: How) -> int:
-    return sum(len(one.groups) for one in matching.subjects if one.how == how)
+def _intervals(deltas: Mapping[str, Mapping[str, float]]) -> dict[str, Interval]:
+    """The interval of each metric's mean that has one, at once for all that have equally many subjects."""
+    alike: dict[int, list[str]] = {}
+    for metric, by_subject in deltas.items():
+        alike.setdefault(len(by_subject), []).append(metric)
+    return {
+        metric: (low, high)
+        for subjects, metrics in alike.items()
+        if subjects >= MIN_UNITS
+        for metric, (low, high) in zip(
+            metrics,
+            mean_intervals(np.array([list(deltas[metric].values()) for metric in metrics]).T).tolist(),
+            strict=True,
+        )
+    }
+
+
+def _groups(matching: Matching, how: How, metric: str) -> int:
+    """How many groups are compared by the metric."""
+    return sum(len(one.units(metric)) for one in matching.subjects if one.how == how)
 
 
 def _pairing(matching: Matching) -> Pairing:
@@ -121,7 +149,10 @@ _Pair = frozenset[str]
 
 
 def judged(
-    compared: Sequence[Comparison], ruled_out: Collection[str], rivals: Mapping[_Pair, float] | None = None
+    compared: Sequence[Comparison],
+    ruled_out: Collection[str],
+    rivals: Mapping[_Pair, float] | None = None,
+    places: int = 3,
 ) -> list[Comparison]:
     """The comparisons by one metric with adjusted p-values and verdicts.
 
@@ -130,6 +161,7 @@ def judged(
         ruled_out: methods of which nothing is judged, because they copy; they count in no adjustment, and neither do
             those that have no prompt in common with the baseline.
         rivals: by pair what `among_all_pairs` found, where the baseline was chosen as the best.
+        places: how many decimals tell numbers of the metric apart.
     """
     counted = [
         one
@@ -149,7 +181,7 @@ def judged(
             )
         copier = next((name for name in (one.method, one.baseline) if name in ruled_out), None)
         needed = _needed(one, {other.method: other.p for other in counted})
-        words = verdict(one, len(counted), studentised.get(one.method), copier, needed)
+        words = verdict(one, len(counted), studentised.get(one.method), copier, needed, places)
         found.append(replace(one, verdict=words))
     return found
 
@@ -178,6 +210,7 @@ def verdict(
     studentised: float | None = None,
     copier: str | None = None,
     needed: int | None = None,
+    places: int = 3,
 ) -> str:
     """Whether a method is better or worse than the baseline, or why neither was shown.
 
@@ -187,9 +220,12 @@ def verdict(
         studentised: Holm's p-value over the studentised ones.
         copier: which of the two copies references, so that nothing is judged.
         needed: how many subjects it takes, where so few could not have shown anything.
+        places: how many decimals tell numbers of the metric apart.
     """
     one = comparison
     if one.delta is None or one.p is None:
+        if one.unscored_subjects:
+            return "no score in common"
         return "no prompt in common" if one.pairing.apart else "no subject in common"
     if copier is not None:
         return f"not judged: {'it' if copier == one.method else 'the baseline'} copies"
@@ -198,7 +234,7 @@ def verdict(
     if not one.wins and not one.losses:
         return "the same on every subject"
     if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:
-        return BETTER if one.delta > 0 else WORSE
+        return BETTER if (one.delta > 0) == one.higher_is_better else WORSE
     if needed is not None:
         return f"too few subjects to show a difference; it takes {needed}"
     if one.p_holm is not None and one.p_holm < SIGNIFICANT:
@@ -209,7 +245,7 @@ def verdict(
         return f"not shown: one of {tested} comparisons may look so by chance"
     if one.ci95 is None:
         return "no difference shown"
-    return f"no difference shown; at most {max(map(abs, one.ci95)):.3f} either way (95 %)"
+    return f"no difference shown; at most {max(map(abs, one.ci95)):.{places}f} either way (95 %)"
 
 
 def _holm(p_values: Mapping[str, float | None]) -> dict[str, float]:

@@ -275,7 +275,8 @@ def _units(matched: Matched, metric: str, statistic: str) -> tuple[list[float], 
             )
     elif matched.alone_a or matched.alone_b:
         return [], "", "not every generation has a counterpart"
-    return [group.difference(metric, statistic) for group in groups], "generation", ""
+    drops = [group.difference(metric, statistic) for group in groups]
+    return [drop for drop in drops if drop is not None], "generation", ""
 
 
 def _pairs(prompt: Group) -> list[tuple[Image, Image]]:

@@ -154,13 +154,13 @@ def listed(items: Sequence[str]) -> str:
     return few(items, _NAMED, str)
 
 
-def known_figure(name: str, value: float | None) -> str:
-    """A named number in three decimals.
+def known_figure(name: str, value: float | None, places: int = 3) -> str:
+    """A named number with so many decimals.
 
     >>> known_figure("MO", 0.41236), known_figure("MO", None)
     ('MO 0.412', 'MO unknown')
     """
-    return f"{name} {'unknown' if value is None else f'{value:.3f}'}"
+    return f"{name} {'unknown' if value is None else f'{value:.{places}f}'}"
 
 
 def _views() -> Views:

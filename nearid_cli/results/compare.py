@@ -22,7 +22,8 @@ class Common:
     """One metric over what all ranked methods have in common, so that it may be ranked.
 
     Attributes:
-        score: mean over the common subjects; of each, over its common prompts where prompts are known.
+        score: mean over the common subjects; of each, over its common prompts where prompts are known. By a metric that
+            has no number of some generations, over what all ranked methods have a number of; None where it lacks that.
         ci95: its interval over subjects; None below 3 subjects.
         ceiling: mean over the common subjects that have one.
         floor, identification: likewise; None unless all methods have the same strangers and no generation is left out.
@@ -50,8 +51,8 @@ class Method:
         copying: so many of its generations are copies that its scores say nothing; it takes part in no ranking
             unless all methods do.
         lacking: subjects that some other method has and this one has not.
-        ranks: by metric, 1 for the highest score in `common`; None where `copying` keeps it out, or where nothing is
-            common to all ranked methods.
+        ranks: by metric, 1 for the best score in `common`; None where `copying` keeps it out, where it has no number by
+            the metric, or where nothing is common to all ranked methods.
         common: its numbers by metric over what all ranked methods have; empty where it lacks some of that itself.
     """
 
@@ -106,7 +107,7 @@ class Comparison:
         metric, method, baseline: which ones.
         subjects: how many subjects were compared; every number below is over these.
         pairs: how many generations were paired by name; 0 where prompts decide, or all generations are compared.
-        delta: mean over subjects of method minus baseline; None without a common subject.
+        delta: mean over subjects of method minus baseline, in the metric's own numbers; None without a common subject.
         ci95: its 95 % interval over subjects; None below 3 subjects.
         p: two-sided sign-flip permutation test over subjects; None without a common subject.
         p_holm: `p` adjusted by Holm over the methods that are compared with the baseline by this metric; None for a
@@ -125,6 +126,10 @@ class Comparison:
         prompts: how many prompts were compared, counted subject by subject; 0 where prompts do not decide.
         unpaired: how many generations of both, of subjects that both have, take no part.
         pairing: what was put beside what, and what found no place.
+        higher_is_better: False where the metric is a distance: then a method with a `delta` below 0 is better.
+        unscored, baseline_unscored: how many generations of each take no part by this metric, because it has no number
+            of them, or of nothing that they are put beside.
+        unscored_subjects: subjects that take no part for that reason.
     """
 
     metric: str
@@ -148,6 +153,10 @@ class Comparison:
     prompts: int = 0
     unpaired: int = 0
     pairing: Pairing = Pairing()
+    higher_is_better: bool = True
+    unscored: int = 0
+    baseline_unscored: int = 0
+    unscored_subjects: tuple[str, ...] = ()
 
     @property
     def shown(self) -> bool:
@@ -161,8 +170,8 @@ class Agreement:
 
     Attributes:
         level: what they rank: `methods`, `subjects` (of each method) or `images`.
-        a, b: the metrics.
-        n: how many things they rank.
+        a, b: the metrics. Both rank from the worst to the best, so a distance may agree with a similarity.
+        n: how many things both give a number.
         kendall, spearman: the correlations; None below 3 things or where one metric rates all alike.
     """
 
@@ -184,7 +193,7 @@ class Disagreement:
         against: the first metric.
         method: whose.
         subject, path: of the generation; None for a method.
-        rank, rank_against: 0 for the lowest, 1 for the highest by `metric` and by `against`.
+        rank, rank_against: 0 for the worst, 1 for the best by `metric` and by `against`, of what both give a number.
         difference: `rank` - `rank_against`; above 0 `metric` rates it higher than `against` does.
     """
 
@@ -265,9 +274,10 @@ class CompareResult(Tabular):
 
     def _line(self) -> str:
         first = self.metrics[0].name
+        places = self.metrics[0].decimals(_score(one, first) for one in self.methods)
         ranked = sorted(self.methods, key=lambda one: (one.ranks[first] is None, one.ranks[first] or 0))
         scores = [
-            f"{known_figure(one.name, _score(one, first))}{' (copies references)' * one.copying}"
+            f"{known_figure(one.name, _score(one, first), places)}{' (copies references)' * one.copying}"
             for one in ranked
         ]
         by = ", ".join(metric.name for metric in self.metrics)

@@ -3,6 +3,9 @@
 Two runs may differ in what they were asked for: a run without the hard prompt scores higher without being better. So
 prompts decide, where they are known. Names decide only where they correspond nearly everywhere, because counters
 (`0.png`, `1.png`) coincide by accident. Failing both, a subject's generations are compared as they are, all of them.
+
+Nor is a run better because a metric has no number of its hard generations: what is compared by a metric is what both
+runs have a number of.
 """
 
 from __future__ import annotations
@@ -44,9 +47,18 @@ class Group:
     a: tuple[Image, ...]
     b: tuple[Image, ...]
 
-    def difference(self, metric: str, statistic: str = "score") -> float:
-        """Mean of `a` minus mean of `b`; NaN where a generation has no such number."""
-        return fmean(_numbers(self.a, metric, statistic)) - fmean(_numbers(self.b, metric, statistic))
+    def difference(self, metric: str, statistic: str = "score") -> float | None:
+        """Mean of `a` minus mean of `b`, over the generations that have a score by the metric.
+
+        None where no generation of `a`, or none of `b`, has one. NaN where one has a score and no such number.
+        """
+        a, b = (_numbers(images, metric, statistic) for images in (self.a, self.b))
+        return fmean(a) - fmean(b) if a and b else None
+
+    def unscored(self, metric: str) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
+        """The generations of `a` and of `b` without a score by the metric; where those are all of one, all of both."""
+        a, b = (tuple(one for one in images if one.scores[metric] is None) for images in (self.a, self.b))
+        return (a, b) if len(a) < len(self.a) and len(b) < len(self.b) else (self.a, self.b)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Matched:
         )
 
     def difference(self, metric: str, statistic: str = "score") -> float | None:
-        """`a` minus `b`: the mean of `units`. None where the subject takes no part, or a number is missing.
+        """`a` minus `b`: the mean of `units`. None where there is none, or a number is missing by accident.
 
         Args:
             metric: the name of a metric of both.
@@ -98,11 +110,23 @@ class Matched:
         return None if math.isnan(mean) else mean
 
     def units(self, metric: str, statistic: str = "score") -> list[float]:
-        """`a` minus `b` of each group: what varies within the subject. NaN where a generation has no such number."""
+        """`a` minus `b` of each group that both have a score of: what varies within the subject.
+
+        NaN where a generation, or the subject, has a score and no such number.
+        """
         if self.how != "all":
-            return [group.difference(metric, statistic) for group in self.groups]
-        a, b = (_of_subject(one.scores[metric], statistic) for one in (self.a, self.b))
-        return [a - b]
+            differences = [group.difference(metric, statistic) for group in self.groups]
+            return [one for one in differences if one is not None]
+        a, b = (one.scores[metric] for one in (self.a, self.b))
+        if a.score is None or b.score is None:
+            return []
+        return [_of_subject(a, statistic) - _of_subject(b, statistic)]
+
+    def unscored(self, metric: str) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
+        """The generations of `a` and of `b` in its groups that take no part by a metric."""
+        found = [group.unscored(metric) for group in self.groups]
+        a, b = (tuple(image for sides in found for image in sides[side]) for side in (0, 1))
+        return a, b
 
 
 @dataclass(frozen=True)
@@ -338,7 +362,9 @@ def _written(images: Sequence[Image]) -> str:
 
 
 def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float]:
-    found = [(image.scores if statistic == "score" else image.margins or {}).get(metric) for image in images]
+    """Of the generations that have a score."""
+    scored = [image for image in images if image.scores[metric] is not None]
+    found = [(image.scores if statistic == "score" else image.margins or {}).get(metric) for image in scored]
     return [math.nan if number is None else number for number in found]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.results.base import Named, OneLine, Shown, Tabular, Tool, listed
-from nearid_cli.text import count
+from nearid_cli.text import count, decimals, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,8 +145,32 @@ class Metric:
         return 1.0 if self.higher_is_better else -1.0
 
     def comparable_with(self, other: Metric) -> bool:
-        """Whether numbers of both mean the same: one encoder, and one way of scoring with it."""
-        return (self.fingerprint, self.protocol) == (other.fingerprint, other.protocol)
+        """Whether numbers of both mean the same: one encoder, and one way of scoring with it, on one scale."""
+        return self._meaning == other._meaning
+
+    @property
+    def _meaning(self) -> tuple[Any, ...]:
+        scale = self.kind, self.range, self.higher_is_better, self.symmetric
+        return self.fingerprint, self.protocol, *scale
+
+    def decimals(self, scores: Iterable[float | None]) -> int:
+        """With how many decimals its numbers are told: enough for a thousandth of the largest of some scores.
+
+        Cosines have three, whatever they are.
+        """
+        if self.range == (-1.0, 1.0):
+            return 3
+        return decimals(max((abs(score) for score in scores if score is not None), default=0.0))
+
+    def within(self, ends: Interval | None) -> Interval | None:
+        """An interval of scores without what is beyond the range."""
+        if ends is None:
+            return None
+        low, high = self.range
+        return (
+            ends[0] if low is None else max(ends[0], low),
+            ends[1] if high is None else min(ends[1], high),
+        )
 
     @property
     def outdated(self) -> bool:
@@ -251,12 +276,12 @@ class AggregateScores:
     all_pairs_pa_ci95: Interval | None = None
     missing: int = 0
 
-    def figure(self) -> str:
-        """The score with its interval, in three decimals."""
+    def figure(self, places: int = 3) -> str:
+        """The score with its interval, in so many decimals."""
         if self.score is None:
             return "unknown"
-        low, high = self.ci95 or (None, None)
-        return f"{self.score:.3f}" if low is None else f"{self.score:.3f} [{low:.3f}, {high:.3f}]"
+        score = f"{self.score:.{places}f}"
+        return f"{score} [{', '.join(f'{end:.{places}f}' for end in self.ci95)}]" if self.ci95 else score
 
 
 @dataclass(frozen=True)
@@ -285,6 +310,21 @@ class Image:
     margins: Mapping[str, float] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def reasons(images: Iterable[Image], metric: str) -> str:
+    """Why some generations have no number by a metric, the most frequent reason first; empty where none says why.
+
+    >>> def image(*reason): return Image("0.png", "cat", None, {"face": None}, reasons=dict(reason))
+    >>> reasons([image(("face", "no face")), image(("face", "no face"))], "face")
+    'no face'
+    >>> reasons([image(("face", "no face")), image(("face", "too small")), image(("face", "too small"))], "face")
+    'too small: 2, no face: 1'
+    """
+    found = Counter(printable(image.reasons[metric]) for image in images if metric in image.reasons)
+    if len(found) < 2:
+        return "".join(found)
+    return ", ".join(f"{reason}: {times:,}" for reason, times in found.most_common())
 
 
 class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):
@@ -344,7 +384,10 @@ class ScoreResult(Tabular):
         ]
         if copies := sum(image.copy_of is not None for image in self.images):
             what.append(count(copies, "copy", "copies"))
-        scores = [f"{name} {one.figure()}" for name, one in self.aggregate.items()]
+        known = {metric.name: metric for metric in self.metrics}
+        scores = [
+            f"{name} {one.figure(known[name].decimals([one.score]))}" for name, one in self.aggregate.items()
+        ]
         return f"{', '.join(what)}; {listed(scores)}"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,3 +115,75 @@ def random_methods(biases: Mapping[str, float], subjects: int = 10, seed: int = 
         )
         for name, bias in biases.items()
     }
+
+
+def unscored(
+    result: ScoreResult, paths: Collection[str], names: Sequence[str] = METRICS, reason: str = "no face"
+) -> ScoreResult:
+    """The result as if metrics had no number of the generations at these paths."""
+    images = tuple(
+        replace(
+            image,
+            scores={**image.scores, **dict.fromkeys(names)},
+            reasons={**image.reasons, **dict.fromkeys(names, reason)},
+        )
+        if image.path in paths
+        else image
+        for image in result.images
+    )
+    subjects = tuple(
+        replace(one, scores={**one.scores, **{name: _over_known(one, name, images) for name in names}})
+        for one in result.subjects
+    )
+    aggregate = {}
+    for name in names:
+        known = [s for one in subjects if (s := one.scores[name].score) is not None]
+        mean = float(np.mean(known)) if known else None
+        missing = sum(one.scores[name].missing for one in subjects)
+        aggregate[name] = replace(result.aggregate[name], score=mean, pair_mean=mean, missing=missing)
+    return replace(result, images=images, subjects=subjects, aggregate={**result.aggregate, **aggregate})
+
+
+def _over_known(subject: Subject, name: str, images: Sequence[Image]) -> SubjectScores:
+    own = [image.scores[name] for image in images if image.subject == subject.subject]
+    known = [score for score in own if score is not None]
+    found = replace(subject.scores[name], missing=len(own) - len(known))
+    if not known:
+        return replace(found, score=None, std=None, min=None, max=None, retention=None)
+    return replace(found, score=float(np.mean(known)), min=min(known), max=max(known))
+
+
+def mirrored(result: ScoreResult) -> ScoreResult:
+    """The result with every number on the scale of a metric negated, and metrics that are better when lower."""
+
+    def number(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    def numbers(scores: Any) -> Any:
+        names = {"score", "ceiling", "floor", "pair_mean", "margin"} & vars(scores).keys()
+        turned = {name: number(getattr(scores, name)) for name in names}
+        if isinstance(scores, SubjectScores):
+            turned |= {"min": number(scores.max), "max": number(scores.min)}
+        ends = scores.ci95 and (-scores.ci95[1], -scores.ci95[0])
+        return replace(scores, ci95=ends, **turned)
+
+    return replace(
+        result,
+        metrics=tuple(
+            replace(one, higher_is_better=not one.higher_is_better, range=(-1.0, 1.0))
+            for one in result.metrics
+        ),
+        subjects=tuple(
+            replace(one, scores={name: numbers(own) for name, own in one.scores.items()})
+            for one in result.subjects
+        ),
+        aggregate={name: numbers(own) for name, own in result.aggregate.items()},
+        images=tuple(
+            replace(
+                one,
+                scores={name: number(own) for name, own in one.scores.items()},
+                margins=one.margins and {name: -own for name, own in one.margins.items()},
+            )
+            for one in result.images
+        ),
+    )

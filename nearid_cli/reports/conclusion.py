@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nearid_cli.reports.table import SCORE, P
-from nearid_cli.results import CompareResult, Comparison
+from nearid_cli.reports.table import P
+from nearid_cli.results import CompareResult, Comparison, Metric
 from nearid_cli.text import count, printable
+
+_DOES = {"references": "keeps identity", "prompts": "follows prompts"}
+"""What the best method does best, by what a metric scores generations against."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,15 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class _Duel:
-    """The best method against another one; `ahead` is by how much, None where that is not known."""
+    """The best method against another one; `ahead` is by how much, None where that is not known.
+
+    `places` is how many decimals tell numbers of the metric apart.
+    """
 
     other: str
     ahead: float | None
     comparison: Comparison | None
+    places: int
 
     @property
     def tied(self) -> bool:
@@ -49,7 +56,11 @@ class _Duel:
 
     def behind(self, who: str) -> str:
         """How far the other one is behind, and how sure that is."""
-        return f"{who} is {SCORE.say(self.ahead)} behind, {self._chance}"
+        return f"{who} is {self.say(self.ahead or 0.0)} behind, {self._chance}"
+
+    def say(self, lead: float) -> str:
+        """A lead in the metric's numbers, none of them -0."""
+        return f"{round(lead, self.places) + 0.0:.{self.places}f}"
 
     @property
     def _chance(self) -> str:
@@ -63,22 +74,26 @@ class _Duel:
 
 
 def conclude(result: CompareResult) -> Conclusion:
-    """Say who keeps identity best by the first metric.
+    """Say who keeps identity best by the first metric, or follows prompts best where that is what it measures.
 
     "Best" is said only where every other ranked method was shown to be behind; a difference by chance, one that was
     not tested or not judged, and a lead over other subjects are named as what they are.
     """
-    metric = result.metrics[0].name
+    first = result.metrics[0]
+    metric, most = first.name, "highest" if first.higher_is_better else "lowest"
     ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
     names = [printable(method.name) for method in ranked]
     if not names:
         old = "the comparison is of an older nearid: compare anew"
-        why = old if result.outdated else "no subject is common to all"
+        none = (
+            "nothing has a number in all of them" if result.common_subjects else "no subject is common to all"
+        )
+        why = old if result.outdated else none
         return Conclusion("No method can be ranked", why)
     best, *others = names
     if not others:
         return Conclusion(f"{best} alone can be ranked")
-    duels = [_duel(result, metric, ranked[0].name, method.name) for method in ranked[1:]]
+    duels = [_duel(result, first, ranked[0].name, method.name) for method in ranked[1:]]
     if duels[0].tied:
         alike = [best, *(duel.other for duel in duels if duel.tied)]
         return Conclusion(f"{listed(alike)} are the same on every subject")
@@ -86,23 +101,25 @@ def conclude(result: CompareResult) -> Conclusion:
         if duel.shown and duel.ahead is not None and duel.ahead < 0:
             subjects = count(duel.comparison.subjects if duel.comparison else 0, "subject")
             return Conclusion(
-                f"{best} scores highest, but over the {count(len(result.common_subjects), 'subject')} that all have",
-                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {SCORE.say(-duel.ahead)} better",
+                f"{best} scores {most}, but over the {count(len(result.common_subjects), 'subject')} that all have",
+                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {duel.say(-duel.ahead)} better",
             )
     if unlike := [duel.other for duel in duels if duel.prompts_differ]:
-        first = [name for name, method in zip(names, ranked, strict=True) if method.ranks[metric] == 1]
+        best_ones = [name for name, method in zip(names, ranked, strict=True) if method.ranks[metric] == 1]
         return Conclusion(
-            f"{listed(first)} {'score' if first[1:] else 'scores'} highest, but prompts differ",
+            f"{listed(best_ones)} {'score' if best_ones[1:] else 'scores'} {most}, but prompts differ",
             f"there is no prompt in common with {listed(unlike)}, so what differs may be the prompts",
         )
     if untested := [duel.other for duel in duels if duel.comparison is None]:
         return Conclusion(
-            f"{best} scores highest",
+            f"{best} scores {most}",
             f"it was not compared with {listed(untested)}, because the baseline is {printable(result.baseline)}",
         )
     doubtful = [duel for duel in duels if not duel.shown]
     if not doubtful:
-        return Conclusion(f"{best} keeps identity best", duels[0].behind(f"the next, {others[0]},"))
+        return Conclusion(
+            f"{best} {_DOES.get(first.against, 'is')} best", duels[0].behind(f"the next, {others[0]},")
+        )
     who = f"the next, {others[0]}," if doubtful[0] is duels[0] else f"of the others, {doubtful[0].other}"
     return Conclusion(f"{best} leads, but it may be chance", doubtful[0].behind(who))
 
@@ -111,24 +128,29 @@ def conclusion_line(result: CompareResult) -> str:
     """The answer in one line, with the metric that gave it."""
     found = conclude(result)
     ranked = {method.name for method in result.ranked}
+    metric = result.metrics[0].name
     unranked = [printable(method.name) for method in result.methods if method.name not in ranked]
+    some = any(method.ranks.get(metric) for method in result.methods)
+    silent = [printable(one.name) for one in result.ranked if some and one.ranks.get(metric) is None]
     return "; ".join(
         [
-            f"By {printable(result.metrics[0].name)}: {found.title}",
+            f"By {printable(metric)}: {found.title}",
             *([found.reason] if found.reason else []),
             *([f"not ranked, because of copies: {', '.join(unranked)}"] if unranked else []),
+            *([f"not ranked, for want of numbers: {', '.join(silent)}"] if silent else []),
         ]
     )
 
 
-def _duel(result: CompareResult, metric: str, best: str, other: str) -> _Duel:
+def _duel(result: CompareResult, metric: Metric, best: str, other: str) -> _Duel:
     """The comparison of two methods, one of which must be the baseline for there to be one."""
-    compared = {one.method: one for one in result.comparisons if one.metric == metric}
-    sign, found = (-1, compared.get(other)) if result.baseline == best else (1, None)
+    compared = {one.method: one for one in result.comparisons if one.metric == metric.name}
+    sign, found = (-metric.sign, compared.get(other)) if result.baseline == best else (metric.sign, None)
     if result.baseline == other:
         found = compared.get(best)
+    places = metric.decimals(method.result.aggregate[metric.name].score for method in result.methods)
     ahead = None if found is None or found.delta is None else sign * found.delta
-    return _Duel(printable(other), ahead, found)
+    return _Duel(printable(other), ahead, found, places)
 
 
 def listed(names: Sequence[str]) -> str:

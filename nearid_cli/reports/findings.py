@@ -211,6 +211,12 @@ def pairing_lines(result: CompareResult) -> dict[str, list[str]]:
             *_missing_prompts(one.pairing, baseline),
             *_alone(one, generations),
             *_unpaired(one, generations),
+            *(
+                line
+                for other in result.comparisons
+                if other.method == one.method
+                for line in _unscored(other)
+            ),
         ]
         for one in result.comparisons
         if one.metric == first
@@ -256,6 +262,24 @@ def _alone(one: Comparison, generations: Mapping[str, int]) -> Iterator[str]:
                 f"{len(alone):,} of {count(generations[who], 'generation')}{whose} {have} no {lack}, so left out: "
                 f"{few(alone)}"
             )
+
+
+def _unscored(one: Comparison) -> Iterator[str]:
+    """What a difference goes without because a metric has no number of it."""
+    metric, baseline = printable(one.metric), printable(one.baseline)
+    sides = [
+        f"{count(number, 'generation')}{whose}"
+        for number, whose in ((one.unscored, ""), (one.baseline_unscored, f" of {baseline}"))
+        if number
+    ]
+    if sides:
+        yield (
+            f"by {metric}, {' and '.join(sides)} left out of the difference: without a number themselves, or beside "
+            "nothing that has one"
+        )
+    if one.unscored_subjects:
+        subjects = count(len(one.unscored_subjects), "subject")
+        yield f"by {metric}, no difference in {subjects}, for want of numbers: {few(one.unscored_subjects)}"
 
 
 def _unpaired(one: Comparison, generations: Mapping[str, int]) -> Iterator[str]:

@@ -150,7 +150,7 @@ class Metric:
 
     @property
     def _meaning(self) -> tuple[Any, ...]:
-        scale = self.kind, self.range, self.higher_is_better, self.symmetric
+        scale = self.kind, self.against, self.range, self.higher_is_better, self.symmetric
         return self.fingerprint, self.protocol, *scale
 
     def decimals(self, scores: Iterable[float | None]) -> int:

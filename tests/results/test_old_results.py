@@ -12,7 +12,7 @@ import pytest
 
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.evaluate.score import PROTOCOL
+from nearid_cli.evaluate.kinds.embedding import PROTOCOL
 from nearid_cli.gate.judge import judge
 from nearid_cli.reports.files import write
 from nearid_cli.reports.formats.data import to_json

@@ -7,8 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 
-_MOST_DECIMALS = 12  # what is smaller is rounding
-
 
 def printable(name: str | os.PathLike[str]) -> str:
     r"""A file name as text that any terminal, table and UTF-8 file can hold.
@@ -74,13 +72,18 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def decimals(scale: float) -> int:
-    """How many decimals show a thousandth of a scale: three significant digits of its largest number.
+def decimals(largest: float) -> int:
+    """With how many decimals numbers are told, of which the largest is so large.
 
-    >>> decimals(1.0), decimals(100.0), decimals(0.004)
-    (3, 1, 5)
+    Three for numbers around 1; of smaller ones three digits remain, of larger ones four.
+
+    >>> [decimals(largest) for largest in (0.0, 0.4, 9.5, 31.2, 0.031, 52_000)]
+    [3, 3, 3, 2, 4, 0]
     """
-    return min(max(3 - math.ceil(math.log10(scale)), 0), _MOST_DECIMALS) if scale else 3
+    if not largest or 0.1 <= largest <= 10:
+        return 3
+    power = math.floor(math.log10(largest))
+    return 2 - power if power < 0 else max(3 - power, 0)
 
 
 def few(names: Sequence[str], shown: int = 3, spelled: Callable[[str], str] = printable) -> str:

@@ -19,7 +19,7 @@ from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import retention
 from nearid_cli.results import Common, Image, Interval, Metric, ScoreResult, SubjectScores
 from nearid_cli.results.pairing import Group, by_subject, match_runs
-from nearid_cli.results.score import reasons
+from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, printable
 
 _Groups = Sequence[Sequence[Image]] | None
@@ -103,7 +103,7 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
 
 
 @dataclass(frozen=True)
-class Scored:
+class NumberedGround:
     """What of the common ground all ranked methods have a number of, by one metric.
 
     Attributes:
@@ -119,9 +119,9 @@ class Scored:
     whole: bool
 
 
-def scored_ground(
+def numbered_ground(
     metric: Metric, ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]
-) -> Scored:
+) -> NumberedGround:
     """Find what of the common ground all ranked methods have a number of.
 
     Args:
@@ -138,7 +138,7 @@ def scored_ground(
         if known := [place for place, means in enumerate(beside) if None not in means]:
             places[subject] = known
     numbers = sum(len(_known(means)) for own in counted.values() for means in own.values())
-    return Scored(
+    return NumberedGround(
         metric=metric,
         places=places,
         silent=tuple(name for name in ranked if name not in counted),
@@ -147,7 +147,7 @@ def scored_ground(
 
 
 def common_scores(
-    name: str, result: ScoreResult, ground: Ground, scored: Sequence[Scored]
+    name: str, result: ScoreResult, ground: Ground, scored: Sequence[NumberedGround]
 ) -> dict[str, Common]:
     """A method's numbers by metric over the common ground; none where it lacks some of that, or there is none."""
     if not ground.subjects or name not in ground.groups:
@@ -156,7 +156,10 @@ def common_scores(
 
 
 def remarks(
-    ground: Ground, scored: Sequence[Scored], results: Mapping[str, ScoreResult], ranked: Sequence[str]
+    ground: Ground,
+    scored: Sequence[NumberedGround],
+    results: Mapping[str, ScoreResult],
+    ranked: Sequence[str],
 ) -> tuple[str, ...]:
     """What must be known of the ranking: over what it is, where that is not all, and what it therefore lacks."""
     if not ground.subjects:
@@ -192,13 +195,13 @@ def remarks(
 
 
 def _remarks_on_numbers(
-    scored: Scored, ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]
+    scored: NumberedGround, ground: Ground, results: Mapping[str, ScoreResult], ranked: Sequence[str]
 ) -> Iterator[str]:
     """Which methods a metric has no number of, and over how much less than the common ground it ranks the others."""
     metric = printable(scored.metric.name)
     for name in scored.silent:
-        why = reasons(results[name].images, scored.metric.name)
-        yield f"{printable(name)} is not ranked by {metric}, which has no number of it{f' ({why})' if why else ''}"
+        why = why_no_score(results[name].images, scored.metric.name)
+        yield f"{printable(name)} is not ranked by {metric}, which has no number of it: {why}"
     if len(scored.silent) == len(ranked):
         return
     if not scored.places:
@@ -217,7 +220,9 @@ def _remarks_on_numbers(
         yield f"no floor, retention or identification side by side by {metric}, since not all of its numbers count"
 
 
-def _common(result: ScoreResult, scored: Scored, groups: Mapping[str, _Groups], ground: Ground) -> Common:
+def _common(
+    result: ScoreResult, scored: NumberedGround, groups: Mapping[str, _Groups], ground: Ground
+) -> Common:
     metric = scored.metric
     means = _means(result, groups, metric.name)
     counting = [

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.activity import doing
-from nearid_cli.evaluate.common import Ground, Scored, common_ground, common_scores, remarks, scored_ground
+from nearid_cli.evaluate.common import (
+    Ground,
+    NumberedGround,
+    common_ground,
+    common_scores,
+    numbered_ground,
+    remarks,
+)
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
 from nearid_cli.evaluate.differences import among_all_pairs, comparisons, judged
 from nearid_cli.metrics.agreement import MIN_RANKED, kendall, most_apart, rank_shares, spearman
@@ -27,6 +34,7 @@ from nearid_cli.results import (
     ScoreResult,
 )
 from nearid_cli.results.base import this_tool, timestamp
+from nearid_cli.results.score import largest_score
 from nearid_cli.text import storable
 
 Floats = npt.NDArray[np.float64]
@@ -58,7 +66,7 @@ def compare(
     ranked = [name for name, one in chosen.items() if not _copies(copies[name], one)] or list(chosen)
     ground = common_ground(chosen, ranked)
     first = next(iter(chosen.values())).metrics
-    scored = [scored_ground(metric, ground, chosen, ranked) for metric in first] if ground.subjects else []
+    scored = [numbered_ground(metric, ground, chosen, ranked) for metric in first] if ground.subjects else []
     methods = _with_ranks(_methods(chosen, copies, ground, scored))
     leading = (
         _best(methods, first[0].name)
@@ -88,7 +96,10 @@ def _copies(copies: int, result: ScoreResult) -> bool:
 
 
 def _methods(
-    results: Mapping[str, ScoreResult], copies: Mapping[str, int], ground: Ground, scored: Sequence[Scored]
+    results: Mapping[str, ScoreResult],
+    copies: Mapping[str, int],
+    ground: Ground,
+    scored: Sequence[NumberedGround],
 ) -> list[Method]:
     """The methods, without ranks yet."""
     known = dict.fromkeys(subject.subject for one in results.values() for subject in one.subjects)
@@ -153,7 +164,7 @@ def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[
     found = comparisons(methods, baseline)
     rivals = among_all_pairs(rankable, list(found)) if several else {}
     places = {
-        metric.name: metric.decimals(method.result.aggregate[metric.name].score for method in methods)
+        metric.name: metric.decimals(largest_score([method.result for method in methods], metric.name))
         for metric in baseline.result.metrics
     }
     return tuple(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nearid_cli.reports.table import P
-from nearid_cli.results import CompareResult, Comparison, Metric
+from nearid_cli.reports.gauge import Gauge, gauges
+from nearid_cli.reports.table import Kind, P
+from nearid_cli.results import CompareResult, Comparison
 from nearid_cli.text import count, printable
 
 _DOES = {"references": "keeps identity", "prompts": "follows prompts"}
@@ -28,15 +29,12 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class _Duel:
-    """The best method against another one; `ahead` is by how much, None where that is not known.
-
-    `places` is how many decimals tell numbers of the metric apart.
-    """
+    """The best method against another one; `ahead` is by how much, None where that is not known."""
 
     other: str
     ahead: float | None
     comparison: Comparison | None
-    places: int
+    kind: Kind
 
     @property
     def tied(self) -> bool:
@@ -56,11 +54,7 @@ class _Duel:
 
     def behind(self, who: str) -> str:
         """How far the other one is behind, and how sure that is."""
-        return f"{who} is {self.say(self.ahead or 0.0)} behind, {self._chance}"
-
-    def say(self, lead: float) -> str:
-        """A lead in the metric's numbers, none of them -0."""
-        return f"{round(lead, self.places) + 0.0:.{self.places}f}"
+        return f"{who} is {self.kind.say(self.ahead)} behind, {self._chance}"
 
     @property
     def _chance(self) -> str:
@@ -79,7 +73,8 @@ def conclude(result: CompareResult) -> Conclusion:
     "Best" is said only where every other ranked method was shown to be behind; a difference by chance, one that was
     not tested or not judged, and a lead over other subjects are named as what they are.
     """
-    first = result.metrics[0]
+    gauge, *_ = gauges(result).values()
+    first = gauge.metric
     metric, most = first.name, "highest" if first.higher_is_better else "lowest"
     ranked = sorted((m for m in result.methods if m.ranks.get(metric)), key=lambda m: m.ranks[metric] or 0)
     names = [printable(method.name) for method in ranked]
@@ -93,16 +88,17 @@ def conclude(result: CompareResult) -> Conclusion:
     best, *others = names
     if not others:
         return Conclusion(f"{best} alone can be ranked")
-    duels = [_duel(result, first, ranked[0].name, method.name) for method in ranked[1:]]
+    duels = [_duel(result, gauge, ranked[0].name, method.name) for method in ranked[1:]]
     if duels[0].tied:
         alike = [best, *(duel.other for duel in duels if duel.tied)]
         return Conclusion(f"{listed(alike)} are the same on every subject")
     for duel in duels:
         if duel.shown and duel.ahead is not None and duel.ahead < 0:
             subjects = count(duel.comparison.subjects if duel.comparison else 0, "subject")
+            lead = duel.kind.say(-duel.ahead)
             return Conclusion(
                 f"{best} scores {most}, but over the {count(len(result.common_subjects), 'subject')} that all have",
-                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {duel.say(-duel.ahead)} better",
+                f"on the {subjects} that it shares with {duel.other}, {duel.other} is {lead} better",
             )
     if unlike := [duel.other for duel in duels if duel.prompts_differ]:
         best_ones = [name for name, method in zip(names, ranked, strict=True) if method.ranks[metric] == 1]
@@ -142,15 +138,15 @@ def conclusion_line(result: CompareResult) -> str:
     )
 
 
-def _duel(result: CompareResult, metric: Metric, best: str, other: str) -> _Duel:
+def _duel(result: CompareResult, gauge: Gauge, best: str, other: str) -> _Duel:
     """The comparison of two methods, one of which must be the baseline for there to be one."""
-    compared = {one.method: one for one in result.comparisons if one.metric == metric.name}
-    sign, found = (-metric.sign, compared.get(other)) if result.baseline == best else (metric.sign, None)
+    compared = {one.method: one for one in result.comparisons if one.metric == gauge.name}
+    sign = gauge.metric.sign
+    sign, found = (-sign, compared.get(other)) if result.baseline == best else (sign, None)
     if result.baseline == other:
         found = compared.get(best)
-    places = metric.decimals(method.result.aggregate[metric.name].score for method in result.methods)
     ahead = None if found is None or found.delta is None else sign * found.delta
-    return _Duel(printable(other), ahead, found, places)
+    return _Duel(printable(other), ahead, found, gauge.score)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from nearid_cli.reports.blocks import Finding
 from nearid_cli.reports.gauge import gauges
-from nearid_cli.reports.notes import reason_of
 from nearid_cli.results import CompareResult, Comparison, Image, Inputs, Method, Pairing, ScoreResult
 from nearid_cli.results.pairing import by_prompt, by_subject
+from nearid_cli.results.unscored import reason_of
 from nearid_cli.text import count, few, printable
 
 _REASONS = 4

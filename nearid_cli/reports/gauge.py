@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nearid_cli.reports import table
 from nearid_cli.reports.table import GLUE, LOWER, LOWER_IS_BETTER, Kind
 from nearid_cli.results import CompareResult, Metric, ScoreResult
+from nearid_cli.results.score import largest_score
 
 _PARTS = 20
 """Into so many parts of its range a metric's smallest axis divides it."""
@@ -52,26 +52,14 @@ class Gauge:
         return ", where lower is better" if self.lower else ""
 
     @property
-    def reach(self) -> float:
-        """The largest number that is to be expected: of a range that has ends, or of the result."""
-        low, high = self.metric.range
-        return self.largest if low is None or high is None else max(abs(low), abs(high))
-
-    @property
     def decimals(self) -> int:
-        """Three for numbers around 1; of smaller ones three digits remain, of larger ones four.
+        """With how many its scores are told.
 
-        >>> from dataclasses import replace
         >>> metric = Metric("psnr", "", None, "", "", "", "", "", range=(0.0, None))
-        >>> [Gauge(metric, largest).decimals for largest in (0.0, 0.4, 9.5, 31.2, 0.031, 52_000)]
-        [3, 3, 3, 2, 4, 0]
-        >>> Gauge(replace(metric, range=(0.0, 100.0)), 0.4).decimals
-        1
+        >>> Gauge(metric, 31.2).decimals, Gauge(metric, 0.0312).decimals, Gauge(COSINE.metric, 0.0312).decimals
+        (2, 4, 3)
         """
-        if not self.reach or 0.1 <= self.reach <= 10:
-            return 3
-        power = math.floor(math.log10(self.reach))
-        return 2 - power if power < 0 else max(3 - power, 0)
+        return self.metric.decimals(self.largest)
 
     @property
     def span(self) -> float:
@@ -105,15 +93,8 @@ COSINE = Gauge(Metric("cosine similarity", "", None, "", "", "", "", ""))
 
 def gauges(result: ScoreResult | CompareResult) -> dict[str, Gauge]:
     """By name, in the order of the result's metrics."""
-    found = {}
-    for metric in result.metrics:
-        name = metric.name
-        runs = result.runs.values()
-        scores = [run.aggregate[name].score for run in runs]
-        scores += [subject.scores[name].score for run in runs for subject in run.subjects]
-        known = (abs(score) for score in scores if score is not None and not math.isnan(score))
-        found[name] = Gauge(metric, max(known, default=0.0))
-    return found
+    runs = list(result.runs.values())
+    return {metric.name: Gauge(metric, largest_score(runs, metric.name)) for metric in result.metrics}
 
 
 def directions(shown: Iterable[Gauge]) -> tuple[str, ...]:

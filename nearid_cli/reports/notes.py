@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nearid_cli.reports.numbers import in_detail
@@ -16,6 +15,7 @@ from nearid_cli.results import (
     ScoreResult,
     SubjectScores,
 )
+from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, few, printable
 
 
@@ -70,20 +70,6 @@ def without_score(images: Iterable[Image], metrics: Sequence[str]) -> list[str]:
         for metric in metrics
         if (why := why_no_score(images, metric))
     ]
-
-
-def why_no_score(images: Iterable[Image], metric: str) -> str:
-    """The reasons, most frequent first, each with how many generations it is of; nothing where all have a number."""
-    number = Counter(reason_of(one, metric) for one in images if one.scores[metric] is None)
-    (first, times), *rest = number.most_common() or [("", 0)]
-    if not times:
-        return ""
-    return few([f"{first} ({count(times, 'generation')})", *(f"{reason} ({n:,})" for reason, n in rest)])
-
-
-def reason_of(image: Image, metric: str) -> str:
-    """Why a generation has no score by a metric."""
-    return image.reasons.get(metric) or "no reason given"
 
 
 def _metric(result: ScoreResult | CompareResult, name: str) -> Metric:

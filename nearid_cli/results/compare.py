@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nearid_cli.results.base import Named, Tabular, Tool, known_figure, listed
-from nearid_cli.results.score import Interval, Metric, ScoreResult, Subjects
+from nearid_cli.results.score import Interval, Metric, ScoreResult, Subjects, largest_score
 from nearid_cli.text import count
 
 BETTER, WORSE = "better", "worse"
@@ -274,7 +274,7 @@ class CompareResult(Tabular):
 
     def _line(self) -> str:
         first = self.metrics[0].name
-        places = self.metrics[0].decimals(_score(one, first) for one in self.methods)
+        places = self.metrics[0].decimals(largest_score(self.runs.values(), first))
         ranked = sorted(self.methods, key=lambda one: (one.ranks[first] is None, one.ranks[first] or 0))
         scores = [
             f"{known_figure(one.name, _score(one, first), places)}{' (copies references)' * one.copying}"

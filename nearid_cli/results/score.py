@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.results.base import Named, OneLine, Shown, Tabular, Tool, listed
-from nearid_cli.text import count, decimals, printable
+from nearid_cli.text import count, decimals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,14 +152,9 @@ class Metric:
         scale = self.kind, self.against, self.range, self.higher_is_better, self.symmetric
         return self.fingerprint, self.protocol, *scale
 
-    def decimals(self, scores: Iterable[float | None]) -> int:
-        """With how many decimals its numbers are told: enough for a thousandth of the largest of some scores.
-
-        Cosines have three, whatever they are.
-        """
-        if self.range == (-1.0, 1.0):
-            return 3
-        return decimals(max((abs(score) for score in scores if score is not None), default=0.0))
+    def decimals(self, largest: float) -> int:
+        """With how many decimals scores are told, of which the largest is so large; cosines have three in any case."""
+        return 3 if self.range == Metric.range else decimals(largest)
 
     def within(self, ends: Interval | None) -> Interval | None:
         """An interval of scores without what is beyond the range."""
@@ -312,21 +306,6 @@ class Image:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def reasons(images: Iterable[Image], metric: str) -> str:
-    """Why some generations have no number by a metric, the most frequent reason first; empty where none says why.
-
-    >>> def image(*reason): return Image("0.png", "cat", None, {"face": None}, reasons=dict(reason))
-    >>> reasons([image(("face", "no face")), image(("face", "no face"))], "face")
-    'no face'
-    >>> reasons([image(("face", "no face")), image(("face", "too small")), image(("face", "too small"))], "face")
-    'too small: 2, no face: 1'
-    """
-    found = Counter(printable(image.reasons[metric]) for image in images if metric in image.reasons)
-    if len(found) < 2:
-        return "".join(found)
-    return ", ".join(f"{reason}: {times:,}" for reason, times in found.most_common())
-
-
 class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):
     """The subjects of a result, to be had by place or by name: `result.subjects["cat"]`."""
 
@@ -384,11 +363,17 @@ class ScoreResult(Tabular):
         ]
         if copies := sum(image.copy_of is not None for image in self.images):
             what.append(count(copies, "copy", "copies"))
-        known = {metric.name: metric for metric in self.metrics}
-        scores = [
-            f"{name} {one.figure(known[name].decimals([one.score]))}" for name, one in self.aggregate.items()
-        ]
+        places = {one.name: one.decimals(largest_score([self], one.name)) for one in self.metrics}
+        scores = [f"{name} {one.figure(places[name])}" for name, one in self.aggregate.items()]
         return f"{', '.join(what)}; {listed(scores)}"
+
+
+def largest_score(runs: Iterable[ScoreResult], metric: str) -> float:
+    """The largest score of a subject or of all by a metric, without its sign; 0 where there is none."""
+    runs = list(runs)
+    scores = [run.aggregate[metric].score for run in runs]
+    scores += [subject.scores[metric].score for run in runs for subject in run.subjects]
+    return max((abs(score) for score in scores if score is not None), default=0.0)
 
 
 @dataclass(frozen=True, repr=False)

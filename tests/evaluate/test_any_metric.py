@@ -235,7 +235,8 @@ class TestNulls:
                 own = {one.name: one.ranks[metric] for one in result.methods}
                 assert own == ({"a": 1, "b": 2, "c": None} if metric in silent else {"a": 1, "b": 3, "c": 2})
             assert [line for line in result.remarks if "not ranked" in line] == [
-                rf"c is not ranked by {metric}, which has no number of it (no face\n)" for metric in silent
+                rf"c is not ranked by {metric}, which has no number of it: no face\n (24 generations)"
+                for metric in silent
             ]
             for name in "ab":
                 assert result.methods[name].common["hog"] == alone.methods[name].common["hog"]
@@ -298,7 +299,7 @@ class TestScales:
             (0.001, {"range": (0.0, None), "higher_is_better": False}, "0.000100"),
             (0.01, {"range": (0.0, 0.01)}, "0.00100"),
             (1.0, {"range": (0.0, 1.0)}, "0.100"),
-            (10.0, {"range": (1.0, 10.0)}, "1.00"),
+            (10.0, {"range": (1.0, 10.0)}, "1.000"),
             (5000.0, {"range": (None, None)}, "500"),
             (0.01, {}, "0.001"),  # cosines have three decimals, whatever they are
         ],

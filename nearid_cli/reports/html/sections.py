@@ -17,10 +17,10 @@ from nearid_cli.reports.blocks import Block, Panel
 from nearid_cli.reports.gauge import Gauge, directions
 from nearid_cli.reports.html import plots
 from nearid_cli.reports.labels import Label, labels
-from nearid_cli.reports.notes import why_no_score
 from nearid_cli.reports.order import best_subjects_first, over_common
 from nearid_cli.reports.table import COUNT, Column, Table, missing, named
 from nearid_cli.results import AggregateScores, CompareResult, Interval, Method
+from nearid_cli.results.unscored import why_no_score
 
 End = TypeVar("End")
 

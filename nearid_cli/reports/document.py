@@ -9,12 +9,13 @@ from typing import Any
 from nearid_cli.reports.blocks import Document, Draft, Panel, Prose
 from nearid_cli.reports.comparison import compare_draft, compare_story
 from nearid_cli.reports.gate import gate_draft
+from nearid_cli.reports.gauge import Gauge, directions
 from nearid_cli.reports.scores import images_table, score_draft, score_story
-from nearid_cli.reports.table import Column, Kind, Table, named
+from nearid_cli.reports.table import Column, Table, named, score
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
 from nearid_cli.text import printable
 
-_SIMILARITY = Kind(float, "{:.4f}".format)
+_FURTHER = 1  # decimals of the number of one pair, beyond those of a mean
 
 
 def document(
@@ -81,9 +82,12 @@ def _(result: PairResult, *_: object) -> Document:
 
 
 def _pair_draft(result: PairResult) -> Draft:
-    names = [metric.name for metric in result.metrics]
-    similarity = Column(_SIMILARITY, [result.similarity[name] for name in names], "similarity")
-    table = Table((named("metric", names),), (similarity,), noun="metrics")
+    shown = [Gauge(metric, abs(result.similarity[metric.name])) for metric in result.metrics]
+    kinds = [score(gauge.decimals + _FURTHER) for gauge in shown]
+    title = "similarity" if all(metric.usual for metric in result.metrics) else "score"
+    numbers = Column(kinds[0], [result.similarity[one.name] for one in shown], title, kinds=kinds)
+    names = named("metric", [one.label for one in shown])
+    table = Table((names,), (numbers,), noun="metrics", notes=directions(shown))
     pictures = Prose([f"a: {printable(result.a)}", f"b: {printable(result.b)}"])
     return Draft(blocks=(pictures, Panel(table)))
 

@@ -29,6 +29,7 @@ def test_embeddings_of_several_metrics(result, tmp_path):
         metrics=result.metrics,
         embeddings=embeddings,
         skipped=(Skipped("b.png", "truncated"),),
+        absent={},
     )
     write_embeddings(made, tmp_path / "e.parquet")
     frame = pd.read_parquet(tmp_path / "e.parquet")

@@ -11,7 +11,7 @@
     rows.push(...(item.labels || []));
     (item.scores || []).forEach((score, metric) => {
       const margin = item.margins ? item.margins[metric] : null;
-      rows.push([data.metrics[metric], scored(item, metric) + (margin === null ? "" : ", margin " + figure(margin, metric))]);
+      rows.push([named(metric), scored(item, metric) + (margin === null ? "" : ", margin " + figure(margin, metric))]);
     });
     return make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
   }

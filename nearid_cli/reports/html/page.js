@@ -15,6 +15,8 @@
   const known = (value) => value !== null && value !== undefined;
   const figure = (value, metric) => (
     known(value) ? value.toFixed(data.decimals[metric]).replace(/^-(0(\.0*)?)$/, "$1") : "-");
+  /** A metric's name, with an arrow where lower is better, as the tables have it. */
+  const named = (metric) => data.metrics[metric] + (data.lower[metric] ? " ↓" : "");
   /** A generation's score, or why it has none. */
   const scored = (item, metric) => (item.reasons && item.reasons[metric]) || figure(item.scores[metric], metric);
   const colour = (method) => "m" + (method % 8); // as COLOURS in plots.py
@@ -38,7 +40,7 @@
   controls.method.append(make("option", { value: "" }, "all"));
   controls.method.parentElement.hidden = data.methods.length < 2;
   data.methods.forEach((name, place) => controls.method.append(make("option", { value: place }, name)));
-  data.metrics.forEach((name, place) => controls.sort.append(make("option", { value: place }, name)));
+  data.metrics.forEach((_, place) => controls.sort.append(make("option", { value: place }, named(place))));
   controls.sort.append(make("option", { value: "name" }, "name"));
 
   const byName = () => controls.sort.value === "name";
@@ -198,7 +200,7 @@
     const all = data.subjects[number].scores
       .map((scores, method) => (scores ? data.labels[method] + " " + figure(scores[metric], metric) : null))
       .filter((text) => text !== null);
-    return data.metrics[metric] + ": " + all.join(", ");
+    return named(metric) + ": " + all.join(", ");
   }
 
   function render() {
@@ -211,7 +213,7 @@
     });
     const first = (list) => list.map((generation) => described(generation, 0));
     worst.items = first(byScore(shown, 0, data.lower[0]).filter((one) => known(one.scores[0])).slice(0, data.strip));
-    worst.means.textContent = "by " + data.metrics[0];
+    worst.means.textContent = "by " + named(0);
     copies.items = first(shown.filter((generation) => generation.copyOf !== null));
     copies.means.textContent = count(copies.items.length, "generation");
     near.disconnect();

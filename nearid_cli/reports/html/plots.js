@@ -46,7 +46,7 @@
       probe.setAttribute("cx", point ? point.x : -20);
       probe.setAttribute("cy", point ? point.y : -20);
       if (!point) return;
-      const scores = data.metrics.map((name, number) => name + " " + scored(point.one, number));
+      const scores = data.metrics.map((_, number) => named(number) + " " + scored(point.one, number));
       readout.textContent = [data.methods[point.one.method], point.one.name, ...scores].join(" · ");
     });
     svg.addEventListener("click", (event) => {

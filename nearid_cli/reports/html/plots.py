@@ -398,7 +398,8 @@ def point_plot(
         ):
             baseline += 15
         taken.append((start, start + wide, baseline))
-        names.append(labelled_text(start, baseline, one.name, "beside-dot"))
+        label = labelled_text(start, baseline, one.name, "beside-dot")
+        names.append(f'<g class="{one.colour}">{label}</g>')
     x_label, y_label = apart([x_name, y_name], 40)
     body += [*names, *_axis_names(x_label, y_label, gauges, (left, top, right, bottom))]
     description = "; ".join(

@@ -111,7 +111,7 @@ def tick_label(value: float, all_ticks: Sequence[float]) -> str:
     ('0.50', '30')
     """
     step = all_ticks[1] - all_ticks[0] if len(all_ticks) > 1 else 0.1
-    decimals = 0 if step > 1 else max(1, math.ceil(-math.log10(step) - 1e-9))
+    decimals = 0 if step >= 1 else max(1, math.ceil(-math.log10(step) - 1e-9))
     return f"{value + 0.0:.{decimals}f}"
 
 

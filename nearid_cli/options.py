@@ -130,6 +130,7 @@ class Options:
         judge_log: file that each of its answers is added to; None for none.
         judge_parallel: requests to it at a time.
         judge_timeout: seconds that one of its answers may take.
+        face_index: which face of a picture the metric `face` takes, by size; 0 is the largest.
         progress: show progress bars on stderr.
     """
 
@@ -244,6 +245,15 @@ class Options:
     judge_timeout: Annotated[
         float, Flag("Seconds that an answer to judge may take.", "SECONDS", low=1, shared=True)
     ] = 120.0
+    face_index: Annotated[
+        int,
+        Flag(
+            "Which face of a picture the metric face takes, by size: 0 is the largest.",
+            "N",
+            low=0,
+            shared=True,
+        ),
+    ] = 0
     progress: bool = False
 
 
@@ -269,6 +279,7 @@ class OptionArguments(TypedDict, total=False):
     judge_log: str | os.PathLike[str] | None
     judge_parallel: int
     judge_timeout: float
+    face_index: int
     progress: bool
 
 

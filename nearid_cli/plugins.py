@@ -19,13 +19,14 @@ is in the cache.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -77,6 +78,20 @@ class AnyMetric(ABC):
     dtype: str = "float32"
     options: ClassVar[tuple[str, ...]] = ()
     settings: Mapping[str, Any] = MappingProxyType({})
+
+    def files(self) -> Sequence[Path] | None:
+        """What `load` reads and comes from elsewhere, for `nearid models`; None if some of it is not on this machine.
+
+        Never asks the network.
+        """
+        return ()
+
+    def pull(self, notify: Callable[[str], None]) -> None:  # noqa: B027 - most have nothing to fetch
+        """Fetch what `files` names, for `nearid models pull`.
+
+        Args:
+            notify: called with a line before something is downloaded.
+        """
 
     def load(self, device: str) -> None:  # noqa: B027 - most have something to load, not all
         """Make ready to compute: import what is heavy, read weights. Called once, before the first picture.

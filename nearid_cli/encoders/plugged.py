@@ -67,8 +67,9 @@ def plugin_fingerprint(
 ) -> str:
     """Hex digest of what decides a plug-in's numbers besides the pictures.
 
-    That is its class, version, settings, checkpoint, revision, preprocessing and dtype. A setting that names a file or
-    a folder counts with the content of that, too: other weights under the same name give other numbers.
+    That is its class, version, settings, checkpoint, revision, preprocessing and dtype. Where a setting or the
+    checkpoint names a file or a folder here, its content counts in place of the name: other weights under the same name
+    give other numbers, and the same ones elsewhere the same. A checkpoint here that says its revision is known by that.
 
     Args, Raises: as for `spec_of`.
     """
@@ -81,6 +82,9 @@ def plugin_fingerprint(
         )
     try:
         known = {key: _with_content(value, hash_file) for key, value in (settings or {}).items()}
+        checkpoint = metric.checkpoint
+        if os.path.exists(checkpoint):  # noqa: PTH110 - an empty text is none
+            checkpoint = "" if metric.revision else _with_content(checkpoint, hash_file)
     except OSError as error:
         raise ModelError(
             f'metric "{printable(name)}": cannot read {printable(str(error.filename))}: {error.strerror}'
@@ -89,7 +93,7 @@ def plugin_fingerprint(
         "plugin": class_of(metric),
         "version": metric.version,
         "settings": known,
-        "checkpoint": metric.checkpoint,
+        "checkpoint": checkpoint,
         "revision": metric.revision,
         "preprocessing": metric.preprocessing,
         "dtype": metric.dtype,
@@ -99,7 +103,7 @@ def plugin_fingerprint(
 
 
 def _with_content(value: Any, hash_file: Callable[[Path], str]) -> Any:
-    """A setting, and beside what names a file or a folder the digest of it."""
+    """A setting, and in place of what names a file or a folder the digest of it."""
     if isinstance(value, Mapping):
         return {str(key): _with_content(one, hash_file) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -108,13 +112,10 @@ def _with_content(value: Any, hash_file: Callable[[Path], str]) -> Any:
         return value
     path = Path(os.path.expanduser(value))  # noqa: PTH111 - a text that begins with a tilde need not be a path
     if os.path.isfile(path):  # noqa: PTH113 - nor is every text short enough for one
-        return {"file": str(value), "content": hash_file(path)}
+        return {"file": hash_file(path)}
     if os.path.isdir(path):  # noqa: PTH112
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        return {
-            "folder": str(value),
-            "content": {str(file.relative_to(path)): hash_file(file) for file in files},
-        }
+        return {"folder": {str(file.relative_to(path)): hash_file(file) for file in files}}
     return str(value)
 
 

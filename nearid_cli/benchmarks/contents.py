@@ -7,17 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from nearid_cli.benchmarks.slots import PROTOCOL
 from nearid_cli.embedding.cache import digest_bytes
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
+from nearid_cli.encoders.descriptors import PERCEPTUAL_HASH
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import BadImage
-from nearid_cli.evaluate.embedding import embed_contents
+from nearid_cli.evaluate.embedding import Job
+from nearid_cli.evaluate.kinds.choose import measured
+from nearid_cli.evaluate.kinds.embedding import OF_PAIRS
+from nearid_cli.evaluate.kinds.measured import Likeness, Measured
 from nearid_cli.images.reading import DEFAULT_READING, Reading
 from nearid_cli.nearid_data import PictureColumns
 from nearid_cli.options import Options
+from nearid_cli.results import Metric
 from nearid_cli.text import storable
 
 if TYPE_CHECKING:
@@ -85,24 +88,47 @@ class StoredPicture:
 
 
 @dataclass(frozen=True)
-class StoredEmbeddings:
-    """Embeddings of pictures by several metrics.
+class Compared:
+    """How alike pictures are by several metrics.
 
     Attributes:
-        embeddings: for each metric float32 [M, D].
-        places: the row there of each picture that can be used; pictures of the same bytes share one.
+        likeness: for each metric, of pictures by their places.
+        places: of each picture that can be used; pictures of the same bytes share one.
         bad: the pictures that cannot be used, in the order given.
     """
 
-    embeddings: Mapping[str, npt.NDArray[np.float32]]
+    likeness: Mapping[str, Likeness]
     places: Mapping[StoredPicture, int]
     bad: Mapping[StoredPicture, BadImage]
 
 
-def embed_pictures(
+def find_metrics(requests: Sequence[MetricRequest], options: Options) -> list[Measured]:
+    """The metrics, which must be able to compare pictures.
+
+    Raises:
+        UsageError: one of them is not.
+        NearIDError: wrong options, missing checkpoints, an unusable cache.
+    """
+    metrics = measured(requests, Job(options))
+    for metric in metrics:
+        metric.describe(of_pairs=True)
+    return metrics
+
+
+def describe(metric: Measured) -> Metric:
+    """What makes the similarities of a metric."""
+    said = metric.describe(of_pairs=True)
+    if metric.encoders:
+        return replace(said, protocol=said.protocol.replace(OF_PAIRS, PROTOCOL))
+    turned = [] if said.symmetric else ["mean of both directions"]
+    negated = [] if said.higher_is_better else ["negated"]
+    return replace(said, protocol="; ".join([said.protocol, *turned, *negated]))
+
+
+def compare_pictures(
     pictures: Sequence[StoredPicture], requests: Sequence[MetricRequest], options: Options
-) -> StoredEmbeddings:
-    """Embed pictures with each metric, through the cache.
+) -> Compared:
+    """Compare pictures by each metric, through the cache.
 
     Raises:
         NearIDError: the metrics or options cannot be used.
@@ -110,12 +136,16 @@ def embed_pictures(
     digests = _digests(pictures, Settings(workers=options.workers, progress=options.progress))
     # The first of each kind: of pictures that are equal, one is decoded.
     contents = dict(reversed(list(zip(digests, pictures, strict=True))))
-    embedded, bad = embed_contents(contents, requests, options)
+    job = Job(options)
+    metrics = measured(requests, job)
+    # The hash opens every picture, so that it is known which can be used, whatever the metrics do.
+    encoders = [spec for metric in metrics for spec in metric.encoders] or [job.as_read(PERCEPTUAL_HASH)]
+    rows, bad = job.embed_contents(contents, encoders)
     good = [digest for digest in contents if digest not in bad]
     places = {digest: place for place, digest in enumerate(good)}
     identified = list(zip(pictures, digests, strict=True))
-    return StoredEmbeddings(
-        {metric: np.stack([rows[digest] for digest in good]) for metric, rows in embedded.items() if good},
+    return Compared(
+        {metric.name: metric.likeness(good, rows, contents) for metric in metrics if good},
         {picture: places[digest] for picture, digest in identified if digest in places},
         {
             picture: BadImage(storable(picture.name), bad[digest])

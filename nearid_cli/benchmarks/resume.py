@@ -17,8 +17,8 @@ from typing import Any
 from blake3 import blake3
 
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest
-from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, InputError, UsageError
+from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.files import digest_file, replace_file
 from nearid_cli.text import printable
 
@@ -45,41 +45,44 @@ class Record:
 
 
 def file_names(
-    requests: Sequence[MetricRequest], specs: Sequence[EncoderSpec], name_of: Callable[[str], str]
+    requests: Sequence[MetricRequest], metrics: Sequence[Measured], name_of: Callable[[str], str]
 ) -> dict[str, str]:
     """The name of each metric's file.
 
     Args:
         requests: the metrics as they were asked for.
-        specs: the metrics as they were found, in the same order.
+        metrics: as they were found, in the same order.
         name_of: makes a file's name of what tells the metric from others, see `checkpoint_tag`.
 
     Raises:
         UsageError: two metrics would write one file, or a file's name would be too long.
     """
     names: dict[str, str] = {}
-    for request, spec in zip(requests, specs, strict=True):
-        name = name_of(checkpoint_tag(request, spec))
+    for request, found in zip(requests, metrics, strict=True):
+        name = name_of(checkpoint_tag(request, found))
         if other := next((metric for metric, taken in names.items() if taken == name), None):
             raise UsageError(
-                f"the metrics {printable(other)} and {printable(spec.name)} are one checkpoint "
+                f"the metrics {printable(other)} and {printable(found.name)} are one checkpoint "
                 "and would write one file; leave one out"
             )
         if len(os.fsencode(name)) > _LONGEST_NAME:
             raise UsageError(
-                f"metric {printable(spec.name)}: {printable(name)} is too long for the name of a file; "
+                f"metric {printable(found.name)}: {printable(name)} is too long for the name of a file; "
                 "run from a folder nearer to the checkpoint, or link it there"
             )
-        names[spec.name] = name
+        names[found.name] = name
     return names
 
 
-def checkpoint_tag(request: MetricRequest, spec: EncoderSpec) -> str:
+def checkpoint_tag(request: MetricRequest, metric: Measured) -> str:
     """What tells a metric's files from those of others.
 
     The checkpoint, and what it leaves open: a revision that was asked for, and a readout that is not the architecture's
-    own, which the published code knows nothing of.
+    own, which the published code knows nothing of. Of a plug-in, its name as well.
     """
+    if request.plugin:
+        return f"{request.place}+{request.name}" if request.checkpoint else request.name
+    spec = metric.encoder
     if request.checkpoint in ("", SHIPPED) or spec.folder is None:
         return request.checkpoint.rpartition(":")[2] or request.name
     from nearid_cli.encoders.files import read_files

@@ -96,7 +96,7 @@ def pair(a: Whole, b: Whole, options: Options | None = None) -> PairResult:
     known = {digest: one for one, digest in zip((a, b), embedded.digests, strict=True) if digest is not None}
     contents = {digest: GivenPicture(source, digest) for digest, source in known.items()}
     first, second = (digest for digest in embedded.digests if digest is not None)
-    found = {metric.name: metric.alike([(first, second)], embedded, contents)[0] for metric in metrics}
+    found = {metric.name: metric.alike([(first, second)], embedded.rows, contents)[0] for metric in metrics}
     if lacking := [
         f"{printable(name)}: {printable(one.reason)}"
         for name, one in found.items()

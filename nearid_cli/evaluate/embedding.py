@@ -147,36 +147,6 @@ class Job:
             return load_encoder(spec, self.settings.device, self._folder)
 
 
-def embed_files(
-    sources: Sequence[Source], requests: Sequence[MetricRequest], options: Options
-) -> tuple[list[EncoderSpec], Embedded]:
-    """Embed files, and pictures in memory, with each metric, through the cache.
-
-    Raises:
-        NearIDError: wrong options, missing or damaged checkpoints, an unusable cache.
-    """
-    job = Job(options)
-    specs = job.resolve(requests)
-    return specs, job.embed(sources, specs)
-
-
-def find_encoders(requests: Sequence[MetricRequest], options: Options) -> list[EncoderSpec]:
-    """What each metric's encoder is, without loading it.
-
-    Raises:
-        NearIDError: wrong options, missing checkpoints, an unusable cache.
-    """
-    return Job(options).resolve(requests)
-
-
-def embed_contents(
-    contents: Mapping[bytes, Content], requests: Sequence[MetricRequest], options: Options
-) -> tuple[Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]], Mapping[bytes, str]]:
-    """Embed pictures that are no files with each metric; see `Job.embed_contents`."""
-    job = Job(options)
-    return job.embed_contents(contents, job.resolve(requests))
-
-
 def _reading(options: Options) -> Reading:
     """Which pixels pictures have where their files leave a choice.
 

@@ -13,8 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from nearid_cli.encoders.plugged import spec_of
-from nearid_cli.evaluate import embedding
 from nearid_cli.plugins import EmbeddingMetric
 from tests.commandline import Nearid
 
@@ -85,19 +83,16 @@ class Bright(EmbeddingMetric):
 
 
 @pytest.fixture
-def bright(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-m hog` asks for `bright`, too: until a plug-in can be named, the seam is where metrics are looked up."""
-    found = embedding.resolve
-    monkeypatch.setattr(
-        embedding, "resolve", lambda *args, **more: [*found(*args, **more), spec_of("bright", Bright())]
-    )
+def bright(data: Path) -> None:
+    """The metric `bright`."""
+    (data / "nearid.toml").write_text('[metrics.bright]\nplugin = "tests.cli.test_embed:Bright"\n')
 
 
 @pytest.mark.usefixtures("bright")
 def test_what_a_metric_has_no_embedding_of_has_no_row_of_it_and_is_named(nearid: Nearid, data: Path) -> None:
     Image.new("RGB", (50, 50)).save(data / "refs/cat/0.jpg", quality=100)
     for _ in range(2):
-        finished = nearid(*EMBED)
+        finished = nearid(*EMBED, "-m", "bright")
         assert finished.err.splitlines()[-2:] == [
             "1 picture without an embedding by bright: refs/cat/0.jpg (too dark)",
             "6 pictures by hog, bright in e.parquet",
@@ -118,7 +113,7 @@ def test_what_a_metric_has_no_embedding_of_has_no_row_of_it_and_is_named(nearid:
 def test_a_metric_that_embeds_nothing_still_leaves_the_others(nearid: Nearid, data: Path) -> None:
     for path in data.glob("refs/*/*"):
         Image.new("RGB", (50, 50 + len(path.name))).save(path)
-    finished = nearid(*EMBED)
+    finished = nearid(*EMBED, "-m", "bright")
     assert finished.code == 0
     assert "6 pictures without an embedding by bright: " in finished.err
     assert set(pd.read_parquet(data / "e.parquet")["metric"]) == {"hog"}
@@ -127,6 +122,6 @@ def test_a_metric_that_embeds_nothing_still_leaves_the_others(nearid: Nearid, da
 @pytest.mark.usefixtures("bright")
 def test_a_pair_needs_both_embeddings(nearid: Nearid, data: Path) -> None:
     Image.new("RGB", (50, 50)).save(data / "refs/cat/0.jpg", quality=100)
-    finished = nearid("pair", "refs/cat/1.jpg", "refs/cat/0.jpg", "-m", "hog")
-    assert finished.error == "expected two pictures that have an embedding by every metric"
-    assert finished.details == ["refs/cat/0.jpg: too dark, by bright"]
+    finished = nearid("pair", "refs/cat/1.jpg", "refs/cat/0.jpg", "-m", "hog,bright")
+    assert finished.error == "no number of refs/cat/1.jpg and refs/cat/0.jpg by every metric"
+    assert finished.details == ["bright: too dark"]

@@ -7,20 +7,25 @@ same name are a pair, and its score is 100 times the cosine of their embeddings.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from nearid_cli.embedding.reading import GivenPicture
+from nearid_cli.encoders.descriptors import PERCEPTUAL_HASH
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import describe, embed_files, refuse_bad
+from nearid_cli.evaluate.embedding import Job, refuse_bad
+from nearid_cli.evaluate.kinds.choose import measured
+from nearid_cli.evaluate.kinds.embedding import OF_PAIRS
+from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.layouts.kinds.dreambench import SAMPLES
 from nearid_cli.layouts.names import own_name
 from nearid_cli.layouts.walk import walk
-from nearid_cli.metrics.similarity import unit_vectors
 from nearid_cli.options import Options
 from nearid_cli.results import Metric, Skipped
 from nearid_cli.text import count, few, printable
@@ -42,6 +47,19 @@ _FOLDERS = {
 _METHOD = re.compile(rf"({'|'.join(sorted(_FOLDERS, key=len, reverse=True))})(?![A-Za-z0-9])")
 
 PROTOCOL = "100 x cosine of source and target"
+
+
+def _describe(metric: Measured) -> Metric:
+    """What makes the scores of a metric.
+
+    Raises:
+        UsageError: it does not compare pictures.
+    """
+    said = metric.describe(of_pairs=True)
+    if metric.encoders:
+        return replace(said, protocol=said.protocol.replace(OF_PAIRS, PROTOCOL))
+    times = "100 x" if said.higher_is_better else "-100 x"
+    return replace(said, protocol=f"{times} {said.protocol}; the source is the reference")
 
 
 @dataclass(frozen=True)
@@ -69,7 +87,7 @@ class Scored:
         metrics: what made the scores.
         scores: by metric, method and key.
         skipped: pictures that cannot be read.
-        without: by method, the keys that have no scores because of these.
+        without: by method, the keys that have no scores because of these, or no score by some metric.
     """
 
     metrics: tuple[Metric, ...]
@@ -150,12 +168,18 @@ def score_samples(
     """
     pairs = [(method, pair) for method, own in samples.methods.items() for pair in own]
     paths = [path for _, pair in pairs for path in (pair.source, pair.target)]
-    specs, embedded = embed_files(paths, requests, options)
+    job = Job(options)
+    metrics = measured(requests, job)
+    described = [_describe(metric) for metric in metrics]
+    # The hash opens every picture, so that it is known which can be used, whatever the metrics do.
+    encoders = [spec for metric in metrics for spec in metric.encoders] or [job.as_read(PERCEPTUAL_HASH)]
+    embedded = job.embed(paths, encoders)
     if not skip_bad:
         refuse_bad(embedded.bad, len(paths))
     if embedded.bad:
         bad = [f"{image.path} ({image.reason})" for image in embedded.bad]
         logger.warning("%s skipped: %s", count(len(bad), "picture"), few(bad))
+    known = {digest: path for path, digest in zip(paths, embedded.digests, strict=True) if digest is not None}
     usable, sources, targets = [], [], []
     without: dict[str, set[str]] = {method: set() for method in samples.methods}
     for (method, pair), source, target in zip(
@@ -170,14 +194,22 @@ def score_samples(
     if not usable:
         raise InputError("no pair of pictures is left that can be read")
     scores: dict[str, dict[str, dict[str, float]]] = {}
-    for spec in specs:
-        left, right = (unit_vectors(embedded.matrix(spec.name, side)) for side in (sources, targets))
-        similarities = np.einsum("nd,nd->n", left, right)
-        own = scores[spec.name] = {method: {} for method in samples.methods}
+    digests = list(dict.fromkeys([*sources, *targets]))
+    places = {digest: place for place, digest in enumerate(digests)}
+    contents = {digest: GivenPicture(known[digest], digest) for digest in digests}
+    for metric in metrics:
+        likeness = metric.likeness(digests, embedded.rows, contents, both_ways=False)
+        similarities = likeness(
+            *(np.array([places[digest] for digest in side]) for side in (sources, targets))
+        )
+        own = scores[metric.name] = {method: {} for method in samples.methods}
         for (method, key), similarity in zip(usable, similarities.tolist(), strict=True):
-            own[method][key] = 100 * similarity
+            if math.isnan(similarity):
+                without[method].add(key)
+            else:
+                own[method][key] = 100 * similarity
     return Scored(
-        metrics=tuple(describe(spec, PROTOCOL) for spec in specs),
+        metrics=tuple(described),
         scores=scores,
         skipped=tuple(Skipped(image.path, image.reason) for image in embedded.bad),
         without={method: frozenset(keys) for method, keys in without.items()},

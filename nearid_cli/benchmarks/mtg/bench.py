@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nearid_cli.benchmarks import resume, slots
+from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks.contents import describe, find_metrics
 from nearid_cli.benchmarks.differences import compared
 from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
 from nearid_cli.benchmarks.mtg.samples import (
@@ -32,14 +33,13 @@ from nearid_cli.benchmarks.mtg.samples import (
 )
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
-from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import BadImage, InputError, UsageError
-from nearid_cli.evaluate.embedding import describe, find_encoders, refuse_bad, requested
+from nearid_cli.evaluate.embedding import refuse_bad, requested
 from nearid_cli.metrics.margins import rate_differences
 from nearid_cli.metrics.part_level import part_level, part_margins
 from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.options import Options
-from nearid_cli.results import Skipped
+from nearid_cli.results import Metric, Skipped
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, printable, storable, unknown
 
@@ -101,38 +101,39 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
             the options say to verify contents. None to keep none.
 
     Raises:
-        BadImagesError: some pictures or masks cannot be read, and the job does not skip such. All others are embedded.
+        BadImagesError: some pictures or masks cannot be read, and the job does not skip such. All others are compared.
         NearIDError: the data set, metrics or options cannot be used.
     """
     requests = requested(options)
     folder = None if output is None else make_folder(output / FOLDER)
-    specs = find_encoders(requests, options)
+    found = find_metrics(requests, options)
+    metrics = [describe(metric) for metric in found]
     rows = job.chosen_split if job.rows is None else job.rows.stem
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
-    names = resume.file_names(requests, specs, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
+    names = resume.file_names(requests, found, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
     made: dict[str, _Made] = {}
     if folder is not None and not options.verify_content:
-        for spec in specs:
-            path = folder / names[spec.name]
-            if record := resume.recorded(path, _request(job, spec, options), job.skip_bad):
-                made[spec.name] = _Made(read_part_similarities(path), record.skipped)
-                logger.info("%s: similarities of an earlier run, %s", spec.name, printable(path))
+        for metric in metrics:
+            path = folder / names[metric.name]
+            if record := resume.recorded(path, _request(job, metric, options), job.skip_bad):
+                made[metric.name] = _Made(read_part_similarities(path), record.skipped)
+                logger.info("%s: similarities of an earlier run, %s", metric.name, printable(path))
     if missing := [request for request in requests if request.name not in made]:
         made |= _make(job, missing, options)
         fresh = {request.name for request in missing}
-        for spec in specs:
-            if folder is not None and spec.name in fresh:
-                path, one = folder / names[spec.name], made[spec.name]
+        for metric in metrics:
+            if folder is not None and metric.name in fresh:
+                path, one = folder / names[metric.name], made[metric.name]
                 write_part_similarities(path, one.table)
                 # The request is told again, because the Hub's commit is known only now.
-                request = _request(job, spec, options)
+                request = _request(job, metric, options)
                 resume.write_record(path, resume.Record(request, len(one.table.rows), one.skipped))
-    return _result(job, specs, made, {} if folder is None else names)
+    return _result(job, metrics, made, {} if folder is None else names)
 
 
 def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> dict[str, _Made]:
     """Similarities and oracles by metric."""
-    from nearid_cli.benchmarks.contents import embed_pictures
+    from nearid_cli.benchmarks.contents import compare_pictures
     from nearid_cli.embedding.settings import Settings
     from nearid_cli.nearid_data import PartEdits, read_rows
 
@@ -159,31 +160,31 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
             count(int(areas.uneven.sum()), "twin"),
         )
     cells = list(stored_pictures(edits, rows, job.masks, areas))
-    embedded = embed_pictures([picture for _, _, picture in cells], requests, options)
+    compared = compare_pictures([picture for _, _, picture in cells], requests, options)
     unusable = areas.bad | {
-        (picture.row, str(picture.columns.names[picture.slot])): why for picture, why in embedded.bad.items()
+        (picture.row, str(picture.columns.names[picture.slot])): why for picture, why in compared.bad.items()
     }
     bad = tuple(unusable[place] for place in sorted(unusable))  # by row and column
     if not job.skip_bad:
         refuse_bad(bad, len(cells) + areas.masks)
-    if not embedded.places:
+    if not compared.places:
         raise InputError(f"{printable(job.data)}: {count(len(rows), 'row')} without any picture to embed")
     places = np.full((len(rows), 4), -1)
     for n, place, picture in cells:
-        places[n, place] = embedded.places.get(picture, -1)
+        places[n, place] = compared.places.get(picture, -1)
     oracles = oracles_of(edits, rows, areas)
     return {
-        metric: _Made(PartSimilarities(rows, oracles, similarities_of(embeddings, places)), bad)
-        for metric, embeddings in embedded.embeddings.items()
+        metric: _Made(PartSimilarities(rows, oracles, similarities_of(likeness, places)), bad)
+        for metric, likeness in compared.likeness.items()
     }
 
 
-def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request:
+def _request(job: MtgJob, metric: Metric, options: Options) -> resume.Request:
     """What decides the similarities by a metric."""
     return {
         "benchmark": "mtg",
         "version": _VERSION,
-        "metric": spec.fingerprint,
+        "metric": metric.fingerprint,
         "data": [resume.data_identity(job.data)],
         "split": job.chosen_split,
         "rows": resume.digest_rows(job.rows),
@@ -193,12 +194,12 @@ def _request(job: MtgJob, spec: EncoderSpec, options: Options) -> resume.Request
 
 
 def _result(
-    job: MtgJob, specs: Sequence[EncoderSpec], made: Mapping[str, _Made], names: Mapping[str, str]
+    job: MtgJob, metrics: Sequence[Metric], made: Mapping[str, _Made], names: Mapping[str, str]
 ) -> MtgResult:
-    tables = {spec.name: made[spec.name].table for spec in specs}
+    tables = {metric.name: made[metric.name].table for metric in metrics}
     leading, first = next(iter(tables.items()))  # rows and oracles are the same for all metrics
     margins = {metric: part_margins(table.similarities) for metric, table in tables.items()}
-    skipped = dict.fromkeys(bad for spec in specs for bad in made[spec.name].skipped)
+    skipped = dict.fromkeys(bad for metric in metrics for bad in made[metric.name].skipped)
     return MtgResult(
         tool=this_tool(),
         created=timestamp(),
@@ -213,7 +214,7 @@ def _result(
             zero_oracles=int((first.oracles == 0).sum()),
             negative_oracles=int((first.oracles < 0).sum()),
         ),
-        metrics=tuple(describe(spec, slots.PROTOCOL) for spec in specs),
+        metrics=tuple(metrics),
         scores={metric: part_level(table.similarities, table.oracles) for metric, table in tables.items()},
         differences=compared(
             storable(job.chosen_split),

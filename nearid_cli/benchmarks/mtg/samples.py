@@ -18,6 +18,7 @@ from nearid_cli.benchmarks.contents import StoredPicture
 from nearid_cli.benchmarks.slots import Places, between, within
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, InputError
+from nearid_cli.evaluate.kinds.measured import Likeness
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import SIMILARITIES, oracle, part_margins
 from nearid_cli.nearid_data import PartEdits, PictureColumns
@@ -130,19 +131,19 @@ def stored_pictures(
                 yield n, place, StoredPicture(columns, row, slot, edits.object_masks, masks)
 
 
-def similarities_of(embeddings: npt.NDArray[np.float32], places: Places) -> Floats:
+def similarities_of(likeness: Likeness, places: Places) -> Floats:
     """The similarities [N, 5] of samples.
 
     Args:
-        embeddings: [M, D].
-        places: int64 [N, 4], the rows of originals and twins in them; -1 for an absent picture.
+        likeness: of pictures by their places.
+        places: int64 [N, 4], of originals and twins; -1 for an absent picture.
     """
     empty = np.full((len(places), 1), -1)
     originals, twins = np.hstack([places[:, :TWINS], empty]), np.hstack([places[:, TWINS:], empty])
-    crossed = between(embeddings, originals, twins)
+    crossed = between(likeness, originals, twins)
     return np.stack(
         [
-            within(embeddings, originals)[:, 0],
+            within(likeness, originals)[:, 0],
             crossed[:, 0, 0],
             crossed[:, 0, 1],
             crossed[:, 1, 1],

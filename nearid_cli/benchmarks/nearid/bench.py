@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.benchmarks import resume, slots
+from nearid_cli.benchmarks import resume
+from nearid_cli.benchmarks.contents import describe, find_metrics
 from nearid_cli.benchmarks.masks import MASKS
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult, NearidInputs, SourceSimilarities
 from nearid_cli.benchmarks.report import make_folder
@@ -34,11 +35,10 @@ from nearid_cli.benchmarks.tables.similarities import (
 )
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
-from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.evaluate.embedding import describe, find_encoders, refuse_bad, requested
+from nearid_cli.evaluate.embedding import refuse_bad, requested
 from nearid_cli.options import Options
-from nearid_cli.results import Skipped
+from nearid_cli.results import Metric, Skipped
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import printable, unknown
 
@@ -108,12 +108,12 @@ class SourceFile:
 
     Attributes:
         source: the data set of the distractors, as it was named; of the positives where there are no distractors.
-        spec: the metric.
+        metric: which one.
         path: where it lies.
     """
 
     source: str
-    spec: EncoderSpec
+    metric: Metric
     path: Path
 
 
@@ -126,15 +126,15 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
         options: which metrics, and how to embed.
 
     Raises:
-        BadImagesError: some pictures cannot be read, and the job does not skip such. All others are embedded.
+        BadImagesError: some pictures cannot be read, and the job does not skip such. All others are compared.
         NearIDError: the data sets, metrics or options cannot be used.
     """
-    specs, files = similarity_files(job, output, options or Options())
+    metrics, files = similarity_files(job, output, options or Options())
     tables = None
     if job.crossed:
         # Of these files alone: the folder may hold those of other metrics, modes and rows.
         paths = [file.path for file in files]
-        first = paths[0] if len(specs) > 1 else None
+        first = paths[0] if len(metrics) > 1 else None
         tables = replace(tabulate(paths, against=first), roots=(str(output),))
     known = {file.source: record.request["data"] for file, record in files.items()}
     return NearidBenchResult(
@@ -151,7 +151,7 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
             max_samples=job.max_samples,
             compact_slots=job.compact_slots,
         ),
-        metrics=tuple(describe(spec, slots.PROTOCOL) for spec in specs),
+        metrics=tuple(metrics),
         skipped=tuple(
             Skipped(bad.path, bad.reason)
             for bad in dict.fromkeys(bad for record in files.values() for bad in record.skipped)
@@ -163,7 +163,7 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
 
 def similarity_files(
     job: NearidJob, output: Path, options: Options
-) -> tuple[list[EncoderSpec], dict[SourceFile, Record]]:
+) -> tuple[list[Metric], dict[SourceFile, Record]]:
     """Make the files of similarities that are not there yet.
 
     Returns:
@@ -173,28 +173,29 @@ def similarity_files(
         NearIDError: as `bench_nearid`.
     """
     requests = requested(options)
-    specs = find_encoders(requests, options)
+    found = find_metrics(requests, options)
+    metrics = [describe(metric) for metric in found]
     variant = "image" if job.masks == "none" else job.masks
     rows = job.split if job.rows is None else job.rows.stem
     names = resume.file_names(
-        requests, specs, lambda tag: file_name("", variant, rows, job.max_samples, job.mode, tag)
+        requests, found, lambda tag: file_name("", variant, rows, job.max_samples, job.mode, tag)
     )
     files = [
-        SourceFile(source, spec, output / folder_name(source) / names[spec.name])
+        SourceFile(source, metric, output / folder_name(source) / names[metric.name])
         for source in job.sources
-        for spec in specs
+        for metric in metrics
     ]
     records: dict[SourceFile, Record] = {}
     for file in files:
-        request = _request(job, file.source, file.spec, options)
+        request = _request(job, file.source, file.metric, options)
         # Records go by sizes and times of the data's files, which `verify_content` does not trust.
         if not options.verify_content and (record := recorded(file.path, request, job.skip_bad)):
             records[file] = record
     if missing := [file for file in files if file not in records]:
-        metrics = {file.spec.name for file in missing}
-        lacking = [request for request in requests if request.name in metrics]
+        names_of = {file.metric.name for file in missing}
+        lacking = [request for request in requests if request.name in names_of]
         records |= _make(job, missing, lacking, options)
-    return specs, {file: records[file] for file in files}
+    return metrics, {file: records[file] for file in files}
 
 
 def folder_name(source: str) -> str:
@@ -206,12 +207,12 @@ def folder_name(source: str) -> str:
     return os.path.basename(os.path.abspath(os.path.expanduser(source))).removesuffix(".parquet")  # noqa: PTH100, PTH111, PTH119
 
 
-def _request(job: NearidJob, source: str, spec: EncoderSpec, options: Options) -> resume.Request:
+def _request(job: NearidJob, source: str, metric: Metric, options: Options) -> resume.Request:
     """What decides the similarities of a source by a metric."""
     data = [job.positives, source] if job.distractors else [job.positives]
     return {
         "version": _VERSION,
-        "metric": spec.fingerprint,
+        "metric": metric.fingerprint,
         "data": [resume.data_identity(name) for name in data],
         "split": job.split,
         "rows": resume.digest_rows(job.rows),
@@ -227,7 +228,7 @@ def _make(
     job: NearidJob, files: Sequence[SourceFile], requests: Sequence[MetricRequest], options: Options
 ) -> dict[SourceFile, Record]:
     """Embed pictures, and write their similarities by source and metric, each with its record."""
-    from nearid_cli.benchmarks.contents import embed_pictures
+    from nearid_cli.benchmarks.contents import compare_pictures
     from nearid_cli.benchmarks.nearid.samples import ChosenRows, similarities
     from nearid_cli.nearid_data import Identities
 
@@ -239,19 +240,19 @@ def _make(
         identities = identities.subset(identities.numbers[: job.max_samples])
     pictures = ChosenRows(identities, job.crossed, job.masks)
     # Told again, because the commit of a data set of the Hub is known only now.
-    asked = {file: _request(job, file.source, file.spec, options) for file in files}
+    asked = {file: _request(job, file.source, file.metric, options) for file in files}
     samples = {source: pictures.samples(position) for position, source in enumerate(sources)}
     every = list(dict.fromkeys(picture for chosen in samples.values() for picture in chosen.pictures()))
-    embedded = embed_pictures(every, requests, options)
+    compared = compare_pictures(every, requests, options)
     if not job.skip_bad:
-        refuse_bad(list(embedded.bad.values()), len(every))
+        refuse_bad(list(compared.bad.values()), len(every))
     records = {}
     for position, source in enumerate(sources):
-        skipped = [embedded.bad[picture] for picture in samples[source].pictures() if picture in embedded.bad]
-        left = pictures.samples(position, without=embedded.bad)
+        skipped = [compared.bad[picture] for picture in samples[source].pictures() if picture in compared.bad]
+        left = pictures.samples(position, without=compared.bad)
         for file in (file for file in files if file.source == source):
-            vectors = embedded.embeddings[file.spec.name]
-            table = similarities(left, vectors, embedded.places, job.mode, job.compact_slots)
+            likeness = compared.likeness[file.metric.name]
+            table = similarities(left, likeness, compared.places, job.mode, job.compact_slots)
             make_folder(file.path.parent)
             write_similarities(file.path, table)
             records[file] = Record(asked[file], pictures.rows, tuple(skipped))
@@ -276,7 +277,7 @@ def _need_libraries(job: NearidJob) -> None:
 def _summary(file: SourceFile, rows: int, output: Path) -> SourceSimilarities:
     found = read_similarities(file.path)
     return SourceSimilarities(
-        metric=file.spec.name,
+        metric=file.metric.name,
         source=source_tag(folder_name(file.source)),
         path=file.path.relative_to(output).as_posix(),
         rows=rows,

@@ -6,12 +6,12 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nearid_cli.benchmarks.contents import StoredPicture
 from nearid_cli.benchmarks.slots import Places, between, compacted, within
 from nearid_cli.benchmarks.tables.similarities import Similarities
 from nearid_cli.errors import InputError
+from nearid_cli.evaluate.kinds.measured import Likeness
 from nearid_cli.nearid_data import Identities, PictureColumns
 from nearid_cli.text import count, first_few, printable
 
@@ -134,7 +134,7 @@ class ChosenRows:
 
 def similarities(
     samples: SourceSamples,
-    embeddings: npt.NDArray[np.float32],
+    likeness: Likeness,
     places: Mapping[StoredPicture, int],
     mode: str,
     compact_slots: bool,
@@ -143,8 +143,8 @@ def similarities(
 
     Args:
         samples: of S rows.
-        embeddings: [M, D].
-        places: the row there of each picture.
+        likeness: of pictures by their places.
+        places: of each picture.
         mode: `positives` for those among the views, `full` for those with the distractors too, `fullneg` for those
             among the distractors too.
         compact_slots: move the pictures to the first slots, as the published code does.
@@ -162,7 +162,7 @@ def similarities(
         categories=samples.categories,
         n_pos=(views >= 0).sum(axis=1),
         n_neg=(distractors >= 0).sum(axis=1),
-        sim=within(embeddings, views),
-        cross=between(embeddings, views, distractors),
-        neg_sim=within(embeddings, distractors) if mode == "fullneg" else np.full((len(views), 3), np.nan),
+        sim=within(likeness, views),
+        cross=between(likeness, views, distractors),
+        neg_sim=within(likeness, distractors) if mode == "fullneg" else np.full((len(views), 3), np.nan),
     )

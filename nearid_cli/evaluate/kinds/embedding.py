@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.kinds.measured import Likeness, Measured, Numbered, Pictures
 from nearid_cli.evaluate.usable import Usable, context_numbers
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import identity_scores
+from nearid_cli.metrics.similarity import unit_vectors
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.pipeline import Embedded
     from nearid_cli.embedding.reading import Content
     from nearid_cli.encoders.spec import EncoderSpec
+    from nearid_cli.evaluate.kinds.measured import Rows
     from nearid_cli.evaluate.usable import Read
 
 PROTOCOL = (
     "mean cosine similarity over all (generation, distinct reference) pairs of a subject; retention of means"
 )
 
+_ROWS_AT_ONCE = 512  # so that memory holds few embeddings in float64
 OF_PAIRS = "cosine similarity of the two embeddings"
 
 
@@ -103,14 +106,39 @@ class MeasuredByEmbedding(Measured):
         )
 
     def alike(
-        self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
+        self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]
     ) -> list[Number]:
         """See `Measured.alike`: cosines."""
-        rows, absent = embedded.rows[self.name], NoScore(self.encoder.absent)
+        own, absent = rows[self.name], NoScore(self.encoder.absent)
         return [
-            float(rows[a].astype(float) @ rows[b].astype(float)) if a in rows and b in rows else absent
+            float(own[a].astype(float) @ own[b].astype(float)) if a in own and b in own else absent
             for a, b in pairs
         ]
+
+    def likeness(
+        self,
+        digests: Sequence[bytes],
+        rows: Rows,
+        contents: Mapping[bytes, Content],
+        both_ways: bool = True,
+    ) -> Likeness:
+        """See `Measured.likeness`; every pair is computed alone and alike, so equal pictures give equal numbers."""
+        own = rows[self.name]
+        known = [place for place, digest in enumerate(digests) if digest in own]
+        row_of = np.full(len(digests), -1)
+        row_of[known] = np.arange(len(known))
+        matrix = np.stack([own[digests[place]] for place in known]) if known else np.empty((0, 1), np.float32)
+
+        def cosines(left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+            found = np.full(len(left), np.nan)
+            there = np.flatnonzero((row_of[left] >= 0) & (row_of[right] >= 0))
+            for start in range(0, len(there), _ROWS_AT_ONCE):
+                chunk = there[start : start + _ROWS_AT_ONCE]
+                a, b = (unit_vectors(matrix[row_of[places[chunk]]]) for places in (left, right))
+                found[chunk] = np.einsum("nd,nd->n", a, b)
+            return found
+
+        return cosines
 
 
 def no_scores(generations: int, subjects: int) -> IdentityScores:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,9 @@ import numpy as np
 from nearid_cli.errors import UsageError
 from nearid_cli.metrics.distractors import DistractorScores
 from nearid_cli.metrics.summary import IdentityScores
+from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
-from nearid_cli.text import printable
+from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.reading import Content
     from nearid_cli.encoders.spec import EncoderSpec
     from nearid_cli.evaluate.usable import Read, Usable
+
+    Rows = Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]]
+
+logger = logging.getLogger(__name__)
+
+
+Likeness = Callable[["npt.NDArray[np.integer]", "npt.NDArray[np.integer]"], "npt.NDArray[np.float64]"]
+"""From the places of pictures [N], and of as many others, to how alike each two are [N]; NaN where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,9 @@ class Measured(ABC):
 
         Args:
             of_pairs: those of `alike`, rather than those of data sets.
+
+        Raises:
+            UsageError: the metric has no such numbers.
         """
 
     @abstractmethod
@@ -110,22 +124,52 @@ class Measured(ABC):
         """
 
     def alike(
-        self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
+        self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]
     ) -> list[Number]:
         """How alike the pictures of each pair are, or why the metric gives no number.
 
         Args:
             pairs: digests of pictures.
-            embedded: all of them, by the encoders that the metric needs.
+            rows: for each encoder that the metric needs the embedding [D] of each digest.
             contents: the pictures by digest.
 
         Raises:
             UsageError: it does not compare pictures with each other.
             NearIDError: it cannot be loaded, or fails.
         """
-        raise UsageError(
-            f"metric {printable(self.name)} does not compare pictures with each other, so it has no number here"
-        )
+        raise not_of_pairs(self.name)
+
+    def likeness(
+        self,
+        digests: Sequence[bytes],
+        rows: Rows,
+        contents: Mapping[bytes, Content],
+        both_ways: bool = True,
+    ) -> Likeness:
+        """How alike pictures are, told by their places among these, so that more is more alike.
+
+        Args:
+            digests: of the pictures.
+            rows: as for `alike`.
+            contents: likewise.
+            both_ways: of a metric for which it matters which picture is the reference, take the mean of both
+                directions; otherwise the first picture is.
+
+        Raises:
+            UsageError, NearIDError: as for `alike`.
+        """
+        said = self.describe(of_pairs=True)
+
+        def numbers(left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+            pairs = [(digests[a], digests[b]) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
+            turned = [pair[::-1] for pair in pairs] if both_ways and not said.symmetric else []
+            found = self.alike([*pairs, *turned], rows, contents)
+            _warn_of_lacking(self.name, found)
+            values = np.array([np.nan if isinstance(one, NoScore) else one for one in found], np.float64)
+            mean: npt.NDArray[np.float64] = values.reshape(-1, len(pairs)).mean(axis=0)
+            return said.sign * mean
+
+        return numbers
 
     @property
     def encoder(self) -> EncoderSpec:
@@ -135,3 +179,22 @@ class Measured(ABC):
             UsageError: it is no embedding.
         """
         raise UsageError(f"metric {printable(self.name)} is no embedding, so there are no vectors of it")
+
+
+def not_of_pairs(metric: str) -> UsageError:
+    """The error of a metric that is asked for what it has not: to be raised."""
+    return UsageError(
+        f"metric {printable(metric)} does not compare pictures with each other, so it has no number here"
+    )
+
+
+def _warn_of_lacking(name: str, found: Sequence[Number]) -> None:
+    reasons = Counter(one.reason for one in found if isinstance(one, NoScore))
+    if reasons:
+        logger.warning(
+            "%s: %s of %s without a number: %s",
+            printable(name),
+            f"{reasons.total():,}",
+            count(len(found), "pair"),
+            few([f"{printable(reason)} ({number:,})" for reason, number in reasons.most_common()]),
+        )

@@ -17,8 +17,8 @@ from nearid_cli.results import Metric
 from nearid_cli.text import few
 
 if TYPE_CHECKING:
-    from nearid_cli.embedding.pipeline import Embedded
     from nearid_cli.embedding.reading import Content
+    from nearid_cli.evaluate.kinds.measured import Rows
 
 PROTOCOL = "mean over all (generation, distinct reference) pairs of a subject"
 
@@ -84,7 +84,7 @@ class MeasuredByPairs(Measured):
         return Numbered(scores, dict(_reasons(own, scores.generations.tolist())))
 
     def alike(
-        self, pairs: Sequence[tuple[bytes, bytes]], embedded: Embedded, contents: Mapping[bytes, Content]
+        self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]
     ) -> list[Number]:
         """See `Measured.alike`: the first one of a pair stands for the reference."""
         return self._numbers(pairs, contents)

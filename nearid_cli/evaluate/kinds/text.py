@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nearid_cli.embedding.pairs import Comparing, Number, digest_prompt
-from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures, not_of_pairs
 from nearid_cli.evaluate.kinds.pairwise import described, value_of
 from nearid_cli.metrics.scalars import scalar_scores
 from nearid_cli.plugins import NoScore, TextMetric
@@ -29,6 +29,8 @@ class MeasuredByText(Measured):
 
     def describe(self, of_pairs: bool = False) -> Metric:
         """See `Measured.describe`."""
+        if of_pairs:
+            raise not_of_pairs(self.name)
         return described(self._comparing, self._plugin, "text", PROTOCOL, against="prompts")
 
     def score(self, pictures: Pictures) -> Numbered:

@@ -131,6 +131,7 @@ class Options:
         judge_parallel: requests to it at a time.
         judge_timeout: seconds that one of its answers may take.
         face_index: which face of a picture the metric `face` takes, by size; 0 is the largest.
+        strip_token: placeholders that are taken out of prompts before CLIP-T reads them.
         progress: show progress bars on stderr.
     """
 
@@ -254,6 +255,15 @@ class Options:
             shared=True,
         ),
     ] = 0
+    strip_token: Annotated[
+        tuple[str, ...],
+        Flag(
+            "Placeholder such as sks that CLIP-T takes out of prompts; repeat for several.",
+            "WORD",
+            kind=list[str],
+            shared=True,
+        ),
+    ] = ()
     progress: bool = False
 
 
@@ -280,6 +290,7 @@ class OptionArguments(TypedDict, total=False):
     judge_parallel: int
     judge_timeout: float
     face_index: int
+    strip_token: Sequence[str]
     progress: bool
 
 

@@ -30,11 +30,11 @@ TEXT: dict[str, Any] = {
 }
 
 
-def tiny_clip(folder: Path, seed: int = 0) -> Path:
+def tiny_clip(folder: Path, seed: int = 0, text: dict[str, Any] = TEXT) -> Path:
     """Text and vision, as openai/clip-vit-large-patch14, with a preprocessor_config.json of 2022."""
     from transformers import CLIPConfig, CLIPModel
 
-    config = CLIPConfig(text_config=TEXT, vision_config=VISION | {"projection_dim": 24}, projection_dim=24)
+    config = CLIPConfig(text_config=text, vision_config=VISION | {"projection_dim": 24}, projection_dim=24)
     _save(CLIPModel, config, folder, seed)
     # As openai/clip-vit-large-patch14 has it: every setting of a half twice.
     settings = json.loads((folder / "config.json").read_bytes())
@@ -55,6 +55,41 @@ def tiny_clip(folder: Path, seed: int = 0) -> Path:
             "size": SIZE,
         },
     )
+
+
+MERGES = ("t h", "th e</w>", "c a", "ca t</w>", "d o", "do g</w>", "s k", "sk s</w>", "o n</w>")
+
+
+def tiny_clip_with_text(folder: Path, seed: int = 0, legacy: bool = True, positions: int = 16) -> Path:
+    """As `tiny_clip`, with a tokenizer of all bytes and few merges as CLIP's own, in the files of 2021.
+
+    Args:
+        folder: where to write it.
+        seed: of the weights.
+        legacy: whether the configuration says 2 for the token that ends a text, as openai's own checkpoints.
+        positions: how many tokens the model takes.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    letters = sorted(ByteLevel.alphabet())
+    words = [
+        *letters,
+        *(f"{letter}</w>" for letter in letters),
+        *(merge.replace(" ", "") for merge in MERGES),
+    ]
+    vocabulary = {word: number for number, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
+    end = vocabulary["<|endoftext|>"]
+    text = TEXT | {
+        "vocab_size": len(vocabulary),
+        "max_position_embeddings": positions,
+        "bos_token_id": 0 if legacy else end - 1,
+        "eos_token_id": 2 if legacy else end,
+    }
+    tiny_clip(folder, seed, text)
+    write_json(folder, "vocab.json", vocabulary)
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES, ""]), encoding="utf-8")
+    settings = {"tokenizer_class": "CLIPTokenizer", "model_max_length": positions, "errors": "replace"}
+    return write_json(folder, "tokenizer_config.json", settings)
 
 
 def tiny_siglip(folder: Path, seed: int = 0) -> Path:
@@ -196,6 +231,7 @@ def tiny_nearid(folder: Path, seed: int = 0, layout: str = "hub") -> Path:
 BUILDERS = {
     "nearid": tiny_nearid,
     "clip": tiny_clip,
+    "clip-with-text": tiny_clip_with_text,
     "siglip": tiny_siglip,
     "dinov2": tiny_dinov2,
     "dinov3": tiny_dinov3,

@@ -233,8 +233,9 @@ _WORDS = {"metric": _metrics, "layout": _layouts}
 def defaults(configuration: Configuration) -> dict[str, Any]:
     """What a configuration gives, by the names that Typer calls the values."""
     values = {name.replace("-", "_"): value for name, value in configuration.options.items()}
-    if isinstance(metric := values.get("metric"), str):
-        values["metric"] = [metric]
+    for name in ("metric", "strip_token"):  # one of a list
+        if isinstance(value := values.get(name), str):
+            values[name] = [value]
     return values
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.encoders.spec import Embeddings, Encoder, EncoderSpec, Pixels
 
+    class _Embeds(Protocol):
+        @property
+        def spec(self) -> EncoderSpec: ...
+
+        def embed(self, batch: Sequence[Pixels]) -> Embeddings: ...
+
 
 def why_not_finite(spec: EncoderSpec) -> str:
     """What to do about embeddings that are not finite."""
@@ -27,14 +33,14 @@ def why_not_finite(spec: EncoderSpec) -> str:
 
 
 class Forward:
-    """Embeds prepared pictures, as many at once as memory holds.
+    """Embeds prepared pictures (or texts), as many at once as memory holds.
 
     Args:
         encoder: embeds.
         batch_size: pictures a forward pass; halved for good whenever memory runs out.
     """
 
-    def __init__(self, encoder: Encoder, batch_size: int) -> None:
+    def __init__(self, encoder: _Embeds, batch_size: int) -> None:
         self.encoder = encoder
         self.batch_size = batch_size
 

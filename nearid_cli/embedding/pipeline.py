@@ -131,6 +131,9 @@ def embed_contents(
     Raises:
         ModelError: as for `embed`.
     """
+    asked, first = specs, {spec.fingerprint: spec for spec in reversed(specs)}
+    # One encoder under two names works once.
+    specs = [spec for spec in asked if first[spec.fingerprint] is spec]
     with doing("looking up what is cached"):
         rows: dict[str, dict[bytes, Row]] = {
             spec.name: cache.load(spec, list(contents)) if cache else {} for spec in specs
@@ -169,7 +172,12 @@ def embed_contents(
                 cache.compact()
     for line in settings.reading.say(sum(found.values(), Findings())):
         logger.warning(line)
-    return rows, {name: frozenset(digests) for name, digests in absent.items()}, unusable
+    worked = {spec.name: first[spec.fingerprint].name for spec in asked}
+    return (
+        {name: rows[own] for name, own in worked.items()},
+        {name: frozenset(absent[own]) for name, own in worked.items()},
+        unusable,
+    )
 
 
 def _drop_leading_unusable(

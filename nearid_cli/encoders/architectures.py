@@ -7,7 +7,10 @@ The names follow transformers, where the architectures are implemented.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+TEXT = "text"
+"""Stands where a readout does, and is none: of texts, projected into the shared space of text and image."""
 
 READOUTS = {
     "projected": "image features after the projection into the shared space of text and image (CLIP)",
@@ -16,6 +19,9 @@ READOUTS = {
     "cls": "the CLS token of the last layer",
     "mean": "the mean over the patch tokens of the last layer",
 }
+
+
+_POSITIONS = r"(.+\.)?position_ids$"  # older versions of transformers kept them among the weights
 
 
 @dataclass(frozen=True)
@@ -29,18 +35,22 @@ class Architecture:
             embeddings were made for.
         unused: regular expression, matched at the start of a weight's name, of weights that a
             checkpoint of this architecture may hold and an image embedding does not need.
+        unused_by_text: likewise what a text embedding does not need; None where texts are not embedded.
     """
 
     readouts: tuple[str, ...]
     prefix_tokens: int
     any_size: bool = False
     unused: str = r"(?!)"
+    unused_by_text: str | None = None
 
     def unused_weights(self, readout: str | None = None) -> str:
-        """Regular expression of the weights that `readout`, or every readout, does not need."""
+        """Regular expression of the weights that `readout` (or `TEXT`), or every readout, does not need."""
+        if readout == TEXT and self.unused_by_text is not None:
+            return f"{self.unused_by_text}|{_POSITIONS}"
         for_readout = {"projected": r"visual_projection\.", "pooled": r"(vit\.)?pooler\."}
         others = [pattern for name, pattern in for_readout.items() if readout not in (name, None)]
-        return "|".join([self.unused, r"(.+\.)?position_ids$", *(others if self.prefix_tokens else ())])
+        return "|".join([self.unused, _POSITIONS, *(others if self.prefix_tokens else ())])
 
 
 _CLIP = Architecture(
@@ -58,7 +68,7 @@ _DINO = Architecture(
 
 ARCHITECTURES = {
     "nearid": Architecture(readouts=("pooled", "mean"), prefix_tokens=0),
-    "clip": _CLIP,
+    "clip": replace(_CLIP, unused_by_text=r"vision_model\.|visual_projection\.|logit_scale$|classifier\."),
     "clip_vision_model": _CLIP,
     "siglip": _SIGLIP,
     "siglip_vision_model": _SIGLIP,

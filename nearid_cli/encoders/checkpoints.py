@@ -92,11 +92,11 @@ def locate(request: MetricRequest, notify: Notify = lambda line: None) -> Path |
         snapshot = find_snapshot(
             request.checkpoint,
             request.revision,
-            lambda snapshot: is_complete(snapshot / request.subfolder),
+            lambda snapshot: is_complete(snapshot / request.subfolder, request.text),
             notify,
         )
         return None if snapshot is None else snapshot / request.subfolder
-    return folder if is_complete(folder) else None
+    return folder if is_complete(folder, request.text) else None
 
 
 def local_folder(request: MetricRequest) -> Path | None:
@@ -125,7 +125,7 @@ class Fetcher:
         self.notify = notify
         self._safetensors_only = safetensors_only
         self._offline: OfflineError | None = None
-        self._outcomes: dict[tuple[str, str | None, str], Path | HubError] = {}
+        self._outcomes: dict[tuple[str, str | None, str, bool], Path | HubError] = {}
 
     def __call__(self, request: MetricRequest) -> Path:
         """The checkpoint's folder in the snapshot, downloaded if need be.
@@ -134,7 +134,7 @@ class Fetcher:
             MissingCheckpointError: with the reason.
             ModelError: the repository holds no checkpoint of ours.
         """
-        key = (request.checkpoint, request.revision, request.subfolder)
+        key = (request.checkpoint, request.revision, request.subfolder, request.text)
         if key not in self._outcomes:
             self._outcomes[key] = self._offline or self._download(*key)
         outcome = self._outcomes[key]
@@ -147,12 +147,12 @@ class Fetcher:
             f"and cannot be fetched: {outcome}"
         ) from outcome
 
-    def _download(self, checkpoint: str, revision: str | None, subfolder: str) -> Path | HubError:
+    def _download(self, checkpoint: str, revision: str | None, subfolder: str, text: bool) -> Path | HubError:
         from nearid_cli.encoders.hub.failures import HubError, OfflineError
         from nearid_cli.encoders.hub.fetching import download
 
         try:
-            return download(checkpoint, revision, self.notify, subfolder, self._safetensors_only)
+            return download(checkpoint, revision, self.notify, subfolder, self._safetensors_only, text)
         except OfflineError as error:
             self._offline = error
             return error
@@ -170,7 +170,7 @@ def _resolve(
         return HOG
     local = local_folder(request)
     folder = local or locate(request, fetch.notify) or fetch(request)
-    files = read_files(folder, safetensors_only=safetensors_only)
+    files = read_files(folder, safetensors_only=safetensors_only, text=request.text)
     if request.image_processor is not None:
         files = replace(files, image_processor=dict(request.image_processor))
     if local is not None:

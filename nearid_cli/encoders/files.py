@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture
+from nearid_cli.encoders.tokenizer_files import TOKENIZER_FILES, lacking, no_tokenizer, tokenizer_files
 from nearid_cli.errors import ModelError
 from nearid_cli.text import count, did_you_mean, printable
 
@@ -286,13 +287,16 @@ def _edges(value: object) -> tuple[int, int] | None:
     return edges[0], edges[1]
 
 
-def read_files(folder: Path, weights: bool = True, safetensors_only: bool = False) -> CheckpointFiles:
+def read_files(
+    folder: Path, weights: bool = True, safetensors_only: bool = False, text: bool = False
+) -> CheckpointFiles:
     """Read and check the files of a checkpoint, all but the weights themselves.
 
     Args:
         folder: where they lie.
         weights: whether there must be weights; without, none are looked for.
         safetensors_only: refuse weights in torch's pickle format.
+        text: whether texts shall be embedded, too.
 
     Raises:
         ModelError: a file is absent, damaged, of an unknown architecture or of a format that is
@@ -304,16 +308,38 @@ def read_files(folder: Path, weights: bool = True, safetensors_only: bool = Fals
         raise ModelError(_no_checkpoint(_names(folder), folder, CONFIG))
     config = _read_json(folder / CONFIG)
     check_config(config, printable(folder / CONFIG))
+    if text:
+        _refuse_without_text(config, printable(folder / CONFIG))
     found = _find_weights(folder, safetensors_only) if weights else ()
+    if weights and text:
+        tokenizer_files(folder)
     _refuse_unreadable_formats(found, ARCHITECTURES[config["model_type"]])
     return CheckpointFiles(folder, config, _read_image_processor(folder), found)
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether no file that an encoder reads is absent (as after an interrupted download)."""
+def _refuse_without_text(config: Mapping[str, Any], where: str) -> None:
+    """Refuse a model whose texts are not embedded."""
+    kind = config["model_type"]
+    if ARCHITECTURES[kind].unused_by_text is None:
+        others = "SigLIP's texts are not read" if kind.startswith("siglip") else "it has no text half"
+        raise ModelError(
+            f'expected a whole CLIP model, of texts and pictures, in {where}, found model_type "{kind}": {others}; '
+            "take one such as openai/clip-vit-large-patch14"
+        )
+
+
+def is_complete(folder: Path, text: bool = False) -> bool:
+    """Whether no file that an encoder reads is absent (as after an interrupted download).
+
+    Args:
+        folder: of the checkpoint.
+        text: whether the tokenizer is read, too.
+    """
     names = _names(folder)
     form = _form(names)
     if CONFIG not in names or not names & {PREPROCESSOR, PROCESSOR} or form is None:
+        return False
+    if text and lacking(names):
         return False
     try:
         return all(file.is_file() for file in _weight_files(folder, form))
@@ -321,7 +347,7 @@ def is_complete(folder: Path) -> bool:
         return True
 
 
-def select(names: Iterable[str], safetensors_only: bool = False) -> list[str]:
+def select(names: Iterable[str], safetensors_only: bool = False, text: bool = False) -> list[str]:
     """Of the files of a checkpoint's folder, those that an encoder reads: the settings, and one form of the weights.
 
     Pickled weights are among them only where there are no safetensors.
@@ -329,6 +355,7 @@ def select(names: Iterable[str], safetensors_only: bool = False) -> list[str]:
     Args:
         names: file names relative to the folder, further folders' files too.
         safetensors_only: never choose pickled weights.
+        text: whether the tokenizer is read, too.
 
     >>> select(["config.json", "pytorch_model.bin", "tf_model.h5", "README.md"])
     ['config.json', 'pytorch_model.bin']
@@ -338,22 +365,26 @@ def select(names: Iterable[str], safetensors_only: bool = False) -> list[str]:
     found = set(names)
     form = _form(found, safetensors_only)
     main, parts = form or ("", "")
-    return sorted(name for name in found if name in (*_SETTINGS, main) or (parts and fnmatch(name, parts)))
+    own = (*_SETTINGS, main, *(TOKENIZER_FILES if text else ()))
+    return sorted(name for name in found if name in own or (parts and fnmatch(name, parts)))
 
 
-def no_checkpoint(names: Iterable[str], where: str, safetensors_only: bool = False) -> str | None:
+def no_checkpoint(
+    names: Iterable[str], where: str, safetensors_only: bool = False, text: bool = False
+) -> str | None:
     """Why the files of a folder or repository are no checkpoint, as far as their names tell; None if they are one.
 
     Args:
         names: file names relative to the folder.
         where: what to call the folder.
         safetensors_only: pickled weights do not count.
+        text: there must be a tokenizer, too.
     """
     found = set(names)
     if CONFIG not in found:
         return _no_checkpoint(found, where, CONFIG)
     if _form(found, safetensors_only) is not None:
-        return None
+        return no_tokenizer(absent, where) if text and (absent := lacking(found)) else None
     if form := _form(found):
         return f"{where} has its weights in {form[0]} only, which --safetensors-only refuses (docs/guides/offline.md)"
     return _no_checkpoint(found, where, _EXPECTED)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nearid_cli.encoders.architectures import TEXT
 from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, check_formats, read_files, read_formats
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
 from nearid_cli.encoders.pickled import converted
@@ -27,6 +29,8 @@ _WRAPPERS = {
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+    from nearid_cli.encoders.text_encoder import TextEncoder
 
 
 def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = None) -> Encoder:
@@ -56,14 +60,39 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
     files = read_files(spec.folder)
     if spec.image_processor is not None:
         files = replace(files, image_processor=dict(spec.image_processor))
+    with _enough_memory(spec.folder, device):
+        return TorchEncoder(spec, files, load_model(files, spec.readout, spec.dtype, cache), device)
+
+
+def load_text_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = None) -> TextEncoder:
+    """Load the text half of a checkpoint.
+
+    Args:
+        spec: from `text_spec`.
+        device: as for `load_encoder`.
+        cache: likewise.
+
+    Raises:
+        ModelError: as for `load_encoder`; or there is no tokenizer, or one that does not go with the model.
+    """
+    from nearid_cli.encoders.text_encoder import TextEncoder
+
+    assert spec.folder is not None
+    files = read_files(spec.folder, text=True)
+    with _enough_memory(spec.folder, device):
+        return TextEncoder(spec, load_model(files, TEXT, spec.dtype, cache), device)
+
+
+@contextmanager
+def _enough_memory(folder: Path, device: str) -> Iterator[None]:
+    """Memory that runs out inside the block is an error for people."""
     try:
-        model = load_model(files, spec.readout, spec.dtype, cache)
-        return TorchEncoder(spec, files, model, device)
+        yield
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
         raise ModelError(
-            f"{printable(spec.folder)}: out of memory on {device} while the model was loaded; free some, or choose "
+            f"{printable(folder)}: out of memory on {device} while the model was loaded; free some, or choose "
             "another --device or a smaller --dtype"
         ) from error
 
@@ -75,7 +104,7 @@ def load_model(
 
     Args:
         files: the checkpoint.
-        readout: one of its readouts.
+        readout: one of its readouts, or `TEXT`.
         dtype: `float32`, `float16` or `bfloat16`.
         cache: see `load_encoder`.
 
@@ -127,6 +156,10 @@ def _choose_class(files: CheckpointFiles, readout: str) -> tuple[Any, Any, dict[
 
         return NearIDModel, NearIDConfig.from_dict(files.config), {}
     config = transformers.CONFIG_MAPPING[model_type].from_dict(files.config)
+    if readout == TEXT:
+        projection_dim, config = config.projection_dim, config.text_config
+        config.projection_dim = projection_dim  # as below
+        return transformers.CLIPTextModelWithProjection, config, {}
     if model_type in ("clip", "clip_vision_model"):
         if model_type == "clip":
             # The vision part may say another projection_dim, which CLIP itself does not heed.
@@ -147,10 +180,12 @@ def _choose_class(files: CheckpointFiles, readout: str) -> tuple[Any, Any, dict[
 
 
 def _read_weights(files: CheckpointFiles, readout: str, copies: Path) -> dict[str, torch.Tensor]:
-    """The weights that the readout needs, all finite. The text half of CLIP and SigLIP is not even read."""
+    """The weights that the readout needs, all finite. The other half of CLIP and SigLIP is not even read."""
     unused = files.architecture.unused_weights(readout)
     weights: dict[str, torch.Tensor] = {}
     for file in files.weights:
+        if readout == TEXT and file.suffix == SAFETENSORS:
+            check_formats(read_formats(file), unused, printable(file))
         weights |= _read_file(file, unused, copies)
     _refuse_non_finite(weights.items(), files.folder, "in the checkpoint")
     return weights

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nearid_cli.encoders.architectures import TEXT
 from nearid_cli.encoders.checkpoints import (
     Fetcher,
     HashFile,
@@ -18,6 +19,7 @@ from nearid_cli.encoders.files import read_files, select
 from nearid_cli.encoders.hub.cache import Notify, digest_as_hub, is_digest
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.encoders.text import text_spec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
 from nearid_cli.text import count, printable
@@ -107,7 +109,7 @@ def info(name: str, configured: Mapping[str, object] | None = None) -> tuple[Mod
     """
     request = _one(name, configured)
     row = _row(request)
-    return row, resolve([request], "float32")[0] if row.is_here else None
+    return row, _spec(request) if row.is_here else None
 
 
 def pull(
@@ -140,6 +142,7 @@ def pull(
                 read_files(
                     local_folder(request) or _newest(request, fetch, notify),
                     safetensors_only=safetensors_only,
+                    text=request.text,
                 )
         except ModelError as error:
             failures.append(f"{printable(request.name)}: {error.message}")
@@ -173,17 +176,19 @@ def verify(
         raise ModelError(
             f"{printable(request.checkpoint)} is not here; fetch it: nearid models pull {printable(name)}"
         )
-    spec = resolve([request], "float32", hash_file, safetensors_only=safetensors_only)[0]
+    spec = _spec(request, hash_file, safetensors_only)
     if spec.folder is None:
         return Verification(spec, ())
     is_local = local_folder(request) is not None
     checks = tuple(
         FileCheck(file.name, "blake3", digest_file(file), None) if is_local else _check_blob(file)
-        for file in _read(spec.folder)
+        for file in _read(spec.folder, request.text)
     )
     verification = Verification(spec, checks)
     if not verification.damaged:
-        load_model(read_files(spec.folder), spec.readout, spec.dtype)
+        files = read_files(spec.folder)
+        for part in (spec.readout, *((TEXT,) if request.text else ())):
+            load_model(files, part, spec.dtype)
     return verification
 
 
@@ -206,16 +211,23 @@ def _one(name: str, configured: Mapping[str, object] | None) -> MetricRequest:
     return requests[0]
 
 
+def _spec(
+    request: MetricRequest, hash_file: HashFile | None = None, safetensors_only: bool = False
+) -> EncoderSpec:
+    spec = resolve([request], "float32", hash_file, safetensors_only=safetensors_only)[0]
+    return text_spec(spec) if request.text else spec
+
+
 def _row(request: MetricRequest) -> ModelRow:
     folder = locate(request) if request.checkpoint else None
-    size = sum(file.stat().st_size for file in _read(folder)) if folder is not None else None
+    size = sum(file.stat().st_size for file in _read(folder, request.text)) if folder is not None else None
     return ModelRow(request.name, request.checkpoint, request.readout, request.note, folder, size)
 
 
-def _read(folder: Path) -> list[Path]:
-    """The files of a checkpoint that an encoder reads."""
+def _read(folder: Path, text: bool) -> list[Path]:
+    """The files of a checkpoint that an encoder, with `text` of texts, too, reads."""
     names = sorted(file.name for file in folder.iterdir() if file.is_file())
-    return [folder / name for name in select(names)]
+    return [folder / name for name in select(names, text=text)]
 
 
 def _check_blob(file: Path) -> FileCheck:

@@ -51,6 +51,7 @@ class MetricRequest:
             `nearid_cli.plugins`.
         settings: keywords of that class.
         folder: where its module may lie besides where Python looks; `""` for nowhere.
+        text: whether the checkpoint's text half and its tokenizer are needed, too.
     """
 
     name: str
@@ -63,6 +64,7 @@ class MetricRequest:
     plugin: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     folder: str = ""
+    text: bool = False
 
     @property
     def place(self) -> str:
@@ -123,6 +125,7 @@ REGISTRY = {
             "projected",
             note="prompt against picture; with ViT-L/14",
             plugin="nearid_cli.measures.clip_text:ClipText",
+            text=True,
         ),
         MetricRequest(
             "clip-t-b32",
@@ -130,6 +133,7 @@ REGISTRY = {
             "projected",
             note="prompt against picture; with ViT-B/32",
             plugin="nearid_cli.measures.clip_text:ClipText",
+            text=True,
         ),
         MetricRequest(
             "vsm",
@@ -227,7 +231,8 @@ def pull_argument(metric: MetricRequest) -> str:
         return metric.name
     revision = f"@{metric.revision}" if metric.revision else ""
     subfolder = f"//{metric.subfolder}" if metric.subfolder else ""
-    return quote(f"{metric.checkpoint}{revision}{subfolder}")
+    name = f"{metric.name}=" if metric.text else ""  # which asks for the tokenizer, too
+    return quote(f"{name}{metric.checkpoint}{revision}{subfolder}")
 
 
 def local_argument(metric: MetricRequest) -> str:

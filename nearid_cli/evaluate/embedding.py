@@ -17,6 +17,7 @@ from nearid_cli.embedding.devices import choose_device, choose_dtype
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
+from nearid_cli.embedding.texts import embed_texts
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.encoders.spec import Encoder, EncoderSpec
+    from nearid_cli.encoders.text_encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +135,20 @@ class Job:
         if lacking:
             raise ModelError("a benchmark needs every picture, and some have no embedding", lacking)
         return rows, unusable
+
+    def embed_texts(self, texts: Sequence[str], spec: EncoderSpec) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Embed texts, through the cache; see `nearid_cli.embedding.texts`."""
+        return embed_texts(texts, spec, self._load_texts, self.cache, self.settings)
+
+    def _load_texts(self, spec: EncoderSpec) -> TextEncoder:
+        """Load what embeds texts, with torch and all."""
+        from nearid_cli.encoders.load import load_text_encoder
+
+        with doing(f"loading {spec.name}", at_once=True):
+            with interrupts_held():
+                import torch  # noqa: F401
+
+            return load_text_encoder(spec, self.settings.device, self._folder)
 
     def _load(self, spec: EncoderSpec) -> Encoder:
         """Load an encoder, with torch and all."""

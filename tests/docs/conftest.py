@@ -20,8 +20,8 @@ from tests.tiny import BUILDERS, hub_cache
 ROOT = Path(__file__).parents[2]
 ARCHITECTURES = {
     "Aleksandar/nearid-siglip2": "nearid",
-    "openai/clip-vit-large-patch14": "clip",
-    "openai/clip-vit-base-patch32": "clip",
+    "openai/clip-vit-large-patch14": "clip-with-text",
+    "openai/clip-vit-base-patch32": "clip-with-text",
     "facebook/dinov2-large": "dinov2",
     "facebook/dino-vits16": "vit",
     "google/siglip2-so400m-patch14-384": "siglip",
@@ -33,8 +33,8 @@ ARCHITECTURES = {
 def _hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hub cache with a tiny checkpoint under the name of every big one."""
     home = tmp_path_factory.mktemp("hub")
-    own = {metric.checkpoint for metric in REGISTRY.values() if not metric.plugin}
-    assert own - {"", SHIPPED} <= set(ARCHITECTURES)
+    read = {metric.checkpoint for metric in REGISTRY.values() if metric.text or not metric.plugin}
+    assert read - {"", SHIPPED} <= set(ARCHITECTURES)
     for seed, (repository, architecture) in enumerate(ARCHITECTURES.items()):
         checkpoint = BUILDERS[architecture](home / "made" / repository, seed)
         hub_cache(home / "hf" / "hub", repository, checkpoint, commit=f"{seed:040x}")

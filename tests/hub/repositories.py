@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-TOKENIZER = ("merges.txt", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json")
-
 REPOSITORIES = {
     "Aleksandar/nearid-siglip2": (
         "nearid",
@@ -15,14 +13,14 @@ REPOSITORIES = {
         ("README.md", ".gitattributes", "configuration_nearid.py", "modeling_nearid.py"),
     ),
     "openai/clip-vit-large-patch14": (
-        "clip",
+        "clip-with-text",
         ("model.safetensors", "pytorch_model.bin"),
-        ("README.md", ".gitattributes", "tf_model.h5", "flax_model.msgpack", *TOKENIZER),
+        ("README.md", ".gitattributes", "tf_model.h5", "flax_model.msgpack"),
     ),
     "openai/clip-vit-base-patch32": (
-        "clip",
+        "clip-with-text",
         ("pytorch_model.bin",),
-        ("README.md", ".gitattributes", "tf_model.h5", "flax_model.msgpack", *TOKENIZER),
+        ("README.md", ".gitattributes", "tf_model.h5", "flax_model.msgpack"),
     ),
     "facebook/dinov2-large": (
         "dinov2",
@@ -53,7 +51,7 @@ def build(repo_id: str, checkpoint: Callable[[str], Path]) -> dict[str, bytes]:
     folder = checkpoint(builder)
     if repo_id == "facebook/dino-vits16":
         _enlarge(folder)
-    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix == ".json"}
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in (".json", ".txt")}
     for form in forms:
         safe = folder / "model.safetensors"
         files[form] = safe.read_bytes() if form == safe.name else _pickled(safe)

@@ -150,7 +150,12 @@ def _check_space(size: int | None, partial: Path) -> None:
 
 
 def download(
-    repo_id: str, revision: str | None, notify: Notify, subfolder: str = "", safetensors_only: bool = False
+    repo_id: str,
+    revision: str | None,
+    notify: Notify,
+    subfolder: str = "",
+    safetensors_only: bool = False,
+    text: bool = False,
 ) -> Path:
     """Fetch the wanted files of a repository into the Hub cache; files that are there are not fetched again.
 
@@ -162,6 +167,7 @@ def download(
         notify: called with one line before something is downloaded, and whenever something is not as one would expect.
         subfolder: the folder of the repository whose files are fetched; `""` for the repository's own.
         safetensors_only: never fetch weights in torch's pickle format.
+        text: whether the tokenizer is wanted, too.
 
     Returns:
         The snapshot's folder. The revision means this snapshot from now on, for nearid and for other tools; until it is
@@ -174,9 +180,12 @@ def download(
     """
 
     def choose(listing: Listing, where: str) -> list[str]:
-        return _choose(listing, subfolder, safetensors_only, where)
+        return _choose(listing, subfolder, safetensors_only, text, where)
 
-    return _fetch_safely(repo_id, revision, notify, choose, lambda folder: read_files(folder, weights=False))
+    def check(folder: Path) -> object:
+        return read_files(folder, weights=False, text=text)
+
+    return _fetch_safely(repo_id, revision, notify, choose, check)
 
 
 def download_files(repo_id: str, revision: str | None, names: Sequence[str], notify: Notify) -> Path:
@@ -260,13 +269,13 @@ def _fetch(
     return repository.snapshot(listing.commit)
 
 
-def _choose(listing: Listing, subfolder: str, safetensors_only: bool, where: str) -> list[str]:
+def _choose(listing: Listing, subfolder: str, safetensors_only: bool, text: bool, where: str) -> list[str]:
     """The files of a repository that are read."""
     prefix = f"{subfolder}/" if subfolder else ""
     names = [name.removeprefix(prefix) for name in listing.files if name.startswith(prefix)]
-    if reason := no_checkpoint(names, prefix + where, safetensors_only):
+    if reason := no_checkpoint(names, prefix + where, safetensors_only, text):
         raise ModelError(reason)
-    chosen = [prefix + name for name in select(names, safetensors_only)]
+    chosen = [prefix + name for name in select(names, safetensors_only, text)]
     if unsafe := next((name for name in chosen if ".." in name.split("/")), None):
         raise HubError(f"it has a file that would lie outside of its folder: {printable(unsafe)}")
     return chosen
@@ -298,7 +307,7 @@ def _fetch_files(
 
     snapshot = repository.snapshot(listing.commit)
     missing = [name for name in names if not (snapshot / name).exists()]
-    settings = [name for name in missing if name.endswith(".json")]
+    settings = [name for name in missing if name.endswith((".json", ".txt"))]
     weights = [name for name in missing if name not in settings]
     size = sum(listing.files[name].size or 0 for name in missing)
     if missing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nearid_cli.embedding.pairs import Comparing
 from nearid_cli.encoders.plugged import spec_of
@@ -13,7 +15,12 @@ from nearid_cli.evaluate.kinds.making import make
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.evaluate.kinds.pairwise import MeasuredByPairs
 from nearid_cli.evaluate.kinds.text import MeasuredByText
+from nearid_cli.evaluate.kinds.towers import MeasuredByTowers
+from nearid_cli.measures.clip_text import ClipText
 from nearid_cli.plugins import AnyMetric, EmbeddingMetric, PairwiseMetric, TextMetric
+
+if TYPE_CHECKING:
+    from nearid_cli.encoders.spec import EncoderSpec
 
 
 def measured(requests: Sequence[MetricRequest], job: Job) -> list[Measured]:
@@ -23,16 +30,24 @@ def measured(requests: Sequence[MetricRequest], job: Job) -> list[Measured]:
         NearIDError: a checkpoint that is missing or damaged, a plug-in that cannot be had, an unusable cache.
     """
     made = {request.name: make(request, job.options) for request in requests if request.plugin}
-    specs = {spec.name: spec for spec in job.resolve([one for one in requests if not one.plugin])}
+    found = [
+        replace(one, readout="projected", text=True) if one.plugin else one
+        for one in requests
+        if not one.plugin or isinstance(made[one.name], ClipText)
+    ]
+    specs = {spec.name: spec for spec in job.resolve(found)}
     return [
-        _of_plugin(request.name, made[request.name], job)
+        _of_plugin(request.name, made[request.name], specs.get(request.name), job)
         if request.plugin
         else MeasuredByEmbedding(specs[request.name], describe(specs[request.name], PROTOCOL))
         for request in requests
     ]
 
 
-def _of_plugin(name: str, metric: AnyMetric, job: Job) -> Measured:
+def _of_plugin(name: str, metric: AnyMetric, spec: EncoderSpec | None, job: Job) -> Measured:
+    if isinstance(metric, ClipText):
+        assert spec is not None
+        return MeasuredByTowers(spec, metric, job)
     if isinstance(metric, EmbeddingMetric):
         spec = job.as_read(spec_of(name, metric, metric.settings))
         return MeasuredByEmbedding(spec, describe(spec, f"{metric.protocol}; {PROTOCOL}"))

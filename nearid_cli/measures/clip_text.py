@@ -1,0 +1,77 @@
+"""CLIP-T: how near a picture is to its prompt, in the space that CLIP has for both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from nearid_cli.plugins import AnyMetric, NoScore
+from nearid_cli.text import printable, storable
+
+NO_PROMPT = NoScore("no prompt")
+NUMBERED_PROMPT = NoScore("prompt is a number")
+NOTHING_LEFT = NoScore("nothing left of the prompt")
+
+_NUMBERED = re.compile(r"(?:prompt|text|caption)?[\s_-]*\d+", re.IGNORECASE)
+_BEFORE_PUNCTUATION = re.compile(r"\s+(?=[,.;:!?])")
+
+
+class ClipText(AnyMetric):
+    """The cosine of a prompt's and a picture's vectors, by the two halves of one CLIP checkpoint.
+
+    Args:
+        checkpoint: folder or Hub id of a whole CLIP model.
+        revision: of the Hub; None for the newest that is here.
+        strip_token: placeholders, such as `sks`, that are taken out of prompts where they are whole words.
+    """
+
+    version = "clip-t/1"
+    range = (-1.0, 1.0)
+    options = ("strip_token",)
+
+    def __init__(
+        self, checkpoint: str = "", revision: str | None = None, strip_token: Sequence[str] = ()
+    ) -> None:
+        self.checkpoint, self.revision = checkpoint, revision
+        strip_token = (strip_token,) if isinstance(strip_token, str) else strip_token
+        self._tokens = tuple(dict.fromkeys(token for one in strip_token if (token := " ".join(one.split()))))
+        without = f", without {', '.join(map(printable, self._tokens))}" if self._tokens else ""
+        self.protocol = f"cosine similarity of generation and prompt{without}, no factor"
+
+    def wording(self, prompt: str | None) -> str | NoScore:
+        """A prompt as it is embedded.
+
+        What is written as the name of a file or folder, without a space, is read as words. A number is no text.
+
+        >>> ClipText().wording("on_the_beach"), ClipText().wording("a-red-cat")
+        ('on the beach', 'a red cat')
+        >>> without = ClipText(strip_token=["sks", "<v>"])
+        >>> without.wording("A photo of sks, a <v> dog"), without.wording("sks").reason
+        ('A photo of, a dog', 'nothing left of the prompt')
+        >>> ClipText().wording("3").reason, ClipText().wording(None).reason
+        ('prompt is a number', 'no prompt')
+        """
+        if prompt is None or not (text := storable(prompt)).strip():
+            return NO_PROMPT
+        if _NUMBERED.fullmatch(text.strip()):
+            return NUMBERED_PROMPT
+        text = _spaced(text)
+        for token in self._tokens:
+            words = r"\s+".join(map(re.escape, token.split()))
+            bare = re.sub(rf"(?<![\w-]){words}(?![\w-])", " ", text, flags=re.IGNORECASE)
+            if bare != text:
+                text = _BEFORE_PUNCTUATION.sub("", " ".join(bare.split()))
+        return text or NOTHING_LEFT
+
+
+def _spaced(text: str) -> str:
+    """A text that stands in a name, with spaces again: `on_the_beach`, `on-the-beach`; a hyphen may be one.
+
+    >>> _spaced("half-timbered"), _spaced("half-timbered_house")
+    ('half-timbered', 'half-timbered house')
+    """
+    if any(map(str.isspace, text)):
+        return text
+    if "_" in text.strip("_"):
+        return " ".join(text.split("_")).strip()
+    return text.replace("-", " ") if text.strip("-").count("-") > 1 else text

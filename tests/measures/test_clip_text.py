@@ -1,0 +1,66 @@
+"""What of a prompt CLIP-T reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from nearid_cli.measures.clip_text import NO_PROMPT, NOTHING_LEFT, NUMBERED_PROMPT, ClipText
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wording"),
+    [
+        ("a sks dog on the beach", "a dog on the beach"),
+        ("A SKS dog", "A dog"),
+        ("photo of sks, at night", "photo of, at night"),
+        ("a <v> dog", "a dog"),
+        ("an unasksed sks-like task, sks_2", "an unasksed sks-like task, sks_2"),
+        ("a_sks_dog_in_the_snow", "a dog in the snow"),
+        ("a (sks) dog", "a ( ) dog"),
+        ("two  spaces, kept", "two  spaces, kept"),
+    ],
+)
+def test_placeholders_go_where_they_are_whole_words(prompt: str, wording: str) -> None:
+    assert ClipText(strip_token=["sks", "<v>"]).wording(prompt) == wording
+
+
+def test_placeholders_of_several_words_and_with_signs() -> None:
+    assert (
+        ClipText(strip_token=["sks  dog"]).wording("a photo of sks dog in a dog house")
+        == "a photo of in a dog house"
+    )
+    assert ClipText(strip_token=["[V]"]).wording("a [V] vase, v. old") == "a vase, v. old"
+    assert ClipText(strip_token="sks").wording("sks k s") == "k s"  # one word is no list of letters
+
+
+def test_prompts_stay_as_they_are_by_default() -> None:
+    for prompt in ("a sks dog", "  café 猫 ", "half-timbered", "a red_brown cat"):
+        assert ClipText().wording(prompt) == prompt
+
+
+@pytest.mark.parametrize("name", ["on_the_beach", "on-the-beach", "_on_the_beach"])
+def test_names_are_read_as_words(name: str) -> None:
+    assert ClipText().wording(name) == "on the beach"
+
+
+def test_what_is_no_text_has_no_score() -> None:
+    metric = ClipText(strip_token=["sks"])
+    assert metric.wording(None) is metric.wording("") is metric.wording(" \n") is NO_PROMPT
+    assert (
+        metric.wording("0") is metric.wording("prompt_03") is metric.wording("Prompt 12") is NUMBERED_PROMPT
+    )
+    assert metric.wording("sks") is NOTHING_LEFT
+    assert metric.wording("2 cats") == "2 cats"
+
+
+def test_a_name_that_is_not_utf_8_is_text_all_the_same() -> None:
+    wording = ClipText().wording("caf\udce9 at night")
+    assert isinstance(wording, str)
+    wording.encode()
+
+
+def test_the_protocol_names_what_is_taken_out() -> None:
+    tokens = ["sks", "<v>", "a", "b", "c", "d"]
+    assert "without sks, <v>, a, b, c, d, no factor" in ClipText(strip_token=[*tokens, "sks"]).protocol
+    assert "without" not in ClipText(strip_token=[" "]).protocol
+    assert ClipText(strip_token=["sks"]).protocol != ClipText(strip_token=["zwx"]).protocol

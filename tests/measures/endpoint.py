@@ -142,7 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != "/v1/chat/completions":
+        if self.path not in (
+            "/v1/chat/completions",
+            "http://judge.example/v1/chat/completions",
+        ):  # as to a proxy
             self._send(Answer(404, "<html>not found</html>"))
             return
         asked = self.server.take(body, dict(self.headers))

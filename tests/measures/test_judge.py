@@ -475,6 +475,22 @@ def test_no_secure_connection(serve: Serve) -> None:
     assert server.asked == []
 
 
+def test_no_proxy_is_asked_for_what_is_on_this_machine(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, proxy = serve(lambda asked: scores(5)), serve(lambda asked: scores(1))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+        assert run(made(server, judge_url=url), 1) == ([0.5], None)
+    assert proxy.asked == []
+
+
+def test_a_proxy_is_asked_for_others(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = serve(lambda asked: scores(1))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+    assert run(made(proxy, judge_url="http://judge.example/v1"), 1) == ([0.1], None)
+
+
 def test_a_key_in_the_open_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("NEARID_JUDGE_KEY", KEY)
     for url, warned in (
@@ -673,6 +689,16 @@ def test_what_is_known_of_it() -> None:
 def test_a_model_is_named() -> None:
     with pytest.raises(UsageError, match=r"expected the model's name at the endpoint, --metric judge=MODEL"):
         Judge()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"judge_max_failures": 5}, {"judge_max_failures": -0.1}, {"judge_parallel": 0}, {"judge_timeout": 0}],
+)
+def test_numbers_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(UsageError, match=rf"^metric judge: expected .* for {name}, found {wrong[name]}$"):
+        Judge("m", **wrong)
 
 
 def test_an_address_is_needed_to_ask_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -301,6 +302,24 @@ def test_from_python(serve: Serve, pictures: Path) -> None:
     server = serve(by_levels)
     result = nearid_cli.score(pictures / "refs", pictures / "gens", metrics=["judge=m"], judge_url=server.url)
     assert result.aggregate["judge"].score == pytest.approx(0.33)
+
+
+def test_a_bar_shows_what_was_spent_where_bars_are_asked_for(
+    serve: Serve, pictures: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(lambda asked: says('{"score": 5}', delay=0.15))
+    for model, progress in (("a", True), ("b", False)):
+        nearid_cli.score(
+            pictures / "refs",
+            pictures / "gens",
+            metrics=[f"judge={model}"],
+            judge_url=server.url,
+            judge_parallel=1,
+            progress=progress,
+        )
+        err = capfd.readouterr().err
+        assert bool(re.search(r"judge: .*pair/s, [1-9],\d\d0 tokens\]", err)) is progress, err
+        assert progress or err == ""
 
 
 def test_methods_share_what_references_are_to_each_other(

@@ -14,7 +14,7 @@ from typing import Any
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
-_LONGEST = 100_000
+_LONGEST = 20_000
 """Characters; more than any model writes that was asked for one sentence."""
 
 

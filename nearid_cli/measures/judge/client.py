@@ -141,9 +141,13 @@ class Endpoint:
     @property
     def sends_key_in_the_open(self) -> bool:
         """Whether a key goes to another machine without encryption."""
-        parts = urlsplit(self._url)
-        here = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-        return bool(self._key) and parts.scheme == "http" and not here
+        return bool(self._key) and urlsplit(self._url).scheme == "http" and not self._is_here
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether it is on this machine, where no proxy finds it."""
+        host = urlsplit(self._url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
 
     @property
     def stopped(self) -> bool:
@@ -378,6 +382,7 @@ class Endpoint:
                         headers={"User-Agent": f"nearid-cli/{__version__}"},
                         timeout=self._httpx.Timeout(self._timeout, connect=min(self._timeout, 20.0)),
                         limits=self._httpx.Limits(max_connections=None),
+                        mounts={f"all://{urlsplit(self._url).netloc}": None} if self._is_here else None,
                     )
                 except (
                     ImportError,

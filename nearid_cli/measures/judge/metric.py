@@ -111,6 +111,14 @@ class Judge(PairwiseMetric):
             raise UsageError(
                 "metric judge: expected the model's name at the endpoint, --metric judge=MODEL, found none"
             )
+        for name, value, good in (
+            ("judge_max_failures", judge_max_failures, 0 <= judge_max_failures <= 1),
+            ("judge_parallel", judge_parallel, judge_parallel >= 1),
+            ("judge_timeout", judge_timeout, judge_timeout > 0),
+        ):
+            if not good:
+                wanted = "a share from 0 to 1" if name == "judge_max_failures" else "more than 0"
+                raise UsageError(f"metric judge: expected {wanted} for {name}, found {value}")
         self.checkpoint = f"{checkpoint}@{revision}" if revision else checkpoint
         self._rubric = own_rubric() if judge_template is None else read_rubric(judge_template)
         whose = "our rubric" if judge_template is None else f"the rubric {self._rubric.digest}"

@@ -349,3 +349,34 @@ def test_a_warm_run_imports_neither_torch_nor_a_client(
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=pictures)
     assert ran.stdout.splitlines()[-1] == "[]", ran.stderr
+
+
+def test_the_human_benchmark_by_a_judge(nearid: Nearid, serve: Serve, tmp_path: Path) -> None:
+    for prompt in range(3):
+        for side, level in (("src_image", 20), ("tgt_image", 2 * prompt)):
+            path = tmp_path / "samples" / "emu2_seed_42" / side / "object_20_magic_cube" / f"{prompt}_0.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (10 * level,) * 3).save(path)
+    server = serve(by_levels)
+    command = (
+        "bench",
+        "dreambench",
+        "--samples",
+        "samples",
+        "-m",
+        "judge=m",
+        "--judge-url",
+        server.url,
+        "-o",
+    )
+    ran = nearid(*command, "out")
+    assert ran.code == 0, ran.err
+    found = json.loads((tmp_path / "out" / "scores" / "judge" / "emu2.json").read_text())
+    assert list(found.values()) == pytest.approx([0, 20, 40])
+    assert [asked.levels for asked in sorted(server.asked, key=lambda asked: asked.levels)] == [
+        (20, 0),
+        (20, 2),
+        (20, 4),
+    ]
+    assert nearid(*command, "again").code == 0
+    assert len(server.asked) == 3

@@ -79,18 +79,29 @@ class AnyMetric(ABC):
     options: ClassVar[tuple[str, ...]] = ()
     settings: Mapping[str, Any] = MappingProxyType({})
 
-    def files(self) -> Sequence[Path] | None:
-        """What `load` reads and comes from elsewhere, for `nearid models`; None if some of it is not on this machine.
+    @classmethod
+    def files(cls, checkpoint: str, revision: str | None) -> Sequence[Path] | None:
+        """What such a metric reads besides its code, for `nearid models`; None if some of it is not on this machine.
 
         Never asks the network.
+
+        Args:
+            checkpoint: as `NAME=CHECKPOINT` says; the default one where only the name is said.
+            revision: as `CHECKPOINT@REVISION` says.
         """
         return ()
 
-    def pull(self, notify: Callable[[str], None]) -> None:  # noqa: B027 - most have nothing to fetch
+    @classmethod  # noqa: B027 - most have nothing to fetch
+    def pull(cls, checkpoint: str, revision: str | None, notify: Callable[[str], None]) -> None:
         """Fetch what `files` names, for `nearid models pull`.
 
         Args:
+            checkpoint: as for `files`.
+            revision: as for `files`.
             notify: called with a line before something is downloaded.
+
+        Raises:
+            ModelError: it cannot be had.
         """
 
     def load(self, device: str) -> None:  # noqa: B027 - most have something to load, not all

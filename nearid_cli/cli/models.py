@@ -122,12 +122,13 @@ def verify(context: typer.Context, name: Name, safetensors_only: SafetensorsOnly
                 for file in found.files
             ],
         )
-    if found.damaged and found.spec.folder is not None:
+    if found.damaged:
         # The snapshot's files are links: the damage is in the repository's `blobs`, beside `snapshots`.
-        repository = next(place.parent for place in found.spec.folder.parents if place.name == "snapshots")
+        places = [place for file in found.damaged for place in file.path.parents if place.name == "snapshots"]
+        repositories = dict.fromkeys(printable(place.parent) for place in places)
         raise ModelError(
             f"{printable(found.spec.checkpoint)}: {len(found.damaged)} damaged: "
-            f"{', '.join(file.name for file in found.damaged)}; delete {printable(repository)} "
+            f"{', '.join(file.name for file in found.damaged)}; delete {' and '.join(repositories)} "
             f"and fetch it again: nearid models pull {printable(name)}"
         )
     state = "complete and finite" if found.files else "needs no weights"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ from nearid_cli.encoders.checkpoints import (
 )
 from nearid_cli.encoders.files import read_files, select
 from nearid_cli.encoders.hub.cache import Notify, digest_as_hub, is_digest
+from nearid_cli.encoders.making import make, metric_class
+from nearid_cli.encoders.plugged import plugin_fingerprint
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest, known_metrics, parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.encoders.text import text_spec
-from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.errors import ModelError, NearIDError, UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.options import Options
+from nearid_cli.plugins import AnyMetric
 from nearid_cli.text import count, printable
 
 
@@ -61,16 +66,21 @@ class FileCheck:
     """One file of a checkpoint after hashing.
 
     Attributes:
-        name: the file's name.
+        path: the file.
         algorithm: of the digest: `sha256` or `git-sha1` for the Hub cache, `blake3` for local folders.
         digest: what the file's content gives, hex.
         expected: what it should give, or None where nothing tells.
     """
 
-    name: str
+    path: Path
     algorithm: str
     digest: str
     expected: str | None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
 
     @property
     def damaged(self) -> bool:
@@ -92,8 +102,11 @@ class Verification:
 
 
 def available(configured: Mapping[str, object] | None = None) -> list[ModelRow]:
-    """All named metrics, and where their checkpoints are. Never asks the network."""
-    return [_row(request) for request in known_metrics(configured).values()]
+    """All named metrics, and where their checkpoints are. Never asks the network.
+
+    One whose class cannot be had, or does not know its files, says so in its note.
+    """
+    return [_row_or_why_not(request) for request in known_metrics(configured).values()]
 
 
 def info(name: str, configured: Mapping[str, object] | None = None) -> tuple[ModelRow, EncoderSpec | None]:
@@ -109,6 +122,8 @@ def info(name: str, configured: Mapping[str, object] | None = None) -> tuple[Mod
     """
     request = _one(name, configured)
     row = _row(request)
+    if _own_class(request):
+        return row, _made(request)[1] if row.is_here else None
     return row, _spec(request) if row.is_here else None
 
 
@@ -138,7 +153,9 @@ def pull(
     failures: list[str] = []
     for request in requests:
         try:
-            if request.checkpoint:
+            if own := _own_class(request):
+                own.pull(request.place, request.revision, notify)
+            elif request.checkpoint:
                 read_files(
                     local_folder(request) or _newest(request, fetch, notify),
                     safetensors_only=safetensors_only,
@@ -172,6 +189,8 @@ def verify(
     from nearid_cli.encoders.load import load_model
 
     request = _one(name, configured)
+    if own := _own_class(request):
+        return _verify_own(request, own)
     if request.checkpoint and locate(request) is None and local_folder(request) is None:
         raise ModelError(
             f"{printable(request.checkpoint)} is not here; fetch it: nearid models pull {printable(name)}"
@@ -181,8 +200,7 @@ def verify(
         return Verification(spec, ())
     is_local = local_folder(request) is not None
     checks = tuple(
-        FileCheck(file.name, "blake3", digest_file(file), None) if is_local else _check_blob(file)
-        for file in _read(spec.folder, request.text)
+        _check_local(file) if is_local else _check_blob(file) for file in _read(spec.folder, request.text)
     )
     verification = Verification(spec, checks)
     if not verification.damaged:
@@ -218,10 +236,66 @@ def _spec(
     return text_spec(spec) if request.text else spec
 
 
+def _own_class(request: MetricRequest) -> type[AnyMetric] | None:
+    """The class of a metric that knows its files itself; None where they are a checkpoint of ours."""
+    return metric_class(request) if request.plugin and not request.text else None
+
+
+def _made(request: MetricRequest) -> tuple[AnyMetric, EncoderSpec]:
+    """Such a metric with its usual options, and what it is, as an encoder's spec says it."""
+    metric = make(request, Options())
+    return metric, EncoderSpec(
+        name=request.name,
+        checkpoint=metric.checkpoint,
+        folder=None,
+        revision=metric.revision,
+        readout="none",
+        dtype=metric.dtype,
+        preprocessing=metric.preprocessing or "none",
+        fingerprint=plugin_fingerprint(request.name, metric, metric.settings),
+    )
+
+
+def _verify_own(request: MetricRequest, own: type[AnyMetric]) -> Verification:
+    """Hash the files of a metric that knows them itself, and load it."""
+    files = own.files(request.place, request.revision)
+    if files is None:
+        raise ModelError(
+            f"the files of {printable(request.name)} are not here; fetch them: "
+            f"nearid models pull {printable(request.name)}"
+        )
+    checks = tuple(
+        _check_blob(file) if is_digest(file.resolve().name) else _check_local(file) for file in files
+    )
+    metric, spec = _made(request)
+    verification = Verification(spec, checks)
+    if files and not verification.damaged:
+        metric.load("cpu")
+    return verification
+
+
+def _row_or_why_not(request: MetricRequest) -> ModelRow:
+    try:
+        return _row(request)
+    except NearIDError as error:
+        if not request.plugin:
+            raise
+        return ModelRow(request.name, request.checkpoint or "unknown", None, error.message, None, None)
+
+
 def _row(request: MetricRequest) -> ModelRow:
+    if own := _own_class(request):
+        return _row_of_own(request, own)
     folder = locate(request) if request.checkpoint else None
     size = sum(file.stat().st_size for file in _read(folder, request.text)) if folder is not None else None
     return ModelRow(request.name, request.checkpoint, request.readout, request.note, folder, size)
+
+
+def _row_of_own(request: MetricRequest, own: type[AnyMetric]) -> ModelRow:
+    files = own.files(request.place, request.revision)
+    folder = Path(os.path.commonpath([file.parent for file in files])) if files else None
+    size = sum(file.stat().st_size for file in files) if files else None
+    return ModelRow(request.name, request.checkpoint, None, request.note, folder, size)
 
 
 def _read(folder: Path, text: bool) -> list[Path]:
@@ -235,4 +309,8 @@ def _check_blob(file: Path) -> FileCheck:
     blob = file.resolve()
     known = blob.name if is_digest(blob.name) else None
     algorithm = "git-sha1" if known and len(known) == 40 else "sha256"
-    return FileCheck(file.name, algorithm, digest_as_hub(blob, blob.name), known)
+    return FileCheck(file, algorithm, digest_as_hub(blob, blob.name), known)
+
+
+def _check_local(file: Path) -> FileCheck:
+    return FileCheck(file, "blake3", digest_file(file), None)

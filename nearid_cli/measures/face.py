@@ -74,13 +74,15 @@ class Face(EmbeddingMetric):
         self.checkpoint = ", ".join(file.repository for file in FILES) if from_zoo else str(checkpoint)
         self.revision = "+".join(digest[:16] for digest in self._digests)
 
-    def files(self) -> tuple[Path, ...] | None:
+    @classmethod
+    def files(cls, checkpoint: str, revision: str | None) -> tuple[Path, ...] | None:
         """See `AnyMetric.files`."""
-        return self._files.paths()
+        return FaceFiles.of(checkpoint, revision).paths()
 
-    def pull(self, notify: Callable[[str], None]) -> None:
+    @classmethod
+    def pull(cls, checkpoint: str, revision: str | None, notify: Callable[[str], None]) -> None:
         """See `AnyMetric.pull`."""
-        self._files.fetch(notify)
+        FaceFiles.of(checkpoint, revision).fetch(notify)
 
     def load(self, device: str) -> None:
         """Read both networks, which always run on the CPU; fetch what is missing first.
@@ -91,8 +93,8 @@ class Face(EmbeddingMetric):
         from nearid_cli.measures.face_models import OpenCVFaceModels, opencv
 
         opencv()  # before anything is fetched that could not be used
-        if self.files() is None:
-            self.pull(logger.info)
+        if self._files.paths() is None:
+            self._files.fetch(logger.info)
         self._models = OpenCVFaceModels(*self._files.read(self._digests))
 
     def prepare(self, image: Image.Image) -> npt.NDArray[np.generic] | None:

@@ -22,7 +22,9 @@ def test_list_says_what_is_here(no_hub: Path, checkpoint: Checkpoint) -> None:
     assert list(rows) == [*REGISTRY, "mine"]
     assert rows["dino"].folder == snapshot
     assert rows["dino"].size == sum(file.stat().st_size for file in folder.iterdir())
-    assert {name for name, row in rows.items() if row.is_here} == {"dino", "nearid-mini", "hog", "mine"}
+    assert {name for name, row in rows.items() if row.is_here} == {
+        *("dino", "nearid-mini", "hog", "mine", "judge")
+    }
     assert rows["nearid"].size is None
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-LARGE = (".safetensors", ".bin", ".pt", ".h5", ".msgpack")
+LARGE = (".safetensors", ".bin", ".pt", ".h5", ".msgpack", ".onnx")
 NOWHERE = "127.0.0.1:9"
 """A port where nothing listens."""
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nearid_cli.embedding.pairs import Comparing
+from nearid_cli.encoders.making import make
 from nearid_cli.encoders.plugged import spec_of
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.evaluate.embedding import Job, describe
 from nearid_cli.evaluate.kinds.embedding import PROTOCOL, MeasuredByEmbedding
-from nearid_cli.evaluate.kinds.making import make
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.evaluate.kinds.pairwise import MeasuredByPairs
 from nearid_cli.evaluate.kinds.text import MeasuredByText

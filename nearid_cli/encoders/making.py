@@ -27,13 +27,8 @@ def make(request: MetricRequest, options: Options) -> AnyMetric:
         UsageError: there is no such class, it is none of `nearid_cli.plugins`, or it does not take the settings.
         NearIDError: whatever of these it raises itself.
     """
-    where = f'metric "{printable(request.name)}" ({printable(request.plugin)})'
-    kind = _imported(request, where)
-    if not (isinstance(kind, type) and issubclass(kind, AnyMetric)) or inspect.isabstract(kind):
-        raise UsageError(
-            f"{where}: expected a class that makes a kind of metric of nearid_cli.plugins whole, found "
-            f"{_what(kind)}; see docs/guides/extending.md"
-        )
+    where = _where(request)
+    kind = metric_class(request)
     settings = dict(request.settings)
     if request.checkpoint:
         settings["checkpoint"] = request.place
@@ -59,6 +54,29 @@ def make(request: MetricRequest, options: Options) -> AnyMetric:
         name: value for name, value in settings.items() if name not in ("checkpoint", "revision")
     }
     return metric
+
+
+def metric_class(request: MetricRequest) -> type[AnyMetric]:
+    """Import the class of a metric.
+
+    Args:
+        request: with a `plugin`.
+
+    Raises:
+        UsageError: there is no such class, or it is none of `nearid_cli.plugins`.
+    """
+    where = _where(request)
+    kind = _imported(request, where)
+    if not (isinstance(kind, type) and issubclass(kind, AnyMetric)) or inspect.isabstract(kind):
+        raise UsageError(
+            f"{where}: expected a class that makes a kind of metric of nearid_cli.plugins whole, found "
+            f"{_what(kind)}; see docs/guides/extending.md"
+        )
+    return kind
+
+
+def _where(request: MetricRequest) -> str:
+    return f'metric "{printable(request.name)}" ({printable(request.plugin)})'
 
 
 def _imported(request: MetricRequest, where: str) -> Any:

@@ -30,8 +30,9 @@ QUICK = Retries(attempts=4, first=0.01, longest=2.0)
 
 def made(server: JudgeServer, **settings: Any) -> Judge:
     """A judge that is loaded; it gives up only if all pairs fail, and soon, unless the settings say otherwise."""
-    given = {"judge_url": server.url, "judge_max_failures": 1.0, "retries": QUICK, **settings}
-    judge = Judge("m", **given)
+    retries = settings.pop("retries", QUICK)
+    judge = Judge("m", **{"judge_url": server.url, "judge_max_failures": 1.0, **settings})
+    judge.retries = retries
     judge.load("cpu")
     return judge
 
@@ -599,6 +600,30 @@ def test_a_stop_gives_what_came_before(serve: Serve) -> None:
     assert len(server.asked) <= 9
     for level, score in enumerate(found):
         assert isinstance(score, NoScore) or score == level / 10
+
+
+def test_what_stops_it_is_said_and_not_what_it_left_undone(serve: Serve) -> None:
+    refused = threading.Event()
+
+    def behave(asked: Asked) -> Answer:
+        if asked.levels[1] == 0:
+            refused.wait(10)
+            return fails(503)
+        refused.set()
+        return fails(404, "no such model")
+
+    server = serve(behave)
+    server.models = ["x"]
+    found, error = run(made(server, judge_parallel=2, judge_max_failures=0.0), 8)
+    assert str(error) == f"judge: {server.url} has no model m: it has x"
+    assert not any(reason(score)[1] for score in found)
+
+
+def test_a_page_of_a_firewall_is_no_refusal_of_the_model(serve: Serve) -> None:
+    server = serve(lambda asked: Answer(403, "<html>Blocked by our content policy</html>"))
+    found, error = run(made(server), 2)
+    assert str(error) == f"judge: {server.url} answers 403: set NEARID_JUDGE_KEY to a key"
+    assert not any(reason(score)[1] for score in found)
 
 
 def test_an_interrupt_gives_what_came_before_and_waits_for_nobody(serve: Serve) -> None:

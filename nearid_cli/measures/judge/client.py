@@ -45,7 +45,10 @@ _ABOUT_FORMAT = re.compile(
     r"response_?\s?format|json_schema|json_object|structured|guided|grammar|schema", re.I
 )
 _ABOUT_LIMIT = re.compile(r"max_completion_tokens", re.I)
-_ABOUT_CONTENT = re.compile(r"content_?\s?(filter|policy|management)|responsible_?ai|safety", re.I)
+_ABOUT_CONTENT = re.compile(
+    r"content_?\s?(filter|policy|management)|responsible_?ai|moderation|flagged", re.I
+)
+_ABOUT_MODEL = re.compile(r"model\b.*(not|unknown|invalid)|(no such|unknown|invalid) model", re.I)
 _BUSY = (408, 409, 425, 429)
 _LARGEST_REPLY = 10_000_000
 
@@ -115,11 +118,11 @@ class Endpoint:
         UsageError: the address is none, or the key is none.
     """
 
-    def __init__(self, url: str, model: str, timeout: float, retries: Retries | None = None) -> None:
+    def __init__(self, url: str, model: str, timeout: float, retries: Retries) -> None:
         self._url = check_url(url)
         self._model = model
         self._timeout = timeout
-        self._retries = retries or Retries()
+        self._retries = retries
         self._key_name, self._key = _key()
         self._format = 0
         self._format_proven = False
@@ -277,7 +280,7 @@ class Endpoint:
             and not (status >= 500 and _ABOUT_FORMAT.search(said))
         ):
             raise NoReplyError(f"HTTP {status}", said, _asked(headers))
-        if _ABOUT_CONTENT.search(text) and status in (400, 403, 422):
+        if content and _ABOUT_CONTENT.search(text) and status in (400, 403, 422):
             return Reply(said, refused=True)
         raise _RefusedError(status, said)
 
@@ -351,7 +354,7 @@ class Endpoint:
             return ModelError(
                 f"judge: {what}: the endpoint is elsewhere; expected its last address in --judge-url"
             )
-        if refused.status == 404 or "model" in refused.said.lower():
+        if refused.status == 404 or _ABOUT_MODEL.search(refused.said):
             models = self._models()
             if models and self._model not in models:
                 hint = did_you_mean(self._model, models)

@@ -6,7 +6,7 @@ import base64
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from io import BytesIO
@@ -76,12 +76,15 @@ class Judge(PairwiseMetric):
         judge_log: a file that every answer is added to.
         judge_parallel: how many requests are made at a time.
         judge_timeout: seconds that an answer may take.
+
+    Attributes:
         retries: how often something is asked again.
 
     Raises:
         UsageError: a model is not named, or one of these is wrong.
     """
 
+    retries = Retries()
     range = (0.0, 1.0)
     symmetric = False
     dtype = ""
@@ -105,7 +108,6 @@ class Judge(PairwiseMetric):
         judge_log: str | Path | None = None,
         judge_parallel: int = 4,
         judge_timeout: float = 120.0,
-        retries: Retries | None = None,
     ) -> None:
         if not checkpoint:
             raise UsageError(
@@ -132,7 +134,6 @@ class Judge(PairwiseMetric):
         self._log_path = judge_log
         self._parallel = judge_parallel
         self._timeout = judge_timeout
-        self._retries = retries
         self._endpoint: Endpoint | None = None
         self._log: AnswerLog | None = None
         self._names: Sequence[tuple[str, str]] = ()
@@ -154,7 +155,7 @@ class Judge(PairwiseMetric):
                 "metric judge: expected --judge-url, the address of an OpenAI-compatible endpoint such as "
                 "http://127.0.0.1:8000/v1, found none"
             )
-        self._endpoint = Endpoint(self._url, self.checkpoint, self._timeout, self._retries)
+        self._endpoint = Endpoint(self._url, self.checkpoint, self._timeout, self.retries)
         if self._log_path is not None:
             self._log = AnswerLog(self._log_path)
         if self._endpoint.sends_key_in_the_open:
@@ -218,6 +219,8 @@ class Judge(PairwiseMetric):
                     if not waiting:
                         break
                     score = waiting[0].result()
+                    if self._endpoint.stopped:
+                        raise _reason(waiting)
                     self._tally.add(score)
                 except BaseException as error:
                     self._endpoint.stop()
@@ -288,9 +291,16 @@ def _log_name(picture: SentPicture, name: Sequence[str]) -> dict[str, str]:
     return {"picture": name[0], "sent": picture.digest} if name else {"sent": picture.digest}
 
 
-def _left(
-    waiting: Sequence[Future[float | NoScore]] | deque[Future[float | NoScore]], patiently: bool
-) -> Iterator[float | NoScore]:
+def _reason(waiting: Collection[Future[float | NoScore]]) -> BaseException:
+    """Why nothing is asked any more, which some thread found out."""
+    for future in waiting:
+        future.cancel()
+    wait(waiting)
+    errors = (future.exception() for future in waiting if not future.cancelled())
+    return next(error for error in errors if error)
+
+
+def _left(waiting: Collection[Future[float | NoScore]], patiently: bool) -> Iterator[float | NoScore]:
     """What has come of pairs when a run stops; each has its place, so that a score stays with its pair.
 
     Args:

@@ -26,6 +26,7 @@ PAIRS = ("own", "all")
 MASK_SOURCES = ("manifest", "sidecar", "both")
 MASK_KEEPS = ("foreground", "background", "both")
 MASK_FILLS = ("black", "white", "mean")
+LATENTS = ("sample", "mean")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Options:
         judge_timeout: seconds that one of its answers may take.
         face_index: which face of a picture the metric `face` takes, by size; 0 is the largest.
         strip_token: placeholders that are taken out of prompts before CLIP-T reads them.
+        vsm_latent: what `vsm` takes of the VAE's posterior: a `sample`, seeded by the picture, or the `mean`.
         progress: show progress bars on stderr.
     """
 
@@ -264,6 +266,15 @@ class Options:
             shared=True,
         ),
     ] = ()
+    vsm_latent: Annotated[
+        str,
+        Flag(
+            "What vsm takes of the VAE's posterior: a sample, seeded by the picture, as published, or the mean.",
+            "|".join(LATENTS),
+            words=LATENTS,
+            shared=True,
+        ),
+    ] = "sample"
     progress: bool = False
 
 
@@ -291,6 +302,7 @@ class OptionArguments(TypedDict, total=False):
     judge_timeout: float
     face_index: int
     strip_token: Sequence[str]
+    vsm_latent: str
     progress: bool
 
 

@@ -153,3 +153,15 @@ def data(_data: Path, tmp_path: Path) -> Path:
     for part in ("refs", "gens"):
         shutil.copytree(_data / part, tmp_path / part)
     return tmp_path
+
+
+@pytest.fixture
+def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hub cache and no network; returns the cache's folder."""
+    from huggingface_hub import constants
+
+    cache = tmp_path / "hub"
+    cache.mkdir()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return cache

@@ -135,11 +135,15 @@ REGISTRY = {
             plugin="nearid_cli.measures.clip_text:ClipText",
             text=True,
         ),
-        MetricRequest(
-            "vsm",
-            "abdo-eldesokey/mind-the-glitch",
-            note="Visual Semantic Matching, pair by pair; extra [vsm]",
-            plugin="nearid_cli.measures.vsm:VisualSemanticMatching",
+        *(
+            MetricRequest(
+                name,
+                "abdo-eldesokey/mind-the-glitch",
+                note=f"Visual Semantic Matching above {threshold}, pair by pair; extra [vsm]",
+                plugin="nearid_cli.measures.vsm:VisualSemanticMatching",
+                settings={"threshold": threshold},
+            )
+            for name, threshold in (("vsm", 0.6), ("vsm-0.5", 0.5), ("vsm-0.7", 0.7))
         ),
         MetricRequest(
             "judge",

@@ -42,15 +42,3 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     coffee.save(root / "alpha.png")
     Image.fromarray(data.chelsea()).save(root / "cat.webp", quality=90)
     return sorted(root.iterdir())
-
-
-@pytest.fixture
-def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty Hub cache and no network; returns the cache's folder."""
-    from huggingface_hub import constants
-
-    cache = tmp_path / "hub"
-    cache.mkdir()
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    return cache

@@ -39,7 +39,7 @@ def test_registry_is_the_table_of_the_design() -> None:
         "hog": ("", None),
         "clip-t": ("openai/clip-vit-large-patch14", "projected"),
         "clip-t-b32": ("openai/clip-vit-base-patch32", "projected"),
-        "vsm": ("abdo-eldesokey/mind-the-glitch", None),
+        **dict.fromkeys(("vsm", "vsm-0.5", "vsm-0.7"), ("abdo-eldesokey/mind-the-glitch", None)),
         "judge": ("", None),
         "face": ("opencv/face_recognition_sface", None),
     }

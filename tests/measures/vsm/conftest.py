@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.measures.vsm.tiny import tiny_vsm
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # models this small only lose by more
+
+
+@pytest.fixture(scope="session")
+def vsm_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny checkpoint with all parts, not to be changed."""
+    return tiny_vsm(tmp_path_factory.mktemp("vsm"))
+
+
+@pytest.fixture
+def vsm_copy(vsm_checkpoint: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Gives a copy of it that a test may change."""
+    return lambda: Path(shutil.copytree(vsm_checkpoint, tmp_path / "mind-the-glitch"))

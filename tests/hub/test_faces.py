@@ -58,7 +58,7 @@ def test_pull_fetches_both_files_and_nothing_else(
     (line,) = [line for line in nearid("models", "list").out.splitlines() if line.startswith("face ")]
     assert f"{size / 1000:.1f} kB" in line
     shown = info(nearid)
-    assert shown["checkpoint"] == "opencv/face_detection_yunet, opencv/face_recognition_sface"
+    assert shown["checkpoint"] == "opencv/face_recognition_sface"
     assert shown["revision"] == f"{DETECTOR.sha256[:16]}+{RECOGNISER.sha256[:16]}"
     assert nearid(*SCORE).code == 0
     assert hub.requests == []

@@ -53,7 +53,7 @@ RANGES: dict[str, Schema] = {
     **dict.fromkeys(
         ("subjects", "references", "generations", "copies", "pairs", "prompts", "unpaired"), _COUNT
     ),
-    **dict.fromkeys(("missing", "unscored", "baseline_unscored"), _COUNT),
+    **dict.fromkeys(("missing", "unscored", "baseline_unscored", "decimals"), _COUNT),
     **dict.fromkeys(("reference_images", "generation_images", "distractor_images", "coinciding"), _COUNT),
     **dict.fromkeys(
         ("by_prompt", "by_name", "as_a_whole", "common_prompts", "wins", "ties", "losses"), _COUNT

@@ -1,19 +1,22 @@
-"""How much lower than its baseline a run is, how sure that is, and what a new baseline changes against the old one."""
+"""How much worse than its baseline a run is, how sure that is, and what a new baseline changes against the old one."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import RETENTION
+from nearid_cli.gate.words import Words
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
 from nearid_cli.results import Image, Interval, Moved
 from nearid_cli.results.pairing import Group, Matched, Matching, compared_prompt, match_runs, paired_images
+from nearid_cli.results.score import largest_score
+from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, few, printable
 
 CONFIDENCE = 0.95
@@ -25,17 +28,17 @@ TOLERANCE = 1e-9
 _OF_GENERATIONS = ("score", "margin")  # compared where they correspond; other numbers are of whole subjects
 _MOVED = 5  # so many subjects are named
 _PROMPTS = 5  # so many prompts are named
-_SEEN = 0.0005  # a difference that shows in three decimals
+_SEEN = 0.5  # of the last decimal: a difference that shows
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Baseline minus run.
+    """How much worse the run is than the baseline: baseline minus run, or of a distance run minus baseline.
 
     Attributes:
         value: None where it cannot be had, because of the problems or because a number is missing.
         ci: its two-sided interval; None where there is none.
-        moved: the subjects that fell most, worst first.
+        moved: the subjects that got worse most, worst first.
         problems: why there is no value.
         no_interval: why there is no interval.
         units: the drops that the value is the mean of, and the interval is over.
@@ -59,6 +62,10 @@ class Both:
     def __init__(self, run: Numbers, baseline: Numbers) -> None:
         self.run, self.baseline = run, baseline
 
+    def silent(self, metric: str, subject: str) -> bool:
+        """Whether the metric has no number of a subject, neither in the run nor in the baseline."""
+        return self.run.silent(metric, subject) and self.baseline.silent(metric, subject)
+
     @property
     def subjects(self) -> list[str]:
         """Those of the run, then those that only the baseline has."""
@@ -66,7 +73,7 @@ class Both:
 
     @cached_property
     def matched(self) -> Mapping[str, Matched]:
-        """The subjects that both have; `a` is the baseline and `b` the run, so that differences are drops."""
+        """The subjects that both have; `a` is the baseline and `b` the run."""
         return {one.subject: one for one in self._matching.subjects}
 
     def unlike(self) -> list[str]:
@@ -139,45 +146,66 @@ class Both:
         return problems
 
 
-def drop_of_all(both: Both, metric: str, statistic: str, confidence: float = CONFIDENCE) -> Drop:
-    """The mean drop over subjects, its interval over them, and the subjects that fell most.
+def drop_of_all(both: Both, metric: str, words: Words, confidence: float = CONFIDENCE) -> Drop:
+    """The mean drop over subjects, its interval over them, and the subjects that got worse most.
 
     `pair_mean` belongs to no subject: its drop is the difference of the two numbers and has no interval.
     """
-    run, baseline = both.run, both.baseline
+    run, baseline, statistic = both.run, both.baseline, words.statistic
     problems = both.unlike()
     now, before = run.number(metric, statistic), baseline.number(metric, statistic)
     if statistic == "pair_mean":
         if problems or now is None or before is None:
             return Drop(problems=tuple(problems))
-        return Drop(before - now, no_interval="pair_mean is not paired by subject")
-    drops = _drops(both, metric, statistic)
-    if without := [name for name, one in both.matched.items() if name not in drops and one.takes_part]:
-        lack = count(len(without), "subject") + f" without {statistic} in the run or the baseline"
-        problems.append(f"{lack}: {_all(without)}")
+        return Drop(words.sign * (before - now), no_interval="pair_mean is not paired by subject")
+    drops = _drops(both, metric, words)
+    problems += _lost(both, metric, statistic, drops)
     if now is None or before is None:
         return Drop(problems=tuple(problems))
-    moved = _moved(drops)
+    moved = _moved(drops, words.sign)
     if problems or not drops:
         return Drop(moved=moved, problems=tuple(problems) or ("there is no subject to compare",))
     units = tuple(drops.values())
     value = fmean(units)
     ci = _intervals([units], confidence)[0] if len(units) >= MIN_UNITS else None
     alone = f"an interval needs {MIN_UNITS} subjects, and there {_are(len(drops))}" if ci is None else ""
-    notes = _notes(both, list(drops), statistic, value - (before - now))
-    return Drop(value, ci, moved, no_interval=alone, units=units, notes=notes)
+    notes = [*_notes(both, list(drops), metric, words, value - words.sign * (before - now))]
+    if silent := [name for name in both.matched if both.silent(metric, name)]:
+        notes.append(
+            f"{count(len(silent), 'subject')} without a score on either side left out: {few(silent)}"
+        )
+    return Drop(value, ci, moved, no_interval=alone, units=units, notes=tuple(notes))
 
 
-def _drops(both: Both, metric: str, statistic: str) -> dict[str, float]:
+def _lost(both: Both, metric: str, statistic: str, drops: Collection[str]) -> Iterator[str]:
+    """Subjects that cannot be compared, but for those of which the metric has no number on either side."""
+    without = [
+        name
+        for name, one in both.matched.items()
+        if name not in drops and one.takes_part and not both.silent(metric, name)
+    ]
+    sides = both.run, both.baseline
+    apart = [s for s in without if None not in [side.number(metric, statistic, s) for side in sides]]
+    if lost := [name for name in without if name not in apart]:
+        lack = count(len(lost), "subject") + f" without {statistic} in the run or the baseline"
+        silent = [
+            image for side in sides for s in lost if side.silent(metric, s) for image in side.generations(s)
+        ]
+        why = why_no_score(silent, metric)
+        yield f"{lack}: {_all(lost)}{f'; why there is none: {why}' if why else ''}"
+    if apart:
+        yield f"{count(len(apart), 'subject')} of which nothing has a {statistic} on both sides: {_all(apart)}"
+
+
+def _drops(both: Both, metric: str, words: Words) -> dict[str, float]:
     """The drop of each subject that has one; for retention that of its part in the retention of all."""
-    before, now = (
-        _numbers(side, metric, statistic, list(both.matched)) for side in (both.baseline, both.run)
-    )
-    found = {name: before[name] - now[name] for name in both.matched if name in before and name in now}
-    if statistic not in _OF_GENERATIONS:
-        return found
-    matched = {name: both.matched[name].difference(metric, statistic) for name in found}
-    return {name: drop for name, drop in matched.items() if drop is not None}
+    statistic, subjects = words.statistic, list(both.matched)
+    before, now = (_numbers(side, metric, statistic, subjects) for side in (both.baseline, both.run))
+    found = {name: before[name] - now[name] for name in subjects if name in before and name in now}
+    if statistic in _OF_GENERATIONS:
+        matched = {name: both.matched[name].difference(metric, statistic) for name in found}
+        found = {name: difference for name, difference in matched.items() if difference is not None}
+    return {name: words.sign * difference for name, difference in found.items()}
 
 
 def _numbers(side: Numbers, metric: str, statistic: str, subjects: Sequence[str]) -> dict[str, float]:
@@ -192,10 +220,16 @@ def _numbers(side: Numbers, metric: str, statistic: str, subjects: Sequence[str]
 
 
 def changes(run: Result, old: Result) -> list[str]:
-    """One line for each metric and method: the score before and now, and the subjects that fell most."""
+    """One line for each metric and method: the score before and now, and the subjects that got worse most."""
     before, known = parts(old), metrics(old)
     lines = []
     for metric, made in metrics(run).items():
+        places = (
+            made.decimals(largest_score([*run.runs.values(), *old.runs.values()], metric))
+            if metric in known
+            else 3
+        )
+        words = Words("score", made.sign, places)
         for method, numbers in parts(run).items():
             name = printable(metric if method is None else f"{metric}, method {method}")
             now = numbers.number(metric, "score")
@@ -207,16 +241,17 @@ def changes(run: Result, old: Result) -> list[str]:
             other = " (another checkpoint)" if known[metric].fingerprint != made.fingerprint else ""
             if known[metric].outdated and not made.outdated:
                 other += " (before by an older nearid, whose numbers meant something else)"
-            drop = drop_of_all(Both(numbers, past), metric, "score")
-            fell = ", ".join(f"{printable(one.subject)} {one.delta:+.3f}" for one in drop.moved)
-            about = "; ".join([*drop.problems, *([f"fell most: {fell}"] if fell else [])])
-            lines.append(f"{name}: score {then:.3f} -> {now:.3f}{other}" + (f"; {about}" if about else ""))
+            drop = drop_of_all(Both(numbers, past), metric, words)
+            fell = ", ".join(f"{printable(one.subject)} {words.moved(one.delta)}" for one in drop.moved)
+            about = "; ".join([*drop.problems, *([f"{words.fell} most: {fell}"] if fell else [])])
+            scores = f"{words.number(then)} -> {words.number(now)}"
+            lines.append(f"{name}: score {scores}{other}" + (f"; {about}" if about else ""))
     return lines
 
 
-def drops_of_subjects(both: Both, metric: str, statistic: str, confidence: float) -> dict[str, Drop]:
+def drops_of_subjects(both: Both, metric: str, words: Words, confidence: float) -> dict[str, Drop]:
     """The drop of each subject of either side, and its interval over prompts, or over pairs of generations."""
-    found = {subject: _drop_of_subject(both, metric, statistic, subject) for subject in both.subjects}
+    found = {subject: _drop_of_subject(both, metric, words, subject) for subject in both.subjects}
     alike = defaultdict(list)
     for subject, drop in found.items():
         if len(drop.units) >= MIN_UNITS:
@@ -228,8 +263,9 @@ def drops_of_subjects(both: Both, metric: str, statistic: str, confidence: float
     return found
 
 
-def _drop_of_subject(both: Both, metric: str, statistic: str, subject: str) -> Drop:
+def _drop_of_subject(both: Both, metric: str, words: Words, subject: str) -> Drop:
     """The drop of a subject without its interval, and the drops of what the interval is over if there is to be one."""
+    statistic, sign = words.statistic, words.sign
     if problems := both.unlike_in(subject):
         return Drop(problems=tuple(problems))
     before, now = (
@@ -239,22 +275,26 @@ def _drop_of_subject(both: Both, metric: str, statistic: str, subject: str) -> D
     if before is None or now is None:
         return Drop()
     if statistic not in _OF_GENERATIONS:
-        return Drop(before - now, no_interval=f"a single generation has no {statistic}")
+        return Drop(sign * (before - now), no_interval=f"a single generation has no {statistic}")
     matched = both.matched[subject]
-    value = matched.difference(metric, statistic)
-    if value is None:
-        return Drop(problems=(f"not every generation has a {statistic}",))
+    difference = matched.difference(metric, statistic)
+    if difference is None:
+        lack = f"not every generation has a {statistic}"
+        if not matched.units(metric, statistic):
+            lack = f"nothing of it has a {statistic} on both sides"
+        return Drop(problems=(lack,))
     units, unit, without = _units(matched, metric, statistic)
     if not without and len(units) < MIN_UNITS:
         without = f"an interval needs {MIN_UNITS} {unit}s, and there {_are(len(units))}"
-    notes = _notes(both, [subject], statistic, value - (before - now))
+    value = sign * difference
+    notes = _notes(both, [subject], metric, words, value - sign * (before - now))
     if without:
         return Drop(value, no_interval=without, notes=notes)
-    return Drop(value, units=tuple(units), unit=unit, notes=notes)
+    return Drop(value, units=tuple(sign * one for one in units), unit=unit, notes=notes)
 
 
 def _units(matched: Matched, metric: str, statistic: str) -> tuple[list[float], str, str]:
-    """The drops that a subject's interval is over, what has one of them, and why there are none.
+    """The differences that a subject's interval is over, what has one of them, and why there are none.
 
     Generations of one prompt have more in common than those of several, so prompts are the units where there are
     more than one.
@@ -275,8 +315,8 @@ def _units(matched: Matched, metric: str, statistic: str) -> tuple[list[float], 
             )
     elif matched.alone_a or matched.alone_b:
         return [], "", "not every generation has a counterpart"
-    drops = [group.difference(metric, statistic) for group in groups]
-    return [drop for drop in drops if drop is not None], "generation", ""
+    differences = [group.difference(metric, statistic) for group in groups]
+    return [one for one in differences if one is not None], "generation", ""
 
 
 def _pairs(prompt: Group) -> list[tuple[Image, Image]]:
@@ -288,14 +328,19 @@ def _pairs(prompt: Group) -> list[tuple[Image, Image]]:
     return [(one, theirs[one.seed]) for one in prompt.a if seeds[0][one.seed] == seeds[1][one.seed] == 1]
 
 
-def _notes(both: Both, subjects: Sequence[str], statistic: str, apart: float) -> tuple[str, ...]:
+def _notes(both: Both, subjects: Sequence[str], metric: str, words: Words, apart: float) -> tuple[str, ...]:
     """What is to be said of a drop: what it leaves out, and why it is no difference of the two numbers."""
-    if statistic not in _OF_GENERATIONS:
+    if words.statistic not in _OF_GENERATIONS:
         return ()
     matched = [both.matched[subject] for subject in subjects]
     notes = both.left_out(matched)
-    if abs(apart) >= _SEEN and not notes:
-        notes.append("the drop is the mean over prompts, each counting the same")
+    unscored = [one.unscored(metric) for one in matched]
+    if left := sum(len(a) + len(b) for a, b in unscored):
+        notes.append(
+            f"compared without {count(left, 'generation')} that have no score, or nothing with a score beside them"
+        )
+    elif abs(apart) >= _SEEN * 10.0**-words.places and not notes:
+        notes.append(f"the {words.drop} is the mean over prompts, each counting the same")
     return tuple(notes)
 
 
@@ -304,9 +349,9 @@ def _intervals(drops: Sequence[Sequence[float]], confidence: float) -> list[Inte
     return [(low, high) for low, high in mean_intervals([*zip(*drops, strict=True)], confidence).tolist()]
 
 
-def _moved(drops: Mapping[str, float]) -> tuple[Moved, ...]:
+def _moved(drops: Mapping[str, float], sign: float) -> tuple[Moved, ...]:
     fell = sorted((-drop, subject) for subject, drop in drops.items() if drop > TOLERANCE)
-    return tuple(Moved(subject, delta) for delta, subject in fell[:_MOVED])
+    return tuple(Moved(subject, sign * down) for down, subject in fell[:_MOVED])
 
 
 def _are(number: int) -> str:

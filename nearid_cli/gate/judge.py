@@ -8,14 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from nearid_cli.errors import InputError
 from nearid_cli.gate.drops import CONFIDENCE, TOLERANCE, Both, Drop, drop_of_all, drops_of_subjects
-from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
-from nearid_cli.gate.rules import COPIES, EVERY
-from nearid_cli.results import GateResult, Interval, Metric, Rule, Verdict
+from nearid_cli.gate.numbers import ON_SCALE, Numbers, Result, metrics, parts
+from nearid_cli.gate.rules import EVERY
+from nearid_cli.gate.words import Words, bound, counted
+from nearid_cli.results import GateResult, Metric, Rule, Verdict
 from nearid_cli.results.base import this_tool, timestamp
+from nearid_cli.results.gate import COPIES, COUNTS
+from nearid_cli.results.score import largest_score
+from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, did_you_mean, few, printable
 
 _SHORT = 12  # characters of a fingerprint
-_NAMED = 5  # so many copies are named
+_NAMED = 5  # so many copies are named, and generations without a score
 
 
 def judge(
@@ -98,6 +102,7 @@ class _Sides:
         allow_mismatch: bool,
     ) -> None:
         self._compares = None not in run.runs
+        self._results = (run,) if baseline is None else (run, baseline)
         self._names_of_sides = run_name, baseline_name
         self._allow_mismatch = allow_mismatch
         self._runs = parts(run)
@@ -116,13 +121,15 @@ class _Sides:
             yield _failed(
                 rule,
                 rule.metric,
+                self._words(rule, rule.metric),
                 f'a comparison has no {rule.level} of its own: write level = "method" or "subject"'
                 if self._compares
                 else f'a run of one method has no level {rule.level}: write level = "aggregate" or "subject"',
             )
             return
         found = [verdict for metric in self._names(rule) for verdict in self._of_metric(rule, metric)]
-        yield from found or [_failed(rule, rule.metric, "there is nothing to judge: the run has no subject")]
+        nothing = "there is nothing to judge: the run has no subject"
+        yield from found or [_failed(rule, rule.metric, self._words(rule, rule.metric), nothing)]
 
     def _names(self, rule: Rule) -> list[str]:
         """The metrics that a rule is about. The run must have those of the baseline, or a drop could hide there."""
@@ -132,20 +139,32 @@ class _Sides:
         return list(dict.fromkeys((*self._metrics, *more)))
 
     def _of_metric(self, rule: Rule, metric: str) -> Iterator[Verdict]:
+        words = self._words(rule, metric)
         if rule.statistic != COPIES and metric not in self._metrics:
-            yield _failed(rule, metric, _no_metric("run", metric, self._metrics))
+            yield _failed(rule, metric, words, _no_metric("run", metric, self._metrics))
+            return
+        if loose := _lets_worse_pass(rule, metric, words):
+            yield _failed(rule, metric, words, loose)
             return
         obstacle = self._obstacle(metric) if rule.max_drop is not None else None
         if obstacle and rule.level != "aggregate":
             # Said once, not for every subject.
-            yield _failed(replace(rule, min=None), metric, obstacle, rule=rule)
-            if rule.min is None:
+            yield _failed(replace(rule, min=None, max=None), metric, words, obstacle, rule=rule)
+            if rule.min is None and rule.max is None:
                 return
             bounds, obstacle = replace(rule, max_drop=None, confidence=None), None
         else:
             bounds = rule
-        for unit in self._units(bounds, metric):
-            yield _verdict(rule, bounds, metric, unit, obstacle)
+        for unit in self._units(bounds, metric, words):
+            yield _verdict(rule, bounds, metric, words, unit, obstacle)
+
+    def _words(self, rule: Rule, metric: str) -> Words:
+        """How a statistic of a metric is told; of an unknown metric, as one of cosines."""
+        made = self._metrics.get(metric)
+        if made is None or rule.statistic not in ON_SCALE:
+            return Words(rule.statistic)
+        runs = [run for one in self._results if metric in metrics(one) for run in one.runs.values()]
+        return Words(rule.statistic, made.sign, made.decimals(largest_score(runs, metric)))
 
     def _obstacle(self, metric: str) -> str | None:
         """Why the numbers of a metric cannot be compared with the baseline's, or None."""
@@ -155,17 +174,17 @@ class _Sides:
         if metric not in self._baseline_metrics:
             return _no_metric("baseline", metric, self._baseline_metrics)
         now, before = self._metrics[metric], self._baseline_metrics[metric]
-        if not (now.comparable_with(before) or self._allow_mismatch):
+        if not now.comparable_with(before) and not (self._allow_mismatch and now.sign == before.sign):
             return _mismatch(now, before)
         return None
 
-    def _units(self, bounds: Rule, metric: str) -> Iterator[_Unit]:
+    def _units(self, bounds: Rule, metric: str, words: Words) -> Iterator[_Unit]:
         comparable = bounds.statistic == COPIES or metric in self._baseline_metrics
         baselines = self._baselines if self._baselines is not None and comparable else {}
         falls = bounds.max_drop is not None
         for method in dict.fromkeys((*self._runs, *(baselines if falls else ()))):
             run, baseline = self._runs.get(method), baselines.get(method)
-            asked = metric, bounds.statistic, bounds.confidence or CONFIDENCE
+            asked = metric, words, bounds.confidence or CONFIDENCE
             both = self._boths.get(method) if falls and comparable else None
             if bounds.level != "subject" or run is None or (falls and both is None):
                 yield _Unit(method, None, run, baseline, drop_of_all(both, *asked) if both else Drop())
@@ -175,7 +194,9 @@ class _Sides:
                 yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()))
 
 
-def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str | None) -> Verdict:
+def _verdict(
+    rule: Rule, bounds: Rule, metric: str, words: Words, unit: _Unit, obstacle: str | None
+) -> Verdict:
     """The verdict on a rule whose `bounds` can be judged, or cannot because of the obstacle."""
     run, baseline, subject, statistic = unit.run, unit.baseline, unit.subject, rule.statistic
     found = _number(run, metric, statistic, subject)
@@ -188,12 +209,14 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
         pass  # the drop says so
     elif found is None:
         problems.append(_missing("run", statistic, run.why_none(metric, statistic, subject)))
+    elif bounds.max is not None and statistic in COUNTS:
+        if found > bounds.max:
+            which = few(run.counted(metric, statistic, subject), _NAMED)
+            problems.append(f"{counted(statistic, found)} and {bounds.max:.0f} may: {which}")
     elif bounds.min is not None and found < bounds.min - TOLERANCE:
-        so = f"{statistic} is {_beside(found, bounds.min)}"
-        problems.append(f"{so}, below the minimum of {_bound(bounds.min)}")
-    elif bounds.max is not None and found > bounds.max:
-        paths = [image.path for image in run.generations(subject) if image.copy_of is not None]
-        problems.append(f"{_copies(found)} a reference and {bounds.max:.0f} may: {few(paths, _NAMED)}")
+        problems.append(words.below(found, bounds.min))
+    elif bounds.max is not None and found > bounds.max + TOLERANCE:
+        problems.append(words.above(found, bounds.max))
     if obstacle:
         problems.append(obstacle)
     elif bounds.max_drop is not None and run is not None and baseline is None:
@@ -204,22 +227,51 @@ def _verdict(rule: Rule, bounds: Rule, metric: str, unit: _Unit, obstacle: str |
         elif before is None:
             problems.append(_missing("baseline", statistic, baseline.why_none(metric, statistic, subject)))
         elif found is not None:
-            problems += _too_low(bounds, drop, before, found)
-    fine = "" if found is None else _kept(bounds, found, drop.value, drop.ci)
+            problems += _too_low(bounds, words, drop, before, found)
+    fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
+    read = {"run": run, "baseline": baseline if bounds.max_drop is not None and not obstacle else None}
+    sides = {} if statistic in COUNTS else read
+    notes = [*drop.notes, *(_unscored(name, side, metric, unit) for name, side in sides.items() if side)]
     return Verdict(
         rule=rule,
         metric=metric,
         subject=subject,
         method=unit.method,
         status=_status(rule, bool(problems)),
-        reason="; ".join([*(problems or filter(None, [fine, _all_fell(bounds, drop)])), *drop.notes]),
-        expected=_expected(bounds),
+        reason="; ".join(filter(None, [*(problems or [fine, _all_fell(bounds, words, drop)]), *notes])),
+        expected=words.expected(bounds),
         found=found,
         baseline=before,
         drop=drop.value,
         ci=drop.ci,
         moved=drop.moved,
+        higher_is_better=words.sign > 0,
+        decimals=words.places,
     )
+
+
+def _lets_worse_pass(rule: Rule, metric: str, words: Words) -> str:
+    """Why a rule guards nothing: its only bound is on the better side."""
+    if rule.statistic in COUNTS or rule.max_drop is not None:
+        return ""
+    better, only, other = ("higher", "max", "min") if words.sign > 0 else ("lower", "min", "max")
+    if getattr(rule, other) is not None:
+        return ""
+    return (
+        f"by {printable(metric)} a {better} {rule.statistic} is a better one, so {only} alone lets every worse one "
+        f"pass: give {other} or max_drop"
+    )
+
+
+def _unscored(name: str, side: Numbers, metric: str, unit: _Unit) -> str:
+    """Of how many generations a side has no score, unless that is none, or all of which the verdict speaks."""
+    if unit.drop.problems or (unit.subject is not None and unit.subject not in side.subjects):
+        return ""  # what is said already is that there is nothing to compare
+    missing, generations = side.missing(metric, unit.subject)
+    if not 0 < missing < generations:
+        return ""
+    why = why_no_score(side.generations(unit.subject), metric)
+    return f"{missing:,} of {count(generations, 'generation')} of the {name} have no score: {why}"
 
 
 def _number(side: Numbers | None, metric: str, statistic: str, subject: str | None) -> float | None:
@@ -228,112 +280,41 @@ def _number(side: Numbers | None, metric: str, statistic: str, subject: str | No
     return side.number(metric, statistic, subject)
 
 
-def _too_low(bounds: Rule, drop: Drop, before: float, now: float) -> list[str]:
+def _too_low(bounds: Rule, words: Words, drop: Drop, before: float, now: float) -> list[str]:
     """What is wrong with a drop: nobody knows how sure it is, or it is too large."""
     limit = bounds.max_drop
     if drop.value is None or limit is None:
-        return ["there is no drop to judge"]
-    certain, sure = drop.value, ""
+        return [f"there is no {words.drop} to judge"]
+    certain = drop.value
     if bounds.confidence is not None:
         if drop.ci is None:
-            return [f"how sure the drop is cannot be said: {drop.no_interval}"]
+            return [f"how sure the {words.drop} is cannot be said: {drop.no_interval}"]
         certain = drop.ci[0]
-        sure = f", and with {_percent(bounds.confidence)} confidence by {_beside(certain, limit)} or more"
     if certain <= limit + TOLERANCE:
         return []
-    fell = f"{bounds.statistic} fell by {_beside(drop.value, limit)}, from {before:.3f} to {now:.3f}"
-    return [f"{fell}{sure}; {_bound(limit)} is allowed"]
+    return [words.too_much(bounds, drop.value, certain, before, now)]
 
 
-def _all_fell(bounds: Rule, drop: Drop) -> str:
+def _all_fell(bounds: Rule, words: Words, drop: Drop) -> str:
     """That every unit fell by more than a mean may, which a wide interval would keep from being seen."""
     limit = bounds.max_drop
     if limit is None or not drop.units or min(drop.units) <= limit + TOLERANCE:
         return ""
-    return f"every one of {count(len(drop.units), drop.unit)} fell by more than {_bound(limit)}"
+    return f"every one of {count(len(drop.units), drop.unit)} {words.fell} by more than {bound(limit)}"
 
 
-def _failed(bounds: Rule, metric: str, reason: str, rule: Rule | None = None) -> Verdict:
+def _failed(bounds: Rule, metric: str, words: Words, reason: str, rule: Rule | None = None) -> Verdict:
     """A verdict on a rule that cannot be applied to anything."""
     rule = rule or bounds
-    expected, status = _expected(bounds), _status(rule, failed=True)
-    return Verdict(rule, metric, None, None, status, reason, expected, None, None, None, None, ())
+    expected, status = words.expected(bounds), _status(rule, failed=True)
+    scale = words.sign > 0, words.places
+    return Verdict(rule, metric, None, None, status, reason, expected, None, None, None, None, (), *scale)
 
 
 def _status(rule: Rule, failed: bool) -> str:
     if not failed:
         return "passed"
     return "failed" if rule.on_fail == "error" else "warned"
-
-
-def _expected(rule: Rule) -> str:
-    """The bounds of a rule.
-
-    >>> _expected(Rule("nearid", "score", "aggregate", 0.6, None, 0.02, 0.95, "error"))
-    'score >= 0.600, drop <= 0.020 with 95 % confidence'
-    """
-    bounds = []
-    if rule.min is not None:
-        bounds.append(f"{rule.statistic} >= {_bound(rule.min)}")
-    if rule.max is not None:
-        bounds.append(f"{rule.statistic} <= {rule.max:.0f}")
-    if rule.max_drop is not None:
-        sure = f" with {_percent(rule.confidence)} confidence" if rule.confidence else ""
-        bounds.append(f"drop <= {_bound(rule.max_drop)}{sure}")
-    return ", ".join(bounds)
-
-
-def _bound(value: float) -> str:
-    """A bound with three decimals, or all that it was given with.
-
-    >>> _bound(0.6), _bound(0.0125)
-    ('0.600', '0.0125')
-    """
-    text = f"{value:.3f}"
-    return text if float(text) == value else repr(value)
-
-
-def _percent(share: float) -> str:
-    """A share in percent.
-
-    >>> _percent(0.95), _percent(0.995)
-    ('95 %', '99.5 %')
-    """
-    return f"{100 * share:g} %"
-
-
-def _beside(value: float, limit: float) -> str:
-    """A value with three decimals, or as many as tell it from a limit that it is beyond.
-
-    >>> _beside(0.58, 0.6), _beside(0.599999, 0.6)
-    ('0.580', '0.599999')
-    """
-    for decimals in range(3, 12):
-        text = f"{value:.{decimals}f}"
-        if float(text) != limit:
-            return text
-    return repr(value)
-
-
-def _kept(rule: Rule, found: float, drop: float | None, ci: Interval | None) -> str:
-    """A number that is as it must be."""
-    if rule.max is not None:
-        return f"{_copies(found)} a reference"
-    is_so = f"{rule.statistic} is {found:.3f}"
-    if drop is None or rule.max_drop is None:
-        return is_so
-    if abs(drop) < 0.0005:
-        return f"{is_so}, as before"
-    if drop <= rule.max_drop or rule.confidence is None or ci is None:
-        return f"{is_so}, {'down' if drop > 0 else 'up'} by {abs(drop):.3f}"
-    return (
-        f"{is_so}, down by {drop:.3f}, but not by more than {_bound(rule.max_drop)} with "
-        f"{_percent(rule.confidence)} confidence"
-    )
-
-
-def _copies(number: float) -> str:
-    return f"{number:.0f} generation{' copies' if number == 1 else 's copy'}"
 
 
 def _missing(side: str, statistic: str, why: str) -> str:
@@ -372,12 +353,25 @@ def _mismatch(run: Metric, baseline: Metric) -> str:
         differ.append(
             f"is of another protocol: run {printable(run.protocol)}, baseline {printable(baseline.protocol)}"
         )
+    if (facts := _scale(run)) != (others := _scale(baseline)):
+        differ.append(f"is another kind of number: run {facts}, baseline {others}")
     anew = (
         "score the run again"
         if run.outdated and not baseline.outdated
         else "make the baseline anew with --update-baseline"
     )
-    return f"{printable(run.name)} {', and '.join(differ)}; {anew}, or compare all the same with --allow-mismatch"
+    allow = ", or compare all the same with --allow-mismatch" if run.sign == baseline.sign else ""
+    return f"{printable(run.name)} {', and '.join(differ)}; {anew}{allow}"
+
+
+def _scale(metric: Metric) -> str:
+    """What scores of a metric are, in words."""
+    low, high = ("no end" if end is None else f"{end:g}" for end in metric.range)
+    better = "higher" if metric.higher_is_better else "lower"
+    ways = "" if metric.symmetric else ", one-way"
+    return printable(
+        f"{metric.kind} against {metric.against or 'nothing'}, {low} to {high}, {better} is better{ways}"
+    )
 
 
 def _checkpoint(metric: Metric) -> str:

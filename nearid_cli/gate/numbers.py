@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import KeysView, Mapping
 from functools import cached_property
 
-from nearid_cli.gate.rules import COPIES, RETENTION
+from nearid_cli.gate.rules import RETENTION
 from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
+from nearid_cli.results.gate import COPIES, MISSING
 from nearid_cli.results.holes import holes
 from nearid_cli.results.pairing import by_subject
+from nearid_cli.results.unscored import reason_of, why_no_score
 
 Result = ScoreResult | CompareResult
 
@@ -21,6 +23,8 @@ NEEDS = {
 """What it takes for a statistic to exist."""
 
 _OF_SCORES = ("score", "pair_mean")
+ON_SCALE = (*_OF_SCORES, "margin")
+"""Statistics in the metric's own numbers. Others are counts, or shares of which a higher one is better."""
 
 
 def parts(result: Result) -> dict[str | None, Numbers]:
@@ -57,6 +61,8 @@ class Numbers:
         """A statistic of a subject, or of all of them together; None where it does not exist."""
         if statistic == COPIES:
             return self._copies(subject)
+        if statistic == MISSING:
+            return self.missing(metric, subject)[0]
         if statistic in _OF_SCORES and self._is_lost(metric, subject):
             return None
         if statistic == RETENTION and self._outdated(metric):
@@ -73,7 +79,29 @@ class Numbers:
             scores = None if subject is None else self._subjects[subject].scores.get(metric)
             if scores is not None and scores.within_noise:
                 return "its ceiling is no farther above its floor than chance may put it"
+        if self.silent(metric, subject):
+            return why_no_score(self.generations(subject), metric)
         return NEEDS.get(statistic, "")
+
+    def silent(self, metric: str, subject: str | None = None) -> bool:
+        """Whether the metric has no number of any generation of a subject, or of all."""
+        missing, generations = self.missing(metric, subject)
+        return 0 < generations <= missing
+
+    def missing(self, metric: str, subject: str | None = None) -> tuple[int, int]:
+        """Of how many generations of a subject, or of all, the metric has no number, and how many there are."""
+        rows = self._subjects.values() if subject is None else [self._subjects[subject]]
+        known = [row for row in rows if metric in row.scores]
+        return sum(row.scores[metric].missing for row in known), sum(row.generations for row in known)
+
+    def counted(self, metric: str, statistic: str, subject: str | None = None) -> list[str]:
+        """The generations that a count is of; those without a score with the reason."""
+        images = self.generations(subject)
+        if statistic == COPIES:
+            return [image.path for image in images if image.copy_of is not None]
+        return [
+            f"{image.path} ({reason_of(image, metric)})" for image in images if image.scores[metric] is None
+        ]
 
     def retention_parts(self, metric: str, subject: str) -> tuple[float, float] | None:
         """What a subject adds to the retention of all: score - floor, and ceiling - floor; None if one is missing."""

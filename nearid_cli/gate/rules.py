@@ -10,13 +10,14 @@ from typing import Any
 from nearid_cli.configuration import Configuration, load_configuration, read_configuration
 from nearid_cli.errors import UsageError
 from nearid_cli.results import Rule
+from nearid_cli.results.gate import COPIES, COUNTS, MISSING
 from nearid_cli.text import count, printable, unknown
 
 EVERY = "*"
 """The metric of a rule that is for all metrics of the run."""
 
-COPIES, RETENTION = "copies", "retention"
-STATISTICS = ("score", RETENTION, "identification", "pair_mean", COPIES, "margin")
+RETENTION = "retention"
+STATISTICS = ("score", RETENTION, "identification", "pair_mean", COPIES, "margin", MISSING)
 LEVELS = ("aggregate", "subject", "method")
 _CHOICES = {"statistic": STATISTICS, "level": LEVELS, "on_fail": ("error", "warn")}
 _NUMBERS = ("min", "max", "max_drop", "confidence")
@@ -125,21 +126,22 @@ def _shown(value: object) -> str:
 
 def _contradictions(rule: Rule) -> Iterator[str]:
     """What is wrong with keys that are right each for itself."""
-    copies, sure = rule.statistic == COPIES, rule.confidence is not None
+    counts, sure = rule.statistic in COUNTS, rule.confidence is not None
     if rule.metric == "":
         yield f'metric is empty: name a metric of the run, or "{EVERY}" for all of them'
     if rule.min is None and rule.max is None and rule.max_drop is None:
-        yield "it has no bound: give min, max_drop or both (for copies: max)"
-    if copies and rule.metric != EVERY:
+        yield "it has no bound: give min, max or max_drop (for copies and missing: max)"
+    if rule.min is not None and rule.max is not None and rule.min > rule.max:
+        yield "min is above max, so nothing would pass"
+    if rule.statistic == COPIES and rule.metric != EVERY:
         yield "copies are counted once for all metrics: leave metric out"
-    if copies and (rule.min is not None or rule.max_drop is not None):
-        yield "copies take max, neither min nor max_drop"
-    if not copies and rule.max is not None:
-        yield "max is for copies only; a higher number is a better one everywhere else"
-    if copies and rule.max is not None and not (rule.max >= 0 and rule.max.is_integer()):
-        yield "max must be a number of copies: 0, 1, 2 ..."
+    if counts and (rule.min is not None or rule.max_drop is not None):
+        yield f"{rule.statistic} take{'s' * (rule.statistic == MISSING)} max, neither min nor max_drop"
+    if counts and rule.max is not None and not (rule.max >= 0 and rule.max.is_integer()):
+        what = "copies" if rule.statistic == COPIES else "generations"
+        yield f"max must be a number of {what}: 0, 1, 2 ..."
     if rule.max_drop is not None and rule.max_drop < 0:
-        yield "max_drop must be 0 or more: it says how much lower than the baseline is allowed"
+        yield "max_drop must be 0 or more: it says how much worse than the baseline is allowed"
     if rule.confidence is not None and not 0.5 < rule.confidence < 1:
         yield "confidence must lie above 0.5 and below 1, such as 0.95"
     if sure and rule.max_drop is None:

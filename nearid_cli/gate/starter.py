@@ -7,32 +7,36 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from nearid_cli.gate.numbers import Result, parts
-from nearid_cli.gate.rules import COPIES
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
 from nearid_cli.metrics.quantiles import t_quantile
-from nearid_cli.results import Image, ScoreResult
+from nearid_cli.results import Image, Metric, ScoreResult
+from nearid_cli.results.gate import COPIES
 from nearid_cli.results.pairing import by_prompt, by_subject
+from nearid_cli.results.score import largest_score
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95
-_LEEWAY = 0.005  # a minimum is at least this far below what the run shows
-_NO_INTERVAL = 0.05  # what a score may fall by where the run does not show its noise
+_LEEWAY = 0.005  # a bound is at least this far on the worse side of what the run shows
+_NO_INTERVAL = 0.05  # what a score may get worse by where the run does not show its noise
 _SMALLEST_DROP = 0.01
+_DECIMALS = 2  # of bounds: these four are for numbers that are told with three
 
 _HEAD = """\
 # Rules of `nearid gate`, made from {run}. Bounds are proposals: move them to what you can live with.
 # What the keys mean, and how to choose max_drop and confidence: docs/guides/gate.md
 #
-# min         fail below this number
+# min         fail below this number{above}
 # max_drop    fail when the number fell by more than this since the baseline, counted subject by subject
 # confidence  fail on max_drop only when the drop is larger than that with this confidence, and not by chance
 # on_fail     "error", or "warn" to be told without failing
 """
+
+_ABOVE = "\n# max         fail above this number: where lower is better, a drop is a rise"
 
 _BASELINE = """
 [gate]
@@ -53,10 +57,23 @@ metric = {metric}
 statistic = "score"
 level = "{level}"
 # {seen}
-min = {minimum}
+{bound} = {worst}
 # {noise}
 max_drop = {drop}
 {confidence}
+"""
+
+_MISSING = """
+# A metric without a number of a generation says nothing of it.
+[[gate.rules]]
+metric = {metric}
+statistic = "missing"
+level = "{level}"
+max = {most}  # what this run has
+"""
+
+_SILENT = """
+# {metric} has no number of any generation{where}, so there is no rule for it.
 """
 
 _SUBJECTS = """
@@ -68,6 +85,44 @@ _SUBJECTS = """
 # max_drop = {drop}
 # on_fail = "warn"
 """
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The numbers of a metric, and with how many decimals its bounds are written.
+
+    Attributes:
+        metric: which one.
+        places: decimals of its bounds, one less than of its numbers; below 0 these are whole tens.
+    """
+
+    metric: Metric
+    places: int
+
+    @property
+    def unit(self) -> float:
+        """How large its numbers are, beside those that bounds with two decimals are for."""
+        return 10.0 ** (_DECIMALS - self.places)
+
+    def bound(self, worst: float) -> float:
+        """A bound a little on the worse side of a number."""
+        steps = 10.0**self.places
+        if self.metric.higher_is_better:
+            return math.floor(steps * (worst - _LEEWAY * self.unit)) / steps
+        return math.ceil(steps * (worst + _LEEWAY * self.unit)) / steps
+
+    def allowed(self, noise: _Noise | None, least: float = _SMALLEST_DROP) -> float:
+        """A drop that other seeds alone hardly make; `least` at least, for numbers told with three decimals."""
+        least, steps = least * self.unit, 10.0**self.places
+        return least if noise is None else max(least, math.ceil(steps * noise.bound) / steps)
+
+    def figure(self, bound: float) -> str:
+        """A bound as it is written."""
+        return f"{bound + 0.0:.{max(self.places, 0)}f}"
+
+    def number(self, score: float) -> str:
+        """A number beside it."""
+        return f"{score:.{self.places + 1}f}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +156,8 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
 
     The minimum of each metric lies a little below the lower end of its interval; with several methods, below that of
     the lowest one. The largest drop allowed is one that the same method with other seeds makes in 2.5 % of runs. The
-    minimum lies below what such a drop leaves, too, so that another run of the method passes.
+    minimum lies below what such a drop leaves, too, so that another run of the method passes. Of a distance it is a
+    maximum, above all that. Where generations have no score, no more of them may lack one.
 
     Args:
         run: the run to make rules for.
@@ -110,7 +166,8 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
     """
     level = "aggregate" if None in run.runs else "method"
     results = list(run.runs.values())
-    blocks = [_HEAD.format(run=printable(name))]
+    lower = any(not metric.higher_is_better for metric in run.metrics)
+    blocks = [_HEAD.format(run=printable(name), above=_ABOVE if lower else "")]
     if baseline is not None:
         blocks.append(_BASELINE.format(baseline=_text(baseline)))
     copies = [numbers.number("", COPIES) for numbers in parts(run).values()]
@@ -118,49 +175,72 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
     if len(known) == len(copies):  # a result that does not list its generations would fail the rule
         found = "  # what this run has; 0 is what it should be" if any(known) else ""
         blocks.append(_COPIES.format(level=level, most=max(known), found=found))
-    for metric in (metric.name for metric in run.metrics):
-        blocks.append(_metric(metric, level, results))
-    first = run.metrics[0].name
-    widest = max(
-        _allowed(None if one is None else _noise(one, 1), _NO_INTERVAL)
-        for result in results
-        for one in _variances(result, first).values()
-    )
-    blocks.append(_SUBJECTS.format(metric=_text(first), drop=_figure(widest)))
+    scales = [_Scale(one, one.decimals(largest_score(results, one.name)) - 1) for one in run.metrics]
+    for scale in scales:
+        blocks += _rules(scale, level, results)
+    first = next((one for one in scales if _scored(results, one.metric.name)), None)
+    if first is not None:
+        name = first.metric.name
+        widest = max(
+            first.allowed(None if one is None else _noise(one, 1), _NO_INTERVAL)
+            for result in results
+            for one in _variances(result, name).values()
+        )
+        blocks.append(_SUBJECTS.format(metric=_text(name), drop=first.figure(widest)))
     return "".join(blocks)
 
 
-def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
+def _scored(results: Sequence[ScoreResult], metric: str) -> list[ScoreResult]:
+    """The results that have a score by a metric."""
+    return [result for result in results if result.aggregate[metric].score is not None]
+
+
+def _rules(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> Iterator[str]:
+    """What there is to say by one metric."""
+    metric = scale.metric.name
+    scored = _scored(results, metric)
+    if len(scored) < len(results):
+        where = "" if not scored else " of one of the methods"
+        yield _SILENT.format(metric=printable(metric), where=where)
+        return
+    yield _metric(scale, level, scored)
+    if most := max(result.aggregate[metric].missing for result in results):
+        yield _MISSING.format(metric=_text(metric), level=level, most=most)
+
+
+def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> str:
+    metric, sign = scale.metric.name, scale.metric.sign
     noises = [_noise_of_all(result, metric) for result in results]
-    bounds = [_bound(result, metric, noise) for result, noise in zip(results, noises, strict=True)]
-    minimum = min(bounds)
-    scores = results[bounds.index(minimum)].aggregate[metric]
-    subjects = min(len(result.subjects) for result in results)
+    bounds = [_bound(result, scale, noise) for result, noise in zip(results, noises, strict=True)]
+    worst = min(bounds, key=lambda bound: sign * bound)
+    scores = results[bounds.index(worst)].aggregate[metric]
+    subjects = min(len(_variances(result, metric)) for result in results)
     interval = (
-        f", 95 % interval {scores.ci95[0]:.3f} to {scores.ci95[1]:.3f}"
+        f", 95 % interval {scale.number(scores.ci95[0])} to {scale.number(scores.ci95[1])}"
         if scores.ci95
         else ", without an interval"
     )
     rough = f"; rough, since {subjects} say little of others" if MIN_UNITS <= subjects < FEW_UNITS else ""
-    whose = "the lowest method" if level == "method" else "this run"
+    whose = f"the {'lowest' if sign > 0 else 'highest'} method" if level == "method" else "this run"
     if known := [noise for noise in noises if noise is not None]:
         widest = max(known, key=lambda noise: noise.bound)
         noise, drop = (
-            f"drawing the generations anew moves the score by about {widest.error:.3f}",
-            _allowed(widest),
+            f"drawing the generations anew moves the score by about {scale.number(widest.error)}",
+            scale.allowed(widest),
         )
     else:
         noise, drop = (
             "how far it moves when the generations are drawn anew is not known from so few",
-            _NO_INTERVAL,
+            scale.allowed(None, _NO_INTERVAL),
         )
     return _METRIC.format(
         metric=_text(metric),
         level=level,
-        seen=f"{whose}: {scores.score:.3f}{interval}{rough}",
-        minimum=_figure(minimum),
+        seen=f"{whose}: {scale.number(scores.score or 0.0)}{interval}{rough}",
+        bound="min" if sign > 0 else "max",
+        worst=scale.figure(worst),
         noise=noise,
-        drop=_figure(drop),
+        drop=scale.figure(drop),
         confidence=(
             f"confidence = {_CONFIDENCE}"
             if subjects >= MIN_UNITS
@@ -169,22 +249,13 @@ def _metric(metric: str, level: str, results: Sequence[ScoreResult]) -> str:
     )
 
 
-def _bound(result: ScoreResult, metric: str, noise: _Noise | None) -> float:
-    """A minimum with two decimals, a little below what the run has, and what it would have with other seeds."""
-    scores = result.aggregate[metric]
-    low = (scores.score or 0.0) - (_NO_INTERVAL if noise is None else noise.bound)
+def _bound(result: ScoreResult, scale: _Scale, noise: _Noise | None) -> float:
+    """A bound a little on the worse side of what the run has, and of what it would have with other seeds."""
+    scores, sign = result.aggregate[scale.metric.name], scale.metric.sign
+    worst = (scores.score or 0.0) - sign * (_NO_INTERVAL * scale.unit if noise is None else noise.bound)
     if scores.ci95 is not None:
-        low = min(scores.ci95[0], low)
-    return math.floor(100 * (low - _LEEWAY)) / 100
-
-
-def _allowed(noise: _Noise | None, least: float = _SMALLEST_DROP) -> float:
-    """A drop with two decimals that other seeds alone hardly make."""
-    return least if noise is None else max(least, math.ceil(100 * noise.bound) / 100)
-
-
-def _figure(value: float) -> str:
-    return f"{value + 0.0:.2f}"
+        worst = min(scores.ci95[0], worst) if sign > 0 else max(scores.ci95[1], worst)
+    return scale.bound(worst)
 
 
 def _text(name: str) -> str:
@@ -205,31 +276,35 @@ def _noise(total: _Variance, means: int) -> _Noise:
 
 
 def _variances(result: ScoreResult, metric: str) -> dict[str, _Variance | None]:
-    """The variance of each subject's mean when its generations are drawn anew, the prompts being the same."""
+    """The variance of each subject's mean when its generations are drawn anew, the prompts being the same.
+
+    Of the subjects that have a score; None where it is not known.
+    """
     images = by_subject(result.images)
     found = {}
     for subject in result.subjects:
-        name, std, n = subject.subject, subject.scores[metric].std, subject.generations
-        own = images.get(name, [])
-        if len(own) == n and (prompts := by_prompt(own)) is not None:
+        name, scores = subject.subject, subject.scores[metric]
+        if scores.score is None:
+            continue
+        own, n = images.get(name, []), subject.generations - scores.missing
+        if len(own) == subject.generations and (prompts := by_prompt(own)) is not None:
             found[name] = _within_prompts(prompts, metric)
         else:
-            found[name] = None if std is None else _Variance(std**2 / n, n - 1)
+            found[name] = None if scores.std is None else _Variance(scores.std**2 / n, n - 1)
     return found
 
 
 def _within_prompts(prompts: Mapping[str, Sequence[Image]], metric: str) -> _Variance | None:
     """The variance of the mean of prompts' means.
 
-    A prompt's own variance takes two generations of it. Where a prompt has but one, the prompts' means are taken for
-    draws: how differently the prompts come out is then counted as noise, which is too much rather than too little.
+    A prompt's own variance takes two generations of it with a score. Where a prompt has but one, the prompts' means are
+    taken for draws: how differently the prompts come out is then counted as noise, which is too much rather than too
+    little.
     """
     groups = [
         [score for image in own if (score := image.scores[metric]) is not None] for own in prompts.values()
     ]
     groups = [group for group in groups if group]
-    if not groups:
-        return None
     if min(map(len, groups)) > 1:
         total = _sum([_of_mean(group) for group in groups])
         return _Variance(total.value / len(groups) ** 2, total.freedom)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from nearid_cli.reports.blocks import Block, Draft, Entries, Entry, FindingList, Panel, Prose
-from nearid_cli.reports.table import SCORE, TEXT, Column, Kind, Table, figure, named, signed_figure
+from nearid_cli.reports.table import TEXT, Column, Kind, Table, figure, named, signed_figure
 from nearid_cli.results import GateResult, Rule, Verdict
+from nearid_cli.results.gate import COPIES, COUNTS
 from nearid_cli.text import count, printable
 
 STATUSES = ("failed", "warned", "passed")
@@ -16,7 +18,15 @@ STATUSES = ("failed", "warned", "passed")
 _FEW = 20  # so many verdicts are a table in a terminal; of more, those that passed are only counted
 _BOUNDS = Kind(str, printable, text=True, folds=60)
 _NUMBERS = "numbers"
-_NUMBER = Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value))  # 3 copies
+
+
+@cache
+def _numbers(decimals: int) -> Kind:
+    """Numbers with so many decimals, or counts: 3 copies."""
+    return Kind(float, lambda value: f"{value}" if isinstance(value, int) else figure(value, decimals))
+
+
+_NUMBER = _numbers(3)
 
 
 def gate_draft(gate: GateResult) -> Draft:
@@ -43,8 +53,9 @@ def _told(gate: GateResult) -> Iterator[Block]:
     for rank, (state, title) in enumerate((("failed", "Failed"), ("warned", "Warnings"))):
         entries = []
         for one in with_status(gate, state):
-            fell = [f"fell most: {moved(one)}"] if one.moved else []
-            entries.append(Entry(check_title(one), [one.reason, *fell], numbers(one)))
+            entries.append(
+                Entry(check_title(one), [*filter(None, [one.reason, fell_most(one)])], numbers(one))
+            )
         yield Entries(entries, title, state, rank=rank)
 
 
@@ -68,6 +79,7 @@ def verdict_table(gate: GateResult) -> Table:
         for name in names:
             yield Column(kind, [getattr(one.rule if of_rule else one, name) for one in found], name=name)
 
+    kinds = [_numbers(one.decimals) for one in found]
     sides = [
         Column(
             _NUMBER,
@@ -76,11 +88,14 @@ def verdict_table(gate: GateResult) -> Table:
             name,
             paper=True,
             group=_NUMBERS,
+            kinds=kinds,
         )
         for name in ("found", "baseline")
     ]
     ci = [one.ci for one in found]
-    drops = Column(_NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True, group=_NUMBERS)
+    drops = Column(
+        _NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True, group=_NUMBERS, kinds=kinds
+    )
     reasons = Column(TEXT, [one.reason for one in found], name="reason")
     moves = Column(TEXT, [moved(one) or None for one in found], name="moved")
     state = Column(TEXT, [one.status for one in found], "verdict", "status", paper=True, group=_NUMBERS)
@@ -119,32 +134,40 @@ def rule_title(rule: Rule) -> str:
     >>> rule_title(Rule("nearid", "score", "subject", None, None, 0.02, None, "error"))
     'nearid score by subject'
     """
-    what = rule.statistic if rule.statistic == "copies" else f"{printable(rule.metric)} {rule.statistic}"
+    what = rule.statistic if rule.statistic == COPIES else f"{printable(rule.metric)} {rule.statistic}"
     return what if rule.level == "aggregate" else f"{what} by {rule.level}"
 
 
 def check_title(verdict: Verdict) -> str:
     """What one verdict is about: the number, and whose."""
     statistic = verdict.rule.statistic
-    what = statistic if statistic == "copies" else f"{verdict.metric} {statistic}"
+    what = statistic if statistic == COPIES else f"{verdict.metric} {statistic}"
     whose = (("method", verdict.method), ("subject", verdict.subject))
     return printable(", ".join([what, *(f"{kind} {name}" for kind, name in whose if name is not None)]))
 
 
 def numbers(verdict: Verdict) -> str:
     """What was expected and what was found, in one line."""
-    found, baseline = (_NUMBER.say(_number(verdict, one)) for one in (verdict.found, verdict.baseline))
+    kind = _numbers(verdict.decimals)
+    found, baseline = (kind.say(_number(verdict, one)) for one in (verdict.found, verdict.baseline))
     facts = [f"expected {verdict.expected}", f"found {found}"]
     if verdict.baseline is not None:
         facts.append(f"baseline {baseline}")
     if verdict.drop is not None:
-        facts.append(f"drop {SCORE.say(verdict.drop, verdict.ci)}")
+        facts.append(f"{'drop' if verdict.higher_is_better else 'rise'} {kind.say(verdict.drop, verdict.ci)}")
     return "; ".join(facts)
 
 
 def moved(verdict: Verdict) -> str:
-    """The subjects that fell most, or nothing."""
-    return ", ".join(f"{printable(one.subject)} {signed_figure(one.delta)}" for one in verdict.moved)
+    """The subjects that got worse most, or nothing."""
+    places = verdict.decimals
+    return ", ".join(f"{printable(one.subject)} {signed_figure(one.delta, places)}" for one in verdict.moved)
+
+
+def fell_most(verdict: Verdict) -> str:
+    """The same as a sentence that says which way they went."""
+    went = "fell" if verdict.higher_is_better else "rose"
+    return f"{went} most: {moved(verdict)}" if verdict.moved else ""
 
 
 def outcome(gate: GateResult) -> str:
@@ -160,8 +183,8 @@ def compared(gate: GateResult) -> str:
 
 
 def _number(verdict: Verdict, value: float | None) -> float | None:
-    """A number of the verdict; copies are counted."""
-    return value if value is None or verdict.rule.statistic != "copies" else round(value)
+    """A number of the verdict, whole where it is a count."""
+    return value if value is None or verdict.rule.statistic not in COUNTS else round(value)
 
 
 _MOST = 10

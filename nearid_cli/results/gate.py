@@ -9,6 +9,10 @@ from nearid_cli.results.base import Saved, Tool
 from nearid_cli.results.score import Interval
 from nearid_cli.text import count
 
+COPIES, MISSING = "copies", "missing"
+COUNTS = (COPIES, MISSING)
+"""Statistics of rules that count generations: those that copy a reference, and those that have no score."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -16,10 +20,10 @@ class Rule:
 
     Attributes:
         metric: a metric of the run, or `*` for every one.
-        statistic: `score`, `retention`, `identification`, `pair_mean`, `copies` or `margin`.
+        statistic: `score`, `retention`, `identification`, `pair_mean`, `copies`, `missing` or `margin`.
         level: `aggregate`, `subject` or `method`.
         min, max: absolute bounds; None for none.
-        max_drop: how much lower than the baseline it may be; None for any.
+        max_drop: how much worse than the baseline it may be; None for any.
         confidence: fail on `max_drop` only when the drop exceeds it with this confidence, above 0.5 and below 1.
         on_fail: `error` or `warn`.
     """
@@ -40,7 +44,7 @@ class Moved:
 
     Attributes:
         subject: its name.
-        delta: run minus baseline.
+        delta: run minus baseline, in the metric's own numbers.
     """
 
     subject: str
@@ -59,10 +63,13 @@ class Verdict:
         reason: what is wrong, or what was fine, in one line.
         expected: the bounds in words, such as `score >= 0.600, drop <= 0.020`.
         found, baseline: the numbers; None where they do not exist.
-        drop: baseline minus found, paired by subject; None where the rule does not ask for it.
+        drop: how much worse than the baseline, paired by subject: baseline minus found, or where lower is better found
+            minus baseline; None where the rule does not ask for it.
         ci: the two-sided interval of the drop, with the confidence of the rule (0.95 where it has none) for its
             coverage; None where there is none.
         moved: the subjects that moved most, worst first.
+        higher_is_better: False for the numbers of a distance.
+        decimals: with how many of them its numbers are told.
     """
 
     rule: Rule
@@ -77,6 +84,8 @@ class Verdict:
     drop: float | None
     ci: Interval | None
     moved: tuple[Moved, ...]
+    higher_is_better: bool = True
+    decimals: int = 3
 
 
 @dataclass(frozen=True, repr=False)

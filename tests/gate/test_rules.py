@@ -89,10 +89,19 @@ def test_a_configuration_by_any_name(tmp_path):
         ('metric = ["a"]\nmin = 0.5', "metric must be a text, found ['a']"),
         ('metric = ""\nmin = 0.5', 'metric is empty: name a metric of the run, or "*" for all of them'),
         ("min = 0.5", 'metric is missing: name a metric of the run, or "*" for all of them'),
-        ('metric = "a"', "it has no bound: give min, max_drop or both (for copies: max)"),
+        ('metric = "a"', "it has no bound: give min, max or max_drop (for copies and missing: max)"),
+        ('metric = "a"\nmin = 0.5\nmax = 0.4', "min is above max, so nothing would pass"),
         (
-            'metric = "a"\nmax = 0.5',
-            "max is for copies only; a higher number is a better one everywhere else",
+            'metric = "a"\nstatistic = "missing"\nmin = 0',
+            "missing takes max, neither min nor max_drop",
+        ),
+        (
+            'metric = "a"\nstatistic = "missing"\nmax = 0.5',
+            "max must be a number of generations: 0, 1, 2 ...",
+        ),
+        (
+            'statistic = "missing"\nmax = 0',
+            'metric is missing: name a metric of the run, or "*" for all of them',
         ),
         ('statistic = "copies"\nmin = 0', "copies take max, neither min nor max_drop"),
         ('statistic = "copies"\nmax = 0\nmax_drop = 1', "copies take max, neither min nor max_drop"),
@@ -104,7 +113,7 @@ def test_a_configuration_by_any_name(tmp_path):
         ('statistic = "copies"\nmax = -1', "max must be a number of copies: 0, 1, 2 ..."),
         (
             'metric = "a"\nmax_drop = -0.02',
-            "max_drop must be 0 or more: it says how much lower than the baseline is allowed",
+            "max_drop must be 0 or more: it says how much worse than the baseline is allowed",
         ),
         (
             'metric = "a"\nmax_drop = 0.02\nconfidence = 95',
@@ -146,6 +155,9 @@ def test_what_is_refused(tmp_path, lines, problem):
         'metric = "a"\nstatistic = "pair_mean"\nlevel = "method"\nmax_drop = 0.1',
         'metric = "*"\nstatistic = "copies"\nlevel = "subject"\nmax = 3',
         'metric = "a"\nmin = -0.5',
+        'metric = "a"\nmax = 0.5',
+        'metric = "a"\nmin = 0.5\nmax = 0.5',
+        'metric = "*"\nstatistic = "missing"\nlevel = "method"\nmax = 3',
     ],
 )
 def test_what_is_taken(tmp_path, lines):
@@ -165,6 +177,7 @@ def test_every_problem_of_every_rule_is_listed(tmp_path):
     level = "subjct"
     [[gate.rules]]
     metric = "nearid"
+    min = 0.6
     max = 0.5
     confidence = 2
     """
@@ -174,7 +187,7 @@ def test_every_problem_of_every_rule_is_listed(tmp_path):
         "rule 1: min must be a number, found true",
         'rule 1: metric is missing: name a metric of the run, or "*" for all of them',
         'rule 2: unknown level "subjct": did you mean subject?',
-        "rule 3: max is for copies only; a higher number is a better one everywhere else",
+        "rule 3: min is above max, so nothing would pass",
         "rule 3: confidence must lie above 0.5 and below 1, such as 0.95",
         "rule 3: confidence needs max_drop: it says how sure a drop must be",
     ]

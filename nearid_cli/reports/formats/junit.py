@@ -38,7 +38,7 @@ def to_junit(gate: GateResult) -> str:
     """
     from xml.etree import ElementTree
 
-    from nearid_cli.reports.gate import check_title, compared, moved, numbers, rule_title, with_status
+    from nearid_cli.reports.gate import check_title, compared, fell_most, numbers, rule_title, with_status
 
     counts = {
         "tests": f"{len(gate.verdicts)}",
@@ -62,8 +62,8 @@ def to_junit(gate: GateResult) -> str:
                 "time": "0",
             },
         )
-        fell = f"fell most: {moved(verdict)}" if verdict.moved else ""
-        details = "\n".join(map(printable, filter(None, [verdict.reason, numbers(verdict), fell])))
+        facts = verdict.reason, numbers(verdict), fell_most(verdict)
+        details = "\n".join(map(printable, filter(None, facts)))
         if verdict.status == "failed":
             failure = ElementTree.SubElement(
                 case, "failure", {"message": printable(verdict.reason), "type": verdict.rule.statistic}

@@ -563,7 +563,7 @@ def test_scores_are_in_order_and_as_many_requests_at_a_time_as_are_allowed(serve
 
 
 def test_pictures_are_made_no_further_ahead_than_needed(serve: Serve) -> None:
-    server = serve(lambda asked: scores(5))
+    server = serve(lambda asked: scores(5, delay=0.05))
     judge = made(server, judge_parallel=2)
     given = 0
 
@@ -577,6 +577,10 @@ def test_pictures_are_made_no_further_ahead_than_needed(serve: Serve) -> None:
     assert [next(answers) for _ in range(3)] == [0.5] * 3
     answers.close()
     assert given <= 3 + 2 * 4
+    asked = len(server.asked)
+    time.sleep(0.3)
+    assert len(server.asked) <= asked + 2  # those that were begun
+    assert judge.compare(picture(judge, 0), picture(judge, 1)) == 0.5
 
 
 def test_a_stop_gives_what_came_before(serve: Serve) -> None:

@@ -150,16 +150,19 @@ class Judge(PairwiseMetric):
             UsageError: no address was given.
             InputError: the log cannot be written.
         """
+        self._endpoint = self._connected()
+        if self._log_path is not None:
+            self._log = AnswerLog(self._log_path)
+        if self._endpoint.sends_key_in_the_open:
+            logger.warning("judge: the key goes to %s without encryption (http)", self._endpoint.shown)
+
+    def _connected(self) -> Endpoint:
         if self._url is None:
             raise UsageError(
                 "metric judge: expected --judge-url, the address of an OpenAI-compatible endpoint such as "
                 "http://127.0.0.1:8000/v1, found none"
             )
-        self._endpoint = Endpoint(self._url, self.checkpoint, self._timeout, self.retries)
-        if self._log_path is not None:
-            self._log = AnswerLog(self._log_path)
-        if self._endpoint.sends_key_in_the_open:
-            logger.warning("judge: the key goes to %s without encryption (http)", self._endpoint.shown)
+        return Endpoint(self._url, self.checkpoint, self._timeout, self.retries)
 
     def begin(self, known: Sequence[float | NoScore], missing: Sequence[tuple[str, str]]) -> None:
         """See `AnyMetric.begin`.
@@ -206,6 +209,8 @@ class Judge(PairwiseMetric):
             InputError: the log cannot be written.
         """
         assert self._endpoint is not None, "load() comes first"
+        if self._endpoint.stopped:  # an earlier run was
+            self._endpoint = self._connected()
         workers = Workers(self._parallel, self._ask)
         waiting: deque[Future[float | NoScore]] = deque()
         rest = enumerate(pairs)
@@ -229,6 +234,9 @@ class Judge(PairwiseMetric):
                 waiting.popleft()
                 yield score
         finally:
+            if waiting:  # whoever asked for scores wants no more of them
+                self._endpoint.stop()
+                _cancel(waiting)
             workers.end()
             self._endpoint.close()
             if self._read:
@@ -291,10 +299,14 @@ def _log_name(picture: SentPicture, name: Sequence[str]) -> dict[str, str]:
     return {"picture": name[0], "sent": picture.digest} if name else {"sent": picture.digest}
 
 
+def _cancel(waiting: Collection[Future[float | NoScore]]) -> None:
+    for future in waiting:
+        future.cancel()  # does nothing to what has begun
+
+
 def _reason(waiting: Collection[Future[float | NoScore]]) -> BaseException:
     """Why nothing is asked any more, which some thread found out."""
-    for future in waiting:
-        future.cancel()
+    _cancel(waiting)
     wait(waiting)
     errors = (future.exception() for future in waiting if not future.cancelled())
     return next(error for error in errors if error)
@@ -307,8 +319,7 @@ def _left(waiting: Collection[Future[float | NoScore]], patiently: bool) -> Iter
         waiting: pairs in their order.
         patiently: wait for what was asked already, and is paid for.
     """
-    for future in waiting:
-        future.cancel()  # does nothing to what has begun
+    _cancel(waiting)
     if patiently:
         wait(waiting)
     for future in waiting:

@@ -10,6 +10,11 @@
     [metrics.theirs]                   # one that a program of yours computes
     plugin = "my_module:MyMetric"      # beside this file, or wherever Python finds it; further keys are its settings
 
+    [metrics.lpips]                    # numbers that something else computed; --scores lpips=FILE says where, too
+    scores = "results/lpips.csv"
+    higher_is_better = false
+    range = [0, 1]
+
     [gate]
     baseline = "nearid-baseline.json"  # what the rules with max_drop compare with
 
@@ -59,6 +64,8 @@ _PATHS = {"cache", "judge-template", "judge-log"}
 
 TABLES = ("metrics", "gate")
 METRIC_KEYS = ("checkpoint", "readout", "revision")
+GIVEN_KEYS = ("scores", "column", "higher_is_better", "range", "version")
+"""Of metrics whose numbers something else computed."""
 _PREFIXES: dict[str, tuple[str, ...]] = {"nearid.toml": (), "pyproject.toml": ("tool", "nearid")}
 
 
@@ -68,7 +75,8 @@ class Configuration:
 
     Attributes:
         options: by the option's long name without dashes in front, as in `known_options`.
-        metrics: name -> {checkpoint, readout, revision}, or {plugin, folder} and settings; paths are absolute.
+        metrics: name -> {checkpoint, readout, revision}, {scores, column, ...} or {plugin, folder} and settings; paths
+            are absolute.
         gate: the table of the gate as it stands in the file.
         path: the file; None where there is none.
     """
@@ -154,9 +162,15 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
     for name, entry in metrics.items():
         if isinstance(entry, dict) and isinstance(entry.get("plugin"), str):
             continue
+        if is_given(entry):
+            problems += [
+                f"metrics.{name}: {unknown('key', key, GIVEN_KEYS)}" for key in entry if key not in GIVEN_KEYS
+            ]
+            continue
         if not isinstance(entry, dict) or not isinstance(entry.get("checkpoint"), str):
             problems.append(
-                f'metrics.{name} must be a table with checkpoint = "PATH or Hub id", found {entry!r}'
+                f'metrics.{name} must be a table with checkpoint = "PATH or Hub id", plugin = "module:Class" or '
+                f'scores = "FILE", found {entry!r}'
             )
             continue
         for key, value in entry.items():
@@ -176,6 +190,8 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         metrics={
             name: _plugged(path.parent, entry)
             if "plugin" in entry
+            else _given(path.parent, entry)
+            if is_given(entry)
             else {**entry, "checkpoint": _absolute(path.parent, entry["checkpoint"])}
             for name, entry in metrics.items()
         },
@@ -191,6 +207,30 @@ def _plugged(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in entry.items()
     }
     return {"folder": str(folder), **settings}
+
+
+def is_given(table: object) -> bool:
+    """Whether a table is of a metric whose numbers something else computed.
+
+    >>> is_given({"scores": "lpips.csv"}), is_given({"checkpoint": "org/model"}), is_given({})
+    (True, False, False)
+    """
+    return (
+        isinstance(table, Mapping)
+        and not {"plugin", "checkpoint"}.intersection(table)
+        and bool(set(GIVEN_KEYS).intersection(table))
+    )
+
+
+def _given(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Files of numbers count from the configuration's folder."""
+
+    def there(scores: Any) -> Any:
+        if isinstance(scores, list):
+            return [there(one) for one in scores]
+        return str(folder / Path(scores).expanduser()) if isinstance(scores, str) else scores
+
+    return {key: there(value) if key == "scores" else value for key, value in entry.items()}
 
 
 def _absolute(folder: Path, checkpoint: str) -> str:

@@ -111,7 +111,11 @@ class Options:
 
     Attributes:
         metrics: as in `--metric`: names, `NAME=PATH_OR_ID`, paths, Hub ids, comma lists.
-        configured: the user's own metrics, name -> {checkpoint, readout, revision}, or {plugin} and its settings.
+        configured: the user's own metrics, name -> {checkpoint, readout, revision}, {scores, column, ...}, or {plugin}
+            and its settings.
+        scores: numbers that something else computed, by the name of their metric, which is one more: a file, several
+            files, rows as mappings or a data frame, or numbers by path.
+        directions: which of these are better, by metric: `higher` or `lower`.
         cache: the cache's folder; None for the default place.
         use_cache: False to neither read nor keep embeddings.
         verify_content: read every picture again instead of trusting its size and time.
@@ -139,6 +143,8 @@ class Options:
 
     metrics: Metrics = DEFAULT_METRICS
     configured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    directions: Mapping[str, str] = field(default_factory=dict)
     cache: CacheFolder = None
     use_cache: Annotated[
         bool,
@@ -282,6 +288,8 @@ class OptionArguments(TypedDict, total=False):
     """The fields of `Options` but for the metrics, as keywords of the functions that take them: for type checkers."""
 
     configured: Mapping[str, Mapping[str, Any]]
+    scores: Mapping[str, Any]
+    directions: Mapping[str, str]
     cache: str | os.PathLike[str] | None
     use_cache: bool
     verify_content: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,8 @@ def compare(
         ),
     ] = None,
     metrics: Metrics = DEFAULT_METRICS,
+    scores: shared.Scores = shared.NOTHING,
+    directions: shared.Directions = shared.NOTHING,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
     outputs: Outputs,
@@ -71,6 +74,7 @@ def compare(
     from nearid_cli.reports.order import check_sort
 
     shared.say_more(leniency.verbose)
+    options = replace(options, scores=scores, directions=directions)
     outputs.check()
     contest = Contest(paths or [], _named(method), options, asked=on_command_line(context, "metric"))
     if contest.metrics is not None:

@@ -9,19 +9,19 @@ import logging
 import operator
 import sys
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from types import GenericAlias
+from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.options import Flag, Given, Options, given
-from nearid_cli.text import unknown
+from nearid_cli.text import printable, unknown
 
 if TYPE_CHECKING:
     from nearid_cli.configuration import Configuration
@@ -43,6 +43,52 @@ def _format(value: str) -> str:
     return value
 
 
+def _named(flag: str, values: Iterable[str] | None) -> Iterator[tuple[str, str]]:
+    for value in values or ():
+        name, _, rest = value.partition("=")
+        if not (name.strip() and rest.strip()):
+            raise UsageError(f"expected {flag}, found {printable(value)!r}")
+        yield name.strip(), rest.strip()
+
+
+def _scores(values: Iterable[str] | None) -> dict[str, list[str]]:
+    files: dict[str, list[str]] = {}
+    for name, file in _named("--scores NAME=FILE", values):
+        files.setdefault(name, []).append(file)
+    return files
+
+
+def _directions(values: Iterable[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, word in _named("--direction NAME=lower|higher", values):
+        if found.setdefault(name, word) != word:
+            raise UsageError(f"--direction: {printable(name)} is said to be better in both directions")
+    return found
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+Scores = Annotated[
+    Mapping[str, Any],
+    Flag(
+        "Numbers that something else computed, as one more metric: a CSV, TSV, JSON, JSONL or Parquet file with a row "
+        "a generation, found by path, or by subject, prompt and seed; repeat.",
+        "NAME=FILE[::COLUMN]",
+        kind=list[str] | None,
+        default=None,
+        read=_scores,
+    ),
+]
+Directions = Annotated[
+    Mapping[str, str],
+    Flag(
+        "Which numbers of --scores NAME are better: lower, as of distances, or higher, which is the default.",
+        "NAME=lower|higher",
+        name="direction",
+        kind=list[str] | None,
+        default=None,
+        read=_directions,
+    ),
+]
 Distractors = Annotated[
     Path | None,
     Flag(

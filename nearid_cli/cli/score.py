@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ def score(
         Path | None, typer.Argument(help="Folder of generations, or a manifest.", metavar="GENS")
     ] = None,
     metrics: Metrics = DEFAULT_METRICS,
+    scores: shared.Scores = shared.NOTHING,
+    directions: shared.Directions = shared.NOTHING,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
     outputs: JudgedOutputs,
@@ -56,6 +59,7 @@ def score(
     from nearid_cli.results.reading import read_score
 
     shared.say_more(leniency.verbose)
+    options = replace(options, scores=scores, directions=directions)
     outputs.check(judged=gate is not None)
     check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)

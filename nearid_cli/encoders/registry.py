@@ -21,6 +21,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from nearid_cli.configuration import GIVEN_KEYS, is_given
 from nearid_cli.encoders.architectures import READOUTS
 from nearid_cli.errors import UsageError
 from nearid_cli.text import did_you_mean, printable
@@ -160,6 +161,10 @@ REGISTRY = {
     )
 }
 
+_GIVEN = "nearid_cli.measures.given:ScoresFile"
+DIRECTIONS = {"higher": True, "lower": False}
+"""What may be better."""
+
 ENTRY_POINTS = "nearid.metrics"
 """The group of entry points by which installed packages bring metrics."""
 
@@ -180,7 +185,8 @@ def known_metrics(configured: Mapping[str, object] | None = None) -> dict[str, M
     """The registry's metrics and those of the configuration, which win where names meet.
 
     Args:
-        configured: name -> table with `checkpoint` and optionally `readout` and `revision`, or one with `plugin`.
+        configured: name -> table with `checkpoint` and optionally `readout` and `revision`, or one with `plugin`, or
+            one of `GIVEN_KEYS`.
 
     Raises:
         UsageError: a configured metric is not a table of these keys, or names an unknown readout.
@@ -222,6 +228,48 @@ def parse_metrics(
     if not found:
         raise UsageError(f"expected at least one metric, found none; {did_you_mean('', known)}")
     return list(found.values())
+
+
+def with_scores(
+    configured: Mapping[str, Any], scores: Mapping[str, Any], directions: Mapping[str, str]
+) -> dict[str, Any]:
+    """The metrics of the configuration with the numbers that `--scores` gives, and what `--direction` says of them.
+
+    Args:
+        configured: see `known_metrics`.
+        scores: by metric, as `nearid_cli.measures.given.ScoresFile` takes them.
+        directions: by metric one of `DIRECTIONS`.
+
+    Raises:
+        UsageError: a name is none, or that of a metric which is computed here; or a direction is none, or of no metric
+            whose numbers are given.
+
+    >>> with_scores({"m": {"range": [0, 1]}}, {"m": "m.csv"}, {"m": "lower"})
+    {'m': {'range': [0, 1], 'scores': 'm.csv', 'higher_is_better': False}}
+    """
+    found = dict(configured)
+    for name, given in scores.items():
+        table = configured.get(name, {})
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f'--scores: expected a name of letters, digits, dots, dashes and underscores, found "{printable(name)}"'
+            )
+        if name in REGISTRY or (table and not is_given(table)):
+            raise UsageError(
+                f"--scores {name}: {name} is a metric that is computed here; call numbers from elsewhere otherwise, "
+                f"such as {name}-given"
+            )
+        found[name] = {**table, "scores": given}
+    for name, word in directions.items():
+        known = [name for name, table in found.items() if is_given(table)]
+        if name not in known:
+            raise UsageError(
+                f"--direction {printable(name)}: no --scores are called so; {did_you_mean(name, known)}"
+            )
+        if word not in DIRECTIONS:
+            raise UsageError(f"--direction {name}={printable(word)}: expected {' or '.join(DIRECTIONS)}")
+        found[name] = {**found[name], "higher_is_better": DIRECTIONS[word]}
+    return found
 
 
 def pull_argument(metric: MetricRequest) -> str:
@@ -358,6 +406,14 @@ def _configured(name: str, table: object) -> MetricRequest:
             settings=settings,
             folder=str(table.get("folder", "")),
         )
+    if is_given(table):
+        if name in REGISTRY:
+            raise UsageError(f"{where}: {name} is computed here; call numbers from elsewhere otherwise")
+        for key in table:
+            if key not in GIVEN_KEYS:
+                raise UsageError(f'{where}: unknown key "{printable(key)}": {did_you_mean(key, GIVEN_KEYS)}')
+        settings = {"name": name, **table}
+        return MetricRequest(name, "", note="numbers from elsewhere", plugin=_GIVEN, settings=settings)
     keys = ("checkpoint", "readout", "revision")
     for key, value in table.items():
         if key not in keys:
@@ -366,7 +422,7 @@ def _configured(name: str, table: object) -> MetricRequest:
             raise UsageError(f"{where}: expected text for {key}, found {value!r}")
     if "checkpoint" not in table:
         raise UsageError(
-            f"{where}: expected a checkpoint (a Hub id or a local folder) or a plugin, found neither"
+            f"{where}: expected a checkpoint (a Hub id or a local folder), a plugin or scores, found none"
         )
     readout = table.get("readout")
     checkpoint, revision, subfolder = _split(table["checkpoint"], {})

@@ -19,7 +19,7 @@ from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.texts import embed_texts
 from nearid_cli.encoders.checkpoints import resolve
-from nearid_cli.encoders.registry import MetricRequest, parse_metrics
+from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scores
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.files import default_cache_folder
 from nearid_cli.images.reading import Reading
@@ -42,12 +42,16 @@ MEND_OR_SKIP = "the others are embedded and cached. Mend or remove these, or go 
 
 
 def requested(options: Options) -> list[MetricRequest]:
-    """The metrics that were asked for.
+    """The metrics that were asked for: `options.metrics`, and of the given scores those that are not among them.
 
     Raises:
         UsageError: an unknown or malformed metric.
     """
-    return parse_metrics(options.metrics, options.configured)
+    configured = with_scores(options.configured, options.scores, options.directions)
+    requests = parse_metrics(options.metrics, configured)
+    asked = {request.name for request in requests}
+    more = [name for name in options.scores if name not in asked]
+    return [*requests, *(parse_metrics(more, configured) if more else ())]
 
 
 class Job:

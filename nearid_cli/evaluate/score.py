@@ -95,10 +95,8 @@ def score_datasets(
     for note in dict.fromkeys(note for dataset in datasets.values() for note in dataset.notes):
         logger.info(note)
     _refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
-    scorer = _Scorer(list(datasets.values()), options, leniency.skip_bad, strangers=several)
-    results = {
-        name: scorer.score(dataset, several or leniency.allow_unmatched) for name, dataset in datasets.items()
-    }
+    scorer = _Scorer(datasets, options, leniency, strangers=several)
+    results = {name: scorer.score(name, several or leniency.allow_unmatched) for name in datasets}
     _report_strangers(results)
     return results
 
@@ -107,33 +105,37 @@ class _Scorer:
     """Embeds every picture of some data sets at once, and scores them one by one.
 
     Args:
-        datasets: with subjects that have references and generations.
+        datasets: by method; with subjects that have references and generations.
         options: metrics, device, cache, ...
-        skip_bad: go on without pictures that cannot be read.
+        leniency: what to go on without.
         strangers: count subjects that have references only as strangers to the others.
 
     Raises:
-        BadImagesError: pictures that cannot be read, unless `skip_bad`.
+        BadImagesError: pictures that cannot be read, unless they may be skipped.
+        NearIDError: a metric can be of no use for the data sets.
     """
 
     def __init__(
-        self, datasets: Sequence[Dataset], options: Options, skip_bad: bool, *, strangers: bool
+        self, datasets: Mapping[str, Dataset], options: Options, leniency: Leniency, *, strangers: bool
     ) -> None:
         self._strangers = strangers
+        self._datasets = datasets
         sources = list(
             dict.fromkeys(
                 picture.source
-                for dataset in datasets
+                for dataset in datasets.values()
                 for subject in self._subjects(dataset)
                 for picture in subject.pictures()
             )
         )
         self._job = Job(options)
         self._metrics = measured(requested(options), self._job)
+        for metric in self._metrics:
+            metric.look(datasets, leniency.allow_unmatched)
         self._hashes = self._job.as_read(PERCEPTUAL_HASH)
         encoders = [spec for metric in self._metrics for spec in metric.encoders]
         self._embedded = self._job.embed(sources, [*encoders, self._hashes])
-        if not skip_bad:
+        if not leniency.skip_bad:
             refuse_bad(self._embedded.bad, len(sources))
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))
         self._contents = {
@@ -141,21 +143,22 @@ class _Scorer:
             for source, digest in self._digests.items()
             if digest is not None
         }
-        self._same = self._sameness(datasets)
+        self._same = self._sameness()
 
     @doing("computing the scores")
-    def score(self, dataset: Dataset, allow_unmatched: bool) -> ScoreResult:
+    def score(self, method: str, allow_unmatched: bool) -> ScoreResult:
         """Score one of the data sets.
 
         Raises:
             InputError: nothing readable is left, or not of each subject unless `allow_unmatched`.
         """
+        dataset = self._datasets[method]
         found = usable(self._subjects(dataset), self._digests, self._same, self._strangers)
         subjects, strangers = found.subjects, found.strangers
         _refuse_unmatched(found.emptied, allow_unmatched)
         if not subjects:
             raise InputError("no subject is left with a readable reference and a readable generation")
-        pictures = Pictures(subjects, strangers, self._embedded, self._contents)
+        pictures = Pictures(subjects, strangers, self._embedded, self._contents, method)
         _warn_of_bare(subjects)
         scored = {metric.name: metric.score(pictures) for metric in self._metrics}
         of_subjects = {name: _of_subjects(one, pictures) for name, one in scored.items()}
@@ -212,7 +215,7 @@ class _Scorer:
     def _subjects(self, dataset: Dataset) -> tuple[SubjectPictures, ...]:
         return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
 
-    def _sameness(self, datasets: Sequence[Dataset]) -> Sameness:
+    def _sameness(self) -> Sameness:
         """Which pictures are one, of all data sets together: methods share references."""
         hashes = self._embedded.rows[self._hashes.name]
         sources = {digest: source for source, digest in self._digests.items() if digest is not None}
@@ -220,7 +223,7 @@ class _Scorer:
         def of_role(role: str) -> set[bytes]:
             return {
                 digest
-                for dataset in datasets
+                for dataset in self._datasets.values()
                 for subject in self._subjects(dataset)
                 for picture in getattr(subject, role)
                 if (digest := self._digests[picture.source]) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from nearid_cli.layouts.tables.table import PictureTable, read_table, table_of
 from nearid_cli.measures.joining import KEYS, PATHS
 from nearid_cli.plugins import GivenMetric, NoScore, Range
 from nearid_cli.text import count, did_you_mean, few, printable
+
+logger = logging.getLogger(__name__)
 
 EXTENSIONS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 NO_NUMBER = NoScore("no number in the file")
@@ -79,7 +82,10 @@ class ScoresFile(GivenMetric):
         self._where = f'metric "{printable(name)}"'
         self.higher_is_better = self._direction(higher_is_better)
         self.range = self._limits(range)
-        self.version = f"given/{version}" if version else "given"
+        for key, text in (("column", column), ("version", version)):
+            if not isinstance(text, str):
+                raise UsageError(f"{self._where}: {key} must be text, found {text!r}")
+        self.version = version
         self._column = column
         if scores is None:
             raise UsageError(
@@ -93,7 +99,6 @@ class ScoresFile(GivenMetric):
         better = "higher" if self.higher_is_better else "lower"
         self.protocol = f"numbers that something else computed; {better} is better"
         self.dtype = "float64"
-        self.notes: list[str] = []
         self._rows = [row for source in self._sources for row in self._read(source)]
 
     def rows(self) -> Iterable[Mapping[str, Any]]:
@@ -163,7 +168,9 @@ class ScoresFile(GivenMetric):
         table = self._table(source)
         column, guessed = self._numbers_column(table, source.column)
         if guessed:
-            self.notes.append(f"the numbers are those of the column {printable(column)}")
+            logger.info(
+                "%s: the numbers are those of the column %s", printable(table.path), printable(column)
+            )
         path = self._path_column(table)
         numbers, wrong = _numbers([row.text(column) for row in table.rows])
         problems = list(table.problems)

@@ -12,12 +12,13 @@ from nearid_cli.encoders.plugged import spec_of
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.evaluate.embedding import Job, describe
 from nearid_cli.evaluate.kinds.embedding import PROTOCOL, MeasuredByEmbedding
+from nearid_cli.evaluate.kinds.given import MeasuredElsewhere
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.evaluate.kinds.pairwise import MeasuredByPairs
 from nearid_cli.evaluate.kinds.text import MeasuredByText
 from nearid_cli.evaluate.kinds.towers import MeasuredByTowers
 from nearid_cli.measures.clip_text import ClipText
-from nearid_cli.plugins import AnyMetric, EmbeddingMetric, PairwiseMetric, TextMetric
+from nearid_cli.plugins import AnyMetric, EmbeddingMetric, GivenMetric, PairwiseMetric, TextMetric
 
 if TYPE_CHECKING:
     from nearid_cli.encoders.spec import EncoderSpec
@@ -56,4 +57,6 @@ def _of_plugin(name: str, metric: AnyMetric, spec: EncoderSpec | None, job: Job)
         return MeasuredByPairs(comparing, metric, every=job.options.pairs == "all")
     if isinstance(metric, TextMetric):
         return MeasuredByText(Comparing(name, metric, job.cache, job.settings), metric)
+    if isinstance(metric, GivenMetric):
+        return MeasuredElsewhere(name, metric)
     raise TypeError(f"no kind for {type(metric).__name__}")

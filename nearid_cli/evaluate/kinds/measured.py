@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.reading import Content
     from nearid_cli.encoders.spec import EncoderSpec
     from nearid_cli.evaluate.usable import Read, Usable
+    from nearid_cli.layouts.dataset import Dataset
 
     Rows = Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]]
 
@@ -60,12 +61,14 @@ class Pictures:
         strangers: with references only.
         embedded: all of their pictures, by the encoders that the metrics need.
         contents: the pictures by digest.
+        method: whose generations they are; empty for those of one that is not compared with others.
     """
 
     subjects: Sequence[Usable]
     strangers: Sequence[Usable]
     embedded: Embedded
     contents: Mapping[bytes, Content]
+    method: str = ""
 
     @property
     def generations(self) -> list[Read]:
@@ -113,6 +116,17 @@ class Measured(ABC):
 
         Raises:
             UsageError: the metric has no such numbers.
+        """
+
+    def look(self, datasets: Mapping[str, Dataset], allow_unmatched: bool) -> None:  # noqa: B027 - most need not
+        """Learn of all data sets, before any of their pictures is read.
+
+        Args:
+            datasets: by method, as for `nearid_cli.evaluate.score.score_datasets`.
+            allow_unmatched: go on without what has no counterpart.
+
+        Raises:
+            NearIDError: the metric can be of no use for them.
         """
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import math
 import re
@@ -24,6 +25,7 @@ EXTENSIONS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 NO_NUMBER = NoScore("no number in the file")
 
 _SCORE = "score"
+_METHOD = "{method}"
 _KNOWN = (*PATHS, *KEYS, _SCORE)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
@@ -45,11 +47,12 @@ _DISTANCES = frozenset({
 
 @dataclass(frozen=True)
 class _Source:
-    """A file, or else rows, and the column of numbers in it; empty where nobody said."""
+    """A file, or else rows, with the column of numbers in it and the method that they are of; empty where not said."""
 
     path: Path | None
     column: str
     rows: Sequence[Mapping[str, Any]] = ()
+    method: str = ""
 
 
 class ScoresFile(GivenMetric):
@@ -57,7 +60,8 @@ class ScoresFile(GivenMetric):
 
     Args:
         name: of the metric.
-        scores: a file, or `FILE::COLUMN`; several; rows, as mappings or a data frame; or numbers by path.
+        scores: a file, or `FILE::COLUMN`, with `{method}` in its path for a file a method; several; rows, as mappings
+            or a data frame; or numbers by path.
         column: which one holds the numbers; empty for the one that can only be it.
         higher_is_better: None where nobody said so.
         range: the lowest and the highest number that is possible; None, or infinite, where there is no end.
@@ -147,7 +151,7 @@ class ScoresFile(GivenMetric):
             several = isinstance(scores, Iterable) and not isinstance(scores, str)
             for one in scores if several else [scores]:
                 if isinstance(one, str | Path):
-                    yield _source(str(one), self._column)
+                    yield from self._files(str(one))
                 elif isinstance(one, Mapping):
                     rows = [*(rows or ()), one]
                 else:
@@ -158,6 +162,22 @@ class ScoresFile(GivenMetric):
         if rows:
             plain = [{str(key): _plain(one) for key, one in row.items()} for row in rows]
             yield _Source(None, self._column, plain)
+
+    def _files(self, written: str) -> Iterator[_Source]:
+        """The file of a path, or the files of one with `{method}`, each with the method that its own path says."""
+        one = _source(written, self._column)
+        if one.path is None or _METHOD not in str(one.path) or one.path.exists():
+            yield one
+            return
+        before, *after = str(one.path).split(_METHOD)
+        path = re.compile(f"{re.escape(before)}(?P<method>[^/]+){'(?P=method)'.join(map(re.escape, after))}")
+        found = sorted(glob.glob("*".join(map(glob.escape, (before, *after)))))  # noqa: PTH207 - may be absolute
+        named = [(match["method"], file) for file in found if (match := path.fullmatch(file))]
+        if not named:
+            raise InputError(
+                f"{self._where}: no file is called {printable(one.path)}, with any method's name"
+            )
+        yield from (_Source(Path(file), one.column, method=method) for method, file in named)
 
     def _read(self, source: _Source) -> Iterator[dict[str, Any]]:
         """The rows of a file, or of the program.
@@ -183,6 +203,8 @@ class ScoresFile(GivenMetric):
         keys = [key for key in KEYS if key in table.columns.values()]
         for row, number in zip(table.rows, numbers, strict=True):
             said = {key: row.text(key) for key in keys}
+            if source.method and not said.get("method"):
+                said["method"] = source.method
             if path:
                 said |= {"path": row.cells.get(path, ""), "folder": str(table.path.parent.absolute())}
             yield {"where": f"{name}, {row.where}", **said, "score": number}

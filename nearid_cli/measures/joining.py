@@ -127,6 +127,7 @@ class _Joining:
         self._generations = generations
         self._limits = limits
         self._problems: list[str] = []
+        self._methods_unclear = False
         self._strangers: list[str] = []
         self._taken: list[tuple[str, str, _Found, Number]] = []  # where, what it says, which, number
 
@@ -154,14 +155,23 @@ class _Joining:
         number = self._number(row.get("score"), where)
         if number is None:
             return
-        found = self._at(said, str(row.get("folder") or "")) if "path" in said else self._keyed(said)
         shown = _shown(said)
+        # Where a picture lies may be told otherwise elsewhere, but whose it is must be one of ours.
+        if foreign := [
+            key for key in ("subject", "method") if key in said and not self._alike(key, said[key])
+        ]:
+            key = foreign[0]
+            beside = f" (there is no {key} {printable(said[key])})" if "path" in said else ""
+            self._strangers.append(f"{where}: {shown}{beside}")
+            return
+        found = self._at(said, str(row.get("folder") or "")) if "path" in said else self._keyed(said)
         if not found.places:
             self._strangers.append(f"{where}: {shown}{self._hint(said)}")
         elif (contradiction := self._contradiction(said, found.places)) is not None:
             self._problems.append(f"{where}: {contradiction}")
         elif len(found.places) > 1 and not self._one_picture(found.places):
             several = [str(self._generations[place]) for place in found.places]
+            self._methods_unclear |= len({self._generations[place].method for place in found.places}) > 1
             self._problems.append(f"{where}: {shown} may be {few(several, spelled=str)}")
         else:
             self._taken.append((where, shown, found, number))
@@ -188,8 +198,13 @@ class _Joining:
                     )
         if self._problems:
             raise InputError(
-                f"{self._what}: {count(len(self._problems), 'row')} cannot be joined with generations; correct or "
-                "remove them",
+                f"{self._what}: {count(len(self._problems), 'row')} cannot be joined with generations; "
+                + (
+                    "tell methods apart by a column method, by their folders in paths, or by files such as "
+                    "scores/{method}.csv"
+                    if self._methods_unclear
+                    else "correct or remove them"
+                ),
                 self._problems,
             )
         if not said:
@@ -252,6 +267,8 @@ class _Joining:
 
     def _beginning_elsewhere(self, parts: Parts, start: int, known: Sequence[int]) -> _Found:
         """Of generations whose paths end a longer one, those that have most of it; and what it begins with."""
+        if not known:
+            return _Found([])
         shared = {
             place: max(_common_end(parts, _like(parts, one)) for one in self._generations[place].spellings)
             for place in known
@@ -279,14 +296,12 @@ class _Joining:
         return [compared_prompt(text) if key == "prompt" else _seed(text)]
 
     def _narrowed(self, places: Sequence[int], said: Mapping[str, str]) -> list[int]:
-        """Of generations that a path may mean those that are of what else the row says, where any is."""
+        """Of generations that a path may mean those that are of what else the row says, too."""
         found = list(places)
         for key in KEYS:
             if len(found) > 1 and key in said:
                 wanted = self._alike(key, said[key])
-                found = [
-                    place for place in found if _key_of(self._generations[place], key) in wanted
-                ] or found
+                found = [place for place in found if _key_of(self._generations[place], key) in wanted]
         return found
 
     def _contradiction(self, said: Mapping[str, str], places: Sequence[int]) -> str | None:
@@ -344,13 +359,13 @@ class _Joining:
 
     def _said_of_moved(self, method: str, before: Parts) -> str:
         root = printable("/".join(self._roots(method)[0]))
-        return f"paths that begin with {printable('/'.join(before))}/ are taken for those in /{root}"
+        return f"paths with {printable('/'.join(before))}/ in front are taken for those in /{root}"
 
     def _hint(self, said: Mapping[str, str]) -> str:
         """What there is in place of a path that is of no generation."""
-        bare = _without_extension(_parts(composed(said.get("path", ""))))
-        near = self._endings.get(bare, ())
-        return f" (there is {self._generations[near[0]]})" if bare and near else ""
+        parts = _parts(said.get("path", ""))
+        near = () if parts in self._endings else self._endings.get(_without_extension(parts), ())
+        return f" (there is {self._generations[near[0]]})" if near else ""
 
 
 def _text(value: Any) -> str:

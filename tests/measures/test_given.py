@@ -108,11 +108,28 @@ WIDE = "path,step,lpips_vgg,CLIP T,words\ncat/0.png,100,0.5,0.3,good\n"
         ),
     ],
 )
-def test_the_column_of_the_numbers(tmp_path, name, content, settings, expected, note):
+def test_the_column_of_the_numbers(tmp_path, caplog, name, content, settings, expected, note):
     (tmp_path / "s.csv").write_text(content)
-    metric = ScoresFile(name, tmp_path / "s.csv", **settings)
+    with caplog.at_level("INFO"):
+        metric = ScoresFile(name, tmp_path / "s.csv", **settings)
     assert [row["score"] for row in metric.rows()] == [expected]
-    assert metric.notes == ([note] if note else [])
+    assert [one.getMessage() for one in caplog.records] == ([f"{tmp_path}/s.csv: {note}"] if note else [])
+
+
+def test_a_file_for_each_method(tmp_path):
+    for name, content in {
+        "lora": "path,score\na,1\n",
+        "full": "path,score,method\na,2,\na,3,other\n",
+        "none": "path,score\na,4\n",
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.csv").write_text(content)
+    (tmp_path / "full" / "lora.csv").write_text("no table")
+    rows = ScoresFile("m", f"{tmp_path}/{{method}}/{{method}}.csv").rows()
+    said = [(row["method"], row["score"]) for row in rows]
+    assert sorted(said) == [("full", 2), ("lora", 1), ("none", 4), ("other", 3)]
+    with pytest.raises(InputError, match=r"no file is called .*/\{method\}\.csv, with any method's name"):
+        ScoresFile("m", f"{tmp_path}/{{method}}.csv")
 
 
 def test_a_column_is_named_behind_the_file(tmp_path):

@@ -56,7 +56,7 @@ def test_paths_of_another_machine_that_all_begin_in_one_way(written, before):
         rows = [row | {"path": row["path"].replace("/", "\\")} for row in rows]
     found, strangers, notes = numbers(rows)
     assert (found, strangers) == ([0.0, 0.1, 0.2], [])
-    assert notes == [f"paths that begin with {before}/ are taken for those in /runs/lora"]
+    assert notes == [f"paths with {before}/ in front are taken for those in /runs/lora"]
 
 
 def test_paths_that_begin_in_several_ways_are_of_nobody_knows_which_run():
@@ -130,6 +130,7 @@ def test_methods_are_told_apart_by_their_folders_or_by_name():
     with pytest.raises(InputError) as raised:
         join("m", [{"path": "cat/0.png", "score": 1}], both)
     assert raised.value.details == ("row 1: cat/0.png may be lora: cat/0.png, full: cat/0.png",)
+    assert "tell methods apart by a column method, by their folders in paths" in raised.value.message
 
 
 def test_methods_that_share_a_picture_share_its_number_unless_rows_say_whose_it_is():
@@ -169,6 +170,15 @@ def test_subject_prompt_and_seed_say_it_too():
     assert strangers == ["row 5: subject bird", "row 6: subject dog, seed 5"]
 
 
+def test_a_path_that_may_be_anyones_is_nobodys_where_the_prompt_is_another():
+    twice = [at(f"{subject}/0.png", prompt="on the beach") for subject in ("cat", "dog")]
+    for path in ("0.png", "/x/0.png"):
+        rows = [{"path": path, "prompt": "in the snow", "score": 1}, {"path": "cat/0.png", "score": 2}]
+        found, strangers, _ = numbers(rows, twice)
+        assert found == [2, None]
+        assert strangers == [f"row 1: {path}"]
+
+
 def test_what_fits_several_generations_names_them():
     rows = [
         {"subject": "red cat", "prompt": "on the beach", "score": 1},
@@ -197,8 +207,19 @@ def test_a_row_that_contradicts_itself():
     with pytest.raises(InputError) as raised:
         join("m", [{"path": "cat/0.png", "subject": "dog", "score": 1}], GENERATIONS)
     assert raised.value.details == ("row 1: cat/0.png is of the subject cat, and the row says dog",)
-    # A subject that is none of ours is a name of theirs.
-    assert numbers([{"path": "cat/0.png", "subject": "animal_7", "score": 1}])[0] == [1, None, None]
+
+
+def test_a_row_of_a_subject_or_method_that_is_none_of_ours_is_of_no_generation():
+    alone = [at(f"{n}.png", ROOT / "cat", subject="cat") for n in range(2)]
+    rows = [
+        {"path": f"{n}.png", "subject": subject, "score": n} for subject in ("cat", "bird") for n in range(2)
+    ]
+    strangers = ["row 3: 0.png (there is no subject bird)", "row 4: 1.png (there is no subject bird)"]
+    assert numbers(rows, alone) == ([0, 1], strangers, [])
+    rows = [{"path": name, "method": m, "score": len(m)} for name in NAMES for m in ("lora", "old", "full")]
+    found, strangers, _ = numbers(rows, methods("lora", "full"))
+    assert found == [4] * 6
+    assert strangers[0] == "row 2: cat/0.png (there is no method old)"
 
 
 def test_rows_that_say_the_same_again_and_rows_that_do_not():

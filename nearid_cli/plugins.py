@@ -211,8 +211,17 @@ class TextMetric(AnyMetric):
 
 
 class GivenMetric(AnyMetric):
-    """Numbers that something else computed."""
+    """Numbers that something else computed.
+
+    Those of two runs are of other pictures, and yet to be compared. So they are known by name, class, version, range
+    and direction, and not by settings that say where they are.
+    """
 
     @abstractmethod
     def rows(self) -> Iterable[Mapping[str, Any]]:
-        """A mapping a generation: its `score`, and its `path`, or `subject` with `prompt` and `seed` where need be."""
+        """A mapping a generation, in any order.
+
+        Its keys are `score`, a number, or None, NaN or a `NoScore` for none; `path`, any that ends like the
+        generation's own; or in its place, or besides where that is not enough, `subject`, `prompt`, `seed`, and in
+        comparisons `method`. `where` is what to call the row where it is wrong, by default its number.
+        """

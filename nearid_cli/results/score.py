@@ -104,8 +104,8 @@ class Metric:
 
     Attributes:
         name: what the metric is called here.
-        checkpoint: folder or Hub id of its weights; empty without weights.
-        revision: commit of the Hub; None for folders.
+        checkpoint: folder or Hub id of its weights, or the file of its numbers; empty without either.
+        revision: commit of the Hub, or the file's digest; None for folders.
         fingerprint: of all that decides about a number: weights, readout, preprocessing, number format.
         readout: how the model's output becomes an embedding.
         dtype: the numbers that the model computes with.

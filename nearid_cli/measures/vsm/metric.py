@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearid_cli.encoders.checkpoints import MissingCheckpointError
 from nearid_cli.errors import ModelError, UsageError
-from nearid_cli.measures.vsm.parts import MIND_THE_GLITCH, SETTINGS, find_parts
+from nearid_cli.measures.vsm.parts import MIND_THE_GLITCH, SETTINGS, Ask, find_parts
 from nearid_cli.measures.vsm.recipe import SIZE, read_recipe
 from nearid_cli.metrics.matching import Matches, inconsistencies, match, visual_consistency
 from nearid_cli.options import DTYPES, LATENTS
@@ -15,10 +18,14 @@ from nearid_cli.plugins import NoScore, PairwiseMetric
 from nearid_cli.text import unknown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
     from PIL import Image
 
     from nearid_cli.measures.vsm.features import DiffusionFeatures
+
+logger = logging.getLogger(__name__)
 
 NO_POINT = NoScore("no point of the reference matches")
 
@@ -68,17 +75,30 @@ class VisualSemanticMatching(PairwiseMetric):
                 raise UsageError(unknown(name, word, known))
         self._thresholds = float(semantic_threshold), float(threshold)
         self._latent = vsm_latent
-        self._parts = find_parts(checkpoint, revision)
+        self._parts = find_parts(checkpoint, revision, logger.info)
         self._recipe = read_recipe(self._parts.files[SETTINGS])
         self._extract: DiffusionFeatures | None = None
         self.checkpoint = checkpoint
-        self.revision = self._parts.revision
+        self.revision = self._parts.commit or self._parts.digest
         self.dtype = self._recipe.dtype if dtype == "auto" else dtype
         self.version = self.features_version = (
-            f"vsm/{_VERSION} {self._parts.content} {vsm_latent} {self.dtype}"
+            f"vsm/{_VERSION} {self._parts.digest} {vsm_latent} {self.dtype}"
         )
         self.preprocessing = f"squashed to {SIZE}x{SIZE}, bilinear, -1 to 1; latent: {vsm_latent}"
         self.protocol = self._said()
+
+    @classmethod
+    def files(cls, checkpoint: str, revision: str | None) -> Sequence[Path] | None:
+        """See `AnyMetric.files`."""
+        try:
+            return list(find_parts(checkpoint, revision, ask=Ask.NEVER).files.values())
+        except MissingCheckpointError:
+            return None
+
+    @classmethod
+    def pull(cls, checkpoint: str, revision: str | None, notify: Callable[[str], None]) -> None:
+        """See `AnyMetric.pull`."""
+        find_parts(checkpoint, revision, notify, Ask.ALWAYS)
 
     def _said(self) -> str:
         semantic, visual = self._thresholds

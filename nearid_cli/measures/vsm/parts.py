@@ -18,6 +18,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
@@ -69,30 +71,53 @@ class Parts:
 
     Attributes:
         files: by their names in the layout, those that are used.
+        origins: the repository and the commit of those that are from the Hub.
         contents: of the weights.
-        revision: the commit of the checkpoint, or the digest of what a local folder gave.
-        content: names the content of all files; hex.
+        commit: of the checkpoint's repository; None for a folder.
     """
 
     files: Mapping[str, Path]
+    origins: Mapping[str, str]
     contents: Contents
-    revision: str
-    content: str
+    commit: str | None
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the content of all files: a commit stands for that of a file of the Hub; hex.
+
+        Raises:
+            ModelError: a file cannot be read.
+        """
+        from blake3 import blake3
+
+        try:
+            known = {name: self.origins.get(name) or digest_file(file) for name, file in self.files.items()}
+        except OSError as error:
+            raise ModelError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
+        return blake3(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+class Ask(Enum):
+    """When the Hub is asked for files."""
+
+    NEVER = "never"
+    MISSING = "for those that are not in its cache"
+    ALWAYS = "for the newest ones; those of its cache do if it cannot be asked"
 
 
 def find_parts(
     checkpoint: str = MIND_THE_GLITCH,
     revision: str | None = None,
     notify: Notify = lambda line: None,
-    download: bool = True,
+    ask: Ask = Ask.MISSING,
 ) -> Parts:
-    """Find all files, and fetch those that are neither in the folder nor in the Hub cache.
+    """Find all files, in the folder, in the Hub cache, or on the Hub.
 
     Args:
         checkpoint: a folder, or a Hub id.
         revision: branch, tag or commit of the checkpoint's repository.
         notify: called with one line before something is downloaded.
-        download: False to never ask the network.
+        ask: when the Hub is asked.
 
     Raises:
         UsageError: no folder and no Hub id, or a revision of a folder.
@@ -100,7 +125,7 @@ def find_parts(
         ModelError: a part of the folder is not whole, or the weights are damaged.
     """
     folder = _folder(checkpoint, revision)
-    finding = _Finding(folder, notify, download)
+    finding = _Finding(folder, notify, ask)
     finding.find(checkpoint, revision, (WEIGHTS, SETTINGS))
     contents = read_contents(finding.files[WEIGHTS])
     wanted = [] if contents.unet is not None else [(CLEANDIFT, UNET)]
@@ -120,8 +145,7 @@ def find_parts(
     if problems:
         kind = MissingCheckpointError if isinstance(problems[0], MissingCheckpointError) else ModelError
         raise kind("; ".join(error.message for error in problems)) from problems[0]
-    content = finding.content()
-    return Parts(finding.files, contents, finding.commit or content, content)
+    return Parts(finding.files, finding.origins, contents, finding.commit)
 
 
 def read_contents(file: Path) -> Contents:
@@ -170,12 +194,11 @@ def _folder(checkpoint: str, revision: str | None) -> Path | None:
 class _Finding:
     """Files as they are found, and what names their content."""
 
-    def __init__(self, folder: Path | None, notify: Notify, download: bool) -> None:
+    def __init__(self, folder: Path | None, notify: Notify, ask: Ask) -> None:
         self.files: dict[str, Path] = {}
+        self.origins: dict[str, str] = {}
         self.commit: str | None = None
-        self._folder = folder
-        self._notify, self._download = notify, download
-        self._origins: dict[str, str] = {}
+        self._folder, self._notify, self._ask = folder, notify, ask
 
     def find(self, repo_id: str, revision: str | None, names: Iterable[str]) -> None:
         """Find files of the folder, and else of a repository."""
@@ -196,19 +219,9 @@ class _Finding:
             commit = commit_of(snapshot)
             keep_revision(repo_id, revision, commit)
             self.files |= {name: snapshot / name for name in elsewhere}
-            self._origins |= dict.fromkeys(elsewhere, f"{repo_id}@{commit}")
+            self.origins |= dict.fromkeys(elsewhere, f"{repo_id}@{commit}")
             if WEIGHTS in elsewhere:
                 self.commit = commit
-
-    def content(self) -> str:
-        """A digest of the files' content: a commit stands for that of a file of the Hub."""
-        from blake3 import blake3
-
-        try:
-            known = {name: self._origins.get(name) or digest_file(file) for name, file in self.files.items()}
-        except OSError as error:
-            raise ModelError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
-        return blake3(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
     def _snapshot(self, repo_id: str, revision: str | None, names: list[str]) -> Path:
         """The folder of a repository's files, which are fetched if need be."""
@@ -216,12 +229,14 @@ class _Finding:
         def is_complete(snapshot: Path) -> bool:
             return all((snapshot / name).is_file() for name in names)
 
-        found = find_snapshot(repo_id, revision, is_complete, self._notify)
-        if found is not None:
+        def find() -> Path | None:
+            return find_snapshot(repo_id, revision, is_complete, self._notify)
+
+        if self._ask is not Ask.ALWAYS and (found := find()):
             return found
         where = printable(f"{repo_id}@{revision}" if revision else repo_id)
         what = f"{few(names, 5)} of {where}: not in the Hub cache"
-        if not self._download:
+        if self._ask is Ask.NEVER:
             raise MissingCheckpointError(what)
         from nearid_cli.encoders.hub.failures import HubError
         from nearid_cli.encoders.hub.fetching import download_files
@@ -229,4 +244,7 @@ class _Finding:
         try:
             return download_files(repo_id, revision, names, self._notify)
         except HubError as error:
+            if found := find():
+                self._notify(f"{where} is here and stays as it is: {error}")
+                return found
             raise MissingCheckpointError(f"{what}, and cannot be fetched: {error}") from error

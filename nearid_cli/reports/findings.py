@@ -54,7 +54,7 @@ def _about(method: Method) -> list[Finding]:
         ranked = any(rank is not None for rank in method.ranks.values())
         copied = (
             f"{method.copies:,} of {count(len(result.images), 'generation')} "
-            f"{'copies' if method.copies == 1 else 'copy'} a reference, which scores high "
+            f"{'copies' if method.copies == 1 else 'copy'} a reference, which scores {highly(result)} "
             f"without skill{'' if ranked else ', so it is not ranked'}"
         )
         lines.append(Finding(copied))
@@ -70,7 +70,7 @@ def _input_findings(result: ScoreResult) -> Iterator[Finding]:
     )
     if copied:
         what = count(len(copied), "copied reference")
-        yield Finding(f"{what} among the generations, scored too high: ", copied)
+        yield Finding(f"{what} among the generations, scored too {highly(result)}: ", copied)
     if inputs.skipped:
         skipped = tuple(f"{picture.path} ({picture.reason})" for picture in inputs.skipped)
         yield Finding(f"{count(len(skipped), 'picture')} skipped: ", skipped)
@@ -79,6 +79,11 @@ def _input_findings(result: ScoreResult) -> Iterator[Finding]:
     yield from _unlike_themselves(result)
     if inputs.unmatched:
         yield Finding(f"{len(inputs.unmatched):,} unmatched: ", inputs.unmatched)
+
+
+def highly(result: ScoreResult) -> str:
+    """How a copy is scored; by a distance it is not high."""
+    return "high" if all(metric.higher_is_better for metric in result.metrics) else "well"
 
 
 def unscored(result: ScoreResult) -> Iterator[Finding]:

@@ -38,7 +38,8 @@ def missing_scores(result: ScoreResult) -> list[str]:
     scores = {subject.subject: subject.scores[told] for subject in known}
     single = [subject.subject for subject in known if subject.references == 1]
     alone = list(scores) if len(result.subjects) == 1 else []
-    lines += _lines(_metric(result, told), scores, single, alone)
+    paired = any(one.scores[told].floor is not None for one in result.subjects)
+    lines += _lines(_metric(result, told), scores, single, alone, paired)
     lines += _unknown(scores, single, alone)
     of_all = result.aggregate[told]
     if of_all.retention is None and any(one.retention is not None for one in scores.values()):
@@ -59,7 +60,10 @@ def missing_of_methods(result: CompareResult) -> list[str]:
     subjects = {method.name: method.result.subjects for method in known}
     single = [name for name, own in subjects.items() if all(subject.references == 1 for subject in own)]
     alone = [name for name, own in subjects.items() if len(own) == 1]
-    return [*lines, *_lines(_metric(result, told), scores, single, alone)]
+    paired = any(
+        one.scores[told].floor is not None for method in result.methods for one in method.result.subjects
+    )
+    return [*lines, *_lines(_metric(result, told), scores, single, alone, paired)]
 
 
 def without_score(images: Iterable[Image], metrics: Sequence[str]) -> list[str]:
@@ -134,14 +138,16 @@ def _lines(
     scores: Mapping[str, SubjectScores | AggregateScores],
     single: Sequence[str],
     alone: Sequence[str],
+    paired: bool,
 ) -> list[str]:
     """What lacks in rows of scores, by what it takes; a column that no row has is not shown and has no `-`.
 
-    Of a metric that does not score against references nothing lacks that it cannot have.
+    Of a metric that does not score against references nothing lacks that it cannot have. Whether generations were
+    `paired` with other subjects' references, only a metric that is no embedding may leave open.
     """
     if not scores or metric.against != Metric.against:
         return []
-    unpaired = [*scores] if not metric.usual and all(row.floor is None for row in scores.values()) else []
+    unpaired = [] if metric.usual or paired else [*scores]
     no_room = [
         name
         for name, row in scores.items()

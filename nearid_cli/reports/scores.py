@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
-from nearid_cli.reports.findings import score_findings
+from nearid_cli.reports.findings import highly, score_findings
 from nearid_cli.reports.gauge import directions, gauges
 from nearid_cli.reports.notes import (
     about_metrics,
@@ -321,7 +321,9 @@ def score_story(result: ScoreResult) -> Story:
         )
     if copied:
         whose = f"{copied:,} of {count(len(result.images), 'generation')}"
-        lead.append(f"{whose} {'copies' if copied == 1 else 'copy'} a reference and are scored too high.")
+        lead.append(
+            f"{whose} {'copies' if copied == 1 else 'copy'} a reference and are scored too {highly(result)}."
+        )
     alone = CompareResult(
         result.tool,
         result.created,

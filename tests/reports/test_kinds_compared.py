@@ -222,6 +222,30 @@ def test_a_method_without_a_score_is_a_dash_with_a_note(partly: CompareResult) -
     assert "-: no number by face: no face (24 generations)" in table.notes
 
 
+@pytest.mark.parametrize("all_pairs", [False, True])
+def test_only_without_all_pairs_it_is_said_what_they_would_give(all_pairs: bool) -> None:
+    """The numbers that are ranked may lack a floor for another reason: generations that do not count."""
+    result = compared(VSM)
+    if all_pairs:
+        subject = result.methods[0].result.subjects[0]
+        scores = {"vsm": dataclasses.replace(subject.scores["vsm"], floor=0.1)}
+        subjects = (dataclasses.replace(subject, scores=scores), *result.methods[0].result.subjects[1:])
+        method = result.methods[0]
+        method = dataclasses.replace(method, result=dataclasses.replace(method.result, subjects=subjects))
+        result = dataclasses.replace(result, methods=(method, *result.methods[1:]))
+    said = [note for note in scores_table(result, result.methods).notes if "--pairs all" in note]
+    assert len(said) == (not all_pairs)
+
+
+def test_a_copy_is_scored_too_well_by_a_distance() -> None:
+    for one, word in ((LPIPS, "well"), (COSINES, "high")):
+        result = result_of((one,))
+        images = (dataclasses.replace(result.images[0], copy_of="cat/0.jpg"), *result.images[1:])
+        result = dataclasses.replace(result, images=images)
+        assert any(f"scored too {word}: cat/0.png" in line for line in document(result).findings)
+        assert document(result).story.lead[-1].endswith(f"scored too {word}.")
+
+
 def test_a_difference_that_needs_both_numbers_says_so(partly: CompareResult) -> None:
     assert missing_differences(partly) == ["-: no subject of which both have a score by face: middle"]
 

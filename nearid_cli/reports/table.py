@@ -285,7 +285,7 @@ class Table:
         found = [f"{spelled[mark]}{escape(words)}." for mark, words in self.marks.items() if mark in spelled]
         if self.brackets and any(any(one.intervals) and one.bare != where for one in self.shown):
             found.append(escape(f"In brackets: {self.brackets}."))
-        if any(one.lower for one in (*self.shown_names, *self.shown) if where != "paper" or one.paper):
+        if any(one.lower for one in (*self.shown_names, *self.shown)):
             found.append(escape(f"{LOWER_IS_BETTER}."))
         return " ".join(found)
 

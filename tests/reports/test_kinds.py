@@ -49,19 +49,25 @@ def test_a_score_that_does_not_exist_is_a_dash_and_a_note_says_why(mixed: ScoreR
 def test_the_most_frequent_reason_comes_first() -> None:
     result = result_of((FACE,), absent={"face": {"mug": "no face", "dog": "unreadable"}})
     images = [
-        dataclasses.replace(one, scores={"face": None}, reasons={"face": "unreadable"})
-        if one.path == "mug/2.png"
-        else one
+        dataclasses.replace(one, reasons={"face": "unreadable"}) if one.path == "mug/0.png" else one
         for one in result.images
     ]
-    result = dataclasses.replace(result, images=tuple(images))
+    result = dataclasses.replace(result, images=tuple(images[::-1][6:] + images[::-1][:6]))
     assert missing_scores(result)[0].startswith(
         "-: no number by face: no face (2 generations), unreadable (1);"
     )
+    images[6] = dataclasses.replace(images[6], reasons={"face": "no face"})
+    result = dataclasses.replace(result, images=tuple(images))
     assert [one.line() for one in score_findings(result)][:2] == [
-        "face: 2 of 12 generations without a score: unreadable: dog/0.png, mug/2.png",
-        "face: 2 of 12 generations without a score: no face: mug/0.png, mug/1.png",
+        "face: 3 of 12 generations without a score: no face: mug/0.png, mug/1.png, mug/2.png",
+        "face: 1 of 12 generations without a score: unreadable: dog/0.png",
     ]
+
+
+def test_a_metric_without_any_score_has_no_aggregate_to_speak_of() -> None:
+    result = result_of((FACE,), absent={"face": dict.fromkeys(SUBJECTS, "no face")}, per_subject=1)
+    assert missing_scores(result) == ["-: no number by face: no face (4 generations)"]
+    assert document(result).story.heading == "gens has no score by face"
 
 
 def test_generations_without_a_score_are_a_finding(mixed: ScoreResult) -> None:
@@ -149,6 +155,16 @@ def test_the_worst_by_a_distance_is_the_highest() -> None:
     ordered = [one.scores["lpips"].score for one in sorted_subjects(result, "lpips")]
     assert ordered == sorted(ordered, reverse=True)
     assert [one.scores["lpips"].score for one in sorted_subjects(result, "-lpips")] == ordered[::-1]
+
+
+def test_a_distance_that_agrees_with_a_similarity_disagrees_with_nothing() -> None:
+    result = result_of((COSINES, LPIPS))
+    images = tuple(
+        dataclasses.replace(one, scores={**one.scores, "lpips": 1 - (one.scores["nearid"] or 0.0)})
+        for one in result.images
+    )
+    assert document(dataclasses.replace(result, images=images)).story.result.disagreements == ()
+    assert document(result).story.result.disagreements
 
 
 def test_the_worst_by_a_similarity_is_the_lowest() -> None:

@@ -189,6 +189,13 @@ def test_the_band_of_a_distance_runs_from_its_ceiling_to_its_floor() -> None:
     assert scores.index(">ceiling<") < scores.index(">floor<")
 
 
+def test_a_cell_of_a_heatmap_has_its_number_only_where_it_is_wide_enough() -> None:
+    row, columns = [Label("a", "a")], [Label(str(i), f"{i}") for i in range(22)]  # 42 wide each
+    for largest, shown in ((30.0, 22), (-12_345.0, 0)):
+        drawn = plots.heatmap("x", "t", row, columns, [[largest] * 22], Gauge(PSNR, 0.05))
+        assert drawn.count(f">{Gauge(PSNR, 0.05).score.say(largest)}</text>") in (shown, shown + 2)
+
+
 # Scores that do not exist
 
 
@@ -304,6 +311,13 @@ def test_pictures_without_a_score_are_on_the_page_after_those_with_one(tmp_path:
     assert set(files[:8]).isdisjoint({"mug/0.png", "mug/1.png", "mug/2.png", "dog/0.png"})
 
 
+def test_the_first_pictures_by_a_distance_are_those_with_the_highest_scores(tmp_path: Path) -> None:
+    result = result_of((LPIPS,), generations=str(tmp_path))
+    scores = {image.path: image.scores["lpips"] for image in result.images}
+    first = [scores[str(path.relative_to(tmp_path))] for path in page_files(result)[:12]]
+    assert first == sorted(scores.values(), reverse=True)
+
+
 # Words
 
 
@@ -315,6 +329,15 @@ def test_a_page_speaks_of_similarities_only_where_all_numbers_are() -> None:
     assert "a twentieth of what a metric can give" in other
     assert "by a metric with ↓ below 0" in other
     assert "↓ below 0" not in usual
+
+
+def test_captions_for_papers_speak_of_cosines_only_where_all_numbers_are() -> None:
+    for metrics, caption in (
+        ((COSINES,), "Mean cosine similarity over"),
+        ((COSINES, VSM), "Mean score over"),
+    ):
+        text = formats.render(document(compared(*metrics)), Path("table.tex")).decode()
+        assert rf"\caption{{{caption} subjects." in text
 
 
 def test_a_page_without_floors_and_ceilings_speaks_of_none() -> None:
@@ -398,6 +421,16 @@ def test_a_distance_of_identity_has_the_better_up() -> None:
         for dot in group.findall("circle")
     ]
     assert low < high
+
+
+def test_a_method_that_lacks_what_is_ranked_is_no_point() -> None:
+    result = compared(COSINES, CLIP_T)
+    lacking = dataclasses.replace(result.methods[0], common={})
+    result = dataclasses.replace(result, methods=(lacking, *result.methods[1:]))
+    figures, numbers = identity_against_text(result, list(gauges(result).values()))
+    assert figures.plots[0][1].count('class="dot"') == 2
+    assert "nan" not in figures.plots[0][1].lower()
+    assert numbers.table.columns[0].spelled(0) == "-"
 
 
 @pytest.mark.parametrize("metrics", [(COSINES, LPIPS, VSM), (CLIP_T, PSNR)], ids=["no text", "no identity"])

@@ -63,6 +63,8 @@ def layout(
 
 
 def _show(method: str, dataset: Dataset, verbose: bool) -> None:
+    from nearid_cli.layouts.prompts import places_of_prompts
+
     if method:
         print(f"method {printable(method)}")
     print(f"layout {dataset.layout}: {count(len(dataset.subjects), 'subject')}")
@@ -99,6 +101,8 @@ def _show(method: str, dataset: Dataset, verbose: bool) -> None:
             for name, one in shown
         ],
     )
+    if places := places_of_prompts(dataset.subjects):
+        print(f"prompts: {places}")
     for line in dataset.unmatched:
         print(f"unmatched: {line}")
     for line in dataset.notes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,8 @@ class Picture:
     whatever else it says: step, category, any further column of a manifest. `context` is what a reference and its
     distractors have in common but for the subject, None where nothing says it. A picture in memory is no file, and its
     `path` leads nowhere. `mask` and `box` say where the subject is, None where that is not known or not asked for.
+    `prompt_from` is the place that says the prompt, empty for its name, and `other_prompt` what another place says
+    instead; see `layouts/prompts.py`.
     """
 
     path: Path
@@ -71,6 +73,8 @@ class Picture:
     context: str | None = None
     mask: Path | None = None
     box: Box | None = None
+    prompt_from: str = ""
+    other_prompt: str | None = None
 
     @classmethod
     def at(
@@ -131,6 +135,14 @@ class LeftOutFiles:
         """Record what another place left out, too."""
         for reason, names in other.by_reason.items():
             self.add(reason, *names)
+
+    def without(self, reason: str, names: Collection[str]) -> LeftOutFiles:
+        """The same but for some names, which were taken after all."""
+        kept = {
+            own: [name for name in found if own != reason or name not in names]
+            for own, found in self.by_reason.items()
+        }
+        return LeftOutFiles({own: found for own, found in kept.items() if found})
 
     def counts(self) -> dict[str, int]:
         """How many, by reason, the most first."""
@@ -198,7 +210,7 @@ class Dataset:
         how, how_generations: in words, how the names of references and generations were read; empty where files
             say it.
         pairing: in words, how distractors are paired with references by their contexts; empty where they are not.
-        notes: lines about that for people; empty without distractors.
+        notes: lines for people about that, and about prompts.
     """
 
     layout: str

@@ -19,6 +19,7 @@ from nearid_cli.layouts.matching import (
     pattern_of_mentions,
 )
 from nearid_cli.layouts.names import natural_key, stem
+from nearid_cli.layouts.prompts import NAMES, disagreements, said
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.text import count, few, printable
 
@@ -51,8 +52,8 @@ def join(references: Assigned, generations: Assigned, distractors: Assigned | No
             by_subject.setdefault(matched[name], []).extend(pictures)
     for one in generations.loose:
         if beginning := claims.get(stem(one.name)):
-            if beginning.rest and one.prompt is None:
-                one = replace(one, prompt=beginning.rest)
+            if beginning.rest and (one.prompt is None or one.prompt_from):
+                one = said(one, beginning.rest, NAMES)
             by_subject.setdefault(beginning.subjects[0], []).append(one)
         else:
             unclaimed.append(one)
@@ -108,7 +109,7 @@ def join(references: Assigned, generations: Assigned, distractors: Assigned | No
         how=references.how,
         how_generations=generations.how,
         pairing=paired.how,
-        notes=paired.notes,
+        notes=(*paired.notes, *generations.notes, *disagreements(subjects)),
     )
 
 

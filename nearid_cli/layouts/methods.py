@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts.captions import with_prompts_beside
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.detect import look_at_side, manifest_at
 from nearid_cli.layouts.find import LOOK, distractor_side, find
@@ -248,6 +249,7 @@ class _Contestants:
                 f"{what} has {count(unnamed, 'generation')} without a method; fill in the column `method`"
             )
         subjects: dict[str, list[Picture]] = {subject: [] for subject in generated.subjects}
+        generated = with_prompts_beside(generated, lambda one: None)
         # Patterns are for folders.
         referenced, _ = resolve(side, replace(generated, subjects=subjects), How(self.how.layout))
         return self._by_method(referenced, generated)

@@ -11,6 +11,7 @@ from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.matching import told_apart
 from nearid_cli.layouts.names import archived, composed
+from nearid_cli.layouts.prompts import PATTERN, said
 from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.text import did_you_mean, printable
 
@@ -176,7 +177,7 @@ def read_by_pattern(
         else:
             (labels,) = readings
             subject, method, prompt, seed = (labels.pop(known, None) for known in _PLACEHOLDERS[:4])
-            picture = Picture.at(tree.root, name, method, prompt, seed, labels)
+            picture = said(Picture.at(tree.root, name, method, None, seed, labels), prompt, PATTERN)
             found.subjects.setdefault(subject or only or "", []).append(picture)
     if doubts:
         raise InputError(

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nearid_cli.errors import InputError
+from nearid_cli.layouts.captions import with_prompts_beside
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.detect import unlike
 from nearid_cli.layouts.generations import GenerationTree
 from nearid_cli.layouts.given import is_given, is_list, several_subjects
 from nearid_cli.layouts.kinds.plain import FLAT
 from nearid_cli.layouts.layout import Layout
-from nearid_cli.layouts.matching import SubjectIndex, index_of, loose_key
+from nearid_cli.layouts.matching import SubjectIndex, index_of, loose_key, match_beginnings
 from nearid_cli.layouts.names import (
     beginnings,
     folded,
@@ -112,19 +113,20 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
     if isinstance(generations, Assigned):
         if is_list(generations) and len(index.names) > 1:
             raise several_subjects("generations", sorted(index.names, key=natural_key))
-        return references, _loose_to_one(generations, index)
+        return references, _with_prompts(_loose_to_one(generations, index), index)
     if how.generations is not None:
-        return references, read_by_pattern(generations, how.generations, index.only, index.is_exact)
+        found = read_by_pattern(generations, how.generations, index.only, index.is_exact)
+        return references, _with_prompts(found, index)
     folders = _folders(generations, references.subjects)
-    if found := layout.read_generations(generations, folders, index):
-        return references, found
+    if read := layout.read_generations(generations, folders, index):
+        return references, _with_prompts(read, index)
     heads = {head for one in references.pictures() if (head := read_file_name(stem(one.name)).head)}
     nameless = listed or (not heads and list(references.subjects) == ["subject"])
     called = None if nameless else frozenset(map(loose_key, heads))
     found = GenerationTree(generations, folders, index, qualified, called, references.root).read()
     if listed and len(found.subjects) > 1:
         raise several_subjects("references", list(found.subjects))
-    return references, found
+    return references, _with_prompts(found, index)
 
 
 def resolve_references(side: Assigned | Tree, how: How) -> Assigned:
@@ -182,6 +184,17 @@ def _loose_to_one(found: Assigned, index: SubjectIndex) -> Assigned:
         return found
     own = index.only or own_name(found.root)
     return replace(found, subjects={own: found.loose}, loose=[]) if index.alike(own) else found
+
+
+def _with_prompts(found: Assigned, index: SubjectIndex) -> Assigned:
+    """Generations with the prompts in text files beside them."""
+    begun = match_beginnings(index, {stem(one.name) for one in found.loose})
+
+    def subject_of(one: Picture) -> str | None:
+        beginning = begun.get(stem(one.name))
+        return beginning.subjects[0] if beginning else None
+
+    return with_prompts_beside(found, subject_of)
 
 
 def _folders(side: Assigned | Tree, known: Iterable[str]) -> list[NamedFolder]:

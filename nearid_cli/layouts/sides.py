@@ -42,6 +42,7 @@ class Assigned:
         keys: what makes two names of its subjects alike, besides the usual.
         unfit: names of pictures that do not fit the pattern that was given.
         how: in words, how the names were read; empty where files say it.
+        notes: lines about prompts for people.
     """
 
     root: Path
@@ -53,6 +54,7 @@ class Assigned:
     keys: tuple[Callable[[str], str], ...] = ()
     unfit: list[str] = field(default_factory=list)
     how: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def pictures(self) -> Iterable[Picture]:
         """All pictures except distractors."""

@@ -192,7 +192,9 @@ def test_a_picture_with_what_its_row_says(tmp_path):
     one = Picture(tmp_path / "0.png", "0.png", seed="7", labels={"category": "pet"})
     found = meanings(CELLS).described(one, CELLS["0.png"])
     labels = {"category": "pet", "step": "500", "score": "0.25"}
-    assert found == Picture(one.path, one.name, prompt="a cat, sitting", seed="7", labels=labels)
+    assert found == Picture(
+        one.path, one.name, prompt="a cat, sitting", seed="7", labels=labels, prompt_from="metadata"
+    )
 
 
 def test_subjects_of_rows():

@@ -74,6 +74,7 @@ class _CustomConcept(Layout):
         """
         from nearid_cli.layouts.dataset import Picture
         from nearid_cli.layouts.names import stem
+        from nearid_cli.layouts.prompts import said
         from nearid_cli.layouts.sides import Assigned
 
         walked = look()
@@ -97,7 +98,7 @@ class _CustomConcept(Layout):
                 found.left_out.add("pictures outside samples/", name)
                 continue
             prompt = prompts.get(folder, {}).get(stem(name))
-            one = Picture.at(root, name, prompt=prompt if isinstance(prompt, str) else None)
+            one = said(Picture.at(root, name), prompt if isinstance(prompt, str) else None, "prompts.json")
             if folder == "samples":
                 found.loose.append(one)
             else:

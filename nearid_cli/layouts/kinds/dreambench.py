@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nearid_cli.layouts.layout import Layout, Look
-from nearid_cli.text import count, printable, quoted
+from nearid_cli.text import count, few, printable, quoted
 
 if TYPE_CHECKING:
+    from nearid_cli.layouts.dataset import Picture
     from nearid_cli.layouts.sides import Assigned, Tree
 
 _ENTRY = r"(.*?[_-][0-9]+)(?:[_-].*)?"
-_SOURCES, _TARGETS = "src_image", "tgt_image"
+_SOURCES, _TARGETS, _TEXTS = "src_image", "tgt_image", "text"
 
 
 class _DreamBench(Layout):
@@ -89,9 +92,9 @@ class _Samples(Layout):
         from nearid_cli.layouts.walk import walk
 
         if self.holds_both(root):
-            below, method = side, own_name(root)
+            below, method, texts = side, own_name(root), root / _TEXTS
         elif own_name(root) == side:
-            below, method = "", own_name(root / "..")
+            below, method, texts = "", own_name(root / ".."), root / ".." / _TEXTS
         else:
             return None
         found = walk(root, below).by_folder(self, below)
@@ -101,6 +104,9 @@ class _Samples(Layout):
             pictures[:] = [
                 Picture.at(root, one.name, method, *_prompt_and_image(stem(one.name))) for one in pictures
             ]
+        if side == _TARGETS and texts.is_dir():
+            for subject, pictures in found.subjects.items():
+                pictures[:] = _with_texts(pictures, texts / subject, found.notes)
         return found
 
 
@@ -129,6 +135,49 @@ def _entry_key(name: str) -> str:
 
     match = re.fullmatch(_ENTRY, name, re.DOTALL)
     return loose_key(match[1] if match else name)
+
+
+def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str]) -> list[Picture]:
+    """The pictures of a subject with the texts of their prompts; the number of a prompt becomes a label.
+
+    Pictures of one prompt have a file of its text each, of which one will do.
+
+    Args:
+        pictures: with numbers as prompts.
+        folder: of the subject's texts.
+        notes: gets a line about files that hold something else.
+    """
+    from nearid_cli.layouts.captions import NoPromptError, read_prompt
+    from nearid_cli.layouts.names import stem
+
+    texts: dict[str, str] = {}
+    unread: list[str] = []
+    own: dict[str, str] = {}
+    for one in pictures:
+        file = folder / f"{stem(one.name)}.txt"
+        if one.prompt is None or not file.is_file():
+            continue
+        try:
+            own[one.name] = read_prompt(file)
+            texts.setdefault(one.prompt, own[one.name])
+        except NoPromptError as error:
+            unread.append(f"{file.name} ({error})")
+    if unread:
+        place = f"{_TEXTS}/{folder.name}"
+        notes.append(
+            f"{count(len(unread), 'file')} of {printable(place)} without a prompt in it: {few(unread)}"
+        )
+    return [
+        replace(
+            one,
+            prompt=text,
+            prompt_from=f"{_TEXTS}/",
+            labels={**one.labels, "prompt_number": one.prompt},
+        )
+        if one.prompt is not None and (text := own.get(one.name, texts.get(one.prompt))) is not None
+        else one
+        for one in pictures
+    ]
 
 
 def _prompt_and_image(file_stem: str) -> tuple[str | None, str | None]:

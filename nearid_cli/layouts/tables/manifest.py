@@ -273,7 +273,15 @@ def _picture(folder: Path, entry: _Entry) -> Picture:
     path = Path(os.path.join(folder, entry.place.name))  # noqa: PTH118 - raw strings are fast
     mask = None if entry.mask is None else folder / entry.mask.name
     return Picture(
-        path, entry.place.name, entry.method or None, prompt, seed, labels, mask=mask, box=entry.box
+        path,
+        entry.place.name,
+        entry.method or None,
+        prompt,
+        seed,
+        labels,
+        mask=mask,
+        box=entry.box,
+        prompt_from="manifest" if prompt else "",
     )
 
 

@@ -15,6 +15,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import LeftOutFiles, Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import composed
+from nearid_cli.layouts.prompts import said
 from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.layouts.tables.locate import NoPictureError
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
@@ -167,8 +168,7 @@ class Meaning:
         )
         used = {self.subject, self.prompt, self.seed, self.method}
         return replace(
-            picture,
-            prompt=prompt or picture.prompt,
+            said(picture, prompt or None, "metadata"),
             seed=seed or picture.seed,
             method=method or picture.method,
             labels={**picture.labels, **{name: cell for name, cell in row.items() if name not in used}},

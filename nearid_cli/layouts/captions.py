@@ -1,0 +1,198 @@
+"""Text files beside pictures, `0.txt` beside `0.png`: prompts, or something else that must not become one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.prompts import BESIDE, said, shortened
+from nearid_cli.layouts.sides import Assigned
+from nearid_cli.text import count, few, printable
+
+_EXTENSION = ".txt"
+_LONGEST = 2000  # characters
+_MOST_BYTES = 4 * _LONGEST
+_HALF = 0.5
+# What Stable Diffusion web UIs write below a prompt.
+_PARAMETERS = re.compile(r"(?:^|\n)(?:Negative prompt:|Steps: \d+,).*", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LETTER = re.compile(r"[^\W\d_]")
+_LOG = re.compile(r"\W*\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_SETTING = re.compile(r"[\w.-]+( [\w.-]+)?[:=]\s*[-+\d.eE%]+")
+
+
+class NoPromptError(Exception):
+    """A text is no prompt; the message says what it is in a word or two."""
+
+
+def read_prompt(file: Path) -> str:
+    """The prompt in a text file.
+
+    Raises:
+        NoPromptError: it holds something else.
+    """
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise NoPromptError((error.strerror or "unreadable").lower()) from error
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").strip()
+    except UnicodeDecodeError as error:
+        raise NoPromptError("too long" if len(content) > _MOST_BYTES else "not UTF-8") from error
+    if not text:
+        raise NoPromptError("empty")
+    if _CONTROL.search(text):
+        raise NoPromptError("binary")
+    prompt = _PARAMETERS.sub("", text).strip()
+    return _checked(text if prompt == text else " ".join(prompt.split()))
+
+
+def _checked(text: str) -> str:
+    """A text that looks like a prompt.
+
+    Raises:
+        NoPromptError: it looks like something else.
+    """
+    if len(text) > _LONGEST:
+        raise NoPromptError("too long")
+    if "\n" in text:
+        raise NoPromptError("several lines")
+    if not _LETTER.search(text):
+        raise NoPromptError("no words")
+    if text[0] in "{[" and _is_json(text):
+        raise NoPromptError("JSON")
+    if _LOG.match(text):
+        raise NoPromptError("a log")
+    if _SETTING.fullmatch(text):
+        raise NoPromptError("a setting")
+    if not any(map(str.isspace, text)) and re.search(r"[/\\]", text):
+        raise NoPromptError("a path")
+    return text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), (dict, list))
+    except ValueError:
+        return False
+
+
+@dataclass
+class _TextFiles:
+    """The text files beside the pictures of a side, by the names of the pictures.
+
+    Attributes:
+        files: names of the files.
+        prompts: those that are prompts.
+        others: what the others are, by the name of the file.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    prompts: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+
+
+def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | None]) -> Assigned:
+    """Generations with the prompts in text files beside them: `0.txt` beside `0.png`.
+
+    The files of a side are prompts, or none is: they are something else where fewer than half of them, or beside fewer
+    than half of the pictures, can be prompts, or where one text stands beside all pictures of several subjects. What
+    holds is in the notes. A manifest says everything: nothing is looked for beside its pictures.
+
+    Args:
+        side: the generations.
+        subject_of: whose a picture is that the side gives to nobody; None where that is not known.
+    """
+    owned: list[tuple[str | None, Picture]] = [
+        (name, one) for name, own in side.subjects.items() for one in own
+    ]
+    owned += [(subject_of(one), one) for one in side.loose]
+    owned = [(name, one) for name, one in owned if one.in_memory is None]
+    if side.layout.needs_manifest or not owned:
+        return side
+    found = _look_beside([one for _, one in owned])
+    if not found.files:
+        return side
+    if why := _something_else(found, owned):
+        number = count(len(set(found.files.values())), ".txt file")
+        note = f"{number} beside generations: not read as prompts, since {why}"
+        return replace(side, notes=[*side.notes, note])
+
+    def prompted(pictures: Sequence[Picture]) -> list[Picture]:
+        return [said(one, found.prompts.get(one.name), BESIDE) for one in pictures]
+
+    result = replace(
+        side,
+        subjects={name: prompted(own) for name, own in side.subjects.items()},
+        loose=prompted(side.loose),
+        notes=[*side.notes, *_of_no_use(found.others)],
+    )
+    used = {found.files[name] for name in found.prompts}
+    result.left_out = result.left_out.without("other files", used)
+    return result
+
+
+def _look_beside(pictures: Sequence[Picture]) -> _TextFiles:
+    """Look into each folder once, and read what stands beside its pictures."""
+    found = _TextFiles()
+    listed: dict[str, dict[str, str]] = {}
+    read: dict[str, str | NoPromptError] = {}
+    for one in pictures:
+        folder, file = os.path.split(one.path)
+        if folder not in listed:
+            listed[folder] = dict(_texts_in(folder))
+        text = listed[folder].get(os.path.splitext(file)[0])  # noqa: PTH122 - thousands of them
+        if text is None:
+            continue
+        path = os.path.join(folder, text)  # noqa: PTH118
+        name = f"{one.name.rpartition('/')[0]}/{text}".lstrip("/")
+        if path not in read:
+            try:
+                read[path] = read_prompt(Path(path))
+            except NoPromptError as error:
+                read[path] = error
+        found.files[one.name] = name
+        if isinstance(content := read[path], NoPromptError):
+            found.others[name] = str(content)
+        else:
+            found.prompts[one.name] = content
+    return found
+
+
+def _texts_in(folder: str) -> Iterator[tuple[str, str]]:
+    """The text files in a folder, by their names without the extension."""
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        for entry in entries:
+            stem, extension = os.path.splitext(entry.name)  # noqa: PTH122
+            if extension.lower() == _EXTENSION and not stem.startswith(".") and entry.is_file():
+                yield stem, entry.name
+
+
+def _something_else(found: _TextFiles, owned: Sequence[tuple[str | None, Picture]]) -> str | None:
+    """Why text files beside pictures are no prompts; None if they are."""
+    if len(found.prompts) < _HALF * len(found.files):
+        kinds = dict.fromkeys(found.others.values())
+        return f"most are something else ({', '.join(kinds)}): {few(list(found.others))}"
+    if len(found.prompts) < _HALF * len(owned):
+        return (
+            f"only {len(found.prompts):,} of {count(len(owned), 'generation')} have one; give a manifest for prompts "
+            "of some"
+        )
+    texts = set(found.prompts.values())
+    if len(texts) == 1 and len({name for name, one in owned if one.name in found.prompts}) > 1:
+        return f'all say "{shortened(min(texts))}", whatever the subject; if that is a prompt, give a manifest with it'
+    return None
+
+
+def _of_no_use(others: Mapping[str, str]) -> Iterator[str]:
+    """A note of files among prompts that are none."""
+    if others:
+        names = few([f"{printable(name)} ({why})" for name, why in others.items()], spelled=str)
+        yield f"{count(len(others), '.txt file')} beside generations without a prompt in it: {names}"

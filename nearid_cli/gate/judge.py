@@ -271,7 +271,8 @@ def _unscored(name: str, side: Numbers, metric: str, unit: _Unit) -> str:
     if not 0 < missing < generations:
         return ""
     why = why_no_score(side.generations(unit.subject), metric)
-    return f"{missing:,} of {count(generations, 'generation')} of the {name} have no score: {why}"
+    have = "has" if missing == 1 else "have"
+    return f"{missing:,} of {count(generations, 'generation')} of the {name} {have} no score: {why}"
 
 
 def _number(side: Numbers | None, metric: str, statistic: str, subject: str | None) -> float | None:

@@ -355,7 +355,7 @@ class TestNulls:
         found = verdict(unscored(BASE, ["s0/0.png"], ONE), None, make_rule(min=0.1))
         assert (found.status, found.reason) == (
             "passed",
-            "score is 0.776; 1 of 24 generations of the run have no score: no face (1 generation)",
+            "score is 0.776; 1 of 24 generations of the run has no score: no face (1 generation)",
         )
 
     def test_pairs_count_only_if_both_have_a_score(self) -> None:

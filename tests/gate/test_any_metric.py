@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nearid_cli.evaluate.compare import compare
 from nearid_cli.gate.drops import changes
 from nearid_cli.gate.rules import load_rules
 from nearid_cli.gate.starter import starter
 from nearid_cli.reports.document import document
+from nearid_cli.reports.formats.data import to_json
 from nearid_cli.reports.formats.junit import to_junit
 from nearid_cli.reports.formats.markdown import markdown
 from nearid_cli.results import Rule, ScoreResult
+from nearid_cli.results.reading import read_result
 from tests.comparing import mirrored, unscored
 from tests.gating import (
     SUBJECTS,
@@ -31,6 +34,7 @@ from tests.gating import (
     make_run,
     verdict,
 )
+from tests.kinds import KINDS, result_of
 
 ONE = ("nearid",)
 BASE = make_run(margins=True)
@@ -460,3 +464,36 @@ class TestMissing:
         result = gate(self.RUN, None, make_rule(statistic="missing", max=0))
         assert "expected missing &lt;= 0; found 3" in to_junit(result)
         assert "nearid missing" in markdown(document(result))
+
+
+def test_all_kinds_through_compare_gate_and_their_files(tmp_path: Path) -> None:
+    """Embedding, pairwise, text and given; some without a score; a distance and a number without ends."""
+    subjects = (*"abcdefgh", "mug", "red car")
+    good, bad = (result_of(quality=quality, seed=1, subjects=subjects) for quality in (2.0, 0.0))
+    result = compare({"good": good, "bad": bad})
+    assert {one.name: set(one.ranks.values()) for one in result.methods} == {"good": {1}, "bad": {2}}
+    assert {one.verdict for one in result.comparisons} == {"worse"}
+    assert {(one.method, one.wins) for one in result.comparisons} == {("bad", 0)}
+    by_metric = {one.metric: one for one in result.comparisons}
+    assert by_metric["face"].unscored_subjects == ("mug",)
+    assert by_metric["clip-t"].unscored_subjects == ("red car",)
+    assert by_metric["lpips"].delta > 0
+    for name, one in {"good": good, "bad": bad, "both": result}.items():
+        (tmp_path / f"{name}.json").write_text(to_json(one))
+    read = {name: read_result(tmp_path / f"{name}.json") for name in ("good", "bad", "both")}
+    assert read == {"good": good, "bad": bad, "both": result}
+    rule = make_rule("*", max_drop=0.001, confidence=0.95)
+    worse = {one.metric: one for one in gate(read["bad"], read["good"], rule).verdicts}
+    assert {name: one.status for name, one in worse.items()} == dict.fromkeys(worse, "failed")
+    assert set(worse) == {metric.name for metric in KINDS}
+    assert "score rose by" in worse["lpips"].reason
+    assert "score fell by" in worse["psnr"].reason
+    assert gate(read["good"], read["bad"], rule).passed
+    for name in ("good", "both"):
+        assert gate(read[name], read[name], *taken(starter(read[name], "x.json"))).passed
+    failed = [
+        one.metric
+        for one in gate(read["bad"], read["good"], *taken(starter(read["good"], "x.json"))).verdicts
+        if one.status == "failed"
+    ]
+    assert {"nearid", "vsm", "clip-t", "lpips", "psnr"} <= set(failed)

@@ -136,5 +136,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     'known: nearid, dino'
     """
     known = list(known)
-    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.65)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"

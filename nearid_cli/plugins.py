@@ -66,6 +66,7 @@ class AnyMetric(ABC):
         options: the names of fields of `nearid_cli.options.Options` that its constructor takes, too. What of them
             decides about numbers belongs into `version`.
         settings: the other keywords that its constructor was given. Set by whoever makes it.
+        known_by_settings: whether numbers of other settings, or of another checkpoint, are other numbers.
     """
 
     version: str
@@ -78,6 +79,7 @@ class AnyMetric(ABC):
     dtype: str = "float32"
     options: ClassVar[tuple[str, ...]] = ()
     settings: Mapping[str, Any] = MappingProxyType({})
+    known_by_settings: ClassVar[bool] = True
 
     @classmethod
     def files(cls, checkpoint: str, revision: str | None) -> Sequence[Path] | None:
@@ -216,6 +218,8 @@ class GivenMetric(AnyMetric):
     Those of two runs are of other pictures, and yet to be compared. So they are known by name, class, version, range
     and direction, and not by settings that say where they are.
     """
+
+    known_by_settings = False
 
     @abstractmethod
     def rows(self) -> Iterable[Mapping[str, Any]]:

@@ -70,6 +70,7 @@ def plugin_fingerprint(
     That is its class, version, settings, checkpoint, revision, preprocessing and dtype. Where a setting or the
     checkpoint names a file or a folder here, its content counts in place of the name: other weights under the same name
     give other numbers, and the same ones elsewhere the same. A checkpoint here that says its revision is known by that.
+    One that is not known by settings is known by its class, version, name, range and direction.
 
     Args, Raises: as for `spec_of`.
     """
@@ -89,15 +90,17 @@ def plugin_fingerprint(
         raise ModelError(
             f'metric "{printable(name)}": cannot read {printable(str(error.filename))}: {error.strerror}'
         ) from error
-    content = {
-        "plugin": class_of(metric),
-        "version": metric.version,
-        "settings": known,
-        "checkpoint": checkpoint,
-        "revision": metric.revision,
-        "preprocessing": metric.preprocessing,
-        "dtype": metric.dtype,
-    }
+    content = {"plugin": class_of(metric), "version": metric.version} | (
+        {
+            "settings": known,
+            "checkpoint": checkpoint,
+            "revision": metric.revision,
+            "preprocessing": metric.preprocessing,
+            "dtype": metric.dtype,
+        }
+        if metric.known_by_settings
+        else {"name": name, "range": metric.range, "higher_is_better": metric.higher_is_better}
+    )
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return blake3(text.encode()).hexdigest()
 

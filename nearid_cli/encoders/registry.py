@@ -311,6 +311,11 @@ def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:
         raise UsageError(f'expected NAME=PATH_OR_ID, found "{printable(text)}"')
     if (name or rest) not in known and (found := installed_metrics().get(name or rest)):
         known = {**known, found.name: found}
+    if name and name in known and known[name].plugin == _GIVEN:
+        raise UsageError(
+            f'metric "{name}" is of numbers that something else computed; say where they are with '
+            f"--scores {printable(text)}"
+        )
     if name and name in known and known[name].plugin and rest:
         if colons:
             raise UsageError(f'metric "{name}" has no readout to choose, found "{printable(text)}"')

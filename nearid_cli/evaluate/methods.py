@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from nearid_cli.activity import doing
+from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.compare import compare
@@ -68,10 +69,22 @@ class Contest:
             first = next(iter(self._finished.values()))
             self._options = replace(options, metrics=[metric.name for metric in first.metrics])
         if self._folders or self._to_score or not self._finished:
-            self.metrics = [request.name for request in requested(self._options)]
+            self.metrics = [request.name for request in self._requested(asked)]
         elif asked:
             items = (item.partition("=")[0].strip() for value in options.metrics for item in value.split(","))
             self.metrics = [item for item in items if item]
+
+    def _requested(self, asked: bool) -> list[MetricRequest]:
+        try:
+            return requested(self._options)
+        except UsageError as error:
+            if asked or not self._finished:
+                raise
+            why = (
+                "the metrics are those of the finished results; choose some of them with --metric, or say where "
+                "numbers from elsewhere are: --scores NAME=FILE"
+            )
+            raise UsageError(error.message, (*error.details, why)) from error
 
     def compare(
         self,
@@ -110,6 +123,8 @@ class Contest:
             check_methods(list(results), baseline)
             if references or distractors:
                 logger.warning("--refs and --distractors are for pictures; finished results have theirs")
+            if self._options.scores:
+                logger.warning("--scores are for pictures; finished results have theirs")
         return compare(results, baseline, self.metrics)
 
     @property

@@ -89,7 +89,7 @@ class ScoresFile(GivenMetric):
         for key, text in (("column", column), ("version", version)):
             if not isinstance(text, str):
                 raise UsageError(f"{self._where}: {key} must be text, found {text!r}")
-        self.version = version
+        self.version = f"given {version}" if version else "given"
         self._column = column
         if scores is None:
             raise UsageError(

@@ -412,6 +412,37 @@ def test_a_plug_in_that_fails(data: Path, kind: str, message: str) -> None:
         nearid_cli.score(data / "refs", data / "gens", "elsewhere", configured=plugged(kind))
 
 
+def test_finished_results_have_their_own_numbers(nearid: Nearid, methods: Path) -> None:
+    for name, numbers in (("good", NUMBERS), ("bad", BAD)):
+        write(methods / f"{name}.csv", numbers)
+        arguments = ("-m", "q", "--scores", f"q={name}.csv", "-o", f"{name}.json")
+        assert nearid("score", "refs", f"methods/{name}", *arguments).code == 0
+    both = nearid("compare", "good.json", "bad.json", "--scores", "q=bad.csv")
+    assert both.code == 0
+    assert "warning: --scores are for pictures; finished results have theirs" in both.err
+    mixed = ("compare", "good.json", "--method", "bad=methods/bad", "--refs", "refs")
+    without = nearid(*mixed)
+    assert without.error.startswith('unknown metric "q"')
+    assert "say where numbers from elsewhere are: --scores NAME=FILE" in without.details[-1]
+    found = [
+        json.loads(nearid(*one, "--format", "json").out)["comparisons"]
+        for one in (("compare", "good.json", "bad.json"), (*mixed, "--scores", "q=bad.csv"))
+    ]
+    assert found[0] == found[1] != []
+
+
+def test_the_models_of_nearid_know_of_it(nearid: Nearid, data: Path) -> None:
+    write(data / "s.csv", NUMBERS)
+    (data / "nearid.toml").write_text('[metrics.q]\nscores = "s.csv"\n')
+    assert "numbers from elsewhere" in nearid("models", "list").out
+    for command in ("info", "pull", "verify"):
+        finished = nearid("models", command, "q")
+        assert finished.code == 0, finished.err
+    assert (
+        "say where they are with --scores q=t.csv" in nearid("score", "refs", "gens", "-m", "q=t.csv").error
+    )
+
+
 @pytest.mark.parametrize("job", ["pair", "embed"])
 def test_jobs_that_have_no_use_for_given_numbers_say_so(nearid: Nearid, data: Path, job: str) -> None:
     write(data / "s.csv", NUMBERS)

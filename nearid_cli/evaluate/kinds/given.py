@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from blake3 import blake3
-
-from nearid_cli.encoders.plugged import class_of, plugin_failure
+from nearid_cli.encoders.plugged import class_of, plugin_failure, plugin_fingerprint
 from nearid_cli.errors import InputError, NearIDError
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.kinds.text import PROTOCOL, of_generations
@@ -43,7 +40,7 @@ class MeasuredElsewhere(Measured):
             name=self.name,
             checkpoint=storable(metric.checkpoint),
             revision=metric.revision,
-            fingerprint=given_fingerprint(self.name, metric),
+            fingerprint=plugin_fingerprint(self.name, metric),
             readout="",
             dtype=metric.dtype,
             preprocessing=metric.preprocessing,
@@ -116,16 +113,6 @@ class MeasuredElsewhere(Measured):
                 f"{self._where}: expected mappings from {class_of(self._plugin)}.rows, found {type(wrong[0]).__name__}"
             )
         return rows
-
-
-def given_fingerprint(name: str, metric: GivenMetric) -> str:
-    """Hex digest of what numbers of two runs must have in common to be compared.
-
-    They are of other pictures, in another file. So it is of the name, class, version, range and direction, and of no
-    setting that says where the numbers are.
-    """
-    known = [name, class_of(metric), metric.version, metric.range, metric.higher_is_better]
-    return blake3(json.dumps(known).encode()).hexdigest()
 
 
 def _key(method: str, subject: str, picture: Picture) -> tuple[str, str, str]:

@@ -279,6 +279,25 @@ def test_answers_that_cannot_be_read_have_no_score_and_are_kept(
     assert len({line["generation"]["sent"] for line in lines}) == 10
 
 
+def test_a_number_at_which_the_model_was_stopped_is_none(serve: Serve) -> None:
+    found, _ = run(made(serve(lambda asked: says("1", finish="length"))), 1)
+    assert reason(found[0]) == ("unreadable answer (truncated)", True)
+
+
+@pytest.mark.parametrize("usage", [None, [], "many", {}, {"prompt_tokens": "3"}, {"prompt_tokens": -3}])
+def test_an_endpoint_that_does_not_say_what_it_costs(serve: Serve, usage: object) -> None:
+    choice = {"message": {"content": '{"score": 5}'}}
+    judge = made(serve(lambda asked: Answer(body=json.dumps({"choices": [choice], "usage": usage}))))
+    assert run(judge, 1) == ([0.5], None)
+    assert judge.spent == ""
+
+
+def test_an_answer_in_parts(serve: Serve) -> None:
+    parts = [{"type": "text", "text": '{"score"'}, {"type": "text", "text": ": 5}"}, "?"]
+    choice = {"message": {"content": parts}, "finish_reason": "stop"}
+    assert run(made(serve(lambda asked: Answer(body=json.dumps({"choices": [choice]})))), 1) == ([0.5], None)
+
+
 def test_the_log_is_added_to(serve: Serve, tmp_path: Path) -> None:
     server = serve(lambda asked: scores(8))
     for _ in range(2):
@@ -673,6 +692,20 @@ def test_what_is_too_many_does_not_depend_on_the_order(serve: Serve, bad: set[in
             "judge: 2 of 3 pairs without a score: 2 x unreadable answer (no score in it); more than "
             "--judge-max-failures 0.4 allows. What came is kept. --judge-log FILE keeps what the model writes."
         )
+
+
+def test_a_stop_waits_for_what_was_asked_and_asks_nothing_again(serve: Serve) -> None:
+    def behave(asked: Asked) -> Answer:
+        time.sleep(0.3 if asked.levels[1] == 0 else 0.0)
+        return says("no") if asked.levels[1] == 0 else fails(503, headers={"Retry-After": "2"})
+
+    server = serve(behave)
+    begun = time.monotonic()
+    found, error = run(made(server, judge_max_failures=0.0, judge_parallel=2), 2)
+    assert "1 of 2 pairs" in str(error)
+    assert reason(found[1]) == ("no answer (HTTP 503)", False)
+    assert time.monotonic() - begun < 2
+    assert len(server.asked) == 2
 
 
 def test_it_stops_as_soon_as_it_is_certain(serve: Serve) -> None:

@@ -196,6 +196,11 @@ class _Scorer:
                     generations=len(subject.generations),
                     scores={name: found[index] for name, found in of_subjects.items()},
                     reference_paths=tuple(storable(picture.name) for picture, _ in subject.references),
+                    reasons={
+                        name: {storable(path): why for path, why in one.uncounted[index].items()}
+                        for name, one in scored.items()
+                        if index in one.uncounted
+                    },
                 )
                 for index, subject in enumerate(subjects)
             ),

@@ -66,8 +66,8 @@ class Face(EmbeddingMetric):
         self._index = face_index
         self._models: FaceModels | None = None
         self.version = f"face/1 index {face_index}"
-        which = "largest face" if face_index == 0 else f"face {face_index} by size"
-        self.protocol = f"the {which} of a picture, found by YuNet and embedded by SFace; null without one"
+        which = "the largest face" if face_index == 0 else f"face {face_index} by size"
+        self.protocol = f"{which} of a picture, found by YuNet and embedded by SFace; null without one"
         self.absent = "no face" if face_index == 0 else f"fewer than {face_index + 1} faces"
         # The same files are the same metric, wherever they lie.
         from_zoo = self._digests == tuple(file.sha256 for file in FILES)

@@ -87,7 +87,7 @@ def highly(result: ScoreResult) -> str:
 
 
 def unscored(result: ScoreResult) -> Iterator[Finding]:
-    """Generations without a score, a line for each metric and reason."""
+    """Generations without a score and references that do not count, a line for each metric and reason."""
     for metric in result.metrics:
         by_reason: dict[str, list[str]] = {}
         for image in result.images:
@@ -101,6 +101,17 @@ def unscored(result: ScoreResult) -> Iterator[Finding]:
         if rest := [name for reason in reasons[_REASONS:] for name in by_reason[reason]]:
             others = count(len(reasons) - _REASONS, "other reason")
             yield Finding(f"{metric.name}: {len(rest):,} {of_all} for {others}: ", tuple(rest))
+        yield from _uncounted(result, metric.name)
+
+
+def _uncounted(result: ScoreResult, metric: str) -> Iterator[Finding]:
+    by_reason: dict[str, list[str]] = {}
+    for subject in result.subjects:
+        for path, reason in subject.reasons.get(metric, {}).items():
+            by_reason.setdefault(reason, []).append(path)
+    of_all = count(sum(subject.references for subject in result.subjects), "reference")
+    for reason, paths in by_reason.items():
+        yield Finding(f"{metric}: {len(paths):,} of {of_all} do not count: {reason}: ", tuple(paths))
 
 
 def _unlike_themselves(result: ScoreResult) -> Iterator[Finding]:

@@ -219,6 +219,7 @@ class Subject:
         references, generations: how many pictures it has.
         scores: by metric.
         reference_paths: below `inputs.references`.
+        reasons: by metric the references that do not count for it, by path, and why, such as `no face`.
     """
 
     subject: str
@@ -226,6 +227,7 @@ class Subject:
     generations: int
     scores: Mapping[str, SubjectScores]
     reference_paths: tuple[str, ...] = ()
+    reasons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ from nearid_cli.metrics.similarity import unit_vectors
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
+from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,6 +35,8 @@ PROTOCOL = (
 
 _ROWS_AT_ONCE = 512  # so that memory holds few embeddings in float64
 OF_PAIRS = "cosine similarity of the two embeddings"
+
+logger = logging.getLogger(__name__)
 
 
 class MeasuredByEmbedding(Measured):
@@ -95,15 +99,35 @@ class MeasuredByEmbedding(Measured):
         }
         kept = [subjects[place] for place in live]
         sizes = len(generations), len(subjects)
+        uncounted = {
+            place: {picture.name: absent for picture, digest in subject.references if digest in lacking}
+            for place, subject in enumerate(pictures.subjects)
+            if any(digest in lacking for _, digest in subject.references)
+        }
+        self._warn_of_distractors(pictures, lacking)
         if not kept:
-            return Numbered(no_scores(*sizes), reasons)
+            return Numbered(no_scores(*sizes), reasons, uncounted=uncounted)
         scores = _identity(self.name, kept, strangers, pictures.embedded)
         margins = _margins(self.name, kept, pictures.embedded, scores)
         return Numbered(
             _scattered(scores, {"generations"}, places, live, *sizes),
             reasons,
             None if margins is None else _scattered(margins, {"margins"}, places, live, *sizes),
+            uncounted,
         )
+
+    def _warn_of_distractors(self, pictures: Pictures, lacking: set[bytes]) -> None:
+        every = [one for subject in pictures.subjects for one in subject.distractors]
+        names = [picture.name for picture, digest in every if digest in lacking]
+        if names:
+            logger.warning(
+                "%s: %s of %s do not count: %s: %s",
+                printable(self.name),
+                f"{len(names):,}",
+                count(len(every), "distractor"),
+                self.encoders[0].absent,
+                few(names),
+            )
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]

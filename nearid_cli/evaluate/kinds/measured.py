@@ -45,11 +45,13 @@ class Numbered:
         scores: with NaN where a number does not exist.
         reasons: why generations have none, by their places.
         margins: against distractors; None without.
+        uncounted: why references do not count, by the place of their subject and their name.
     """
 
     scores: IdentityScores
     reasons: Mapping[int, str] = field(default_factory=dict)
     margins: DistractorScores | None = None
+    uncounted: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

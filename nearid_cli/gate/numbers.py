@@ -11,6 +11,7 @@ from nearid_cli.results.gate import COPIES, MISSING
 from nearid_cli.results.holes import holes
 from nearid_cli.results.pairing import by_subject
 from nearid_cli.results.unscored import reason_of, why_no_score
+from nearid_cli.text import printable
 
 Result = ScoreResult | CompareResult
 
@@ -23,6 +24,7 @@ NEEDS = {
 """What it takes for a statistic to exist."""
 
 _OF_SCORES = ("score", "pair_mean")
+_OF_PAIRS = (RETENTION, "identification")
 ON_SCALE = (*_OF_SCORES, "margin")
 """Statistics in the metric's own numbers. Others are counts, or shares of which a higher one is better."""
 
@@ -73,15 +75,22 @@ class Numbers:
 
     def why_none(self, metric: str, statistic: str, subject: str | None = None) -> str:
         """What it takes for a statistic to exist that does not, or nothing."""
+        made = metrics(self.result).get(metric)
+        side = "below" if made and not made.higher_is_better else "above"
         if statistic == RETENTION:
             if self._outdated(metric):
                 return "an older nearid made the result, whose retention meant something else; score it again"
             scores = None if subject is None else self._subjects[subject].scores.get(metric)
             if scores is not None and scores.within_noise:
-                return "its ceiling is no farther above its floor than chance may put it"
+                return f"its ceiling is no farther {side} its floor than chance may put it"
         if self.silent(metric, subject):
             return why_no_score(self.generations(subject), metric)
-        return NEEDS.get(statistic, "")
+        if made is not None and not made.usual and statistic in (*_OF_PAIRS, "margin"):
+            if statistic == "margin" or made.against != Metric.against:
+                return f"{printable(made.kind)} scores have none"
+            if self.result.aggregate[metric].floor is None:
+                return "it takes every generation against every reference: nearid score --pairs all"
+        return NEEDS.get(statistic, "").replace("above", side)
 
     def silent(self, metric: str, subject: str | None = None) -> bool:
         """Whether the metric has no number of any generation of a subject, or of all."""

@@ -21,6 +21,7 @@ from nearid_cli.results.score import largest_score
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95
+_NORMAL = 1.96  # the 97.5 % quantile
 _LEEWAY = 0.005  # a bound is at least this far on the worse side of what the run shows
 _NO_INTERVAL = 0.05  # what a score may get worse by where the run does not show its noise
 _SMALLEST_DROP = 0.01
@@ -69,7 +70,7 @@ _MISSING = """
 metric = {metric}
 statistic = "missing"
 level = "{level}"
-max = {most}  # what this run has
+max = {most}  # this run has {found}; drawing the generations anew may make it so many
 """
 
 _SILENT = """
@@ -157,7 +158,7 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
     The minimum of each metric lies a little below the lower end of its interval; with several methods, below that of
     the lowest one. The largest drop allowed is one that the same method with other seeds makes in 2.5 % of runs. The
     minimum lies below what such a drop leaves, too, so that another run of the method passes. Of a distance it is a
-    maximum, above all that. Where generations have no score, no more of them may lack one.
+    maximum, above all that. Where generations have no score, hardly more of them may lack one.
 
     Args:
         run: the run to make rules for.
@@ -204,8 +205,21 @@ def _rules(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> Iterato
         yield _SILENT.format(metric=printable(metric), where=where)
         return
     yield _metric(scale, level, scored)
-    if most := max(result.aggregate[metric].missing for result in results):
-        yield _MISSING.format(metric=_text(metric), level=level, most=most)
+    if found := max(result.aggregate[metric].missing for result in results):
+        yield _MISSING.format(metric=_text(metric), level=level, most=_most_missing(found), found=found)
+
+
+def _most_missing(found: int) -> int:
+    """How many scores other seeds alone hardly lack, in 2.5 % of runs, where one run lacks so many.
+
+    Square roots of two Poisson counts + 3/8 differ with a variance of 1/2 (Anscombe, "The Transformation of Poisson,
+    Binomial and Negative-Binomial Data", 1948).
+
+    >>> _most_missing(1), _most_missing(30)
+    (7, 48)
+    """
+    root = math.sqrt(found + 3 / 8) + _NORMAL / math.sqrt(2)
+    return math.ceil(root**2 - 3 / 8)
 
 
 def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> str:

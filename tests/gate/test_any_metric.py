@@ -307,11 +307,17 @@ class TestStarter:
         run = turn(unscored(make_run(), ["s0/0.png", *(f"s3/{i}.png" for i in range(4))], ONE))
         text = starter(run, "run.json")
         (rule,) = [one for one in taken(text) if one.statistic == "missing"]
-        assert (rule.metric, rule.max) == ("nearid", 5)
+        assert (rule.metric, rule.max) == ("nearid", 14)
+        assert "max = 14  # this run has 5; drawing the generations anew may make it so many" in text
         assert gate(run, run, *taken(text)).passed
-        worse = unscored(run, ["s1/0.png"], ONE)
-        (failed,) = [one for one in gate(worse, run, *taken(text)).verdicts if one.status == "failed"]
-        assert failed.rule.statistic == "missing"
+        worse = unscored(
+            run, [f"s{i}/{j}.png" for i in (0, 1, 2) for j in (0, 1, 2)] + ["s4/0.png", "s5/0.png"], ONE
+        )
+        assert worse.aggregate["nearid"].missing == 15
+        failed = [
+            one.rule.statistic for one in gate(worse, run, *taken(text)).verdicts if one.status == "failed"
+        ]
+        assert "missing" in failed
 
     def test_no_scores_at_all(self) -> None:
         run = unscored(make_run(metrics=("nearid", "hog")), [image.path for image in make_run().images], ONE)
@@ -420,6 +426,26 @@ class TestNulls:
             ):
                 assert not gate(run, BASE, rule).passed
             assert not gate(BASE, run, make_rule(max_drop=0.5)).passed
+
+
+@pytest.mark.parametrize(
+    ("facts", "statistic", "why"),
+    [
+        ({"kind": "text", "against": "prompts"}, "retention", "text scores have none"),
+        ({"kind": "given", "against": "", "range": (0.0, None)}, "identification", "given scores have none"),
+        ({"kind": "pairwise", "symmetric": False}, "margin", "pairwise scores have none"),
+        (
+            {"kind": "pairwise"},
+            "identification",
+            "it takes every generation against every reference: nearid score --pairs all",
+        ),
+    ],
+)
+def test_why_a_number_cannot_be(facts: dict[str, Any], statistic: str, why: str) -> None:
+    run = change_metric(make_run(), **facts)
+    bare = replace(run.aggregate["nearid"], floor=None, retention=None, identification=None)
+    found = verdict(replace(run, aggregate={"nearid": bare}), None, make_rule(statistic=statistic, min=0.1))
+    assert (found.status, found.reason) == ("failed", f"the run has no {statistic} here: {why}")
 
 
 class TestMissing:

@@ -18,7 +18,7 @@ from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.notes import missing_scores
 from nearid_cli.reports.order import sorted_subjects, worst_images
 from nearid_cli.reports.scores import images_table, metrics_table, subjects_table, worst_table
-from nearid_cli.results import ScoreResult
+from nearid_cli.results import PairResult, ScoreResult
 from tests.comparing import metric
 from tests.kinds import CLIP_T, COSINES, FACE, KINDS, LPIPS, PSNR, SUBJECTS, VSM, result_of
 
@@ -291,6 +291,19 @@ def test_captions_speak_of_cosines_only_where_all_numbers_are() -> None:
     assert f"vsm: {VSM.protocol}" in markdown
     assert f"clip-t: {CLIP_T.protocol}" in markdown
     assert "nearid: " not in markdown
+
+
+def test_a_pair_has_one_decimal_more_and_says_which_way_is_better(render) -> None:
+    from nearid_cli.reports.terminal import render as show
+
+    similarity = {"nearid": 0.71234, "lpips": 0.41234, "psnr": 24.12345}
+    usual = PairResult("a.png", "b.png", (COSINES,), {"nearid": 0.71234})
+    assert render(show, document(usual)).splitlines()[3:6:2] == ["metric  similarity", "nearid      0.7123"]
+    lines = render(show, document(PairResult("a.png", "b.png", (COSINES, LPIPS, PSNR), similarity)))
+    assert "metric    score" in lines
+    assert "lpips ↓  0.4123" in lines
+    assert "psnr     24.123" in lines
+    assert "↓: lower is better." in lines
 
 
 # What a kind cannot have

@@ -68,6 +68,10 @@ def test_the_worst_are_those_that_have_a_score(open_page: Open, tmp_path: Path) 
     worst = said(card(page, "Worst generations"))
     assert len(worst) == 8
     assert "no face" not in worst
+    means = page.locator(".card .means").first
+    expect(means).to_have_text("by face, but for 4 generations without a score")
+    page.get_by_role("searchbox").fill("cat")
+    expect(means).to_have_text("by face")
 
 
 def test_a_click_never_opens_a_generation_that_is_no_point(open_page: Open, tmp_path: Path) -> None:

@@ -304,6 +304,13 @@ def test_no_format_says_nan(partly: CompareResult, extension: str) -> None:
         assert (row["face_score"], row["face_rank"], row["face_missing"]) == ("", "", "24")
 
 
+def test_a_page_says_what_plots_leave_out_only_where_they_do(partly: CompareResult) -> None:
+    for result, times in ((partly, 1), (compared(COSINES, VSM), 0)):
+        html = page_of(result, NO_PICTURES)
+        assert html.count("Generations without a score are left out.") == times
+        assert html.count("Generations without a score by either are left out.") == times
+
+
 def test_pictures_without_a_score_are_on_the_page_after_those_with_one(tmp_path: Path) -> None:
     result = result_of((FACE,), generations=str(tmp_path))
     files = [str(path.relative_to(tmp_path)) for path in page_files(result) if path.is_relative_to(tmp_path)]

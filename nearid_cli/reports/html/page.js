@@ -213,7 +213,8 @@
     });
     const first = (list) => list.map((generation) => described(generation, 0));
     worst.items = first(byScore(shown, 0, data.lower[0]).filter((one) => known(one.scores[0])).slice(0, data.strip));
-    worst.means.textContent = "by " + named(0);
+    const unknown = shown.filter((one) => !known(one.scores[0])).length;
+    worst.means.textContent = "by " + named(0) + (unknown ? ", but for " + count(unknown, "generation") + " without a score" : "");
     copies.items = first(shown.filter((generation) => generation.copyOf !== null));
     copies.means.textContent = count(copies.items.length, "generation");
     near.disconnect();

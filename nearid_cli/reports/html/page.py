@@ -58,6 +58,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         ground=ground(result) if apart(result) else "",
         usual=usual,
         banded=usual or _banded(result),
+        gaps=any(None in image.scores.values() for run in result.runs.values() for image in run.images),
         lower=any(not metric.higher_is_better for metric in result.metrics),
         span=next(iter(gauges(result).values())).span,
         command=document.draft.title,

@@ -10,7 +10,7 @@ import logging
 import os
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -363,6 +363,7 @@ _NOUNS = {
     int: "a whole number",
     os.PathLike: "a path",
     Mapping: "a dict",
+    Sequence: "a text or a list of texts",
     types.NoneType: "None",
 }
 

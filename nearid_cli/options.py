@@ -105,6 +105,10 @@ def _batch_size(value: str) -> int | None:
     return int(value)
 
 
+def _several(values: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(values or ())
+
+
 @dataclass(frozen=True)
 class Options:
     """Which metrics, and how pictures are embedded.
@@ -264,11 +268,12 @@ class Options:
         ),
     ] = 0
     strip_token: Annotated[
-        tuple[str, ...],
+        Sequence[str],
         Flag(
             "Placeholder such as sks that CLIP-T takes out of prompts; repeat for several.",
             "WORD",
             kind=list[str],
+            read=_several,
             shared=True,
         ),
     ] = ()

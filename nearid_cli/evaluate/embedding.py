@@ -70,6 +70,7 @@ class Job:
         self._dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
         self.cache = Cache(self._folder) if options.use_cache else None
+        self._loaded_texts: dict[EncoderSpec, TextEncoder] = {}
         self.settings = Settings(
             device=device,
             batch_size=options.batch_size,
@@ -145,14 +146,16 @@ class Job:
         return embed_texts(texts, spec, self._load_texts, self.cache, self.settings)
 
     def _load_texts(self, spec: EncoderSpec) -> TextEncoder:
-        """Load what embeds texts, with torch and all."""
+        """Load what embeds texts, with torch and all; once, though each method has prompts of its own."""
         from nearid_cli.encoders.load import load_text_encoder
 
-        with doing(f"loading {spec.name}", at_once=True):
-            with interrupts_held():
-                import torch  # noqa: F401
+        if spec not in self._loaded_texts:
+            with doing(f"loading {spec.name}", at_once=True):
+                with interrupts_held():
+                    import torch  # noqa: F401
 
-            return load_text_encoder(spec, self.settings.device, self._folder)
+                self._loaded_texts[spec] = load_text_encoder(spec, self.settings.device, self._folder)
+        return self._loaded_texts[spec]
 
     def _load(self, spec: EncoderSpec) -> Encoder:
         """Load an encoder, with torch and all."""

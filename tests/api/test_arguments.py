@@ -56,6 +56,7 @@ def test_all_unknown_keywords_are_said_before_anything_is_read() -> None:
         ({"use_cache": "no"}, "use_cache: expected True or False, found 'no'"),
         ({"cache": 3}, "cache: expected a text or a path or None, found 3"),
         ({"configured": []}, r"configured: expected a dict, found \[\]"),
+        ({"strip_token": 3}, "strip_token: expected a text or a list of texts, found 3"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(arguments, message: str) -> None:

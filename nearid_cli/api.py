@@ -25,7 +25,7 @@ from nearid_cli.evaluate.methods import Contest, Method
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.dataset import InMemory
 from nearid_cli.layouts.given import is_one, is_path, read_picture, read_side
-from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, OptionArguments, Options
+from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, MaskOptions, OptionArguments, Options
 from nearid_cli.reports.document import document
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 from nearid_cli.text import count, printable, storable, unknown
@@ -58,6 +58,11 @@ def score(
     allow_unmatched: bool = False,
     skip_bad: bool = False,
     distractors: GivenSide | None = None,
+    masks: PathLike | None = None,
+    mask_keep: str = "foreground",
+    mask_fill: str = "black",
+    mask_clean: bool = False,
+    allow_unmasked: bool = False,
     **options: Unpack[OptionArguments],
 ) -> ScoreResult:
     """Score the generations of each subject against its references, as `nearid score` does.
@@ -76,6 +81,12 @@ def score(
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
         distractors: each subject's look-alikes.
+        masks: where masks of the pictures are, as in `--masks`: a folder that mirrors them, `sidecar`, `manifest` or
+            `both`; pictures in memory have none.
+        mask_keep: the part that is kept: `foreground`, `background` or `both`.
+        mask_fill: what the rest becomes: `black`, `white` or `mean`.
+        mask_clean: take the largest blob of each mask, filled.
+        allow_unmasked: score pictures whole that have no mask.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
@@ -86,6 +97,7 @@ def score(
     """
     chosen = _read_options(score, metrics, options)
     how = _read_layout(layout, pattern, refs_pattern)
+    part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     result = _score(
         read_side(references, "references"),
         _read_given(generations, "generations"),
@@ -93,6 +105,7 @@ def score(
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         distractors=_read_given(distractors, "distractors"),
+        masks=part,
     )
     return _warned(result)
 
@@ -109,6 +122,11 @@ def compare(
     distractors: GivenSide | None = None,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
+    masks: PathLike | None = None,
+    mask_keep: str = "foreground",
+    mask_fill: str = "black",
+    mask_clean: bool = False,
+    allow_unmasked: bool = False,
     **options: Unpack[OptionArguments],
 ) -> CompareResult:
     """Compare methods, as `nearid compare` does.
@@ -126,6 +144,12 @@ def compare(
         distractors: each subject's look-alikes, as for `score`.
         allow_unmatched: go on without generations that have no references.
         skip_bad: go on without pictures that cannot be read.
+        masks: where masks of the pictures are, as in `--masks`: a folder that mirrors them, `sidecar`, `manifest` or
+            `both`; pictures in memory have none.
+        mask_keep: the part that is kept: `foreground`, `background` or `both`.
+        mask_fill: what the rest becomes: `black`, `white` or `mean`.
+        mask_clean: take the largest blob of each mask, filled.
+        allow_unmasked: score pictures whole that have no mask.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
@@ -138,6 +162,7 @@ def compare(
     paths, named = _read_methods(methods)
     chosen = _read_options(compare, DEFAULT_METRICS if metrics is None else metrics, options)
     how = _read_layout(layout, pattern, refs_pattern)
+    part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     if baseline is not None:
         _check("baseline", baseline, str)
     result = Contest(paths, named, chosen, asked=metrics is not None).compare(
@@ -146,6 +171,7 @@ def compare(
         distractors=_read_given(distractors, "distractors"),
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
+        masks=part,
     )
     return _warned(result)
 
@@ -345,6 +371,21 @@ def _read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> 
         if value is not None:
             _check(parameter, value, str)
     return LayoutOptions(layout, pattern, refs_pattern)
+
+
+def _read_masks(
+    masks: PathLike | None, keep: str, fill: str, clean: bool, allow_unmasked: bool
+) -> MaskOptions:
+    for parameter, value, kind in (
+        ("mask_keep", keep, str),
+        ("mask_fill", fill, str),
+        ("mask_clean", clean, bool),
+        ("allow_unmasked", allow_unmasked, bool),
+    ):
+        _check(parameter, value, kind)
+    if masks is not None and not is_path(masks):
+        raise UsageError(f"masks: expected a path or a text, found {_shown(masks)}")
+    return MaskOptions(masks, keep, fill, clean, allow_unmasked)
 
 
 def _check(name: str, value: object, hint: Any) -> None:

@@ -17,13 +17,15 @@ from nearid_cli.evaluate.embedding import Job
 from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.evaluate.kinds.embedding import OF_PAIRS
 from nearid_cli.evaluate.kinds.measured import Likeness, Measured
-from nearid_cli.images.reading import DEFAULT_READING, Reading
+from nearid_cli.images.reading import DEFAULT_READING, Masking, Reading
 from nearid_cli.nearid_data import PictureColumns
 from nearid_cli.options import Options
 from nearid_cli.results import Metric
 from nearid_cli.text import storable
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from nearid_cli.images.decode import Decoded
 
 # Part of the digest of a masked picture. Change the number when masks.py or images/masking.py changes pixels.
@@ -38,7 +40,7 @@ class StoredPicture:
         columns: where it is stored.
         row, slot: which of them.
         masks: where its mask is stored, in the same row and slot.
-        keep: `none` for the whole picture, or what `masks.masked` keeps.
+        keep: `none` for the whole picture, or what `masks.fitted` keeps.
     """
 
     columns: PictureColumns
@@ -66,19 +68,28 @@ class StoredPicture:
         Raises:
             UnreadableImage: the picture or its mask cannot be used.
         """
-        from nearid_cli.benchmarks.masks import masked
+        from nearid_cli.images.masking import painted
+
+        picture, mask = self.open_apart(max_pixels, reading)
+        return picture if mask is None else replace(picture, image=painted(picture.image, mask, Masking()))
+
+    def open_apart(
+        self, max_pixels: int | None, reading: Reading = DEFAULT_READING
+    ) -> tuple[Decoded, Image.Image | None]:
+        """The whole picture, and its mask; see `embedding.reading.Content`."""
+        from nearid_cli.benchmarks.masks import fitted
         from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode, read_picture
 
         limit = max_pixels or MAX_PIXELS
         picture = read_picture(self._content(self.columns), limit, reading=reading)
         if self.keep == "none":
-            return picture
+            return picture, None
         try:
             mask = decode(self._content(self.masks), limit)
         except UnreadableImage as error:
             place = self.masks.place(self.row, self.slot)
             raise UnreadableImage(f"its mask ({place}): {error.reason}") from error
-        return replace(picture, image=masked(picture.image, mask, self.keep))
+        return picture, fitted(mask, picture.image.size, self.keep)
 
     def _content(self, columns: PictureColumns) -> bytes:
         content = columns.content(self.row, self.slot)

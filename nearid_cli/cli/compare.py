@@ -12,7 +12,7 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.groups import on_command_line
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
+from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, MaskOptions, Metrics, Options
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def compare(
     directions: shared.Directions = shared.NOTHING,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
+    masks: MaskOptions,
     outputs: Outputs,
     sort: Annotated[
         str | None,
@@ -80,7 +81,7 @@ def compare(
     if contest.metrics is not None:
         check_sort(sort, contest.metrics, "method")
     result = contest.compare(
-        baseline, references=references, distractors=distractors, layout=how, leniency=leniency
+        baseline, references=references, distractors=distractors, layout=how, leniency=leniency, masks=masks
     )
     check_sort(sort, [metric.name for metric in result.metrics], "method")
     outputs.give(document(result, sort=sort, thumbnails=thumbnails, progress=options.progress))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, Metrics, Options
+from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, MaskOptions, Metrics, Options
 
 if TYPE_CHECKING:
     from nearid_cli.cli.outputs import JudgedOutputs
@@ -29,6 +29,7 @@ def score(
     directions: shared.Directions = shared.NOTHING,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
+    masks: MaskOptions,
     outputs: JudgedOutputs,
     sort: Annotated[
         str | None, Flag("Order of subjects: subject (by name), or a metric (worst first).", "KEY")
@@ -64,7 +65,15 @@ def score(
     check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None
-    result = run(references, generations, options, layout=how, leniency=leniency, distractors=distractors)
+    result = run(
+        references,
+        generations,
+        options,
+        layout=how,
+        leniency=leniency,
+        distractors=distractors,
+        masks=masks,
+    )
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     outputs.give(
         document(

@@ -277,12 +277,16 @@ class _Features:
         from nearid_cli.images.decode import UnreadableImage
 
         metric = self._metric
+        how = self._settings.max_pixels, self._settings.reading
         try:
-            image = content.open(self._settings.max_pixels, self._settings.reading).image
+            if isinstance(metric, PairwiseMetric) and metric.takes_masks:
+                whole, mask = content.open_apart(*how)
+                found = metric.features(whole.image, mask)
+            else:
+                assert isinstance(metric, PairwiseMetric | TextMetric)
+                found = metric.features(content.open(*how).image)
         except UnreadableImage as error:
             raise ModelError(f"{printable(content.name)} cannot be read any more: {error.reason}") from error
-        assert isinstance(metric, PairwiseMetric | TextMetric)
-        found = metric.features(image)
         if self._parts is not None:
             found = np.ascontiguousarray(found, np.float32)
             self._keep(digest, found)

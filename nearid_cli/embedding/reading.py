@@ -58,6 +58,19 @@ class Content(Protocol):
             UnreadableImage: with the reason.
         """
 
+    def open_apart(
+        self, max_pixels: int | None, reading: Reading = DEFAULT_READING
+    ) -> tuple[Decoded, Image.Image | None]:
+        """Decode the whole picture, and what says which part of it counts; arguments as for `open`.
+
+        Returns:
+            The picture, and its mask: of mode L and the picture's size, 255 where it counts and 0 elsewhere; None where
+            all of it does.
+
+        Raises:
+            UnreadableImage: with the reason.
+        """
+
 
 @dataclass(frozen=True)
 class GivenPicture:
@@ -83,15 +96,7 @@ class GivenPicture:
     def open_apart(
         self, max_pixels: int | None, reading: Reading = DEFAULT_READING
     ) -> tuple[Decoded, Image.Image | None]:
-        """Decode the whole picture, and what says which part of it counts; arguments as for `Content.open`.
-
-        Returns:
-            The picture, and its mask: of mode L and the picture's size, 255 where it counts and 0 elsewhere; None where
-            all of it does.
-
-        Raises:
-            UnreadableImage: the picture or its mask cannot be used, with the reason.
-        """
+        """See `Content.open_apart`."""
         # Pillow and its plugins: a run that finds everything in the cache does without them.
         from nearid_cli.images.decode import MAX_PIXELS
 

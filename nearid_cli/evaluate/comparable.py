@@ -109,7 +109,7 @@ def comparable(
     chosen = {method: _only(one, names) for method, one in results.items()}
     (first, reference), *others = chosen.items()
     differences = [
-        f"{printable(method)}: {printable(mine.name)} has another {_unlike(mine, theirs)}"
+        f"{printable(method)}: {printable(mine.name)} {_unlike(mine, theirs)}"
         for method, one in others
         for mine, theirs in zip(one.metrics, reference.metrics, strict=True)
         if not mine.comparable_with(theirs)
@@ -117,7 +117,7 @@ def comparable(
     if differences:
         raise InputError(
             f"{count(len(differences), 'metric')} not the same as in {printable(first)}; "
-            "score all methods with the same checkpoint, dtype and version of nearid-cli",
+            "score all methods with the same checkpoint, dtype, masks and version of nearid-cli",
             differences,
         )
     _warn_of_other_references(chosen)
@@ -125,7 +125,9 @@ def comparable(
 
 
 def _unlike(mine: Metric, theirs: Metric) -> str:
-    """What differs between two metrics of one name."""
+    """How a metric differs from another of its name."""
+    if bool(mine.masks) != bool(theirs.masks):
+        return f"is {_which(mine)} ({printable(mine.masks or theirs.masks)})"
     pairs = ((field.name, getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(Metric))
     aged = mine.outdated != theirs.outdated
     differ = [
@@ -135,7 +137,11 @@ def _unlike(mine: Metric, theirs: Metric) -> str:
     ]
     if aged:
         differ.append(f"meaning ({'this' if mine.outdated else 'that'} is of an older nearid)")
-    return ", ".join(differ)
+    return f"has another {', '.join(differ)}"
+
+
+def _which(metric: Metric) -> str:
+    return "masked, not whole" if metric.masks else "whole, not masked"
 
 
 def _short(name: str, value: Any) -> str:
@@ -171,6 +177,7 @@ def _only(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
             )
             for image in result.images
         ),
+        context={name: one for name, one in result.context.items() if name in names},
     )
 
 

@@ -16,9 +16,10 @@ from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.score import score_datasets
 from nearid_cli.layouts.dataset import Dataset
+from nearid_cli.layouts.masks import check_mask_options
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.sides import Side
-from nearid_cli.options import LayoutOptions, Leniency, Options
+from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 from nearid_cli.reports.locations import anchored
 from nearid_cli.results import CompareResult, ScoreResult
 from nearid_cli.results.reading import read_score
@@ -94,6 +95,7 @@ class Contest:
         distractors: Side | None = None,
         layout: str | LayoutOptions = "auto",
         leniency: Leniency = Leniency(),
+        masks: MaskOptions = MaskOptions(),
     ) -> CompareResult:
         """Score the pictures, and compare all.
 
@@ -105,24 +107,28 @@ class Contest:
             distractors: likewise.
             layout: likewise.
             leniency: what to go on without.
+            masks: which part of each picture is scored.
 
         Raises:
             NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
         """
         results: dict[str, ScoreResult] = self._finished
+        check_mask_options(masks)
         if self._folders or self._to_score or not results:
             with doing("looking for pictures"):
                 datasets = find_methods(
                     self._folders, references, self._to_score, layout=layout, distractors=distractors
                 )
             self._check(datasets, baseline)
-            scored = score_datasets(datasets, self._options, leniency) | results
+            scored = score_datasets(datasets, self._options, leniency, masks) | results
             order = [*(name for name in scored if name not in self._named), *self._named]
             results = {name: scored[name] for name in order}
         else:
             check_methods(list(results), baseline)
-            if references or distractors:
-                logger.warning("--refs and --distractors are for pictures; finished results have theirs")
+            if references or distractors or masks.masks is not None:
+                logger.warning(
+                    "--refs, --distractors and --masks are for pictures; finished results have theirs"
+                )
             if self._options.scores:
                 logger.warning("--scores are for pictures; finished results have theirs")
         return compare(results, baseline, self.metrics)

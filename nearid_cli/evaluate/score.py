@@ -13,17 +13,21 @@ from nearid_cli.activity import doing
 from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
-from nearid_cli.evaluate.embedding import Job, refuse_bad, requested
+from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Job, refuse_bad, requested
 from nearid_cli.evaluate.kinds.choose import measured
-from nearid_cli.evaluate.kinds.measured import Numbered, Pictures
+from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.parts import SeenParts, of_parts
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
 from nearid_cli.evaluate.usable import Sameness, Usable, usable, with_trials
-from nearid_cli.layouts.dataset import Dataset, SubjectPictures
+from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.find import find
+from nearid_cli.layouts.masks import MaskedData, check_mask_options, find_masks
 from nearid_cli.layouts.sides import Side
-from nearid_cli.options import LayoutOptions, Leniency, Options
+from nearid_cli.metrics.context import context_share
+from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 from nearid_cli.results import (
     AggregateScores,
+    ContextShare,
     Image,
     Inputs,
     ScoreResult,
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+OR_WHOLE = ", or score those without a mask whole: --allow-unmasked"
+
 
 def score(
     references: Side,
@@ -51,6 +57,7 @@ def score(
     layout: str | LayoutOptions = "auto",
     leniency: Leniency = Leniency(),
     distractors: Side | None = None,
+    masks: MaskOptions = MaskOptions(),
 ) -> ScoreResult:
     """Score the generations of each subject against its references.
 
@@ -61,19 +68,24 @@ def score(
         layout: how the folders are laid out; see docs/reference/layouts.md.
         leniency: what to go on without.
         distractors: folder or manifest of each subject's look-alikes, or likewise.
+        masks: which part of each picture is scored.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
     """
     options = options or Options()
     requested(options)  # a wrong metric is said before any folder is walked
+    check_mask_options(masks)
     with doing("looking for pictures"):
         dataset = find(references, generations, layout, distractors)
-    return score_datasets({"": dataset}, options, leniency)[""]
+    return score_datasets({"": dataset}, options, leniency, masks)[""]
 
 
 def score_datasets(
-    datasets: Mapping[str, Dataset], options: Options, leniency: Leniency = Leniency()
+    datasets: Mapping[str, Dataset],
+    options: Options,
+    leniency: Leniency = Leniency(),
+    masks: MaskOptions = MaskOptions(),
 ) -> dict[str, ScoreResult]:
     """Score one data set, or those of several methods, embedding all of their pictures in one go.
 
@@ -85,6 +97,7 @@ def score_datasets(
         datasets: by method; one that is not compared with others has the name `""`.
         options: metrics, device, cache, ...
         leniency: what to go on without.
+        masks: which part of each picture is scored.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -95,7 +108,9 @@ def score_datasets(
     for note in dict.fromkeys(note for dataset in datasets.values() for note in dataset.notes):
         logger.info(note)
     _refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
-    scorer = _Scorer(datasets, options, leniency, strangers=several)
+    with doing("looking for masks"):
+        masked = find_masks(datasets, masks)
+    scorer = _Scorer(masked, options, leniency, strangers=several)
     results = {name: scorer.score(name, several or leniency.allow_unmatched) for name in datasets}
     _report_strangers(results)
     return results
@@ -105,7 +120,7 @@ class _Scorer:
     """Embeds every picture of some data sets at once, and scores them one by one.
 
     Args:
-        datasets: by method; with subjects that have references and generations.
+        masked: data sets with subjects that have references and generations, and which part of pictures is scored.
         options: metrics, device, cache, ...
         leniency: what to go on without.
         strangers: count subjects that have references only as strangers to the others.
@@ -115,29 +130,33 @@ class _Scorer:
         NearIDError: a metric can be of no use for the data sets.
     """
 
-    def __init__(
-        self, datasets: Mapping[str, Dataset], options: Options, leniency: Leniency, *, strangers: bool
-    ) -> None:
+    def __init__(self, masked: MaskedData, options: Options, leniency: Leniency, *, strangers: bool) -> None:
         self._strangers = strangers
-        self._datasets = datasets
-        sources = list(
-            dict.fromkeys(
-                picture.source
-                for dataset in datasets.values()
-                for subject in self._subjects(dataset)
-                for picture in subject.pictures()
-            )
-        )
+        self._masked = masked
+        self._datasets = masked.datasets
+        pictures = [
+            picture
+            for dataset in self._datasets.values()
+            for subject in self._subjects(dataset)
+            for picture in subject.pictures()
+        ]
+        sources = list(dict.fromkeys(picture.source for picture in pictures))
         self._job = Job(options)
         self._metrics = measured(requested(options), self._job)
         for metric in self._metrics:
-            metric.look(datasets, leniency.allow_unmatched)
+            metric.look(self._datasets, leniency.allow_unmatched)
         self._hashes = self._job.as_read(PERCEPTUAL_HASH)
         encoders = [spec for metric in self._metrics for spec in metric.encoders]
-        self._embedded = self._job.embed(sources, [*encoders, self._hashes])
-        if not leniency.skip_bad:
-            refuse_bad(self._embedded.bad, len(sources))
+        seen_whole = masked.besides or not masked.parts
+        self._embedded = self._job.embed(sources, [*(encoders if seen_whole else ()), self._hashes])
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))
+        self._parts = (
+            SeenParts(masked, pictures, self._digests, self._job, encoders) if masked.parts else None
+        )
+        self._bad = (*self._embedded.bad, *(self._parts.bad if self._parts else ()))
+        if not leniency.skip_bad:
+            whole = self._parts is not None and self._parts.lacking and not masked.besides
+            refuse_bad(self._bad, len(sources), MEND_OR_SKIP + (OR_WHOLE if whole else ""))
         self._contents = {
             digest: GivenPicture(source, digest)
             for source, digest in self._digests.items()
@@ -153,14 +172,16 @@ class _Scorer:
             InputError: nothing readable is left, or not of each subject unless `allow_unmatched`.
         """
         dataset = self._datasets[method]
-        found = usable(self._subjects(dataset), self._digests, self._same, self._strangers)
+        found = usable(self._subjects(dataset), self._digest_of, self._same, self._strangers)
         subjects, strangers = found.subjects, found.strangers
         _refuse_unmatched(found.emptied, allow_unmatched)
         if not subjects:
             raise InputError("no subject is left with a readable reference and a readable generation")
         pictures = Pictures(subjects, strangers, self._embedded, self._contents, method)
         _warn_of_bare(subjects)
-        scored = {metric.name: metric.score(pictures) for metric in self._metrics}
+        instead = None if self._masked.besides or not self._masked.parts else self._masked.parts[0]
+        seen = pictures if self._parts is None or instead is None else self._parts.of(pictures, instead)
+        scored = {metric.name: metric.score(seen) for metric in self._metrics}
         of_subjects = {name: _of_subjects(one, pictures) for name, one in scored.items()}
         paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)
@@ -187,8 +208,12 @@ class _Scorer:
                 same_generations=tuple(map(storable, found.same_generations)),
                 shared_references=tuple(map(storable, found.shared_references)),
                 shared_generations=tuple(map(storable, found.shared_generations)),
+                masks=None if self._parts is None else self._parts.used(pictures),
             ),
-            metrics=tuple(metric.describe() for metric in self._metrics),
+            metrics=tuple(
+                metric.describe() if instead is None else of_parts(metric, instead)
+                for metric in self._metrics
+            ),
             subjects=Subjects(
                 Subject(
                     subject=storable(subject.name),
@@ -206,16 +231,30 @@ class _Scorer:
             ),
             aggregate={name: _of_all(one) for name, one in scored.items()},
             images=_images(subjects, scored, copies),
+            context=self._context(pictures, scored),
         )
+
+    def _context(self, pictures: Pictures, scored: Mapping[str, Numbered]) -> dict[str, ContextShare]:
+        """How much of each score is context, where each part is scored besides whole pictures."""
+        if self._parts is None or not self._masked.besides:
+            return {}
+        parts = [self._parts.of(pictures, how) for how in self._masked.parts]
+        seen = [one for one in self._metrics if all(map(one.sees, self._masked.parts))]
+        return {one.name: _context_share(one, scored[one.name], *map(one.score, parts)) for one in seen}
+
+    def _digest_of(self, picture: Picture) -> bytes | None:
+        """The digest of a whole picture; None for one of which something cannot be used."""
+        usable = self._parts is None or self._parts.usable(picture)
+        return self._digests[picture.source] if usable else None
 
     def _skipped(self, dataset: Dataset) -> tuple[Skipped, ...]:
         """The bad pictures of the data set, in the order in which they were found."""
-        if not self._embedded.bad:
+        if not self._bad:
             return ()  # nearly always, and paths are many
         own = {
             storable(picture.place) for subject in self._subjects(dataset) for picture in subject.pictures()
         }
-        return tuple(Skipped(bad.path, bad.reason) for bad in self._embedded.bad if bad.path in own)
+        return tuple(Skipped(bad.path, bad.reason) for bad in self._bad if bad.path in own)
 
     def _subjects(self, dataset: Dataset) -> tuple[SubjectPictures, ...]:
         return dataset.subjects + dataset.strangers if self._strangers else dataset.subjects
@@ -243,6 +282,23 @@ class _Scorer:
             generations=one_picture(equal_hashes(of_role("generations"), hashes), thumbnails),
             distractors=one_picture(near_hashes(of_role("distractors"), hashes), thumbnails),
         )
+
+
+def _context_share(
+    metric: Measured, whole: Numbered, foreground: Numbered, background: Numbered
+) -> ContextShare:
+    share = context_share(foreground.scores, background.scores, metric.describe().sign)
+    front, back = foreground.scores.aggregate, background.scores.aggregate
+    return ContextShare(
+        whole=_known(whole.scores.aggregate.score),
+        foreground=_known(front.score),
+        background=_known(back.score),
+        foreground_floor=_known(front.floor),
+        background_floor=_known(back.floor),
+        share=_known(share.of_all),
+        ci95=_known(share.ci95.tolist()),
+        within_noise=share.within_noise,
+    )
 
 
 def _warn_of_bare(subjects: Sequence[Usable]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.evaluate.sameness import connected
-from nearid_cli.layouts.dataset import Picture, SubjectPictures, Whole
+from nearid_cli.layouts.dataset import Picture, SubjectPictures
 from nearid_cli.results.pairing import compared_prompt
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Usables:
 
 def usable(
     subjects: Iterable[SubjectPictures],
-    digests: Mapping[Whole, bytes | None],
+    digest_of: Callable[[Picture], bytes | None],
     same: Sameness,
     strangers: bool,
 ) -> Usables:
@@ -160,14 +160,14 @@ def usable(
 
     Args:
         subjects: as they were found.
-        digests: of each picture; None for one that cannot be read.
+        digest_of: the digest of a picture; None for one that cannot be used.
         same: which pictures are one.
         strangers: keep subjects that have references only.
     """
     found = Usables()
     for subject in subjects:
         references, generations, distractors = (
-            tuple((p, digest) for p in pictures if (digest := digests[p.source]) is not None)
+            tuple((p, digest) for p in pictures if (digest := digest_of(p)) is not None)
             for pictures in (subject.references, subject.generations, subject.distractors)
         )
         kept, copied, again = _once(references, same.references)
@@ -263,14 +263,17 @@ def _shared(
     Args:
         subjects: their names and pictures.
         same: which pictures are one.
-        several_files: only where they have it in files of their own; a picture may show two subjects.
+        several_files: only where they have it in files of their own; a picture may show two subjects. So may one whose
+            masks or boxes tell them apart.
     """
     owners: dict[bytes, dict[str, Picture]] = {}
     for name, pictures in subjects:
         for one, digest in pictures:
             owners.setdefault(same.get(digest, digest), {}).setdefault(name, one)
     for owned in owners.values():
-        if len(owned) > 1 and not (several_files and len({one.source for one in owned.values()}) == 1):
+        one_file = len({one.source for one in owned.values()}) == 1
+        apart = len({(one.mask, one.box) for one in owned.values() if one.has_mask}) == len(owned)
+        if len(owned) > 1 and not (one_file and (several_files or apart)):
             yield " is also ".join(f"{one.name} of {name}" for name, one in owned.items())
 
 

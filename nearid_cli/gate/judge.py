@@ -345,7 +345,10 @@ def _no_baseline(name: str | None, run: str) -> str:
 def _mismatch(run: Metric, baseline: Metric) -> str:
     """Two runs whose numbers are not on one scale."""
     differ = []
-    if run.fingerprint != baseline.fingerprint:
+    if bool(run.masks) != bool(baseline.masks):
+        which = "masked, not whole" if run.masks else "whole, not masked"
+        differ.append(f"is {which} as in the baseline ({printable(run.masks or baseline.masks)})")
+    elif run.fingerprint != baseline.fingerprint:
         differ.append(f"is of another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
     if run.outdated != baseline.outdated:
         old = "the run" if run.outdated else "the baseline"

@@ -93,8 +93,7 @@ def find_masks(datasets: Mapping[str, Dataset], asked: MaskOptions) -> MaskedDat
     both = "both" in (asked.masks, asked.keep)
     keeps = ("foreground", "background") if both else (asked.keep,)
     parts = tuple(Masking(keep, asked.fill, asked.clean) for keep in keeps)
-    source = " and ".join([*(["manifest"] if columns else []), *([place.source] if place else [])])
-    return MaskedData(found, source, parts, both, asked.allow_unmasked, finder.lacking)
+    return MaskedData(found, " and ".join(finder.used), parts, both, asked.allow_unmasked, finder.lacking)
 
 
 def check_mask_options(asked: MaskOptions) -> None:
@@ -210,6 +209,7 @@ class _MaskFinder:
 
     Attributes:
         problems: masks that fit several pictures, and pictures that several masks fit.
+        used: where masks were found, in words.
     """
 
     def __init__(self, columns: bool, place: _Place | None, pictures: Iterable[Picture]) -> None:
@@ -219,20 +219,18 @@ class _MaskFinder:
         self._pictures = {self._key(one.path) for one in pictures}
         self._of: dict[str, Picture] = {}
         self.problems: list[str] = []
+        self.used: dict[str, None] = {}
 
     def masked(self, side: str, root: str, picture: Picture) -> Picture:
         """The picture with its mask and box, where it has them; notes what is in doubt."""
         found: dict[str, Path] = {}
+        if self._columns and picture.has_mask:
+            self.used["manifest"] = None
         if self._columns and picture.mask is not None:
             found[self._key(picture.mask)] = picture.mask
-        for path in self._place.of(side, root, picture) if self._place else ():
-            key = self._key(path)
-            if key in self._pictures or key in found:
-                continue
-            found[key] = path
-            other = self._of.setdefault(key, picture)
-            if self._key(other.path) != self._key(picture.path):
-                self._doubt(f"{path}: of {other.path}, or of {picture.path}")
+        if self._place is not None:
+            for path in self._place.of(side, root, picture):
+                self._found(picture, path, self._place.source, found)
         if len(found) > 1:
             self._doubt(f"{picture.path}: {' or '.join(map(str, found.values()))}")
         mask = next(iter(found.values()), None)
@@ -242,6 +240,16 @@ class _MaskFinder:
         """Why a picture has no mask."""
         said = ["no mask or box in a manifest"] if self._columns else []
         return "; ".join([*said, *([self._place.lacking(picture)] if self._place else [])])
+
+    def _found(self, picture: Picture, path: Path, source: str, found: dict[str, Path]) -> None:
+        key = self._key(path)
+        if key in self._pictures or key in found:
+            return
+        found[key] = path
+        self.used[source] = None
+        other = self._of.setdefault(key, picture)
+        if self._key(other.path) != self._key(picture.path):
+            self._doubt(f"{path}: of {other.path}, or of {picture.path}")
 
     def _doubt(self, line: str) -> None:
         if printable(line) not in self.problems:

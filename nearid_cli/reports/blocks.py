@@ -62,10 +62,11 @@ def origin(facts: Sequence[str]) -> Prose:
 
 @dataclass(frozen=True)
 class Panel(Block):
-    """A table. A terminal shows a `few` of its rows where they are given."""
+    """A table. A terminal shows a `few` of its rows where they are given; a paper has it if it says so."""
 
     table: Table
     few: Sequence[int] | None = None
+    paper: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,11 @@ class Draft:
     blocks: tuple[Block, ...] = ()
     table: Table | None = None
     made_by: tuple[str, ...] = ()
+
+    @property
+    def in_papers(self) -> list[Table]:
+        """The tables of a paper besides the document's own."""
+        return [block.table for block in self.blocks if isinstance(block, Panel) and block.paper]
 
     @property
     def on_pages(self) -> list[Block]:

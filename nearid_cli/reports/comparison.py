@@ -9,6 +9,7 @@ from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, S
 from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
 from nearid_cli.reports.gauge import Gauge, gauges
+from nearid_cli.reports.masked import about_masks, context_shares
 from nearid_cli.reports.notes import (
     about_metrics,
     about_trials,
@@ -46,7 +47,7 @@ from nearid_cli.results import (
     Metric,
 )
 from nearid_cli.results.compare import BETTER, SIGNIFICANT
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, few, printable
 
 _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
 _RANKS: dict[int, tuple[Mark, ...]] = {1: ("best",), 2: ("second",)}
@@ -70,7 +71,9 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
         (
             Panel(table),
             *_apart(result, methods),
+            Prose(_about_masks(result)),
             Prose(about_metrics(result)),
+            *context_shares(result),
             Prose(about_trials(result)),
             FindingList(compare_findings(result), conclusion_line(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
@@ -98,6 +101,18 @@ def _about_methods(result: CompareResult) -> Iterator[str]:
     yield f"baseline: {result.baseline}, {chosen}"
     for method in result.methods:
         yield f"method {method.name}: {'; '.join(about_inputs(method.result.inputs))}"
+
+
+def _about_masks(result: CompareResult) -> list[str]:
+    """Which part of pictures was scored; of which methods, where these differ in that."""
+    whose: dict[str, list[str]] = {}
+    for method in result.methods:
+        for line in about_masks(method.result.inputs):
+            whose.setdefault(line, []).append(method.name)
+    return [
+        line if len(names) == len(result.methods) else f"{few(names)}: {line}"
+        for line, names in whose.items()
+    ]
 
 
 def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:

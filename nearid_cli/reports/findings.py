@@ -74,6 +74,8 @@ def _input_findings(result: ScoreResult) -> Iterator[Finding]:
     if inputs.skipped:
         skipped = tuple(f"{picture.path} ({picture.reason})" for picture in inputs.skipped)
         yield Finding(f"{count(len(skipped), 'picture')} skipped: ", skipped)
+    if inputs.masks is not None and inputs.masks.unmasked:
+        yield Finding(f"{count(inputs.masks.unmasked, 'picture')} without a mask, scored whole")
     yield from unscored(result)
     yield from repeats(inputs)
     yield from _unlike_themselves(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nearid_cli.results import CompareResult, Inputs, Metric, ScoreResult, Tool
+from nearid_cli.results import CompareResult, Inputs, MasksUsed, Metric, ScoreResult, Tool
 from nearid_cli.text import count
 
 _ALWAYS = ("checkpoint", "revision", "fingerprint", "readout", "dtype", "preprocessing", "protocol")
@@ -31,7 +31,19 @@ def about_inputs(inputs: Inputs) -> Iterator[str]:
     if inputs.distractors is not None:
         paired = f", paired with references {inputs.pairing}" if inputs.pairing else ""
         yield f"distractors: {inputs.distractors} ({count(inputs.distractor_images, 'picture')}){paired}"
+    if inputs.masks is not None:
+        yield f"masks: {', '.join(_about_masks(inputs.masks))}"
     yield f"layout: {inputs.layout}, {count(inputs.subjects, 'subject')}"
+
+
+def _about_masks(used: MasksUsed) -> Iterator[str]:
+    yield used.source
+    yield f"keep {used.keep}"
+    yield f"fill {used.fill}"
+    if used.clean:
+        yield "cleaned"
+    if used.unmasked:
+        yield f"{count(used.unmasked, 'picture')} whole for want of a mask"
 
 
 def about_tool(tool: Tool, created: str) -> str:

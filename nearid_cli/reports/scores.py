@@ -9,6 +9,7 @@ from pathlib import Path
 from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.findings import highly, score_findings
 from nearid_cli.reports.gauge import directions, gauges
+from nearid_cli.reports.masked import about_masks, context_shares
 from nearid_cli.reports.notes import (
     about_metrics,
     about_trials,
@@ -94,9 +95,11 @@ def score_draft(
             Prose(_counted(result), where="page"),
             Panel(table, topic=Topic.SUBJECTS, folded="Scores by subject", rank=3),
             Prose(list(_intervals_of_all(result)), where="terminal"),
+            Prose(about_masks(result.inputs)),
             Prose(about_metrics(result)),
             Prose(missing_scores(result)),
             Prose(list(_about_changes(result, since)) if since else []),
+            *context_shares(result),
             *_against_distractors(result),
             *([_worst(worst_table(result, worst))] if worst else []),
             FindingList(score_findings(result), rank=2),
@@ -307,7 +310,7 @@ def score_story(result: ScoreResult) -> Story:
     scores = result.aggregate[metric]
     copied = sum(copies(result).values())
     name = Path(result.inputs.generations).name or "generations"
-    lead = []
+    lead = about_masks(result.inputs)
     if scores.ci95 is not None:
         lead.append(f"The 95 % interval is {figure(scores.ci95[0])} to {figure(scores.ci95[1])}.")
     if scores.ceiling is not None and scores.floor is not None:

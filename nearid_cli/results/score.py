@@ -55,6 +55,25 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class MasksUsed:
+    """Which part of pictures was scored.
+
+    Attributes:
+        source: where masks are from, in words.
+        keep: `foreground` or `background` in place of whole pictures; or `both`, each besides whole pictures.
+        fill: what the rest became: `black`, `white` or `mean`.
+        clean: whether each mask was reduced to its largest blob, filled.
+        unmasked: how many pictures have no mask, and were scored whole.
+    """
+
+    source: str
+    keep: str
+    fill: str
+    clean: bool
+    unmasked: int = 0
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What was scored: where the pictures came from and how many there were.
 
@@ -75,6 +94,7 @@ class Inputs:
         repeated, repeated_distractors: pictures that look like another of the same subject, and count once with it.
         same_generations: a line for each subject with generations that are one picture.
         shared_references, shared_generations: a line for each picture that is of several subjects.
+        masks: which part of the pictures was scored; None for whole pictures.
     """
 
     references: str
@@ -96,6 +116,7 @@ class Inputs:
     same_generations: tuple[str, ...] = ()
     shared_references: tuple[str, ...] = ()
     shared_generations: tuple[str, ...] = ()
+    masks: MasksUsed | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,7 @@ class Metric:
         higher_is_better: False for distances.
         symmetric: whether reference and generation may be exchanged.
         against: what generations are scored against: `references`, `prompts`, or nothing that is known.
+        masks: which part of pictures it sees, in words; empty for whole pictures.
     """
 
     name: str
@@ -131,6 +153,7 @@ class Metric:
     higher_is_better: bool = True
     symmetric: bool = True
     against: str = "references"
+    masks: str = ""
 
     @property
     def usual(self) -> bool:
@@ -281,6 +304,31 @@ class AggregateScores:
 
 
 @dataclass(frozen=True)
+class ContextShare:
+    """How much of a metric's score is context: scores of whole pictures, and of two parts of them alone.
+
+    Attributes:
+        whole, foreground, background: aggregate scores of whole pictures, of the subject alone, and of all but the
+            subject.
+        foreground_floor, background_floor: the floors of the parts; None with one subject.
+        share: (background - its floor) / ((foreground - its floor) + (background - its floor)), from 0 to 1; None where
+            a floor is, or where both parts together are not above their floors.
+        ci95: its 95 % interval over subjects; None below 3.
+        within_noise: both parts together are not above their floors by more than chance may put them, so there is no
+            share.
+    """
+
+    whole: float | None
+    foreground: float | None
+    background: float | None
+    foreground_floor: float | None
+    background_floor: float | None
+    share: float | None
+    ci95: Interval | None = None
+    within_noise: bool = False
+
+
+@dataclass(frozen=True)
 class Image:
     """One generation.
 
@@ -325,6 +373,7 @@ class ScoreResult(Tabular):
         subjects: in the order of their names.
         aggregate: over all subjects, by metric.
         images: every generation.
+        context: by metric, how much of the score is context; empty unless the parts were scored, too.
         schema: `nearid.score/2`, or what the file said that it was read from.
     """
 
@@ -335,6 +384,7 @@ class ScoreResult(Tabular):
     subjects: Subjects
     aggregate: Mapping[str, AggregateScores]
     images: tuple[Image, ...]
+    context: Mapping[str, ContextShare] = field(default_factory=dict)
     schema: str = "nearid.score/2"
     command = "nearid score"
 

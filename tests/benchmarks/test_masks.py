@@ -8,9 +8,10 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from nearid_cli.benchmarks.masks import masked
+from nearid_cli.benchmarks.masks import fitted
 from nearid_cli.errors import InputError
-from nearid_cli.images.masking import clean_mask
+from nearid_cli.images.masking import clean_mask, painted
+from nearid_cli.images.reading import Masking
 
 Grey = np.ndarray[Any, Any]
 
@@ -28,6 +29,10 @@ def by_scipy(mask: Grey) -> Grey:
     filled = [ndimage.binary_fill_holes(blobs == blob + 1) for blob in range(number)]
     best = max(filled, key=np.sum) if filled else np.zeros(mask.shape, bool)
     return (best * 255).astype(np.uint8)
+
+
+def masked(picture: Image.Image, mask: Image.Image, keep: str) -> Image.Image:
+    return painted(picture, fitted(mask, picture.size, keep), Masking())
 
 
 def drawn(size: tuple[int, int] = (70, 50)) -> Image.Image:

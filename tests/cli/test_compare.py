@@ -261,7 +261,7 @@ def test_references_are_not_for_finished_results(nearid: Nearid, runs: Path) -> 
     finished = nearid("compare", "a.json", "b.json", "--refs", "refs")
     assert (finished.code, finished.err) == (
         0,
-        "warning: --refs and --distractors are for pictures; finished results have theirs\n",
+        "warning: --refs, --distractors and --masks are for pictures; finished results have theirs\n",
     )
 
 

@@ -18,7 +18,7 @@ def counted(references: str, distractors: str, same: dict[bytes, bytes] | None =
     """The subject as it counts; pictures with one first letter have the same bytes."""
     subject = SubjectPictures("cat", pictures(references), pictures("g"), pictures(distractors))
     digests = {one.source: one.name[0].encode() for one in subject.pictures()}
-    found = usable([subject], digests, Sameness(same or {}, {}, {}), strangers=False)
+    found = usable([subject], lambda one: digests[one.source], Sameness(same or {}, {}, {}), strangers=False)
     return found.subjects[0]
 
 

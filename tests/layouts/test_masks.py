@@ -158,6 +158,7 @@ def test_columns_of_a_manifest(tmp_path: Path) -> None:
     assert found.lacking(lacking) == "no mask or box in a manifest"
     both = find_masks({"": find(path, None)}, MaskOptions("both"))
     assert both.besides
+    assert both.source == "manifest and sidecars"
     assert [part.keep for part in both.parts] == ["foreground", "background"]
     assert both.datasets[""].subjects[0].generations[1].mask == tmp_path / "gens/cat/b_mask.png"
     whole = find_masks({"": find(path, None)}, MaskOptions())

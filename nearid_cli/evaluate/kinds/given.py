@@ -10,6 +10,7 @@ from nearid_cli.encoders.plugged import class_of, plugin_failure, plugin_fingerp
 from nearid_cli.errors import InputError, NearIDError
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.kinds.text import PROTOCOL, of_generations
+from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.dataset import Dataset, Picture
 from nearid_cli.measures.joining import Expected, Number, join
 from nearid_cli.plugins import GivenMetric, NoScore
@@ -50,6 +51,10 @@ class MeasuredElsewhere(Measured):
             higher_is_better=metric.higher_is_better,
             against="",
         )
+
+    def sees(self, how: Masking) -> str:
+        """See `Measured.sees`: nothing."""
+        return ""
 
     def look(self, datasets: Mapping[str, Dataset], allow_unmatched: bool) -> None:
         """See `Measured.look`: join the rows with the generations of all methods together."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.errors import UsageError
+from nearid_cli.images.reading import Masking
 from nearid_cli.metrics.distractors import DistractorScores
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.plugins import NoScore
@@ -130,6 +131,10 @@ class Measured(ABC):
         Raises:
             NearIDError: the metric can be of no use for them.
         """
+
+    def sees(self, how: Masking) -> str:
+        """What it sees of pictures with masks, in words; empty for what sees no picture."""
+        return how.describe()
 
     @abstractmethod
     def score(self, pictures: Pictures) -> Numbered:

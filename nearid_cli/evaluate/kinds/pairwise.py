@@ -11,6 +11,7 @@ import numpy as np
 
 from nearid_cli.embedding.pairs import Comparing, Number
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.images.reading import Masking
 from nearid_cli.metrics.scalars import pair_scores
 from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
 from nearid_cli.results import Metric
@@ -42,6 +43,10 @@ class MeasuredByPairs(Measured):
         return described(
             self._comparing, self._plugin, "pairwise", protocol, symmetric=self._plugin.symmetric
         )
+
+    def sees(self, how: Masking) -> str:
+        """See `Measured.sees`."""
+        return f"{how.keep} by mask" if self._plugin.takes_masks else how.describe()
 
     def score(self, pictures: Pictures) -> Numbered:
         """See `Measured.score`."""

@@ -46,8 +46,9 @@ class Latex(FileFormat):
     place = 6
 
     def render(self, document: Document) -> str:
-        """A complete `table`, with what made the numbers in comments on top."""
-        return latex_table(document.table, document.draft.made_by)
+        """A complete `table`, or several, with what made the numbers in comments on top."""
+        own = latex_table(document.table, document.draft.made_by)
+        return "\n".join([own, *(latex_table(one, ()) for one in document.draft.in_papers)])
 
 
 def latex_table(made: Table, facts: Iterable[str]) -> str:

@@ -165,3 +165,31 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     )
     finished = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert finished.stderr.splitlines()[-1] == "heavy: []", finished.stderr
+
+
+KINDS = {"embedding", "pairwise", "text", "given"}
+BASES = {"EmbeddingMetric", "PairwiseMetric", "TextMetric", "GivenMetric"}
+SEAM = (
+    "plugins.py",
+    "measures/",
+    "evaluate/kinds/",
+    "embedding/pairs.py",
+    "encoders/plugged.py",
+    "encoders/spec.py",
+)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_outside_the_seam_asks_of_which_kind_a_metric_is(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare | ast.Match):
+            ends = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [node.subject]
+            asks = any(isinstance(one, ast.Attribute) and one.attr == "kind" for one in ends)
+            words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+            assert not (asks and words & KINDS), f"line {node.lineno}"
+    if not path.relative_to(ROOT).as_posix().startswith(SEAM):
+        names = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+        }
+        assert not names & BASES

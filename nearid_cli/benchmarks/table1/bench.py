@@ -23,6 +23,7 @@ from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import requested
+from nearid_cli.evaluate.kinds.choose import takes_masks
 from nearid_cli.options import Options
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import printable
@@ -34,8 +35,8 @@ DISTRACTORS = tuple(
     f"Aleksandar/NearID-{name}"
     for name in ("Flux", "Flux_1024", "PowerPaint", "SDXL", "SDXL_1024", "Qwen", "Qwen_1328")
 )
-METRICS = ("clip-i", "dino", "siglip2", "nearid")
-"""The rows of Table 1 whose checkpoints this tool loads; VSM is no embedding."""
+METRICS = ("clip-i", "dino", "siglip2", "vsm", "nearid")
+"""The rows of Table 1 that are of metrics of this tool."""
 # Table 1 reads SigLIP2 out by its pooling head for NearID-Bench and MTG, and by the mean over patches for DreamBench++.
 _DREAMBENCH = {"siglip2": "siglip2-mean"}
 
@@ -132,12 +133,25 @@ class _Table1:
         return lacking < len(self._metrics)
 
     def _nearid(self, items: list[str]) -> None:
+        for masked, some in self._by_masks(items).items():
+            self._nearid_with("foreground" if masked else "none", some)
+
+    def _by_masks(self, items: list[str]) -> dict[bool, list[str]]:
+        """The metrics by whether they take masks themselves: these are given the masks of the data, others none."""
+        found: dict[bool, list[str]] = {}
+        for item in items:
+            options = replace(self._options, metrics=[item])
+            found.setdefault(takes_masks(requested(options)[0], options), []).append(item)
+        return found
+
+    def _nearid_with(self, masks: str, items: list[str]) -> None:
         job = NearidJob(
             self._job.positives,
             self._job.distractors,
             self._job.rows,
             self._job.split,
             mode="fullneg",
+            masks=masks,
             skip_bad=self._job.skip_bad,
         )
         folder, options = self._output / "nearid", replace(self._options, metrics=items)
@@ -186,7 +200,11 @@ class _Table1:
         return tuple(source for source in job.distractors if source not in reasons)
 
     def _mtg(self, items: list[str]) -> None:
-        job = MtgJob(data=self._job.mtg, skip_bad=self._job.skip_bad)
+        for masked, some in self._by_masks(items).items():
+            self._mtg_with("object" if masked else "none", some)
+
+    def _mtg_with(self, masks: str, items: list[str]) -> None:
+        job = MtgJob(data=self._job.mtg, masks=masks, skip_bad=self._job.skip_bad)
         try:
             result = evaluate_mtg(job, replace(self._options, metrics=items), self._output / "mtg")
         except BadImagesError:

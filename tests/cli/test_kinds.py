@@ -1,0 +1,236 @@
+"""Metrics of all four kinds through every command: the same numbers as computed otherwise, errors of one line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.commandline import Finished, Nearid
+
+METRICS = {
+    "vectors": "HogVectors",
+    "pairs": "HogPairs",
+    "kept": "KeptHogPairs",
+    "distance": "HogDistance",
+    "lopsided": "Lopsided",
+    "length": "Length",
+    "rows": "Rows",
+}
+PATTERN = ("--pattern", "{subject}/{prompt}.png")
+
+
+@pytest.fixture
+def plugged(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data set with a configuration that names the plug-ins."""
+    lines = [f'[metrics.{name}]\nplugin = "tests.plugged:{kind}"\n' for name, kind in METRICS.items()]
+    (data / "nearid.toml").write_text("\n".join(lines))
+    monkeypatch.setenv("PLUGGED_LOG", str(data))
+    return data
+
+
+def scored(nearid: Nearid, *arguments: str) -> dict[str, Any]:
+    finished = nearid("score", "refs", "gens", *PATTERN, *arguments, "--format", "json")
+    assert finished.code == 0, finished.err
+    result: dict[str, Any] = json.loads(finished.out)
+    return result
+
+
+def said(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_hog_in_other_clothes_has_the_numbers_of_hog(nearid: Nearid, plugged: Path) -> None:
+    result = scored(nearid, "-m", "hog,vectors,pairs", "--pairs", "all")
+    hog, vectors, pairs = (result["aggregate"][name] for name in ("hog", "vectors", "pairs"))
+    for number in ("score", "pair_mean", "ceiling", "floor", "identification", "retention"):
+        assert vectors[number] == pytest.approx(hog[number], abs=1e-6), number
+        assert pairs[number] == pytest.approx(hog[number], abs=1e-6), number
+    np.testing.assert_allclose(pairs["ci95"], hog["ci95"], atol=1e-6)
+    for subject in result["subjects"]:
+        for number in ("score", "std", "min", "max", "ceiling", "floor", "identification"):
+            assert subject["scores"]["pairs"][number] == pytest.approx(
+                subject["scores"]["hog"][number], abs=1e-6
+            ), number
+
+
+def test_without_all_pairs_there_is_a_ceiling_and_no_floor(nearid: Nearid, plugged: Path) -> None:
+    result = scored(nearid, "-m", "pairs,hog")
+    pairs, hog = result["aggregate"]["pairs"], result["aggregate"]["hog"]
+    assert pairs["ceiling"] == pytest.approx(hog["ceiling"], abs=1e-6)
+    assert (pairs["floor"], pairs["retention"], pairs["identification"]) == (None, None, None)
+    # 3 subjects with 2 references and 3 generations: 6 own pairs and 1 of references each, all for one load.
+    assert said(plugged / "HogPairs.log").count("compare") == 21
+    assert said(plugged / "HogPairs.log").count("features") == 15
+    assert said(plugged / "HogPairs.log").count("load") == 1
+
+
+def test_a_second_run_computes_nothing_and_imports_nothing(nearid: Nearid, plugged: Path) -> None:
+    cold = scored(nearid, "-m", "pairs,kept,vectors,length")
+    before = [said(plugged / f"{name}.log") for name in ("HogPairs", "KeptHogPairs")]
+    command = [sys.executable, "-X", "importtime", "-m", "nearid_cli", "score", "refs", "gens", *PATTERN]
+    warm = subprocess.run(
+        [*command, "-m", "pairs,kept,vectors,length", "--format", "json"],
+        cwd=plugged,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not [line for line in warm.stderr.splitlines() if line.endswith((" torch", " skimage.feature"))]
+    again = json.loads(warm.stdout)
+    assert (again["subjects"], again["aggregate"], again["images"]) == (
+        cold["subjects"],
+        cold["aggregate"],
+        cold["images"],
+    )
+    assert [said(plugged / f"{name}.log") for name in ("HogPairs", "KeptHogPairs")] == before
+
+
+def test_kept_features_serve_new_generations(nearid: Nearid, plugged: Path) -> None:
+    scored(nearid, "-m", "kept")
+    shutil.copyfile(plugged / "refs/ship/0.jpg", plugged / "gens/cat/more.png")
+    scored(nearid, "-m", "kept")
+    assert (
+        said(plugged / "KeptHogPairs.log").count("features") == 15
+    )  # the new generation is a picture that is known
+    finished = nearid("cache", "info")
+    assert "features" in finished.out
+    assert "numbers of pairs" in finished.out
+    assert nearid("cache", "verify").code == 0
+    assert nearid("cache", "clear", "--yes").code == 0
+    scored(nearid, "-m", "kept")
+    assert said(plugged / "KeptHogPairs.log").count("features") == 30
+
+
+def test_a_distance_mirrors_its_similarity(nearid: Nearid, plugged: Path) -> None:
+    result = scored(nearid, "-m", "pairs,distance", "--pairs", "all")
+    alike, apart = result["aggregate"]["pairs"], result["aggregate"]["distance"]
+    for number in ("score", "ceiling", "floor"):
+        assert apart[number] == pytest.approx(1 - alike[number], abs=1e-9)
+    assert apart["identification"] == alike["identification"]
+    assert apart["retention"] == pytest.approx(alike["retention"], abs=1e-9)
+    (facts,) = (metric for metric in result["metrics"] if metric["name"] == "distance")
+    assert (facts["kind"], facts["range"], facts["higher_is_better"]) == ("pairwise", [0, 2], False)
+
+
+def test_a_ceiling_takes_both_directions_of_what_is_not_symmetric(nearid: Nearid, plugged: Path) -> None:
+    result = scored(nearid, "-m", "lopsided")
+    for subject in result["subjects"]:
+        assert subject["scores"]["lopsided"]["ceiling"] == pytest.approx(0, abs=1e-12)
+    assert result["aggregate"]["lopsided"]["score"] != pytest.approx(0, abs=1e-3)
+
+
+def test_text_takes_prompts_and_nothing_else(nearid: Nearid, plugged: Path) -> None:
+    result = scored(nearid, "-m", "length")
+    own = result["aggregate"]["length"]
+    assert (own["ceiling"], own["floor"], own["retention"], own["identification"]) == (None,) * 4
+    assert own["score"] > 0
+    without = nearid("score", "refs", "gens", "-m", "length", "--format", "json")
+    found = json.loads(without.out)
+    assert found["aggregate"]["length"]["score"] is None
+    assert found["aggregate"]["length"]["missing"] == 9
+    assert {image["reasons"]["length"] for image in found["images"]} == {"no prompt"}
+
+
+def test_every_kind_through_compare_gate_and_every_format(nearid: Nearid, plugged: Path) -> None:
+    for method in ("ours", "theirs"):
+        shutil.copytree(plugged / "gens", plugged / "methods" / method)
+    shutil.copyfile(plugged / "gens/ship/0.png", plugged / "methods/theirs/cat/0.png")
+    names = "vectors,pairs,distance,length,rows"
+    with (plugged / "nearid.toml").open("a") as file:
+        file.write('methods = ["ours", "theirs"]\n')  # of the last metric, rows
+    outputs = [
+        part for end in ("json", "csv", "parquet", "md", "tex", "html", "xml") for part in ("-o", f"c.{end}")
+    ]
+    finished = nearid("compare", "methods", "--refs", "refs", *PATTERN, "-m", names, *outputs[:-2])
+    assert finished.code == 0, finished.err
+    result = json.loads((plugged / "c.json").read_text())
+    ours, theirs = result["methods"]
+    assert ours["ranks"]["distance"] == ours["ranks"]["pairs"] == 1
+    assert theirs["ranks"]["distance"] == theirs["ranks"]["pairs"] == 2
+    assert ours["ranks"]["rows"] == theirs["ranks"]["rows"] == 1
+    table = pd.read_csv(plugged / "c.csv").set_index("method")
+    assert table.loc["ours", "distance_score"] < table.loc["theirs", "distance_score"]
+    for page in ("c.html", "c.md", "c.tex"):
+        text = (plugged / page).read_text()
+        assert "distance" in text
+        assert not re.search(r">\s*nan\s*<|[ |]nan[ |]", text), page
+    (plugged / "gate.toml").write_text(
+        "".join(
+            f'[[gate.rules]]\nmetric = "{name}"\nlevel = "method"\n{bound}\n'
+            for name, bound in (("distance", "max = 1.0"), ("length", "min = 0.0"), ("rows", "min = 0.5"))
+        )
+    )
+    judged = nearid("gate", "c.json", "--config", "gate.toml")
+    assert judged.code == 0, (judged.out, judged.err)
+
+
+def failing(nearid: Nearid, data: Path, how: str) -> Finished:
+    (data / "nearid.toml").write_text(f'[metrics.bad]\nplugin = "tests.plugged:Fails"\nhow = "{how}"\n')
+    return nearid("score", "refs", "gens", "-m", "bad")
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("load", "failed: RuntimeError: no weights here"),
+        ("raise", "failed: ValueError: line one line two"),
+        ("nan", "gave nan for"),
+        ("outside", "expected a number from -1 to 1"),
+        ("text", "gave 'high' for"),
+        ("array", "gave array([0., 0.]) for"),
+        ("few", "gave fewer numbers than the 21 pairs"),
+    ],
+)
+def test_a_metric_that_misbehaves_is_one_line(nearid: Nearid, data: Path, how: str, words: str) -> None:
+    finished = failing(nearid, data, how)
+    assert words in finished.error
+    assert '"bad"' in finished.error
+
+
+def test_what_came_before_a_failure_is_kept(nearid: Nearid, data: Path) -> None:
+    failing(nearid, data, "raise")
+    finished = nearid("cache", "info")
+    assert "2 numbers of pairs" in finished.out
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        ("tests.plugged", "expected module:Class"),
+        ("tests.nothing:Here", "cannot be imported: ModuleNotFoundError"),
+        ("tests.plugged:Nothing", "has no Nothing"),
+        ("tests.plugged:Path", "found the class Path"),
+        ("tests.plugged:Fails", "does not take these settings: missing a required argument: 'how'"),
+        ("nearid_cli.plugins:PairwiseMetric", "which lacks compare"),
+    ],
+)
+def test_a_plugin_that_cannot_be_made_is_one_line(
+    nearid: Nearid, data: Path, plugin: str, words: str
+) -> None:
+    (data / "nearid.toml").write_text(f'[metrics.bad]\nplugin = "{plugin}"\n')
+    assert words in nearid("score", "refs", "gens", "-m", "bad").error
+
+
+def test_embed_and_pair_say_which_metrics_have_no_such_numbers(nearid: Nearid, plugged: Path) -> None:
+    assert "pairs is no embedding" in nearid("embed", "refs", "-m", "hog,pairs", "-o", "e.parquet").error
+    pair = ("pair", "refs/cat/0.jpg", "refs/cat/1.jpg")
+    assert "length does not compare pictures" in nearid(*pair, "-m", "length").error
+    found = json.loads(nearid(*pair, "-m", "hog,pairs,lopsided", "--format", "json").out)
+    assert found["similarity"]["pairs"] == pytest.approx(found["similarity"]["hog"], abs=1e-6)
+    turned = json.loads(nearid(*pair[:1], *pair[:0:-1], "-m", "lopsided", "--format", "json").out)
+    assert turned["similarity"]["lopsided"] == -found["similarity"]["lopsided"]
+
+
+def test_nothing_is_lost_without_a_cache(nearid: Nearid, plugged: Path) -> None:
+    with_cache = scored(nearid, "-m", "pairs,length")
+    without = scored(nearid, "-m", "pairs,length", "--no-cache")
+    assert with_cache["images"] == without["images"]

@@ -1,0 +1,155 @@
+"""Plug-ins of every kind for tests: hog again in other clothes, and metrics that misbehave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nearid_cli.encoders.descriptors import HogEncoder
+from nearid_cli.plugins import EmbeddingMetric, GivenMetric, NoScore, PairwiseMetric, TextMetric
+
+
+class HogVectors(EmbeddingMetric):
+    """The metric `hog` as an embedding of somebody else."""
+
+    version = "hog-vectors/1"
+    protocol = "hog as a plug-in"
+
+    def load(self, device: str) -> None:
+        self._hog = HogEncoder()
+
+    def prepare(self, image: Image.Image) -> Any:
+        return self._hog.prepare(image)
+
+    def embed(self, batch: Any) -> Any:
+        return np.stack(batch)
+
+
+class HogPairs(PairwiseMetric):
+    """The metric `hog` pair by pair. PLUGGED_LOG names a folder with a file that gets a line for each step."""
+
+    version = "hog-pairs/1"
+    protocol = "cosine of hog, pair by pair"
+    range = (-1.0, 1.0)
+
+    def load(self, device: str) -> None:
+        self._hog = HogEncoder()
+        self._say("load")
+
+    def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
+        self._say("features")
+        return self._hog.prepare(image).astype(np.float64)
+
+    def compare(self, reference: Any, generation: Any) -> float | NoScore | None:
+        self._say("compare")
+        return float(reference @ generation / np.linalg.norm(reference) / np.linalg.norm(generation))
+
+    def _say(self, what: str) -> None:
+        if folder := os.environ.get("PLUGGED_LOG"):
+            with (Path(folder) / f"{type(self).__name__}.log").open("a") as file:
+                file.write(f"{what}\n")
+
+
+class KeptHogPairs(HogPairs):
+    """The same, its features on disk."""
+
+    version = "kept-hog-pairs/1"
+    keeps_features = True
+
+    def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
+        return super().features(image).astype(np.float32)
+
+    def compare(self, reference: Any, generation: Any) -> float | NoScore | None:
+        return super().compare(reference.astype(np.float64), generation.astype(np.float64))
+
+
+class HogDistance(HogPairs):
+    """1 - hog: lower is better."""
+
+    version = "hog-distance/1"
+    range = (0.0, 2.0)
+    higher_is_better = False
+
+    def compare(self, reference: Any, generation: Any) -> float | NoScore | None:
+        alike = super().compare(reference, generation)
+        assert isinstance(alike, float)
+        return 1 - alike
+
+
+class Lopsided(PairwiseMetric):
+    """How much brighter the generation is: another number when both are exchanged."""
+
+    version = "lopsided/1"
+    protocol = "brightness of the generation minus that of the reference"
+    range = (-1.0, 1.0)
+    symmetric = False
+
+    def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
+        return float(np.asarray(image).mean() / 255)
+
+    def compare(self, reference: Any, generation: Any) -> float:
+        return float(generation - reference)
+
+
+class Length(TextMetric):
+    """The length of the prompt as a share of 100, times the brightness of the picture."""
+
+    version = "length/1"
+    protocol = "length of the prompt times brightness"
+    range = (0.0, None)
+
+    def text(self, prompt: str) -> Any:
+        return len(prompt) / 100
+
+    def features(self, image: Image.Image) -> Any:
+        return float(np.asarray(image).mean() / 255)
+
+    def compare(self, text: Any, generation: Any) -> float:
+        return float(text * generation)
+
+
+class Rows(GivenMetric):
+    """Numbers of somebody else."""
+
+    version = "rows/1"
+    protocol = "numbers of somebody else"
+    range = (0.0, 10.0)
+
+    def __init__(self, methods: Iterable[str] = ()) -> None:
+        self._methods = list(methods)
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        rows = [
+            {"path": f"{subject}/{n}.png", "score": n} for subject in ("cat", "cup", "ship") for n in range(3)
+        ]
+        return [{**row, "method": method} for method in self._methods for row in rows] or rows
+
+
+class Fails(HogPairs):
+    """What it does wrong is a setting; the first `good` pairs are right."""
+
+    version = "fails/1"
+
+    def __init__(self, how: str, good: int = 2) -> None:
+        self._how, self._good = how, good
+
+    def load(self, device: str) -> None:
+        if self._how == "load":
+            raise RuntimeError("no weights here")
+        super().load(device)
+
+    def scores(self, pairs: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+        for place, pair in enumerate(pairs):
+            if place < self._good:
+                yield self.compare(*pair)
+            elif self._how == "raise":
+                raise ValueError("line one\nline two")
+            elif self._how == "few":
+                return
+            else:
+                yield {"nan": float("nan"), "outside": 1.5, "text": "high", "array": np.zeros(2)}[self._how]

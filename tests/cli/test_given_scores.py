@@ -314,7 +314,7 @@ def test_numbers_of_two_runs_are_comparable_unless_they_are_other_numbers(nearid
     assert not a.metrics[0].comparable_with(run("versioned", "b.csv").metrics[0])
 
 
-@pytest.mark.parametrize("direction", ["higher"])
+@pytest.mark.parametrize("direction", ["higher", "lower"])
 def test_the_gate_judges_in_the_metrics_direction(nearid: Nearid, data: Path, direction: str) -> None:
     write(data / "a.csv", NUMBERS)
     write(data / "b.csv", BAD)

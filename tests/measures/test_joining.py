@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import Picture
@@ -279,3 +281,67 @@ def test_nothing_of_a_names_control_characters_reaches_a_terminal():
     with pytest.raises(InputError) as raised:
         join("m", [{"path": "cat/\x1b[31m.png", "score": 1}], GENERATIONS)
     assert not re.search("\x1b", "".join(raised.value.details))
+
+
+HOW = {
+    "below the root": lambda one: {"path": one.picture.name},
+    "absolute": lambda one: {"path": str(one.picture.path)},
+    "with the root's folder": lambda one: {"path": "/".join(one.picture.path.parts[2:])},
+    "another machine's": lambda one: {"path": f"/mnt/job/{one.method}/{one.picture.name}"},
+    "another machine's, one folder": lambda one: {
+        "path": f"D:\\out\\{one.picture.name}",
+        "method": one.method,
+    },
+    "without extension": lambda one: {"path": one.picture.name.rpartition(".")[0], "method": one.method},
+    "the file's name": lambda one: {
+        "path": one.picture.path.name,
+        "subject": one.subject,
+        "method": one.method,
+    },
+    "keys": lambda one: {
+        "subject": one.subject.upper(),
+        "prompt": one.picture.prompt,
+        "seed": one.picture.seed,
+        "method": one.method,
+    },
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.sampled_from(sorted(HOW)), st.sampled_from([0, 1, 2]), st.integers(0, 2), st.randoms())
+def test_no_number_is_ever_anothers(data, how, several, depth, random):
+    """Rows in any order, with those of other subjects and methods among them: joined rightly, or refused."""
+    numbers = range(data.draw(st.integers(1, 4)))
+    subjects = data.draw(
+        st.lists(st.sampled_from(["cat", "cat 2", "dog", "0", "a"]), min_size=1, unique=True)
+    )
+    used = data.draw(st.sets(st.sampled_from(subjects), min_size=1))
+    names = ["lora", "full", "a"][: max(several, 1)]
+    every = [
+        Expected(
+            subject,
+            Picture.at(
+                Path(f"/runs/{method}"),
+                "/".join((["deep", "0"][: depth * (method == "lora")] or []) + [subject, f"{n}.png"]),
+                prompt=f"Prompt {n // 2}",
+                seed=str(n % 2),
+            ),
+            method if several else "",
+        )
+        for method in names
+        for subject in subjects
+        for n in numbers
+    ]
+    wanted = [one for one in every if one.subject in used]
+    rows = [HOW[how](one) | {"score": place} for place, one in enumerate(every)]
+    right = {id(one): place for place, one in enumerate(every)}
+    random.shuffle(rows)
+    try:
+        joined = join("m", rows, wanted)
+    except InputError:
+        # Nothing but the folders of methods tells their pictures apart, and here these are not known.
+        assert how == "below the root"
+        assert several > 1
+        return
+    assert joined.numbers == [right[id(one)] for one in wanted]
+    assert len(joined.strangers) == len(every) - len(wanted)

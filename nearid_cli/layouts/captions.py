@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -147,12 +146,11 @@ def _look_beside(pictures: Sequence[Picture]) -> _TextFiles:
     for one in pictures:
         folder, file = os.path.split(one.path)
         if folder not in listed:
-            listed[folder] = dict(_texts_in(folder))
-        text = listed[folder].get(os.path.splitext(file)[0])  # noqa: PTH122 - thousands of them
-        if text is None:
+            listed[folder] = _texts_in(folder)
+        if not (beside := listed[folder]) or (text := beside.get(_stem(file))) is None:
             continue
         path = os.path.join(folder, text)  # noqa: PTH118
-        name = f"{one.name.rpartition('/')[0]}/{text}".lstrip("/")
+        name = one.name.removesuffix(file) + text
         if path not in read:
             try:
                 read[path] = read_prompt(Path(path))
@@ -166,13 +164,17 @@ def _look_beside(pictures: Sequence[Picture]) -> _TextFiles:
     return found
 
 
-def _texts_in(folder: str) -> Iterator[tuple[str, str]]:
+def _texts_in(folder: str) -> dict[str, str]:
     """The text files in a folder, by their names without the extension."""
-    with suppress(OSError), os.scandir(folder or ".") as entries:
-        for entry in entries:
-            stem, extension = os.path.splitext(entry.name)  # noqa: PTH122
-            if extension.lower() == _EXTENSION and not stem.startswith(".") and entry.is_file():
-                yield stem, entry.name
+    try:
+        names = os.listdir(folder or ".")  # noqa: PTH208
+    except OSError:
+        return {}
+    return {_stem(name): name for name in names if name[-len(_EXTENSION) :].lower() == _EXTENSION}
+
+
+def _stem(file: str) -> str:
+    return file.rpartition(".")[0] or file
 
 
 def _something_else(found: _TextFiles, owned: Sequence[tuple[str | None, Picture]]) -> str | None:

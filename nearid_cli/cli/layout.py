@@ -9,7 +9,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.options import Flag, LayoutOptions, Verbose
+from nearid_cli.options import MASK_SOURCES, Flag, LayoutOptions, MaskOptions, Verbose
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ def layout(
     ] = None,
     distractors: shared.Distractors = None,
     how: LayoutOptions,
+    masks: Annotated[
+        str | None,
+        Flag(
+            "Where masks are, as for score: shows which pictures have one, and a manifest names them.",
+            "DIR|" + "|".join(MASK_SOURCES),
+            words=MASK_SOURCES,
+        ),
+    ] = None,
     output: Annotated[
         tuple[Path, ...],
         Flag(
@@ -43,18 +51,22 @@ def layout(
 ) -> None:
     """Show how folders are read, without opening a picture: subjects, prompts, seeds, steps, methods."""
     from nearid_cli.errors import UsageError
+    from nearid_cli.layouts.masks import check_mask_options, find_masks
     from nearid_cli.layouts.methods import ReferencesAlone, read_layout
     from nearid_cli.layouts.tables.manifest import check_manifest_name, write_manifest
 
     for path in output or []:
         check_manifest_name(path)
+    check_mask_options(MaskOptions(masks))
     found = read_layout(references, generations, how, distractors)
     if isinstance(found, ReferencesAlone):
-        for what, given in (("a manifest", output), ("--distractors", distractors)):
+        for what, given in (("a manifest", output), ("--distractors", distractors), ("--masks", masks)):
             if given:
                 raise UsageError(f"{what} needs generations, too: give their folder")
         _show_references(found, verbose)
         return
+    if masks is not None:
+        found = dict(find_masks(found, MaskOptions(masks)).datasets)
     for path in output or []:
         rows = write_manifest(path, found)
         typer.echo(f"wrote {printable(path)}: {count(rows, 'row')}", err=True)
@@ -103,12 +115,24 @@ def _show(method: str, dataset: Dataset, verbose: bool) -> None:
     )
     if places := places_of_prompts(dataset.subjects):
         print(f"prompts: {places}")
+    _show_masks(dataset, verbose)
     for line in dataset.unmatched:
         print(f"unmatched: {line}")
     for line in dataset.notes:
         print(line)
     _show_left_out(dataset.left_out.lines(), dataset.left_out.summary(), verbose)
     print()
+
+
+def _show_masks(dataset: Dataset, verbose: bool) -> None:
+    """How many pictures have a mask or a box, and which lack one; nothing where none has."""
+    pictures = [one for subject in dataset.subjects for one in subject.pictures()]
+    lacking = [one.name for one in pictures if not one.has_mask]
+    if len(lacking) == len(pictures):
+        return
+    print(f"masks or boxes: {len(pictures) - len(lacking):,} of {count(len(pictures), 'picture')}")
+    if lacking:
+        print(f"without a mask: {few(lacking, len(lacking) if verbose else 3)}")
 
 
 def _show_references(found: ReferencesAlone, verbose: bool) -> None:

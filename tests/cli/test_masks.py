@@ -368,3 +368,18 @@ def test_keywords_of_python(telltale: Path) -> None:
         nearid_cli.score(*data, masks=telltale / "masks", mask_keep=1)  # type: ignore[arg-type]
     with pytest.raises(nearid_cli.NearIDError, match=r"masks: expected a path or a text, found \{\}"):
         nearid_cli.score(*data, masks={})  # type: ignore[arg-type]
+
+
+def test_layout_shows_which_pictures_have_masks(telltale: Path, nearid: Nearid) -> None:
+    (telltale / "masks/gens/cup/1.png").unlink()
+    sides = (str(telltale / "refs"), str(telltale / "gens"))
+    out = telltale / "out" / "m.csv"
+    out.parent.mkdir()
+    shown = nearid("layout", *sides, "--masks", str(telltale / "masks"), "-o", str(out))
+    assert "masks or boxes: 19 of 20 pictures\nwithout a mask: cup/1.png\n" in shown.out
+    assert "masks" not in nearid("layout", *sides).out
+    again = nearid("layout", str(out))
+    assert "masks or boxes: 19 of 20 pictures\nwithout a mask: ../gens/cup/1.png\n" in again.out
+    skip = ("--metric", "hog", "--skip-bad")
+    tree = run(nearid, "score", *sides, *skip, "--masks", telltale / "masks")
+    assert numbers(run(nearid, "score", out, *skip, "--masks", "manifest")) == numbers(tree)

@@ -35,7 +35,7 @@ class SeenParts:
         pictures: all of them; the same one may come several times.
         whole: their digests, None for those that cannot be read.
         job: embeds them.
-        encoders: all that metrics need.
+        encoders: all that metrics need, at least one: what none embeds nobody opens, to see whether it can be used.
 
     Attributes:
         bad: pictures without a mask, unless they may be whole, and those whose masks cannot be used.

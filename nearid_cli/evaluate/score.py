@@ -151,7 +151,9 @@ class _Scorer:
         self._embedded = self._job.embed(sources, [*(encoders if seen_whole else ()), self._hashes])
         self._digests = dict(zip(sources, self._embedded.digests, strict=True))
         self._parts = (
-            SeenParts(masked, pictures, self._digests, self._job, encoders) if masked.parts else None
+            SeenParts(masked, pictures, self._digests, self._job, encoders or [self._hashes])
+            if masked.parts
+            else None
         )
         self._bad = (*self._embedded.bad, *(self._parts.bad if self._parts else ()))
         if not leniency.skip_bad:

@@ -383,3 +383,62 @@ def test_layout_shows_which_pictures_have_masks(telltale: Path, nearid: Nearid) 
     skip = ("--metric", "hog", "--skip-bad")
     tree = run(nearid, "score", *sides, *skip, "--masks", telltale / "masks")
     assert numbers(run(nearid, "score", out, *skip, "--masks", "manifest")) == numbers(tree)
+
+
+PLUGINS = """
+import numpy as np
+from nearid_cli.plugins import PairwiseMetric
+
+class Covered(PairwiseMetric):
+    "How alike two pictures are in the share of them that counts."
+    version = "covered/1"
+    protocol = "covered"
+    range = (0.0, 1.0)
+    takes_masks = True
+
+    def features(self, image, mask=None):
+        assert np.asarray(image).any(axis=2).mean() > 0.9  # nothing is painted over
+        return 1.0 if mask is None else float((np.asarray(mask) == 255).mean())
+
+    def compare(self, reference, generation):
+        return min(reference, generation) / max(reference, generation)
+
+class Painted(Covered):
+    takes_masks = False
+
+    def features(self, image, mask=None):
+        assert mask is None
+        return float(np.asarray(image).any(axis=2).mean())
+"""
+
+
+def test_a_metric_that_takes_masks_gets_them_and_another_sees_what_is_left(
+    telltale: Path, nearid: Nearid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (telltale / "masked_plugins.py").write_text(PLUGINS)
+    (telltale / "nearid.toml").write_text(
+        '[metrics.covered]\nplugin = "masked_plugins:Covered"\n[metrics.painted]\nplugin = "masked_plugins:Painted"\n'
+    )
+    monkeypatch.chdir(telltale)
+    Image.new("L", (SIZE, SIZE), 255).save("masks/gens/cat/0.png")
+    asked = ("score", "refs", "gens", "--metric", "covered,painted", "--masks", "masks")
+    found = run(nearid, *asked)
+    shares = {
+        path: (np.asarray(Image.open(path)) > 127).mean()
+        for path in sorted((telltale / "masks").rglob("*.png"))
+    }
+    for image in found["images"]:
+        own = shares[telltale / "masks/gens" / image["path"]]
+        others = [shares[telltale / "masks/refs" / image["subject"] / f"{i}.png"] for i in range(2)]
+        expected = np.mean([min(own, other) / max(own, other) for other in others])
+        assert image["scores"]["covered"] == pytest.approx(expected)
+        assert image["scores"]["painted"] == pytest.approx(expected, abs=0.02)  # black pixels of objects
+    assert [one["masks"] for one in found["metrics"]] == ["foreground by mask", "foreground kept, rest black"]
+    assert numbers(run(nearid, *asked)) == numbers(found)
+    both = run(nearid, *asked, "--mask-keep", "both", "--skip-bad")
+    assert [one["reason"] for one in both["inputs"]["skipped"]] == [
+        "its mask covers the whole picture, which leaves no background (masks/gens/cat/0.png)"
+    ]
+    assert both["context"]["covered"]["share"] is None  # there are no floors without --pairs all
+    every = run(nearid, *asked, "--mask-keep", "both", "--skip-bad", "--pairs", "all")
+    assert every["context"]["covered"]["foreground_floor"] is not None

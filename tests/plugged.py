@@ -96,6 +96,20 @@ class Lopsided(PairwiseMetric):
         return float(generation - reference)
 
 
+class Picky(HogPairs):
+    """No number where the mean level of the reference is odd."""
+
+    version = "picky/1"
+
+    def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
+        return np.append(super().features(image), np.asarray(image).mean())
+
+    def compare(self, reference: Any, generation: Any) -> float | NoScore | None:
+        if int(reference[-1]) % 2:
+            return NoScore("an odd reference")
+        return super().compare(reference[:-1], generation[:-1])
+
+
 class Length(TextMetric):
     """The length of the prompt as a share of 100, times the brightness of the picture."""
 

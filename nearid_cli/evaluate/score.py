@@ -400,6 +400,7 @@ def _of_all(scored: Numbered) -> AggregateScores:
         **{name: _known(np.asarray(value).tolist()) for name, value in found.items()},
         **rates,
         missing=int(np.isnan(numbers.generations).sum()),
+        pairs_missing={storable(reason): number for reason, number in scored.lacking.items()},
     )
 
 

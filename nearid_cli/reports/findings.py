@@ -104,6 +104,12 @@ def unscored(result: ScoreResult) -> Iterator[Finding]:
             others = count(len(reasons) - _REASONS, "other reason")
             yield Finding(f"{metric.name}: {len(rest):,} {of_all} for {others}: ", tuple(rest))
         yield from _uncounted(result, metric.name)
+        if lacking := result.aggregate[metric.name].pairs_missing:
+            pairs = count(sum(lacking.values()), "single pair")
+            told = [f"{reason} ({number:,})" for reason, number in lacking.items()]
+            yield Finding(
+                f"{metric.name}: {pairs} without a number, the means are over the others: ", tuple(told)
+            )
 
 
 def _uncounted(result: ScoreResult, metric: str) -> Iterator[Finding]:

@@ -271,6 +271,8 @@ class AggregateScores:
         ssr_ci95, pa_ci95, retention_ci95, identification_ci95, positive_margins_ci95, all_pairs_ssr_ci95,
             all_pairs_pa_ci95: 95 % intervals over subjects of the numbers that they are named after.
         missing: how many generations have no number by this metric.
+        pairs_missing: of metrics that go pair by pair, how many pairs have no number though their generation has one,
+            or of two references, by reason.
     """
 
     score: float | None
@@ -294,6 +296,7 @@ class AggregateScores:
     all_pairs_pa: float | None = None
     all_pairs_pa_ci95: Interval | None = None
     missing: int = 0
+    pairs_missing: Mapping[str, int] = field(default_factory=dict)
 
     def figure(self, places: int = 3) -> str:
         """The score with its interval, in so many decimals."""

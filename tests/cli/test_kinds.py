@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.commandline import Finished, Nearid
 
@@ -126,6 +127,21 @@ def test_a_ceiling_takes_both_directions_of_what_is_not_symmetric(nearid: Nearid
     for subject in result["subjects"]:
         assert subject["scores"]["lopsided"]["ceiling"] == pytest.approx(0, abs=1e-12)
     assert result["aggregate"]["lopsided"]["score"] != pytest.approx(0, abs=1e-3)
+
+
+def test_pairs_without_a_number_are_counted_though_their_generation_has_one(
+    nearid: Nearid, data: Path
+) -> None:
+    (data / "nearid.toml").write_text('[metrics.picky]\nplugin = "tests.plugged:Picky"\n')
+    for level, name in ((100, "0.jpg"), (101, "1.jpg")):
+        Image.new("RGB", (64, 64), (level,) * 3).save(data / "refs/cat" / name, quality=100)
+    result = scored(nearid, "-m", "picky")
+    (cat,) = (subject for subject in result["subjects"] if subject["subject"] == "cat")
+    assert cat["scores"]["picky"].get("missing", 0) == 0
+    lacking = result["aggregate"]["picky"]["pairs_missing"]["an odd reference"]
+    assert lacking >= 3
+    finished = nearid("score", "refs", "gens", "-m", "picky")
+    assert f"picky: {lacking} single pairs without a number, the means are over the others" in finished.out
 
 
 def test_text_takes_prompts_and_nothing_else(nearid: Nearid, plugged: Path) -> None:

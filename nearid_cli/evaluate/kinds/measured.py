@@ -47,12 +47,15 @@ class Numbered:
         reasons: why generations have none, by their places.
         margins: against distractors; None without.
         uncounted: why references do not count, by the place of their subject and their name.
+        lacking: why single pairs have no number, of generations that have one from others and of references among
+            themselves: how many by reason.
     """
 
     scores: IdentityScores
     reasons: Mapping[int, str] = field(default_factory=dict)
     margins: DistractorScores | None = None
     uncounted: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    lacking: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -81,12 +81,15 @@ class MeasuredByPairs(Measured):
             limits=self._plugin.range,
             higher_is_better=self._plugin.higher_is_better,
         )
-        own = (
+        own = [
             (generation, number)
             for (generation, reference), number in zip(pairs, numbers, strict=False)
-            if owners[reference] == subjects[generation]
-        )
-        return Numbered(scores, dict(_reasons(own, scores.generations.tolist())))
+            if owners[reference] == subjects[generation] and isinstance(number, NoScore)
+        ]
+        reasons = dict(_reasons(own, scores.generations.tolist()))
+        others = [number for generation, number in own if generation not in reasons]
+        among_references = [number for number in numbers[len(pairs) :] if isinstance(number, NoScore)]
+        return Numbered(scores, reasons, lacking=Counter(one.reason for one in (*others, *among_references)))
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]
@@ -139,11 +142,11 @@ def value_of(number: Number) -> float:
     return np.nan if isinstance(number, NoScore) else number
 
 
-def _reasons(own: Iterator[tuple[int, Number]], scores: Sequence[float]) -> Iterator[tuple[int, str]]:
+def _reasons(own: Sequence[tuple[int, NoScore]], scores: Sequence[float]) -> Iterator[tuple[int, str]]:
     """Why generations have no number: what their pairs say, the most frequent reason first."""
     found: dict[int, Counter[str]] = {}
     for generation, number in own:
-        if isinstance(number, NoScore) and np.isnan(scores[generation]):
+        if np.isnan(scores[generation]):
             found.setdefault(generation, Counter())[number.reason] += 1
     for generation, reasons in found.items():
         yield generation, few([reason for reason, _ in reasons.most_common()])

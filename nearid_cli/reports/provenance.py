@@ -57,8 +57,7 @@ def about_metric(metric: Metric) -> str:
     if metric.kind != Metric.kind:
         facts.append(f"kind {metric.kind}")
     if metric.range != Metric.range:
-        low, high = ("no end" if end is None else f"{end:g}" for end in metric.range)
-        facts.append(f"range {low} to {high}")
+        facts.append(f"range {_between(*metric.range)}")
     if not metric.higher_is_better:
         facts.append("lower is better")
     if not metric.symmetric:
@@ -66,3 +65,14 @@ def about_metric(metric: Metric) -> str:
     if metric.against != Metric.against:
         facts.append(f"against {metric.against or 'nothing known'}")
     return f"metric {metric.name}: {'; '.join(facts)}"
+
+
+def _between(low: float | None, high: float | None) -> str:
+    """A range in words.
+
+    >>> _between(0.0, 1.0), _between(0.0, None), _between(None, 10.0), _between(None, None)
+    ('0 to 1', 'from 0', 'up to 10', 'without ends')
+    """
+    if low is None:
+        return "without ends" if high is None else f"up to {high:g}"
+    return f"from {low:g}" if high is None else f"{low:g} to {high:g}"

@@ -367,9 +367,7 @@ def test_what_made_a_number_names_what_is_unusual_of_it(mixed: ScoreResult) -> N
     assert facts["metric nearid"].endswith("protocol mean cosine similarity of all pairs")
     assert facts["metric vsm"].endswith("kind pairwise; range 0 to 1; not symmetric")
     assert facts["metric clip-t"].endswith("kind text; against prompts")
-    assert facts["metric lpips"].endswith(
-        "kind given; range 0 to no end; lower is better; against nothing known"
-    )
+    assert facts["metric lpips"].endswith("kind given; range from 0; lower is better; against nothing known")
 
 
 def test_every_kind_goes_through_every_format() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from nearid_cli.embedding.devices import choose_device
-from nearid_cli.embedding.forward import Forward, sound, why_not_finite
+from nearid_cli.embedding.forward import NOT_FINITE, Forward, not_finite, sound
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UnknownParameterError, UsageError
 from nearid_cli.evaluate.embed import pair as _pair
@@ -258,8 +258,10 @@ class ImageEncoder:
         embedded: npt.NDArray[np.float32] = np.concatenate(rows)
         unsound = [name for name, usable in zip(names, sound(embedded), strict=True) if not usable]
         if unsound:
+            if self.spec.plugin is not None:
+                raise not_finite([(self.spec, unsound)])
             raise ModelError(
-                f"embeddings that are not finite numbers, from {self.spec.name}; {why_not_finite(self.spec)}",
+                f"embeddings that are not finite numbers, from {self.spec.name}; {NOT_FINITE}",
                 [printable(name) for name in unsound],
             )
         return embedded

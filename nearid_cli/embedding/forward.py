@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from nearid_cli.encoders.libraries import out_of_memory
+from nearid_cli.encoders.plugged import class_of
 from nearid_cli.errors import ModelError
-from nearid_cli.text import printable
+from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,11 +26,30 @@ if TYPE_CHECKING:
         def embed(self, batch: Sequence[Pixels]) -> Embeddings: ...
 
 
-def why_not_finite(spec: EncoderSpec) -> str:
-    """What to do about embeddings that are not finite."""
-    if spec.plugin is not None:
-        return "what a plug-in gives must be finite, and not all zero"
-    return "the checkpoint or the dtype is at fault: try --dtype float32"
+NOT_FINITE = "the checkpoint or the dtype is at fault: try --dtype float32"
+
+
+def not_finite(found: Iterable[tuple[EncoderSpec, Sequence[str]]]) -> ModelError:
+    """The error about embeddings that are not finite, or zero: a line for each plug-in, every picture of a checkpoint.
+
+    Args:
+        found: encoders, at least one, with the names of the pictures.
+    """
+    checkpoints, lines = [], []
+    for spec, names in found:
+        if spec.plugin is None:
+            checkpoints.append((spec.name, names))
+            continue
+        lines.append(
+            f'metric "{printable(spec.name)}": expected finite numbers, not all of them zero, from '
+            f"{class_of(spec.plugin)}.embed, found others of {count(len(names), 'picture')}: {few(names)}"
+        )
+    if not checkpoints:
+        return ModelError(lines[0], lines[1:])
+    return ModelError(
+        f"embeddings that are not finite numbers, from {', '.join(name for name, _ in checkpoints)}; {NOT_FINITE}",
+        [*(f"{encoder}: {printable(name)}" for encoder, names in checkpoints for name in names), *lines],
+    )
 
 
 class Forward:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.forward import Batches, why_not_finite
+from nearid_cli.embedding.forward import Batches, not_finite
 from nearid_cli.embedding.reading import Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
@@ -282,15 +282,11 @@ def _embed_missing(
         pool.shutdown(wait=False, cancel_futures=True)
         for gathered in batches.values():
             gathered.write()
-    not_finite = {name: gathered.not_finite for name, gathered in batches.items() if gathered.not_finite}
-    if not_finite:
-        remedies = dict.fromkeys(why_not_finite(batches[name].encoder.spec) for name in not_finite)
-        raise ModelError(
-            f"embeddings that are not finite numbers, from {', '.join(not_finite)}; {'; '.join(remedies)}",
-            [
-                f"{name}: {printable(contents[d].name)}"
-                for name, digests in not_finite.items()
-                for d in digests
-            ],
-        )
+    unsound = [
+        (gathered.encoder.spec, [contents[digest].name for digest in gathered.not_finite])
+        for gathered in batches.values()
+        if gathered.not_finite
+    ]
+    if unsound:
+        raise not_finite(unsound)
     return unusable

@@ -15,7 +15,7 @@ import numpy as np
 from blake3 import blake3
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.forward import Forward, sound, why_not_finite
+from nearid_cli.embedding.forward import NOT_FINITE, Forward, sound
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.text import most_tokens
 from nearid_cli.errors import ModelError
@@ -76,7 +76,7 @@ def embed_texts(
         if bad := [text for text, usable in zip(missing, sound(new), strict=True) if not usable]:
             raise ModelError(
                 f'metric "{printable(spec.name)}": embeddings of texts that are not finite numbers; '
-                + why_not_finite(spec),
+                + NOT_FINITE,
                 [printable(text) for text in bad],
             )
         rows |= zip(missing, new, strict=True)

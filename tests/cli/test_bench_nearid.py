@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from nearid_cli.cli.app import main
 from tests.commandline import Nearid
+from tests.faces import write_face_models
 
 DATA = ("--positives", "data/positives", "--distractors", "data/distractors")
 METRICS = ("--metric", "nearid-mini", "--metric", "hog")
@@ -147,3 +149,11 @@ def test_an_output_folder_that_cannot_be(nearid: Nearid, data: Path) -> None:
     (data / "out").write_text("")
     finished = nearid("bench", "nearid", *DATA, "--metric", "hog", "-o", "out")
     assert finished.error.startswith("cannot make the folder out: ")
+
+
+def test_what_has_no_embedding_stops_it_in_a_sentence(nearid: Nearid, data: Path) -> None:
+    write_face_models(data / "faces")
+    finished = nearid("bench", "nearid", *DATA, "-m", "face=faces", "-o", "out")
+    assert finished.error == "a benchmark needs every picture, and some have no embedding"
+    (line,) = finished.details
+    assert re.match(r"face: \d+ pictures \(no face\), such as ", line)

@@ -15,7 +15,7 @@ from nearid_cli.embedding.parts import COMPACT_ABOVE
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.load import load_encoder
-from nearid_cli.encoders.plugged import spec_of
+from nearid_cli.encoders.plugged import class_of, spec_of
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError
 from nearid_cli.plugins import EmbeddingMetric
@@ -191,8 +191,28 @@ def test_not_finite_embeddings_of_a_plugin_are_the_plugins_fault(pictures: list[
 
     with pytest.raises(ModelError) as caught:
         run(pictures, Zero(), cache)
-    assert caught.value.message == (
-        "embeddings that are not finite numbers, from large; what a plug-in gives must be finite, and not all zero"
+    assert str(caught.value) == (
+        'metric "large": expected finite numbers, not all of them zero, from '
+        f"{class_of(Zero())}.embed, found others of 2 pictures: {', '.join(str(pictures[index]) for index in LARGE)}"
     )
-    assert caught.value.details == tuple(f"large: {pictures[index]}" for index in LARGE)
     assert cache.absent(spec_of("large", Zero()), list(run(pictures, LargeOnly(), None).digests)) != set()  # type: ignore[arg-type]
+
+
+def test_of_checkpoints_every_such_picture_is_named_beside_plugins(
+    pictures: list[Path], cache: Cache
+) -> None:
+    class Zero(LargeOnly):
+        def embed(self, batch: Sequence[npt.NDArray[np.generic]]) -> npt.ArrayLike:
+            return np.zeros((len(batch), 3))
+
+    class Broken(GridEncoder):
+        def embed(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+            return super().embed(batch) * np.nan
+
+    grid = Broken()
+    specs = [spec_of("large", Zero()), grid.spec]
+    with pytest.raises(ModelError) as caught:
+        embed(pictures, specs, lambda spec: load_encoder(spec) if spec.plugin else grid, cache, Settings())
+    assert caught.value.message.startswith("embeddings that are not finite numbers, from mean-colour; ")
+    assert caught.value.details[:-1] == tuple(f"mean-colour: {picture}" for picture in pictures)
+    assert caught.value.details[-1].startswith('metric "large": expected finite numbers')

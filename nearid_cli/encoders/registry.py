@@ -277,13 +277,17 @@ def pull_argument(metric: MetricRequest) -> str:
 
     >>> [pull_argument(metric) for metric in parse_metrics(["dino", "x=org/model@v2//vit", "siglip2::mean"])]
     ['dino', 'org/model@v2//vit', 'google/siglip2-so400m-patch14-384']
+    >>> [pull_argument(metric) for metric in parse_metrics(["clip-t", "clip-t-b32=org/model@v2"])]
+    ['clip-t', 'clip-t-b32=org/model@v2']
+    >>> [pull_argument(metric) for metric in parse_metrics(["clip-t@v2"])]
+    ['clip-t=openai/clip-vit-large-patch14@v2']
     """
     entry = REGISTRY.get(metric.name)
     if entry and (entry.place, entry.revision) == (metric.place, metric.revision):
         return metric.name
     revision = f"@{metric.revision}" if metric.revision else ""
     subfolder = f"//{metric.subfolder}" if metric.subfolder else ""
-    name = f"{metric.name}=" if metric.text else ""  # which asks for the tokenizer, too
+    name = f"{_bare(metric)}=" if metric.text else ""  # which asks for the tokenizer, too
     return quote(f"{name}{metric.checkpoint}{revision}{subfolder}")
 
 
@@ -292,10 +296,18 @@ def local_argument(metric: MetricRequest) -> str:
 
     >>> [local_argument(metric) for metric in parse_metrics(["dino", "x=org/model", "org/model@v2::mean"])]
     ['dino=PATH', 'x=PATH', 'model=PATH::mean']
+    >>> [local_argument(metric) for metric in parse_metrics(["clip-t@v2"])]
+    ['clip-t=PATH']
     """
-    name = metric.name if _NAME.fullmatch(metric.name) else metric.checkpoint.rpartition("/")[2]
+    name = _bare(metric) if metric.text else metric.name
+    name = name if _NAME.fullmatch(name) else metric.checkpoint.rpartition("/")[2]
     implied = REGISTRY[name].readout if name in REGISTRY else None
     return f"{name}=PATH" if metric.readout == implied else f"{name}=PATH::{metric.readout}"
+
+
+def _bare(metric: MetricRequest) -> str:
+    """The name of a metric that has one, without a revision or subfolder that it was written with."""
+    return re.split("@|//", metric.name)[0]
 
 
 def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:

@@ -357,13 +357,18 @@ class Leniency:
 
     Attributes:
         verbose: name every file that is left out.
-        allow_unmatched: go on without subjects that lack references or generations.
+        allow_unmatched: go on without subjects that lack references or generations, and without numbers that given
+            scores lack.
         skip_bad: go on without pictures that cannot be read.
     """
 
     verbose: Verbose = False
     allow_unmatched: Annotated[
-        bool, Flag("Go on without subjects that lack references or generations.", shared=True)
+        bool,
+        Flag(
+            "Go on without subjects that lack references or generations, and without numbers that --scores lack.",
+            shared=True,
+        ),
     ] = False
     skip_bad: SkipBad = False
 

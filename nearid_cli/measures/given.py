@@ -13,6 +13,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.layouts.tables.manifest import instead_of_a_manifest
 from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.layouts.tables.table import PictureTable, read_table, table_of
 from nearid_cli.measures.joining import KEYS, PATHS
@@ -215,6 +216,7 @@ class ScoresFile(GivenMetric):
         if source.path.suffix.lower() not in EXTENSIONS:
             raise UsageError(
                 f"{self._where}: expected a file that ends in {', '.join(EXTENSIONS)}, found {printable(source.path)}"
+                + instead_of_a_manifest(source.path)
             )
         return read_table(source.path, "table", (), _KNOWN, (*PATHS, *KEYS))
 

@@ -234,7 +234,11 @@ def test_ranges_that_are_none(given):
     ("settings", "kind", "message"),
     [
         ({"scores": None}, UsageError, "has no numbers yet: say where they are with --scores m=FILE"),
-        ({"scores": "s.xlsx"}, UsageError, r"expected a file that ends in \.csv, .* found .*s\.xlsx"),
+        (
+            {"scores": "s.xlsx"},
+            UsageError,
+            r"expected a file that ends in \.csv, .* found s\.xlsx; save the spreadsheet as CSV UTF-8",
+        ),
         ({"scores": "none.csv"}, InputError, r"cannot read none\.csv: No such file"),
         ({"scores": 7}, UsageError, "expected scores to be a file, .*found int"),
         ({"scores": [ROWS[0], 7]}, UsageError, "found int"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
-from nearid_cli.layouts.prompts import BESIDE, said, shortened
+from nearid_cli.layouts.prompts import BESIDE, agree, said, shortened
 from nearid_cli.layouts.sides import Assigned
 from nearid_cli.text import count, few, printable
 
@@ -18,6 +18,7 @@ _EXTENSION = ".txt"
 _LONGEST = 2000  # characters
 _MOST_BYTES = 4 * _LONGEST
 _HALF = 0.5
+_A_SENTENCE = 3  # words
 # What Stable Diffusion web UIs write below a prompt.
 _PARAMETERS = re.compile(r"(?:^|\n)(?:Negative prompt:|Steps: \d+,).*", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -101,9 +102,9 @@ class _TextFiles:
 def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | None]) -> Assigned:
     """Generations with the prompts in text files beside them: `0.txt` beside `0.png`.
 
-    The files of a side are prompts, or none is: they are something else where fewer than half of them, or beside fewer
-    than half of the pictures, can be prompts, or where one text stands beside all pictures of several subjects. What
-    holds is in the notes. A manifest says everything: nothing is looked for beside its pictures.
+    The files of a side are prompts, or none is: they are something else where fewer than half of them can be prompts,
+    or where one word or two stand beside all pictures of several subjects. What holds is in the notes. A manifest says
+    everything: nothing is looked for beside its pictures.
 
     Args:
         side: the generations.
@@ -124,6 +125,10 @@ def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | No
         note = f"{number} beside generations: not read as prompts, since {why}"
         return replace(side, notes=[*side.notes, note])
 
+    notes = [*_as_remarks(found, owned), *_of_no_use(found.others)]
+    if (text := _of_all(found, owned)) is not None:
+        notes.append(f'the prompt of all generations is "{shortened(text)}", by the .txt files beside them')
+
     def prompted(pictures: Sequence[Picture]) -> list[Picture]:
         return [said(one, found.prompts.get(one.name), BESIDE) for one in pictures]
 
@@ -131,7 +136,7 @@ def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | No
         side,
         subjects={name: prompted(own) for name, own in side.subjects.items()},
         loose=prompted(side.loose),
-        notes=[*side.notes, *_of_no_use(found.others)],
+        notes=[*side.notes, *notes],
     )
     used = {found.files[name] for name in found.prompts}
     result.left_out = result.left_out.without("other files", used)
@@ -182,15 +187,36 @@ def _something_else(found: _TextFiles, owned: Sequence[tuple[str | None, Picture
     if len(found.prompts) < _HALF * len(found.files):
         kinds = dict.fromkeys(found.others.values())
         return f"most are something else ({', '.join(kinds)}): {few(list(found.others))}"
-    if len(found.prompts) < _HALF * len(owned):
+    text = _of_all(found, owned)
+    if text is not None and len(text.split()) < _A_SENTENCE:
         return (
-            f"only {len(found.prompts):,} of {count(len(owned), 'generation')} have one; give a manifest for prompts "
-            "of some"
+            f'all say "{shortened(text)}", whatever the subject; if that is a prompt, give a manifest with it'
         )
-    texts = set(found.prompts.values())
-    if len(texts) == 1 and len({name for name, one in owned if one.name in found.prompts}) > 1:
-        return f'all say "{shortened(min(texts))}", whatever the subject; if that is a prompt, give a manifest with it'
     return None
+
+
+def _of_all(found: _TextFiles, owned: Sequence[tuple[str | None, Picture]]) -> str | None:
+    """The text that stands beside all pictures, of several subjects."""
+    texts = set(found.prompts.values())
+    subjects = {name for name, one in owned if one.name in found.prompts}
+    return texts.pop() if len(texts) == 1 and len(subjects) > 1 else None
+
+
+def _as_remarks(found: _TextFiles, owned: Sequence[tuple[str | None, Picture]]) -> Iterator[str]:
+    """Texts beside fewer than half of the pictures may be remarks: they give way to names, and a note says so."""
+    if len(found.prompts) >= _HALF * len(owned):
+        return
+    of_all = f"{len(found.prompts):,} of {count(len(owned), 'generation')}"
+    for _, one in owned:
+        text = found.prompts.get(one.name)
+        if text is not None and one.prompt is not None and not agree(one.prompt, text):
+            del found.prompts[one.name]
+    if found.prompts:
+        name, text = next(iter(found.prompts.items()))
+        yield (
+            f"a .txt file stands beside {of_all} only, and is taken for the prompt: {printable(name)} is "
+            f'"{shortened(text)}"'
+        )
 
 
 def _of_no_use(others: Mapping[str, str]) -> Iterator[str]:

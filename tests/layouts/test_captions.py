@@ -119,7 +119,7 @@ def test_what_is_a_prompt(tmp_path: Path, content: str, prompt: str) -> None:
     assert read_prompt(file) == prompt
 
 
-def test_one_text_beside_all_pictures_of_several_subjects_is_no_prompt(lay) -> None:
+def test_a_word_beside_all_pictures_of_several_subjects_is_no_prompt(lay) -> None:
     refs, gens = lay({f"{subject}/{number}.txt": "Saved." for subject in ("cat", "dog") for number in "012"})
     dataset = find(refs, gens)
     assert set(prompts(dataset).values()) == {None}
@@ -128,6 +128,17 @@ def test_one_text_beside_all_pictures_of_several_subjects_is_no_prompt(lay) -> N
         "is a prompt, give a manifest with it",
     )
     assert len(dataset.left_out.by_reason["other files"]) == 6
+
+
+def test_one_sentence_beside_all_pictures_is_told(lay) -> None:
+    refs, gens = lay(
+        {f"{subject}/{number}.txt": "sks at the beach" for subject in ("cat", "dog") for number in "01"}
+    )
+    dataset = find(refs, gens)
+    assert set(prompts(dataset).values()) == {"sks at the beach"}
+    assert dataset.notes == (
+        'the prompt of all generations is "sks at the beach", by the .txt files beside them',
+    )
 
 
 def test_one_text_for_all_pictures_of_a_subject_may_be_its_prompt(lay) -> None:
@@ -147,12 +158,23 @@ def test_where_most_are_something_else_none_is_a_prompt(lay) -> None:
     )
 
 
-def test_texts_beside_few_pictures_are_notes(lay) -> None:
-    refs, gens = lay({"cat/0.txt": "this one is bad"}, "cat/1.png cat/2.png dog/0.png")
+def test_texts_beside_few_pictures_are_told(lay) -> None:
+    refs, gens = lay({"cat/0.txt": "a cat asleep"}, "cat/1.png cat/2.png dog/0.png")
     dataset = find(refs, gens)
-    assert set(prompts(dataset).values()) == {None}
-    (note,) = dataset.notes
-    assert "since only 1 of 4 generations have one; give a manifest for prompts of some" in note
+    assert list(prompts(dataset).values()) == ["a cat asleep", None, None, None]
+    assert dataset.notes == (
+        "a .txt file stands beside 1 of 4 generations only, and is taken for the prompt: cat/0.png is "
+        '"a cat asleep"',
+    )
+
+
+def test_texts_beside_few_pictures_are_remarks_where_names_say_prompts(plant, lay) -> None:
+    plant("gens", ["cat/on the beach/1.png", "cat/in the snow/1.png"])
+    refs, gens = lay({"cat/on the beach/0.txt": "this one is bad"})
+    dataset = find(refs, gens)
+    assert set(prompts(dataset).values()) == {"on the beach", "in the snow"}
+    assert dataset.notes == ()
+    assert dataset.left_out.by_reason == {"other files": ["cat/on the beach/0.txt"]}
 
 
 def test_some_without_a_prompt_are_named(lay) -> None:

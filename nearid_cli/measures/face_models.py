@@ -20,6 +20,9 @@ Bgr = npt.NDArray[np.uint8]
 """[H, W, 3], blue first."""
 
 
+_MUTING = threading.Lock()  # the level is the process's, and every thread makes a detector
+
+
 class FaceModels(Protocol):
     """What `face` is made of. `detect` and `align` run in many threads at once, `feature` in one at a time."""
 
@@ -107,9 +110,10 @@ def _quiet(cv2: Any) -> Iterator[None]:
     if logging is None:
         yield
         return
-    before = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(before)
+    with _MUTING:
+        before = logging.getLogLevel()
+        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+        try:
+            yield
+        finally:
+            logging.setLogLevel(before)

@@ -388,6 +388,18 @@ def test_opencv_says_nothing_and_nothing_else_is_imported(folder: Path) -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
+@pytest.mark.skipif(
+    not hasattr(cv2.utils, "logging"), reason="OpenCV 4 has nothing to say that must be muted"
+)
+def test_opencv_is_as_talkative_as_before(models: OpenCVFaceModels) -> None:
+    before = cv2.utils.logging.getLogLevel()
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    for _ in range(10):
+        with ThreadPoolExecutor(8) as pool:  # each thread makes a detector of its own
+            list(pool.map(models.detect, [pixels] * 16))
+        assert cv2.utils.logging.getLogLevel() == before
+
+
 def test_an_encoder_of_it_is_a_plugged_one(folder: Path) -> None:
     encoder = loaded(folder)
     assert isinstance(encoder, PluggedEncoder)

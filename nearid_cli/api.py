@@ -63,6 +63,7 @@ def score(
     mask_fill: str = "black",
     mask_clean: bool = False,
     allow_unmasked: bool = False,
+    maps: PathLike | None = None,
     **options: Unpack[OptionArguments],
 ) -> ScoreResult:
     """Score the generations of each subject against its references, as `nearid score` does.
@@ -87,6 +88,7 @@ def score(
         mask_fill: what the rest becomes: `black`, `white` or `mean`.
         mask_clean: take the largest blob of each mask, filled.
         allow_unmasked: score pictures whole that have no mask.
+        maps: folder for pictures of where each generation lost identity, by metrics that say so, such as `vsm`.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
@@ -106,6 +108,7 @@ def score(
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         distractors=_read_given(distractors, "distractors"),
         masks=part,
+        maps=None if maps is None else Path(maps),
     )
     return _warned(result)
 

@@ -28,6 +28,12 @@ def score(
     scores: shared.Scores = shared.NOTHING,
     directions: shared.Directions = shared.NOTHING,
     distractors: shared.Distractors = None,
+    maps: Annotated[
+        Path | None,
+        Flag(
+            "Draw where each generation lost identity, by metrics that say so (vsm), into this folder.", "DIR"
+        ),
+    ] = None,
     how: LayoutOptions,
     masks: MaskOptions,
     outputs: JudgedOutputs,
@@ -73,6 +79,7 @@ def score(
         leniency=leniency,
         distractors=distractors,
         masks=masks,
+        maps=maps,
     )
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     outputs.give(

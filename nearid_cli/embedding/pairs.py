@@ -104,10 +104,26 @@ class Comparing:
             self._compare(missing, contents, prompts)
         return {pair: self._known[pair] for pair in pairs}
 
-    def features(self, digest: bytes, content: Content) -> Any:
-        """The features of a picture, from memory, disk, or anew."""
+    def map(self, pair: Pair, contents: Mapping[bytes, Content]) -> npt.NDArray[np.float32] | None:
+        """Where in the generation of a pair identity was lost, as `PairwiseMetric.map` says.
+
+        Raises:
+            ModelError: the metric cannot be loaded, fails, or gives what is no map.
+        """
+        metric = self.metric
+        assert isinstance(metric, PairwiseMetric)
         self._load()
-        return self._features.of(digest, content)
+        first, second = (self._features.of(digest, contents[digest]) for digest in pair)
+        given = self._guarded("map", lambda: metric.map(first, second))
+        if given is None:
+            return None
+        found = np.asarray(given)
+        if found.dtype.kind not in "fiub" or found.ndim != 2 or not found.size or _outside(found):
+            raise ModelError(
+                f"{self._says} gave as a map {type(given).__name__} of {found.dtype}, shape {list(found.shape)}; "
+                "expected numbers from 0 to 1, or NaN, of shape [height, width]"
+            )
+        return found.astype(np.float32)
 
     def _look_up(self, pairs: Sequence[Pair]) -> None:
         if self._cache is None or not pairs:
@@ -228,6 +244,12 @@ class Comparing:
 
 
 _END = object()
+
+
+def _outside(grid: npt.NDArray[Any]) -> bool:
+    """Whether some number is neither from 0 to 1 nor NaN."""
+    values = grid[~np.isnan(grid)]
+    return bool(((values < 0) | (values > 1)).any())
 
 
 class _Features:

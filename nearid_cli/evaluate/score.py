@@ -16,6 +16,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Job, refuse_bad, requested
 from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.maps import check_maps, write_maps
 from nearid_cli.evaluate.parts import SeenParts, of_parts
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
 from nearid_cli.evaluate.usable import Sameness, Usable, usable, with_trials
@@ -40,6 +41,8 @@ from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, few, printable, storable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from nearid_cli.embedding.pipeline import Embedded
@@ -58,6 +61,7 @@ def score(
     leniency: Leniency = Leniency(),
     distractors: Side | None = None,
     masks: MaskOptions = MaskOptions(),
+    maps: Path | None = None,
 ) -> ScoreResult:
     """Score the generations of each subject against its references.
 
@@ -69,6 +73,7 @@ def score(
         leniency: what to go on without.
         distractors: folder or manifest of each subject's look-alikes, or likewise.
         masks: which part of each picture is scored.
+        maps: folder for pictures of where each generation lost identity, by metrics that say so; None for none.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -78,7 +83,7 @@ def score(
     check_mask_options(masks)
     with doing("looking for pictures"):
         dataset = find(references, generations, layout, distractors)
-    return score_datasets({"": dataset}, options, leniency, masks)[""]
+    return score_datasets({"": dataset}, options, leniency, masks, maps=maps)[""]
 
 
 def score_datasets(
@@ -86,6 +91,8 @@ def score_datasets(
     options: Options,
     leniency: Leniency = Leniency(),
     masks: MaskOptions = MaskOptions(),
+    *,
+    maps: Path | None = None,
 ) -> dict[str, ScoreResult]:
     """Score one data set, or those of several methods, embedding all of their pictures in one go.
 
@@ -98,6 +105,7 @@ def score_datasets(
         options: metrics, device, cache, ...
         leniency: what to go on without.
         masks: which part of each picture is scored.
+        maps: as for `score`; of one data set.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -110,7 +118,7 @@ def score_datasets(
     _refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
     with doing("looking for masks"):
         masked = find_masks(datasets, masks)
-    scorer = _Scorer(masked, options, leniency, strangers=several)
+    scorer = _Scorer(masked, options, leniency, strangers=several, maps=maps)
     results = {name: scorer.score(name, several or leniency.allow_unmatched) for name in datasets}
     _report_strangers(results)
     return results
@@ -124,14 +132,24 @@ class _Scorer:
         options: metrics, device, cache, ...
         leniency: what to go on without.
         strangers: count subjects that have references only as strangers to the others.
+        maps: as for `score_datasets`.
 
     Raises:
         BadImagesError: pictures that cannot be read, unless they may be skipped.
         NearIDError: a metric can be of no use for the data sets.
     """
 
-    def __init__(self, masked: MaskedData, options: Options, leniency: Leniency, *, strangers: bool) -> None:
+    def __init__(
+        self,
+        masked: MaskedData,
+        options: Options,
+        leniency: Leniency,
+        *,
+        strangers: bool,
+        maps: Path | None,
+    ) -> None:
         self._strangers = strangers
+        self._maps = maps
         self._masked = masked
         self._datasets = masked.datasets
         pictures = [
@@ -143,6 +161,8 @@ class _Scorer:
         sources = list(dict.fromkeys(picture.source for picture in pictures))
         self._job = Job(options)
         self._metrics = measured(requested(options), self._job)
+        if maps is not None:
+            check_maps(self._metrics, maps)
         for metric in self._metrics:
             metric.look(self._datasets, leniency.allow_unmatched)
         self._hashes = self._job.as_read(PERCEPTUAL_HASH)
@@ -187,6 +207,7 @@ class _Scorer:
         of_subjects = {name: _of_subjects(one, pictures) for name, one in scored.items()}
         paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)
+        maps = None if self._maps is None else self._draw(self._maps, seen)
         return ScoreResult(
             tool=this_tool(),
             created=timestamp(),
@@ -211,6 +232,7 @@ class _Scorer:
                 shared_references=tuple(map(storable, found.shared_references)),
                 shared_generations=tuple(map(storable, found.shared_generations)),
                 masks=None if self._parts is None else self._parts.used(pictures),
+                maps=None if self._maps is None else storable(self._maps),
             ),
             metrics=tuple(
                 metric.describe() if instead is None else of_parts(metric, instead)
@@ -232,7 +254,7 @@ class _Scorer:
                 for index, subject in enumerate(subjects)
             ),
             aggregate={name: _of_all(one) for name, one in scored.items()},
-            images=_images(subjects, scored, copies),
+            images=_images(subjects, scored, copies, maps),
             context=self._context(pictures, scored),
         )
 
@@ -248,6 +270,12 @@ class _Scorer:
         """The digest of a whole picture; None for one of which something cannot be used."""
         usable = self._parts is None or self._parts.usable(picture)
         return self._digests[picture.source] if usable else None
+
+    def _draw(self, folder: Path, pictures: Pictures) -> list[dict[str, str]]:
+        with doing("drawing maps"):
+            found = write_maps(folder, self._metrics, pictures, self._job.settings)
+        logger.info("wrote %s into %s", count(sum(map(len, found)), "map"), printable(folder))
+        return found
 
     def _skipped(self, dataset: Dataset) -> tuple[Skipped, ...]:
         """The bad pictures of the data set, in the order in which they were found."""
@@ -335,7 +363,10 @@ def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict
 
 
 def _images(
-    subjects: Sequence[Usable], scored: Mapping[str, Numbered], copies: Mapping[tuple[str, str], str]
+    subjects: Sequence[Usable],
+    scored: Mapping[str, Numbered],
+    copies: Mapping[tuple[str, str], str],
+    maps: Sequence[Mapping[str, str]] | None,
 ) -> tuple[Image, ...]:
     columns = {name: list(map(_known, one.scores.generations.tolist())) for name, one in scored.items()}
     beside = {
@@ -360,6 +391,7 @@ def _images(
             else None,
             labels={storable(name): storable(value) for name, value in generation.labels.items()},
             reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
+            maps=maps[position] if maps else {},
         )
         for position, (subject, generation) in enumerate(owned)
     )

@@ -20,6 +20,11 @@ def generation_file(result: ScoreResult, name: str) -> Path:
     return _file(result.inputs.generations, name)
 
 
+def map_file(result: ScoreResult, name: str) -> Path:
+    """The absolute path of a map, named as in the `maps` of `images`; nothing says that it is still there."""
+    return _file(result.inputs.maps or "", name)
+
+
 def anchored(result: ScoreResult, folder: Path) -> ScoreResult:
     """The same result with its relative roots made findable from where this process runs.
 
@@ -33,7 +38,8 @@ def anchored(result: ScoreResult, folder: Path) -> ScoreResult:
     """
     inputs = result.inputs
     references, generations = (_root(root, folder) for root in (inputs.references, inputs.generations))
-    return replace(result, inputs=replace(inputs, references=references, generations=generations))
+    maps = None if inputs.maps is None else _root(inputs.maps, folder)
+    return replace(result, inputs=replace(inputs, references=references, generations=generations, maps=maps))
 
 
 def _root(root: str, folder: Path) -> str:

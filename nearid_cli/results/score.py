@@ -95,6 +95,7 @@ class Inputs:
         same_generations: a line for each subject with generations that are one picture.
         shared_references, shared_generations: a line for each picture that is of several subjects.
         masks: which part of the pictures was scored; None for whole pictures.
+        maps: the folder with maps of where identity was lost, as it was given; None without.
     """
 
     references: str
@@ -117,6 +118,7 @@ class Inputs:
     shared_references: tuple[str, ...] = ()
     shared_generations: tuple[str, ...] = ()
     masks: MasksUsed | None = None
+    maps: str | None = None
 
 
 @dataclass(frozen=True)
@@ -346,6 +348,7 @@ class Image:
             none.
         labels: whatever else the layout or manifest says about it, by name: step, category, any further column.
         reasons: by metric why it has no score, such as `no face`.
+        maps: by metric the picture of where it lost identity, below `inputs.maps`.
     """
 
     path: str
@@ -357,6 +360,7 @@ class Image:
     margins: Mapping[str, float] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, str] = field(default_factory=dict)
 
 
 class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,3 +156,32 @@ def test_a_reference_is_alone(page: Page) -> None:
     expect(dialog.locator(".look")).to_have_count(1)
     expect(dialog.locator(".choices")).to_have_count(0)
     assert dialog.locator("dt").all_inner_texts() == ["file"]
+
+
+def test_a_map_takes_the_place_of_its_generation_and_gives_it_back(
+    open_page: Open, shapes: ScoreResult, tmp_path: Path
+) -> None:
+    (tmp_path / "maps").mkdir()
+    Picture.new("RGB", (300, 300), "magenta").save(tmp_path / "maps/square.png")
+    first, *others = shapes.images
+    inputs = dataclasses.replace(shapes.inputs, maps=str(tmp_path / "maps"))
+    metric = shapes.metrics[0].name
+    images = (dataclasses.replace(first, maps={metric: "square.png"}), *others)
+    result = dataclasses.replace(shapes, inputs=inputs, images=images)
+    (tmp_path / "report.html").write_text(page_of(result, embed(page_files(result))), "utf-8")
+    page = open_page(tmp_path / "report.html")
+    card(page, "cat").locator(".tile:has(.number)").first.click()
+    dialog = page.get_by_role("dialog")
+    button = dialog.get_by_role("button", name=f"Where identity broke: {metric}")
+    own = dialog.locator(".look img").first
+    before = own.get_attribute("src")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(own).not_to_have_attribute("src", before or "")
+    expect(own).to_have_attribute("alt", re.compile(", where identity broke$"))
+    assert len(boxes(dialog)) == 2
+    button.click()
+    expect(own).to_have_attribute("src", before or "")
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator(".place")).to_have_text("2 of 5")
+    expect(button).to_have_count(0)

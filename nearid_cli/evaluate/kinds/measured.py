@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -102,16 +102,35 @@ class Pictures:
         return any(subject.distractors for subject in self.subjects)
 
 
+@dataclass(frozen=True)
+class LostIdentity:
+    """Where a generation looks unlike the reference that it is most like.
+
+    Attributes:
+        generation: its place among the generations.
+        reference: the name of the reference.
+        score: the number of the two.
+        grid: from 0 to 1, NaN where nothing is said, [H, W].
+    """
+
+    generation: int
+    reference: str
+    score: float
+    grid: npt.NDArray[np.float32]
+
+
 class Measured(ABC):
     """A metric that was asked for, ready to give numbers.
 
     Attributes:
         name: in this run.
         encoders: what must embed all pictures for it.
+        has_maps: whether it says where in a generation identity was lost.
     """
 
     name: str
     encoders: tuple[EncoderSpec, ...] = ()
+    has_maps: bool = False
 
     @abstractmethod
     def describe(self, of_pairs: bool = False) -> Metric:
@@ -146,6 +165,14 @@ class Measured(ABC):
         Raises:
             NearIDError: it cannot be loaded, or fails.
         """
+
+    def maps(self, pictures: Pictures) -> Iterator[LostIdentity]:
+        """Where generations lost identity, of those that have a number.
+
+        Raises:
+            NearIDError: it cannot be loaded, or fails.
+        """
+        yield from ()
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]

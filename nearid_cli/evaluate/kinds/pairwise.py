@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.embedding.pairs import Comparing, Number
-from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.kinds.measured import LostIdentity, Measured, Numbered, Pictures
 from nearid_cli.images.reading import Masking
 from nearid_cli.metrics.scalars import pair_scores
 from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
@@ -36,6 +36,7 @@ class MeasuredByPairs(Measured):
     def __init__(self, comparing: Comparing, metric: PairwiseMetric, every: bool) -> None:
         self.name = comparing.name
         self._comparing, self._plugin, self._every = comparing, metric, every
+        self.has_maps = type(metric).map is not PairwiseMetric.map
 
     def describe(self, of_pairs: bool = False) -> Metric:
         """See `Measured.describe`."""
@@ -90,6 +91,27 @@ class MeasuredByPairs(Measured):
         others = [number for generation, number in own if generation not in reasons]
         among_references = [number for number in numbers[len(pairs) :] if isinstance(number, NoScore)]
         return Numbered(scores, reasons, lacking=Counter(one.reason for one in (*others, *among_references)))
+
+    def maps(self, pictures: Pictures) -> Iterator[LostIdentity]:
+        """See `Measured.maps`; of equally good references the first."""
+        sign = 1 if self._plugin.higher_is_better else -1
+        place = 0
+        for subject in pictures.subjects:
+            for _, generation in subject.generations:
+                numbers = self._numbers(
+                    [(reference, generation) for _, reference in subject.references], pictures.contents
+                )
+                known = [
+                    (number, one)
+                    for number, one in zip(numbers, subject.references, strict=True)
+                    if not isinstance(number, NoScore)
+                ]
+                if self.has_maps and known:
+                    score, (picture, reference) = max(known, key=lambda one: sign * one[0])
+                    grid = self._comparing.map((reference, generation), pictures.contents)
+                    if grid is not None:
+                        yield LostIdentity(place, picture.name, score, grid)
+                place += 1
 
     def alike(
         self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from nearid_cli.measures.vsm.features import DiffusionFeatures
 
 logger = logging.getLogger(__name__)
+
+_LOADED: WeakValueDictionary[tuple[str, str], DiffusionFeatures] = WeakValueDictionary()
+"""The networks that some metric holds: metrics that differ in thresholds alone have the same ones."""
 
 NO_POINT = NoScore("no point of the reference matches")
 
@@ -119,7 +123,11 @@ class VisualSemanticMatching(PairwiseMetric):
         """
         from nearid_cli.measures.vsm.building import build
 
-        self._extract = build(self._parts, self._recipe, self.dtype, device)
+        known_by = self.features_version, device
+        extract = _LOADED.get(known_by)
+        if extract is None:
+            extract = _LOADED[known_by] = build(self._parts, self._recipe, self.dtype, device)
+        self._extract = extract
 
     def features(self, image: Image.Image, mask: Image.Image | None = None) -> npt.NDArray[np.float32]:
         """See the class. A sample of the latent is seeded by the picture's pixels, so that it can be had again.

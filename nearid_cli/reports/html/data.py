@@ -11,7 +11,7 @@ from nearid_cli.reports.document import document
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import NAME, apart
-from nearid_cli.reports.locations import generation_file, reference_file
+from nearid_cli.reports.locations import generation_file, map_file, reference_file
 from nearid_cli.results import CompareResult, Image, Method, Metric, ScoreResult
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
@@ -67,7 +67,12 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     for turn in zip_longest(*(row for subject in rows.values() for row in subject)):
         files += [path for path in turn if path is not None]
     held = set(_in_memory(methods))
-    return [path for path in dict.fromkeys(files) if path not in held]
+    maps: dict[Path, list[Path]] = {}
+    for method, image in generations:
+        own = [map_file(method.result, name) for name in image.maps.values()]
+        maps.setdefault(roots[method.name] / image.path, []).extend(own)
+    beside = (one for path in dict.fromkeys(files) for one in (path, *maps.get(path, ())))
+    return [path for path in dict.fromkeys(beside) if path not in held]
 
 
 def _worse(image: Image, metric: Metric) -> float:
@@ -101,9 +106,10 @@ def _in_memory(methods: Sequence[Method]) -> list[Path]:
 def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     """All that page.js shows, JSON-ready.
 
-    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels, reasons]`,
-    in the order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does not
-    have. A row ends before what it and all after it have nothing of.
+    A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels, reasons,
+    maps]`, in the order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does
+    not have. Maps are pairs of a metric's number and a picture's. A row ends before what it and all after it have
+    nothing of.
     """
     methods = result.methods
     subjects = subjects_of(methods)
@@ -120,7 +126,14 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
         for method in methods
     ]
     generations = [
-        _row(number, places[image.subject], image, pictures.index.get(roots[number] / image.path, -1), shown)
+        _row(
+            number,
+            places[image.subject],
+            image,
+            pictures.index.get(roots[number] / image.path, -1),
+            shown,
+            {name: pictures.index.get(map_file(method.result, file)) for name, file in image.maps.items()},
+        )
         for number, method in enumerate(methods)
         for image in method.result.images
     ]
@@ -150,7 +163,14 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     }
 
 
-def _row(method: int, subject: int, image: Image, picture: int, shown: Mapping[str, Gauge]) -> list[Any]:
+def _row(
+    method: int,
+    subject: int,
+    image: Image,
+    picture: int,
+    shown: Mapping[str, Gauge],
+    maps: Mapping[str, int | None],
+) -> list[Any]:
     copied, prompt, seed = (
         None if name is None else printable(name) for name in (image.copy_of, image.prompt, image.seed)
     )
@@ -160,6 +180,7 @@ def _row(method: int, subject: int, image: Image, picture: int, shown: Mapping[s
         [printable(image.reasons[name]) if name in image.reasons else None for name in shown]
         if image.reasons
         else None,
+        [[place, maps[name]] for place, name in enumerate(shown) if maps.get(name) is not None] or None,
     ]
     while further and further[-1] is None:
         further.pop()

@@ -36,6 +36,22 @@
     pair.style.setProperty("--sum", ratios.reduce((sum, ratio) => sum + ratio, 0));
   }
 
+  /** Buttons that show where the generation lost identity, by each metric that says so, in its place. */
+  function mapped(item, pair, caption) {
+    const buttons = item.maps.map(([metric, picture]) => {
+      const button = make("button", { type: "button", "aria-pressed": "false" }, "Where identity broke: " + data.metrics[metric]);
+      button.addEventListener("click", () => {
+        const on = button.getAttribute("aria-pressed") === "false";
+        buttons.forEach((one) => one.setAttribute("aria-pressed", String(on && one === button)));
+        const shown = on ? { ...item, picture, alt: item.alt + ", where identity broke" } : item;
+        pair.children[0].replaceWith(look(shown, caption));
+        fit(pair);
+      });
+      return button;
+    });
+    return make("p", { className: "maps" }, ...buttons);
+  }
+
   /** The references to choose from, and the one that stands beside the generation. */
   function choose(pair, list, beside, place) {
     open.reference = place;
@@ -66,7 +82,8 @@
     close.addEventListener("click", () => dialog.close());
     const method = item.method < 0 ? "reference" : data.methods[item.method];
     const subject = data.subjects[item.subject].name;
-    const pair = make("div", { className: "looks" }, look(item, item.method < 0 ? item.name : "Generation: " + item.name));
+    const caption = item.method < 0 ? item.name : "Generation: " + item.name;
+    const pair = make("div", { className: "looks" }, look(item, caption));
     const list = make("ul", { className: "choices", role: "list", "aria-label": "References" });
     list.append(...beside.map((reference, at) => {
       const button = make("button", { type: "button", className: "tile", title: reference.name },
@@ -79,7 +96,8 @@
         make("bdi", {}, subject), " · ", make("bdi", {}, method)),
         make("span", { className: "place" }, (place + 1) + " of " + items.length),
         step(-1, "Previous", "←"), step(1, "Next", "→"), close),
-      pair, make("p", { className: "said", role: "status" }), ...(beside.length > 1 ? [list] : []), facts(item));
+      pair, ...(item.maps ? [mapped(item, pair, caption)] : []),
+      make("p", { className: "said", role: "status" }), ...(beside.length > 1 ? [list] : []), facts(item));
     if (!dialog.open) dialog.showModal();
     if (beside.length) choose(pair, list, beside, open.reference);
     fit(pair);

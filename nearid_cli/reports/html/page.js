@@ -7,8 +7,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const generations = data.generations.map(
-    ([method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels, reasons], row) => ({
-      row, method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels, reasons,
+    ([method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels, reasons, maps], row) => ({
+      row, method, subject, name, picture, copyOf, prompt, seed, scores, margins, labels, reasons, maps,
       path: data.roots[method] + name,
     }));
   const natural = new Intl.Collator("en", { numeric: true }).compare;

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from nearid_cli.evaluate.maps import drawn
 from nearid_cli.measures.vsm import VisualSemanticMatching
 from nearid_cli.measures.vsm.features import DiffusionFeatures
 from tests.commandline import Nearid
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 @pytest.fixture
@@ -61,3 +69,62 @@ def test_each_picture_goes_through_the_networks_once(
     second = nearid("score", "refs", "gens", *metrics, "--format", "json", "--pairs", "all")
     assert json.loads(second.out)["aggregate"] == result["aggregate"]
     assert len(passes) == 2 + 3
+
+
+def test_maps_show_what_the_score_counts(
+    nearid: Nearid, pictures: Path, vsm_checkpoint: Path, passes: list[Image.Image]
+) -> None:
+    (pictures / "nearid.toml").write_text(
+        '[metrics.strict]\nplugin = "nearid_cli.measures.vsm:VisualSemanticMatching"\n'
+        f"checkpoint = {json.dumps(str(vsm_checkpoint))}\nsemantic_threshold = 0.8\nthreshold = 0.9\n"
+    )
+    finished = nearid("score", "refs", "gens", "-m", "strict", "--maps", "maps", "-o", "report.html")
+    assert finished.code == 0, finished.err
+    assert len(passes) == 2 + 3
+    metric = VisualSemanticMatching(str(vsm_checkpoint), semantic_threshold=0.8, threshold=0.9)
+    metric.load("cpu")
+    with (pictures / "maps/maps.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["generation"] for row in rows] == [f"one/{number}.png" for number in range(3)]
+    for row in rows[:1]:
+        files = pictures / "refs" / row["reference"], pictures / "gens" / row["generation"]
+        reference, generation = (metric.features(opened(file)) for file in files)
+        score, grid = metric.compare(reference, generation), metric.map(reference, generation)
+        assert float(row["score"]) == pytest.approx(score, abs=1e-9)
+        shown = opened(pictures / "maps" / row["file"])
+        assert np.array_equal(np.asarray(shown), np.asarray(drawn(opened(files[1]), grid)))
+        assert 1 - np.nanmean(grid) == pytest.approx(score, abs=1e-6)
+
+
+def test_masks_are_given_to_it_beside_whole_pictures(
+    nearid: Nearid, pictures: Path, vsm_checkpoint: Path
+) -> None:
+    masks = {}
+    for path in [*(pictures / "refs").rglob("*.png"), *(pictures / "gens").rglob("*.png")]:
+        width, height = opened(path).size
+        mask = Image.new("L", (width, height))
+        mask.paste(255, (width // 4, height // 4, width, 3 * height // 4))
+        target = pictures / "masks" / path.relative_to(pictures)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mask.save(target)
+        masks[path] = mask
+    metric = VisualSemanticMatching(str(vsm_checkpoint), semantic_threshold=0.8, threshold=0.9)
+    metric.load("cpu")
+    (pictures / "nearid.toml").write_text(
+        '[metrics.strict]\nplugin = "nearid_cli.measures.vsm:VisualSemanticMatching"\n'
+        f"checkpoint = {json.dumps(str(vsm_checkpoint))}\nsemantic_threshold = 0.8\nthreshold = 0.9\n"
+    )
+    finished = nearid(
+        "score", "refs", "gens", "-m", "strict", "--masks", "masks", "--maps", "maps", "--format", "json"
+    )
+    assert finished.code == 0, finished.err
+    result = json.loads(finished.out)
+    features = {path: metric.features(opened(path), mask) for path, mask in masks.items()}
+    references = [pictures / f"refs/one/{number}.png" for number in range(2)]
+    for image in result["images"]:
+        own = features[pictures / "gens" / image["path"]]
+        expected = np.mean([metric.compare(features[reference], own) for reference in references])
+        assert image["scores"]["strict"] == pytest.approx(expected, abs=1e-9)
+    # Where nothing is said the whole picture is there, grey and dark.
+    level = opened(pictures / "gens/one/0.png").convert("L").getpixel((0, 0))
+    assert opened(pictures / "maps/strict/one/0.png").getpixel((0, 0)) == (round(0.4 * level),) * 3

@@ -163,7 +163,11 @@ def _only(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
         result,
         metrics=tuple(by_name[name] for name in names),
         subjects=Subjects(
-            replace(subject, scores={name: subject.scores[name] for name in names})
+            replace(
+                subject,
+                scores={name: subject.scores[name] for name in names},
+                reasons={name: subject.reasons[name] for name in names if name in subject.reasons},
+            )
             for subject in result.subjects
         ),
         aggregate={name: result.aggregate[name] for name in names},

@@ -346,6 +346,23 @@ class TestComparable:
         assert list(caught.value.details) == [f"b: nearid has another {words}"]
 
 
+def test_by_some_of_the_metrics_nothing_is_left_of_the_others() -> None:
+    methods = {
+        name: unscored(one, ["subject 0/0.png"], ("hog",))
+        for name, one in random_methods({"a": 0.1, "b": 0.0}, 3).items()
+    }
+    methods = {
+        name: replace(
+            one, subjects=tuple(replace(s, reasons={"hog": {"ref.png": "no face"}}) for s in one.subjects)
+        )
+        for name, one in methods.items()
+    }
+    for metrics, left in ((["nearid"], set()), (["hog", "nearid"], {"hog"})):
+        for method in compare(methods, metrics=metrics).methods:
+            rows = (*method.result.images, *method.result.subjects)
+            assert {name for row in rows for name in row.reasons} == left
+
+
 @pytest.mark.parametrize(
     ("against", "words"),
     [("references", "keeps identity best"), ("prompts", "follows prompts best"), ("", "is best")],

@@ -141,7 +141,48 @@ def test_one_mirrored_metric_beside_another_agrees_as_before(methods: dict[str, 
     )
 
 
+def test_retention_over_some_of_the_subjects_is_mirrored_too() -> None:
+    """Of a method that has more subjects it is computed from those that both have."""
+    more = random_methods({"a": 0.05}, 7)["a"]
+    fewer = random_methods({"b": 0.0}, 6)["b"]
+    fewer = replace(fewer, inputs=replace(fewer.inputs, strangers=("subject 6",)))
+    plain = compare({"a": more, "b": fewer})
+    mirror = compare({"a": mirrored(more), "b": mirrored(fewer)})
+    for name in "ab":
+        here, there = (one.methods[name].common["nearid"] for one in (mirror, plain))
+        assert there.retention is not None
+        assert here.retention == pytest.approx(there.retention)
+        assert here.retention_ci95 == pytest.approx(there.retention_ci95)
+
+
 class TestNulls:
+    def test_a_baseline_that_was_not_picked_as_the_best_needs_no_adjustment(self) -> None:
+        """Each two methods have a picture with numbers in both, and no picture has them in all three."""
+        random = np.random.default_rng(7)
+        methods = {
+            name: unscored(
+                scored({f"s{i}": random.normal(0.5 + shift, 0.03, 3) for i in range(9)}, ONE),
+                [f"s{i}/{gone}.png" for i in range(9)],
+                ONE,
+            )
+            for gone, (name, shift) in enumerate({"a": 0.04, "b": 0.0, "c": 0.03}.items())
+        }
+        found = compare(methods)
+        assert {rank for one in found.methods for rank in one.ranks.values()} == {None}
+        named = compare(methods, found.baseline)
+        assert [one.p_adjusted for one in found.comparisons] == [one.p_adjusted for one in named.comparisons]
+
+    def test_a_subject_without_a_common_prompt_lacks_no_number(self) -> None:
+        def asked(prompt: str) -> ScoreResult:
+            return scored(
+                {"s": [0.5], "t": [0.6]},
+                ONE,
+                image=lambda s, i: {"path": f"{s}/{i}.png", "prompt": "beach" if s == "t" else prompt},
+            )
+
+        one = only(compare({"a": asked("snow"), "b": asked("sofa")}, "b"))
+        assert (one.pairing.apart, one.unscored_subjects, one.subjects) == (("s",), (), 1)
+
     @pytest.mark.parametrize("image", [None, by_prompt], ids=["names", "prompts"])
     def test_no_number_is_no_generation(self, image: Any) -> None:
         """Of pairs of names one may lack its number, of prompts some generations, in either method."""

@@ -271,6 +271,7 @@ class TestScales:
         result = gate(run, base, rule)
         assert result.verdicts[0].reason == reason
         assert seen in to_junit(result)
+        assert verdict(run, base, make_rule(max_drop=scale)).reason.endswith(f"up by {seen.split()[1]}")
         text = starter(base, "run.json")
         assert gate(base, base, *taken(text)).passed
         assert not gate(scaled(make_run(drops=dict.fromkeys(SUBJECTS, -0.1))), base, *taken(text)).passed
@@ -318,6 +319,21 @@ class TestStarter:
             one.rule.statistic for one in gate(worse, run, *taken(text)).verdicts if one.status == "failed"
         ]
         assert "missing" in failed
+
+    def test_noise_is_that_of_the_generations_with_a_score(self) -> None:
+        run = make_run(spread=(-0.06, 0.06, 0.0, 0.0))
+        some = unscored(run, [f"{name}/3.png" for name in SUBJECTS], ONE)
+        std = run.subjects["s0"].scores["nearid"].std
+        for one, generations in ((run, 4), (some, 3)):
+            error = (2 * len(SUBJECTS) * std**2 / generations) ** 0.5 / len(SUBJECTS)
+            assert f"moves the score by about {error:.3f}" in starter(one, "run.json")
+
+    def test_where_noise_is_not_known(self) -> None:
+        run = make_run(spread=(0.0,))
+        score = run.aggregate["nearid"].score
+        for one, guard, sign in ((run, "min", 1), (distance(run), "max", -1)):
+            (rule,) = [one for one in taken(starter(one, "run.json")) if one.statistic == "score"]
+            assert sign * (score - getattr(rule, guard)) == pytest.approx(0.06, abs=0.0051)
 
     def test_no_scores_at_all(self) -> None:
         run = unscored(make_run(metrics=("nearid", "hog")), [image.path for image in make_run().images], ONE)
@@ -397,6 +413,8 @@ class TestNulls:
         assert run.subjects["s0"].scores["nearid"].score < 0.56
         found = verdict(run, base, make_rule(max_drop=0))
         assert (found.status, found.drop) == ("passed", pytest.approx(0.0, abs=1e-12))
+        assert run.subjects["s0"].scores["nearid"].score != base.subjects["s0"].scores["nearid"].score
+        assert "each counting the same" not in found.reason
         result = gate(run, base, make_rule(level="subject", max_drop=0, confidence=0.95))
         assert result.verdicts[0].reason.startswith(
             "how sure the drop is cannot be said: an interval needs 3 prompts, and there are 2"

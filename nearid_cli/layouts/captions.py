@@ -22,7 +22,6 @@ _A_SENTENCE = 3  # words
 # What Stable Diffusion web UIs write below a prompt.
 _PARAMETERS = re.compile(r"(?:^|\n)(?:Negative prompt:|Steps: \d+,).*", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LETTER = re.compile(r"[^\W\d_]")
 _LOG = re.compile(r"\W*\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _SETTING = re.compile(r"[\w.-]+( [\w.-]+)?[:=]\s*[-+\d.eE%]+")
 
@@ -62,9 +61,9 @@ def _checked(text: str) -> str:
     """
     if len(text) > _LONGEST:
         raise NoPromptError("too long")
-    if "\n" in text:
+    if len(text.splitlines()) > 1:
         raise NoPromptError("several lines")
-    if not _LETTER.search(text):
+    if not any(map(str.isalpha, text)):
         raise NoPromptError("no words")
     if text[0] in "{[" and _is_json(text):
         raise NoPromptError("JSON")
@@ -80,7 +79,7 @@ def _checked(text: str) -> str:
 def _is_json(text: str) -> bool:
     try:
         return isinstance(json.loads(text), (dict, list))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -155,6 +154,8 @@ def _look_beside(pictures: Sequence[Picture]) -> _TextFiles:
         if not (beside := listed[folder]) or (text := beside.get(_stem(file))) is None:
             continue
         path = os.path.join(folder, text)  # noqa: PTH118
+        if not os.path.isfile(path):  # noqa: PTH113 - opening a pipe would wait
+            continue
         name = one.name.removesuffix(file) + text
         if path not in read:
             try:

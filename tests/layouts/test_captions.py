@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nearid_cli.layouts.captions import NoPromptError, read_prompt
 from nearid_cli.layouts.dataset import Dataset
@@ -105,6 +108,7 @@ def test_what_is_no_prompt(tmp_path: Path, content: str | bytes, why: str) -> No
         ("[V] dog, wearing a hat", "[V] dog, wearing a hat"),
         ("{red|blue} cat: portrait", "{red|blue} cat: portrait"),
         ("3 cats", "3 cats"),
+        ("[" * 1900 + "a", "[" * 1900 + "a"),
         ("<v>", "<v>"),
         ("a cat/dog hybrid", "a cat/dog hybrid"),
         ("word " * 300, ("word " * 300).strip()),
@@ -117,6 +121,27 @@ def test_what_is_a_prompt(tmp_path: Path, content: str, prompt: str) -> None:
     file = tmp_path / "0.txt"
     file.write_text(content)
     assert read_prompt(file) == prompt
+
+
+@given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+def test_a_prompt_is_one_line_of_words(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.txt"
+    file.write_bytes(content)
+    try:
+        prompt = read_prompt(file)
+    except NoPromptError:
+        return
+    assert prompt == prompt.strip() != ""
+    assert len(prompt.splitlines()) == 1
+    assert any(map(str.isalpha, prompt))
+    assert prompt.encode()
+
+
+def test_what_is_no_file_is_not_waited_for(lay) -> None:
+    refs, gens = lay({}, "cat/0.png cat/1.png")
+    os.mkfifo(gens / "cat/0.txt")
+    (gens / "cat/1.txt").mkdir()
+    assert set(prompts(find(refs, gens)).values()) == {None}
 
 
 def test_a_word_beside_all_pictures_of_several_subjects_is_no_prompt(lay) -> None:
@@ -259,8 +284,8 @@ def test_a_manifest_says_everything(lay, tmp_path: Path) -> None:
 
 def test_pictures_of_a_program(lay, tmp_path: Path) -> None:
     refs, gens = lay({"cat/0.txt": "a cat", "dog/0.txt": "a dog"})
-    given = {name: [gens / name / "0.png"] for name in ("cat", "dog")}
-    dataset = find(refs, read_side(given, "generations"))
+    pictures = {name: [gens / name / "0.png"] for name in ("cat", "dog")}
+    dataset = find(refs, read_side(pictures, "generations"))
     assert list(prompts(dataset).values()) == ["a cat", "a dog"]
 
 
@@ -293,8 +318,8 @@ def test_methods_that_metadata_names(plant, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("given", ["", "tgt_image"])
-def test_texts_of_dreambench_samples(plant, given: str) -> None:
+@pytest.mark.parametrize("side", ["", "tgt_image"])
+def test_texts_of_dreambench_samples(plant, side: str) -> None:
     subjects = ("animal_00_kitten", "object_00_bag")
     root = plant(
         "m",
@@ -305,7 +330,7 @@ def test_texts_of_dreambench_samples(plant, given: str) -> None:
         (root / f"text/animal_00_kitten/{number}_0.txt").write_text(f"a kitten, {number}")
     (root / "text/animal_00_kitten/1_1.txt").write_text("a kitten of its own")
     (root / "text/object_00_bag/0_0.txt").write_text("")
-    dataset = find(root / "src_image", root / given)
+    dataset = find(root / "src_image", root / side)
     kitten, bag = (
         [(one.prompt, one.seed, one.labels) for one in own.generations] for own in dataset.subjects
     )

@@ -286,6 +286,27 @@ def test_compare_knows_the_numbers_of_each_method(nearid: Nearid, methods: Path,
     assert "older" not in finished.out
 
 
+def test_one_method_of_a_manifest_knows_its_name(nearid: Nearid, data: Path) -> None:
+    rows = ["path,subject,role,method"]
+    for side, role, method in (("refs", "reference", ""), ("gens", "generation", "lora")):
+        rows += [
+            f"{path.relative_to(data).as_posix()},{path.parent.name},{role},{method}"
+            for path in sorted((data / side).rglob("*.*"))
+        ]
+    (data / "m.csv").write_text("\n".join(rows))
+    both = [
+        f"{method},{name},{n + (method == 'full')}"
+        for method in ("lora", "full")
+        for name, n in NUMBERS.items()
+    ]
+    (data / "s.csv").write_text("\n".join(["method,path,score", *both]))
+    finished = nearid("score", "m.csv", "-m", "q", "--scores", "q=s.csv", "--format", "json")
+    assert finished.code == 0, finished.err
+    images = json.loads(finished.out)["images"]
+    assert {one["path"].removeprefix("gens/"): one["scores"]["q"] for one in images} == NUMBERS
+    assert "9 rows are of no generation" in finished.err
+
+
 def test_methods_that_nothing_tells_apart_are_an_error(nearid: Nearid, methods: Path) -> None:
     write(methods / "s.csv", NUMBERS)
     finished = nearid("compare", "methods", "--refs", "refs", "-m", "q", "--scores", "q=s.csv")
@@ -352,7 +373,20 @@ def test_python_takes_what_a_program_holds(data: Path) -> None:
         nearid_cli.score(data / "refs", data / "gens", "q", scores={"q": rows[1:]})
 
 
-def test_python_compares_pictures_in_memory(data: Path) -> None:
+def test_python_compares_methods(methods: Path) -> None:
+    rows = [
+        {"method": m, "path": p, "score": n}
+        for m, own in (("good", NUMBERS), ("bad", BAD))
+        for p, n in own.items()
+    ]
+    result = nearid_cli.compare(
+        methods / "methods", methods / "refs", "lpips", scores={"lpips": rows}, directions={"lpips": "lower"}
+    )
+    assert [one.ranks["lpips"] for one in result.methods] == [2, 1]  # bad, good
+    assert result.methods["bad"].result.images[0].scores["lpips"] == BAD["cat/0.png"]
+
+
+def test_python_scores_pictures_in_memory(data: Path) -> None:
     from PIL import Image
 
     def pictures(side: str) -> dict[str, list[Image.Image]]:

@@ -116,6 +116,11 @@ def test_the_column_of_the_numbers(tmp_path, caplog, name, content, settings, ex
     assert [one.getMessage() for one in caplog.records] == ([f"{tmp_path}/s.csv: {note}"] if note else [])
 
 
+def test_path_is_the_path_whatever_other_files_a_row_names(tmp_path):
+    (tmp_path / "s.csv").write_text("file,image,path,score\nx,y,a,1\n")
+    assert numbers(tmp_path / "s.csv") == {"a": 1}
+
+
 def test_a_file_for_each_method(tmp_path):
     for name, content in {
         "lora": "path,score\na,1\n",

@@ -32,13 +32,14 @@ def view(
     Serves the page of the HTML report on this machine alone, until Ctrl-C. Several results of score are compared.
     """
     from nearid_cli.reports.document import document
-    from nearid_cli.reports.html import page_files, served, to_html
+    from nearid_cli.reports.html import page_files, page_masks, served, to_html
     from nearid_cli.view.server import Server, serve
 
     result = _read(results)
     with doing("making the page"):
         files = page_files(result)
-        server = Server(to_html(document(result), served(files)), files, port)
+        masks = page_masks(result)
+        server = Server(to_html(document(result), served(files, masks)), files, port, masks)
 
     def started(url: str) -> None:
         typer.echo(url)

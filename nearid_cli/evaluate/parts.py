@@ -16,7 +16,7 @@ from nearid_cli.evaluate.usable import Read, Usable
 from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.dataset import Picture, Whole
 from nearid_cli.layouts.masks import MaskedData
-from nearid_cli.results import MasksUsed, Metric
+from nearid_cli.results import MasksUsed, Metric, PictureMask
 from nearid_cli.text import count, storable
 
 if TYPE_CHECKING:
@@ -114,6 +114,13 @@ class SeenParts:
         found = self._digests[picture.part(how)]
         assert found is not None  # what is not usable is in no data set that is scored
         return found
+
+
+def where(picture: Picture) -> PictureMask | None:
+    """What results say of where the subject is in a picture."""
+    if not picture.has_mask:
+        return None
+    return PictureMask(None if picture.mask is None else storable(picture.mask), picture.box)
 
 
 def of_parts(metric: Measured, how: Masking) -> Metric:

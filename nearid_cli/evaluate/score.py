@@ -17,7 +17,7 @@ from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Job, refuse_bad, request
 from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.maps import check_maps, write_maps
-from nearid_cli.evaluate.parts import SeenParts, of_parts
+from nearid_cli.evaluate.parts import SeenParts, of_parts, where
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
 from nearid_cli.evaluate.usable import Sameness, Usable, usable, with_trials
 from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
@@ -245,6 +245,11 @@ class _Scorer:
                     generations=len(subject.generations),
                     scores={name: found[index] for name, found in of_subjects.items()},
                     reference_paths=tuple(storable(picture.name) for picture, _ in subject.references),
+                    reference_masks={
+                        storable(picture.name): mask
+                        for picture, _ in subject.references
+                        if (mask := where(picture)) is not None
+                    },
                     reasons={
                         name: {storable(path): why for path, why in one.uncounted[index].items()}
                         for name, one in scored.items()
@@ -392,6 +397,7 @@ def _images(
             labels={storable(name): storable(value) for name, value in generation.labels.items()},
             reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
             maps=maps[position] if maps else {},
+            mask=where(generation),
         )
         for position, (subject, generation) in enumerate(owned)
     )

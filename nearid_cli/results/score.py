@@ -74,6 +74,19 @@ class MasksUsed:
 
 
 @dataclass(frozen=True)
+class PictureMask:
+    """Where the subject is in a picture.
+
+    Attributes:
+        mask: the file of its mask, from where the job ran; None without one.
+        box: x, y, width and height in pixels of the upright picture; None without one.
+    """
+
+    mask: str | None = None
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What was scored: where the pictures came from and how many there were.
 
@@ -244,6 +257,7 @@ class Subject:
         references, generations: how many pictures it has.
         scores: by metric.
         reference_paths: below `inputs.references`.
+        reference_masks: by these, where masks were asked for.
         reasons: by metric the references that do not count for it, by path, and why, such as `no face`.
     """
 
@@ -252,6 +266,7 @@ class Subject:
     generations: int
     scores: Mapping[str, SubjectScores]
     reference_paths: tuple[str, ...] = ()
+    reference_masks: Mapping[str, PictureMask] = field(default_factory=dict)
     reasons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -349,6 +364,7 @@ class Image:
         labels: whatever else the layout or manifest says about it, by name: step, category, any further column.
         reasons: by metric why it has no score, such as `no face`.
         maps: by metric the picture of where it lost identity, below `inputs.maps`.
+        mask: where the subject is; None without a mask, or where masks were not asked for.
     """
 
     path: str
@@ -361,6 +377,7 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     maps: Mapping[str, str] = field(default_factory=dict)
+    mask: PictureMask | None = None
 
 
 class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):

@@ -13,7 +13,7 @@ import re
 import socketserver
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +23,8 @@ from typing import Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.images.decode import UnreadableImage, decode, picture_format, read_picture_file
-from nearid_cli.reports.html.pictures import LARGEST_SIDE, thumbnail
+from nearid_cli.layouts.dataset import Masked
+from nearid_cli.reports.html.pictures import LARGEST_SIDE, cutout, thumbnail
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ ADDRESS = "127.0.0.1"
 
 # Any port: a tunnel (`ssh -L 9000:127.0.0.1:8000`) has one of its own.
 _OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?", re.IGNORECASE)
-_PICTURE = re.compile(r"/(thumbnail|picture)/(0|[1-9][0-9]{0,8})")
+_PICTURE = re.compile(r"/(thumbnail|picture|mask)/(0|[1-9][0-9]{0,8})")
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -63,14 +64,16 @@ class Payload:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a page at `/`, and of each file a small version at `/thumbnail/{i}` and all of it at `/picture/{i}`.
+    """Serves a page at `/`, and of each file `/thumbnail/{i}`, `/picture/{i}` and `/mask/{i}`.
 
+    These are a small version, all of it, and what covers the part of it that counts.
     Listens as soon as it is made; `serve_forever` answers.
 
     Args:
         page: HTML.
         files: i counts from 0 in this order.
         port: 0 for a free one.
+        masks: by file, which part of it counts.
 
     Raises:
         UsageError: the port cannot be had.
@@ -78,9 +81,12 @@ class Server(ThreadingHTTPServer):
 
     request_queue_size = 64  # a browser with many pictures to fetch opens its connections at once
 
-    def __init__(self, page: str, files: Sequence[Path], port: int = 0) -> None:
+    def __init__(
+        self, page: str, files: Sequence[Path], port: int = 0, masks: Mapping[Path, Masked] = {}
+    ) -> None:
         self.page = Payload("text/html; charset=utf-8", page.encode())
         self.files = tuple(files)
+        self.masks = masks
         try:
             super().__init__((ADDRESS, port), _Handler)
         except OSError as error:
@@ -144,10 +150,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
         path = self.server.files[int(match[2])]
         try:
-            content = small(path) if match[1] == "thumbnail" else full_size(path)
+            content = self._content(match[1], path)
         except UnreadableImage:
             return self._refuse(HTTPStatus.NOT_FOUND, "this file is missing or is not a picture")
         return self._send(HTTPStatus.OK, content, "private, max-age=3600")
+
+    def _content(self, kind: str, path: Path) -> Payload:
+        if kind == "mask":
+            return mask_of(path, self.server.masks)
+        return small(path) if kind == "thumbnail" else full_size(path)
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
@@ -204,3 +215,16 @@ def small(path: Path) -> Payload:
     """
     with _turns:
         return Payload("image/webp", thumbnail(path, LARGEST_SIDE))
+
+
+def mask_of(path: Path, masks: Mapping[Path, Masked]) -> Payload:
+    """What covers the part of a picture that counts.
+
+    Raises:
+        UnreadableImage: it has no mask, or one that cannot be used.
+    """
+    with _turns:
+        content = cutout(path, masks[path]) if path in masks else None
+    if content is None:
+        raise UnreadableImage("no mask")
+    return Payload("image/png", content)

@@ -19,8 +19,9 @@ class Html(FileFormat):
 
     def render(self, document: Document) -> str:
         """The page with as many pictures as the document asks for."""
-        from nearid_cli.reports.html import embed, page_files, plain_html, to_html
+        from nearid_cli.reports.html import embed, page_files, page_masks, plain_html, to_html
 
         if document.tell is None:
             return plain_html(document)
-        return to_html(document, embed(page_files(document.result), document.thumbnails, document.progress))
+        files, masks = page_files(document.result), page_masks(document.result)
+        return to_html(document, embed(files, document.thumbnails, document.progress, masks))

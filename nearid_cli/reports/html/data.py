@@ -7,11 +7,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from nearid_cli.layouts.dataset import Masked
 from nearid_cli.reports.document import document
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import NAME, apart
-from nearid_cli.reports.locations import generation_file, map_file, reference_file
+from nearid_cli.reports.locations import generation_file, map_file, parts_of, reference_file
 from nearid_cli.results import CompareResult, Image, Method, Metric, ScoreResult
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
@@ -78,6 +79,17 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
 def _worse(image: Image, metric: Metric) -> float:
     """The lower, the worse; 0 without a score."""
     return metric.sign * (image.scores[metric.name] or 0.0)
+
+
+def page_masks(result: ScoreResult | CompareResult) -> dict[Path, Masked]:
+    """Which part of the picture files that the page wants counts, by file; those of several parts have no entry."""
+    found: dict[Path, Masked] = {}
+    several = set()
+    for run in result.runs.values():
+        for path, part in parts_of(run).items():
+            if found.setdefault(path, part) != part:
+                several.add(path)
+    return {path: part for path, part in found.items() if path not in several}
 
 
 def memory_note(methods: Sequence[Method]) -> str:
@@ -160,6 +172,7 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
         "strip": STRIP,
         "thumbnails": [shown.thumbnail for shown in pictures.shown],
         "full": [shown.full for shown in pictures.shown if shown.full is not None],
+        "masks": [shown.mask for shown in pictures.shown] if pictures.masked else [],
     }
 
 

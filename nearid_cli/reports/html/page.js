@@ -91,6 +91,11 @@
     const element = make("img", { alt: item.alt, decoding: "async", loading: large || source.startsWith("data:") ? "eager" : "lazy" });
     element.addEventListener("error", () => element.replaceWith(missing()));
     element.src = source;
+    const mask = data.masks[item.picture];
+    if (mask) {
+      element.classList.add("maskable");
+      element.style.setProperty("--mask", `url("${mask}")`);
+    }
     return element;
   }
 
@@ -230,4 +235,10 @@
 
   for (const control of [controls.method, controls.subject, controls.sort]) control.addEventListener("input", render);
   controls.order.addEventListener("click", () => { turned = !turned; render(); });
+  const masked = byId("masked");
+  if (masked) {
+    masked.addEventListener("click", () => {
+      masked.setAttribute("aria-pressed", String(document.documentElement.classList.toggle("masked")));
+    });
+  }
   byId("controls").addEventListener("submit", (event) => event.preventDefault());

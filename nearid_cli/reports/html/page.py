@@ -72,6 +72,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
         blocks=shown,
         note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result.methods)}.",
         made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
+        masked=pictures.masked,
         data=page_data(result, pictures),
     )
 

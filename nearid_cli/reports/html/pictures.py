@@ -6,13 +6,21 @@ import math
 import os
 import stat
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from nearid_cli.images.decode import UnreadableImage, decode, picture_format
+from nearid_cli.images.decode import (
+    UnreadableImage,
+    decode,
+    picture_format,
+    read_mask,
+    read_picture_file,
+)
+from nearid_cli.images.masking import counted
+from nearid_cli.layouts.dataset import Masked
 from nearid_cli.reports.files import DEFAULT_THUMBNAILS
 from nearid_cli.text import count, file_size
 
@@ -21,6 +29,7 @@ MAX_EMBEDDED = 16_000_000
 
 LARGEST_SIDE = 256
 _SMALLEST_SIDE = 64
+_MASK_SIDE = 128  # of two levels, and so a few hundred bytes
 _LARGE = 400  # so many pictures are embedded with the largest side
 
 
@@ -31,10 +40,13 @@ class PagePicture:
     Attributes:
         thumbnail: the address of a small version; None for none.
         full: the address of the picture in full size; None where the page has only the thumbnail.
+        mask: the address of a picture of the same shape that is opaque where it counts and transparent elsewhere; None
+            for none.
     """
 
     thumbnail: str | None
     full: str | None
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,18 @@ class Gallery:
     index: Mapping[Path, int]
     note: str
 
+    @property
+    def masked(self) -> bool:
+        """Whether any of them can be shown masked."""
+        return any(one.mask for one in self.shown)
 
-def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progress: bool = False) -> Gallery:
+
+def embed(
+    files: Sequence[Path],
+    limit: int | None = DEFAULT_THUMBNAILS,
+    progress: bool = False,
+    masks: Mapping[Path, Masked] = {},
+) -> Gallery:
     """Thumbnails of picture files as WebP data URIs.
 
     The longest side of a thumbnail is 256 px for up to 400 pictures; of more pictures each is smaller, so that
@@ -63,6 +85,7 @@ def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progres
         files: absolute paths, each once, most important first.
         limit: embed the first so many; None or 0 for none.
         progress: show a progress bar on stderr.
+        masks: which part of some of them counts.
 
     Returns:
         What could be embedded, in the order given. Missing and unreadable files are counted in `note`.
@@ -74,24 +97,25 @@ def embed(files: Sequence[Path], limit: int | None = DEFAULT_THUMBNAILS, progres
     shown: list[PagePicture] = []
     index: dict[Path, int] = {}
     size = unreadable = 0
-    for path, content in zip(chosen, _thumbnails(chosen, side, progress), strict=False):
+    for path, content in zip(chosen, _thumbnails(chosen, masks, side, progress), strict=False):
         if content is None:
             unreadable += 1
             continue
-        uri = f"data:image/webp;base64,{b64encode(content).decode('ascii')}"
-        if size + len(uri) > MAX_EMBEDDED:
+        uri, mask = _data("webp", content[0]), _data("png", content[1])
+        if size + len(uri or "") + len(mask or "") > MAX_EMBEDDED:
             break
-        size += len(uri)
+        size += len(uri or "") + len(mask or "")
         index[path] = len(shown)
-        shown.append(PagePicture(uri, None))
+        shown.append(PagePicture(uri, None, mask))
     return Gallery(tuple(shown), index, _note(len(shown), len(files), unreadable, file_size(size)))
 
 
-def served(files: Sequence[Path]) -> Gallery:
-    """Addresses below which `nearid view` serves picture files, `/thumbnail/{i}` and `/picture/{i}`.
+def served(files: Sequence[Path], masks: Collection[Path] = ()) -> Gallery:
+    """Addresses below which `nearid view` serves picture files, `/thumbnail/{i}`, `/picture/{i}` and `/mask/{i}`.
 
     Args:
         files: absolute paths, each once; i counts from 0 in this order.
+        masks: those of them that have one.
 
     Returns:
         The files that begin like a picture. Others are counted in `note`.
@@ -101,7 +125,8 @@ def served(files: Sequence[Path]) -> Gallery:
     for number, path in enumerate(files):
         if _begins_like_a_picture(path):
             index[path] = len(shown)
-            shown.append(PagePicture(f"/thumbnail/{number}", f"/picture/{number}"))
+            mask = f"/mask/{number}" if path in masks else None
+            shown.append(PagePicture(f"/thumbnail/{number}", f"/picture/{number}", mask))
     unreadable = len(files) - len(shown)
     return Gallery(tuple(shown), index, _note(len(shown), len(files), unreadable, "from disk"))
 
@@ -129,13 +154,35 @@ def thumbnail(source: Path | bytes, side: int) -> bytes:
     return encoded.getvalue()
 
 
-def _thumbnails(files: Sequence[Path], side: int, progress: bool) -> Iterator[bytes | None]:
-    """The thumbnail of each file in turn, None for those that cannot be read, made by a thread a core."""
+def cutout(path: Path, part: Masked) -> bytes | None:
+    """A small PNG of a picture's shape: opaque where it counts and transparent elsewhere; None if it cannot be had."""
+    try:
+        levels = None if part.mask is None else read_mask(read_picture_file(part.mask))
+        shape = counted(decode(path).size, levels, part.box, part.how)
+    except UnreadableImage:
+        return None
+    shape.thumbnail((_MASK_SIDE, _MASK_SIDE))
+    encoded = BytesIO()
+    shape.point(lambda level: 255 * (level > 127)).convert("1").save(
+        encoded, "PNG", transparency=0, optimize=True
+    )
+    return encoded.getvalue()
+
+
+def _data(kind: str, content: bytes | None) -> str | None:
+    """A picture as the address of itself."""
+    return None if content is None else f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"
+
+
+def _thumbnails(
+    files: Sequence[Path], masks: Mapping[Path, Masked], side: int, progress: bool
+) -> Iterator[tuple[bytes, bytes | None] | None]:
+    """The thumbnail and the mask of each file in turn, made by a thread a core; None for those that cannot be read."""
     from tqdm import tqdm
 
-    def make(path: Path) -> bytes | None:
+    def make(path: Path) -> tuple[bytes, bytes | None] | None:
         try:
-            return thumbnail(path, side)
+            return thumbnail(path, side), cutout(path, masks[path]) if path in masks else None
         except UnreadableImage:
             return None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
-from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
+from nearid_cli.gate.numbers import Numbers, Result, metrics, most_missing, parts
 from nearid_cli.gate.rules import RETENTION
 from nearid_cli.gate.words import Words
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
@@ -152,7 +152,7 @@ def drop_of_all(both: Both, metric: str, words: Words, confidence: float = CONFI
     `pair_mean` belongs to no subject: its drop is the difference of the two numbers and has no interval.
     """
     run, baseline, statistic = both.run, both.baseline, words.statistic
-    problems = both.unlike()
+    problems = [*both.unlike(), *_gone(both, metric, both.matched)]
     now, before = run.number(metric, statistic), baseline.number(metric, statistic)
     if statistic == "pair_mean":
         if problems or now is None or before is None:
@@ -195,6 +195,21 @@ def _lost(both: Both, metric: str, statistic: str, drops: Collection[str]) -> It
         yield f"{lack}: {_all(lost)}{f'; why there is none: {why}' if why else ''}"
     if apart:
         yield f"{count(len(apart), 'subject')} of which nothing has a {statistic} on both sides: {_all(apart)}"
+
+
+def _gone(both: Both, metric: str, subjects: Iterable[str]) -> Iterator[str]:
+    """That the run lacks more scores than the baseline, and than chance would do: what got worse could hide there."""
+    subjects = list(subjects)
+    (lost, of_run), (had, of_baseline) = (
+        [sum(own) for own in zip((0, 0), *(side.missing(metric, one) for one in subjects), strict=True)]
+        for side in (both.run, both.baseline)
+    )
+    if lost > most_missing(had * of_run / max(of_baseline, 1)):
+        why = why_no_score([image for one in subjects for image in both.run.generations(one)], metric)
+        yield (
+            f"the run has no score of {lost:,} of {count(of_run, 'generation')}, the baseline of {had:,} of "
+            f"{of_baseline:,}, which is more than chance, and what got worse could hide there: {why}"
+        )
 
 
 def _drops(both: Both, metric: str, words: Words) -> dict[str, float]:
@@ -266,7 +281,7 @@ def drops_of_subjects(both: Both, metric: str, words: Words, confidence: float) 
 def _drop_of_subject(both: Both, metric: str, words: Words, subject: str) -> Drop:
     """The drop of a subject without its interval, and the drops of what the interval is over if there is to be one."""
     statistic, sign = words.statistic, words.sign
-    if problems := both.unlike_in(subject):
+    if problems := both.unlike_in(subject) or list(_gone(both, metric, [subject])):
         return Drop(problems=tuple(problems))
     before, now = (
         both.baseline.number(metric, statistic, subject),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import KeysView, Mapping
 from functools import cached_property
 
@@ -23,6 +24,7 @@ NEEDS = {
 }
 """What it takes for a statistic to exist."""
 
+_NORMAL = 1.96  # the 97.5 % quantile
 _OF_SCORES = ("score", "pair_mean")
 _OF_PAIRS = (RETENTION, "identification")
 ON_SCALE = (*_OF_SCORES, "margin")
@@ -37,6 +39,19 @@ def parts(result: Result) -> dict[str | None, Numbers]:
 def metrics(result: Result) -> Mapping[str, Metric]:
     """The metrics of a result by name, in order."""
     return {metric.name: metric for metric in result.metrics}
+
+
+def most_missing(expected: float) -> int:
+    """So many scores a run lacks by chance, or fewer, in 97.5 % of runs, where another one lacks as many as expected.
+
+    Square roots of two Poisson counts + 3/8 differ with a variance of 1/2 (Anscombe, "The Transformation of Poisson,
+    Binomial and Negative-Binomial Data", 1948).
+
+    >>> most_missing(0), most_missing(1), most_missing(30)
+    (4, 7, 48)
+    """
+    root = math.sqrt(expected + 3 / 8) + _NORMAL / math.sqrt(2)
+    return math.ceil(root**2 - 3 / 8)
 
 
 class Numbers:

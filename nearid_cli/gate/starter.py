@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from nearid_cli.gate.numbers import Result, parts
+from nearid_cli.gate.numbers import Result, most_missing, parts
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
 from nearid_cli.metrics.quantiles import t_quantile
 from nearid_cli.results import Image, Metric, ScoreResult
@@ -21,7 +21,6 @@ from nearid_cli.results.score import largest_score
 from nearid_cli.text import printable
 
 _CONFIDENCE = 0.95
-_NORMAL = 1.96  # the 97.5 % quantile
 _LEEWAY = 0.005  # a bound is at least this far on the worse side of what the run shows
 _NO_INTERVAL = 0.05  # what a score may get worse by where the run does not show its noise
 _SMALLEST_DROP = 0.01
@@ -206,20 +205,7 @@ def _rules(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> Iterato
         return
     yield _metric(scale, level, scored)
     if found := max(result.aggregate[metric].missing for result in results):
-        yield _MISSING.format(metric=_text(metric), level=level, most=_most_missing(found), found=found)
-
-
-def _most_missing(found: int) -> int:
-    """How many scores other seeds alone hardly lack, in 2.5 % of runs, where one run lacks so many.
-
-    Square roots of two Poisson counts + 3/8 differ with a variance of 1/2 (Anscombe, "The Transformation of Poisson,
-    Binomial and Negative-Binomial Data", 1948).
-
-    >>> _most_missing(1), _most_missing(30)
-    (7, 48)
-    """
-    root = math.sqrt(found + 3 / 8) + _NORMAL / math.sqrt(2)
-    return math.ceil(root**2 - 3 / 8)
+        yield _MISSING.format(metric=_text(metric), level=level, most=most_missing(found), found=found)
 
 
 def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> str:

@@ -420,6 +420,36 @@ class TestNulls:
             "how sure the drop is cannot be said: an interval needs 3 prompts, and there are 2"
         )
 
+    @pytest.mark.parametrize(
+        ("lost", "had", "status"), [(4, 0, "passed"), (5, 0, "failed"), (7, 1, "passed"), (8, 1, "failed")]
+    )
+    def test_scores_that_got_lost_may_hide_a_drop(self, lost: int, had: int, status: str) -> None:
+        """Of a run that lacks more of them than chance would do nothing is said, though what is left has not moved."""
+        paths = [f"s{i}/{j}.png" for j in range(2) for i in range(6)]
+        run, base = unscored(BASE, paths[:lost], ONE), unscored(BASE, paths[:had], ONE)
+        for statistic in ("score", "retention", "pair_mean"):
+            found = verdict(run, base, make_rule(statistic=statistic, max_drop=0.5))
+            assert found.status == status
+        if status == "failed":
+            assert found.reason == (
+                f"the run has no score of {lost} of 24 generations, the baseline of {had} of 24, which is more than "
+                f"chance, and what got worse could hide there: no face ({lost} generations)"
+            )
+        assert gate(base, run, make_rule(max_drop=0.5)).passed
+        assert gate(run, base, make_rule(min=0.1)).passed
+
+    def test_of_a_subject_that_is_told_of_itself(self) -> None:
+        run, base = (make_run({"s0": 0.7, "s1": 0.8}, spread=[0.0] * 12) for _ in "ab")
+        result = gate(
+            unscored(run, [f"s0/{i}.png" for i in range(5)], ONE),
+            base,
+            make_rule(level="subject", max_drop=0.5),
+        )
+        assert by_status(result) == {"failed": ["s0"], "passed": ["s1"]}
+        assert result.verdicts[0].reason.startswith(
+            "the run has no score of 5 of 12 generations, the baseline of 0 of 12"
+        )
+
     def test_all_is_lost(self) -> None:
         nothing = unscored(BASE, [image.path for image in BASE.images], ONE)
         for rule in (

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from nearid_cli.gate.judge import judge
+from nearid_cli.gate.numbers import most_missing
 from nearid_cli.gate.rules import load_rules
-from nearid_cli.gate.starter import _most_missing, starter
+from nearid_cli.gate.starter import starter
 from tests.gating import make_prompted
 from tests.worlds.planting import deviations
 
@@ -73,15 +74,15 @@ def test_whatever_is_known_of_prompts(plan):
     assert passing(plan, 6, "normal", runs) >= (0.95 - 3 * 0.028) * runs
 
 
-@pytest.mark.parametrize("rate", [0.03, 0.2])
+@pytest.mark.parametrize("rate", [0.005, 0.03, 0.2])
 def test_another_run_lacks_hardly_more_scores_than_the_rules_allow(rate):
-    """Each score of 20 subjects with 8 generations is lost by chance; only runs that lost some have the rule."""
+    """Nor than a drop may go without. Each score of 20 subjects with 8 generations is lost by chance."""
     random, kept, runs = np.random.default_rng(int(100 * rate)), 0, 400  # 95 % is known to 1.1 %
     first, second = random.binomial(160, rate, (2, runs))
     for had, has in zip(first.tolist(), second.tolist(), strict=True):
-        kept += has <= _most_missing(had) if had else True
+        kept += has <= most_missing(had)
     assert kept >= (0.95 - 3 * 0.011) * runs
-    assert sum(has <= had for had, has in zip(first, second, strict=True)) < 0.65 * runs, (
+    assert sum(has <= had for had, has in zip(first, second, strict=True)) < 0.75 * runs, (
         "by the number itself"
     )
 

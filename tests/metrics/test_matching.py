@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -106,6 +108,17 @@ def test_the_visual_score_is_of_the_cell_that_looks_most_alike() -> None:
     generation = np.asarray([[[1, 0], [0, 1]], [[1, 0], [0, 1]]], np.float32)
     matches = match(reference, generation, 0.6)
     assert (matches.target.tolist(), matches.visual.tolist()) == ([0], [1.0])
+
+
+def test_memory_of_a_pair_of_full_size_is_bounded() -> None:
+    """Some tables of 2304 x 2304 numbers, and none of them times the width."""
+    generator = np.random.default_rng(0)
+    own, other = (generator.random((2, 48 * 48, 384), np.float32) for _ in range(2))
+    tracemalloc.start()
+    match(own, other, 0.6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 20e6 < peak < 80e6
 
 
 def test_what_is_no_features_is_refused() -> None:

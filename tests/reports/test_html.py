@@ -27,8 +27,9 @@ from nearid_cli.reports.html.page import environment, parts
 from nearid_cli.reports.html.plots import BAND, HEATS, heatmap
 from nearid_cli.reports.html.svg import Scale, ticks
 from nearid_cli.reports.labels import Label
+from nearid_cli.reports.locations import anchored, map_file
 from nearid_cli.reports.table import COUNT, TEXT, Column, Table, named
-from nearid_cli.results import GateResult, Moved, Rule, Skipped, Tool, Verdict
+from nearid_cli.results import GateResult, Moved, Rule, ScoreResult, Skipped, Tool, Verdict
 from tests.comparing import random_methods, scored
 from tests.pages import ATTACK, METHODS, comparison, page_of, with_pictures
 
@@ -376,6 +377,39 @@ def test_what_matters_most_is_embedded_first(result, tmp_path: Path) -> None:
     assert len(files) == len(set(files)) == 24 + 6
     assert files[24] == tmp_path / "refs" / "mug" / "1.jpg"  # what the copy is of
     assert all(path.is_file() for path in files if path.name != "1.jpg" or path.exists())
+
+
+def with_map(result: ScoreResult, folder: Path) -> ScoreResult:
+    """The result with a map of its worst generation by `nearid`."""
+    worst = min(result.images, key=lambda image: image.scores["nearid"])
+    images = tuple(
+        dataclasses.replace(image, maps={"nearid": "nearid/worst.png"}) if image is worst else image
+        for image in result.images
+    )
+    return dataclasses.replace(
+        result, inputs=dataclasses.replace(result.inputs, maps=str(folder)), images=images
+    )
+
+
+def test_maps_stand_beside_their_generations(tmp_path: Path) -> None:
+    one = with_map(scored({"cat": [0.2, 0.1, 0.3]}), tmp_path)
+    files = page_files(one)
+    assert files[1] == tmp_path / "nearid/worst.png"
+    assert len(files) == len(set(files)) == len(page_files(scored({"cat": [0.2, 0.1, 0.3]}))) + 1
+    shown = tuple(PagePicture(f"/{number}", None) for number in range(len(files)))
+    gallery = Gallery(shown, {path: number for number, path in enumerate(files)}, "")
+    rows = page_data(document(one).story.result, gallery)["generations"]
+    assert [row[11:] for row in rows] == [[], [[[0, 1]]], []]
+    without = Gallery(shown, {path: number for path, number in gallery.index.items() if number != 1}, "")
+    assert {len(row) for row in page_data(document(one).story.result, without)["generations"]} == {8}
+
+
+def test_maps_that_lie_beside_the_result_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there/maps").mkdir(parents=True)
+    one = anchored(with_map(scored({"cat": [0.1]}), Path("maps")), tmp_path / "there")
+    assert map_file(one, "nearid/worst.png") == tmp_path / "there/maps/nearid/worst.png"
+    assert anchored(scored({"cat": [0.1]}), tmp_path).inputs.maps is None
 
 
 def test_every_subject_gets_its_turn() -> None:

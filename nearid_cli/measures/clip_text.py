@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from nearid_cli.plugins import AnyMetric, NoScore
 from nearid_cli.text import printable, storable
@@ -34,7 +34,9 @@ class ClipText(AnyMetric):
     ) -> None:
         self.checkpoint, self.revision = checkpoint, revision
         strip_token = (strip_token,) if isinstance(strip_token, str) else strip_token
-        self._tokens = tuple(dict.fromkeys(token for one in strip_token if (token := " ".join(one.split()))))
+        # In an order of their own, the longest first, so that results do not depend on the order given.
+        tokens = {" ".join(one.lower().split()) for one in strip_token} - {""}
+        self._tokens = {token: _whole(token) for token in sorted(tokens, key=lambda one: (-len(one), one))}
         without = f", without {', '.join(map(printable, self._tokens))}" if self._tokens else ""
         self.protocol = f"cosine similarity of generation and prompt{without}, no factor"
 
@@ -56,12 +58,26 @@ class ClipText(AnyMetric):
         if _NUMBERED.fullmatch(text.strip()):
             return NUMBERED_PROMPT
         text = _spaced(text)
-        for token in self._tokens:
-            words = r"\s+".join(map(re.escape, token.split()))
-            bare = re.sub(rf"(?<![\w-]){words}(?![\w-])", " ", text, flags=re.IGNORECASE)
+        for pattern in self._tokens.values():
+            bare = pattern.sub(" ", text)
             if bare != text:
                 text = _BEFORE_PUNCTUATION.sub("", " ".join(bare.split()))
         return text or NOTHING_LEFT
+
+    def absent(self, prompts: Iterable[str]) -> list[str]:
+        """The placeholders that none of these prompts has.
+
+        >>> ClipText(strip_token=["sks", "zwx"]).absent(["a sks dog", "a_sks_cat"])
+        ['zwx']
+        """
+        texts = [_spaced(prompt) for prompt in prompts]
+        return [token for token, pattern in self._tokens.items() if not any(map(pattern.search, texts))]
+
+
+def _whole(token: str) -> re.Pattern[str]:
+    """A placeholder as a whole word, or several."""
+    words = r"\s+".join(map(re.escape, token.split()))
+    return re.compile(rf"(?<![\w-]){words}(?![\w-])", re.IGNORECASE)
 
 
 def _spaced(text: str) -> str:

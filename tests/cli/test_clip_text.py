@@ -123,10 +123,15 @@ def test_placeholders_are_part_of_the_protocol(nearid: Nearid, prompted: Path) -
         assert abs(one["scores"]["clip-t"] - before["scores"]["clip-t"]) > 1e-4
         assert one["scores"]["clip-i"] == before["scores"]["clip-i"]
         assert one["prompt"] == before["prompt"]  # as it was found
-    assert "without sks, <v>" in bare["metrics"][1]["protocol"]
+    assert "without <v>, sks" in bare["metrics"][1]["protocol"]
     refused = nearid("compare", "--method", "a=whole.json", "--method", "b=bare.json")
     assert refused.code == 2
     assert "clip-t" in refused.err
+
+
+def test_a_placeholder_that_no_prompt_has_is_told(nearid: Nearid, prompted: Path) -> None:
+    _, messages = score(nearid, "-m", "clip-t=./clip", "--strip-token", "sks,zwx", "--strip-token", "SKS")
+    assert "warning: clip-t: no prompt has the placeholder sks,zwx\n" in messages
 
 
 def test_the_configuration_gives_placeholders(nearid: Nearid, prompted: Path) -> None:

@@ -60,7 +60,12 @@ def test_a_name_that_is_not_utf_8_is_text_all_the_same() -> None:
 
 
 def test_the_protocol_names_what_is_taken_out() -> None:
-    tokens = ["sks", "<v>", "a", "b", "c", "d"]
-    assert "without sks, <v>, a, b, c, d, no factor" in ClipText(strip_token=[*tokens, "sks"]).protocol
+    tokens = ["d", "<V>", "a", "c", "b", "sks  dog", "sks"]
+    protocol = ClipText(strip_token=[*tokens, "SKS"]).protocol
+    assert "without sks dog, <v>, sks, a, b, c, d, no factor" in protocol
+    assert ClipText(strip_token=tokens[::-1]).protocol == protocol  # whatever the order
+    assert ClipText(strip_token=tokens).wording("a sks dog") == ClipText(strip_token=tokens[::-1]).wording(
+        "a sks dog"
+    )
     assert "without" not in ClipText(strip_token=[" "]).protocol
     assert ClipText(strip_token=["sks"]).protocol != ClipText(strip_token=["zwx"]).protocol

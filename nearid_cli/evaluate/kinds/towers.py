@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,15 @@ from nearid_cli.evaluate.kinds.text import PROTOCOL, of_generations
 from nearid_cli.measures.clip_text import ClipText
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
+from nearid_cli.text import few
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.encoders.spec import EncoderSpec
+
+
+logger = logging.getLogger(__name__)
 
 
 class MeasuredByTowers(Measured):
@@ -44,6 +49,9 @@ class MeasuredByTowers(Measured):
     def score(self, pictures: Pictures) -> Numbered:
         """See `Measured.score`."""
         rows = pictures.embedded.rows[self.name]
+        prompts = {one.prompt for one, _ in pictures.generations if one.prompt}
+        if prompts and (absent := self._metric.absent(prompts)):
+            logger.warning("%s: no prompt has the placeholder %s", self.name, few(absent))
         asked = [(self._metric.wording(one.prompt), digest) for one, digest in pictures.generations]
         texts = self._job.embed_texts([text for text, _ in asked if isinstance(text, str)], self._texts)
         numbers = [

@@ -17,8 +17,9 @@ from PIL import Image, PngImagePlugin
 
 from nearid_cli.errors import InputError, ModelError, NearIDError, UsageError
 from nearid_cli.measures.judge import Judge
+from nearid_cli.measures.judge.address import check_url
 from nearid_cli.measures.judge.answers import UnreadableAnswerError, read_score
-from nearid_cli.measures.judge.client import Retries, check_url
+from nearid_cli.measures.judge.client import Retries
 from nearid_cli.measures.judge.metric import SentPicture
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.plugins import NoScore
@@ -773,7 +774,8 @@ def test_an_address_is_needed_to_ask_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:8000", "ftp://x/v1", "http://", "", "http://x:port/v1", "http://[x/v1"]
+    "url",
+    ["127.0.0.1:8000", "http://a b/v1", "ftp://x/v1", "http://", "", "http://x:port/v1", "http://[x/v1"],
 )
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(UsageError, match=r"^--judge-url: expected an address like http://127.0.0.1:8000/v1"):

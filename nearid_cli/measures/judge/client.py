@@ -7,8 +7,6 @@ kept without it.
 
 from __future__ import annotations
 
-import email.utils
-import os
 import random
 import re
 import ssl
@@ -21,11 +19,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from nearid_cli import __version__
 from nearid_cli.encoders.hub.failures import httpx_module
-from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.errors import ModelError
+from nearid_cli.measures.judge.address import KEYS, check_url, find_key, is_here, shown_url
+from nearid_cli.measures.judge.replies import ABOUT_FORMAT, NoReplyError, RefusedError, Reply, read_reply
 from nearid_cli.text import did_you_mean, few, printable
-
-KEYS = ("NEARID_JUDGE_KEY", "OPENAI_API_KEY")
-"""Environment variables of the key; the first one that is set counts."""
 
 LONGEST_ANSWER = 2048
 """Tokens; a model that repeats itself without end is stopped here."""
@@ -41,15 +38,8 @@ _FORMATS: tuple[Mapping[str, Any] | None, ...] = (
     {"type": "json_object"},
     None,
 )
-_ABOUT_FORMAT = re.compile(
-    r"response_?\s?format|json_schema|json_object|structured|guided|grammar|schema", re.I
-)
 _ABOUT_LIMIT = re.compile(r"max_completion_tokens", re.I)
-_ABOUT_CONTENT = re.compile(
-    r"content_?\s?(filter|policy|management)|responsible_?ai|moderation|flagged", re.I
-)
 _ABOUT_MODEL = re.compile(r"model\b.*(not|unknown|invalid)|(no such|unknown|invalid) model", re.I)
-_BUSY = (408, 409, 425, 429)
 _LARGEST_REPLY = 10_000_000
 
 
@@ -73,38 +63,6 @@ class Retries:
         return max(own, asked or 0.0)
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a model answered.
-
-    Attributes:
-        text: as it wrote it.
-        refused: whether model or endpoint decline to say anything.
-        cut: whether it was stopped while it wrote.
-        tokens: how many it read and how many it wrote; zeros where the endpoint does not say.
-    """
-
-    text: str
-    refused: bool = False
-    cut: bool = False
-    tokens: tuple[int, int] = (0, 0)
-
-
-class NoReplyError(Exception):
-    """No answer came, this time; the message is why, in a few words.
-
-    Args:
-        message: why.
-        said: what the endpoint says about it.
-        after: seconds that the endpoint asks to wait, or None.
-    """
-
-    def __init__(self, message: str, said: str = "", after: float | None = None) -> None:
-        super().__init__(message)
-        self.said = said
-        self.after = after
-
-
 class Endpoint:
     """Asks one model. Several threads may use it at once.
 
@@ -123,7 +81,7 @@ class Endpoint:
         self._model = model
         self._timeout = timeout
         self._retries = retries
-        self._key_name, self._key = _key()
+        self._key_name, self._key = find_key()
         self._format = 0
         self._format_proven = False
         self._limit = "max_tokens"
@@ -144,13 +102,7 @@ class Endpoint:
     @property
     def sends_key_in_the_open(self) -> bool:
         """Whether a key goes to another machine without encryption."""
-        return bool(self._key) and urlsplit(self._url).scheme == "http" and not self._is_here
-
-    @property
-    def _is_here(self) -> bool:
-        """Whether it is on this machine, where no proxy finds it."""
-        host = urlsplit(self._url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        return bool(self._key) and urlsplit(self._url).scheme == "http" and not is_here(self._url)
 
     @property
     def stopped(self) -> bool:
@@ -185,12 +137,14 @@ class Endpoint:
             form, limit = self._format, self._limit
             try:
                 status, text, headers = self._post(self._body(content, form, limit))
-                reply = self._read(status, text, headers)
-            except _RefusedError as refused:
+                reply = read_reply(status, text, headers)
+            except RefusedError as refused:
+                refused.said = self._clean(refused.said)
                 if not self._yields(refused, form, limit):
                     self.stop()
                     raise self._hopeless(refused) from None
             except NoReplyError as error:
+                error.said = self._clean(error.said)
                 attempt += 1
                 self._wait(attempt, before, error)
             else:
@@ -256,55 +210,7 @@ class Endpoint:
             self._reached = True
             raise NoReplyError(self._clean(_words(_innermost(error)))) from None
 
-    def _read(self, status: int, text: str, headers: Mapping[str, str]) -> Reply:
-        """The reply in an answer.
-
-        Raises:
-            NoReplyError: there is none, and the next answer may have one.
-            _RefusedError: there is none, and will not be for the same request.
-        """
-        content = _json(text)
-        complaint = content.get("error")
-        if status == 200 and complaint:  # some routers say so what went wrong behind them
-            code = complaint.get("code") if isinstance(complaint, dict) else None
-            status = code if isinstance(code, int) and 400 <= code < 600 else 500
-        if status == 200:
-            return self._reply(content)
-        said = self._clean(_message(content) if content else "" if "<" in text else text)
-        if 300 <= status < 400:
-            said = shown_url(headers.get("Location", ""))
-        exhausted = status == 429 and "insufficient_quota" in text
-        if (
-            (status in _BUSY or status >= 500)
-            and not exhausted
-            and not (status >= 500 and _ABOUT_FORMAT.search(said))
-        ):
-            raise NoReplyError(f"HTTP {status}", said, _asked(headers))
-        if content and _ABOUT_CONTENT.search(text) and status in (400, 403, 422):
-            return Reply(said, refused=True)
-        raise _RefusedError(status, said)
-
-    def _reply(self, content: Mapping[str, Any]) -> Reply:
-        try:
-            choice = content["choices"][0]
-            message = choice["message"]
-            text = message.get("content")
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise NoReplyError("not an answer of such an endpoint", self._clean(str(content))) from None
-        if isinstance(text, list):  # in parts
-            text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
-        refusal = message.get("refusal")
-        finish = choice.get("finish_reason")
-        usage = content.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
-        return Reply(
-            str(text or refusal or ""),
-            refused=bool(refusal) or finish == "content_filter",
-            cut=finish == "length",
-            tokens=(_tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))),
-        )
-
-    def _yields(self, refused: _RefusedError, form: int, limit: str) -> bool:
+    def _yields(self, refused: RefusedError, form: int, limit: str) -> bool:
         """Ask otherwise from now on, where that may be what the endpoint does not take; False where it is not."""
         with self._lock:
             if _ABOUT_LIMIT.search(refused.said) and limit == "max_tokens":
@@ -313,7 +219,7 @@ class Endpoint:
             if form == len(_FORMATS) - 1:
                 return False
             vague = refused.status in (400, 422) and not self._format_proven
-            if not (vague or _ABOUT_FORMAT.search(refused.said)):
+            if not (vague or ABOUT_FORMAT.search(refused.said)):
                 return False
             self._format = max(self._format, form + 1)
             return True
@@ -342,7 +248,7 @@ class Endpoint:
         if self._gone or self._stopped.wait(pause):
             raise error
 
-    def _hopeless(self, refused: _RefusedError) -> ModelError:
+    def _hopeless(self, refused: RefusedError) -> ModelError:
         """What the user must do about a request that is refused for good."""
         what = f"{self.shown} answers {refused.status}{f' ({refused.said})' if refused.said else ''}"
         if refused.status in (401, 403):
@@ -385,7 +291,7 @@ class Endpoint:
                         headers={"User-Agent": f"nearid-cli/{__version__}"},
                         timeout=self._httpx.Timeout(self._timeout, connect=min(self._timeout, 20.0)),
                         limits=self._httpx.Limits(max_connections=None),
-                        mounts={f"all://{urlsplit(self._url).netloc}": None} if self._is_here else None,
+                        mounts={f"all://{urlsplit(self._url).netloc}": None} if is_here(self._url) else None,
                     )
                 except (
                     ImportError,
@@ -401,97 +307,6 @@ class Endpoint:
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"} if self._key else {}
-
-
-class _RefusedError(Exception):
-    """A request is refused, and would be again."""
-
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
-        self.status = status
-        self.said = said
-
-
-def check_url(url: str) -> str:
-    """The address of an endpoint, as far as it can be told by looking at it.
-
-    Raises:
-        UsageError: it is none, or has a password in it.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise UsageError(
-            f"--judge-url: expected an address like http://127.0.0.1:8000/v1, found {shown_url(url)}"
-        )
-    if "@" in parts.netloc:
-        raise UsageError(
-            f"--judge-url: expected no name and password in the address; a key goes into {KEYS[0]}"
-        )
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        parts = parts._replace(path=parts.path.rstrip("/").removesuffix("/chat/completions"))
-    return urlunsplit(parts._replace(fragment=""))
-
-
-def shown_url(url: str) -> str:
-    """An address for people: without name, password, query and fragment.
-
-    >>> shown_url("https://me:secret@host:1/v1?token=secret")
-    'https://host:1/v1'
-    """
-    return printable(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0]))
-
-
-def _key() -> tuple[str, str]:
-    """The environment variable that has a key, and the key; empty without.
-
-    Raises:
-        UsageError: it has characters that no key has.
-    """
-    for name in KEYS:
-        if key := os.environ.get(name, "").strip():
-            if not (key.isascii() and key.isprintable()):
-                raise UsageError(f"the key in {name} has characters that cannot be sent; copy it again")
-            return name, key
-    return KEYS[0], ""
-
-
-def _json(text: str) -> dict[str, Any]:
-    import json
-
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _message(content: Mapping[str, Any]) -> str:
-    """What an endpoint says is wrong, wherever it says it."""
-    error = content.get("error", content)
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("detail") or ""
-    return error if isinstance(error, str) else str(error)
-
-
-def _tokens(number: Any) -> int:
-    return number if isinstance(number, int) and number > 0 else 0
-
-
-def _asked(headers: Mapping[str, str]) -> float | None:
-    """The seconds of `Retry-After`, which may be a date."""
-    value = headers.get("Retry-After", "").strip()
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
 
 
 def _innermost(error: BaseException) -> BaseException:

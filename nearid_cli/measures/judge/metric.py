@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nearid_cli.errors import UsageError
+from nearid_cli.measures.judge.address import check_url
 from nearid_cli.measures.judge.answers import UnreadableAnswerError, read_score
-from nearid_cli.measures.judge.client import Endpoint, NoReplyError, Retries, check_url
+from nearid_cli.measures.judge.client import Endpoint, Retries
 from nearid_cli.measures.judge.record import AnswerLog
+from nearid_cli.measures.judge.replies import NoReplyError
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.measures.judge.tally import Tally
 from nearid_cli.measures.judge.workers import Workers

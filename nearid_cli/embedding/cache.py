@@ -268,7 +268,7 @@ class Cache:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        for path in reversed(self.parts(EMBEDDINGS, spec.fingerprint).paths()):
+        for path in self.parts(EMBEDDINGS, spec.fingerprint).paths():
             with suppress(pa.ArrowException, OSError):  # one that is damaged is set aside when it is read
                 return int(pq.read_schema(path).field("embedding").type.list_size)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,17 @@ class Lopsided(PairwiseMetric):
 
     def compare(self, reference: Any, generation: Any) -> float:
         return float(generation - reference)
+
+
+class Slow(HogPairs):
+    """Half a second a pair at first, so that some are kept before all are there."""
+
+    version = "slow/1"
+
+    def scores(self, pairs: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+        for place, pair in enumerate(pairs):
+            time.sleep(0.5 if place < 14 else 0)
+            yield self.compare(*pair)
 
 
 class Picky(HogPairs):

@@ -20,7 +20,13 @@ from nearid_cli.encoders.files import read_files, select
 from nearid_cli.encoders.hub.cache import Notify, digest_as_hub, is_digest
 from nearid_cli.encoders.making import make, metric_class
 from nearid_cli.encoders.plugged import plugin_fingerprint
-from nearid_cli.encoders.registry import SHIPPED, MetricRequest, known_metrics, parse_metrics
+from nearid_cli.encoders.registry import (
+    SHIPPED,
+    MetricRequest,
+    installed_metrics,
+    known_metrics,
+    parse_metrics,
+)
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.encoders.text import text_spec
 from nearid_cli.errors import ModelError, NearIDError, UsageError
@@ -106,7 +112,9 @@ def available(configured: Mapping[str, object] | None = None) -> list[ModelRow]:
 
     One whose class cannot be had, or does not know its files, says so in its note.
     """
-    return [_row_or_why_not(request) for request in known_metrics(configured).values()]
+    named = known_metrics(configured)
+    brought = [request for name, request in installed_metrics().items() if name not in named]
+    return [_row_or_why_not(request) for request in (*named.values(), *brought)]
 
 
 def info(name: str, configured: Mapping[str, object] | None = None) -> tuple[ModelRow, EncoderSpec | None]:

@@ -321,8 +321,8 @@ def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:
         name, rest = "", target
     elif not _NAME.fullmatch(name):
         raise UsageError(f'expected NAME=PATH_OR_ID, found "{printable(text)}"')
-    if (name or rest) not in known and (found := installed_metrics().get(name or rest)):
-        known = {**known, found.name: found}
+    if (name or rest) not in known:
+        known = installed_metrics() | dict(known)  # asked last, since it takes a while
     if name and name in known and known[name].plugin == _GIVEN:
         raise UsageError(
             f'metric "{name}" is of numbers that something else computed; say where they are with '

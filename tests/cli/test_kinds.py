@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +252,42 @@ def test_nothing_is_lost_without_a_cache(nearid: Nearid, plugged: Path) -> None:
     with_cache = scored(nearid, "-m", "pairs,length")
     without = scored(nearid, "-m", "pairs,length", "--no-cache")
     assert with_cache["images"] == without["images"]
+
+
+def test_an_installed_package_brings_a_metric(
+    nearid: Nearid, data: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path_factory.mktemp("site")
+    info = site / "shiny_metrics-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shiny-metrics\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nearid.metrics]\nshiny = shiny_metrics:Shiny\n")
+    (site / "shiny_metrics.py").write_text(
+        "from nearid_cli.plugins import PairwiseMetric\n"
+        "class Shiny(PairwiseMetric):\n"
+        "    version, protocol, range = 'shiny/1', 'widths', (0, None)\n"
+        "    def __init__(self, checkpoint=''): self.checkpoint = checkpoint\n"
+        "    def compare(self, reference, generation): return reference.width / generation.width\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    result = scored(nearid, "-m", "shiny")
+    assert result["aggregate"]["shiny"]["score"] > 0
+    (facts,) = scored(nearid, "-m", "shiny=weights-7")["metrics"]
+    assert facts["checkpoint"] == "weights-7"
+    listed = nearid("models", "list").out
+    assert "of shiny-metrics" in listed
+    assert "did you mean shiny" in nearid("score", "refs", "gens", "-m", "shinny").error
+
+
+def test_a_run_that_is_killed_keeps_what_it_has(nearid: Nearid, data: Path, process: Any) -> None:
+    (data / "nearid.toml").write_text('[metrics.slow]\nplugin = "tests.plugged:Slow"\n')
+    running = process("score", "refs", "gens", "-m", "slow")
+    cache = Path(os.environ["NEARID_CACHE"])
+    while not list(cache.glob("pairs/*/*.parquet")):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.1)
+    running.kill()
+    running.communicate()
+    kept = nearid("cache", "info").out
+    assert re.search(r"\b\d+ numbers? of (a pair|pairs)", kept), kept
+    assert nearid("score", "refs", "gens", "-m", "slow").code == 0

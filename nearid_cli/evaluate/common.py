@@ -108,12 +108,14 @@ class NumberedGround:
 
     Attributes:
         metric: by which.
+        means: by method and subject the mean of each of its groups, of what has a number; None where nothing has.
         places: of each subject that counts, those of its groups that count.
         silent: ranked methods without any number in the common ground, which narrow nothing; they have no rank.
         whole: whether every number in the common ground counts.
     """
 
     metric: Metric
+    means: Mapping[str, Mapping[str, Sequence[float | None]]]
     places: Mapping[str, Sequence[int]]
     silent: tuple[str, ...]
     whole: bool
@@ -130,8 +132,8 @@ def numbered_ground(
         results: by method.
         ranked: the methods that must have a number.
     """
-    found = {name: _means(results[name], ground.groups[name], metric.name) for name in ranked}
-    counted = {name: own for name, own in found.items() if any(_known(means) for means in own.values())}
+    found = {name: _means(results[name], groups, metric.name) for name, groups in ground.groups.items()}
+    counted = {name: found[name] for name in ranked if any(map(_known, found[name].values()))}
     places = {}
     for subject in ground.subjects if counted else ():
         beside = zip(*(own[subject] for own in counted.values()), strict=True)
@@ -140,6 +142,7 @@ def numbered_ground(
     numbers = sum(len(_known(means)) for own in counted.values() for means in own.values())
     return NumberedGround(
         metric=metric,
+        means=found,
         places=places,
         silent=tuple(name for name in ranked if name not in counted),
         whole=numbers == len(counted) * sum(map(len, places.values())),
@@ -152,7 +155,7 @@ def common_scores(
     """A method's numbers by metric over the common ground; none where it lacks some of that, or there is none."""
     if not ground.subjects or name not in ground.groups:
         return {}
-    return {one.metric.name: _common(result, one, ground.groups[name], ground) for one in scored}
+    return {one.metric.name: _common(name, result, one, ground) for one in scored}
 
 
 def remarks(
@@ -220,11 +223,8 @@ def _remarks_on_numbers(
         yield f"no floor, retention or identification side by side by {metric}, since not all of its numbers count"
 
 
-def _common(
-    result: ScoreResult, scored: NumberedGround, groups: Mapping[str, _Groups], ground: Ground
-) -> Common:
-    metric = scored.metric
-    means = _means(result, groups, metric.name)
+def _common(name: str, result: ScoreResult, scored: NumberedGround, ground: Ground) -> Common:
+    metric, means = scored.metric, scored.means[name]
     counting = [
         _known([means[subject][place] for place in places]) for subject, places in scored.places.items()
     ]

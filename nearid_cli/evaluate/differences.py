@@ -115,7 +115,7 @@ def _intervals(deltas: Mapping[str, Mapping[str, float]]) -> dict[str, Interval]
 
 def _groups(matching: Matching, how: How, metric: str) -> int:
     """How many groups are compared by the metric."""
-    return sum(len(one.units(metric)) for one in matching.subjects if one.how == how)
+    return sum(group.counts(metric) for one in matching.subjects if one.how == how for group in one.groups)
 
 
 def _pairing(matching: Matching) -> Pairing:

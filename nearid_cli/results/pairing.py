@@ -55,10 +55,16 @@ class Group:
         a, b = (_numbers(images, metric, statistic) for images in (self.a, self.b))
         return fmean(a) - fmean(b) if a and b else None
 
+    def counts(self, metric: str) -> bool:
+        """Whether generations of both have a score by the metric."""
+        return all(any(one.scores[metric] is not None for one in images) for images in (self.a, self.b))
+
     def unscored(self, metric: str) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
         """The generations of `a` and of `b` without a score by the metric; where those are all of one, all of both."""
+        if not self.counts(metric):
+            return self.a, self.b
         a, b = (tuple(one for one in images if one.scores[metric] is None) for images in (self.a, self.b))
-        return (a, b) if len(a) < len(self.a) and len(b) < len(self.b) else (self.a, self.b)
+        return a, b
 
 
 @dataclass(frozen=True)
@@ -363,9 +369,10 @@ def _written(images: Sequence[Image]) -> str:
 
 def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float]:
     """Of the generations that have a score."""
-    scored = [image for image in images if image.scores[metric] is not None]
-    found = [(image.scores if statistic == "score" else image.margins or {}).get(metric) for image in scored]
-    return [math.nan if number is None else number for number in found]
+    if statistic == "score":
+        return [score for image in images if (score := image.scores[metric]) is not None]
+    scored = (image for image in images if image.scores[metric] is not None)
+    return [(image.margins or {}).get(metric, math.nan) for image in scored]
 
 
 def _of_subject(scores: SubjectScores, statistic: str) -> float:

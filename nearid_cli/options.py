@@ -232,10 +232,11 @@ class Options:
         ),
     ] = None
     judge_template: Annotated[
-        Path | None,
+        str | os.PathLike[str] | None,
         Flag(
             "Text file with another rubric for judge; its first line may be `scale: 0-4`.",
             "FILE",
+            kind=Path | None,
             shared=True,
         ),
     ] = None
@@ -250,7 +251,13 @@ class Options:
         ),
     ] = 0.05
     judge_log: Annotated[
-        Path | None, Flag("Add every answer of judge to this file, a line of JSON each.", "FILE", shared=True)
+        str | os.PathLike[str] | None,
+        Flag(
+            "Add every answer of judge to this file, a line of JSON each.",
+            "FILE",
+            kind=Path | None,
+            shared=True,
+        ),
     ] = None
     judge_parallel: Annotated[
         int, Flag("Requests of judge at a time.", "N", low=1, high=256, shared=True)

@@ -28,6 +28,7 @@ from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings, progress_bar
 from nearid_cli.encoders.plugged import class_of, plugin_failure, plugin_fingerprint
 from nearid_cli.errors import ModelError, NearIDError
+from nearid_cli.files import digest_file
 from nearid_cli.plugins import AnyMetric, NoScore, PairwiseMetric, TextMetric
 from nearid_cli.text import printable
 
@@ -73,7 +74,8 @@ class Comparing:
         self, name: str, metric: PairwiseMetric | TextMetric, cache: Cache | None, settings: Settings
     ) -> None:
         self.name, self.metric = name, metric
-        self.fingerprint = _as_read(plugin_fingerprint(name, metric, metric.settings), settings)
+        hash_file = cache.memo.digest_file if cache else digest_file
+        self.fingerprint = _as_read(plugin_fingerprint(name, metric, metric.settings, hash_file), settings)
         self._cache = cache
         self._settings = settings
         self._known: dict[Pair, Number] = {}

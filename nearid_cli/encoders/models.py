@@ -303,7 +303,10 @@ def _row_of_own(request: MetricRequest, own: type[AnyMetric]) -> ModelRow:
     files = own.files(request.place, request.revision)
     folder = Path(os.path.commonpath([file.parent for file in files])) if files else None
     size = sum(file.stat().st_size for file in files) if files else None
-    return ModelRow(request.name, request.checkpoint, None, request.note, folder, size)
+    here = files is not None and folder is None
+    # What has no files of its own, such as a model behind an endpoint, can be used wherever nearid runs.
+    checkpoint = "" if here else request.checkpoint
+    return ModelRow(request.name, checkpoint, None, request.note, folder, size)
 
 
 def _read(folder: Path, text: bool) -> list[Path]:

@@ -221,8 +221,9 @@ def parse_metrics(
         metric = _parse(text, known)
         other = found.setdefault(metric.name, metric)
         if other != metric:
+            own = "[metrics.NAME] in the configuration" if metric.plugin else "NAME=PATH_OR_ID"
             raise UsageError(
-                f'two metrics have the name "{metric.name}"; give each its own: NAME=PATH_OR_ID',
+                f'two metrics have the name "{metric.name}"; give each its own: {own}',
                 [_written(other), _written(metric)],
             )
     if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from nearid_cli.embedding.texts import embed_texts
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scores
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
-from nearid_cli.files import default_cache_folder
+from nearid_cli.files import default_cache_folder, digest_file
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
@@ -81,6 +81,11 @@ class Job:
             progress=options.progress,
         )
 
+    @property
+    def digest_file(self) -> Callable[[Path], str]:
+        """The digest of a file of any size, from the cache where it has not changed."""
+        return self.cache.memo.digest_file if self.cache else digest_file
+
     def resolve(self, requests: Sequence[MetricRequest]) -> list[EncoderSpec]:
         """What each metric's encoder is, without loading it.
 
@@ -91,7 +96,7 @@ class Job:
             specs = resolve(
                 requests,
                 self._dtype,
-                self.cache.memo.digest_file if self.cache else None,
+                self.digest_file,
                 logger.info,
                 self.options.safetensors_only,
             )

@@ -75,7 +75,7 @@ def _of_plugin(name: str, metric: AnyMetric, spec: EncoderSpec | None, job: Job)
         assert spec is not None
         return MeasuredByTowers(spec, metric, job)
     if isinstance(metric, EmbeddingMetric):
-        spec = job.as_read(spec_of(name, metric, metric.settings))
+        spec = job.as_read(spec_of(name, metric, metric.settings, job.digest_file))
         return MeasuredByEmbedding(spec, describe(spec, f"{metric.protocol}; {PROTOCOL}"))
     if isinstance(metric, PairwiseMetric):
         comparing = Comparing(name, metric, job.cache, job.settings)

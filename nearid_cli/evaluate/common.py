@@ -219,7 +219,8 @@ def _remarks_on_numbers(
         over.append(f"{kept:,} of {count(groups, 'prompt' if ground.prompts else 'generation')}")
     if over:
         yield f"by {metric}, ranked over what it has a number of in all ranked methods: {' and '.join(over)}"
-    if not scored.whole and ground.comparable_context:
+    has_floor = any(results[name].aggregate[scored.metric.name].floor is not None for name in ranked)
+    if has_floor and not scored.whole and ground.comparable_context:
         yield f"no floor, retention or identification side by side by {metric}, since not all of its numbers count"
 
 

@@ -242,6 +242,11 @@ class TestNulls:
             "by nearid, ranked over what it has a number of in all ranked methods: 16 of 32 generations",
             "no floor, retention or identification side by side by nearid, since not all of its numbers count",
         )
+        bare = [
+            replace(one, aggregate={"nearid": replace(one.aggregate["nearid"], floor=None)})
+            for one in (scored(scores, ONE), easy)
+        ]
+        assert compare(dict(zip(("whole", "easy"), bare, strict=True))).remarks == result.remarks[:1]
         found = [one.text for one in compare_findings(result)]
         assert any(
             "by nearid, 16 generations and 16 generations of whole left out of the difference" in text

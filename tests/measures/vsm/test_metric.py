@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from nearid_cli.encoders.plugged import plugin_fingerprint
 from nearid_cli.errors import ModelError
 from nearid_cli.measures.vsm import VisualSemanticMatching
+from nearid_cli.measures.vsm.metric import cells_of
 from nearid_cli.plugins import NoScore
 from tests.measures.vsm.plain import Plain, plain_cells, plain_vsm
 from tests.measures.vsm.tiny import SIDE, TAPS, WIDTH, change, read, save, split, tiny_vsm
@@ -115,6 +116,17 @@ def test_masks_say_which_cells_count(
     assert metric.compare(own["astronaut"], nothing) == reason
     assert metric.compare(nothing, own["astronaut"]) == reason
     assert np.isnan(metric.map(nothing, own["astronaut"])).all()
+
+
+@pytest.mark.parametrize("size", [(24, 24), (17, 40), (1500, 900)])
+def test_a_cell_counts_where_its_first_pixel_of_the_squashed_mask_does(size: tuple[int, int]) -> None:
+    """Even a faint one, as there are along the edges of a mask that was squashed."""
+    coarse = np.random.default_rng(0).random((12, 9)) < 0.4
+    mask = Image.fromarray(np.uint8(255 * coarse)).resize(size, Image.Resampling.NEAREST)
+    cells = cells_of(mask, SIDE)
+    assert cells.tolist() == plain_cells(mask).ravel().tolist()
+    large = np.asarray(mask.resize((768, 768), Image.Resampling.BILINEAR))[::64, ::64]
+    assert ((large > 0) & (large < 128)).any()
 
 
 def test_an_identical_picture_scores_1(

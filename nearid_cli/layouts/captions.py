@@ -42,7 +42,7 @@ def read_prompt(file: Path) -> str:
     except OSError as error:
         raise NoPromptError((error.strerror or "unreadable").lower()) from error
     try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n").strip()
+        text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise NoPromptError("too long" if len(content) > _MOST_BYTES else "not UTF-8") from error
     if not text:

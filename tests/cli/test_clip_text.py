@@ -106,7 +106,8 @@ def test_what_the_result_says(nearid: Nearid, prompted: Path) -> None:
 def test_without_any_prompt_there_is_no_number(nearid: Nearid, prompted: Path) -> None:
     for text in (prompted / "gens").rglob("*.txt"):
         text.unlink()
-    result, _ = score(nearid, "-m", METRICS)
+    result, messages = score(nearid, "-m", METRICS, "--strip-token", "sks")
+    assert "placeholder" not in messages
     assert result["aggregate"]["clip-t"]["score"] is None
     assert result["aggregate"]["clip-t"]["missing"] == 9
     assert result["aggregate"]["clip-i"]["score"] is not None

@@ -16,7 +16,7 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.load import load_encoder, load_text_encoder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.encoders.text import text_spec
+from nearid_cli.encoders.text import most_tokens, text_spec
 from nearid_cli.encoders.text_encoder import TextEncoder
 from nearid_cli.errors import ModelError
 from tests.encoders.test_load import opened
@@ -75,6 +75,39 @@ def test_texts_are_those_of_transformers(tmp_path: Path, legacy: bool) -> None:
         np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
     assert np.abs(theirs[0] - theirs[1]).max() > 0.1  # texts are told apart, so agreement means something
     assert [prompt for prompt in PROMPTS if encoder.prepare(prompt).cut] == [PROMPTS[at] for at in (3, 4, 6)]
+
+
+def test_as_much_as_the_model_takes_is_not_cut(checkpoint: Checkpoint) -> None:
+    encoder = load(checkpoint("clip-with-text"))
+    assert encoder.most_tokens == 16
+    assert [(len(encoder.prepare("x" * n).ids), encoder.prepare("x" * n).cut) for n in (13, 14, 15)] == [
+        (15, False), (16, False), (16, True),
+    ]  # fmt: skip
+
+
+def test_a_tokenizer_may_take_less_than_the_model(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("clip-with-text")
+    write_json(folder, "tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer", "model_max_length": 7})
+    assert text_spec(pictures_of(folder)).preprocessing.endswith("at most 7 tokens")
+    encoder = load(folder)
+    assert encoder.prepare(PROMPTS[6]).cut
+    assert np.abs(embed(encoder, PROMPTS) - reference(folder, PROMPTS)).max() < 1e-6
+
+
+def test_settings_that_stand_twice_count_as_for_transformers(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("clip-with-text")
+    config = json.loads((folder / "config.json").read_bytes())
+    config["text_config_dict"]["max_position_embeddings"] = 11
+    write_json(folder, "config.json", config)
+    theirs = transformers.CLIPConfig.from_pretrained(folder).text_config
+    assert most_tokens(folder) == theirs.max_position_embeddings == 11
+
+
+def test_a_host_program_s_settings_change_nothing(checkpoint: Checkpoint) -> None:
+    encoder = load(checkpoint("clip-with-text"))
+    expected = embed(encoder, PROMPTS)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(embed(encoder, PROMPTS), expected)
 
 
 def test_the_cosine_is_that_of_the_whole_model(checkpoint: Checkpoint, photos: list[Path]) -> None:

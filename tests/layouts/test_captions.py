@@ -114,6 +114,7 @@ def test_what_is_no_prompt(tmp_path: Path, content: str | bytes, why: str) -> No
         ("word " * 300, ("word " * 300).strip()),
         ("a cat,\nhigh quality\nNegative prompt: blurry\nSteps: 20, Sampler: Euler", "a cat, high quality"),
         ("a cat\nSteps: 20, Sampler: Euler a, Seed: 1", "a cat"),
+        ("a cat,\r\nasleep\r\nNegative prompt: blurry\r\n", "a cat, asleep"),
         ("a dog that counts Steps: 20", "a dog that counts Steps: 20"),
     ],
 )
@@ -153,6 +154,18 @@ def test_a_word_beside_all_pictures_of_several_subjects_is_no_prompt(lay) -> Non
         "is a prompt, give a manifest with it",
     )
     assert len(dataset.left_out.by_reason["other files"]) == 6
+
+
+def test_half_is_enough(lay) -> None:
+    refs, gens = lay({"cat/0.txt": "a cat", "dog/0.txt": "0 0.1"})
+    assert list(prompts(find(refs, gens)).values()) == ["a cat", None]
+    (gens / "dog/0.txt").unlink()
+    assert find(refs, gens).notes == ()
+
+
+def test_three_words_are_a_sentence(lay) -> None:
+    refs, gens = lay({"cat/0.txt": "sks in snow", "dog/0.txt": "sks in snow"})
+    assert set(prompts(find(refs, gens)).values()) == {"sks in snow"}
 
 
 def test_one_sentence_beside_all_pictures_is_told(lay) -> None:
@@ -262,6 +275,19 @@ def test_metadata_comes_before_texts(lay, column: str) -> None:
     (gens / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (note,) = find(refs, gens).notes
     assert note.endswith('that of metadata counts: cat/0.png is "in the rain", and not "a cat in the snow"')
+
+
+def test_what_contradicts_is_told_though_a_third_place_agrees(lay) -> None:
+    refs, gens = lay({"cat/on a beach/0.txt": "a cat in the snow", "dog/0.txt": "a dog"})
+    rows = [
+        {"file_name": name, "prompt": prompt}
+        for name, prompt in (("cat/on a beach/0.png", "in the snow"), ("dog/0.png", "a dog"))
+    ]
+    (gens / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (note,) = find(refs, gens).notes
+    assert note.endswith(
+        'that of metadata counts: cat/on a beach/0.png is "in the snow", and not "on a beach"'
+    )
 
 
 def test_metadata_that_contradicts_names_is_told(plant) -> None:

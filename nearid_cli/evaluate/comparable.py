@@ -128,6 +128,8 @@ def _unlike(mine: Metric, theirs: Metric) -> str:
     """How a metric differs from another of its name."""
     if bool(mine.masks) != bool(theirs.masks):
         return f"is {_which(mine)} ({printable(mine.masks or theirs.masks)})"
+    if mine.masks != theirs.masks:
+        return f"is masked otherwise: {printable(mine.masks)}, not {printable(theirs.masks)}"
     pairs = ((field.name, getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(Metric))
     aged = mine.outdated != theirs.outdated
     differ = [

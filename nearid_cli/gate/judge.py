@@ -348,6 +348,10 @@ def _mismatch(run: Metric, baseline: Metric) -> str:
     if bool(run.masks) != bool(baseline.masks):
         which = "masked, not whole" if run.masks else "whole, not masked"
         differ.append(f"is {which} as in the baseline ({printable(run.masks or baseline.masks)})")
+    elif run.masks != baseline.masks:
+        differ.append(
+            f"is masked otherwise: run {printable(run.masks)}, baseline {printable(baseline.masks)}"
+        )
     elif run.fingerprint != baseline.fingerprint:
         differ.append(f"is of another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
     if run.outdated != baseline.outdated:

@@ -254,6 +254,15 @@ def test_masked_is_not_compared_with_whole(telltale: Path, nearid: Nearid, tmp_p
     gated = nearid("gate", run_, "--baseline", baseline, "--config", str(rules))
     assert gated.code == 1
     assert "hog is masked, not whole as in the baseline (foreground kept, rest black)" in gated.out
+    nearid(*data, "--masks", masks, "--mask-fill", "white", "-o", baseline)
+    otherwise = nearid("gate", run_, "--baseline", baseline, "--config", str(rules))
+    assert otherwise.code == 1
+    told = " ".join(otherwise.out.split())
+    assert "masked otherwise: run foreground kept, rest black, baseline foreground kept, rest white" in told
+    refused = nearid("compare", baseline, run_)
+    assert refused.details == [
+        "masked: hog is masked otherwise: foreground kept, rest black, not foreground kept, rest white"
+    ]
 
 
 def test_subjects_that_share_pictures(telltale: Path, nearid: Nearid) -> None:

@@ -173,6 +173,7 @@ SEAM = (
     "plugins.py",
     "measures/",
     "evaluate/kinds/",
+    "embedding/features.py",
     "embedding/pairs.py",
     "encoders/plugged.py",
     "encoders/spec.py",

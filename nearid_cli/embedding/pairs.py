@@ -5,15 +5,13 @@
     features    of each picture (and prompt) once, as long as memory or disk holds them
     compare     pair by pair; every number is kept as soon as it is there
 
-On disk a number is known by the digests of both and the fingerprint of the metric. Features, where the metric says that
-they are worth it, are one Parquet part a picture; they may take `FEATURES_BYTES`, of which the oldest go first.
+On disk a number is known by the digests of both and the fingerprint of the metric.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -22,34 +20,26 @@ import numpy as np
 from blake3 import blake3
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding import FEATURES, PAIRS
+from nearid_cli.embedding import PAIRS
 from nearid_cli.embedding.cache import Cache, metadata_of
+from nearid_cli.embedding.features import Features, as_read
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings, progress_bar
-from nearid_cli.encoders.plugged import class_of, plugin_failure, plugin_fingerprint
+from nearid_cli.encoders.plugged import plugin_failure, plugin_fingerprint
 from nearid_cli.errors import ModelError, NearIDError
 from nearid_cli.files import digest_file
-from nearid_cli.plugins import AnyMetric, NoScore, PairwiseMetric, TextMetric
+from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
-    from nearid_cli.embedding.parts import PartFolder
 
 Pair = tuple[bytes, bytes]
 """The digests of a reference, or a prompt, and of a generation."""
 Number = float | NoScore
 """The number of a pair, or why there is none."""
 
-FEATURES_BYTES = 4 * 2**30
-"""What the features of all metrics may take on disk together."""
-
-_HELD_BYTES = 2**30  # of features in memory
-_HELD = 256  # features in memory, of which nobody knows the size
-_TRIM_EVERY = 50  # features, so that a long run keeps the bound, too
 _FLUSH_NUMBERS, _FLUSH_SECONDS = 1024, 5.0
 _ROUNDING = 1e-6  # a number may be so far outside its range, and is put at its end
 _PROMPT = "nearid-cli 2026 a prompt 1"
@@ -75,11 +65,11 @@ class Comparing:
     ) -> None:
         self.name, self.metric = name, metric
         hash_file = cache.memo.digest_file if cache else digest_file
-        self.fingerprint = _as_read(plugin_fingerprint(name, metric, metric.settings, hash_file), settings)
+        self.fingerprint = as_read(plugin_fingerprint(name, metric, metric.settings, hash_file), settings)
         self._cache = cache
         self._settings = settings
         self._known: dict[Pair, Number] = {}
-        self._features = _Features(self, cache, settings)
+        self._features = Features(name, metric, self.fingerprint, cache, settings)
         self._loaded = False
 
     def numbers(
@@ -252,127 +242,3 @@ def _outside(grid: npt.NDArray[Any]) -> bool:
     """Whether some number is neither from 0 to 1 nor NaN."""
     values = grid[~np.isnan(grid)]
     return bool(((values < 0) | (values > 1)).any())
-
-
-class _Features:
-    """Features by digest: the last ones in memory, and on disk where the metric keeps them."""
-
-    def __init__(self, owner: Comparing, cache: Cache | None, settings: Settings) -> None:
-        self._metric: AnyMetric = owner.metric
-        self._name = owner.name
-        self._settings = settings
-        self._held: OrderedDict[bytes, Any] = OrderedDict()
-        self._bytes = self._kept = 0
-        self._cache = cache
-        self._parts: PartFolder | None = None
-        self._paths: dict[bytes, Path] | None = None
-        if cache is not None and isinstance(owner.metric, PairwiseMetric) and owner.metric.keeps_features:
-            known_by = (
-                owner.metric.features_version and f"{class_of(owner.metric)} {owner.metric.features_version}"
-            )
-            own = blake3(known_by.encode()).hexdigest() if known_by else None
-            self._parts = cache.parts(FEATURES, _as_read(own, settings) if own else owner.fingerprint)
-
-    def of_prompt(self, digest: bytes, prompt: str) -> Any:
-        metric = self._metric
-        assert isinstance(metric, TextMetric)
-        return self._hold(digest, lambda: metric.text(prompt))
-
-    def of(self, digest: bytes, content: Content) -> Any:
-        def find() -> Any:
-            found = self._stored(digest)
-            return self._made(digest, content) if found is None else found
-
-        return self._hold(digest, find)
-
-    def _hold(self, digest: bytes, make: Callable[[], Any]) -> Any:
-        if digest in self._held:
-            self._held.move_to_end(digest)
-            return self._held[digest]
-        found = self._held[digest] = make()
-        self._bytes += getattr(found, "nbytes", 0)
-        # The two of the pair at hand stay, however large they are.
-        while len(self._held) > 2 and (len(self._held) > _HELD or self._bytes > _HELD_BYTES):
-            _, old = self._held.popitem(last=False)
-            self._bytes -= getattr(old, "nbytes", 0)
-        return found
-
-    def _made(self, digest: bytes, content: Content) -> Any:
-        from nearid_cli.images.decode import UnreadableImage
-
-        metric = self._metric
-        how = self._settings.max_pixels, self._settings.reading
-        try:
-            if isinstance(metric, PairwiseMetric) and metric.takes_masks:
-                whole, mask = content.open_apart(*how)
-                found = metric.features(whole.image, mask)
-            else:
-                assert isinstance(metric, PairwiseMetric | TextMetric)
-                found = metric.features(content.open(*how).image)
-        except UnreadableImage as error:
-            raise ModelError(f"{printable(content.name)} cannot be read any more: {error.reason}") from error
-        if self._parts is not None:
-            found = np.ascontiguousarray(found, np.float32)
-            self._keep(digest, found)
-        return found
-
-    def _stored(self, digest: bytes) -> npt.NDArray[np.float32] | None:
-        """The features on disk, where they are there; looks once at what is there."""
-        import pyarrow.parquet as pq
-
-        if self._parts is None:
-            return None
-        if self._paths is None:
-            self._paths = {}
-            for path in self._parts.paths():
-                with suppress(OSError, ValueError):
-                    found = pq.ParquetFile(path).read(["digest"], use_threads=False).column(0)
-                    self._paths[found[0].as_py()] = path
-        if digest not in self._paths:
-            return None
-        with suppress(FileNotFoundError):  # swept for room by another process
-            table = self._parts.read(self._paths[digest])
-            if table is not None:
-                shape, values = table.column("shape")[0].as_py(), table.column("values")[0].as_buffer()
-                return np.frombuffer(values, np.float32).reshape(shape)
-        del self._paths[digest]
-        return None
-
-    def _keep(self, digest: bytes, features: npt.NDArray[np.float32]) -> None:
-        import pyarrow as pa
-
-        assert self._cache is not None
-        assert self._parts is not None
-        about = {"metric": self._name, "checkpoint": self._metric.checkpoint, "dtype": self._metric.dtype}
-        fields = [("digest", pa.binary(32)), ("shape", pa.list_(pa.int32())), ("values", pa.large_binary())]
-        schema = pa.schema(fields, metadata=metadata_of(about))
-        row = [[digest], [list(features.shape)], [features.tobytes()]]
-        arrays = [pa.array(value, field.type) for value, field in zip(row, schema, strict=True)]
-        self._cache.mark()
-        self._parts.write(pa.Table.from_arrays(arrays, schema=schema))
-        self._kept += 1
-        if self._kept % _TRIM_EVERY == 0:
-            self.trim()
-
-    def trim(self) -> None:
-        """Delete the oldest features of all metrics where they take too much room."""
-        if self._cache is None or self._parts is None:
-            return
-        sizes = []
-        for path in self._parts.folder.parent.glob("*/*.parquet"):
-            with suppress(OSError):
-                status = path.stat()
-                sizes.append((status.st_mtime_ns, status.st_size, path))
-        room = sum(size for _, size, _ in sizes) - FEATURES_BYTES
-        for _, size, path in sorted(sizes):
-            if room <= 0:
-                break
-            with suppress(OSError):
-                path.unlink()
-                room -= size
-
-
-def _as_read(fingerprint: str, settings: Settings) -> str:
-    """The fingerprint of a metric whose pictures are read otherwise than by default."""
-    words = settings.reading.describe()
-    return blake3(f"{fingerprint}\n{words}".encode()).hexdigest() if words else fingerprint

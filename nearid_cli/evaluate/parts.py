@@ -1,4 +1,4 @@
-"""SeenParts of pictures, which metrics see in place of whole ones or besides, where masks say what they are."""
+"""Parts of pictures, which metrics see in place of whole ones or besides, where masks say what they are."""
 
 from __future__ import annotations
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Job, refuse_bad, requested
+from nearid_cli.evaluate.entries import context_of, images_of, of_all, of_subjects
 from nearid_cli.evaluate.kinds.choose import measured
-from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
+from nearid_cli.evaluate.kinds.measured import Numbered, Pictures
 from nearid_cli.evaluate.maps import check_maps, write_maps
 from nearid_cli.evaluate.parts import SeenParts, of_parts, where
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
@@ -24,18 +24,14 @@ from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.masks import MaskedData, check_mask_options, find_masks
 from nearid_cli.layouts.sides import Side
-from nearid_cli.metrics.context import context_share
 from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 from nearid_cli.results import (
-    AggregateScores,
     ContextShare,
-    Image,
     Inputs,
     ScoreResult,
     Skipped,
     Subject,
     Subjects,
-    SubjectScores,
 )
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, few, printable, storable
@@ -204,7 +200,7 @@ class _Scorer:
         instead = None if self._masked.besides or not self._masked.parts else self._masked.parts[0]
         seen = pictures if self._parts is None or instead is None else self._parts.of(pictures, instead)
         scored = {metric.name: metric.score(seen) for metric in self._metrics}
-        of_subjects = {name: _of_subjects(one, pictures) for name, one in scored.items()}
+        own = {name: of_subjects(one, pictures) for name, one in scored.items()}
         paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)
         maps = None if self._maps is None else self._draw(self._maps, seen)
@@ -243,7 +239,7 @@ class _Scorer:
                     subject=storable(subject.name),
                     references=len(subject.references),
                     generations=len(subject.generations),
-                    scores={name: found[index] for name, found in of_subjects.items()},
+                    scores={name: found[index] for name, found in own.items()},
                     reference_paths=tuple(storable(picture.name) for picture, _ in subject.references),
                     reference_masks={
                         storable(picture.name): mask
@@ -258,8 +254,8 @@ class _Scorer:
                 )
                 for index, subject in enumerate(subjects)
             ),
-            aggregate={name: _of_all(one) for name, one in scored.items()},
-            images=_images(subjects, scored, copies, maps),
+            aggregate={name: of_all(one) for name, one in scored.items()},
+            images=images_of(subjects, scored, copies, maps),
             context=self._context(pictures, scored),
         )
 
@@ -269,7 +265,7 @@ class _Scorer:
             return {}
         parts = [self._parts.of(pictures, how) for how in self._masked.parts]
         seen = [one for one in self._metrics if all(map(one.sees, self._masked.parts))]
-        return {one.name: _context_share(one, scored[one.name], *map(one.score, parts)) for one in seen}
+        return {one.name: context_of(one, scored[one.name], *map(one.score, parts)) for one in seen}
 
     def _digest_of(self, picture: Picture) -> bytes | None:
         """The digest of a whole picture; None for one of which something cannot be used."""
@@ -319,23 +315,6 @@ class _Scorer:
         )
 
 
-def _context_share(
-    metric: Measured, whole: Numbered, foreground: Numbered, background: Numbered
-) -> ContextShare:
-    share = context_share(foreground.scores, background.scores, metric.describe().sign)
-    front, back = foreground.scores.aggregate, background.scores.aggregate
-    return ContextShare(
-        whole=_known(whole.scores.aggregate.score),
-        foreground=_known(front.score),
-        background=_known(back.score),
-        foreground_floor=_known(front.floor),
-        background_floor=_known(back.floor),
-        share=_known(share.of_all),
-        ci95=_known(share.ci95.tolist()),
-        within_noise=share.within_noise,
-    )
-
-
 def _warn_of_bare(subjects: Sequence[Usable]) -> None:
     """Say which subjects have no distractors, where others have."""
     if not any(subject.distractors for subject in subjects):
@@ -365,88 +344,6 @@ def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict
             elif row.max() >= COPY_SIMILARITY:
                 copies[subject.name, generation.name] = names[int(row.argmax())]
     return copies
-
-
-def _images(
-    subjects: Sequence[Usable],
-    scored: Mapping[str, Numbered],
-    copies: Mapping[tuple[str, str], str],
-    maps: Sequence[Mapping[str, str]] | None,
-) -> tuple[Image, ...]:
-    columns = {name: list(map(_known, one.scores.generations.tolist())) for name, one in scored.items()}
-    beside = {
-        name: list(map(_known, one.margins.margins.tolist()))
-        for name, one in scored.items()
-        if one.margins is not None
-    }
-    reasons = {name: one.reasons for name, one in scored.items() if one.reasons}
-    owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
-    return tuple(
-        Image(
-            path=storable(generation.name),
-            subject=storable(subject.name),
-            copy_of=None
-            if (copied := copies.get((subject.name, generation.name))) is None
-            else storable(copied),
-            scores={name: column[position] for name, column in columns.items()},
-            prompt=None if generation.prompt is None else storable(generation.prompt),
-            seed=None if generation.seed is None else storable(generation.seed),
-            margins={name: column[position] for name, column in beside.items()}
-            if subject.distractors and beside
-            else None,
-            labels={storable(name): storable(value) for name, value in generation.labels.items()},
-            reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
-            maps=maps[position] if maps else {},
-            mask=where(generation),
-        )
-        for position, (subject, generation) in enumerate(owned)
-    )
-
-
-def _of_subjects(scored: Numbered, pictures: Pictures) -> list[SubjectScores]:
-    numbers, margins = scored.scores, scored.margins
-    columns = {name: own for name, own in vars(numbers).items() if name not in ("generations", "aggregate")}
-    missing = np.bincount(
-        pictures.generation_subjects, np.isnan(numbers.generations), minlength=len(pictures.subjects)
-    )
-    columns["missing"] = missing.astype(np.intp)
-    if margins is not None:
-        columns |= {
-            "margin": margins.margin,
-            "positive_margins": margins.positive,
-            "positive_margins_ci95": margins.positive_ci95,
-        }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [SubjectScores(**dict(zip(columns, map(_known, row), strict=True))) for row in rows]
-
-
-def _of_all(scored: Numbered) -> AggregateScores:
-    numbers, margins = scored.scores, scored.margins
-    found, rates = vars(numbers.aggregate), {}
-    if margins is not None:
-        found = found | {
-            "margin": np.nanmean(margins.margin),
-            "positive_margins": np.nanmean(margins.positive),
-            "positive_margins_ci95": margins.positive_of_all_ci95,
-        }
-        rates = {
-            f"{kind}{name}": getattr(success, name)
-            for kind, success in (("", margins.in_context), ("all_pairs_", margins.all_pairs))
-            for name in ("ssr", "ssr_ci95", "pa", "pa_ci95")
-        }
-    return AggregateScores(
-        **{name: _known(np.asarray(value).tolist()) for name, value in found.items()},
-        **rates,
-        missing=int(np.isnan(numbers.generations).sum()),
-        pairs_missing={storable(reason): number for reason, number in scored.lacking.items()},
-    )
-
-
-def _known(value: Any) -> Any:
-    """A number, or the two ends of an interval; None where NaN says that there is none."""
-    if isinstance(value, list):
-        return None if any(map(math.isnan, value)) else tuple(value)
-    return None if math.isnan(value) else value
 
 
 def _refuse_unmatched(unmatched: Sequence[str], allow: bool) -> None:

@@ -1,0 +1,180 @@
+"""What metrics that go pair by pair compute of each picture: once, as long as memory or disk holds it.
+
+On disk, where a metric says that its features are worth it, they are one Parquet part a picture. They may take
+`FEATURES_BYTES`, of which the oldest go first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from blake3 import blake3
+
+from nearid_cli.embedding import FEATURES
+from nearid_cli.embedding.cache import Cache, metadata_of
+from nearid_cli.embedding.reading import Content
+from nearid_cli.embedding.settings import Settings
+from nearid_cli.encoders.plugged import class_of
+from nearid_cli.errors import ModelError
+from nearid_cli.plugins import PairwiseMetric, TextMetric
+from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from nearid_cli.embedding.parts import PartFolder
+
+FEATURES_BYTES = 4 * 2**30
+"""What the features of all metrics may take on disk together."""
+
+_HELD_BYTES = 2**30  # of features in memory
+_HELD = 256  # features in memory, of which nobody knows the size
+_TRIM_EVERY = 50  # features, so that a long run keeps the bound, too
+
+
+class Features:
+    """The features of one metric.
+
+    Args:
+        name: of the metric in this run.
+        metric: which one; it must be loaded before features are asked for.
+        fingerprint: of its numbers, by which its features are known, too, unless it says otherwise.
+        cache: None to keep none on disk.
+        settings: how pictures are read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        metric: PairwiseMetric | TextMetric,
+        fingerprint: str,
+        cache: Cache | None,
+        settings: Settings,
+    ) -> None:
+        self._name, self._metric = name, metric
+        self._settings = settings
+        self._held: OrderedDict[bytes, Any] = OrderedDict()
+        self._bytes = self._kept = 0
+        self._cache = cache
+        self._parts: PartFolder | None = None
+        self._paths: dict[bytes, Path] | None = None
+        if cache is not None and isinstance(metric, PairwiseMetric) and metric.keeps_features:
+            known_by = metric.features_version and f"{class_of(metric)} {metric.features_version}"
+            own = blake3(known_by.encode()).hexdigest() if known_by else None
+            self._parts = cache.parts(FEATURES, as_read(own, settings) if own else fingerprint)
+
+    def of_prompt(self, digest: bytes, prompt: str) -> Any:
+        """What the metric takes of a prompt."""
+        metric = self._metric
+        assert isinstance(metric, TextMetric)
+        return self._hold(digest, lambda: metric.text(prompt))
+
+    def of(self, digest: bytes, content: Content) -> Any:
+        """What the metric takes of a picture.
+
+        Raises:
+            ModelError: it cannot be read any more.
+        """
+
+        def find() -> Any:
+            found = self._stored(digest)
+            return self._made(digest, content) if found is None else found
+
+        return self._hold(digest, find)
+
+    def _hold(self, digest: bytes, make: Callable[[], Any]) -> Any:
+        if digest in self._held:
+            self._held.move_to_end(digest)
+            return self._held[digest]
+        found = self._held[digest] = make()
+        self._bytes += getattr(found, "nbytes", 0)
+        # The two of the pair at hand stay, however large they are.
+        while len(self._held) > 2 and (len(self._held) > _HELD or self._bytes > _HELD_BYTES):
+            _, old = self._held.popitem(last=False)
+            self._bytes -= getattr(old, "nbytes", 0)
+        return found
+
+    def _made(self, digest: bytes, content: Content) -> Any:
+        from nearid_cli.images.decode import UnreadableImage
+
+        metric = self._metric
+        how = self._settings.max_pixels, self._settings.reading
+        try:
+            if isinstance(metric, PairwiseMetric) and metric.takes_masks:
+                whole, mask = content.open_apart(*how)
+                found = metric.features(whole.image, mask)
+            else:
+                found = metric.features(content.open(*how).image)
+        except UnreadableImage as error:
+            raise ModelError(f"{printable(content.name)} cannot be read any more: {error.reason}") from error
+        if self._parts is not None:
+            found = np.ascontiguousarray(found, np.float32)
+            self._keep(digest, found)
+        return found
+
+    def _stored(self, digest: bytes) -> npt.NDArray[np.float32] | None:
+        """The features on disk, where they are there; looks once at what is there."""
+        import pyarrow.parquet as pq
+
+        if self._parts is None:
+            return None
+        if self._paths is None:
+            self._paths = {}
+            for path in self._parts.paths():
+                with suppress(OSError, ValueError):
+                    found = pq.ParquetFile(path).read(["digest"], use_threads=False).column(0)
+                    self._paths[found[0].as_py()] = path
+        if digest not in self._paths:
+            return None
+        with suppress(FileNotFoundError):  # swept for room by another process
+            table = self._parts.read(self._paths[digest])
+            if table is not None:
+                shape, values = table.column("shape")[0].as_py(), table.column("values")[0].as_buffer()
+                return np.frombuffer(values, np.float32).reshape(shape)
+        del self._paths[digest]
+        return None
+
+    def _keep(self, digest: bytes, features: npt.NDArray[np.float32]) -> None:
+        import pyarrow as pa
+
+        assert self._cache is not None
+        assert self._parts is not None
+        about = {"metric": self._name, "checkpoint": self._metric.checkpoint, "dtype": self._metric.dtype}
+        fields = [("digest", pa.binary(32)), ("shape", pa.list_(pa.int32())), ("values", pa.large_binary())]
+        schema = pa.schema(fields, metadata=metadata_of(about))
+        row = [[digest], [list(features.shape)], [features.tobytes()]]
+        arrays = [pa.array(value, field.type) for value, field in zip(row, schema, strict=True)]
+        self._cache.mark()
+        self._parts.write(pa.Table.from_arrays(arrays, schema=schema))
+        self._kept += 1
+        if self._kept % _TRIM_EVERY == 0:
+            self.trim()
+
+    def trim(self) -> None:
+        """Delete the oldest features of all metrics where they take too much room."""
+        if self._cache is None or self._parts is None:
+            return
+        sizes = []
+        for path in self._parts.folder.parent.glob("*/*.parquet"):
+            with suppress(OSError):
+                status = path.stat()
+                sizes.append((status.st_mtime_ns, status.st_size, path))
+        room = sum(size for _, size, _ in sizes) - FEATURES_BYTES
+        for _, size, path in sorted(sizes):
+            if room <= 0:
+                break
+            with suppress(OSError):
+                path.unlink()
+                room -= size
+
+
+def as_read(fingerprint: str, settings: Settings) -> str:
+    """The fingerprint of a metric whose pictures are read otherwise than by default."""
+    words = settings.reading.describe()
+    return blake3(f"{fingerprint}\n{words}".encode()).hexdigest() if words else fingerprint

@@ -99,6 +99,7 @@ def score(
     """
     chosen = _read_options(score, metrics, options)
     how = _read_layout(layout, pattern, refs_pattern)
+    _check("maps", maps, str | os.PathLike | None)
     part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     result = _score(
         read_side(references, "references"),

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nearid_cli
+from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.maps import LONGEST, drawn
 from tests.commandline import Nearid
 
@@ -183,6 +185,20 @@ def test_names_stay_in_the_folder_and_apart(nearid: Nearid, pictures: Path) -> N
     assert {str(path.relative_to(pictures / "maps")) for path in (pictures / "maps").rglob("*.png")} == set(
         files
     )
+
+
+def test_from_python(pictures: Path) -> None:
+    configured = {"mapped": {"plugin": "mapping:Brightness", "folder": str(pictures)}}
+    folders = pictures / "refs", pictures / "gens"
+    result = nearid_cli.score(*folders, "mapped", configured=configured, maps=pictures / "out")
+    assert [image.maps for image in result.images] == [
+        {"mapped": "mapped/a/1.png"},
+        {"mapped": "mapped/a/2.png"},
+        {},
+    ]
+    assert (pictures / "out/mapped/a/2.png").is_file()
+    with pytest.raises(UsageError, match=r"^maps: expected a text or a path or None, found 5$"):
+        nearid_cli.score(*folders, "mapped", configured=configured, maps=5)  # type: ignore[arg-type]
 
 
 def test_large_pictures_are_reduced_and_cells_fall_where_they_are() -> None:

@@ -77,7 +77,8 @@ def _lacking(rows: list[tuple[str, ContextShare]]) -> Iterator[str]:
         "no context share where foreground and background alone are not above their floors by 2 standard errors": [
             name for name, one in rows if one.within_noise
         ],
-        "a context share needs floors of foreground and background, and with them a second subject": [
+        "no context share without floors of both parts, which take a second subject, and a metric that compares with "
+        "references (pair by pair with --pairs all)": [
             name for name, one in rows if one.share is None and not one.within_noise
         ],
     }

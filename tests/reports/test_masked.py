@@ -71,7 +71,7 @@ def shares(result: ScoreResult, **changes: object) -> ScoreResult:
         ({"share": None, "ci95": None, "within_noise": True}, "not above their floors by 2 standard errors"),
         (
             {"share": None, "ci95": None, "foreground_floor": None, "background_floor": None},
-            "and with them a second subject",
+            "without floors of both parts, which take a second subject",
         ),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import os
 import types
 import typing
@@ -25,7 +26,15 @@ from nearid_cli.evaluate.methods import Contest, Method
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.dataset import InMemory
 from nearid_cli.layouts.given import is_one, is_path, read_picture, read_side
-from nearid_cli.options import DEFAULT_METRICS, LayoutOptions, Leniency, MaskOptions, OptionArguments, Options
+from nearid_cli.options import (
+    DEFAULT_METRICS,
+    LayoutOptions,
+    Leniency,
+    MaskOptions,
+    OptionArguments,
+    Options,
+    all_given,
+)
 from nearid_cli.reports.document import document
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 from nearid_cli.text import count, printable, storable, unknown
@@ -397,17 +406,28 @@ def _read_masks(
 def _check(name: str, value: object, hint: Any) -> None:
     union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kinds = [typing.get_origin(kind) or kind for kind in union]
-    if not isinstance(value, tuple(kinds)) or (isinstance(value, bool) and bool not in kinds):
+    taken = (*kinds, int) if float in kinds else tuple(kinds)
+    if not isinstance(value, taken) or (isinstance(value, bool) and bool not in kinds):
         expected = " or ".join(_NOUNS[kind] for kind in kinds)
         raise UsageError(f"{name}: expected {expected}, found {_shown(value)}")
-    if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-        raise UsageError(f"{name}: expected a number of 1 or more, found {value}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        _check_number(name, value)
+
+
+def _check_number(name: str, value: float) -> None:
+    """Refuse what is beyond the bounds of the option of this name; without bounds, what is below 1."""
+    flag = next((one.flag for one in all_given(Options) if one.field == name), None)
+    low, high = (1, None) if flag is None or flag.low is None else (flag.low, flag.high)
+    if not low <= value <= (math.inf if high is None else high):
+        end = "or more" if high is None else f"to {high:g}"
+        raise UsageError(f"{name}: expected a number of {low:g} {end}, found {value}")
 
 
 _NOUNS = {
     str: "a text",
     bool: "True or False",
     int: "a whole number",
+    float: "a number",
     os.PathLike: "a path",
     Mapping: "a dict",
     Sequence: "a text or a list of texts",

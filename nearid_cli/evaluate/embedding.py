@@ -25,7 +25,7 @@ from nearid_cli.files import default_cache_folder, digest_file
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
-from nearid_cli.options import COLOR_PROFILES, SIXTEEN_BIT, Options
+from nearid_cli.options import COLOR_PROFILES, PAIRS, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable
 
@@ -66,6 +66,8 @@ class Job:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        if options.pairs not in PAIRS:
+            raise UsageError(f"--pairs must be {' or '.join(PAIRS)}, found {printable(options.pairs)!r}")
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()

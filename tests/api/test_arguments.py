@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from pathlib import Path
 
@@ -77,3 +78,24 @@ def test_a_value_of_the_wrong_type_is_named(arguments, message: str) -> None:
 def test_methods_that_are_none_are_named(methods, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         nearid_cli.compare(methods, "refs", "hog")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"face_index": -1}, "face_index: expected a number of 0 or more, found -1"),
+        ({"judge_max_failures": 2}, "judge_max_failures: expected a number of 0 to 1, found 2"),
+        ({"judge_timeout": "5"}, "judge_timeout: expected a number, found '5'"),
+        ({"judge_parallel": 0}, "judge_parallel: expected a number of 1 to 256, found 0"),
+        ({"workers": 0}, "workers: expected a number of 1 or more, found 0"),
+    ],
+)
+def test_numbers_and_words_keep_within_what_the_option_takes(options, words):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        nearid_cli.pair("a.png", "b.png", "hog", **options)
+
+
+def test_bounds_themselves_are_taken(save):
+    a = save("a.png")
+    found = nearid_cli.pair(a, a, "hog", face_index=0, judge_max_failures=1, judge_timeout=5)
+    assert found.similarity["hog"] == pytest.approx(1)

@@ -291,3 +291,8 @@ def test_a_run_that_is_killed_keeps_what_it_has(nearid: Nearid, data: Path, proc
     kept = nearid("cache", "info").out
     assert re.search(r"\b\d+ numbers? of (a pair|pairs)", kept), kept
     assert nearid("score", "refs", "gens", "-m", "slow").code == 0
+
+
+def test_pairs_are_own_or_all(nearid: Nearid, data: Path) -> None:
+    finished = nearid("score", "refs", "gens", "-m", "hog", "--pairs", "some")
+    assert finished.error == "--pairs must be own or all, found 'some'"

@@ -23,7 +23,7 @@ from photograph_cutouts import KINDS as LOOK_ALIKES
 from photograph_cutouts import write_cutouts
 
 import nearid_cli
-from nearid_cli.evaluate.embedding import embed_files, refuse_bad, requested
+from nearid_cli.evaluate.embedding import Job, refuse_bad, requested
 from nearid_cli.metrics.margins import Success, sample_margins, success
 from nearid_cli.options import Options
 from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, KINDS, SynthOptions
@@ -89,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(test: str, samples: Sequence[Sample], options: Options, parts: bool = False) -> Iterator[Figure]:
     """The figures of every metric on a set of samples, and with `parts` on those of each level and kind of change."""
     pictures = [path for sample in samples for path in (*sample.views, *sample.distractors)]
-    specs, embedded = embed_files(pictures, requested(options), options)
+    job = Job(options)
+    specs = job.resolve(requested(options))
+    embedded = job.embed(pictures, specs)
     refuse_bad(embedded.bad, len(embedded.digests), "delete the set, it is made again")
     digests = [digest for digest in embedded.digests if digest is not None]
     there = np.ones((len(samples), 3), dtype=bool)

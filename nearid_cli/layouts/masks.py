@@ -268,8 +268,9 @@ class _ByPicture:
         files: paths with `/`.
         plain: whether a mask may be called as its picture is, without `_mask` behind it.
 
-    >>> _ByPicture(["cat/0.png", "cat/1.jpg_mask.png"]).of(["cat/0.jpg", "CAT/1.jpg"])
-    ['cat/0.png', 'cat/1.jpg_mask.png']
+    >>> masks = _ByPicture(["cat/0.png", "cat/1.jpg_mask.png"])
+    >>> masks.of(["cat/0.jpg"]), masks.of(["CAT/1.jpg"])
+    (['cat/0.png'], ['cat/1.jpg_mask.png'])
     """
 
     def __init__(self, files: Iterable[str], plain: bool = True) -> None:

@@ -53,7 +53,7 @@ def quoted(name: str | os.PathLike[str]) -> str:
     return shlex.quote(printable(name))
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """What an exception of other people's code says, in one line.
 
     >>> said(ValueError("not so")), said(KeyError())

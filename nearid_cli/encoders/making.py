@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
+import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+from nearid_cli.encoders.plugged import FOREIGN
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.options import Options
-from nearid_cli.plugins import AnyMetric
+from nearid_cli.plugins import AnyMetric, EmbeddingMetric, GivenMetric, PairwiseMetric, TextMetric
 from nearid_cli.text import printable, said
+
+_KINDS = (EmbeddingMetric, PairwiseMetric, TextMetric, GivenMetric)
+_GUIDE = "see docs/guides/extending.md"
+_LINES = ("version", "protocol", "checkpoint", "preprocessing", "dtype")
+_SWITCHES = ("higher_is_better", "symmetric", "takes_masks", "keeps_features", "known_by_settings")
 
 
 def make(request: MetricRequest, options: Options) -> AnyMetric:
@@ -41,19 +48,63 @@ def make(request: MetricRequest, options: Options) -> AnyMetric:
         raise UsageError(f"{where} does not take these settings: {error}") from error
     try:
         metric: AnyMetric = kind(**given, **settings)
+        problems = list(_problems(metric))
     except NearIDError:
         raise
-    except Exception as error:
+    except FOREIGN as error:
         raise UsageError(f"{where} cannot be made: {said(error)}") from error
-    lacking = [name for name in ("version", "protocol") if not isinstance(getattr(metric, name, None), str)]
-    if lacking:
-        raise UsageError(
-            f"{where} does not say its {' and its '.join(lacking)}; see docs/guides/extending.md"
-        )
-    metric.settings = {
-        name: value for name, value in settings.items() if name not in ("checkpoint", "revision")
-    }
+    if problems:
+        raise UsageError(f"{where}: {'; '.join(problems)}; {_GUIDE}")
+    # Not by assignment, which a frozen dataclass refuses.
+    object.__setattr__(metric, "settings", {name: settings[name] for name in _unsaid(metric, settings)})
     return metric
+
+
+def _problems(metric: AnyMetric) -> Iterator[str]:
+    """What a metric says of itself that cannot be."""
+    for name in _LINES:
+        found = getattr(metric, name, "")
+        if not isinstance(found, str) or not found.isprintable():
+            yield f"expected one line of text as its {name}, found {_shown(found)}"
+        elif name == "protocol" and not found:
+            yield f"it does not say its {name}"
+    for name in _SWITCHES:
+        found = getattr(metric, name, False)
+        if not isinstance(found, bool):
+            yield f"expected True or False as {name}, found {_shown(found)}"
+    if not _is_range(metric.range):
+        yield (
+            "expected (lowest, highest) as its range, None where there is no end, found "
+            f"{_shown(metric.range)}"
+        )
+    elif isinstance(metric, EmbeddingMetric) and (
+        tuple(metric.range) != EmbeddingMetric.range or metric.higher_is_better is False
+    ):
+        yield (
+            "scores of an EmbeddingMetric are cosines, from -1 to 1, and more is better; of another range or "
+            "direction are those of a PairwiseMetric"
+        )
+
+
+def _is_range(found: object) -> bool:
+    if not isinstance(found, (tuple, list)) or len(found) != 2:
+        return False
+    ends = [end for end in found if end is not None]
+    if not all(isinstance(end, (int, float)) and math.isfinite(end) for end in ends):
+        return False
+    return len(ends) < 2 or ends[0] < ends[1]
+
+
+def _unsaid(metric: AnyMetric, settings: dict[str, Any]) -> Iterator[str]:
+    """The settings but checkpoint and revision, where the metric says these itself."""
+    for name, value in settings.items():
+        said_by_it = name in vars(metric) or getattr(metric, name, None) == value
+        if name not in ("checkpoint", "revision") or not said_by_it:
+            yield name
+
+
+def _shown(found: object) -> str:
+    return printable(repr(found))[:80]
 
 
 def metric_class(request: MetricRequest) -> type[AnyMetric]:
@@ -67,10 +118,20 @@ def metric_class(request: MetricRequest) -> type[AnyMetric]:
     """
     where = _where(request)
     kind = _imported(request, where)
-    if not (isinstance(kind, type) and issubclass(kind, AnyMetric)) or inspect.isabstract(kind):
+    if (
+        not (isinstance(kind, type) and issubclass(kind, AnyMetric))
+        or sum(issubclass(kind, one) for one in _KINDS) != 1
+        or inspect.isabstract(kind)
+    ):
         raise UsageError(
             f"{where}: expected a class that makes a kind of metric of nearid_cli.plugins whole, found "
-            f"{_what(kind)}; see docs/guides/extending.md"
+            f"{_what(kind)}; {_GUIDE}"
+        )
+    known = [field.name for field in dataclasses.fields(Options)]
+    if not isinstance(kind.options, (tuple, list)) or not set(kind.options) <= set(known):
+        raise UsageError(
+            f"{where}: expected names of fields of nearid_cli.options.Options as its options, found "
+            f"{_shown(kind.options)}"
         )
     return kind
 
@@ -83,32 +144,26 @@ def _imported(request: MetricRequest, where: str) -> Any:
     module, _, name = request.plugin.partition(":")
     if not (module and name):
         raise UsageError(f"{where}: expected module:Class")
-    with _beside(request.folder):
-        try:
-            found: Any = importlib.import_module(module)
-        except Exception as error:
-            raise UsageError(f"{where}: the module cannot be imported: {said(error)}") from error
+    # It stays there: what is heavy is imported when the metric is loaded. Last, so that it hides nothing installed.
+    if request.folder and request.folder not in sys.path:
+        sys.path.append(request.folder)
+    try:
+        found: Any = importlib.import_module(module)
+    except FOREIGN as error:
+        raise UsageError(f"{where}: the module cannot be imported: {said(error)}") from error
+    place = getattr(found, "__file__", None)
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
-        raise UsageError(f"{where}: the module {printable(module)} has no {printable(name)}")
+        is_at = f" ({printable(place)})" if place else ""
+        raise UsageError(f"{where}: the module {printable(module)}{is_at} has no {printable(name)}")
     return found
-
-
-@contextmanager
-def _beside(folder: str) -> Iterator[None]:
-    """Let modules be found in a folder, too."""
-    if folder:
-        sys.path.append(folder)
-    try:
-        yield
-    finally:
-        if folder:
-            sys.path.remove(folder)
 
 
 def _what(found: Any) -> str:
     if isinstance(found, type):
         lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
-        return f"the class {found.__qualname__}" + (f", which lacks {lacking}" if lacking else "")
+        kinds = [one.__name__ for one in _KINDS if issubclass(found, one)]
+        why = f", which lacks {lacking}" if lacking else f", which is {' and '.join(kinds) or 'none of them'}"
+        return f"the class {found.__qualname__}{why}"
     return f"something of type {type(found).__name__}"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Embeddings, Pixels
     from nearid_cli.plugins import AnyMetric
 
+FOREIGN = (Exception, SystemExit)
+"""What somebody else's code may raise: a library that ends Python would end a run without a word."""
+
 _LONGEST = 300  # characters that one line quotes of what somebody else's code says
 
 
@@ -127,7 +130,7 @@ def class_of(metric: AnyMetric) -> str:
     return f"{type(metric).__module__}:{type(metric).__qualname__}"
 
 
-def plugin_failure(name: str, metric: AnyMetric, step: str, error: Exception) -> ModelError:
+def plugin_failure(name: str, metric: AnyMetric, step: str, error: BaseException) -> ModelError:
     """An exception of somebody else's code as one line, to be raised from that exception.
 
     Args:
@@ -163,7 +166,7 @@ class PluggedEncoder:
             self._metric.load(device)
         except NearIDError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise plugin_failure(spec.name, self._metric, "load", error) from error
 
     @property
@@ -186,7 +189,7 @@ class PluggedEncoder:
             return self._metric.prepare(image)
         except NearIDError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise plugin_failure(self._spec.name, self._metric, "prepare", error) from error
 
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
@@ -201,7 +204,7 @@ class PluggedEncoder:
             found = np.asarray(given)
         except NearIDError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             if out_of_memory(error):
                 raise  # fewer pictures at once may do
             raise plugin_failure(self._spec.name, self._metric, "embed", error) from error

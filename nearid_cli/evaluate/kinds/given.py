@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nearid_cli.encoders.plugged import class_of, plugin_failure, plugin_fingerprint
+from nearid_cli.encoders.plugged import FOREIGN, class_of, plugin_failure, plugin_fingerprint
 from nearid_cli.errors import InputError, NearIDError
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.kinds.text import PROTOCOL, of_generations
@@ -32,6 +32,7 @@ class MeasuredElsewhere(Measured):
         self.name = name
         self._plugin = metric
         self._where = f'metric "{printable(name)}"'
+        self._fingerprint = plugin_fingerprint(name, metric)
         self._numbers: dict[tuple[str, str, str], Number] = {}
 
     def describe(self, of_pairs: bool = False) -> Metric:
@@ -41,7 +42,7 @@ class MeasuredElsewhere(Measured):
             name=self.name,
             checkpoint=storable(metric.checkpoint),
             revision=metric.revision,
-            fingerprint=plugin_fingerprint(self.name, metric),
+            fingerprint=self._fingerprint,
             readout="",
             dtype=metric.dtype,
             preprocessing=metric.preprocessing,
@@ -111,7 +112,7 @@ class MeasuredElsewhere(Measured):
             rows = list(self._plugin.rows())
         except NearIDError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise plugin_failure(self.name, self._plugin, "rows", error) from error
         if wrong := [row for row in rows if not isinstance(row, Mapping)]:
             raise InputError(

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nearid_cli.text import storable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -48,6 +50,12 @@ class NoScore:
 
     reason: str
     lasting: bool = True
+
+    def __post_init__(self) -> None:
+        """Keep the reason one line that any file can hold."""
+        if not (isinstance(self.reason, str) and self.reason.strip()):
+            raise TypeError(f"expected a few words as the reason of NoScore, found {self.reason!r}")
+        object.__setattr__(self, "reason", storable(" ".join(self.reason.split())))
 
 
 class AnyMetric(ABC):

@@ -179,3 +179,55 @@ class Fails(HogPairs):
                 return
             else:
                 yield {"nan": float("nan"), "outside": 1.5, "text": "high", "array": np.zeros(2)}[self._how]
+
+
+class Careless(HogPairs):
+    """What it does wrong is a setting, and may be right enough."""
+
+    version = "careless/1"
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+        self.range = (None, None)
+
+    def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
+        if self._how == "features":
+            raise ValueError("too\nsmall")
+        return super().features(image)
+
+    def compare(self, reference: Any, generation: Any) -> Any:
+        found = {
+            "inf": float("inf"),
+            "huge": 1e308,
+            "whole": 10**400,
+            "text": "0.5",
+            "reason": NoScore,
+            "raise": None,
+            "list": 0.5,
+        }[self._how]
+        if self._how == "raise":
+            raise SystemExit("usage")
+        return NoScore("") if found is NoScore else found
+
+    def scores(self, pairs: Iterable[tuple[Any, Any]]) -> Any:
+        return list(super().scores(pairs)) if self._how == "list" else super().scores(pairs)
+
+
+class AnyTwo(PairwiseMetric):
+    """Says which way round it was asked, and forgets to say that this matters. PLUGGED_LOG as for HogPairs."""
+
+    version = "any-two/1"
+    protocol = "1 if the reference is the first picture, 0 if not"
+    range = (0, 1)
+
+    def __init__(self, forgetful: bool = True) -> None:
+        self.symmetric = forgetful
+
+    def features(self, image: Image.Image, mask: Image.Image | None = None) -> Any:
+        if folder := os.environ.get("PLUGGED_LOG"):
+            with (Path(folder) / "AnyTwo.log").open("a") as file:
+                file.write("features\n")
+        return float(np.asarray(image).mean())
+
+    def compare(self, reference: Any, generation: Any) -> float:
+        return float(reference > generation)

@@ -7,8 +7,9 @@ On disk, where a metric says that its features are worth it, they are one Parque
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from nearid_cli.embedding import FEATURES
 from nearid_cli.embedding.cache import Cache, metadata_of
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
-from nearid_cli.encoders.plugged import class_of
-from nearid_cli.errors import ModelError
+from nearid_cli.encoders.plugged import FOREIGN, class_of, plugin_failure
+from nearid_cli.errors import ModelError, NearIDError
 from nearid_cli.plugins import PairwiseMetric, TextMetric
 from nearid_cli.text import printable
 
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 FEATURES_BYTES = 4 * 2**30
 """What the features of all metrics may take on disk together."""
 
+HELD = 256
+"""Of how many pictures features stay in memory, at most."""
+
 _HELD_BYTES = 2**30  # of features in memory
-_HELD = 256  # features in memory, of which nobody knows the size
 _TRIM_EVERY = 50  # features, so that a long run keeps the bound, too
 
 
@@ -73,7 +76,7 @@ class Features:
         """What the metric takes of a prompt."""
         metric = self._metric
         assert isinstance(metric, TextMetric)
-        return self._hold(digest, lambda: metric.text(prompt))
+        return self._hold(digest, lambda: self._asked("text", prompt, lambda: metric.text(prompt)))
 
     def of(self, digest: bytes, content: Content) -> Any:
         """What the metric takes of a picture.
@@ -93,11 +96,11 @@ class Features:
             self._held.move_to_end(digest)
             return self._held[digest]
         found = self._held[digest] = make()
-        self._bytes += getattr(found, "nbytes", 0)
+        self._bytes += _bytes_of(found)
         # The two of the pair at hand stay, however large they are.
-        while len(self._held) > 2 and (len(self._held) > _HELD or self._bytes > _HELD_BYTES):
+        while len(self._held) > 2 and (len(self._held) > HELD or self._bytes > _HELD_BYTES):
             _, old = self._held.popitem(last=False)
-            self._bytes -= getattr(old, "nbytes", 0)
+            self._bytes -= _bytes_of(old)
         return found
 
     def _made(self, digest: bytes, content: Content) -> Any:
@@ -108,15 +111,25 @@ class Features:
         try:
             if isinstance(metric, PairwiseMetric) and metric.takes_masks:
                 whole, mask = content.open_apart(*how)
-                found = metric.features(whole.image, mask)
+                find = partial(metric.features, whole.image, mask)
             else:
-                found = metric.features(content.open(*how).image)
+                find = partial(metric.features, content.open(*how).image)
         except UnreadableImage as error:
             raise ModelError(f"{printable(content.name)} cannot be read any more: {error.reason}") from error
-        if self._parts is not None:
-            found = np.ascontiguousarray(found, np.float32)
-            self._keep(digest, found)
+        if self._parts is None:
+            return self._asked("features", content.name, find)
+        found = self._asked("features", content.name, lambda: np.ascontiguousarray(find(), np.float32))
+        self._keep(digest, found)
         return found
+
+    def _asked(self, step: str, of: str, call: Callable[[], Any]) -> Any:
+        """What other people's code gives of a picture or a prompt; its exceptions are one line."""
+        try:
+            return call()
+        except NearIDError:
+            raise
+        except FOREIGN as error:
+            raise plugin_failure(self._name, self._metric, step, error, of) from error
 
     def _stored(self, digest: bytes) -> npt.NDArray[np.float32] | None:
         """The features on disk, where they are there; looks once at what is there."""
@@ -172,6 +185,20 @@ class Features:
             with suppress(OSError):
                 path.unlink()
                 room -= size
+
+
+def _bytes_of(found: Any) -> int:
+    """What features take in memory, as far as one can tell: arrays, tensors, pictures, and some of these together."""
+    from PIL import Image
+
+    if isinstance(found, Image.Image):
+        return found.width * found.height * len(found.getbands())
+    if isinstance(found, Mapping):
+        return sum(map(_bytes_of, found.values()))
+    if isinstance(found, (tuple, list)):
+        return sum(map(_bytes_of, found))
+    size = getattr(found, "nbytes", 0)
+    return size if isinstance(size, int) else 0
 
 
 def as_read(fingerprint: str, settings: Settings) -> str:

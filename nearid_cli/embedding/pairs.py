@@ -22,10 +22,10 @@ from blake3 import blake3
 from nearid_cli.activity import doing
 from nearid_cli.embedding import PAIRS
 from nearid_cli.embedding.cache import Cache, metadata_of
-from nearid_cli.embedding.features import Features, as_read
+from nearid_cli.embedding.features import HELD, Features, as_read
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings, progress_bar
-from nearid_cli.encoders.plugged import plugin_failure, plugin_fingerprint
+from nearid_cli.encoders.plugged import FOREIGN, plugin_failure, plugin_fingerprint
 from nearid_cli.errors import ModelError, NearIDError
 from nearid_cli.files import digest_file
 from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
@@ -42,6 +42,7 @@ Number = float | NoScore
 
 _FLUSH_NUMBERS, _FLUSH_SECONDS = 1024, 5.0
 _ROUNDING = 1e-6  # a number may be so far outside its range, and is put at its end
+_LARGEST = 1e100  # squares of much larger ones are no numbers any more
 _PROMPT = "nearid-cli 2026 a prompt 1"
 
 
@@ -68,9 +69,17 @@ class Comparing:
         self.fingerprint = as_read(plugin_fingerprint(name, metric, metric.settings, hash_file), settings)
         self._cache = cache
         self._settings = settings
-        self._known: dict[Pair, Number] = {}
+        self._known: dict[Pair, Number] = {}  # by `key`
+        self._limits = tuple(
+            sign * _LARGEST if end is None else end for end, sign in zip(metric.range, (-1, 1), strict=True)
+        )
         self._features = Features(name, metric, self.fingerprint, cache, settings)
         self._loaded = False
+
+    def key(self, pair: Pair) -> Pair:
+        """What the number of a pair is known by: one of a symmetric metric's two directions stands for both."""
+        symmetric = isinstance(self.metric, PairwiseMetric) and self.metric.symmetric
+        return min(pair, pair[::-1]) if symmetric else pair
 
     def numbers(
         self, pairs: Sequence[Pair], contents: Mapping[bytes, Content], prompts: Mapping[bytes, str] = {}
@@ -78,7 +87,7 @@ class Comparing:
         """The numbers of pairs, each computed once and kept.
 
         Args:
-            pairs: without repeats; neighbours that share a picture share its features most surely.
+            pairs: without repeats, by `key`.
             contents: the pictures by digest.
             prompts: by digest; of a metric that compares with prompts.
 
@@ -86,15 +95,18 @@ class Comparing:
             ModelError: the metric cannot be loaded, fails, or gives what is no number of its range. Numbers that came
                 before are kept.
         """
+        keys = [self.key(pair) for pair in pairs]
         with doing("looking up what is cached"):
-            self._look_up([pair for pair in pairs if pair not in self._known])
-        missing = [pair for pair in pairs if pair not in self._known]
-        known = [self._known[pair] for pair in pairs if pair in self._known]
+            self._look_up([key for key in keys if key not in self._known])
+        missing = in_blocks(
+            [pair for pair, key in zip(pairs, keys, strict=True) if key not in self._known], HELD // 2
+        )
+        known = [self._known[key] for key in keys if key in self._known]
         names = [(prompts[a] if a in prompts else contents[a].name, contents[b].name) for a, b in missing]
         self._guarded("begin", lambda: self.metric.begin(known, names))
         if missing:
             self._compare(missing, contents, prompts)
-        return {pair: self._known[pair] for pair in pairs}
+        return {pair: self._known[key] for pair, key in zip(pairs, keys, strict=True)}
 
     def map(self, pair: Pair, contents: Mapping[bytes, Content]) -> npt.NDArray[np.float32] | None:
         """Where in the generation of a pair identity was lost, as `PairwiseMetric.map` says.
@@ -117,14 +129,16 @@ class Comparing:
             )
         return found.astype(np.float32)
 
-    def _look_up(self, pairs: Sequence[Pair]) -> None:
-        if self._cache is None or not pairs:
+    def _look_up(self, keys: Sequence[Pair]) -> None:
+        """Learn what is cached; a number outside the range is of a metric that says another one now, and none."""
+        if self._cache is None or not keys:
             return
-        wanted = {b"".join(pair): pair for pair in pairs}
+        low, high = self._limits
+        wanted = {b"".join(key): key for key in keys}
         for table in self._cache.parts(PAIRS, self.fingerprint).tables(wanted.keys()):
             columns = [table.column(name).to_pylist() for name in ("key", "number", "reason")]
             for key, number, reason in zip(*columns, strict=True):
-                if key in wanted:
+                if key in wanted and (number is None or low <= number <= high):
                     self._known[wanted[key]] = NoScore(reason) if number is None else number
 
     def _load(self) -> None:
@@ -153,7 +167,7 @@ class Comparing:
 
         try:
             with progress_bar(self._settings, len(pairs), self.name, unit="pair") as bar:
-                numbers = self._guarded("scores", lambda: self.metric.scores(features()))
+                numbers = self._guarded("scores", lambda: iter(self.metric.scores(features())))
                 while True:
                     found = self._guarded("scores", lambda: next(numbers, _END))
                     pair = next(done, None)
@@ -165,9 +179,9 @@ class Comparing:
                             f"{len(pairs):,} pairs that it was given"
                         )
                     number = self._checked(found, pair, contents, prompts)
-                    self._known[pair] = number
+                    self._known[self.key(pair)] = number
                     if isinstance(number, float) or number.lasting:
-                        unwritten[pair] = number
+                        unwritten[self.key(pair)] = number
                     bar.set_postfix_str(self._guarded("spent", lambda: self.metric.spent), refresh=False)
                     bar.update()
                     if len(unwritten) >= _FLUSH_NUMBERS or time.monotonic() - written > _FLUSH_SECONDS:
@@ -188,13 +202,10 @@ class Comparing:
             return NoScore("the metric gave no number")
         if isinstance(found, NoScore):
             return found
-        low, high = (
-            math.copysign(math.inf, sign) if end is None else end
-            for end, sign in zip(self.metric.range, (-1, 1), strict=True)
-        )
+        low, high = self._limits
         try:
-            number = float(found)
-        except (TypeError, ValueError):
+            number = math.nan if isinstance(found, (str, bytes)) else float(found)
+        except Exception:  # an array may raise anything
             number = math.nan
         if not low - _ROUNDING <= number <= high + _ROUNDING:
             first = prompts.get(pair[0]) or contents[pair[0]].name
@@ -216,7 +227,7 @@ class Comparing:
         )
         values = [None if isinstance(one, NoScore) else one for one in numbers.values()]
         reasons = [one.reason if isinstance(one, NoScore) else None for one in numbers.values()]
-        columns = [[b"".join(pair) for pair in numbers], values, reasons]
+        columns = [[b"".join(key) for key in numbers], values, reasons]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         self._cache.mark()
         self._cache.parts(PAIRS, self.fingerprint).write(pa.Table.from_arrays(arrays, schema=schema))
@@ -231,11 +242,24 @@ class Comparing:
             return call()
         except NearIDError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise plugin_failure(self.name, self.metric, step, error) from error
 
 
 _END = object()
+
+
+def in_blocks(pairs: Sequence[Pair], size: int) -> list[Pair]:
+    """Pairs in an order in which features are made seldom: so many pictures with so many others, then the next.
+
+    Within a block, and where there are no more pictures, the order stays.
+
+    >>> in_blocks([(b"a", b"x"), (b"b", b"x"), (b"c", b"x"), (b"a", b"y")], 2)
+    [(b'a', b'x'), (b'b', b'x'), (b'a', b'y'), (b'c', b'x')]
+    """
+    first = {digest: place for place, digest in enumerate(dict.fromkeys(a for a, _ in pairs))}
+    second = {digest: place for place, digest in enumerate(dict.fromkeys(b for _, b in pairs))}
+    return sorted(pairs, key=lambda pair: (first[pair[0]] // size, second[pair[1]] // size))
 
 
 def _outside(grid: npt.NDArray[Any]) -> bool:

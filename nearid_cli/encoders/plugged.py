@@ -14,7 +14,7 @@ from nearid_cli.encoders.libraries import out_of_memory
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, NearIDError, UsageError
 from nearid_cli.files import digest_file
-from nearid_cli.plugins import EmbeddingMetric
+from nearid_cli.plugins import EmbeddingMetric, PairwiseMetric
 from nearid_cli.text import printable, said
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def plugin_fingerprint(
     That is its class, version, settings, checkpoint, revision, preprocessing and dtype. Where a setting or the
     checkpoint names a file or a folder here, its content counts in place of the name: other weights under the same name
     give other numbers, and the same ones elsewhere the same. A checkpoint here that says its revision is known by that.
+    That a metric is symmetric counts, too: its numbers of one direction stand for both.
     One that is not known by settings is known by its class, version, name, range and direction.
 
     Args, Raises: as for `spec_of`.
@@ -93,7 +94,7 @@ def plugin_fingerprint(
         raise ModelError(
             f'metric "{printable(name)}": cannot read {printable(str(error.filename))}: {error.strerror}'
         ) from error
-    content = {"plugin": class_of(metric), "version": metric.version} | (
+    content: dict[str, Any] = {"plugin": class_of(metric), "version": metric.version} | (
         {
             "settings": known,
             "checkpoint": checkpoint,
@@ -104,6 +105,8 @@ def plugin_fingerprint(
         if metric.known_by_settings
         else {"name": name, "range": metric.range, "higher_is_better": metric.higher_is_better}
     )
+    if isinstance(metric, PairwiseMetric) and metric.symmetric:
+        content["symmetric"] = True  # numbers of one direction stand for both
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return blake3(text.encode()).hexdigest()
 
@@ -130,7 +133,7 @@ def class_of(metric: AnyMetric) -> str:
     return f"{type(metric).__module__}:{type(metric).__qualname__}"
 
 
-def plugin_failure(name: str, metric: AnyMetric, step: str, error: BaseException) -> ModelError:
+def plugin_failure(name: str, metric: AnyMetric, step: str, error: BaseException, of: str = "") -> ModelError:
     """An exception of somebody else's code as one line, to be raised from that exception.
 
     Args:
@@ -138,12 +141,14 @@ def plugin_failure(name: str, metric: AnyMetric, step: str, error: BaseException
         metric: whose code it is.
         step: what failed: the name of a method.
         error: what it raised.
+        of: the picture or the prompt that it was given, where it was one.
     """
     where = f'metric "{printable(name)}": {class_of(metric)}.{step}'
     if isinstance(error, ModuleNotFoundError) and error.name:
         return ModelError(f"{where} needs the package {printable(error.name)}, which is not installed")
     text = said(error)
-    return ModelError(f"{where} failed: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")
+    what = f"failed for {printable(of)}" if of else "failed"
+    return ModelError(f"{where} {what}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")
 
 
 class PluggedEncoder:

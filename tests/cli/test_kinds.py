@@ -214,6 +214,65 @@ def test_a_metric_that_misbehaves_is_one_line(nearid: Nearid, data: Path, how: s
     assert '"bad"' in finished.error
 
 
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("inf", "gave inf for"),
+        ("huge", "gave 1e+308 for"),
+        ("whole", "gave 1000"),
+        ("text", "gave '0.5' for"),
+        ("reason", "expected a few words as the reason of NoScore, found ''"),
+        ("raise", "scores failed: SystemExit: usage"),
+        ("features", "features failed for refs/"),
+    ],
+)
+def test_what_is_no_number_is_one_line(nearid: Nearid, data: Path, how: str, words: str) -> None:
+    (data / "nearid.toml").write_text(f'[metrics.bad]\nplugin = "tests.plugged:Careless"\nhow = "{how}"\n')
+    assert words in nearid("score", "refs", "gens", "-m", "bad").error
+
+
+def test_numbers_may_come_as_a_list(nearid: Nearid, data: Path) -> None:
+    (data / "nearid.toml").write_text('[metrics.bad]\nplugin = "tests.plugged:Careless"\nhow = "list"\n')
+    assert scored(nearid, "-m", "bad")["aggregate"]["bad"]["score"] == pytest.approx(0.5)
+
+
+def test_the_reference_comes_first_even_of_what_is_called_symmetric(nearid: Nearid, data: Path) -> None:
+    """And who then says that it is not gets no number of the other direction from the cache."""
+    found = []
+    for forgetful in ("true", "false"):
+        (data / "nearid.toml").write_text(
+            f'[metrics.two]\nplugin = "tests.plugged:AnyTwo"\nforgetful = {forgetful}\n'
+        )
+        found.append([one["scores"]["two"] for one in scored(nearid, "-m", "two")["images"]])
+    assert found[0] == found[1]
+    assert 0 < np.mean(found[0]) < 1
+
+
+def test_a_number_outside_a_range_that_is_another_now_is_computed_again(
+    nearid: Nearid, plugged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(nearid, "-m", "pairs")
+    monkeypatch.setattr("tests.plugged.HogPairs.range", (0.99, 1))
+    assert "expected a number from 0.99 to 1" in nearid("score", "refs", "gens", "-m", "pairs").error
+
+
+def test_features_are_made_about_once_a_picture_however_many_pairs_there_are(
+    nearid: Nearid, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUGGED_LOG", str(data))
+    (data / "nearid.toml").write_text('[metrics.two]\nplugin = "tests.plugged:AnyTwo"\n')
+    for side, number in (("r", 10), ("g", 3)):
+        for place in range(30 * number):
+            path = data / side / f"{place % 30}" / f"{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(
+                np.random.default_rng([number, place]).integers(0, 255, (8, 8, 3), np.uint8)
+            ).save(path)
+    finished = nearid("score", "r", "g", "-m", "two", "--pairs", "all", "--no-cache")
+    assert finished.code == 0, finished.err
+    assert len(said(data / "AnyTwo.log")) < 3 * 390
+
+
 def test_what_came_before_a_failure_is_kept(nearid: Nearid, data: Path) -> None:
     failing(nearid, data, "raise")
     finished = nearid("cache", "info")

@@ -133,9 +133,11 @@ class MeasuredByEmbedding(Measured):
         self, pairs: Sequence[tuple[bytes, bytes]], rows: Rows, contents: Mapping[bytes, Content]
     ) -> list[Number]:
         """See `Measured.alike`: cosines."""
-        own, absent = rows[self.name], NoScore(self.encoder.absent)
+        own = rows[self.name]
         return [
-            float(own[a].astype(float) @ own[b].astype(float)) if a in own and b in own else absent
+            float(own[a].astype(float) @ own[b].astype(float))
+            if a in own and b in own
+            else NoScore(self.encoder.absent)
             for a, b in pairs
         ]
 

@@ -127,10 +127,12 @@ class MeasuredByPairs(Measured):
         self, pairs: Sequence[tuple[bytes, bytes]], contents: Mapping[bytes, Content]
     ) -> list[Number]:
         """The numbers of pairs, some of which may be there several times."""
-        # One of a symmetric metric's two directions stands for both, whichever is asked for.
-        keys = [min(pair, pair[::-1]) for pair in pairs] if self._plugin.symmetric else list(pairs)
-        found = self._comparing.numbers(list(dict.fromkeys(keys)), contents)
-        return [found[key] for key in keys]
+        keys = [self._comparing.key(pair) for pair in pairs]
+        asked: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
+        for key, pair in zip(keys, pairs, strict=True):
+            asked.setdefault(key, pair)
+        found = self._comparing.numbers(list(asked.values()), contents)
+        return [found[asked[key]] for key in keys]
 
 
 def described(

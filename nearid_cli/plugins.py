@@ -237,3 +237,7 @@ class GivenMetric(AnyMetric):
         generation's own; or in its place, or besides where that is not enough, `subject`, `prompt`, `seed`, and in
         comparisons `method`. `where` is what to call the row where it is wrong, by default its number.
         """
+
+
+KINDS = (EmbeddingMetric, PairwiseMetric, TextMetric, GivenMetric)
+"""A metric is of one of these."""

@@ -14,10 +14,9 @@ from nearid_cli.encoders.plugged import FOREIGN
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.options import Options
-from nearid_cli.plugins import AnyMetric, EmbeddingMetric, GivenMetric, PairwiseMetric, TextMetric
+from nearid_cli.plugins import KINDS, AnyMetric
 from nearid_cli.text import printable, said
 
-_KINDS = (EmbeddingMetric, PairwiseMetric, TextMetric, GivenMetric)
 _GUIDE = "see docs/guides/extending.md"
 _LINES = ("version", "protocol", "checkpoint", "preprocessing", "dtype")
 _SWITCHES = ("higher_is_better", "symmetric", "takes_masks", "keeps_features", "known_by_settings")
@@ -77,13 +76,6 @@ def _problems(metric: AnyMetric) -> Iterator[str]:
             "expected (lowest, highest) as its range, None where there is no end, found "
             f"{_shown(metric.range)}"
         )
-    elif isinstance(metric, EmbeddingMetric) and (
-        tuple(metric.range) != EmbeddingMetric.range or metric.higher_is_better is False
-    ):
-        yield (
-            "scores of an EmbeddingMetric are cosines, from -1 to 1, and more is better; of another range or "
-            "direction are those of a PairwiseMetric"
-        )
 
 
 def _is_range(found: object) -> bool:
@@ -120,7 +112,7 @@ def metric_class(request: MetricRequest) -> type[AnyMetric]:
     kind = _imported(request, where)
     if (
         not (isinstance(kind, type) and issubclass(kind, AnyMetric))
-        or sum(issubclass(kind, one) for one in _KINDS) != 1
+        or sum(issubclass(kind, one) for one in KINDS) != 1
         or inspect.isabstract(kind)
     ):
         raise UsageError(
@@ -163,7 +155,7 @@ def _imported(request: MetricRequest, where: str) -> Any:
 def _what(found: Any) -> str:
     if isinstance(found, type):
         lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
-        kinds = [one.__name__ for one in _KINDS if issubclass(found, one)]
+        kinds = [one.__name__ for one in KINDS if issubclass(found, one)]
         why = f", which lacks {lacking}" if lacking else f", which is {' and '.join(kinds) or 'none of them'}"
         return f"the class {found.__qualname__}{why}"
     return f"something of type {type(found).__name__}"

@@ -45,9 +45,14 @@ def spec_of(
         hash_file: digest of a file that a setting names.
 
     Raises:
-        UsageError: it does not say its version.
+        UsageError: it does not say its version, or says another range or direction than cosines have.
         ModelError: a file that a setting names cannot be read.
     """
+    if tuple(metric.range) != EmbeddingMetric.range or not metric.higher_is_better:
+        raise UsageError(
+            f'metric "{printable(name)}": scores of an EmbeddingMetric are cosines, from -1 to 1, and more is better; '
+            f"of another range or direction are those of the other kinds; {class_of(metric)} says otherwise"
+        )
     return EncoderSpec(
         name=name,
         checkpoint=metric.checkpoint,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nearid_cli.encoders.making import make
-from nearid_cli.encoders.plugged import plugin_fingerprint
+from nearid_cli.encoders.plugged import plugin_fingerprint, spec_of
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import UsageError
 from nearid_cli.options import Options
@@ -134,7 +134,6 @@ def test_what_a_metric_says_of_itself_must_be_possible(said: dict[str, Any], mes
         ("Broken", "cannot be made: RuntimeError: not installed"),
         ("KindLess", "found the class KindLess, which is none of them"),
         ("TwoKinds", "found the class TwoKinds, which is EmbeddingMetric and PairwiseMetric"),
-        ("Vector", "are cosines, from -1 to 1"),
         ("WrongOptions", r"expected names of fields of nearid_cli.options.Options .* found \('colour',\)"),
         ("OptionsText", "fields .* found 'device'"),
         ("Missing", r"test_making.py\) has no Missing"),
@@ -144,6 +143,11 @@ def test_a_class_that_cannot_be_used_is_one_line(name: str, message: str) -> Non
     with pytest.raises(UsageError, match=message) as caught:
         make(request(name), Options())
     assert "\n" not in str(caught.value)
+
+
+def test_scores_of_an_embedding_are_cosines() -> None:
+    with pytest.raises(UsageError, match="are cosines, from -1 to 1"):
+        spec_of("mine", Vector())
 
 
 def test_a_module_that_ends_python_does_not_end_the_run(

@@ -133,7 +133,7 @@ def read_picture(
 
 
 def read_mask(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Read a mask's file whole, upright: its alpha channel where that varies, else its grey.
+    """Read a mask's file whole, upright: its transparency where that varies, else its grey.
 
     Args:
         content: the bytes of a file, which is opened as safely as `decode` does it.
@@ -145,23 +145,29 @@ def read_mask(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises:
         UnreadableImage, UsageError: as `decode`.
     """
-    return _read(content, max_pixels, _levels)
+    return _read(content, max_pixels, _levels, transparency=True)
 
 
 def _levels(opened: _Opened) -> Image.Image:
     picture = opened.picture
     if picture.mode.startswith("I;16"):
         picture = _high_bits(picture, *opened.grey)
-    elif picture.mode in ("LA", "PA", "RGBA"):
-        alpha = picture.getchannel("A")
+    elif picture.has_transparency_data:
+        alpha = picture.convert("RGBA").getchannel("A")
         picture = picture.convert("RGB") if np.ptp(np.asarray(alpha)) == 0 else alpha
     elif picture.mode not in ("1", "L"):
         picture = picture.convert("RGB")
     return _upright(picture.convert("L"), opened.orientation)
 
 
-def _read(content: bytes, max_pixels: int, settle: Callable[[_Opened], T], at_least: int | None = None) -> T:
-    """Open and load a picture, and make something of it; arguments and errors as for `decode`."""
+def _read(
+    content: bytes,
+    max_pixels: int,
+    settle: Callable[[_Opened], T],
+    at_least: int | None = None,
+    transparency: bool = False,
+) -> T:
+    """Open and load a picture, and make something of it; arguments and errors as for `decode` and `_opened`."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UsageError(
             "Pillow is set to fill in what truncated pictures lack, and they would be scored as if whole; "
@@ -172,7 +178,7 @@ def _read(content: bytes, max_pixels: int, settle: Callable[[_Opened], T], at_le
     kind = picture_format(content)
     try:
         with _pillow_silenced():
-            opened = _opened(content, kind)
+            opened = _opened(content, kind, transparency)
             with opened.picture as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
@@ -326,8 +332,8 @@ class _Opened:
     grey: tuple[int, bool] = (16, False)
 
 
-def _opened(content: bytes, name: str) -> _Opened:
-    """Read a file's header with the plugin for its format.
+def _opened(content: bytes, name: str, transparency: bool = False) -> _Opened:
+    """Read a file's header with the plugin for its format, and if it is asked for, which colours are transparent.
 
     `PIL.Image.open` is not used: it holds the size against the global `MAX_IMAGE_PIXELS` whatever our
     `max_pixels` is, and changing that global would change it for every other thread of the host.
@@ -336,7 +342,7 @@ def _opened(content: bytes, name: str) -> _Opened:
         parts = jpeg.take_apart(content)
         return _Opened(jpeg.Watched(parts), tiff.orientation(parts.exif, parts.xmp), parts.profile)
     if name == "PNG":
-        chunks = png.take_apart(content)
+        chunks = png.take_apart(content, transparency)
         file: ImageFile.ImageFile = PngImagePlugin.PngImageFile(BytesIO(chunks.pixels))
         return _Opened(file, tiff.orientation(chunks.exif, chunks.xmp), chunks.profile)
     if name == "TIFF":

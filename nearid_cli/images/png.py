@@ -20,7 +20,7 @@ class Png:
     """A PNG file, taken apart.
 
     Attributes:
-        pixels: a file of the critical chunks alone.
+        pixels: a file of the critical chunks alone, and of transparent colours if they are asked for.
         exif, xmp, profile: EXIF, the XMP packet and the ICC profile, `b""` where there is none that can be read.
     """
 
@@ -30,8 +30,13 @@ class Png:
     profile: bytes
 
 
-def take_apart(content: bytes) -> Png:
-    """Split a file into its chunks; what is no chunk, and all after it, is left to the decoder."""
+def take_apart(content: bytes, transparency: bool = False) -> Png:
+    """Split a file into its chunks; what is no chunk, and all after it, is left to the decoder.
+
+    Args:
+        content: of the file.
+        transparency: whether the decoder gets the transparent colours (tRNS), too, which no picture's pixels need.
+    """
     view = memoryview(content)
     kept: list[bytes | memoryview] = [SIGNATURE]
     found: dict[bytes, bytes] = {}
@@ -42,7 +47,7 @@ def take_apart(content: bytes) -> Png:
         end = at + 12 + length
         if end > len(content) or not name.isalpha():
             break
-        if name[0] & 0x20 == 0:
+        if name[0] & 0x20 == 0 or (transparency and name == b"tRNS"):
             kept.append(view[at:end])
             if name == b"IEND":
                 at = len(content)

@@ -55,6 +55,23 @@ def test_one_mask_in_every_mode(image: Image.Image) -> None:
     assert np.array_equal(np.asarray(found), HALF)
 
 
+@pytest.mark.parametrize("form", ["PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_cutout_of_few_colours_is_its_own_mask(form: str, colour: int) -> None:
+    """As `pngquant` writes it: of the palette one colour is transparent."""
+    cutout = Image.fromarray((HALF > 0).astype(np.uint8)).convert("P")
+    cutout.putpalette([255 - colour] * 3 + [colour] * 3)
+    cutout.info["transparency"] = 0
+    found = counted((6, 4), read_mask(saved(cutout, form)), None, Masking())
+    assert np.array_equal(np.asarray(found), HALF)
+
+
+def test_a_cutout_with_a_colour_key_is_its_own_mask() -> None:
+    cutout = Image.fromarray(np.where(HALF, 10, 240).astype(np.uint8)).convert("RGB")
+    found = counted((6, 4), read_mask(saved(cutout, transparency=(240, 240, 240))), None, Masking())
+    assert np.array_equal(np.asarray(found), HALF)
+
+
 def test_a_mask_is_turned_as_its_picture_is() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side

@@ -30,7 +30,7 @@ def most_tokens(folder: Path) -> int:
     limits = [half.get("max_position_embeddings") for half in reversed(said)]  # as transformers has it
     model = next((limit for limit in limits if isinstance(limit, int)), _POSITIONS)
     tokenizer = _json(folder / "tokenizer_config.json").get("model_max_length")
-    return min(model, int(tokenizer)) if isinstance(tokenizer, (int, float)) else model
+    return int(tokenizer) if isinstance(tokenizer, (int, float)) and 0 < tokenizer < model else model
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _unlike(mine: Metric, theirs: Metric) -> str:
     pairs = ((field.name, getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(Metric))
     aged = mine.outdated != theirs.outdated
     differ = [
-        f"{_CALLED.get(name, name)} ({_short(name, a)}, not {_short(name, b)})"
+        f"{_CALLED.get(name, name)} ({_short(name, a, b)}, not {_short(name, b, a)})"
         for name, a, b in pairs
         if a != b and not (aged and name == "protocol")
     ]
@@ -146,13 +146,18 @@ def _which(metric: Metric) -> str:
     return "masked, not whole" if metric.masks else "whole, not masked"
 
 
-def _short(name: str, value: Any) -> str:
-    """A value of a field of a metric."""
+def _short(name: str, value: Any, other: Any) -> str:
+    """A value of a field of a metric, of which something shows that it is not the other one."""
     if name == "range":
         return " to ".join("no end" if end is None else f"{end:g}" for end in value)
     if name in _WORDS:
         return _WORDS[name][value]
-    text = printable(str(value or "none"))
+    text, against = (printable(str(one or "none")) for one in (value, other))
+    if text[:_SHOWN] == against[:_SHOWN]:
+        alike = next(
+            (at for at, (a, b) in enumerate(zip(text, against, strict=False)) if a != b), len(against)
+        )
+        text = f"...{text[text.rfind(' ', 0, alike) + 1 :]}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

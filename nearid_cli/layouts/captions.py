@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
+from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.prompts import BESIDE, agree, said, shortened
 from nearid_cli.layouts.sides import Assigned
 from nearid_cli.text import count, few, printable
@@ -180,7 +181,8 @@ def _texts_in(folder: str) -> dict[str, str]:
 
 
 def _stem(file: str) -> str:
-    return file.rpartition(".")[0] or file
+    """A name without the extension, in one Unicode form: systems spell the names of files in theirs."""
+    return composed(file.rpartition(".")[0] or file)
 
 
 def _something_else(found: _TextFiles, owned: Sequence[tuple[str | None, Picture]]) -> str | None:

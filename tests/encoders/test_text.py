@@ -94,6 +94,13 @@ def test_a_tokenizer_may_take_less_than_the_model(checkpoint: Checkpoint) -> Non
     assert np.abs(embed(encoder, PROMPTS) - reference(folder, PROMPTS)).max() < 1e-6
 
 
+@pytest.mark.parametrize("said", [float("inf"), float("nan"), -1, 10**30])
+def test_a_tokenizer_without_a_limit_leaves_it_to_the_model(checkpoint: Checkpoint, said: float) -> None:
+    folder = checkpoint("clip-with-text")
+    write_json(folder, "tokenizer_config.json", {"model_max_length": said})
+    assert most_tokens(folder) == 16
+
+
 def test_settings_that_stand_twice_count_as_for_transformers(checkpoint: Checkpoint) -> None:
     folder = checkpoint("clip-with-text")
     config = json.loads((folder / "config.json").read_bytes())

@@ -312,6 +312,20 @@ def test_metrics_of_one_name_that_are_not_the_same() -> None:
     )
 
 
+def test_long_words_of_metrics_are_told_from_where_they_differ() -> None:
+    a, b = random_methods({"a": 0.1, "b": 0.0}).values()
+    protocol = "cosine similarity of generation and prompt, {}no factor; mean"
+    a, b = (
+        replace(one, metrics=(metric("nearid"), metric("hog", protocol=protocol.format(words))))
+        for one, words in ((a, ""), (b, "without sks, "))
+    )
+    with pytest.raises(InputError) as caught:
+        compare({"a": a, "b": b})
+    assert caught.value.details == (
+        "b: hog has another protocol (...without sks, no facto..., not ...no factor; mean)",
+    )
+
+
 def test_one_method_cannot_be_compared() -> None:
     methods = random_methods({"a": 0.1})
     with pytest.raises(InputError, match="two or more methods, found one: a"):

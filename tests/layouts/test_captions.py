@@ -62,6 +62,12 @@ def test_a_text_beside_a_picture_is_its_prompt(lay) -> None:
     assert places_of_prompts(dataset.subjects) == "3 of 3 generations: 3 from .txt files"
 
 
+def test_a_text_is_found_in_whichever_unicode_form_its_name_is(lay) -> None:
+    refs, gens = lay({"cat/caf\u00e9.txt": "a cat in a caf\u00e9"})
+    (gens / "cat/caf\u00e9.txt").rename(gens / "cat/cafe\u0301.txt")
+    assert list(prompts(find(refs, gens)).values()) == ["a cat in a caf\u00e9"]
+
+
 def test_texts_beside_references_are_captions_of_a_trainer(lay, tmp_path: Path) -> None:
     refs, gens = lay({"cat/0.txt": "a cat asleep"})
     (refs / "cat/1.txt").write_text("a photo of sks cat")

@@ -231,3 +231,20 @@ class AnyTwo(PairwiseMetric):
 
     def compare(self, reference: Any, generation: Any) -> float:
         return float(reference > generation)
+
+
+class Talks(HogPairs):
+    """Prints, as many a library does."""
+
+    version = "talks/1"
+
+    def __init__(self) -> None:
+        print("made")
+
+    def load(self, device: str) -> None:
+        print("loaded")
+        super().load(device)
+
+    def compare(self, reference: Any, generation: Any) -> float | NoScore | None:
+        print("compared")
+        return super().compare(reference, generation)

@@ -70,6 +70,7 @@ def compare(
 
     Also: do the metrics agree, and how far from real pictures is each method?
     """
+    from nearid_cli.cli.outputs import nothing_printed
     from nearid_cli.evaluate.methods import Contest
     from nearid_cli.reports.document import document
     from nearid_cli.reports.order import check_sort
@@ -80,9 +81,15 @@ def compare(
     contest = Contest(paths or [], _named(method), options, asked=on_command_line(context, "metric"))
     if contest.metrics is not None:
         check_sort(sort, contest.metrics, "method")
-    result = contest.compare(
-        baseline, references=references, distractors=distractors, layout=how, leniency=leniency, masks=masks
-    )
+    with nothing_printed():
+        result = contest.compare(
+            baseline,
+            references=references,
+            distractors=distractors,
+            layout=how,
+            leniency=leniency,
+            masks=masks,
+        )
     check_sort(sort, [metric.name for metric in result.metrics], "method")
     outputs.give(document(result, sort=sort, thumbnails=thumbnails, progress=options.progress))
 

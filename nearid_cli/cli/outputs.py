@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -53,6 +53,13 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
 
             render(made, show.console(stderr=form == "none"))
     show.wrote(*files, *images)
+
+
+@contextlib.contextmanager
+def nothing_printed() -> Iterator[None]:
+    """While metrics are at work: what somebody else's code prints goes to stderr, since stdout is the result's."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def _print_json(text: str) -> None:

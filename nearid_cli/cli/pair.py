@@ -20,8 +20,10 @@ def pair(
     options: Options,
 ) -> None:
     """Show how alike two pictures are, by each metric."""
-    from nearid_cli.cli.outputs import give
+    from nearid_cli.cli.outputs import give, nothing_printed
     from nearid_cli.evaluate.embed import pair as run
     from nearid_cli.reports.document import document
 
-    give(document(run(a, b, options)), form)
+    with nothing_printed():
+        result = run(a, b, options)
+    give(document(result), form)

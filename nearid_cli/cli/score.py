@@ -58,6 +58,7 @@ def score(
 ) -> None:
     """Score the generations of each subject against its references."""
     from nearid_cli.cli.gate import Rulebook, finish
+    from nearid_cli.cli.outputs import nothing_printed
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
     from nearid_cli.reports.document import document
@@ -71,16 +72,17 @@ def score(
     check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None
-    result = run(
-        references,
-        generations,
-        options,
-        layout=how,
-        leniency=leniency,
-        distractors=distractors,
-        masks=masks,
-        maps=maps,
-    )
+    with nothing_printed():
+        result = run(
+            references,
+            generations,
+            options,
+            layout=how,
+            leniency=leniency,
+            distractors=distractors,
+            masks=masks,
+            maps=maps,
+        )
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     outputs.give(
         document(

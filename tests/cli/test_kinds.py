@@ -236,6 +236,25 @@ def test_numbers_may_come_as_a_list(nearid: Nearid, data: Path) -> None:
     assert scored(nearid, "-m", "bad")["aggregate"]["bad"]["score"] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("score", "refs", "gens"),
+        ("compare", "--refs", "refs", "--method", "a=gens", "--method", "b=gens"),
+        ("pair", "refs/cat/0.jpg", "refs/cat/1.jpg"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_a_metric_prints_is_no_part_of_the_result(
+    nearid: Nearid, data: Path, command: tuple[str, ...]
+) -> None:
+    (data / "nearid.toml").write_text('[metrics.talks]\nplugin = "tests.plugged:Talks"\n')
+    finished = nearid(*command, "-m", "talks", "--format", "json")
+    assert finished.code == 0, finished.err
+    assert isinstance(json.loads(finished.out), dict)
+    assert {"made", "loaded", "compared"} <= set(finished.err.splitlines())
+
+
 def test_the_reference_comes_first_even_of_what_is_called_symmetric(nearid: Nearid, data: Path) -> None:
     """And who then says that it is not gets no number of the other direction from the cache."""
     found = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli.groups import on_command_line
-from nearid_cli.cli.outputs import BenchmarkOutputs
+from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
@@ -65,7 +65,10 @@ def run(
     scored = None
     unpaired: tuple[str, ...] = ()
     if samples is not None:
-        scored, unpaired = score_dreambench(samples, options, skip_bad=skip_bad, allow_missing=allow_missing)
+        with nothing_printed():
+            scored, unpaired = score_dreambench(
+                samples, options, skip_bad=skip_bad, allow_missing=allow_missing
+            )
         if folder is not None:  # before ratings are read: what they lack must not cost the scores
             write_scores(scored, folder)
     found = evaluate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from nearid_cli.cli.outputs import BenchmarkOutputs
+from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
@@ -35,4 +35,6 @@ def run(
 
     folder = outputs.folder()
     job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
-    outputs.give(report(evaluate_mtg(job, options, folder)), folder)
+    with nothing_printed():
+        result = evaluate_mtg(job, options, folder)
+    outputs.give(report(result), folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from nearid_cli.cli.outputs import BenchmarkOutputs
+from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
 
@@ -62,7 +62,7 @@ def run(
         compact_slots,
         skip_bad,
     )
-    with ExitStack() as stack:
+    with ExitStack() as stack, nothing_printed():
         place = make_folder(folder) if folder else Path(stack.enter_context(TemporaryDirectory()))
         made = report(bench_nearid(job, place, options))
     outputs.give(made, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from nearid_cli.cli.outputs import BenchmarkOutputs
+from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag, Metrics, Options, SkipBad
 
@@ -46,6 +46,7 @@ def run(
     if folder is None:
         raise UsageError("Table 1 needs a folder for all that is computed: -o DIR")
     job = Table1Job(positives, distractors or DISTRACTORS, rows, split, mtg, samples, ratings, skip_bad)
-    made = report(table1(job, folder, options))
+    with nothing_printed():
+        made = report(table1(job, folder, options))
     made.write(folder, "table1")
     outputs.give(made)

@@ -23,7 +23,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
 PAIRS = ("own", "all")
-MASK_SOURCES = ("manifest", "sidecar", "both")
+MASK_SOURCES = ("manifest", "sidecar", "both", "none")
 MASK_KEEPS = ("foreground", "background", "both")
 MASK_FILLS = ("black", "white", "mean")
 LATENTS = ("sample", "mean")
@@ -386,7 +386,7 @@ class MaskOptions:
 
     Attributes:
         masks: where masks are: a folder that mirrors the pictures, `sidecar`, `manifest`, or `both`, which is the last
-            two, each part scored for itself; None to score whole pictures.
+            two, each part scored for itself; `none` to score whole pictures; None for those that a manifest has.
         keep: what is scored: `foreground`, `background`, or `both`, which adds the scores of each part to those of
             whole pictures.
         fill: what the rest becomes: `black`, `white` or `mean`, the mean colour of what is kept.
@@ -398,8 +398,8 @@ class MaskOptions:
         str | os.PathLike[str] | None,
         Flag(
             "Score what masks show: a folder that mirrors the pictures, sidecar (<stem>_mask.png beside a picture), "
-            "manifest (its columns mask and box), or both (the last two; whole pictures, and foreground and background "
-            "alone: how much of each score is context).",
+            "manifest (its columns mask and box, as without this option), both (the last two; whole pictures, and "
+            "foreground and background alone: how much of each score is context), or none.",
             "DIR|" + "|".join(MASK_SOURCES),
             kind=str | None,
             words=MASK_SOURCES,

@@ -63,12 +63,18 @@ def find_masks(datasets: Mapping[str, Dataset], asked: MaskOptions) -> MaskedDat
     Raises:
         UsageError: options contradict each other, or pictures are no files.
         InputError: masks are in doubt (all such are named), or there are none at all; or subjects share a picture, and
-            nobody asked for the parts that show them.
+            the parts that show them are not wanted.
     """
     check_mask_options(asked)
-    if asked.masks is None:
-        return MaskedData(_whole(datasets))
     pictures = [one for dataset in datasets.values() for _, _, one in _sides(dataset)]
+    if asked.masks is None and any(one.has_mask for one in pictures):
+        logger.info(
+            "scored are the parts that the manifest's masks and boxes show; whole pictures: --masks none"
+        )
+        asked = replace(asked, masks="manifest")
+    if asked.masks in (None, "none"):
+        _refuse_idle_options(asked)
+        return MaskedData(_whole(datasets))
     if held := [one.place for one in pictures if one.in_memory]:
         raise UsageError(
             "masks are for pictures that are files, and some are in memory: mask these before you give them",
@@ -109,17 +115,6 @@ def check_mask_options(asked: MaskOptions) -> None:
     ):
         if value not in words:
             raise UsageError(unknown(option, value, words))
-    if asked.masks is None:
-        given = {
-            "--mask-keep": asked.keep != "foreground",
-            "--mask-fill": asked.fill != "black",
-            "--mask-clean": asked.clean,
-            "--allow-unmasked": asked.allow_unmasked,
-        }
-        if any(given.values()):
-            options = " and ".join(option for option, said in given.items() if said)
-            raise UsageError(f"{options} without masks: say where these are with --masks")
-        return
     both = "both" in (asked.masks, asked.keep)
     if both and asked.keep == "background":
         raise UsageError("--masks both scores each part in turn, and --mask-keep background only one")
@@ -132,10 +127,23 @@ def check_mask_options(asked: MaskOptions) -> None:
         from nearid_cli.images.masking import opencv
 
         opencv()
-    if asked.masks not in MASK_SOURCES and not os.path.isdir(asked.masks):  # noqa: PTH112
+    if asked.masks not in (None, *MASK_SOURCES) and not os.path.isdir(asked.masks):  # noqa: PTH112
         what = "is no folder" if os.path.lexists(asked.masks) else "does not exist"
         expected = f"expected a folder, {', '.join(MASK_SOURCES[:-1])} or {MASK_SOURCES[-1]}"
         raise InputError(f"--masks {printable(asked.masks)} {what}: {expected}")
+
+
+def _refuse_idle_options(asked: MaskOptions) -> None:
+    """Raise UsageError for options of masks where there are none."""
+    given = {
+        "--mask-keep": asked.keep != "foreground",
+        "--mask-fill": asked.fill != "black",
+        "--mask-clean": asked.clean,
+        "--allow-unmasked": asked.allow_unmasked,
+    }
+    if any(given.values()):
+        options = " and ".join(option for option, said in given.items() if said)
+        raise UsageError(f"{options} without masks: say where these are with --masks")
 
 
 class _Place(Protocol):
@@ -356,7 +364,7 @@ def _without(side: str, root: str, picture: Picture) -> Picture:
 
 
 def _whole(datasets: Mapping[str, Dataset]) -> Mapping[str, Dataset]:
-    """The data sets without masks and boxes, which nobody asked for; says that there are some.
+    """The data sets without masks and boxes, which are not wanted; says that there are some.
 
     Raises:
         InputError: several subjects are in different parts of one picture.
@@ -365,7 +373,7 @@ def _whole(datasets: Mapping[str, Dataset]) -> Mapping[str, Dataset]:
     if not given:
         return datasets
     number = len({one.path for _, one in given})
-    remedy = "--masks manifest scores these parts alone"
+    remedy = "without --masks none these parts alone are scored"
     parts: dict[tuple[str, Path], Picture] = {}
     shared = [
         one.place

@@ -133,10 +133,14 @@ def test_boxes_are_masks(telltale: Path, nearid: Nearid) -> None:
     same = painted(telltale, "foreground", "black", (8, 16, 60, 40))
     expected = run(nearid, "score", same / "refs", same / "gens", "--metric", "hog")
     path = manifest(telltale, rows_of(telltale, "8,16,60,40"))
-    found = run(nearid, "score", path, "--metric", "hog", "--masks", "manifest")
-    assert numbers(found) == numbers(expected)
-    whole = nearid("score", str(path), "--metric", "hog")
-    assert "masks or boxes of 20 pictures in the manifest are not used; --masks manifest scores" in whole.err
+    for asked in ((), ("--masks", "manifest")):
+        assert numbers(run(nearid, "score", path, "--metric", "hog", *asked)) == numbers(expected)
+    said = "scored are the parts that the manifest's masks and boxes show; whole pictures: --masks none"
+    assert said in nearid("score", str(path), "--metric", "hog").err
+    whole = run(nearid, "score", telltale / "refs", telltale / "gens", "--metric", "hog")
+    assert numbers(run(nearid, "score", path, "--metric", "hog", "--masks", "none")) == numbers(whole)
+    unused = nearid("score", str(path), "--metric", "hog", "--masks", "none")
+    assert "masks or boxes of 20 pictures in the manifest are not used" in unused.err
 
 
 def test_both_ways(telltale: Path, nearid: Nearid) -> None:

@@ -80,7 +80,10 @@ def test_folders_are_scored_by_the_command_that_it_names(nearid: Nearid, tmp_pat
     ]
     folders, manifest = (
         " ".join(out.split())  # sentences break elsewhere
-        for out in (scored.out, nearid("score", "my data/manifest.csv", "--metric", "hog").out)
+        for out in (
+            scored.out,
+            nearid("score", "my data/manifest.csv", "--metric", "hog", "--masks", "none").out,
+        )
     )
     assert manifest == folders.replace("by name, as nearid synth writes them", "by the column context")
     # Look-alikes are scored as a method too.

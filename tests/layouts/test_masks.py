@@ -161,7 +161,8 @@ def test_columns_of_a_manifest(tmp_path: Path) -> None:
     assert both.source == "manifest and sidecars"
     assert [part.keep for part in both.parts] == ["foreground", "background"]
     assert both.datasets[""].subjects[0].generations[1].mask == tmp_path / "gens/cat/b_mask.png"
-    whole = find_masks({"": find(path, None)}, MaskOptions())
+    assert find_masks({"": find(path, None)}, MaskOptions()).source == "manifest"
+    whole = find_masks({"": find(path, None)}, MaskOptions("none"))
     assert not any(one.has_mask for one in whole.datasets[""].subjects[0].pictures())
     again = tmp_path / "elsewhere" / "m.jsonl"
     again.parent.mkdir()
@@ -212,9 +213,9 @@ def test_subjects_may_share_a_picture_that_shows_them_apart(tmp_path: Path) -> N
     found = find_masks({"": find(path, None)}, MaskOptions("manifest")).datasets[""]
     assert [one.references[0].box for one in found.subjects] == [(0, 0, 5, 5), (5, 0, 5, 5)]
     with pytest.raises(
-        InputError, match=r"^1 picture of several subjects, told apart by mask or box; --masks manifest"
+        InputError, match=r"^1 picture of several subjects, told apart by mask or box; without --masks none"
     ):
-        find_masks({"": find(path, None)}, MaskOptions())
+        find_masks({"": find(path, None)}, MaskOptions("none"))
     path = manifest(tmp_path, rows[0], rows[1].replace("5,0", "0,0"), *rows[2:])
     with pytest.raises(InputError, match="1 wrong row") as caught:
         find(path, None)
@@ -247,7 +248,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     lay(tmp_path, [*PICTURES, "file"])
     (tmp_path / "empty").mkdir()
     for name, why in (
-        ("gone", "does not exist: expected a folder, manifest, sidecar or both"),
+        ("gone", "does not exist: expected a folder, manifest, sidecar, both or none"),
         ("file", "is no folder: expected"),
         ("empty", "^no pictures in the folder of masks"),
     ):

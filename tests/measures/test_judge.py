@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
+import socket
 import threading
 import time
 import traceback
@@ -173,6 +175,8 @@ def test_a_key_that_cannot_be_sent(serve: Serve, monkeypatch: pytest.MonkeyPatch
         ('{"score": 6, "reason": "it was cut sho', 6),
         ('{"score": 6,', 6),
         ("<think>Perhaps {\"score\": 2}?</think>{\"score\": 9}", 9),
+        ('Perhaps {"score": 2}?</think>{"score": 9}', 9),  # its template had begun the thought
+        (json.dumps(json.dumps({"score": 6, "reason": "a string of JSON"})), 6),
         ("7", 7),
         ("7.", 7),
         ("**7/10**", 7),
@@ -198,6 +202,8 @@ def test_a_score_is_read(text: str, score: float) -> None:
         ('{"score": ', "truncated"),
         ('{"sco', "truncated"),
         ("<think>The handle", "truncated"),
+        ('{"score": 2}</think>', "empty"),
+        ('{"score": 2}</think><think>{"score": 3}', "truncated"),
         ('{"score": 7,5}', "no score in it"),  # a decimal comma, or a 7
         ("Score: 7,5", "no score in it"),
         ("Score: 7-8", "no score in it"),
@@ -680,6 +686,33 @@ def test_an_interrupt_gives_what_came_before_and_waits_for_nobody(serve: Serve) 
     assert found[2:] == [0.2, 0.3, 0.4]
 
 
+def test_headers_that_never_end_are_late_too() -> None:
+    """Each byte comes in time, and the answer does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    open_, _ = listening.accept()
+                    threading.Thread(target=trickle, args=(open_,), daemon=True).start()
+
+        def trickle(open_: socket.socket) -> None:
+            with contextlib.suppress(OSError), open_:
+                open_.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while True:
+                    time.sleep(0.1)
+                    open_.sendall(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        judge = Judge("m", judge_url=url, judge_max_failures=1.0, judge_timeout=0.5)
+        judge.retries = Retries(attempts=2, first=0.01, longest=2.0)
+        judge.load("cpu")
+        begun = time.monotonic()
+        assert reason(judge.compare(picture(judge, 1), picture(judge, 2))) == ("no answer (timed out)", False)
+        assert time.monotonic() - begun < 20
+
+
 # --- too many without a score
 
 
@@ -691,8 +724,9 @@ def test_what_is_too_many_does_not_depend_on_the_order(serve: Serve, bad: set[in
     assert [isinstance(score, NoScore) for score in found] == [index in bad for index in range(3)]
     if error:
         assert str(error) == (
-            "judge: 2 of 3 pairs without a score: 2 x unreadable answer (no score in it); more than "
-            "--judge-max-failures 0.4 allows. What came is kept. --judge-log FILE keeps what the model writes."
+            f"judge: 2 of 3 pairs without a score{'' if 2 in bad else ' so far'}: 2 x unreadable answer (no score in "
+            "it); more than --judge-max-failures 0.4 allows. What came is kept. --judge-log FILE keeps what the "
+            "model writes."
         )
 
 

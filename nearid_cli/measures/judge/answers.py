@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r".*</think>", re.DOTALL | re.IGNORECASE)
+"""Up to the last end: where a chat template begins the thought, the answer has its end alone."""
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _LONGEST = 20_000
@@ -61,6 +62,7 @@ def read_score(text: str, low: float, high: float, cut: bool = False) -> float:
 
 def _found(text: str, high: float, cut: bool) -> set[float | None]:
     """The different scores, None for one that is no number: of the strictest reading that finds any."""
+    text = _unquoted(text)
     for candidate in (text, _TRAILING_COMMA.sub(r"\1", text)):
         if stated := {_number(value, high) for value in _in_objects(candidate)}:
             return stated
@@ -69,6 +71,15 @@ def _found(text: str, high: float, cut: bool) -> set[float | None]:
         return set(written)
     alone = None if cut else _alone(text.strip("`*\"' \n"), high)
     return set() if alone is None else {alone}
+
+
+def _unquoted(text: str) -> str:
+    """What a text says that is one string of JSON, and any other as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str) else text
 
 
 def _in_objects(text: str) -> Iterator[Any]:

@@ -22,6 +22,7 @@ from nearid_cli.encoders.hub.failures import httpx_module
 from nearid_cli.errors import ModelError
 from nearid_cli.measures.judge.address import KEYS, check_url, find_key, is_here, shown_url
 from nearid_cli.measures.judge.replies import ABOUT_FORMAT, NoReplyError, RefusedError, Reply, read_reply
+from nearid_cli.measures.judge.workers import Workers
 from nearid_cli.text import did_you_mean, few, printable
 
 LONGEST_ANSWER = 2048
@@ -41,6 +42,8 @@ _FORMATS: tuple[Mapping[str, Any] | None, ...] = (
 _ABOUT_LIMIT = re.compile(r"max_completion_tokens", re.I)
 _ABOUT_MODEL = re.compile(r"model\b.*(not|unknown|invalid)|(no such|unknown|invalid) model", re.I)
 _LARGEST_REPLY = 10_000_000
+_GRACE = 1.0
+"""Seconds; until then a connection can tell better why it timed out."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,25 @@ class Endpoint:
     def _post(self, body: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
         """Status, text and headers of one answer.
 
+        To a connection, an endpoint whose headers come byte by byte is never late, so a thread waits for them that can
+        be left behind.
+
         Raises:
             NoReplyError: the connection failed, or it took too long.
         """
+        apart = Workers(1, self._exchange)
+        answer = apart.begin(body)
+        apart.end()
+        try:
+            return answer.result(self._timeout + _GRACE)
+        except TimeoutError:
+            self._reached = True
+            raise NoReplyError("timed out") from None
+
+    def _exchange(self, body: Mapping[str, Any]) -> tuple[int, str, Mapping[str, str]]:
+        """The same, however long the headers take."""
+        if self.stopped:  # a connection that is opened now, nobody closes
+            raise NoReplyError("the run stopped")
         end = time.monotonic() + self._timeout
         httpx = self._httpx
         content = bytearray()

@@ -72,11 +72,12 @@ class Tally:
     def _check(self, total: int) -> None:
         # Divided, not multiplied: 29 of 100 is 0.29 to the last bit, and 0.29 times 100 is less than 29.
         if self._failures and self._failures.total() / total > self._most:
+            so_far = " so far" if self._done < total else ""
             raise ModelError(
-                f"judge: {self._said(total)}; more than --judge-max-failures {self._most:g} allows. What came is kept."
-                f"{self._advice and ' ' + self._advice}"
+                f"judge: {self._said(total, so_far)}; more than --judge-max-failures {self._most:g} allows. What came is "
+                f"kept.{self._advice and ' ' + self._advice}"
             )
 
-    def _said(self, total: int) -> str:
+    def _said(self, total: int, so_far: str = "") -> str:
         reasons = ", ".join(f"{number:,} x {reason}" for reason, number in self._failures.most_common())
-        return f"{self._failures.total():,} of {count(total, 'pair')} without a score: {reasons}"
+        return f"{self._failures.total():,} of {count(total, 'pair')} without a score{so_far}: {reasons}"

@@ -75,7 +75,12 @@ def default_cache_folder() -> Path:
 
 
 def digest_file(path: Path) -> str:
-    """BLAKE3 digest of a file of any size, in hex; its bytes are mapped, not read into memory."""
+    """BLAKE3 digest of a file of any size, in hex; its bytes are mapped, not read into memory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     from blake3 import blake3
 
+    path.open("rb").close()  # what is wrong is said better by Python, with the file's name
     return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()

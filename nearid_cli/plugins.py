@@ -73,6 +73,8 @@ class AnyMetric(ABC):
         dtype: the numbers that it computes with.
         options: the names of fields of `nearid_cli.options.Options` that its constructor takes, too. What of them
             decides about numbers belongs into `version`.
+        hashes_files: its constructor takes `hash_file`, too: from a path to the hex digest of that file, which is not
+            read again where the cache knows it. For a `version` that names the content of large files.
         settings: the other keywords that its constructor was given. Set by whoever makes it.
         known_by_settings: whether numbers of other settings, or of another checkpoint, are other numbers.
     """
@@ -86,6 +88,7 @@ class AnyMetric(ABC):
     preprocessing: str = ""
     dtype: str = "float32"
     options: ClassVar[tuple[str, ...]] = ()
+    hashes_files: ClassVar[bool] = False
     settings: Mapping[str, Any] = MappingProxyType({})
     known_by_settings: ClassVar[bool] = True
 

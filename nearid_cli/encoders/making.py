@@ -7,12 +7,14 @@ import importlib
 import inspect
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from nearid_cli.encoders.plugged import FOREIGN
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import NearIDError, UsageError
+from nearid_cli.files import digest_file
 from nearid_cli.options import Options
 from nearid_cli.plugins import KINDS, AnyMetric
 from nearid_cli.text import printable, said
@@ -23,12 +25,15 @@ _LINES = ("version", "protocol", "checkpoint", "preprocessing", "dtype")
 _SWITCHES = ("higher_is_better", "symmetric", "takes_masks", "keeps_features", "known_by_settings")
 
 
-def make(request: MetricRequest, options: Options) -> AnyMetric:
+def make(
+    request: MetricRequest, options: Options, hash_file: Callable[[Path], str] = digest_file
+) -> AnyMetric:
     """Import the class of a metric, and make one with its settings; nothing heavy is loaded yet.
 
     Args:
         request: with a `plugin`.
         options: of which it gets those that it names.
+        hash_file: digest of a file, for those that take it.
 
     Raises:
         UsageError: there is no such class, it is none of `nearid_cli.plugins`, or it does not take the settings.
@@ -42,6 +47,8 @@ def make(request: MetricRequest, options: Options) -> AnyMetric:
     if request.revision:
         settings["revision"] = request.revision
     given = {name: getattr(options, name) for name in kind.options}
+    if kind.hashes_files:
+        given["hash_file"] = hash_file
     try:
         inspect.signature(kind).bind(**given, **settings)
     except TypeError as error:

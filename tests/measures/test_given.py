@@ -244,7 +244,7 @@ def test_ranges_that_are_none(given):
             UsageError,
             r"expected a file that ends in \.csv, .* found s\.xlsx; save the spreadsheet as CSV UTF-8",
         ),
-        ({"scores": "none.csv"}, InputError, r"cannot read none\.csv: No such file"),
+        ({"scores": "none.csv"}, InputError, r"cannot read none\.csv: No such file or directory$"),
         ({"scores": 7}, UsageError, "expected scores to be a file, .*found int"),
         ({"scores": [ROWS[0], 7]}, UsageError, "found int"),
         (

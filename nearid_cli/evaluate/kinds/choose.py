@@ -38,7 +38,7 @@ def measured(requests: Sequence[MetricRequest], job: Job) -> list[Measured]:
     for request in requests:
         if request.plugin:
             try:
-                made[request.name] = make(request, job.options)
+                made[request.name] = make(request, job.options, job.digest_file)
             except ModelError as error:
                 problems.append(error)
     found = [

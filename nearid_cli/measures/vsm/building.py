@@ -33,6 +33,7 @@ _OLD_NAMES = (
     (re.compile(r"\.proj_attn\.(weight|bias)$"), r".to_out.0.\1"),
 )
 _ENCODER = ("encoder.", "quant_conv.")
+_NAMED = 12  # weights of a kind: all of a bottleneck block
 
 
 def build(parts: Parts, recipe: Recipe, dtype: str, device: str) -> DiffusionFeatures:
@@ -128,7 +129,7 @@ class _Filling:
             "mis-shaped": sorted(shapes),
         }
         return [
-            f"{self._where}: {count(len(found), 'weight')} {kind}: {few(found, 5)}"
+            f"{self._where}: {count(len(found), 'weight')} {kind}: {few(found, _NAMED)}"
             for kind, found in kinds.items()
             if found
         ]
@@ -246,9 +247,9 @@ def _timestep(parts: Parts) -> torch.Tensor:
     with _opened(parts.files[names.WEIGHTS]) as reader:
         found: torch.Tensor = reader.get_tensor(name)
     if found.numel() != 1 or not found.isfinite().all():
+        what = f"{found.numel():,} numbers" if found.numel() != 1 else f"{found.item():g}"
         raise ModelError(
-            f"expected one number in {printable(name)} of {printable(parts.files[names.WEIGHTS])}, "
-            f"found {found.numel()}, {'not all ' if found.numel() else ''}finite"
+            f"expected one finite number in {printable(name)} of {printable(parts.files[names.WEIGHTS])}, found {what}"
         )
     return found.reshape(())
 

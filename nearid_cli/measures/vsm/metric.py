@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
 from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.files import digest_file
 from nearid_cli.measures.vsm.parts import MIND_THE_GLITCH, SETTINGS, Ask, find_parts
 from nearid_cli.measures.vsm.recipe import SIZE, read_recipe
 from nearid_cli.metrics.matching import Matches, inconsistencies, match, visual_consistency
@@ -19,8 +21,6 @@ from nearid_cli.plugins import NoScore, PairwiseMetric
 from nearid_cli.text import unknown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
     from PIL import Image
 
@@ -50,6 +50,7 @@ class VisualSemanticMatching(PairwiseMetric):
         threshold: a point with a visual score above it looks the same; likewise.
         dtype: `float32`, `float16`, `bfloat16`, or `auto` for that of the checkpoint's settings.
         vsm_latent: `sample` or `mean` of the VAE's posterior.
+        hash_file: digest of a file of a folder.
 
     Raises:
         UsageError: a threshold or word that is none, or see `find_parts`.
@@ -61,6 +62,7 @@ class VisualSemanticMatching(PairwiseMetric):
     takes_masks = True
     keeps_features = True
     options = ("dtype", "vsm_latent")
+    hashes_files = True
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class VisualSemanticMatching(PairwiseMetric):
         threshold: float = 0.6,
         dtype: str = "auto",
         vsm_latent: str = "sample",
+        hash_file: Callable[[Path], str] = digest_file,
     ) -> None:
         for name, value in (("semantic_threshold", semantic_threshold), ("threshold", threshold)):
             if type(value) not in (int, float) or not 0 <= value < 1:
@@ -83,11 +86,10 @@ class VisualSemanticMatching(PairwiseMetric):
         self._recipe = read_recipe(self._parts.files[SETTINGS])
         self._extract: DiffusionFeatures | None = None
         self.checkpoint = checkpoint
-        self.revision = self._parts.commit or self._parts.digest
+        digest = self._parts.digest(hash_file)
+        self.revision = self._parts.commit or digest
         self.dtype = self._recipe.dtype if dtype == "auto" else dtype
-        self.version = self.features_version = (
-            f"vsm/{_VERSION} {self._parts.digest} {vsm_latent} {self.dtype}"
-        )
+        self.version = self.features_version = f"vsm/{_VERSION} {digest} {vsm_latent} {self.dtype}"
         self.preprocessing = f"squashed to {SIZE}x{SIZE}, bilinear, -1 to 1; latent: {vsm_latent}"
         self.protocol = self._said()
 

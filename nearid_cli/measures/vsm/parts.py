@@ -16,10 +16,9 @@ that published computations use. Runs without torch and diffusers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from pathlib import Path
 
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
@@ -81,9 +80,11 @@ class Parts:
     contents: Contents
     commit: str | None
 
-    @cached_property
-    def digest(self) -> str:
+    def digest(self, hash_file: Callable[[Path], str] = digest_file) -> str:
         """Names the content of all files: a commit stands for that of a file of the Hub; hex.
+
+        Args:
+            hash_file: digest of a file of the folder.
 
         Raises:
             ModelError: a file cannot be read.
@@ -91,7 +92,7 @@ class Parts:
         from blake3 import blake3
 
         try:
-            known = {name: self.origins.get(name) or digest_file(file) for name, file in self.files.items()}
+            known = {name: self.origins.get(name) or hash_file(file) for name, file in self.files.items()}
         except OSError as error:
             raise ModelError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
         return blake3(json.dumps(known, sort_keys=True).encode()).hexdigest()
@@ -163,7 +164,7 @@ def read_contents(file: Path) -> Contents:
     # CleanDIFT keeps the diffusion model that its own UNet was trained from in the same file.
     unets = [one for one in unets if one.endswith("cleandift.")] or unets
     vaes = _before(names, "encoder.conv_in.weight")
-    timesteps = [name for name in names if name == "timestep" or name.endswith(".timestep")]
+    timesteps = [name for name in names if name.endswith("timestep")]
     for what, found in (("UNet", unets), ("VAE", vaes), ("timestep", timesteps)):
         if len(found) > 1:
             raise ModelError(

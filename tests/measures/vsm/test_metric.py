@@ -202,7 +202,7 @@ def test_parts_may_be_in_files_of_their_own(
     for new, name in old.items():  # as files of 2022 have it
         vae = {key.replace(f".{new}.", f".{name}."): value for key, value in vae.items()}
     save(folder / "vae/diffusion_pytorch_model.safetensors", vae)
-    change(folder / "mtg_weights.safetensors", timestep=torch.tensor([257.25]))
+    change(folder / "mtg_weights.safetensors", learned_timestep=torch.tensor([257.25]))
     assert np.array_equal(loaded(folder).features(pictures["coffee"]), features["coffee"])
 
 

@@ -13,13 +13,24 @@ import torch
 
 from nearid_cli.errors import ModelError, NearIDError, UsageError
 from nearid_cli.measures.vsm import VisualSemanticMatching
-from tests.measures.vsm.tiny import change, save, split, write_recipe
+from tests.measures.vsm.tiny import change, read, save, split, write_recipe
 
 
 def loaded(folder: Path, **settings: Any) -> VisualSemanticMatching:
     metric = VisualSemanticMatching(str(folder), **settings)
     metric.load("cpu")
     return metric
+
+
+def test_all_weights_of_a_block_that_are_missing_are_named(vsm_copy: Callable[[], Path]) -> None:
+    folder = vsm_copy()
+    file = folder / "mtg_weights.safetensors"
+    block = [name for name in read(file) if name.startswith("bottleneck_layers_visual.7.0.")]
+    assert len(block) == 12
+    change(file, **dict.fromkeys(block))
+    with pytest.raises(ModelError) as error:
+        loaded(folder)
+    assert error.value.details == (f"{file}: 12 weights missing: {', '.join(sorted(block))}",)
 
 
 def test_weights_that_do_not_fit_are_all_named(vsm_copy: Callable[[], Path]) -> None:
@@ -56,7 +67,9 @@ def test_weights_that_are_no_numbers_are_named(vsm_copy: Callable[[], Path]) -> 
         mixing_weights_visual=torch.zeros(10),
         **{"cleandift_model.timestep": torch.ones(2)},
     )
-    with pytest.raises(ModelError, match=r"expected one number in cleandift_model.timestep of .*, found 2"):
+    with pytest.raises(
+        ModelError, match=r"expected one finite number in cleandift_model.timestep .* 2 numbers$"
+    ):
         loaded(folder)
 
 

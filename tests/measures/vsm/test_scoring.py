@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nearid_cli.evaluate.maps import drawn
+from nearid_cli.files import digest_file
 from nearid_cli.measures.vsm import VisualSemanticMatching
 from nearid_cli.measures.vsm.features import DiffusionFeatures
 from tests.commandline import Nearid
+from tests.measures.vsm.tiny import change
 
 
 def opened(path: Path) -> Image.Image:
@@ -43,6 +48,30 @@ def pictures(tmp_path: Path, photographs: dict[str, Image.Image]) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             photographs[photograph].crop((0, 0, 300 + 20 * number, 300)).save(path)
     return tmp_path
+
+
+def test_weights_of_a_folder_are_read_for_their_digest_once(
+    nearid: Nearid, pictures: Path, vsm_copy: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = vsm_copy()
+    for file in checkpoint.rglob("*"):
+        os.utime(file, (1e9, 1e9))
+    read: list[str] = []
+
+    def digest(path: Path) -> str:
+        read.append(path.name)
+        return digest_file(path)
+
+    monkeypatch.setattr("nearid_cli.embedding.cache.digest_file", digest)
+    run = ("score", "refs", "gens", "-m", f"vsm={checkpoint}", "--format", "json")
+    first = json.loads(nearid(*run).out)
+    assert "mtg_weights.safetensors" in read
+    del read[:]
+    assert json.loads(nearid(*run).out)["metrics"] == first["metrics"]
+    assert read == []
+    change(checkpoint / "mtg_weights.safetensors", **{"cleandift_model.timestep": torch.tensor(1.0)})
+    nearid(*run)
+    assert read == ["mtg_weights.safetensors"]
 
 
 def test_each_picture_goes_through_the_networks_once(

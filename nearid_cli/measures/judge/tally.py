@@ -74,8 +74,8 @@ class Tally:
         if self._failures and self._failures.total() / total > self._most:
             so_far = " so far" if self._done < total else ""
             raise ModelError(
-                f"judge: {self._said(total, so_far)}; more than --judge-max-failures {self._most:g} allows. What came is "
-                f"kept.{self._advice and ' ' + self._advice}"
+                f"judge: {self._said(total, so_far)}; more than --judge-max-failures {self._most:g} allows. What came "
+                f"is kept.{self._advice and ' ' + self._advice}"
             )
 
     def _said(self, total: int, so_far: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.names import composed
-from nearid_cli.layouts.prompts import BESIDE, agree, said, shortened
+from nearid_cli.layouts.prompts import BESIDE, agree, is_json, said, shortened
 from nearid_cli.layouts.sides import Assigned
 from nearid_cli.text import count, few, printable
 
@@ -66,7 +65,7 @@ def _checked(text: str) -> str:
         raise NoPromptError("several lines")
     if not any(map(str.isalpha, text)):
         raise NoPromptError("no words")
-    if text[0] in "{[" and _is_json(text):
+    if is_json(text):
         raise NoPromptError("JSON")
     if _LOG.match(text):
         raise NoPromptError("a log")
@@ -75,13 +74,6 @@ def _checked(text: str) -> str:
     if not any(map(str.isspace, text)) and re.search(r"[/\\]", text):
         raise NoPromptError("a path")
     return text
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), (dict, list))
-    except (ValueError, RecursionError):
-        return False
 
 
 @dataclass

@@ -10,6 +10,7 @@ The first place that has one counts. What others say is not lost: if it is somet
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -52,12 +53,35 @@ def agree(a: str, b: str) -> bool:
     >>> agree("a dog on the beach", "in_the_snow")
     False
     """
-    if _NUMBERED.fullmatch(a.strip()) or _NUMBERED.fullmatch(b.strip()):
+    if is_number(a) or is_number(b):
         return True
     fewer, more = sorted((re.findall(r"\w+", compared_prompt(text)) for text in (a, b)), key=len)
     *short, last = fewer or [""]
     rest = iter(more)
     return all(word in rest for word in short) and any(word.startswith(last) for word in rest)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text only numbers a prompt.
+
+    >>> [is_number(text) for text in ("3", "prompt_03", "p2", "2 cats")]
+    [True, True, True, False]
+    """
+    return _NUMBERED.fullmatch(text.strip()) is not None
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is a list or an object, which tables keep as they are written.
+
+    >>> is_json('["a cat", "a dog"]'), is_json("[V] cat")
+    (True, False)
+    """
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        return isinstance(json.loads(text), (dict, list))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _rank(place: str) -> int:

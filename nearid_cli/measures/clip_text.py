@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from nearid_cli.layouts.prompts import is_json, is_number
 from nearid_cli.plugins import AnyMetric, NoScore
 from nearid_cli.text import printable, storable
 
 NO_PROMPT = NoScore("no prompt")
 NUMBERED_PROMPT = NoScore("prompt is a number")
+SEVERAL_TEXTS = NoScore("prompt is a list or an object")
 NOTHING_LEFT = NoScore("nothing left of the prompt")
 
-_NUMBERED = re.compile(r"(?:prompt|text|caption)?[\s_-]*\d+", re.IGNORECASE)
 _BEFORE_PUNCTUATION = re.compile(r"\s+(?=[,.;:!?])")
 
 
@@ -43,20 +44,23 @@ class ClipText(AnyMetric):
     def wording(self, prompt: str | None) -> str | NoScore:
         """A prompt as it is embedded.
 
-        What is written as the name of a file or folder, without a space, is read as words. A number is no text.
+        What is written as the name of a file or folder, without a space, is read as words. A number is no text, and a
+        list in JSON is not one.
 
         >>> ClipText().wording("on_the_beach"), ClipText().wording("a-red-cat")
         ('on the beach', 'a red cat')
         >>> without = ClipText(strip_token=["sks", "<v>"])
         >>> without.wording("A photo of sks, a <v> dog"), without.wording("sks").reason
         ('A photo of, a dog', 'nothing left of the prompt')
-        >>> ClipText().wording("3").reason, ClipText().wording(None).reason
-        ('prompt is a number', 'no prompt')
+        >>> [ClipText().wording(prompt).reason for prompt in ("3", None, '["a cat", "a dog"]')]
+        ['prompt is a number', 'no prompt', 'prompt is a list or an object']
         """
         if prompt is None or not (text := storable(prompt)).strip():
             return NO_PROMPT
-        if _NUMBERED.fullmatch(text.strip()):
+        if is_number(text):
             return NUMBERED_PROMPT
+        if is_json(text.strip()):
+            return SEVERAL_TEXTS
         text = _spaced(text)
         for pattern in self._tokens.values():
             bare = pattern.sub(" ", text)

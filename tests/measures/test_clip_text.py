@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nearid_cli.measures.clip_text import NO_PROMPT, NOTHING_LEFT, NUMBERED_PROMPT, ClipText
+from nearid_cli.measures.clip_text import (
+    NO_PROMPT,
+    NOTHING_LEFT,
+    NUMBERED_PROMPT,
+    SEVERAL_TEXTS,
+    ClipText,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +75,15 @@ def test_the_protocol_names_what_is_taken_out() -> None:
     )
     assert "without" not in ClipText(strip_token=[" "]).protocol
     assert ClipText(strip_token=["sks"]).protocol != ClipText(strip_token=["zwx"]).protocol
+
+
+def test_folders_that_number_prompts_are_no_texts() -> None:
+    assert [ClipText().wording(name) for name in ("p2", "P_03", "text 4")] == [NUMBERED_PROMPT] * 3
+    assert ClipText().wording("p2p on the beach") == "p2p on the beach"
+
+
+def test_several_captions_in_a_cell_are_not_one_text() -> None:
+    assert [ClipText().wording(cell) for cell in ('["a cat", "a dog"]', ' {"en": "a cat"}')] == [
+        SEVERAL_TEXTS
+    ] * 2
+    assert ClipText().wording("[V] cat on the beach") == "[V] cat on the beach"

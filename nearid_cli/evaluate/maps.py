@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.reading import Content
     from nearid_cli.embedding.settings import Settings
     from nearid_cli.evaluate.kinds.measured import Measured, Pictures
+    from nearid_cli.layouts.dataset import Dataset
 
 INDEX = "maps.csv"
 LONGEST = 1024
@@ -38,18 +40,36 @@ _MAGENTA, _STRENGTH = np.array([255, 0, 200], np.float32), 0.65
 _DARK = 0.4
 
 
-def check_maps(metrics: Sequence[Measured], folder: Path) -> None:
+def check_maps(metrics: Sequence[Measured], folder: Path, datasets: Iterable[Dataset]) -> None:
     """Refuse what cannot be done before anything is computed.
+
+    Args:
+        metrics: of which some have maps.
+        folder: where these shall be.
+        datasets: whose pictures stay as they are.
 
     Raises:
         UsageError: no metric has maps.
-        InputError: the folder cannot be one.
+        InputError: the folder cannot be one, or lies where pictures are looked for.
     """
     if not any(metric.has_maps for metric in metrics):
         names = few([metric.name for metric in metrics])
         raise UsageError(f"--maps: none of {names} says where identity was lost; vsm does: --metric vsm")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--maps: {printable(folder)} is no folder")
+    places = [folder / _folder_of(metric.name) for metric in metrics if metric.has_maps]
+    for place in (folder, *places):
+        # Of no name that may not be looked at is it true that it exists; `Path.exists` raises.
+        there = next(one for one in (place, *place.absolute().parents) if os.path.exists(one))  # noqa: PTH110
+        if not there.is_dir():
+            raise InputError(f"--maps: {printable(there)} is no folder")
+        if not os.access(there, os.W_OK):
+            raise InputError(f"--maps: {printable(there)} cannot be written")
+    for dataset in datasets:
+        for side in (dataset.references, dataset.generations, dataset.distractors):
+            if side and Path(side).is_dir() and any(_overlap(place, Path(side)) for place in places):
+                raise InputError(
+                    f"--maps: maps in {printable(folder)} would lie among the pictures of {printable(side)}, and be "
+                    "taken for some; choose another folder"
+                )
 
 
 def write_maps(
@@ -121,10 +141,19 @@ def _opened(content: Content, settings: Settings) -> Image.Image:
         raise ModelError(f"{printable(content.name)} cannot be read any more: {error.reason}") from error
 
 
+def _overlap(a: Path, b: Path) -> bool:
+    a, b = a.resolve(), b.resolve()
+    return a.is_relative_to(b) or b.is_relative_to(a)
+
+
+def _folder_of(metric: str) -> str:
+    return storable(metric).replace("/", "_")
+
+
 def _file_of(metric: str, generation: str) -> str:
     """Where a map is below the folder; a name of a generation may lead out of its own."""
     parts = [part for part in PurePosixPath(storable(generation)).parts if part not in ("/", "..")]
-    path = "/".join((storable(metric).replace("/", "_"), *parts))
+    path = "/".join((_folder_of(metric), *parts))
     return path if path.lower().endswith(".png") else f"{path}.png"
 
 

@@ -158,7 +158,7 @@ class _Scorer:
         self._job = Job(options)
         self._metrics = measured(requested(options), self._job)
         if maps is not None:
-            check_maps(self._metrics, maps)
+            check_maps(self._metrics, maps, self._datasets.values())
         for metric in self._metrics:
             metric.look(self._datasets, leniency.allow_unmatched)
         self._hashes = self._job.as_read(PERCEPTUAL_HASH)

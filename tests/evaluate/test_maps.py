@@ -144,6 +144,34 @@ def test_metrics_without_maps_are_refused_before_anything_is_done(nearid: Nearid
 
 
 @pytest.mark.parametrize(
+    ("maps", "words"),
+    [
+        ("file/below", "--maps: {here}/file is no folder"),
+        ("taken", "--maps: taken/mapped is no folder"),
+        (
+            "gens/maps",
+            "--maps: maps in gens/maps would lie among the pictures of gens, and be taken for some; choose",
+        ),
+        ("gens", "--maps: maps in gens would lie among the pictures of gens,"),
+        ("refs/..", "--maps: maps in refs/.. would lie among the pictures of mapped,"),
+    ],
+)
+def test_a_folder_that_cannot_be_one_is_refused_before_anything_is_done(
+    nearid: Nearid, pictures: Path, maps: str, words: str
+) -> None:
+    configure(pictures, grid="1 / 0")
+    (pictures / "file").touch()
+    (pictures / "taken").mkdir()
+    (pictures / "taken/mapped").touch()
+    (pictures / "refs").rename(pictures / "mapped")  # where the maps of a metric of this name go
+    (pictures / "refs").mkdir()
+    finished = nearid("score", "mapped", "gens", "-m", "mapped", "--maps", maps)
+    assert finished.code == 2
+    assert words.format(here=pictures) in finished.err
+    assert not list((pictures / "mapped").glob("*.csv"))
+
+
+@pytest.mark.parametrize(
     ("grid", "words"),
     [
         ("[[0, 2]]", "gave as a map list of int64, shape [1, 2]; expected numbers from 0 to 1"),

@@ -329,7 +329,9 @@ def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:
             f'metric "{name}" is of numbers that something else computed; say where they are with '
             f"--scores {printable(text)}"
         )
-    if name and name in known and known[name].plugin and rest:
+    if name and name in known and known[name].plugin:
+        if not rest:
+            raise UsageError(f'expected something behind "{name}=", found nothing')
         if colons:
             raise UsageError(f'metric "{name}" has no readout to choose, found "{printable(text)}"')
         target, revision, subfolder = _split(rest, {})

@@ -107,7 +107,7 @@ def _about_masks(result: CompareResult) -> list[str]:
     """Which part of pictures was scored; of which methods, where these differ in that."""
     whose: dict[str, list[str]] = {}
     for method in result.methods:
-        for line in about_masks(method.result.inputs):
+        for line in about_masks(method.result):
             whose.setdefault(line, []).append(method.name)
     return [
         line if len(names) == len(result.methods) else f"{few(names)}: {line}"

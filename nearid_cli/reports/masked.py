@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nearid_cli.reports.blocks import Block, Panel
 from nearid_cli.reports.gauge import directions, gauges
 from nearid_cli.reports.table import SCORE, Column, Table, named
-from nearid_cli.results import CompareResult, ContextShare, Inputs, ScoreResult
+from nearid_cli.results import CompareResult, ContextShare, MasksUsed, ScoreResult
 from nearid_cli.text import few, printable
 
 _MEANING = (
@@ -17,16 +17,28 @@ _MEANING = (
 _PARTS = ("whole", "foreground", "foreground_floor", "background", "background_floor")
 
 
-def about_masks(inputs: Inputs) -> list[str]:
-    """Which part of pictures was scored, in a sentence; nothing for whole pictures."""
-    used = inputs.masks
+def about_masks(result: ScoreResult) -> list[str]:
+    """Which part of pictures was scored, in a sentence or two; nothing for whole pictures."""
+    used = result.inputs.masks
     if used is None:
         return []
     of = "cleaned masks" if used.clean else "masks"
     rest = f"the rest {'of its mean colour' if used.fill == 'mean' else used.fill}, by {of} ({printable(used.source)})"
     if used.keep == "both":
         return [f"Scores are of whole pictures; foreground and background alone have {rest}."]
-    return [f"Scores are of the {used.keep} of pictures alone, {rest}."]
+    return [f"Scores are of the {used.keep} of pictures alone, {rest}.", *_otherwise(result, used)]
+
+
+def _otherwise(result: ScoreResult, used: MasksUsed) -> Iterator[str]:
+    """Which metrics see something else: masks beside whole pictures, or no pictures at all."""
+    seen: dict[str, list[str]] = {}
+    for metric in result.metrics:
+        seen.setdefault(metric.masks, []).append(metric.name)
+    for what, names in seen.items():
+        if not what:
+            yield f"Not so {few(names)}: no masks have a part in it."
+        elif what == f"{used.keep} by mask":
+            yield f"Not so {few(names)}: given whole pictures, and their masks beside them."
 
 
 def context_shares(result: ScoreResult | CompareResult) -> Iterator[Block]:

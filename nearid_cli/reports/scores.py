@@ -95,7 +95,7 @@ def score_draft(
             Prose(_counted(result), where="page"),
             Panel(table, topic=Topic.SUBJECTS, folded="Scores by subject", rank=3),
             Prose(list(_intervals_of_all(result)), where="terminal"),
-            Prose(about_masks(result.inputs)),
+            Prose(about_masks(result)),
             Prose(about_metrics(result)),
             Prose(missing_scores(result)),
             Prose(list(_about_changes(result, since)) if since else []),
@@ -310,7 +310,7 @@ def score_story(result: ScoreResult) -> Story:
     scores = result.aggregate[metric]
     copied = sum(copies(result).values())
     name = Path(result.inputs.generations).name or "generations"
-    lead = about_masks(result.inputs)
+    lead = about_masks(result)
     if scores.ci95 is not None:
         lead.append(f"The 95 % interval is {figure(scores.ci95[0])} to {figure(scores.ci95[1])}.")
     if scores.ceiling is not None and scores.floor is not None:

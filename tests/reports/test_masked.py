@@ -22,8 +22,9 @@ def result() -> ScoreResult:
     return scored({"cat": [0.8, 0.7], "dog": [0.6, 0.5], "cup": [0.4, 0.5]})
 
 
-def masked(result: ScoreResult, used: MasksUsed) -> ScoreResult:
-    return replace(result, inputs=replace(result.inputs, masks=used))
+def masked(result: ScoreResult, used: MasksUsed, sees: str = "foreground kept, rest black") -> ScoreResult:
+    metrics = tuple(replace(metric, masks=sees) for metric in result.metrics)
+    return replace(result, inputs=replace(result.inputs, masks=used), metrics=metrics)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,22 @@ def masked(result: ScoreResult, used: MasksUsed) -> ScoreResult:
     ],
 )
 def test_which_part_was_scored(result: ScoreResult, used: MasksUsed, said: str) -> None:
-    assert about_masks(masked(result, used).inputs) == [said]
-    assert about_masks(result.inputs) == []
+    assert about_masks(masked(result, used)) == [said]
+    assert about_masks(result) == []
+
+
+def test_which_metrics_see_something_else(result: ScoreResult) -> None:
+    names = ", ".join(metric.name for metric in result.metrics)
+    names = ", ".join(metric.name for metric in result.metrics)
+    first, given = about_masks(masked(result, FOREGROUND, ""))
+    assert first.startswith("Scores are of the foreground")
+    assert given == f"Not so {names}: no masks have a part in it."
+    _, beside = about_masks(masked(result, FOREGROUND, "foreground by mask"))
+    assert beside == f"Not so {names}: given whole pictures, and their masks beside them."
+
+
+def test_what_made_it_names_the_masks(result: ScoreResult) -> None:
+    used = FOREGROUND
     assert any(
         line.startswith(f"masks: {used.source}, keep {used.keep}")
         for line in about_inputs(masked(result, used).inputs)

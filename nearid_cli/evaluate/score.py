@@ -200,6 +200,10 @@ class _Scorer:
         instead = None if self._masked.besides or not self._masked.parts else self._masked.parts[0]
         seen = pictures if self._parts is None or instead is None else self._parts.of(pictures, instead)
         scored = {metric.name: metric.score(seen) for metric in self._metrics}
+        if bare := [
+            name for name, one in scored.items() if pictures.with_distractors and one.margins is None
+        ]:
+            logger.warning("no margins, SSR and PA by %s: distractors are for embeddings", few(bare))
         own = {name: of_subjects(one, pictures) for name, one in scored.items()}
         paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)

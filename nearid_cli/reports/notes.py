@@ -119,7 +119,9 @@ def without_context(result: ScoreResult) -> list[str]:
         return []
     bare = [one.name for one in lacking if one.against != Metric.against]
     unpaired = [
-        one.name for one in lacking if one.name not in bare and result.aggregate[one.name].floor is None
+        one.name
+        for one in lacking
+        if one.name not in bare and result.aggregate[one.name].floor is None and len(result.subjects) > 1
     ]
     found = [
         ("no floor, ceiling, retention and identification but by similarity to references", bare),
@@ -147,7 +149,7 @@ def _lines(
     """
     if not scores or metric.against != Metric.against:
         return []
-    unpaired = [] if metric.usual or paired else [*scores]
+    unpaired = [] if metric.usual or paired or len(alone) == len(scores) else [*scores]
     no_room = [
         name
         for name, row in scores.items()

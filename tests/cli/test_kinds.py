@@ -374,3 +374,18 @@ def test_a_run_that_is_killed_keeps_what_it_has(nearid: Nearid, data: Path, proc
 def test_pairs_are_own_or_all(nearid: Nearid, data: Path) -> None:
     finished = nearid("score", "refs", "gens", "-m", "hog", "--pairs", "some")
     assert finished.error == "--pairs must be own or all, found 'some'"
+
+
+def test_distractors_are_for_embeddings_and_the_others_are_named(nearid: Nearid, plugged: Path) -> None:
+    shutil.copytree(plugged / "refs", plugged / "alike")
+    finished = nearid("score", "refs", "gens", "-m", "hog,pairs", "--distractors", "alike")
+    assert "no margins, SSR and PA by pairs: distractors are for embeddings" in finished.err
+
+
+def test_one_subject_needs_a_second_one_and_not_all_pairs(nearid: Nearid, plugged: Path) -> None:
+    for name in ("cup", "ship"):
+        shutil.rmtree(plugged / "refs" / name)
+        shutil.rmtree(plugged / "gens" / name)
+    finished = nearid("score", "refs", "gens", "-m", "pairs", "--pairs", "all")
+    assert "need a second subject" in finished.out
+    assert "--pairs all" not in finished.out

@@ -332,12 +332,16 @@ def test_the_metric_in_context_is_the_first_that_has_any() -> None:
 
 
 def test_pairs_have_a_ceiling_and_a_floor_is_said_to_be_a_matter_of_all_pairs() -> None:
-    for subjects in (("cat",), SUBJECTS):
+    for subjects, reason in (
+        (("cat",), "Floor, retention and identification need a second subject."),
+        (
+            SUBJECTS,
+            "No floor, retention and identification without every generation against every reference (--pairs all).",
+        ),
+    ):
         result = result_of((VSM,), subjects=subjects)
         assert [column.title for column in subjects_table(result).shown] == ["refs", "gens", "vsm", "ceiling"]
-        assert missing_scores(result) == [
-            "No floor, retention and identification without every generation against every reference (--pairs all)."
-        ]
+        assert missing_scores(result) == [reason]
 
 
 def test_the_metrics_side_by_side_say_why_some_lack_what_others_have(mixed: ScoreResult) -> None:

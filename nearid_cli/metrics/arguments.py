@@ -97,3 +97,27 @@ def check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int:
             f"but got {found.tolist()[:10]}"
         )
     return len(found)
+
+
+def check_both_sides(
+    reference_subjects: npt.NDArray[np.integer],
+    references: int,
+    generation_subjects: npt.NDArray[np.integer],
+    generations: int,
+) -> tuple[int, int]:
+    """Refuse arguments of these names if they do not number the subjects of so many references and generations.
+
+    Returns:
+        How many subjects have references, and how many generations.
+
+    Raises:
+        ValueError: as `check_subjects`, or a subject has generations and no references.
+    """
+    referenced = check_subjects("reference_subjects", reference_subjects, references)
+    generated = check_subjects("generation_subjects", generation_subjects, generations)
+    if generated > referenced:
+        raise ValueError(
+            "Expected argument `generation_subjects` to hold subjects of `reference_subjects` "
+            f"but got {generated} subjects, and references of {referenced}"
+        )
+    return referenced, generated

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import check_numbers, check_subjects
+from nearid_cli.metrics.arguments import check_both_sides, check_numbers
 from nearid_cli.metrics.retention import ceiling_errors
 from nearid_cli.metrics.similarity import RESOLUTION, lengths, unit_vectors
 from nearid_cli.metrics.summary import IdentityScores, summarise
@@ -61,13 +61,7 @@ def identity_scores(
             "Expected argument `generations` to have the dimension of `references`, "
             f"{references.shape[1]}, but got {generations.shape[1]}"
         )
-    referenced = check_subjects("reference_subjects", reference_subjects, len(references))
-    subjects = check_subjects("generation_subjects", generation_subjects, len(generations))
-    if subjects > referenced:
-        raise ValueError(
-            "Expected argument `generation_subjects` to hold subjects of `reference_subjects` "
-            f"but got {subjects} subjects, and references of {referenced}"
-        )
+    _, subjects = check_both_sides(reference_subjects, len(references), generation_subjects, len(generations))
     if generation_clusters is not None:
         check_numbers("generation_clusters", generation_clusters, len(generations))
     own_subject = generation_subjects.astype(np.intp)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import check_numbers, check_subjects
+from nearid_cli.metrics.arguments import check_both_sides, check_numbers, check_subjects
 from nearid_cli.metrics.retention import ceiling_errors
 from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.metrics.summary import IdentityScores, Limits, summarise
@@ -95,16 +95,10 @@ def pair_scores(
     >>> found.score.round(3).tolist(), found.ceiling.tolist(), found.floor.tolist()
     ([0.8], [0.85], [nan])
     """
-    referenced = check_subjects("reference_subjects", reference_subjects, len(reference_subjects))
-    count = check_subjects("generation_subjects", generation_subjects, len(generation_subjects))
-    if count > referenced:
-        raise ValueError(
-            "Expected argument `generation_subjects` to hold subjects of `reference_subjects` "
-            f"but got {count} subjects, and references of {referenced}"
-        )
-    if clusters is not None:
-        check_numbers("clusters", clusters, len(generation_subjects))
     generations, references = len(generation_subjects), len(reference_subjects)
+    referenced, count = check_both_sides(reference_subjects, references, generation_subjects, generations)
+    if clusters is not None:
+        check_numbers("clusters", clusters, generations)
     generation, reference = _pairs("pairs", pairs, (generations, references))
     numbers = _values("values", values, len(pairs), limits)
     own_subject, of_reference = generation_subjects.astype(np.intp), reference_subjects.astype(np.intp)

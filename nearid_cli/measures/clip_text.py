@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from nearid_cli.layouts.prompts import is_json, is_number
-from nearid_cli.plugins import AnyMetric, NoScore
+from nearid_cli.plugins import NoScore, TextMetric
 from nearid_cli.text import printable, storable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 NO_PROMPT = NoScore("no prompt")
 NUMBERED_PROMPT = NoScore("prompt is a number")
@@ -17,7 +22,7 @@ NOTHING_LEFT = NoScore("nothing left of the prompt")
 _BEFORE_PUNCTUATION = re.compile(r"\s+(?=[,.;:!?])")
 
 
-class ClipText(AnyMetric):
+class ClipText(TextMetric):
     """The cosine of a prompt's and a picture's vectors, by the two halves of one CLIP checkpoint.
 
     Args:
@@ -67,6 +72,10 @@ class ClipText(AnyMetric):
             if bare != text:
                 text = _BEFORE_PUNCTUATION.sub("", " ".join(bare.split()))
         return text or NOTHING_LEFT
+
+    def compare(self, text: npt.NDArray[np.float32], generation: npt.NDArray[np.float32]) -> float:
+        """The cosine of the unit vectors [D] of both towers, which rounding may put beyond 1."""
+        return min(max(float(text.astype(float) @ generation.astype(float)), -1.0), 1.0)
 
     def absent(self, prompts: Iterable[str]) -> list[str]:
         """The placeholders that none of these prompts has.

@@ -6,8 +6,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nearid_cli.encoders.text import text_spec
 from nearid_cli.evaluate.embedding import Job, describe
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
@@ -18,8 +16,6 @@ from nearid_cli.results import Metric
 from nearid_cli.text import few
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from nearid_cli.encoders.spec import EncoderSpec
 
 
@@ -55,12 +51,7 @@ class MeasuredByTowers(Measured):
         asked = [(self._metric.wording(one.prompt), digest) for one, digest in pictures.generations]
         texts = self._job.embed_texts([text for text, _ in asked if isinstance(text, str)], self._texts)
         numbers = [
-            text if isinstance(text, NoScore) else _cosine(texts[text], rows[digest])
+            text if isinstance(text, NoScore) else self._metric.compare(texts[text], rows[digest])
             for text, digest in asked
         ]
         return of_generations(numbers, pictures, self._metric.range)
-
-
-def _cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    """Of unit vectors, whose product rounding may put beyond 1."""
-    return float(np.clip(a.astype(float) @ b.astype(float), -1, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,17 +66,16 @@ class MeasuredByEmbedding(Measured):
     def score(self, pictures: Pictures) -> Numbered:
         """See `Measured.score`."""
         embedded = pictures.embedded
-        rows = embedded.rows[self.name]
-        lacking = {
-            digest for subject in (*pictures.subjects, *pictures.strangers) for digest in _digests(subject)
-        }
-        lacking -= rows.keys()
+        lacking = embedded.absent[self.name]
+        if lacking:  # of all methods; those of this one
+            own = (*pictures.subjects, *pictures.strangers)
+            lacking = lacking.intersection(digest for subject in own for digest in _digests(subject))
         if not lacking:
             scores = _identity(self.name, pictures.subjects, pictures.strangers, embedded)
             return Numbered(scores, margins=_margins(self.name, pictures.subjects, embedded, scores))
         return self._of_those_with_vectors(pictures, lacking)
 
-    def _of_those_with_vectors(self, pictures: Pictures, lacking: set[bytes]) -> Numbered:
+    def _of_those_with_vectors(self, pictures: Pictures, lacking: Set[bytes]) -> Numbered:
         """The numbers of what has a vector, at the places of all.
 
         A subject of which no generation has one is a stranger to the others; one of which no reference has, is nothing.
@@ -116,7 +115,7 @@ class MeasuredByEmbedding(Measured):
             uncounted,
         )
 
-    def _warn_of_distractors(self, pictures: Pictures, lacking: set[bytes]) -> None:
+    def _warn_of_distractors(self, pictures: Pictures, lacking: Set[bytes]) -> None:
         every = [one for subject in pictures.subjects for one in subject.distractors]
         names = [picture.name for picture, digest in every if digest in lacking]
         if names:
@@ -179,7 +178,7 @@ def _digests(subject: Usable) -> list[bytes]:
     return [digest for _, digest in (*subject.references, *subject.generations, *subject.distractors)]
 
 
-def _only(subject: Usable, lacking: set[bytes]) -> Usable:
+def _only(subject: Usable, lacking: Set[bytes]) -> Usable:
     """The subject without the pictures that have no vector."""
 
     def known(pictures: Sequence[Read]) -> tuple[Read, ...]:

@@ -19,8 +19,8 @@ from nearid_cli.embedding import FEATURES
 from nearid_cli.embedding.cache import Cache, metadata_of
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
-from nearid_cli.encoders.plugged import FOREIGN, class_of, plugin_failure
-from nearid_cli.errors import ModelError, NearIDError
+from nearid_cli.encoders.plugged import ask, class_of
+from nearid_cli.errors import ModelError
 from nearid_cli.plugins import PairwiseMetric, TextMetric
 from nearid_cli.text import printable
 
@@ -76,7 +76,9 @@ class Features:
         """What the metric takes of a prompt."""
         metric = self._metric
         assert isinstance(metric, TextMetric)
-        return self._hold(digest, lambda: self._asked("text", prompt, lambda: metric.text(prompt)))
+        return self._hold(
+            digest, lambda: ask(self._name, metric, "text", lambda: metric.text(prompt), prompt)
+        )
 
     def of(self, digest: bytes, content: Content) -> Any:
         """What the metric takes of a picture.
@@ -117,19 +119,12 @@ class Features:
         except UnreadableImage as error:
             raise ModelError(f"{printable(content.name)} cannot be read any more: {error.reason}") from error
         if self._parts is None:
-            return self._asked("features", content.name, find)
-        found = self._asked("features", content.name, lambda: np.ascontiguousarray(find(), np.float32))
+            return ask(self._name, metric, "features", find, content.name)
+        found = ask(
+            self._name, metric, "features", lambda: np.ascontiguousarray(find(), np.float32), content.name
+        )
         self._keep(digest, found)
         return found
-
-    def _asked(self, step: str, of: str, call: Callable[[], Any]) -> Any:
-        """What other people's code gives of a picture or a prompt; its exceptions are one line."""
-        try:
-            return call()
-        except NearIDError:
-            raise
-        except FOREIGN as error:
-            raise plugin_failure(self._name, self._metric, step, error, of) from error
 
     def _stored(self, digest: bytes) -> npt.NDArray[np.float32] | None:
         """The features on disk, where they are there; looks once at what is there."""

@@ -25,8 +25,8 @@ from nearid_cli.embedding.cache import Cache, metadata_of
 from nearid_cli.embedding.features import HELD, Features, as_read
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings, progress_bar
-from nearid_cli.encoders.plugged import FOREIGN, plugin_failure, plugin_fingerprint
-from nearid_cli.errors import ModelError, NearIDError
+from nearid_cli.encoders.plugged import ask, plugin_fingerprint
+from nearid_cli.errors import ModelError
 from nearid_cli.files import digest_file
 from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
 from nearid_cli.text import printable
@@ -103,7 +103,7 @@ class Comparing:
         )
         known = [self._known[key] for key in keys if key in self._known]
         names = [(prompts[a] if a in prompts else contents[a].name, contents[b].name) for a, b in missing]
-        self._guarded("begin", lambda: self.metric.begin(known, names))
+        self._ask("begin", lambda: self.metric.begin(known, names))
         if missing:
             self._compare(missing, contents, prompts)
         return {pair: self._known[key] for pair, key in zip(pairs, keys, strict=True)}
@@ -118,7 +118,7 @@ class Comparing:
         assert isinstance(metric, PairwiseMetric)
         self._load()
         first, second = (self._features.of(digest, contents[digest]) for digest in pair)
-        given = self._guarded("map", lambda: metric.map(first, second))
+        given = self._ask("map", lambda: metric.map(first, second))
         if given is None:
             return None
         found = np.asarray(given)
@@ -145,7 +145,7 @@ class Comparing:
         if self._loaded:
             return
         with doing(f"loading {self.name}"):
-            self._guarded("load", lambda: self.metric.load(self._settings.device))
+            self._ask("load", lambda: self.metric.load(self._settings.device))
         self._loaded = True
 
     def _compare(
@@ -167,9 +167,9 @@ class Comparing:
 
         try:
             with progress_bar(self._settings, len(pairs), self.name, unit="pair") as bar:
-                numbers = self._guarded("scores", lambda: iter(self.metric.scores(features())))
+                numbers = self._ask("scores", lambda: iter(self.metric.scores(features())))
                 while True:
-                    found = self._guarded("scores", lambda: next(numbers, _END))
+                    found = self._ask("scores", lambda: next(numbers, _END))
                     pair = next(done, None)
                     if pair is None and found is _END:
                         break
@@ -182,7 +182,7 @@ class Comparing:
                     self._known[self.key(pair)] = number
                     if isinstance(number, float) or number.lasting:
                         unwritten[self.key(pair)] = number
-                    bar.set_postfix_str(self._guarded("spent", lambda: self.metric.spent), refresh=False)
+                    bar.set_postfix_str(self._ask("spent", lambda: self.metric.spent), refresh=False)
                     bar.update()
                     if len(unwritten) >= _FLUSH_NUMBERS or time.monotonic() - written > _FLUSH_SECONDS:
                         self._write(unwritten)
@@ -236,14 +236,8 @@ class Comparing:
     def _says(self) -> str:
         return f'metric "{printable(self.name)}"'
 
-    def _guarded(self, step: str, call: Callable[[], Any]) -> Any:
-        """Run other people's code, whose exceptions are one line."""
-        try:
-            return call()
-        except NearIDError:
-            raise
-        except FOREIGN as error:
-            raise plugin_failure(self.name, self.metric, step, error) from error
+    def _ask(self, step: str, call: Callable[[], Any]) -> Any:
+        return ask(self.name, self.metric, step, call)
 
 
 _END = object()

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from nearid_cli.encoders.spec import Embeddings, Pixels
     from nearid_cli.plugins import AnyMetric
+
+Answer = TypeVar("Answer")
 
 FOREIGN = (Exception, SystemExit)
 """What somebody else's code may raise: a library that ends Python would end a run without a word."""
@@ -156,6 +158,28 @@ def plugin_failure(name: str, metric: AnyMetric, step: str, error: BaseException
     return ModelError(f"{where} {what}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")
 
 
+def ask(name: str, metric: AnyMetric, step: str, call: Callable[[], Answer], of: str = "") -> Answer:
+    """Run somebody else's code, whose exceptions become one line.
+
+    Args:
+        name: as for `plugin_failure`, like all but the call.
+        metric: likewise.
+        step: likewise.
+        call: runs it.
+        of: likewise.
+
+    Raises:
+        ModelError: it raised.
+        NearIDError: what it raised was one.
+    """
+    try:
+        return call()
+    except NearIDError:
+        raise
+    except FOREIGN as error:
+        raise plugin_failure(name, metric, step, error, of) from error
+
+
 class PluggedEncoder:
     """See `nearid_cli.encoders.spec.Encoder`. Made, it is loaded.
 
@@ -172,12 +196,7 @@ class PluggedEncoder:
         self._spec = spec
         self._metric = spec.plugin
         self._dimension: int | None = None
-        try:
-            self._metric.load(device)
-        except NearIDError:
-            raise
-        except FOREIGN as error:
-            raise plugin_failure(spec.name, self._metric, "load", error) from error
+        ask(spec.name, self._metric, "load", lambda: self._metric.load(device))
 
     @property
     def spec(self) -> EncoderSpec:
@@ -195,12 +214,7 @@ class PluggedEncoder:
         Raises:
             ModelError: the plug-in raised.
         """
-        try:
-            return self._metric.prepare(image)
-        except NearIDError:
-            raise
-        except FOREIGN as error:
-            raise plugin_failure(self._spec.name, self._metric, "prepare", error) from error
+        return ask(self._spec.name, self._metric, "prepare", lambda: self._metric.prepare(image))
 
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed prepared pictures; see `nearid_cli.encoders.spec.Encoder`.

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nearid_cli.encoders.plugged import FOREIGN, class_of, plugin_failure, plugin_fingerprint
-from nearid_cli.errors import InputError, NearIDError
+from nearid_cli.encoders.plugged import ask, class_of, plugin_fingerprint
+from nearid_cli.errors import InputError
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.kinds.text import PROTOCOL, of_generations
 from nearid_cli.images.reading import Masking
@@ -108,12 +108,7 @@ class MeasuredElsewhere(Measured):
         return of_generations(numbers, pictures, self._plugin.range)
 
     def _rows(self) -> Iterable[Mapping[str, Any]]:
-        try:
-            rows = list(self._plugin.rows())
-        except NearIDError:
-            raise
-        except FOREIGN as error:
-            raise plugin_failure(self.name, self._plugin, "rows", error) from error
+        rows = ask(self.name, self._plugin, "rows", lambda: list(self._plugin.rows()))
         if wrong := [row for row in rows if not isinstance(row, Mapping)]:
             raise InputError(
                 f"{self._where}: expected mappings from {class_of(self._plugin)}.rows, found {type(wrong[0]).__name__}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nearid_cli.results.base import Named, Tabular, Tool, known_figure, listed
-from nearid_cli.results.score import Interval, Metric, ScoreResult, Subjects, largest_score
+from nearid_cli.results.score import Interval, Metric, ScoredGroup, ScoreResult, Subjects, largest_score
 from nearid_cli.text import count
 
 BETTER, WORSE = "better", "worse"
@@ -208,6 +208,22 @@ class Disagreement:
     difference: float
 
 
+@dataclass(frozen=True)
+class ComparedGroup:
+    """The generations of all methods that have one value of a label, or one value of each of several.
+
+    Attributes:
+        labels: what they have in common: label to value; None for those that lack the label.
+        methods: by method that has any, its numbers in the group.
+        comparisons: metric by metric, every method but the baseline that has any. Their `p_holm` and `p_adjusted` are
+            adjusted over methods and groups together.
+    """
+
+    labels: Mapping[str, str | None]
+    methods: Mapping[str, ScoredGroup]
+    comparisons: tuple[Comparison, ...]
+
+
 class Methods(Named[Method], item=Method, noun="method", attribute="name"):
     """The methods of a comparison, to be had by place or by name: `result.methods["ours"]`."""
 
@@ -231,6 +247,7 @@ class CompareResult(Tabular):
         common_subjects: the subjects that all ranked methods have, over which they are ranked.
         common_prompts: how many prompts all of these have, counted subject by subject; 0 where prompts do not decide.
         remarks: what must be known of the ranking, a sentence each.
+        groups: what was asked for with `--by`, label by label, each in the order of its values.
     """
 
     tool: Tool
@@ -246,6 +263,7 @@ class CompareResult(Tabular):
     common_subjects: tuple[str, ...] = ()
     common_prompts: int = 0
     remarks: tuple[str, ...] = ()
+    groups: tuple[ComparedGroup, ...] = ()
     command = "nearid compare"
 
     def __post_init__(self) -> None:

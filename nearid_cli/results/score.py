@@ -229,6 +229,10 @@ class SubjectScores:
         within_noise: ceiling and floor are no farther apart than chance may put them, so there is no `retention`.
         identification_ci95, positive_margins_ci95: 95 % intervals of these shares.
         missing: how many of the subject's generations have no number by this metric.
+        near_copies: how many generations are nearer to one reference than the two nearest references are to each
+            other, and are no copies; None for one reference, and for metrics that compare no pictures.
+        diversity: 1 - mean similarity among the generations; None for one, and for all but embeddings.
+        prompt_diversity: the same within a prompt, mean over prompts; None where no prompt has two generations.
     """
 
     score: float | None
@@ -246,6 +250,24 @@ class SubjectScores:
     identification_ci95: Interval | None = None
     positive_margins_ci95: Interval | None = None
     missing: int = 0
+    near_copies: int | None = None
+    diversity: float | None = None
+    prompt_diversity: float | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceScore:
+    """One reference beside the others of its subject.
+
+    Attributes:
+        path: below `inputs.references`.
+        score: mean similarity to the other references.
+        odd: it falls out: what it shows may be another subject, or hardly this one.
+    """
+
+    path: str
+    score: float
+    odd: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,6 +281,8 @@ class Subject:
         reference_paths: below `inputs.references`.
         reference_masks: by these, where masks were asked for.
         reasons: by metric the references that do not count for it, by path, and why, such as `no face`.
+        reference_scores: by metric each reference beside the others; no key for metrics that say nothing of that, and
+            where there are fewer than three.
     """
 
     subject: str
@@ -268,6 +292,7 @@ class Subject:
     reference_paths: tuple[str, ...] = ()
     reference_masks: Mapping[str, PictureMask] = field(default_factory=dict)
     reasons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reference_scores: Mapping[str, tuple[ReferenceScore, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -290,6 +315,9 @@ class AggregateScores:
         missing: how many generations have no number by this metric.
         pairs_missing: of metrics that go pair by pair, how many pairs have no number though their generation has one,
             or of two references, by reason.
+        near_copies: of all subjects that can have some; None where none can.
+        diversity, prompt_diversity: means of the subjects' numbers; None where no subject has one.
+        diversity_ci95, prompt_diversity_ci95: their 95 % intervals over subjects; None below 3.
     """
 
     score: float | None
@@ -314,6 +342,11 @@ class AggregateScores:
     all_pairs_pa_ci95: Interval | None = None
     missing: int = 0
     pairs_missing: Mapping[str, int] = field(default_factory=dict)
+    near_copies: int | None = None
+    diversity: float | None = None
+    diversity_ci95: Interval | None = None
+    prompt_diversity: float | None = None
+    prompt_diversity_ci95: Interval | None = None
 
     def figure(self, places: int = 3) -> str:
         """The score with its interval, in so many decimals."""
@@ -365,6 +398,7 @@ class Image:
         reasons: by metric why it has no score, such as `no face`.
         maps: by metric the picture of where it lost identity, below `inputs.maps`.
         mask: where the subject is; None without a mask, or where masks were not asked for.
+        near_copy_of: by metric the reference that it nearly copies: see `SubjectScores.near_copies`.
     """
 
     path: str
@@ -378,6 +412,25 @@ class Image:
     reasons: Mapping[str, str] = field(default_factory=dict)
     maps: Mapping[str, str] = field(default_factory=dict)
     mask: PictureMask | None = None
+    near_copy_of: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoredGroup:
+    """The generations that have one value of a label, or one value of each of several, scored as if they were all.
+
+    Attributes:
+        labels: what they have in common: label to value; None for those that lack the label.
+        subjects: how many subjects have generations in it.
+        generations: how many it has.
+        aggregate: by metric, over these subjects. Ceilings are those of all references, and strangers all other
+            subjects of the run.
+    """
+
+    labels: Mapping[str, str | None]
+    subjects: int
+    generations: int
+    aggregate: Mapping[str, AggregateScores]
 
 
 class Subjects(Named[Subject], item=Subject, noun="subject", attribute="subject"):
@@ -399,6 +452,7 @@ class ScoreResult(Tabular):
         images: every generation.
         context: by metric, how much of the score is context; empty unless the parts were scored, too.
         schema: `nearid.score/2`, or what the file said that it was read from.
+        groups: what was asked for with `--by`, label by label, each in the order of its values.
     """
 
     tool: Tool
@@ -410,6 +464,7 @@ class ScoreResult(Tabular):
     images: tuple[Image, ...]
     context: Mapping[str, ContextShare] = field(default_factory=dict)
     schema: str = "nearid.score/2"
+    groups: tuple[ScoredGroup, ...] = ()
     command = "nearid score"
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
-from nearid_cli.gate.numbers import Numbers, Result, metrics, most_missing, parts
+from nearid_cli.gate.numbers import ON_SCALE, Numbers, Result, metrics, most_missing, parts
 from nearid_cli.gate.rules import RETENTION
 from nearid_cli.gate.words import Words
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
@@ -159,7 +159,8 @@ def drop_of_all(both: Both, metric: str, words: Words, confidence: float = CONFI
             return Drop(problems=tuple(problems))
         return Drop(words.sign * (before - now), no_interval="pair_mean is not paired by subject")
     drops = _drops(both, metric, words)
-    problems += _lost(both, metric, statistic, drops)
+    if drops or statistic in ON_SCALE:
+        problems += _lost(both, metric, statistic, drops)
     if now is None or before is None:
         return Drop(problems=tuple(problems))
     moved = _moved(drops, words.sign)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from nearid_cli.errors import InputError
 from nearid_cli.gate.drops import CONFIDENCE, TOLERANCE, Both, Drop, drop_of_all, drops_of_subjects
-from nearid_cli.gate.numbers import ON_SCALE, Numbers, Result, metrics, parts
-from nearid_cli.gate.rules import EVERY
+from nearid_cli.gate.numbers import NOT_OF_ALL, ON_SCALE, Numbers, Result, metrics, parts
+from nearid_cli.gate.rules import DIVERSITIES, EVERY
 from nearid_cli.gate.words import Words, bound, counted
 from nearid_cli.results import GateResult, Metric, Rule, Verdict
 from nearid_cli.results.base import this_tool, timestamp
-from nearid_cli.results.gate import COPIES, COUNTS
+from nearid_cli.results.gate import COPIES, COUNTS, MISSING
 from nearid_cli.results.score import largest_score
 from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, did_you_mean, few, printable
@@ -212,7 +212,8 @@ def _verdict(
     elif bounds.max is not None and statistic in COUNTS:
         if found > bounds.max:
             which = few(run.counted(metric, statistic, subject), _NAMED)
-            problems.append(f"{counted(statistic, found)} and {bounds.max:.0f} may: {which}")
+            may = f"{counted(statistic, found)} and {bounds.max:.0f} may"
+            problems.append(f"{may}: {which}" if which else may)
     elif bounds.min is not None and found < bounds.min - TOLERANCE:
         problems.append(words.below(found, bounds.min))
     elif bounds.max is not None and found > bounds.max + TOLERANCE:
@@ -230,8 +231,10 @@ def _verdict(
             problems += _too_low(bounds, words, drop, before, found)
     fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
     read = {"run": run, "baseline": baseline if bounds.max_drop is not None and not obstacle else None}
-    sides = {} if statistic in COUNTS else read
+    sides = {} if statistic in (COPIES, MISSING) else read
     notes = [*drop.notes, *(_unscored(name, side, metric, unit) for name, side in sides.items() if side)]
+    if run is not None and found is not None:
+        notes.append(_left_out(run, metric, statistic, unit))
     return Verdict(
         rule=rule,
         metric=metric,
@@ -252,8 +255,8 @@ def _verdict(
 
 def _lets_worse_pass(rule: Rule, metric: str, words: Words) -> str:
     """Why a rule guards nothing: its only bound is on the better side."""
-    if rule.statistic in COUNTS or rule.max_drop is not None:
-        return ""
+    if rule.statistic in (*COUNTS, *DIVERSITIES) or rule.max_drop is not None:
+        return ""  # diversity may be too high: what was generated may be no longer one subject
     better, only, other = ("higher", "max", "min") if words.sign > 0 else ("lower", "min", "max")
     if getattr(rule, other) is not None:
         return ""
@@ -273,6 +276,14 @@ def _unscored(name: str, side: Numbers, metric: str, unit: _Unit) -> str:
     why = why_no_score(side.generations(unit.subject), metric)
     have = "has" if missing == 1 else "have"
     return f"{missing:,} of {count(generations, 'generation')} of the {name} {have} no score: {why}"
+
+
+def _left_out(side: Numbers, metric: str, statistic: str, unit: _Unit) -> str:
+    """Which subjects a statistic of all leaves out."""
+    if statistic not in NOT_OF_ALL or unit.subject is not None:
+        return ""
+    lacking = side.lacking(metric, statistic)
+    return f"without {count(len(lacking), 'subject')} that cannot have any: {few(lacking)}" if lacking else ""
 
 
 def _number(side: Numbers | None, metric: str, statistic: str, subject: str | None) -> float | None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import KeysView, Mapping
 from functools import cached_property
 
-from nearid_cli.gate.rules import RETENTION
+from nearid_cli.gate.rules import DIVERSITIES, RETENTION
 from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
-from nearid_cli.results.gate import COPIES, MISSING
+from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
 from nearid_cli.results.holes import holes
 from nearid_cli.results.pairing import by_subject
 from nearid_cli.results.unscored import reason_of, why_no_score
@@ -21,12 +21,17 @@ NEEDS = {
     RETENTION: "it takes two subjects with two references each, and ceilings above the floors",
     "identification": "it takes two subjects",
     COPIES: "the result does not list all of its generations",
+    NEAR_COPIES: "it takes two references of a subject",
+    "diversity": "it takes two generations of a subject",
+    "prompt_diversity": "it takes two generations of one prompt",
 }
 """What it takes for a statistic to exist."""
 
 _NORMAL = 1.96  # the 97.5 % quantile
 _OF_SCORES = ("score", "pair_mean")
 _OF_PAIRS = (RETENTION, "identification")
+NOT_OF_ALL = (NEAR_COPIES, *DIVERSITIES)
+"""Statistics of all that leave out subjects which cannot have them."""
 ON_SCALE = (*_OF_SCORES, "margin")
 """Statistics in the metric's own numbers. Others are counts, or shares of which a higher one is better."""
 
@@ -100,6 +105,11 @@ class Numbers:
                 return f"its ceiling is no farther {side} its floor than chance may put it"
         if self.silent(metric, subject):
             return why_no_score(self.generations(subject), metric)
+        if made is not None and statistic in NOT_OF_ALL:
+            if made.against != Metric.against or (statistic in DIVERSITIES and made.kind != Metric.kind):
+                return f"{printable(made.kind)} scores have none"
+            if self._possible(metric, statistic, subject):
+                return "an older nearid made the result; score it again"
         if made is not None and not made.usual and statistic in (*_OF_PAIRS, "margin"):
             if statistic == "margin" or made.against != Metric.against:
                 return f"{printable(made.kind)} scores have none"
@@ -119,13 +129,19 @@ class Numbers:
         return sum(row.scores[metric].missing for row in known), sum(row.generations for row in known)
 
     def counted(self, metric: str, statistic: str, subject: str | None = None) -> list[str]:
-        """The generations that a count is of; those without a score with the reason."""
+        """The generations that a count is of; those without a score with the reason, near copies with the reference."""
         images = self.generations(subject)
         if statistic == COPIES:
             return [image.path for image in images if image.copy_of is not None]
+        if statistic == NEAR_COPIES:
+            return [f"{image.path} ({of})" for image in images if (of := image.near_copy_of.get(metric))]
         return [
             f"{image.path} ({reason_of(image, metric)})" for image in images if image.scores[metric] is None
         ]
+
+    def lacking(self, metric: str, statistic: str) -> list[str]:
+        """The subjects that do not have a statistic."""
+        return [subject for subject in self.subjects if self.number(metric, statistic, subject) is None]
 
     def retention_parts(self, metric: str, subject: str) -> tuple[float, float] | None:
         """What a subject adds to the retention of all: score - floor, and ceiling - floor; None if one is missing."""
@@ -134,6 +150,16 @@ class Numbers:
             return None
         score, ceiling, floor = scores.score, scores.ceiling, scores.floor
         return None if score is None or ceiling is None or floor is None else (score - floor, ceiling - floor)
+
+    def _possible(self, metric: str, statistic: str, subject: str | None) -> bool:
+        """Whether near copies or diversity could be told of what was scored."""
+        rows = self._subjects.values() if subject is None else [self._subjects[subject]]
+        if statistic == NEAR_COPIES:
+            return any(row.scores[metric].ceiling is not None for row in rows)
+        return any(
+            row.scores[metric].diversity is None and row.generations - row.scores[metric].missing > 1
+            for row in rows
+        )
 
     def _outdated(self, metric: str) -> bool:
         return any(one.name == metric and one.outdated for one in self.result.metrics)

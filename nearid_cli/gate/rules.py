@@ -10,14 +10,19 @@ from typing import Any
 from nearid_cli.configuration import Configuration, load_configuration, read_configuration
 from nearid_cli.errors import UsageError
 from nearid_cli.results import Rule
-from nearid_cli.results.gate import COPIES, COUNTS, MISSING
+from nearid_cli.results.gate import COPIES, COUNTS, MISSING, NEAR_COPIES
 from nearid_cli.text import count, printable, unknown
 
 EVERY = "*"
 """The metric of a rule that is for all metrics of the run."""
 
 RETENTION = "retention"
-STATISTICS = ("score", RETENTION, "identification", "pair_mean", COPIES, "margin", MISSING)
+DIVERSITIES = ("diversity", "prompt_diversity")
+STATISTICS = (
+    "score", RETENTION, "identification", "pair_mean", COPIES, "margin", MISSING, NEAR_COPIES, *DIVERSITIES
+)  # fmt: skip
+OF_WHOLE_SUBJECTS = (RETENTION, "identification", *DIVERSITIES)
+"""Statistics that a single generation has not."""
 LEVELS = ("aggregate", "subject", "method")
 _CHOICES = {"statistic": STATISTICS, "level": LEVELS, "on_fail": ("error", "warn")}
 _NUMBERS = ("min", "max", "max_drop", "confidence")
@@ -130,7 +135,7 @@ def _contradictions(rule: Rule) -> Iterator[str]:
     if rule.metric == "":
         yield f'metric is empty: name a metric of the run, or "{EVERY}" for all of them'
     if rule.min is None and rule.max is None and rule.max_drop is None:
-        yield "it has no bound: give min, max or max_drop (for copies and missing: max)"
+        yield "it has no bound: give min, max or max_drop (for copies, near_copies and missing: max)"
     if rule.min is not None and rule.max is not None and rule.min > rule.max:
         yield "min is above max, so nothing would pass"
     if rule.statistic == COPIES and rule.metric != EVERY:
@@ -138,7 +143,7 @@ def _contradictions(rule: Rule) -> Iterator[str]:
     if counts and (rule.min is not None or rule.max_drop is not None):
         yield f"{rule.statistic} take{'s' * (rule.statistic == MISSING)} max, neither min nor max_drop"
     if counts and rule.max is not None and not (rule.max >= 0 and rule.max.is_integer()):
-        what = "copies" if rule.statistic == COPIES else "generations"
+        what = "generations" if rule.statistic == MISSING else "copies"
         yield f"max must be a number of {what}: 0, 1, 2 ..."
     if rule.max_drop is not None and rule.max_drop < 0:
         yield "max_drop must be 0 or more: it says how much worse than the baseline is allowed"
@@ -150,7 +155,7 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         yield 'pair_mean is over all subjects: write level "aggregate" or "method", or statistic "score"'
     if rule.statistic == "pair_mean" and sure:
         yield "pair_mean is not paired by subject, so its drop has no confidence: write score"
-    if rule.statistic in (RETENTION, "identification") and rule.level == "subject" and sure:
+    if rule.statistic in OF_WHOLE_SUBJECTS and rule.level == "subject" and sure:
         yield (
             f"a single generation has no {rule.statistic}, so there is no confidence at level subject: "
             'write level "aggregate" or "method", or statistic "score"'

@@ -76,6 +76,16 @@ _SILENT = """
 # {metric} has no number of any generation{where}, so there is no rule for it.
 """
 
+_NEAR_COPIES = """
+# Generations nearer to one reference than the references are to each other may be crops or mirrors of it.
+# [[gate.rules]]
+# metric = {metric}
+# statistic = "near_copies"
+# level = "{level}"
+# max = {most}  # this run has none; drawing the generations anew may make it so many
+# on_fail = "warn"
+"""
+
 _SUBJECTS = """
 # A mean hides a subject that is lost altogether.
 # [[gate.rules]]
@@ -186,6 +196,8 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
             for result in results
             for one in _variances(result, name).values()
         )
+        if all(result.aggregate[name].near_copies == 0 for result in results):
+            blocks.append(_NEAR_COPIES.format(metric=_text(name), level=level, most=most_missing(0)))
         blocks.append(_SUBJECTS.format(metric=_text(name), drop=first.figure(widest)))
     return "".join(blocks)
 

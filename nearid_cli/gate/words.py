@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nearid_cli.results import Interval, Rule
-from nearid_cli.results.gate import COPIES, COUNTS
+from nearid_cli.results.gate import COPIES, COUNTS, MISSING, NEAR_COPIES
+
+_COUNTED = {
+    COPIES: ("copies", "copy", "a reference"),
+    MISSING: ("has", "have", "no score"),
+    NEAR_COPIES: ("nearly copies", "nearly copy", "a reference"),
+}
+"""What one generation does, what several do, and to what."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,7 @@ def counted(statistic: str, number: float) -> str:
     >>> counted("copies", 1), counted("missing", 2)
     ('1 generation copies a reference', '2 generations have no score')
     """
-    one, several = ("copies", "copy") if statistic == COPIES else ("has", "have")
-    what = "a reference" if statistic == COPIES else "no score"
+    one, several, what = _COUNTED[statistic]
     return f"{number:.0f} generation{f' {one}' if number == 1 else f's {several}'} {what}"
 
 

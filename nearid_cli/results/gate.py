@@ -9,9 +9,9 @@ from nearid_cli.results.base import Saved, Tool
 from nearid_cli.results.score import Interval
 from nearid_cli.text import count
 
-COPIES, MISSING = "copies", "missing"
-COUNTS = (COPIES, MISSING)
-"""Statistics of rules that count generations: those that copy a reference, and those that have no score."""
+COPIES, MISSING, NEAR_COPIES = "copies", "missing", "near_copies"
+COUNTS = (COPIES, MISSING, NEAR_COPIES)
+"""Statistics of rules that count generations: which copy a reference, have no score, or nearly copy a reference."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Rule:
 
     Attributes:
         metric: a metric of the run, or `*` for every one.
-        statistic: `score`, `retention`, `identification`, `pair_mean`, `copies`, `missing` or `margin`.
+        statistic: `score`, `retention`, `identification`, `pair_mean`, `copies`, `missing`, `margin`, `near_copies`,
+            `diversity` or `prompt_diversity`.
         level: `aggregate`, `subject` or `method`.
         min, max: absolute bounds; None for none.
         max_drop: how much worse than the baseline it may be; None for any.

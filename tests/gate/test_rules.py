@@ -89,7 +89,10 @@ def test_a_configuration_by_any_name(tmp_path):
         ('metric = ["a"]\nmin = 0.5', "metric must be a text, found ['a']"),
         ('metric = ""\nmin = 0.5', 'metric is empty: name a metric of the run, or "*" for all of them'),
         ("min = 0.5", 'metric is missing: name a metric of the run, or "*" for all of them'),
-        ('metric = "a"', "it has no bound: give min, max or max_drop (for copies and missing: max)"),
+        (
+            'metric = "a"',
+            "it has no bound: give min, max or max_drop (for copies, near_copies and missing: max)",
+        ),
         ('metric = "a"\nmin = 0.5\nmax = 0.4', "min is above max, so nothing would pass"),
         (
             'metric = "a"\nstatistic = "missing"\nmin = 0',

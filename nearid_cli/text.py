@@ -5,7 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
+
+# At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
+_DIGITS = re.compile(r"([0-9]{1,18})")
+
+NaturalKey = tuple[list[str | int], str]
 
 
 def printable(name: str | os.PathLike[str]) -> str:
@@ -40,6 +46,17 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how Python spells a byte of a file name that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def natural_key(name: str) -> NaturalKey:
+    """The sort key of natural order: numbers by value, letters without case.
+
+    >>> sorted(["img10.png", "Img2.png", "img1.png"], key=natural_key)
+    ['img1.png', 'Img2.png', 'img10.png']
+    """
+    pieces: list[str | int] = list(_DIGITS.split(name.casefold()))
+    pieces[1::2] = map(int, pieces[1::2])
+    return pieces, name
 
 
 def quoted(name: str | os.PathLike[str]) -> str:

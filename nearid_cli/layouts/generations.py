@@ -15,14 +15,13 @@ from nearid_cli.layouts.names import (
     composed,
     is_category,
     is_phrase,
-    natural_key,
     own_name,
     read_file_name,
     stem,
 )
 from nearid_cli.layouts.references import best_level, claims_by_level
 from nearid_cli.layouts.sides import Assigned, NamedFolder, SeveralMethodsError, Tree
-from nearid_cli.text import count, few, printable, quoted
+from nearid_cli.text import count, few, natural_key, printable, quoted
 
 logger = logging.getLogger(__name__)
 

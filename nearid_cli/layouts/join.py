@@ -18,10 +18,10 @@ from nearid_cli.layouts.matching import (
     match_subjects,
     pattern_of_mentions,
 )
-from nearid_cli.layouts.names import natural_key, stem
+from nearid_cli.layouts.names import stem
 from nearid_cli.layouts.prompts import NAMES, disagreements, said
 from nearid_cli.layouts.sides import Assigned, check_one_method
-from nearid_cli.text import count, few, printable
+from nearid_cli.text import count, few, natural_key, printable
 
 _SHOWN_NAMES = 8
 

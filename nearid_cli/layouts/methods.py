@@ -19,7 +19,7 @@ from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds.tables import MANIFEST
 from nearid_cli.layouts.layout import Naming
 from nearid_cli.layouts.matching import index_of, loose_key
-from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, natural_key, own_name
+from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, own_name
 from nearid_cli.layouts.references import alternatives
 from nearid_cli.layouts.registry import AUTO, LAYOUTS
 from nearid_cli.layouts.resolve import How, names_of, resolve, resolve_references
@@ -27,7 +27,7 @@ from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Side, Tree, 
 from nearid_cli.layouts.tables.manifest import Manifest
 from nearid_cli.layouts.walk import scan, why_skipped
 from nearid_cli.options import LayoutOptions
-from nearid_cli.text import count, printable, quoted
+from nearid_cli.text import count, natural_key, printable, quoted
 
 logger = logging.getLogger(__name__)
 

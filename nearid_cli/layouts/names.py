@@ -90,11 +90,6 @@ _LEADING = re.compile(r"^(?:[0-9]+|(?:seed|steps?|iter|epoch)[_=-]?[0-9]+)[\s_.-
 _REPEAT = re.compile(r"^[0-9]{1,3}_(?=.*[^\W\d_])", re.DOTALL)
 _TOKEN = re.compile(rf"^{_TOKENS}[\s_-]+(?=.)", re.IGNORECASE | re.DOTALL)
 
-# At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
-_DIGITS = re.compile(r"([0-9]{1,18})")
-
-NaturalKey = tuple[list[str | int], str]
-
 
 def composed(name: str) -> str:
     r"""A name in Unicode's composed form: names that look the same on the screen are then one.
@@ -301,14 +296,3 @@ def archived(file: str) -> list[str]:
 def own_name(folder: Path) -> str:
     """The name of a folder even if it was given as `.` or `..`; `subject` for the root of the disk."""
     return os.path.basename(os.path.abspath(folder)) or "subject"  # noqa: PTH100, PTH119
-
-
-def natural_key(name: str) -> NaturalKey:
-    """The sort key of natural order: numbers by value, letters without case.
-
-    >>> sorted(["img10.png", "Img2.png", "img1.png"], key=natural_key)
-    ['img1.png', 'Img2.png', 'img10.png']
-    """
-    pieces: list[str | int] = list(_DIGITS.split(name.casefold()))
-    pieces[1::2] = map(int, pieces[1::2])
-    return pieces, name

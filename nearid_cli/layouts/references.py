@@ -20,9 +20,9 @@ from nearid_cli.layouts.matching import (
     told_apart,
     words,
 )
-from nearid_cli.layouts.names import is_category, is_generic, natural_key, stem, without_counters
+from nearid_cli.layouts.names import is_category, is_generic, stem, without_counters
 from nearid_cli.layouts.sides import NamedFolder, Tree
-from nearid_cli.text import count, few, printable
+from nearid_cli.text import count, few, natural_key, printable
 
 logger = logging.getLogger(__name__)
 

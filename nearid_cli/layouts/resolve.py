@@ -20,7 +20,6 @@ from nearid_cli.layouts.names import (
     beginnings,
     folded,
     is_generic,
-    natural_key,
     own_name,
     read_file_name,
     spellings,
@@ -33,7 +32,7 @@ from nearid_cli.layouts.references import ReferenceTree
 from nearid_cli.layouts.registry import AUTO, layout_named
 from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
 from nearid_cli.options import LayoutOptions
-from nearid_cli.text import few, printable
+from nearid_cli.text import few, natural_key, printable
 
 logger = logging.getLogger(__name__)
 

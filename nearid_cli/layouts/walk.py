@@ -9,9 +9,8 @@ from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import sniff
-from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Tree
-from nearid_cli.text import printable
+from nearid_cli.text import natural_key, printable
 
 # Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
 # them says why not, and stops, where leaving them out would score what is left.

@@ -14,9 +14,9 @@ from nearid_cli.errors import NearIDError
 from nearid_cli.layouts.dataset import Dataset
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.join import join
-from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.resolve import How, resolve
 from nearid_cli.layouts.sides import Assigned, Tree
+from nearid_cli.text import natural_key
 
 from .fuzz import Paths, World, key, world
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.find import find_images
-from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.walk import EXTENSIONS, scan, walk
+from nearid_cli.text import natural_key
 
 
 def test_natural_order_at_every_level(plant):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.layout import Layout, Naming
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, natural_key, printable
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.matching import SubjectIndex
@@ -92,7 +92,6 @@ def of_one(subject: str) -> Naming:
 
 def read_as_one(tree: Tree, folders: Sequence[NamedFolder], subject: str) -> Assigned:
     """Every picture of a tree as one subject's, whatever the names say."""
-    from nearid_cli.layouts.names import natural_key
     from nearid_cli.layouts.sides import Assigned
 
     own = [one for folder in folders for one in tree.pictures(folder, 0)]

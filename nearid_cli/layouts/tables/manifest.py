@@ -18,7 +18,6 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.tables import MANIFEST
-from nearid_cli.layouts.names import natural_key
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import NoPictureError, Place
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
@@ -29,7 +28,7 @@ from nearid_cli.layouts.tables.table import (
     is_utf8,
     read_table,
 )
-from nearid_cli.text import count, printable, unknown
+from nearid_cli.text import count, natural_key, printable, unknown
 
 logger = logging.getLogger(__name__)
 

@@ -27,6 +27,7 @@ FLOORS = {
     "schemas": 0,
     "configuration": 1,
     "metrics": 0,
+    "breakdown": 1,
     "images": 1,
     "layouts": 2,
     "encoders": 2,

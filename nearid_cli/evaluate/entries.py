@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
+from nearid_cli.breakdown.numbers import aggregate_scores, known, subject_scores
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.parts import where
 from nearid_cli.evaluate.usable import Usable
@@ -18,41 +16,21 @@ from nearid_cli.text import storable
 
 def of_subjects(scored: Numbered, pictures: Pictures) -> list[SubjectScores]:
     """A metric on each subject, in their order."""
-    numbers, margins = scored.scores, scored.margins
-    columns = {name: own for name, own in vars(numbers).items() if name not in ("generations", "aggregate")}
-    missing = np.bincount(
-        pictures.generation_subjects, np.isnan(numbers.generations), minlength=len(pictures.subjects)
-    )
-    columns["missing"] = missing.astype(np.intp)
-    if margins is not None:
-        columns |= {
-            "margin": margins.margin,
-            "positive_margins": margins.positive,
-            "positive_margins_ci95": margins.positive_ci95,
-        }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [SubjectScores(**dict(zip(columns, map(_known, row), strict=True))) for row in rows]
+    return subject_scores(scored.scores, scored.margins, pictures.generation_subjects)
 
 
 def of_all(scored: Numbered) -> AggregateScores:
     """A metric over all subjects."""
-    numbers, margins = scored.scores, scored.margins
-    found, rates = vars(numbers.aggregate), {}
+    margins, rates = scored.margins, {}
     if margins is not None:
-        found = found | {
-            "margin": np.nanmean(margins.margin),
-            "positive_margins": np.nanmean(margins.positive),
-            "positive_margins_ci95": margins.positive_of_all_ci95,
-        }
         rates = {
             f"{kind}{name}": getattr(success, name)
             for kind, success in (("", margins.in_context), ("all_pairs_", margins.all_pairs))
             for name in ("ssr", "ssr_ci95", "pa", "pa_ci95")
         }
-    return AggregateScores(
-        **{name: _known(np.asarray(value).tolist()) for name, value in found.items()},
+    return replace(
+        aggregate_scores(scored.scores, margins),
         **rates,
-        missing=int(np.isnan(numbers.generations).sum()),
         pairs_missing={storable(reason): number for reason, number in scored.lacking.items()},
     )
 
@@ -62,13 +40,13 @@ def context_of(metric: Measured, whole: Numbered, foreground: Numbered, backgrou
     share = context_share(foreground.scores, background.scores, metric.describe().sign)
     front, back = foreground.scores.aggregate, background.scores.aggregate
     return ContextShare(
-        whole=_known(whole.scores.aggregate.score),
-        foreground=_known(front.score),
-        background=_known(back.score),
-        foreground_floor=_known(front.floor),
-        background_floor=_known(back.floor),
-        share=_known(share.of_all),
-        ci95=_known(share.ci95.tolist()),
+        whole=known(whole.scores.aggregate.score),
+        foreground=known(front.score),
+        background=known(back.score),
+        foreground_floor=known(front.floor),
+        background_floor=known(back.floor),
+        share=known(share.of_all),
+        ci95=known(share.ci95.tolist()),
         within_noise=share.within_noise,
     )
 
@@ -87,9 +65,9 @@ def images_of(
         copies: (subject, generation) -> the reference that it copies.
         maps: of each generation by metric; None where none were drawn.
     """
-    columns = {name: list(map(_known, one.scores.generations.tolist())) for name, one in scored.items()}
+    columns = {name: list(map(known, one.scores.generations.tolist())) for name, one in scored.items()}
     beside = {
-        name: list(map(_known, one.margins.margins.tolist()))
+        name: list(map(known, one.margins.margins.tolist()))
         for name, one in scored.items()
         if one.margins is not None
     }
@@ -115,10 +93,3 @@ def images_of(
         )
         for position, (subject, generation) in enumerate(owned)
     )
-
-
-def _known(value: Any) -> Any:
-    """A number, or the two ends of an interval; None where NaN says that there is none."""
-    if isinstance(value, list):
-        return None if any(map(math.isnan, value)) else tuple(value)
-    return None if math.isnan(value) else value

@@ -27,8 +27,8 @@ Numbers = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class DistractorScores:
-    """One metric against the distractors of a data set. NaN where a subject has none.
+class Margins:
+    """The margins of a data set by one metric. NaN where a subject has no distractors.
 
     Attributes:
         margins: [G], own score minus largest similarity to a distractor, -2 to 2.
@@ -36,9 +36,6 @@ class DistractorScores:
         positive: [S], share of its generations with a margin above 0.
         positive_ci95: [S, 2], its interval over the units of the generations; NaN below 3.
         positive_of_all_ci95: [2], of the mean share, over subjects; NaN below 3.
-        in_context: SSR and PA of the references, against the distractors in the context of each; nothing was tried
-            where no contexts are known.
-        all_pairs: likewise with every distractor against every reference.
     """
 
     margins: Floats
@@ -46,8 +43,51 @@ class DistractorScores:
     positive: Floats
     positive_ci95: Floats
     positive_of_all_ci95: Floats
+
+
+@dataclass(frozen=True)
+class DistractorScores(Margins):
+    """One metric against the distractors of a data set: margins, and what the references of the subjects win.
+
+    Attributes:
+        in_context: SSR and PA of the references, against the distractors in the context of each; nothing was tried
+            where no contexts are known.
+        all_pairs: likewise with every distractor against every reference.
+    """
+
     in_context: Success
     all_pairs: Success
+
+
+def summarise_margins(margins: Floats, subjects: Numbers, clusters: Numbers | None = None) -> Margins:
+    """From the margins of G generations of S subjects to those of subjects and of all.
+
+    Args:
+        margins: [G], NaN where there is none.
+        subjects: [G], 0..S-1, every number at least once.
+        clusters: [G], as `generation_clusters` of `identity_scores`.
+
+    >>> found = summarise_margins(np.array([0.2, -0.1, 0.3]), np.array([0, 0, 1]))
+    >>> found.margin.round(2).tolist(), found.positive.tolist()
+    ([0.05, 0.3], [0.5, 1.0])
+    """
+    known = ~np.isnan(margins)
+    count = np.bincount(subjects, known)
+
+    def means(values: Floats) -> Floats:
+        found = np.full(len(count), np.nan)
+        np.divide(np.bincount(subjects, np.where(known, values, 0)), count, out=found, where=count > 0)
+        return found
+
+    positive = means((margins > 0).astype(np.float64))
+    of_all = mean_share_interval(positive[count > 0], int(count.sum()))
+    return Margins(
+        margins=margins,
+        margin=means(margins),
+        positive=positive,
+        positive_ci95=Units(subjects, clusters).among(known).share_intervals(margins[known] > 0),
+        positive_of_all_ci95=np.array(of_all or (np.nan, np.nan)),
+    )
 
 
 def distractor_scores(
@@ -97,18 +137,8 @@ def distractor_scores(
         shown = reference_contexts[views][:, None]
         in_context.add(subject, among, against, (shown == distractor_contexts[alike]) & (shown >= 0))
     margins[np.abs(margins) <= RESOLUTION] = 0.0
-    count = np.bincount(generation_subjects, minlength=subjects)
-    positive = np.bincount(generation_subjects, weights=margins > 0, minlength=subjects) / count
-    positive_ci95 = Units(generation_subjects, generation_clusters).share_intervals(margins > 0)
-    without = np.isnan(np.bincount(generation_subjects, weights=margins, minlength=subjects))
-    positive[without] = positive_ci95[without] = np.nan
-    of_all = mean_share_interval(positive[~without], int(count[~without].sum()))
     return DistractorScores(
-        margins=margins,
-        margin=np.bincount(generation_subjects, weights=margins, minlength=subjects) / count,
-        positive=positive,
-        positive_ci95=positive_ci95,
-        positive_of_all_ci95=np.array(of_all or (np.nan, np.nan)),
+        **vars(summarise_margins(margins, generation_subjects, generation_clusters)),
         in_context=in_context.success(),
         all_pairs=all_pairs.success(),
     )

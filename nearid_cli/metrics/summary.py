@@ -67,6 +67,10 @@ class IdentityScores:
             references) than to any other that they have a number with; a tie is not nearer. NaN with one subject.
         identification_ci95: [S, 2], over the units of its generations; NaN below 3 units, or with one subject.
         aggregate: the same over all subjects.
+        pairs: [G], of how many pairs each of `generations` is the mean; NaN or 0 where of none.
+        strangers: [G], mean similarity of each generation to all references of all other subjects.
+        identified: [G], 1.0 or 0.0, whether it is nearer to its own subject than to any other.
+        ceiling_error: [S], standard error of `ceiling`.
     """
 
     generations: Floats
@@ -82,6 +86,10 @@ class IdentityScores:
     identification: Floats
     identification_ci95: Floats
     aggregate: AggregateIdentity
+    pairs: Floats
+    strangers: Floats
+    identified: Floats
+    ceiling_error: Floats
 
 
 def summarise(
@@ -89,7 +97,7 @@ def summarise(
     subjects: Integers,
     clusters: npt.NDArray[np.integer] | None,
     *,
-    pairs: npt.NDArray[np.integer],
+    pairs: npt.NDArray[np.integer] | Floats,
     strangers: Floats,
     identified: Floats,
     ceiling: Floats,
@@ -172,6 +180,49 @@ def summarise(
             identification=_mean_of_known(identification),
             identification_ci95=np.array(mean_share_interval(shares, int(decided.sum())) or (np.nan, np.nan)),
         ),
+        pairs=pairs.astype(np.float64),
+        strangers=strangers,
+        identified=identified,
+        ceiling_error=ceiling_error,
+    )
+
+
+def of_some(
+    scores: IdentityScores,
+    subjects: Integers,
+    clusters: npt.NDArray[np.integer] | None,
+    some: npt.NDArray[np.bool_],
+    limits: Limits,
+    sign: float = 1.0,
+) -> IdentityScores:
+    """The numbers of some of the generations, as if there were no others.
+
+    Strangers stay all other subjects. Ceilings are those of all references, and how sure they are was found over all
+    generations.
+
+    Args:
+        scores: of all G generations.
+        subjects: [G], as for `summarise`.
+        clusters: [K], of those that are taken; None where each is a unit.
+        some: [G], which ones are taken, K of them, at least one.
+        limits: as for `summarise`.
+        sign: likewise.
+
+    Returns:
+        Of the subjects that have one of them, in their order.
+    """
+    present, own_subject = np.unique(subjects[some], return_inverse=True)
+    return summarise(
+        scores.generations[some],
+        own_subject,
+        clusters,
+        pairs=scores.pairs[some],
+        strangers=scores.strangers[some],
+        identified=scores.identified[some],
+        ceiling=scores.ceiling[present],
+        ceiling_error=scores.ceiling_error[present],
+        limits=limits,
+        sign=sign,
     )
 
 

@@ -109,7 +109,7 @@ class MeasuredByEmbedding(Measured):
         scores = _identity(self.name, kept, strangers, pictures.embedded)
         margins = _margins(self.name, kept, pictures.embedded, scores)
         return Numbered(
-            _scattered(scores, {"generations"}, places, live, *sizes),
+            _scattered(scores, {"generations", "pairs", "strangers", "identified"}, places, live, *sizes),
             reasons,
             None if margins is None else _scattered(margins, {"margins"}, places, live, *sizes),
             uncounted,

@@ -1,0 +1,1 @@
+"""Where do numbers hold: generations by what is known of them, such as their prompt, seed, step or category."""

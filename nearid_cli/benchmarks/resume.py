@@ -20,6 +20,7 @@ from nearid_cli.encoders.registry import SHIPPED, MetricRequest
 from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.files import digest_file, replace_file
+from nearid_cli.nearid_data import RowsGiven, column_rule
 from nearid_cli.text import printable
 
 _LONGEST_NAME = 240  # bytes; file systems take 255, and the record beside the file has a longer name
@@ -110,16 +111,18 @@ def data_identity(source: str) -> str | None:
     return None if commit is None else f"{source}@{commit}"
 
 
-def digest_rows(rows: Path | None) -> str | None:
-    """The digest of a file that lists rows, if there is one.
+def digest_rows(rows: RowsGiven | None) -> str | None:
+    """What decides which rows are taken: the digest of the file that lists them, or the column and its value.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     if rows is None:
         return None
+    if column_rule(rows):
+        return os.fspath(rows)
     try:
-        return digest_file(rows)
+        return digest_file(Path(rows))
     except OSError as error:
         raise InputError(f"{printable(rows)} cannot be read: {error.strerror or error}") from error
 

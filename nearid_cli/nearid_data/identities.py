@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from nearid_cli.errors import InputError
 from nearid_cli.nearid_data.pictures import PictureColumns, Slots
-from nearid_cli.nearid_data.rows import read_rows
+from nearid_cli.nearid_data.rows import RowsGiven, choose_rows
 from nearid_cli.nearid_data.sources import Notify, open_source
 from nearid_cli.text import count, first_few, printable
 
@@ -66,7 +65,7 @@ class Identities:
         cls,
         positives: str,
         distractors: Sequence[str],
-        rows: Path | None = None,
+        rows: RowsGiven | None = None,
         split: str = "train",
         notify: Notify = lambda line: None,
     ) -> Identities:
@@ -75,7 +74,7 @@ class Identities:
         Args:
             positives: a source for `open_source` with columns images1..3 (or img1..3) and perhaps masks1..3.
             distractors: sources with columns nimg1..3 and perhaps nmasks1..3; none is allowed.
-            rows: a file for `read_rows`; None takes every row.
+            rows: as for `choose_rows`, by a column of the positives; None takes every row.
             split: which split of all of them.
             notify: called with one line before something may be downloaded.
 
@@ -97,7 +96,7 @@ class Identities:
             PictureColumns.find(positives, dataset, "masks"),
             tuple(columns for columns, _ in others),
             tuple(masks for _, masks in others),
-            np.arange(len(dataset)) if rows is None else np.array(read_rows(rows, len(dataset))),
+            np.arange(len(dataset)) if rows is None else np.array(choose_rows(rows, positives, dataset)),
         )
 
     @property

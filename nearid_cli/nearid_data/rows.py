@@ -1,14 +1,109 @@
-"""Splits: files that list which rows of a data set to take."""
+"""Splits: which rows of a data set to take, as a file lists them or as one of its columns says."""
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.text import count, first_few, printable
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+logger = logging.getLogger(__name__)
+
+RowsGiven = str | os.PathLike[str]
+"""A file that lists rows, or `COLUMN=VALUE`; a file that exists wins."""
+
+
+def column_rule(rows: RowsGiven) -> tuple[str, str] | None:
+    """The column and the value of `COLUMN=VALUE`; None for a file.
+
+    >>> column_rule("split=test"), column_rule("splits/test.json")
+    (('split', 'test'), None)
+    """
+    column, equals, value = os.fspath(rows).partition("=")
+    return (column, value) if equals and column and not Path(rows).exists() else None
+
+
+def rows_name(rows: RowsGiven) -> str:
+    """What rows are called in names of files: by the value of the column, or by the file that lists them.
+
+    >>> rows_name("split=test"), rows_name("splits/test.json")
+    ('test', 'test')
+    """
+    rule = column_rule(rows)
+    return Path(rows).stem if rule is None else rule[1].replace("/", "~")
+
+
+def choose_rows(rows: RowsGiven, source: str, dataset: Dataset) -> list[int]:
+    """Positions of the rows that are asked for, from 0.
+
+    Args:
+        rows: a file for `read_rows`, or `COLUMN=VALUE`: the rows with this value in this column of words, whole numbers
+            or truth values, in their order. A row without a value is not taken, and a warning counts such.
+        source: what the data set is called in messages.
+        dataset: from `open_source`.
+
+    Raises:
+        InputError: as `read_rows`; or there is no such column, it holds something else, or no row has the value.
+    """
+    rule = column_rule(rows)
+    if rule is None:
+        return read_rows(Path(rows), len(dataset))
+    column, value = rule
+    found = _values(column, source, dataset)
+    chosen = [row for row, own in enumerate(found) if own == value]
+    times = Counter(found)
+    nothing = times.pop(None, 0)
+    if not chosen:
+        lines = [f"{printable(str(own))}: {count(number, 'row')}" for own, number in times.most_common()]
+        raise InputError(
+            f"no row of {printable(source)} has {printable(column)}={printable(value)}; the column holds",
+            [*first_few(lines), *([f"nothing: {count(nothing, 'row')}"] if nothing else [])],
+        )
+    if nothing:
+        logger.warning(
+            "%s of %s with nothing in the column %s left out",
+            count(nothing, "row"),
+            printable(source),
+            printable(column),
+        )
+    return chosen
+
+
+def _values(column: str, source: str, dataset: Dataset) -> list[str | None]:
+    """What a column says of each row, as text."""
+    import pyarrow as pa
+
+    if column not in dataset.column_names:
+        raise InputError(
+            f"{printable(source)} has no column {printable(column)}; it has "
+            f"{', '.join(map(printable, dataset.column_names))}"
+        )
+    values = dataset.data.column(column)
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    words = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean)
+    if not pa.types.is_null(kind) and not any(is_one(kind) for is_one in words):
+        raise InputError(
+            f"{printable(source)}: rows go by a column of words, whole numbers or truth values, and "
+            f"{printable(column)} holds {printable(str(kind)):.80}"
+        )
+    names = getattr(dataset.features[column], "names", None)  # of a ClassLabel, whose numbers stand for words
+
+    def spelled(value: Any) -> str | None:
+        if value is None or (names is not None and value < 0):  # -1 is a label that is not known
+            return None
+        if names is not None:
+            return str(names[value])
+        return json.dumps(value) if isinstance(value, bool) else str(value)
+
+    return [spelled(value) for value in values.to_pylist()]
 
 
 def read_rows(path: Path, length: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -101,10 +102,18 @@ class TrainOptions:
     ]
     output: Annotated[Path, Flag("Folder for checkpoints and logs.", "DIR", short="o")]
     rows: Annotated[
-        Path | None,
-        Flag("JSON list of the rows to train on; all that are not for validation by default.", "FILE"),
+        str | os.PathLike[str] | None,
+        Flag(
+            "Rows to train on: a JSON list of them, or a column and its value (split=train); all that are not for "
+            "validation by default.",
+            "FILE|COLUMN=VALUE",
+            kind=str | None,
+        ),
     ] = None
-    validation_rows: Annotated[Path | None, Flag("JSON list of the rows to evaluate on.", "FILE")] = None
+    validation_rows: Annotated[
+        str | os.PathLike[str] | None,
+        Flag("Rows to evaluate on, given likewise (split=val).", "FILE|COLUMN=VALUE", kind=str | None),
+    ] = None
     validation_positives: Annotated[
         str | None, Flag("Identities to evaluate on; --positives by default.", "SOURCE")
     ] = None
@@ -268,6 +277,6 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     return list(value) if isinstance(value, tuple) else value

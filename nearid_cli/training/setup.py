@@ -22,7 +22,7 @@ from nearid_cli import __version__
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.images.preprocessing import Preprocessing
-from nearid_cli.nearid_data import Identities, read_rows
+from nearid_cli.nearid_data import Identities, choose_rows
 from nearid_cli.results.base import timestamp
 from nearid_cli.text import count, printable
 from nearid_cli.training import checkpoints
@@ -197,12 +197,14 @@ def _split(options: TrainOptions, everything: Identities) -> tuple[Identities, I
     """The rows to train on and those to evaluate on."""
     training = everything
     if options.rows is not None:
-        training = everything.subset(read_rows(options.rows, len(everything)))
+        training = everything.subset(choose_rows(options.rows, options.positives, everything.dataset))
     if options.validation_distractors:
         positives = options.validation_positives or options.positives
         validation = Identities.open(positives, options.validation_distractors, options.validation_rows)
     elif options.validation_rows is not None:
-        validation = everything.subset(read_rows(options.validation_rows, len(everything)))
+        validation = everything.subset(
+            choose_rows(options.validation_rows, options.positives, everything.dataset)
+        )
     else:
         return training, None
     if options.validation_positives is not None:

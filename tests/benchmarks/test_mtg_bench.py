@@ -117,6 +117,16 @@ def test_rows_in_the_order_of_the_list(columns: Columns, data: str, tmp_path: Pa
     assert table_of(tmp_path, rows="some rows")["sample_id"].tolist() == [7, 0, 4, 2, 6]
 
 
+def test_rows_by_a_column_of_the_data(columns: Columns, tmp_path: Path) -> None:
+    kinds = ["a/b", "c", "a/b", "c", "c", "a/b", "c", "c"]
+    source = tmp_path / "mtg.parquet"
+    table(columns, kind=kinds).to_parquet(source)
+    result = measure(str(source), output=tmp_path, rows="kind=a/b")
+    check(result, "hog", by_hand(columns, nearid_cli.load_encoder("hog").embed, [0, 2, 5]))
+    assert table_of(tmp_path, rows="a~b")["sample_id"].tolist() == [0, 2, 5]
+    assert result.inputs.rows == "kind=a/b"
+
+
 def test_twins_like_their_originals(tmp_path: Path) -> None:
     """Nothing was edited: s11p and s22p are 1 for all samples, which leaves nothing to correlate."""
     columns = part_edits()

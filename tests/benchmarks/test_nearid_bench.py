@@ -23,7 +23,7 @@ from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.images.decode import Decoded
 from nearid_cli.options import Options
-from tests.benchmarks.nearid_sets import IDS, Sets, by_hand, made, margins
+from tests.benchmarks.nearid_sets import CATEGORIES, IDS, Sets, by_hand, made, margins
 from tests.nearid_data.making import encoded, png, saved, slots, table
 
 Embed = Callable[[list[Image.Image]], np.ndarray[Any, Any]]
@@ -159,6 +159,28 @@ def test_rows_and_the_first_of_them(
     result = bench_nearid(replace(job, rows=rows, max_samples=3), tmp_path, options)
     check(tmp_path / "NearID-Qwen/sims_image_test3_fullneg_hog.csv", expected[:2])
     assert {one.rows for one in result.similarities} == {3}
+
+
+def test_rows_of_the_data_set_s_own_split(
+    sets: Sets, job: NearidJob, hog: Embed, options: Options, tmp_path: Path
+) -> None:
+    """The distractors have no such column, as in the published data sets; the file is that of splits/test.json."""
+    split = ["val", "test", "test", None, "train", "test", "val", "train"]
+    positives = slots("images", sets.views) | slots("masks", sets.masks)
+    saved(table(positives, id=sets.ids, category=CATEGORIES, split=split), tmp_path / "NearID")
+    own = replace(job, positives=str(tmp_path / "NearID"), rows="split=test")
+    result = bench_nearid(own, tmp_path / "out", options)
+    expected = by_hand(sets, sets.qwen, "fullneg", "none", False, hog, [1, 2, 5])
+    path = tmp_path / "out/NearID-Qwen/sims_image_testall_fullneg_hog.csv"
+    check(path, expected)
+    assert result.inputs.rows == "split=test"
+    made_at = path.stat().st_mtime_ns
+    bench_nearid(own, tmp_path / "out", options)
+    assert path.stat().st_mtime_ns == made_at  # nothing to do again
+    rows = tmp_path / "test.json"
+    rows.write_text("[4]")
+    bench_nearid(replace(own, rows=rows), tmp_path / "out", options)  # other rows of the same name
+    check(path, by_hand(sets, sets.qwen, "fullneg", "none", False, hog, [4]))
 
 
 def test_positives_alone(sets: Sets, job: NearidJob, hog: Embed, options: Options, tmp_path: Path) -> None:

@@ -79,6 +79,33 @@ def test_all_benchmarks_in_one_table(nearid: Nearid, sets: Path) -> None:
         assert "hog" in (sets / f"out/table1.{ending}").read_text()
 
 
+def test_rows_of_the_data_set_s_own_split(nearid: Nearid, sets: Path) -> None:
+    asked = nearid(
+        "bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "-m", "hog", "--rows", "category=cup"
+    )
+    assert asked.code == 0, asked.err
+    (row,) = json.loads((sets / "out/table1.json").read_text())["rows"]
+    alone = (
+        "bench",
+        "nearid",
+        *DATA,
+        "-m",
+        "hog",
+        "--mode",
+        "fullneg",
+        "--rows",
+        "category=cup",
+        "-o",
+        "alone",
+    )
+    assert nearid(*alone).code == 0
+    cells = json.loads((sets / "alone/summary.json").read_text())["cells"]
+    (pool,) = [c for c in cells if (c["scope"], c["name"], c["category"]) == ("group", "all", None)]
+    assert row["ours"]["ssr"] == pytest.approx(100 * pool["ssr"])
+    gone = nearid("bench", "table1", "-o", "out", *DATA, "-m", "hog", "--rows", "splits/test.json")
+    assert (gone.code, gone.err) == (2, "error: no such file or folder\n  splits/test.json\n")
+
+
 def test_a_second_run_reads_what_the_first_one_made(nearid: Nearid, sets: Path) -> None:
     command = ("bench", "table1", "-o", "out", *DATA, "--mtg", "mtg", "--metric", "hog")
     first = nearid(*command, "--format", "json")

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from nearid_cli.errors import InputError, ModelError, UsageError
+from nearid_cli.nearid_data import open_source
 from nearid_cli.training import loop
 from nearid_cli.training.features import FeatureCache
 from nearid_cli.training.loop import train
@@ -471,6 +472,27 @@ def test_validation_rows_are_not_trained_on(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         train(options(data, tmp_path / "run", rows=tmp_path / "rows.json"))
     assert error.value.message == "2 rows of --validation-rows are in --rows too: 0, 3"
+
+
+def test_rows_by_a_column_are_those_of_a_list(data: Path, tmp_path: Path) -> None:
+    """Training and validation by the data set's own split see the same data as by lists of its rows."""
+    positives = open_source(str(data / "positives"))
+    split = ["val" if row < VALIDATION else "train" if row % 2 else "test" for row in range(ROWS)]
+    marked = tmp_path / "positives"
+    positives.add_column("split", split).save_to_disk(str(marked))
+    lists = {name: tmp_path / f"{name}.json" for name in ("train", "val")}
+    for name, path in lists.items():
+        path.write_text(json.dumps([row for row, own in enumerate(split) if own == name]))
+    for name, given in (
+        ("columns", {"rows": "split=train", "validation_rows": "split=val"}),
+        ("lists", {"rows": lists["train"], "validation_rows": lists["val"]}),
+    ):
+        train(options(data, tmp_path / name, positives=str(marked), max_steps=1, **given))
+    seen, listed = (
+        json.loads((tmp_path / name / "training.json").read_text()) for name in ("columns", "lists")
+    )
+    assert seen["data"] == listed["data"]
+    assert seen["options"]["rows"] == "split=train"
 
 
 def test_validation_data_of_its_own(data: Path, tmp_path: Path) -> None:

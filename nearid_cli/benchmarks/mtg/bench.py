@@ -37,6 +37,7 @@ from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.embedding import refuse_bad, requested
 from nearid_cli.metrics.margins import rate_differences
 from nearid_cli.metrics.part_level import part_level, part_margins
+from nearid_cli.nearid_data import RowsGiven, rows_name
 from nearid_cli.nearid_data.sources import default_split
 from nearid_cli.options import Options
 from nearid_cli.results import Metric, Skipped
@@ -62,14 +63,14 @@ class MtgJob:
         data: the data set, a source for `nearid_data.open_source`.
         split: which split of it; None for `test`. What is not divided into splits is taken whole: as `train`, or under
             the name that is given.
-        rows: a JSON list of the rows to take; None for all.
+        rows: which rows to take, as for `nearid_data.choose_rows`; None for all.
         masks: one of `MASKS`.
         skip_bad: go on without pictures and masks that cannot be read.
     """
 
     data: str = DATA
     split: str | None = None
-    rows: Path | None = None
+    rows: RowsGiven | None = None
     masks: str = "none"
     skip_bad: bool = False
 
@@ -108,7 +109,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     folder = None if output is None else make_folder(output / FOLDER)
     found = find_metrics(requests, options)
     metrics = [describe(metric) for metric in found]
-    rows = job.chosen_split if job.rows is None else job.rows.stem
+    rows = job.chosen_split if job.rows is None else rows_name(job.rows)
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
     names = resume.file_names(requests, found, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
     made: dict[str, _Made] = {}
@@ -135,7 +136,7 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
     """Similarities and oracles by metric."""
     from nearid_cli.benchmarks.contents import compare_pictures
     from nearid_cli.embedding.settings import Settings
-    from nearid_cli.nearid_data import PartEdits, read_rows
+    from nearid_cli.nearid_data import PartEdits, choose_rows
 
     split = default_split(job.data, job.chosen_split)
     if split != job.chosen_split:
@@ -150,8 +151,11 @@ def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> d
             f"{printable(job.data)} has no columns image_1_object_mask and image_2_object_mask, "
             f"so --masks {job.masks} has nothing to go by"
         )
-    length = len(edits.dataset)
-    rows = np.arange(length) if job.rows is None else np.array(read_rows(job.rows, length), np.int64)
+    rows = (
+        np.arange(len(edits.dataset))
+        if job.rows is None
+        else np.array(choose_rows(job.rows, job.data, edits.dataset), np.int64)
+    )
     settings = Settings(workers=options.workers, max_pixels=options.max_pixels, progress=options.progress)
     areas = measure_masks(edits, rows, settings)
     if areas.uneven.any():

@@ -19,7 +19,7 @@ class MtgInputs:
     Attributes:
         data: the data set, as it was named.
         split: which split of it.
-        rows: the file that lists the rows; None for all of them.
+        rows: the file that lists the rows, or `COLUMN=VALUE`; None for all of them.
         masks: what of the pictures was seen: `none` for all, `object`.
         samples: how many rows these are.
         skipped: pictures and masks that could not be used, with reasons.

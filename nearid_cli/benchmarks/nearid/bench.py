@@ -37,6 +37,7 @@ from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.embedding import refuse_bad, requested
+from nearid_cli.nearid_data import RowsGiven, rows_name
 from nearid_cli.options import Options
 from nearid_cli.results import Metric, Skipped
 from nearid_cli.results.base import this_tool, timestamp
@@ -54,7 +55,7 @@ class NearidJob:
     Attributes:
         positives: the data set with the views, a source for `nearid_data.open_source`.
         distractors: the data sets with their distractors; may be none in mode `positives`.
-        rows: a JSON list of the rows to take; None for all.
+        rows: which rows to take, as for `nearid_data.choose_rows`; None for all.
         split: which split of all data sets.
         mode: one of `MODES`.
         masks: one of `MASKS`.
@@ -65,7 +66,7 @@ class NearidJob:
 
     positives: str
     distractors: tuple[str, ...] = ()
-    rows: Path | None = None
+    rows: RowsGiven | None = None
     split: str = "train"
     mode: str = "full"
     masks: str = "none"
@@ -176,7 +177,7 @@ def similarity_files(
     found = find_metrics(requests, options)
     metrics = [describe(metric) for metric in found]
     variant = "image" if job.masks == "none" else job.masks
-    rows = job.split if job.rows is None else job.rows.stem
+    rows = job.split if job.rows is None else rows_name(job.rows)
     names = resume.file_names(
         requests, found, lambda tag: file_name("", variant, rows, job.max_samples, job.mode, tag)
     )

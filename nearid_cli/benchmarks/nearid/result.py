@@ -20,7 +20,7 @@ class NearidInputs:
         data: what each of them is known by: place and state of a folder or file, or the commit of a data set of the
             Hub; None where that cannot be told.
         split: of all data sets.
-        rows: the file that lists the rows; None for all.
+        rows: the file that lists the rows, or `COLUMN=VALUE`; None for all.
         mode, masks, max_samples, compact_slots: as in `NearidJob`.
     """
 

@@ -24,6 +24,7 @@ from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.errors import BadImagesError, InputError, ModelError
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.kinds.choose import takes_masks
+from nearid_cli.nearid_data import RowsGiven, column_rule
 from nearid_cli.options import Options
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import printable
@@ -54,7 +55,7 @@ class Table1Job:
 
     positives: str = POSITIVES
     distractors: tuple[str, ...] = DISTRACTORS
-    rows: Path | None = None
+    rows: RowsGiven | None = None
     split: str = "train"
     mtg: str = MTG_DATA
     samples: Path | None = None
@@ -75,7 +76,8 @@ def table1(job: Table1Job, output: Path, options: Options) -> Table1Result:
         UsageError: an unknown metric or option.
         InputError: the folder cannot be made, or a file or folder that was named is not there.
     """
-    named = (job.rows, job.samples, job.ratings)
+    rows = None if job.rows is None or column_rule(job.rows) else Path(job.rows)
+    named = (rows, job.samples, job.ratings)
     if absent := [printable(path) for path in named if path is not None and not path.exists()]:
         raise InputError("no such file or folder", absent)
     return _Table1(job, make_folder(output), options).result()

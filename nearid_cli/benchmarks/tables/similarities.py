@@ -138,7 +138,7 @@ def file_name(
     Args:
         family: empty for none.
         variant: one of `VARIANTS`.
-        rows: stem of the file that lists the rows, or else the split; None for the split `train`.
+        rows: what the rows are called, or else the split; None for the split `train`.
         number: so many samples at most; None for all.
         mode: one of `MODES`.
         checkpoint: as in `SimilarityName`.

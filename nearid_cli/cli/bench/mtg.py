@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
@@ -17,7 +16,13 @@ def run(
     split: Annotated[
         str | None, Flag("Which split of it; test by default. What has no splits is taken whole.", "SPLIT")
     ] = None,
-    rows: Annotated[Path | None, Flag("JSON list of the rows to take; all by default.", "FILE")] = None,
+    rows: Annotated[
+        str | None,
+        Flag(
+            "Which rows to take: a JSON list of them, or a column and its value (split=test); all by default.",
+            "FILE|COLUMN=VALUE",
+        ),
+    ] = None,
     masks: Annotated[
         str, Flag("What of the pictures is seen: none (all of them) or object.", "MASKS")
     ] = "none",

@@ -19,7 +19,13 @@ def run(
     distractors: Annotated[
         tuple[str, ...], Flag("Their distractors, row by row; repeat for several sources.", "SOURCE")
     ] = (),
-    rows: Annotated[Path | None, Flag("JSON list of the rows to take; all by default.", "FILE")] = None,
+    rows: Annotated[
+        str | None,
+        Flag(
+            "Which rows to take: a JSON list of them, or a column and its value (split=test); all by default.",
+            "FILE|COLUMN=VALUE",
+        ),
+    ] = None,
     split: Annotated[str, Flag("Which split of the data sets.", "NAME")] = "train",
     mode: Annotated[
         str,

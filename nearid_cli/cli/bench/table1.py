@@ -18,10 +18,11 @@ def run(
         Flag("NearID-Bench: distractors; repeat. By default the seven sources of Table 1.", "SOURCE"),
     ] = (),
     rows: Annotated[
-        Path | None,
+        str | None,
         Flag(
-            "NearID-Bench: JSON list of the rows to take, splits/test.json of the published code; all by default.",
-            "FILE",
+            "NearID-Bench: which rows to take. Those of Table 1 are split=test, or splits/test.json of the published "
+            "code; all by default.",
+            "FILE|COLUMN=VALUE",
         ),
     ] = None,
     split: Annotated[str, Flag("NearID-Bench: which split.", "SPLIT")] = "train",

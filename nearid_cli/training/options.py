@@ -102,17 +102,16 @@ class TrainOptions:
     ]
     output: Annotated[Path, Flag("Folder for checkpoints and logs.", "DIR", short="o")]
     rows: Annotated[
-        str | os.PathLike[str] | None,
+        str | None,
         Flag(
             "Rows to train on: a JSON list of them, or a column and its value (split=train); all that are not for "
             "validation by default.",
             "FILE|COLUMN=VALUE",
-            kind=str | None,
         ),
     ] = None
     validation_rows: Annotated[
-        str | os.PathLike[str] | None,
-        Flag("Rows to evaluate on, given likewise (split=val).", "FILE|COLUMN=VALUE", kind=str | None),
+        str | None,
+        Flag("Rows to evaluate on, given likewise (split=val).", "FILE|COLUMN=VALUE"),
     ] = None
     validation_positives: Annotated[
         str | None, Flag("Identities to evaluate on; --positives by default.", "SOURCE")

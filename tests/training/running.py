@@ -59,7 +59,7 @@ def options(data: Path, output: Path, **changes: Any) -> TrainOptions:
         positives=str(data / "positives"),
         distractors=(str(data / "distractors"),),
         backbone=str(data / "scratch"),
-        validation_rows=data / "validation.json",
+        validation_rows=str(data / "validation.json"),
         output=output,
         from_scratch=True,
         unfreeze=True,

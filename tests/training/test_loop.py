@@ -470,7 +470,7 @@ def test_options_that_do_not_go_together(
 def test_validation_rows_are_not_trained_on(data: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text(json.dumps([3, 4, 5, 0, 9, 10]))
     with pytest.raises(UsageError) as error:
-        train(options(data, tmp_path / "run", rows=tmp_path / "rows.json"))
+        train(options(data, tmp_path / "run", rows=str(tmp_path / "rows.json")))
     assert error.value.message == "2 rows of --validation-rows are in --rows too: 0, 3"
 
 
@@ -480,9 +480,9 @@ def test_rows_by_a_column_are_those_of_a_list(data: Path, tmp_path: Path) -> Non
     split = ["val" if row < VALIDATION else "train" if row % 2 else "test" for row in range(ROWS)]
     marked = tmp_path / "positives"
     positives.add_column("split", split).save_to_disk(str(marked))
-    lists = {name: tmp_path / f"{name}.json" for name in ("train", "val")}
+    lists = {name: str(tmp_path / f"{name}.json") for name in ("train", "val")}
     for name, path in lists.items():
-        path.write_text(json.dumps([row for row, own in enumerate(split) if own == name]))
+        Path(path).write_text(json.dumps([row for row, own in enumerate(split) if own == name]))
     for name, given in (
         ("columns", {"rows": "split=train", "validation_rows": "split=val"}),
         ("lists", {"rows": lists["train"], "validation_rows": lists["val"]}),

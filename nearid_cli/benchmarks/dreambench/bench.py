@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nearid_cli.benchmarks.differences import adjusted
+from nearid_cli.benchmarks.dreambench.published import beside_published
 from nearid_cli.benchmarks.dreambench.ratings import (
     CATEGORIES,
     METHODS,
@@ -111,6 +112,8 @@ def evaluate(
     *,
     samples: Path | None = None,
     unpaired: tuple[str, ...] = (),
+    absent: tuple[str, ...] = (),
+    unknown: tuple[str, ...] = (),
     against: str | None = None,
     published_rounding: bool = False,
     allow_missing: bool = False,
@@ -123,6 +126,8 @@ def evaluate(
         ratings: folder of the human ratings; without it nothing is correlated.
         samples: where the samples are.
         unpaired: samples that were left out.
+        absent: published folders that are not there, see `published.ScoreFolders`.
+        unknown: folders beside the published ones.
         against: name of the metric that all others are compared with.
         published_rounding: round each correlation to four decimals first, as the published tables do.
         allow_missing: go on without what does not join.
@@ -152,6 +157,8 @@ def evaluate(
         unjoined=(),
         unpaired=unpaired,
         skipped=scored.skipped if scored else (),
+        absent=absent,
+        unknown=unknown,
     )
     if humans is not None:
         without = scored.without if scored else {}
@@ -175,6 +182,9 @@ def evaluate(
         )
         for alignment in (human, *alignments):
             _say_what_is_undefined(alignment)
+        alignments = tuple(replace(one, published=beside_published(one, one.origin)) for one in alignments)
+        if any(one.published for one in alignments):
+            human = replace(human, published=beside_published(human, str(Path(human.origin).parent)))
         result = replace(
             result,
             methods=tuple(people),

@@ -31,6 +31,10 @@ METHODS = (
 
 CATEGORIES = ("object", "live_subject_animal", "live_subject_human", "style")
 
+HUMANS = "data_human_rating/merged_data"
+"""Where the ratings of people lie in the folder of all ratings."""
+
+_IDENTITY = "concept_preservation_full"  # of the ratings of GPT-4o, those of identity
 _ALIASES = {
     "rubik's_cube": "magic_cube"
 }  # one subject: so in the samples and metrics, so in the human ratings
@@ -124,22 +128,29 @@ def read_set(name: str, folder: Path) -> RatingSet:
     return RatingSet(name, _read_folder(folder, ".json", f"scores of {printable(name)}"), str(folder))
 
 
+def ratings_folder(given: Path) -> Path:
+    """The folder of all ratings: what is given, or where it lies in a copy of the published code."""
+    places = (given, given / "ratings", given / "dreambench_plus" / "ratings")
+    return next((place for place in places if (place / HUMANS).is_dir()), given)
+
+
 def read_humans(ratings: Path) -> tuple[RatingSet, RatingSet]:
     """The ratings of the two groups of people: `group1` and `group2`, one `<method>-cp.json` a method in each.
 
     Args:
-        ratings: the folder of all ratings, with `data_human_rating/merged_data` in it, or one of these two.
+        ratings: for `ratings_folder`, with `data_human_rating/merged_data` in it, or one of these two.
 
     Raises:
         InputError: there are no such folders, or files in them are malformed; all are named.
     """
-    for below in ("data_human_rating/merged_data", "merged_data", ""):
-        if (ratings / below / "group1").is_dir() or (ratings / below / "group2").is_dir():
-            folder = ratings / below
+    root = ratings_folder(ratings)
+    for below in (HUMANS, "merged_data", ""):
+        if (root / below / "group1").is_dir() or (root / below / "group2").is_dir():
+            folder = root / below
             break
     else:
         raise InputError(
-            f"no human ratings in {printable(ratings)}: expected data_human_rating/merged_data/group1 and group2 in it"
+            f"no human ratings in {printable(ratings)}: expected {HUMANS}/group1 and group2 in it"
         )
     first, second = (
         RatingSet(
@@ -210,7 +221,7 @@ def _kind(value: object) -> str:
 def named_folders(specifications: Sequence[str]) -> list[tuple[str, Path]]:
     """What `--scores` says, `NAME=DIR` or `DIR`, as names and folders.
 
-    `DIR` may also be the folder of all ratings, with `NAME` in it.
+    `DIR` may also be the folder of all ratings, with `NAME` in it, and that of GPT-4o's, which rated identity and more.
     """
     found = []
     for specification in specifications:
@@ -220,5 +231,7 @@ def named_folders(specifications: Sequence[str]) -> list[tuple[str, Path]]:
             name = own_name(folder)
         elif (folder / name).is_dir() and not any(folder.glob("*.json")):
             folder = folder / name
+        if (folder / _IDENTITY).is_dir() and not any(folder.glob("*.json")):
+            folder = folder / _IDENTITY
         found.append((name, folder))
     return found

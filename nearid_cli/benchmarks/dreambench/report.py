@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nearid_cli.benchmarks.differences import difference_columns
 from nearid_cli.benchmarks.dreambench.bench import Evaluated
+from nearid_cli.benchmarks.dreambench.published import ROUNDING, published_source
 from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, category_of, in_order, subject_of
 from nearid_cli.benchmarks.dreambench.result import (
     CEILING,
@@ -22,8 +23,8 @@ from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
 from nearid_cli.reports.blocks import Document, Draft
 from nearid_cli.reports.files import write_document
-from nearid_cli.reports.table import COUNT, SCORE, SIGNED, Column, Kind, Table, named
-from nearid_cli.text import count, printable
+from nearid_cli.reports.table import COUNT, SCORE, SIGNED, TRUTH, Column, Kind, Table, named
+from nearid_cli.text import count, few, printable
 
 _MH = CATEGORIES[0]
 _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
@@ -32,13 +33,17 @@ _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
 def report(result: DreamBenchResult) -> Report:
     """Metrics by categories, metrics by methods and differences; without ratings, mean scores by methods."""
     if result.human is None:
-        tables, few = [_scored(result)], {}
+        tables, rows = [_scored(result)], {}
     else:
         every = [result.human, *result.alignments]
         by_method = _by_method(result, every)
-        tables = [_by_category(result, every), by_method, *_differences(result)]
-        # A terminal has room for the category of MH alone.
-        few = {by_method.label: [i for i, name in enumerate(by_method.names[1].cells) if name == _MH]}
+        tables = [_by_category(result, every), *_published(every), by_method, *_differences(result)]
+        # A terminal has room for the category of MH alone, and for the mean of what is published.
+        rows = {
+            table.label: [i for i, name in enumerate(table.names[1].cells) if name in (_MH, MEAN)]
+            for table in tables
+            if table.label in ("published", "methods")
+        }
     return Report(
         "DreamBench++",
         result,
@@ -46,7 +51,7 @@ def report(result: DreamBenchResult) -> Report:
         tuple(_findings(result)),
         tuple(_facts(result)),
         "dreambench",
-        few=few,
+        few=rows,
         left_out=tuple(_left_out(result)),
     )
 
@@ -82,18 +87,32 @@ def write_scores(scored: Scored, folder: Path) -> None:
             replace_file(own / f"{method}.json", text.encode())
 
 
-def _findings(result: DreamBenchResult) -> list[str]:
+def _findings(result: DreamBenchResult) -> Iterator[str]:
     """What a reader of the numbers must not miss: a line each."""
     if result.human is None:
-        return []
-    few = {
+        return
+    every = [(one, own) for one in (result.human, *result.alignments) for own in one.published]
+    apart = [f"{one.metric} {_title(own.category)}" for one, own in every if own.as_published is False]
+    if apart:
+        yield (
+            f"not the published value, by more than rounding: {len(apart):,} of {len(every):,} numbers ({few(apart)})"
+        )
+    if result.absent:
+        yield f"published scores that are not here: {', '.join(result.absent)}"
+    if result.unknown:
+        yield (
+            f"{count(len(result.unknown), 'folder')} beside the published scores not read: {few(result.unknown)}; "
+            "name what is to be read: --scores NAME=DIR"
+        )
+    rough = {
         _title(own.category): own.subjects
         for one in (result.human, *result.alignments)
         for own in one.categories
         if own.ci95 is not None and own.subjects < FEW_SUBJECTS
     }
-    named = ", ".join(f"{category} {count(subjects, 'subject')}" for category, subjects in few.items())
-    return [f"intervals over fewer than {FEW_SUBJECTS} subjects are rough: {named}"] if few else []
+    if rough:
+        named = ", ".join(f"{category} {count(subjects, 'subject')}" for category, subjects in rough.items())
+        yield f"intervals over fewer than {FEW_SUBJECTS} subjects are rough: {named}"
 
 
 def _title(category: str) -> str:
@@ -138,6 +157,29 @@ def _by_category(result: DreamBenchResult, every: Sequence[Alignment]) -> Table:
         caption="Agreement with people (DreamBench++): Pearson correlation with human ratings, Fisher-z mean over "
         f"{count(len(result.methods), 'method')}. MH is that of {_title(_MH)}. {_IN_BRACKETS}{rounding}",
         label="table",
+    )
+
+
+def _published(every: Sequence[Alignment]) -> Iterator[Table]:
+    """Ours beside what is published of the same ratings, a row a number; nothing without such ratings."""
+    rows = [(one, own) for one in every for own in one.published]
+    if not rows:
+        return
+    ours = [None if own.difference is None else own.value + own.difference for _, own in rows]
+    yield Table(
+        (
+            named("metric", [one.metric for one, _ in rows], "metric"),
+            Column(_CATEGORY, [own.category for _, own in rows], "category", "category"),
+        ),
+        (
+            Column(SCORE, ours, "ours", "ours", paper=True),
+            Column(SCORE, [own.value for _, own in rows], "published", "published", paper=True),
+            Column(SIGNED, [own.difference for _, own in rows], "difference", "difference", paper=True),
+            Column(TRUTH, [own.as_published for _, own in rows], "as published", "as_published", paper=True),
+        ),
+        caption=f"Agreement with people beside the published values of the same ratings ({published_source()}). As "
+        f"published: no further apart than {ROUNDING}, which is rounding.",
+        label="published",
     )
 
 

@@ -56,6 +56,23 @@ class CategoryAlignment:
 
 
 @dataclass(frozen=True)
+class PublishedAgreement:
+    """What the authors of NearID found with the same ratings.
+
+    Attributes:
+        category: one, or `mean` for the Fisher-z mean over all.
+        value: their number, of three decimals.
+        difference: ours minus theirs; None where we have none.
+        as_published: whether the two are the same but for rounding; None where we have none.
+    """
+
+    category: str
+    value: float
+    difference: float | None
+    as_published: bool | None
+
+
+@dataclass(frozen=True)
 class Alignment:
     """How well one metric (or one human group) agrees with people.
 
@@ -66,6 +83,7 @@ class Alignment:
         mean: Fisher-z mean over the categories that have an `mh`.
         mean_ci95: its interval.
         averaged: how many categories these are.
+        published: what is published of these very ratings.
     """
 
     metric: str
@@ -74,6 +92,7 @@ class Alignment:
     mean: float | None
     mean_ci95: Interval | None
     averaged: int
+    published: tuple[PublishedAgreement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,8 @@ class DreamBenchResult(Plain):
         unjoined: what did not join and was left out, with `--allow-missing`.
         unpaired: samples without a partner that were left out, with `--allow-missing`.
         skipped: bad pictures that were left out, with `--skip-bad`.
+        absent: published folders of scores that are not beside those that were read.
+        unknown: folders beside these that are none of the published ones, and were not read.
     """
 
     tool: Tool
@@ -171,6 +192,8 @@ class DreamBenchResult(Plain):
     unjoined: tuple[Unjoined, ...]
     unpaired: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    absent: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     schema = "nearid.bench.dreambench/2"
 
     def _line(self) -> str:

@@ -251,7 +251,8 @@ def _row(metric: str, ours: dict[str, float | None]) -> Table1Row:
     known = published()["rows"].get(metric)
     if known is None:
         return Table1Row(metric, None, ours, None)
-    return Table1Row(metric, known["name"], ours, {column: known[column] for column in COLUMNS})
+    stated = {column: known[column] for column in COLUMNS}
+    return Table1Row(metric, known["name"], ours, stated, known.get("float32", {}))
 
 
 def _percent(share: float | None) -> float | None:

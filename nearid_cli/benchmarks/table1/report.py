@@ -10,6 +10,12 @@ from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.reports.table import SCORE, Column, Kind, Table, named
 
 _PERCENT = ("ssr", "pa", "mtg_ssr", "mtg_pa")
+_TITLES = {
+    "ours": "{metric}",
+    "published": "{name}, published",
+    "published_float32": "{name}, published in float32",
+    "difference_float32": "difference",
+}
 
 
 def report(result: Table1Result) -> Report:
@@ -40,16 +46,17 @@ def _findings(result: Table1Result) -> Iterator[str]:
 
 
 def _table(result: Table1Result) -> Table:
-    """Three rows a metric: ours, the published one, and the difference; only ours where nothing is published."""
+    """Rows of a metric: ours, the published one, and the difference, once more in float32 where that is published."""
     rows = [(row, kind, numbers) for row in result.rows for kind, numbers in _numbers(row).items()]
-    titles = [
-        {"ours": row.metric, "published": f"{row.name}, published"}.get(kind, kind) for row, kind, _ in rows
-    ]
+    titles = [_TITLES.get(kind, kind).format(metric=row.metric, name=row.name) for row, kind, _ in rows]
     return Table(
         (named("metric", titles),),
         tuple(
             Column(
-                _number(name), [_cell(kind, numbers[name]) for _, kind, numbers in rows], title, paper=True
+                _number(name),
+                [_cell(kind, numbers.get(name)) for _, kind, numbers in rows],
+                title,
+                paper=True,
             )
             for name, title in COLUMNS.items()
         ),
@@ -61,8 +68,10 @@ def _table(result: Table1Result) -> Table:
 
 
 def _data(result: Table1Result) -> Table:
-    """One row a metric: `<column>`, `<column>_published` and `<column>_difference`."""
+    """One row a metric: `<column>`, `<column>_published` and `<column>_difference`, and what else `_numbers` has."""
     rows = [_numbers(row) for row in result.rows]
+    known = {(column, kind) for row in rows for kind, numbers in row.items() for column in numbers}
+    usual = ("ours", "published", "difference")
     numbers = [
         Column(
             SCORE,
@@ -70,26 +79,32 @@ def _data(result: Table1Result) -> Table:
             name=column if kind == "ours" else f"{column}_{kind}",
         )
         for column in COLUMNS
-        for kind in ("ours", "published", "difference")
+        for kind in (*usual, "published_float32", "difference_float32")
+        if kind in usual or (column, kind) in known
     ]
     return Table((named("", [row.metric for row in result.rows], "metric"),), tuple(numbers))
 
 
 def _numbers(row: Table1Row) -> dict[str, Mapping[str, float | None]]:
-    """`ours`, and where the metric is in Table 1 what is `published` and the `difference`, each by column."""
-    if row.published is None:
-        return {"ours": row.ours}
-    apart = {
-        column: None if ours is None or theirs is None else ours - theirs
-        for column, theirs in row.published.items()
-        for ours in [row.ours[column]]
-    }
-    return {"ours": row.ours, "published": row.published, "difference": apart}
+    """`ours`, and where the metric is in Table 1 what is `published` and the `difference`, each by column.
+
+    Where values in float32 are published, these as well, and the difference from them.
+    """
+    found: dict[str, Mapping[str, float | None]] = {"ours": row.ours}
+    for stated, ending in ((row.published, ""), (row.published_float32, "_float32")):
+        if stated:
+            found[f"published{ending}"] = stated
+            found[f"difference{ending}"] = {
+                column: None if ours is None else ours - theirs
+                for column, theirs in stated.items()
+                for ours in [row.ours[column]]
+            }
+    return found
 
 
 def _cell(kind: str, value: float | None) -> tuple[float, str] | None:
     """A number, and the sign of one above 0."""
-    return None if value is None else (value, "+" if kind == "difference" else "")
+    return None if value is None else (value, "+" if kind.startswith("difference") else "")
 
 
 def _number(column: str) -> Kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -35,12 +35,14 @@ class Table1Row:
         ours: what was measured, keys as `COLUMNS`; None where something is missing. `pa` counts trials as the published
             tables do (`pa_published` of `nearid bench nearid`).
         published: what Table 1 says; None where the metric is not in it.
+        published_float32: what the authors find in float32, where they say so; Table 1 was made in float16.
     """
 
     metric: str
     name: str | None
     ours: Mapping[str, float | None]
     published: Mapping[str, float] | None
+    published_float32: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)

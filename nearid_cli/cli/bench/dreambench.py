@@ -20,13 +20,17 @@ def run(
     scores: Annotated[
         tuple[str, ...],
         Flag(
-            "Scores in files, METHOD.json each, under a name of your choice; repeat for several metrics.",
+            "Scores in files, METHOD.json each, under a name of your choice; repeat for several metrics. By default, "
+            "without samples, the published scores beside the human ratings.",
             "NAME=DIR",
         ),
     ] = (),
     ratings: Annotated[
         Path | None,
-        Flag("Folder of the human ratings: data_human_rating/merged_data/group{1,2}/METHOD-cp.json.", "DIR"),
+        Flag(
+            "Folder of all ratings, with data_human_rating/merged_data/group{1,2}/METHOD-cp.json in it.",
+            "DIR",
+        ),
     ] = None,
     metrics: Metrics = DEFAULT_METRICS,
     against: Annotated[str | None, Flag("Test every other metric against this one.", "METRIC")] = None,
@@ -43,12 +47,12 @@ def run(
     Scores samples, or reads scores from files, and correlates them with human ratings.
     """
     from nearid_cli.benchmarks.dreambench.bench import check_names, evaluate, score_dreambench
-    from nearid_cli.benchmarks.dreambench.ratings import named_folders
+    from nearid_cli.benchmarks.dreambench.published import ScoreFolders, score_folders
     from nearid_cli.benchmarks.dreambench.report import report, write, write_scores
     from nearid_cli.benchmarks.report import make_folder
     from nearid_cli.evaluate.embedding import requested
 
-    if samples is None and not scores:
+    if samples is None and not scores and ratings is None:
         raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
     if samples is None and on_command_line(context, "metric"):
         raise UsageError("--metric scores samples: give --samples DIR too, or leave it out")
@@ -56,9 +60,9 @@ def run(
         raise UsageError("--scores needs human ratings to correlate with: --ratings DIR")
     if ratings is None and against is not None:
         raise UsageError("--against needs human ratings: --ratings DIR")
-    given = named_folders(scores)
+    given = ScoreFolders(()) if samples and not scores else score_folders(scores, ratings)
     wanted = [request.name for request in requested(options)] if samples else []
-    check_names([*wanted, *(name for name, _ in given)], against)
+    check_names([*wanted, *(name for name, _ in given.folders)], against)
     folder = outputs.folder()
     if folder is not None:
         make_folder(folder)
@@ -73,10 +77,12 @@ def run(
             write_scores(scored, folder)
     found = evaluate(
         scored,
-        given,
+        given.folders,
         ratings,
         samples=samples,
         unpaired=unpaired,
+        absent=given.absent,
+        unknown=given.unknown,
         against=against,
         published_rounding=published_rounding,
         allow_missing=allow_missing,

@@ -73,6 +73,7 @@ RANGES: dict[str, Schema] = {
     **dict.fromkeys(("kendall", "spearman", "r", "groups", "mh", "mean_ci95", "mo", "mo_pair"), _COSINE),
     **dict.fromkeys(("mean_sim", "mean_cross", "mean_neg_sim", "difference"), _COSINE),
     "ranks": _PLACE,
+    "CurvePoint.number": _COUNT,
 }
 """Ranges of numbers, of both ends of intervals, and of the values in lists and objects, by key.
 
@@ -88,6 +89,7 @@ CHOICES: dict[str, list[str]] = {
     "Disagreement.level": ["methods", "images"],
     "PoolCell.scope": ["group", "source"],
     "RateDifference.number": ["ssr", "pa"],
+    "Curve.unit": ["step", "epoch"],
 }
 
 

@@ -19,13 +19,13 @@ from nearid_cli.evaluate.common import (
     remarks,
 )
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
-from nearid_cli.evaluate.differences import among_all_pairs, comparisons, judged
+from nearid_cli.evaluate.curves import with_curves
+from nearid_cli.evaluate.differences import every_judged, rankable
 from nearid_cli.metrics.agreement import MIN_RANKED, kendall, most_apart, rank_shares, spearman
 from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.results import (
     Agreement,
     CompareResult,
-    Comparison,
     Disagreement,
     Image,
     Method,
@@ -34,7 +34,6 @@ from nearid_cli.results import (
     ScoreResult,
 )
 from nearid_cli.results.base import this_tool, timestamp
-from nearid_cli.results.score import largest_score
 from nearid_cli.text import storable
 
 Floats = npt.NDArray[np.float64]
@@ -73,14 +72,14 @@ def compare(
         if baseline is None
         else next(method for method in methods if method.name == storable(baseline))
     )
-    return CompareResult(
+    result = CompareResult(
         tool=this_tool(),
         created=timestamp(),
         baseline=leading.name,
         baseline_named=baseline is not None,
         metrics=first,
         methods=methods,
-        comparisons=_judged(
+        comparisons=every_judged(
             methods, leading, picked=baseline is None and leading.ranks[first[0].name] is not None
         ),
         agreements=_agreements(methods),
@@ -89,6 +88,7 @@ def compare(
         common_prompts=ground.prompts,
         remarks=remarks(ground, scored, chosen, ranked),
     )
+    return with_curves(result)
 
 
 def _copies(copies: int, result: ScoreResult) -> bool:
@@ -118,20 +118,13 @@ def _methods(
     ]
 
 
-def _rankable(methods: Sequence[Method]) -> list[Method]:
-    """Those that do not copy references; all, where all do."""
-    return [method for method in methods if not method.copying] or list(methods)
-
-
 def _with_ranks(methods: Sequence[Method]) -> Methods:
     """Ranked by metric over the common ground: 1 for the best score, and equal scores share a rank."""
-    rankable = [method for method in _rankable(methods) if method.common]
+    placed = [method for method in rankable(methods) if method.common]
     signs = {metric.name: metric.sign for method in methods for metric in method.result.metrics}
     scores = {
         name: {
-            method.name: sign * score
-            for method in rankable
-            if (score := method.common[name].score) is not None
+            method.name: sign * score for method in placed if (score := method.common[name].score) is not None
         }
         for name, sign in signs.items()
     }
@@ -150,28 +143,10 @@ def _best(methods: Sequence[Method], metric: str) -> Method:
     ranked = [method for method in methods if method.ranks[metric] is not None]
     if ranked:
         return min(ranked, key=lambda method: method.ranks[metric] or 0)
-    candidates = _rankable(methods)
+    candidates = rankable(methods)
     own = [set(method.result.subjects.names()) for method in candidates]
     shared = [sum(len(mine & theirs) for theirs in own) - len(mine) for mine in own]
     return candidates[shared.index(max(shared))]
-
-
-def _judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[Comparison, ...]:
-    """Every other method against the baseline, which may have been picked because it ranks first."""
-    rankable = _rankable(methods)
-    ruled_out = {method.name for method in methods} - {method.name for method in rankable}
-    several = picked and len(rankable) > 2  # of two methods there is one pair to pick
-    found = comparisons(methods, baseline)
-    rivals = among_all_pairs(rankable, list(found)) if several else {}
-    places = {
-        metric.name: metric.decimals(largest_score([method.result for method in methods], metric.name))
-        for metric in baseline.result.metrics
-    }
-    return tuple(
-        one
-        for metric, compared in found.items()
-        for one in judged(compared, ruled_out, rivals.get(metric), places[metric])
-    )
 
 
 def _agreements(methods: Sequence[Method]) -> tuple[Agreement, ...]:

@@ -25,6 +25,7 @@ from nearid_cli.metrics.paired import (
 from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
 from nearid_cli.results.compare import BETTER, SIGNIFICANT, WORSE
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
+from nearid_cli.results.score import largest_score
 from nearid_cli.text import storable
 
 
@@ -143,6 +144,35 @@ def _pairing(matching: Matching) -> Pairing:
 def _alone(matched: Matched, images: Sequence[Image]) -> list[str]:
     """Those of the generations left over that no prompt explains, which the other lacks."""
     return [image.path for image in images if matched.how != "prompts" or image.prompt is None]
+
+
+def rankable(methods: Sequence[Method]) -> list[Method]:
+    """Those that do not copy references; all, where all do."""
+    return [method for method in methods if not method.copying] or list(methods)
+
+
+def every_judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[Comparison, ...]:
+    """Every other method against the baseline by every metric, with its verdict.
+
+    Args:
+        methods: the baseline among them.
+        baseline: which.
+        picked: whether it is the baseline because it ranks first.
+    """
+    counting = rankable(methods)
+    ruled_out = {method.name for method in methods} - {method.name for method in counting}
+    several = picked and len(counting) > 2  # of two methods there is one pair to pick
+    found = comparisons(methods, baseline)
+    rivals = among_all_pairs(counting, list(found)) if several else {}
+    places = {
+        metric.name: metric.decimals(largest_score([method.result for method in methods], metric.name))
+        for metric in baseline.result.metrics
+    }
+    return tuple(
+        one
+        for metric, compared in found.items()
+        for one in judged(compared, ruled_out, rivals.get(metric), places[metric])
+    )
 
 
 _Pair = frozenset[str]

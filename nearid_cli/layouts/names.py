@@ -79,6 +79,12 @@ _INSIDE = re.compile(
     r"[_= -]?(?P<number>[0-9]+)(?=$|[\s_.-])",
     re.IGNORECASE,
 )
+# kohya's models of an epoch, `mylora-000003` and, of its samples, `e000003`; `ep3`; and `500steps`.
+_MODEL = re.compile(
+    r"(?:(?P<head>.*)[-_. ])?(?:e(?P<e>[0-9]{6})|ep[-_= ]?(?P<ep>[0-9]+)"
+    r"|(?P<n>[0-9]+)[-_ ]?(?:(?:steps?|iters?)|(?P<epochs>epochs?)))|(?P<name>.+)-(?P<padded>00[0-9]{4})",
+    re.IGNORECASE | re.DOTALL,
+)
 # A counter, a copy's mark or a hash at the end of a file name; taken off again and again.
 _ENDING = re.compile(
     r"(?:[\s_.-]*\([0-9]+\)|[\s_.-]+copy(?:[\s_-]*[0-9]+)?|[\s_.-]+[0-9]+|[\s_.-]+"
@@ -89,6 +95,8 @@ _ENDING = re.compile(
 _LEADING = re.compile(r"^(?:[0-9]+|(?:seed|steps?|iter|epoch)[_=-]?[0-9]+)[\s_.-]+", re.IGNORECASE)
 _REPEAT = re.compile(r"^[0-9]{1,3}_(?=.*[^\W\d_])", re.DOTALL)
 _TOKEN = re.compile(rf"^{_TOKENS}[\s_-]+(?=.)", re.IGNORECASE | re.DOTALL)
+
+_BETWEEN = "-_. ,="  # what parts the pieces of a name
 
 
 def composed(name: str) -> str:
@@ -205,6 +213,39 @@ def file_labels(stem: str) -> Mapping[str, str]:
     ({'step': '500', 'seed': '3'}, {})
     """
     return read_file_name(stem).labels if _MAY_HAVE_LABELS.search(stem) else {}
+
+
+def step_within(name: str) -> tuple[str, str] | None:
+    """The step that the name of a checkpoint tells, and what else it says; None where it tells none, or several.
+
+    >>> step_within("checkpoint-500"), step_within("lora_step_0500"), step_within("epoch=3-step=500")
+    (('500', ''), ('500', 'lora'), ('500', ''))
+    >>> step_within("mylora-e000003"), step_within("mylora-000003"), step_within("lora-ep3"), step_within("500steps")
+    (('epoch 3', 'mylora'), ('epoch 3', 'mylora'), ('epoch 3', 'lora'), ('500', ''))
+    >>> step_within("samples_100_0f9e8d7c6b"), step_within("lora"), step_within("step_1_step_2")
+    (('100', 'samples'), None, None)
+    """
+    if step := (folder_labels(name) or {}).get("step"):
+        return step, ""
+    if match := _KOHYA.fullmatch(name):
+        return ("epoch " if match[2] else "") + _number(match[3]), match[1]
+    if match := _WANDB.fullmatch(name):
+        return match[2], match[1]
+    told = [match for match in _INSIDE.finditer(name) if not match["seed"]]
+    for kind in ("step", "epoch"):  # where both are told, steps are finer
+        own = [match for match in told if match[kind]]
+        if len(own) == 1:
+            rest = name
+            for match in reversed(told):
+                rest = (
+                    f"{rest[: match.start()].rstrip(_BETWEEN)} {rest[match.end() :].lstrip(_BETWEEN)}".strip()
+                )
+            return ("epoch " if kind == "epoch" else "") + _number(own[0]["number"]), rest
+    if told or not (match := _MODEL.fullmatch(name)):
+        return None
+    number = match["e"] or match["ep"] or match["n"] or match["padded"]
+    steps = match["n"] and not match["epochs"]
+    return ("" if steps else "epoch ") + _number(number), match["head"] or match["name"] or ""
 
 
 def without_counters(stem: str) -> str:

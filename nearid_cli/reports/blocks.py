@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Topic(Enum):
     """What a block is about: the parts of a page that has more to show than a document says."""
 
+    STEPS = auto()
     SCORES = auto()
     DIFFERENCES = auto()
     SUBJECTS = auto()

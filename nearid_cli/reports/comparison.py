@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
+from nearid_cli.reports.blocks import Block, Draft, Finding, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
+from nearid_cli.reports.curve_answer import told, whole_curve
+from nearid_cli.reports.curves import curve_blocks, numbers_of
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.masked import about_masks, context_shares
@@ -69,13 +71,14 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
     return Draft(
         "nearid compare",
         (
+            *curve_blocks(result),
             Panel(table),
             *_apart(result, methods),
             Prose(_about_masks(result)),
             Prose(about_metrics(result)),
             *context_shares(result),
             Prose(about_trials(result)),
-            FindingList(compare_findings(result), conclusion_line(result), rank=1),
+            FindingList([*compare_findings(result), *_trainings(result)], _conclusion(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
             *(replace(one, topic=Topic.AGREEMENT) for one in _agreements(result)),
             *(
@@ -93,6 +96,17 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
         table,
         facts,
     )
+
+
+def _conclusion(result: CompareResult) -> str:
+    """Which checkpoint to take, where all methods are those of one training; else who won."""
+    whole = whole_curve(result)
+    return whole.answer if whole else conclusion_line(result)
+
+
+def _trainings(result: CompareResult) -> list[Finding]:
+    """Which checkpoint of each training to take, where they are not all that is compared."""
+    return [] if whole_curve(result) else [Finding(one.answer) for one in result.curves]
 
 
 def _about_methods(result: CompareResult) -> Iterator[str]:
@@ -139,8 +153,11 @@ def scores_table(result: CompareResult, methods: Sequence[Method]) -> Table:
         own=methods if own else (),
         common=(len(result.common_subjects), result.common_prompts) if own else None,
     )
+    numbers = numbers_of(result, [one.name for one in methods]).items()
+    steps = [Column(COUNT, cells, name=unit) for unit, cells in numbers]
     return replace(
         table,
+        columns=(*steps, *table.columns),
         caption="Mean cosine similarity over subjects."
         if all(metric.usual for metric in result.metrics)
         else "Mean score over subjects.",
@@ -405,6 +422,9 @@ def subjects_by_methods(
 def compare_story(result: CompareResult) -> Story:
     """What the HTML report tells first."""
     result = best_first(result)
+    if whole := whole_curve(result):
+        heading, lead = told(result, whole)
+        return Story(heading, lead, result)
     gauge, *_ = gauges(result).values()
     metric = gauge.name
     methods = over_common(result).methods
@@ -424,4 +444,4 @@ def compare_story(result: CompareResult) -> Story:
             images = count(len(method.result.images), "generation")
             role = "Not to be trusted" if method in result.ranked else "Left out of the ranking"
             lead.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
-    return Story(found.title, lead, result)
+    return Story(found.title, [*lead, *(f"{one.answer}." for one in result.curves)], result)

@@ -97,6 +97,16 @@ def gauges(result: ScoreResult | CompareResult) -> dict[str, Gauge]:
     return {metric.name: Gauge(metric, largest_score(runs, metric.name)) for metric in result.metrics}
 
 
+def spanned(low: float, high: float, least: float) -> tuple[float, float]:
+    """Bounds that are at least so far apart, around the same middle.
+
+    >>> [round(bound, 3) for bound in spanned(0.5, 0.502, 0.1)], spanned(0.2, 0.8, 0.1)
+    ([0.451, 0.551], (0.2, 0.8))
+    """
+    missing = max(0.0, least - (high - low))
+    return low - missing / 2, high + missing / 2
+
+
 def directions(shown: Iterable[Gauge]) -> tuple[str, ...]:
     """What the arrow behind a name means, where rows have one."""
     return (f"{LOWER_IS_BETTER}.",) if any(one.lower for one in shown) else ()

@@ -18,8 +18,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from nearid_cli.reports.blocks import Document, Entries, Entry, FindingList, Panel, Prose
+from nearid_cli.reports.curves import Sketches
 from nearid_cli.reports.labels import apart
 from nearid_cli.reports.table import BREAK, GLUE, Column, Mark, Table, safe
+from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +31,7 @@ _SHORTEST = 8  # columns that a label needs to stay apart from others
 _HEADER = 14  # headers longer than this may fold to make room
 _FEW_WORDS = 16  # words beside numbers have no column of their own below this
 _MARKS: dict[Mark, tuple[str, str]] = {"best": ("*", "bold"), "second": ("+", "underline")}
+_BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _STATES = {"failed": "bold red", "warned": "yellow", "passed": "green"}
 _LEGEND: dict[Mark, str] = {"best": "* best, + second"}
 
@@ -79,10 +82,28 @@ def render(document: Document, console: Console) -> None:
             show_table(console, block.table if block.few is None else block.table.only(block.few))
         elif isinstance(block, Entries):
             _tell(block, console)
+        elif isinstance(block, Sketches):
+            _sketch(block, console)
         elif isinstance(block, Prose) and block.lines:
             first, *rest = block.lines
             say(console, f"{block.title} {first}".strip(), *rest, "")
     say(console, *last)
+
+
+def _sketch(block: Sketches, console: Console) -> None:
+    """A line a number, a character a step; a space where there is no number."""
+    bars = _PLAIN_BARS if console.options.ascii_only else _BARS
+    widest = max(cell_len(printable(one.name)) for one in block.rows)
+    say(console, block.title)
+    for one in block.rows:
+        name = printable(one.name)
+        room = len(one.values) if console.soft_wrap else max(console.width - widest - 2 * GAP, 1)
+        for start in range(0, len(one.values), room):
+            shown = "".join(bars[step] if step is not None else " " for step in one.steps(len(bars)))
+            label = name if start == 0 else ""
+            line = f"{label}{' ' * (widest - cell_len(label) + GAP)}{shown[start : start + room]}"
+            say(console, Text(line.rstrip()), indent=GAP)
+    say(console, "")
 
 
 def _tell(block: Entries, console: Console) -> None:

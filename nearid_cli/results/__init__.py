@@ -16,6 +16,7 @@ from nearid_cli.results.compare import (
     Methods,
     Pairing,
 )
+from nearid_cli.results.curves import Curve, CurvePoint, StepDifference
 from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
 from nearid_cli.results.score import (
     AggregateScores,
@@ -45,6 +46,8 @@ __all__ = [
     "ComparedGroup",
     "Comparison",
     "ContextShare",
+    "Curve",
+    "CurvePoint",
     "Disagreement",
     "EmbedResult",
     "GateResult",
@@ -64,6 +67,7 @@ __all__ = [
     "ScoreResult",
     "ScoredGroup",
     "Skipped",
+    "StepDifference",
     "Subject",
     "SubjectScores",
     "Subjects",

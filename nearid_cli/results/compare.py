@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nearid_cli.results.base import Named, Tabular, Tool, known_figure, listed
+from nearid_cli.results.curves import Curve
 from nearid_cli.results.score import Interval, Metric, ScoredGroup, ScoreResult, Subjects, largest_score
 from nearid_cli.text import count
 
@@ -248,6 +249,7 @@ class CompareResult(Tabular):
         common_prompts: how many prompts all of these have, counted subject by subject; 0 where prompts do not decide.
         remarks: what must be known of the ranking, a sentence each.
         groups: what was asked for with `--by`, label by label, each in the order of its values.
+        curves: the trainings whose checkpoints are among the methods.
     """
 
     tool: Tool
@@ -264,6 +266,7 @@ class CompareResult(Tabular):
     common_prompts: int = 0
     remarks: tuple[str, ...] = ()
     groups: tuple[ComparedGroup, ...] = ()
+    curves: tuple[Curve, ...] = ()
     command = "nearid compare"
 
     def __post_init__(self) -> None:

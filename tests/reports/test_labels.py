@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearid_cli.reports.html.svg import fitted, spanned
+from nearid_cli.reports.gauge import spanned
+from nearid_cli.reports.html.svg import fitted
 from nearid_cli.reports.labels import apart, cut
 from nearid_cli.text import printable
 from tests.reporting import BEGINNING, END

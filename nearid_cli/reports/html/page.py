@@ -22,7 +22,7 @@ from markupsafe import Markup
 from nearid_cli.reports.blocks import Block, Document, Topic
 from nearid_cli.reports.gate import outcome, status
 from nearid_cli.reports.gauge import gauges
-from nearid_cli.reports.html import plots, sections
+from nearid_cli.reports.html import plots, sections, steps
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import cut, labels
@@ -149,6 +149,8 @@ def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:
     parts: dict[str, list[Block]] = {}
     if document.judged:
         parts["gate"] = _about(document.judged, Topic.SCORES)
+    if result.curves:
+        parts["steps"] = [steps.steps(result, metrics), *_about(document, Topic.STEPS)]
     parts["scores"] = [sections.scores(result, metrics), *_about(document, Topic.SCORES)]
     if text := [*sections.identity_against_text(result, metrics)]:
         parts["text"] = text

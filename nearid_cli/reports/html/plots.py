@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from nearid_cli.reports.gauge import COSINE, Gauge
+from nearid_cli.reports.gauge import COSINE, Gauge, spanned
 from nearid_cli.reports.html.svg import (
     Scale,
     escaped,
@@ -22,7 +22,6 @@ from nearid_cli.reports.html.svg import (
     labelled_text,
     line,
     picture,
-    spanned,
     text,
     x_axis,
     y_axis,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from nearid_cli.reports.gauge import spanned
 from nearid_cli.reports.labels import Label
 from nearid_cli.text import printable
 
@@ -35,16 +36,6 @@ class Scale:
     def __str__(self) -> str:
         """How page.js reads it."""
         return f"{self.low:.9g} {self.high:.9g} {self.start:.9g} {self.end:.9g}"
-
-
-def spanned(low: float, high: float, least: float) -> tuple[float, float]:
-    """Bounds that are at least so far apart, around the same middle.
-
-    >>> [round(bound, 3) for bound in spanned(0.5, 0.502, 0.1)], spanned(0.2, 0.8, 0.1)
-    ([0.451, 0.551], (0.2, 0.8))
-    """
-    missing = max(0.0, least - (high - low))
-    return low - missing / 2, high + missing / 2
 
 
 def fitted(

@@ -44,6 +44,7 @@ class Drop:
         units: the drops that the value is the mean of, and the interval is over.
         unit: what has one of them.
         notes: what is to be said of the value.
+        among: the interval holds for so many groups together.
     """
 
     value: float | None = None
@@ -54,6 +55,7 @@ class Drop:
     units: tuple[float, ...] = ()
     unit: str = "subject"
     notes: tuple[str, ...] = ()
+    among: int = 1
 
 
 class Both:
@@ -159,7 +161,7 @@ def drop_of_all(both: Both, metric: str, words: Words, confidence: float = CONFI
             return Drop(problems=tuple(problems))
         return Drop(words.sign * (before - now), no_interval="pair_mean is not paired by subject")
     drops = _drops(both, metric, words)
-    if drops or statistic in ON_SCALE:
+    if drops or statistic in ON_SCALE or None not in (now, before):
         problems += _lost(both, metric, statistic, drops)
     if now is None or before is None:
         return Drop(problems=tuple(problems))
@@ -176,6 +178,31 @@ def drop_of_all(both: Both, metric: str, words: Words, confidence: float = CONFI
             f"{count(len(silent), 'subject')} without a score on either side left out: {few(silent)}"
         )
     return Drop(value, ci, moved, no_interval=alone, units=units, notes=tuple(notes))
+
+
+def judged_together(drops: Sequence[Drop], confidence: float, limit: float) -> list[Drop]:
+    """Drops with intervals by which hardly ever any of them is found above a limit by chance, in their order.
+
+    Of k drops each has an interval with coverage 1 - (1 - confidence) / k. Those that lie above the limit are found,
+    and the rest is judged anew as if there were no others, until none is (Holm, "A Simple Sequentially Rejective
+    Multiple Test Procedure", 1979).
+    """
+    found = list(drops)
+    left = [place for place, one in enumerate(found) if one.ci is not None]
+    while left:
+        coverage = 1 - (1 - confidence) / len(left)
+        for place in left:
+            (ci,) = _intervals([found[place].units], coverage)
+            found[place] = replace(found[place], ci=ci, among=len(left))
+        still = [place for place in left if not _is_above(found[place], limit)]
+        if len(still) == len(left):
+            break
+        left = still
+    return found
+
+
+def _is_above(drop: Drop, limit: float) -> bool:
+    return drop.ci is not None and drop.ci[0] > limit + TOLERANCE
 
 
 def _lost(both: Both, metric: str, statistic: str, drops: Collection[str]) -> Iterator[str]:

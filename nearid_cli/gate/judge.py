@@ -6,8 +6,17 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from nearid_cli.breakdown.labels import Labels
 from nearid_cli.errors import InputError
-from nearid_cli.gate.drops import CONFIDENCE, TOLERANCE, Both, Drop, drop_of_all, drops_of_subjects
+from nearid_cli.gate.drops import (
+    CONFIDENCE,
+    TOLERANCE,
+    Drop,
+    drop_of_all,
+    drops_of_subjects,
+    judged_together,
+)
+from nearid_cli.gate.groups import Groups, GroupsError, Judged
 from nearid_cli.gate.numbers import NOT_OF_ALL, ON_SCALE, Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import DIVERSITIES, EVERY
 from nearid_cli.gate.words import Words, bound, counted
@@ -80,7 +89,8 @@ def _refuse_strangers(run: Result, baseline: Result) -> None:
 class _Unit:
     """What one verdict is about: a method or the whole run, or one subject of it; None where a side lacks it.
 
-    `drop` is its drop, if it was asked for and both sides have it.
+    `drop` is its drop, if it was asked for and both sides have it. None is asked of a group that is `new`, since the
+    baseline lacks it while it has others.
     """
 
     method: str | None
@@ -88,6 +98,8 @@ class _Unit:
     run: Numbers | None
     baseline: Numbers | None
     drop: Drop = field(default_factory=Drop)
+    labels: Labels = field(default_factory=dict)
+    new: bool = False
 
 
 class _Sides:
@@ -105,15 +117,9 @@ class _Sides:
         self._results = (run,) if baseline is None else (run, baseline)
         self._names_of_sides = run_name, baseline_name
         self._allow_mismatch = allow_mismatch
-        self._runs = parts(run)
-        self._baselines = parts(baseline) if baseline is not None else None
+        self._groups = Groups(run, baseline)
         self._metrics = metrics(run)
         self._baseline_metrics = metrics(baseline) if baseline is not None else {}
-        self._boths = {
-            method: Both(run, self._baselines[method])
-            for method, run in self._runs.items()
-            if self._baselines is not None and method in self._baselines
-        }
 
     def verdicts(self, rule: Rule) -> Iterator[Verdict]:
         """The verdicts on one rule: at least one."""
@@ -127,7 +133,12 @@ class _Sides:
                 else f'a run of one method has no level {rule.level}: write level = "aggregate" or "subject"',
             )
             return
-        found = [verdict for metric in self._names(rule) for verdict in self._of_metric(rule, metric)]
+        try:
+            judged = self._groups.of(rule)
+        except GroupsError as none:
+            yield _failed(rule, rule.metric, self._words(rule, rule.metric), str(none))
+            return
+        found = [verdict for metric in self._names(rule) for verdict in self._of_metric(rule, metric, judged)]
         nothing = "there is nothing to judge: the run has no subject"
         yield from found or [_failed(rule, rule.metric, self._words(rule, rule.metric), nothing)]
 
@@ -138,7 +149,7 @@ class _Sides:
         more = self._baseline_metrics if rule.max_drop is not None else {}
         return list(dict.fromkeys((*self._metrics, *more)))
 
-    def _of_metric(self, rule: Rule, metric: str) -> Iterator[Verdict]:
+    def _of_metric(self, rule: Rule, metric: str, judged: Sequence[Judged]) -> Iterator[Verdict]:
         words = self._words(rule, metric)
         if rule.statistic != COPIES and metric not in self._metrics:
             yield _failed(rule, metric, words, _no_metric("run", metric, self._metrics))
@@ -147,15 +158,18 @@ class _Sides:
             yield _failed(rule, metric, words, loose)
             return
         obstacle = self._obstacle(metric) if rule.max_drop is not None else None
-        if obstacle and rule.level != "aggregate":
-            # Said once, not for every subject.
+        if obstacle and (rule.level != "aggregate" or rule.by is not None):
+            # Said once, not for every subject or group.
             yield _failed(replace(rule, min=None, max=None), metric, words, obstacle, rule=rule)
             if rule.min is None and rule.max is None:
                 return
             bounds, obstacle = replace(rule, max_drop=None, confidence=None), None
         else:
             bounds = rule
-        for unit in self._units(bounds, metric, words):
+        units = [unit for part in judged for unit in self._units(part, bounds, metric, words)]
+        if rule.by is not None:
+            units = _together(_without_new(units, rule), bounds)
+        for unit in units:
             yield _verdict(rule, bounds, metric, words, unit, obstacle)
 
     def _words(self, rule: Rule, metric: str) -> Words:
@@ -168,7 +182,7 @@ class _Sides:
 
     def _obstacle(self, metric: str) -> str | None:
         """Why the numbers of a metric cannot be compared with the baseline's, or None."""
-        if self._baselines is None:
+        if len(self._results) == 1:
             run, baseline = self._names_of_sides
             return _no_baseline(baseline, run)
         if metric not in self._baseline_metrics:
@@ -178,20 +192,46 @@ class _Sides:
             return _mismatch(now, before)
         return None
 
-    def _units(self, bounds: Rule, metric: str, words: Words) -> Iterator[_Unit]:
+    def _units(self, part: Judged, bounds: Rule, metric: str, words: Words) -> Iterator[_Unit]:
         comparable = bounds.statistic == COPIES or metric in self._baseline_metrics
-        baselines = self._baselines if self._baselines is not None and comparable else {}
+        baselines = part.baselines if comparable else {}
         falls = bounds.max_drop is not None
-        for method in dict.fromkeys((*self._runs, *(baselines if falls else ()))):
-            run, baseline = self._runs.get(method), baselines.get(method)
+        for method in dict.fromkeys((*part.runs, *(baselines if falls else ()))):
+            run, baseline = part.runs.get(method), baselines.get(method)
             asked = metric, words, bounds.confidence or CONFIDENCE
-            both = self._boths.get(method) if falls and comparable else None
-            if bounds.level != "subject" or run is None or (falls and both is None):
-                yield _Unit(method, None, run, baseline, drop_of_all(both, *asked) if both else Drop())
+            both = part.boths.get(method) if falls and comparable else None
+            # What lacks a baseline is said once, but other bounds of a new group are judged for each subject.
+            once = falls and both is None and (not part.labels or bounds.min is bounds.max is None)
+            if bounds.level != "subject" or run is None or once:
+                drop = drop_of_all(both, *asked) if both else Drop()
+                yield _Unit(method, None, run, baseline, drop, part.labels)
                 continue
             drops = drops_of_subjects(both, *asked) if both else {}
             for subject in drops or run.subjects:
-                yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()))
+                yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()), part.labels)
+
+
+def _without_new(units: Sequence[_Unit], rule: Rule) -> list[_Unit]:
+    """The units, of which those are new that the baseline lacks, while it has the same method in other groups."""
+    if rule.group is not None:
+        return list(units)
+    known = {unit.method for unit in units if unit.run is not None and unit.baseline is not None}
+    return [replace(unit, new=unit.baseline is None and unit.method in known) for unit in units]
+
+
+def _together(units: Sequence[_Unit], bounds: Rule) -> list[_Unit]:
+    """The units of a rule that wants to be sure: what it promises of a method or subject it promises of all groups."""
+    if bounds.confidence is None or bounds.max_drop is None:
+        return list(units)
+    families: dict[tuple[str | None, str | None], list[int]] = {}
+    for place, unit in enumerate(units):
+        families.setdefault((unit.method, unit.subject), []).append(place)
+    judged = list(units)
+    for places in families.values():
+        drops = judged_together([units[i].drop for i in places], bounds.confidence, bounds.max_drop)
+        for place, drop in zip(places, drops, strict=True):
+            judged[place] = replace(units[place], drop=drop)
+    return judged
 
 
 def _verdict(
@@ -202,9 +242,11 @@ def _verdict(
     found = _number(run, metric, statistic, subject)
     before = _number(baseline, metric, statistic, subject)
     drop = Drop() if obstacle else unit.drop
+    what = "group" if unit.labels else "method"
+    lacks = f"the baseline lacks this {what}; --update-baseline takes it in"
     problems = []
     if run is None:
-        problems.append("the run lacks this method, which the baseline has")
+        problems.append(f"the run lacks this {what}, which the baseline has")
     elif subject is not None and subject not in run.subjects:
         pass  # the drop says so
     elif found is None:
@@ -220,8 +262,8 @@ def _verdict(
         problems.append(words.above(found, bounds.max))
     if obstacle:
         problems.append(obstacle)
-    elif bounds.max_drop is not None and run is not None and baseline is None:
-        problems.append("the baseline lacks this method; --update-baseline takes it in")
+    elif bounds.max_drop is not None and run is not None and baseline is None and not unit.new:
+        problems.append(lacks)
     elif bounds.max_drop is not None and run is not None and baseline is not None:
         if drop.problems:
             problems += drop.problems
@@ -232,7 +274,8 @@ def _verdict(
     fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
     read = {"run": run, "baseline": baseline if bounds.max_drop is not None and not obstacle else None}
     sides = {} if statistic in (COPIES, MISSING) else read
-    notes = [*drop.notes, *(_unscored(name, side, metric, unit) for name, side in sides.items() if side)]
+    notes = [lacks] if unit.new and bounds.max_drop is not None else []
+    notes += [*drop.notes, *(_unscored(name, side, metric, unit) for name, side in sides.items() if side)]
     if run is not None and found is not None:
         notes.append(_left_out(run, metric, statistic, unit))
     return Verdict(
@@ -240,7 +283,7 @@ def _verdict(
         metric=metric,
         subject=subject,
         method=unit.method,
-        status=_status(rule, bool(problems)),
+        status=_status(rule, bool(problems)) if problems or not unit.new else "warned",
         reason="; ".join(filter(None, [*(problems or [fine, _all_fell(bounds, words, drop)]), *notes])),
         expected=words.expected(bounds),
         found=found,
@@ -250,6 +293,7 @@ def _verdict(
         moved=drop.moved,
         higher_is_better=words.sign > 0,
         decimals=words.places,
+        group=unit.labels,
     )
 
 
@@ -304,7 +348,7 @@ def _too_low(bounds: Rule, words: Words, drop: Drop, before: float, now: float) 
         certain = drop.ci[0]
     if certain <= limit + TOLERANCE:
         return []
-    return [words.too_much(bounds, drop.value, certain, before, now)]
+    return [words.too_much(bounds, drop.value, certain, before, now, drop.among)]
 
 
 def _all_fell(bounds: Rule, words: Words, drop: Drop) -> str:

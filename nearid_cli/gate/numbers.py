@@ -71,6 +71,11 @@ class Numbers:
         self._subjects = {subject.subject: subject for subject in result.subjects}
 
     @property
+    def lists_all(self) -> bool:
+        """Whether the result lists all of its generations."""
+        return len(self.result.images) >= sum(one.generations for one in self._subjects.values())
+
+    @property
     def subjects(self) -> KeysView[str]:
         """Their names, in the result's order."""
         return self._subjects.keys()
@@ -87,7 +92,7 @@ class Numbers:
             return self.missing(metric, subject)[0]
         if statistic in _OF_SCORES and self._is_lost(metric, subject):
             return None
-        if statistic == RETENTION and self._outdated(metric):
+        if statistic == RETENTION and self.is_outdated(metric):
             return None
         scores = self.result.aggregate if subject is None else self._subjects[subject].scores
         number: float | None = getattr(scores.get(metric), statistic, None)
@@ -98,7 +103,7 @@ class Numbers:
         made = metrics(self.result).get(metric)
         side = "below" if made and not made.higher_is_better else "above"
         if statistic == RETENTION:
-            if self._outdated(metric):
+            if self.is_outdated(metric):
                 return "an older nearid made the result, whose retention meant something else; score it again"
             scores = None if subject is None else self._subjects[subject].scores.get(metric)
             if scores is not None and scores.within_noise:
@@ -146,7 +151,7 @@ class Numbers:
     def retention_parts(self, metric: str, subject: str) -> tuple[float, float] | None:
         """What a subject adds to the retention of all: score - floor, and ceiling - floor; None if one is missing."""
         scores = self._subjects[subject].scores.get(metric)
-        if scores is None or self._outdated(metric):
+        if scores is None or self.is_outdated(metric):
             return None
         score, ceiling, floor = scores.score, scores.ceiling, scores.floor
         return None if score is None or ceiling is None or floor is None else (score - floor, ceiling - floor)
@@ -161,16 +166,18 @@ class Numbers:
             for row in rows
         )
 
-    def _outdated(self, metric: str) -> bool:
+    def is_outdated(self, metric: str) -> bool:
+        """Whether an older release made the numbers of a metric."""
         return any(one.name == metric and one.outdated for one in self.result.metrics)
 
     def _is_lost(self, metric: str, subject: str | None) -> bool:
         """Whether a score of the subject is missing by accident; of all, that of any: no mean may go without it."""
-        lost = self._lost.get(metric, set())
+        lost = self.lost.get(metric, set())
         return bool(lost) if subject is None else subject in lost
 
     @cached_property
-    def _lost(self) -> Mapping[str, set[str | None]]:
+    def lost(self) -> Mapping[str, set[str | None]]:
+        """By metric the subjects of which a score is missing by accident; None among them for all together."""
         found: dict[str, set[str | None]] = {}
         for hole in holes(self.result):
             found.setdefault(hole.metric, set()).add(hole.subject)

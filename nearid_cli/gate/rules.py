@@ -27,7 +27,7 @@ LEVELS = ("aggregate", "subject", "method")
 _CHOICES = {"statistic": STATISTICS, "level": LEVELS, "on_fail": ("error", "warn")}
 _NUMBERS = ("min", "max", "max_drop", "confidence")
 _TABLE = ("rules", "baseline")
-_KEYS = ("metric", "statistic", "level", *_NUMBERS, "on_fail")
+_KEYS = ("metric", "statistic", "level", "by", "group", *_NUMBERS, "on_fail")
 _DEFAULTS = {"metric": EVERY, "statistic": "score", "level": "aggregate", "on_fail": "error"}
 
 
@@ -134,6 +134,10 @@ def _contradictions(rule: Rule) -> Iterator[str]:
     counts, sure = rule.statistic in COUNTS, rule.confidence is not None
     if rule.metric == "":
         yield f'metric is empty: name a metric of the run, or "{EVERY}" for all of them'
+    if rule.by is not None and not rule.by.strip():
+        yield 'by is empty: name a label of the generations, such as "category"'
+    if rule.group is not None and rule.by is None:
+        yield 'group needs by: it says of which label it is a value, such as by = "category"'
     if rule.min is None and rule.max is None and rule.max_drop is None:
         yield "it has no bound: give min, max or max_drop (for copies, near_copies and missing: max)"
     if rule.min is not None and rule.max is not None and rule.min > rule.max:

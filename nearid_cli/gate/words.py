@@ -86,11 +86,17 @@ class Words:
         """A number that is too high."""
         return f"{self.statistic} is {self.beside(found, most)}, above the maximum of {bound(most)}"
 
-    def too_much(self, rule: Rule, drop: float, certain: float, before: float, now: float) -> str:
-        """A drop that is larger than a rule allows; `certain` is how large it is with the rule's confidence."""
+    def too_much(
+        self, rule: Rule, drop: float, certain: float, before: float, now: float, among: int = 1
+    ) -> str:
+        """A drop that is larger than a rule allows.
+
+        `certain` is how large it is with the rule's confidence, of so many drops `among` which one is found by chance.
+        """
         limit = rule.max_drop or 0.0
         sure = (
-            f", and with {_percent(rule.confidence)} confidence by {self.beside(certain, limit)} or more"
+            f", and with {_percent(rule.confidence)} confidence{_of_several(among)} by "
+            f"{self.beside(certain, limit)} or more"
             if rule.confidence is not None
             else ""
         )
@@ -135,6 +141,10 @@ def bound(value: float) -> str:
     """
     text = f"{value:.3f}"
     return text if float(text) == value else repr(value)
+
+
+def _of_several(groups: int) -> str:
+    return f" among {groups} groups" if groups > 1 else ""
 
 
 def _percent(share: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
+from nearid_cli.breakdown.labels import told
 from nearid_cli.reports.blocks import Block, Draft, Entries, Entry, FindingList, Panel, Prose
 from nearid_cli.reports.table import TEXT, Column, Kind, Table, figure, named, signed_figure
 from nearid_cli.results import GateResult, Rule, Verdict
@@ -96,6 +97,15 @@ def verdict_table(gate: GateResult) -> Table:
     drops = Column(
         _NUMBER, [one.drop for one in found], "drop", "drop", ci, paper=True, group=_NUMBERS, kinds=kinds
     )
+    by_group = [one.rule.by is not None for one in found]
+    groups = (
+        Column(TEXT, [one.rule.by for one in found], name="by"),
+        Column(
+            TEXT,
+            ["+".join(v or "" for v in one.group.values()) if one.group else None for one in found],
+            name="group",
+        ),
+    )
     reasons = Column(TEXT, [one.reason for one in found], name="reason")
     moves = Column(TEXT, [moved(one) or None for one in found], name="moved")
     state = Column(TEXT, [one.status for one in found], "verdict", "status", paper=True, group=_NUMBERS)
@@ -104,6 +114,7 @@ def verdict_table(gate: GateResult) -> Table:
         (
             state,
             *facts(TEXT, "metric", "subject", "method"),
+            *(groups if any(by_group) else ()),
             *facts(TEXT, "statistic", "level", "on_fail", of_rule=True),
             *(replace(one, title=one.title if one.known else "") for one in (*sides, drops)),
             Column(_BOUNDS, [one.expected for one in found], "expected", "expected", paper=True),
@@ -135,7 +146,9 @@ def rule_title(rule: Rule) -> str:
     'nearid score by subject'
     """
     what = rule.statistic if rule.statistic == COPIES else f"{printable(rule.metric)} {rule.statistic}"
-    return what if rule.level == "aggregate" else f"{what} by {rule.level}"
+    by = [] if rule.by is None else [printable(rule.by + ("" if rule.group is None else f" {rule.group}"))]
+    by += [] if rule.level == "aggregate" else [rule.level]
+    return f"{what} by {' and '.join(by)}" if by else what
 
 
 def check_title(verdict: Verdict) -> str:
@@ -143,7 +156,9 @@ def check_title(verdict: Verdict) -> str:
     statistic = verdict.rule.statistic
     what = statistic if statistic == COPIES else f"{verdict.metric} {statistic}"
     whose = (("method", verdict.method), ("subject", verdict.subject))
-    return printable(", ".join([what, *(f"{kind} {name}" for kind, name in whose if name is not None)]))
+    group = told(verdict.group) or ("" if verdict.rule.by is None else f"by {verdict.rule.by}")
+    of = [f"{kind} {name}" for kind, name in whose if name is not None]
+    return printable(", ".join(filter(None, [what, group, *of])))
 
 
 def numbers(verdict: Verdict) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nearid_cli.results.base import Saved, Tool
@@ -27,6 +28,8 @@ class Rule:
         max_drop: how much worse than the baseline it may be; None for any.
         confidence: fail on `max_drop` only when the drop exceeds it with this confidence, above 0.5 and below 1.
         on_fail: `error` or `warn`.
+        by: judge every group of generations that has one value of this label, or of several joined by `+`.
+        group: judge this one alone, by its value or by its values joined by `+`; empty for those without the label.
     """
 
     metric: str
@@ -37,6 +40,8 @@ class Rule:
     max_drop: float | None
     confidence: float | None
     on_fail: str
+    by: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,25 @@ class Moved:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One rule on one metric, and one subject or method where its level asks for it.
+    """One rule on one metric, and one subject, method or group where the rule asks for it.
 
     Attributes:
         rule: the rule.
         metric: of this verdict; `*` only where the run has no metric to apply the rule to.
         subject, method: of this verdict, or None.
-        status: `passed`, `failed` or `warned` (failed, but the rule only warns).
+        status: `passed`, `failed` or `warned` (failed, but the rule only warns; or the baseline lacks the group).
         reason: what is wrong, or what was fine, in one line.
         expected: the bounds in words, such as `score >= 0.600, drop <= 0.020`.
         found, baseline: the numbers; None where they do not exist.
         drop: how much worse than the baseline, paired by subject: baseline minus found, or where lower is better found
             minus baseline; None where the rule does not ask for it.
         ci: the two-sided interval of the drop, with the confidence of the rule (0.95 where it has none) for its
-            coverage; None where there is none.
+            coverage; where several groups are judged together with a larger one. None where there is none.
         moved: the subjects that moved most, worst first.
         higher_is_better: False for the numbers of a distance.
         decimals: with how many of them its numbers are told.
+        group: what the generations have in common that it is about, label to value, None for those that lack the label;
+            empty for all.
     """
 
     rule: Rule
@@ -87,6 +94,7 @@ class Verdict:
     moved: tuple[Moved, ...]
     higher_is_better: bool = True
     decimals: int = 3
+    group: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)

@@ -48,6 +48,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COUNT, _SHARE, _COSINE = {"minimum": 0}, {"minimum": 0, "maximum": 1}, {"minimum": -1, "maximum": 1}
 _PLACE = {"minimum": 1}
 
+_DIVERSITY: Schema = {"minimum": 0, "maximum": 2}
 RANGES: dict[str, Schema] = {
     # Of every class, unless it is named with the class below.
     **dict.fromkeys(
@@ -61,7 +62,8 @@ RANGES: dict[str, Schema] = {
     **dict.fromkeys(("paired_subjects", "paired_references", "samples", "trials", "items", "rows"), _COUNT),
     **dict.fromkeys(("files", "without_trials", "averaged", "mo_pairs", "mo_pair_pairs", "n"), _COUNT),
     **dict.fromkeys(("oracles", "zero_oracles", "negative_oracles", "start", "identities", "steps"), _COUNT),
-    **dict.fromkeys(("std", "detectable", "max_drop"), _COUNT),
+    **dict.fromkeys(("std", "detectable", "max_drop", "near_copies"), _COUNT),
+    **dict.fromkeys(("diversity", "prompt_diversity", "diversity_ci95", "prompt_diversity_ci95"), _DIVERSITY),
     **dict.fromkeys(
         ("identification", "positive_margins", "ssr", "pa", "all_pairs_ssr", "all_pairs_pa"), _SHARE
     ),
@@ -255,6 +257,7 @@ class _Maker:
             hint, flag = hints[field.name], None
             if typing.get_origin(hint) is Annotated:
                 hint, flag = typing.get_args(hint)
+                hint = flag.kind or hint
             made = self.of(hint, field.name, kind.__name__)
             about = flag.help if flag else described[field.name]
             properties[field.name] = {"description": about, **made, **_limits(flag)}

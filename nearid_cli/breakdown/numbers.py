@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.distractors import Margins
+from nearid_cli.metrics.diversity import diversity_of_all
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.results import AggregateScores, SubjectScores
 
@@ -16,6 +17,7 @@ _OF_SUBJECTS = (
     "score", "std", "ci95", "min", "max", "ceiling", "floor", "retention", "within_noise", "identification",
     "identification_ci95",
 )  # fmt: skip
+_OF_SINGLE_PICTURES = ("closest", "diversity", "prompt_diversity")
 
 
 def subject_scores(
@@ -31,6 +33,8 @@ def subject_scores(
     columns = {name: getattr(numbers, name) for name in _OF_SUBJECTS}
     missing = np.bincount(subjects, np.isnan(numbers.generations), minlength=len(numbers.score))
     columns["missing"] = missing.astype(np.intp)
+    if numbers.closeness is not None:
+        columns |= {name: getattr(numbers.closeness, name) for name in _OF_SINGLE_PICTURES}
     if margins is not None:
         columns |= {
             "margin": margins.margin,
@@ -50,6 +54,10 @@ def aggregate_scores(numbers: IdentityScores, margins: Margins | None) -> Aggreg
             "positive_margins": np.nanmean(margins.positive),
             "positive_margins_ci95": margins.positive_of_all_ci95,
         }
+    if numbers.closeness is not None:
+        for name in ("diversity", "prompt_diversity"):
+            mean, ci95 = diversity_of_all(getattr(numbers.closeness, name))
+            found = found | {name: mean, f"{name}_ci95": ci95}
     return AggregateScores(
         **{name: known(np.asarray(value).tolist()) for name, value in found.items()},
         missing=int(np.isnan(numbers.generations).sum()),

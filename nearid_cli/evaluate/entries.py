@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
 
 from nearid_cli.breakdown.numbers import aggregate_scores, known, subject_scores
 from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.parts import where
 from nearid_cli.evaluate.usable import Usable
 from nearid_cli.metrics.context import context_share
-from nearid_cli.results import AggregateScores, ContextShare, Image, SubjectScores
+from nearid_cli.results import AggregateScores, ContextShare, Image, ReferenceScore, SubjectScores
 from nearid_cli.text import storable
 
+_SEVERAL = 3  # of two references each is as much like the other
 
-def of_subjects(scored: Numbered, pictures: Pictures) -> list[SubjectScores]:
+Copies = Mapping[tuple[str, str], str]
+"""(subject, generation) -> the reference that it copies."""
+
+
+@dataclass(frozen=True)
+class NearCopy:
+    """A generation that is nearer to one reference than any two references of its subject are to each other.
+
+    Attributes:
+        reference: the name of the reference.
+        similarity: how alike the two are.
+    """
+
+    reference: str
+    similarity: float
+
+
+def near_copies_of(scored: Numbered, pictures: Pictures, copies: Copies) -> dict[int, NearCopy]:
+    """By their places the generations that are near copies by a metric, without copies."""
+    single = scored.scores.closeness
+    if single is None or not single.near.any():
+        return {}
+    names = [picture.name for subject in pictures.subjects for picture, _ in subject.references]
+    owned = [(one.name, picture.name) for one in pictures.subjects for picture, _ in one.generations]
+    return {
+        place: NearCopy(names[single.nearest[place]], float(single.similarity[place]))
+        for place in np.flatnonzero(single.near).tolist()
+        if owned[place] not in copies
+    }
+
+
+def of_subjects(
+    scored: Numbered, pictures: Pictures, near: Mapping[int, NearCopy] | None = None
+) -> list[SubjectScores]:
     """A metric on each subject, in their order."""
-    return subject_scores(scored.scores, scored.margins, pictures.generation_subjects)
+    found = subject_scores(scored.scores, scored.margins, pictures.generation_subjects)
+    numbers = np.bincount(pictures.generation_subjects[list(near or ())], minlength=len(found)).tolist()
+    return [
+        one if one.closest is None else replace(one, near_copies=number)
+        for one, number in zip(found, numbers, strict=True)
+    ]
 
 
-def of_all(scored: Numbered) -> AggregateScores:
-    """A metric over all subjects."""
+def of_all(scored: Numbered, subjects: Sequence[SubjectScores] = ()) -> AggregateScores:
+    """A metric over all subjects, by its numbers and what these gave of each."""
+    near = [one.near_copies for one in subjects if one.near_copies is not None]
     margins, rates = scored.margins, {}
     if margins is not None:
         rates = {
@@ -31,6 +75,7 @@ def of_all(scored: Numbered) -> AggregateScores:
     return replace(
         aggregate_scores(scored.scores, margins),
         **rates,
+        near_copies=sum(near) if near else None,
         pairs_missing={storable(reason): number for reason, number in scored.lacking.items()},
     )
 
@@ -54,7 +99,8 @@ def context_of(metric: Measured, whole: Numbered, foreground: Numbered, backgrou
 def images_of(
     subjects: Sequence[Usable],
     scored: Mapping[str, Numbered],
-    copies: Mapping[tuple[str, str], str],
+    copies: Copies,
+    near: Mapping[str, Mapping[int, NearCopy]],
     maps: Sequence[Mapping[str, str]] | None,
 ) -> tuple[Image, ...]:
     """Every generation with its scores.
@@ -62,7 +108,8 @@ def images_of(
     Args:
         subjects: whose generations they are.
         scored: by metric.
-        copies: (subject, generation) -> the reference that it copies.
+        copies: those that copy a reference.
+        near: by metric near copies by their places.
         maps: of each generation by metric; None where none were drawn.
     """
     columns = {name: list(map(known, one.scores.generations.tolist())) for name, one in scored.items()}
@@ -90,6 +137,30 @@ def images_of(
             reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
             maps=maps[position] if maps else {},
             mask=where(generation),
+            near_copy_of={
+                name: storable(own[position].reference) for name, own in near.items() if position in own
+            },
+            near_copy_similarity={
+                name: own[position].similarity for name, own in near.items() if position in own
+            },
         )
         for position, (subject, generation) in enumerate(owned)
     )
+
+
+def reference_scores_of(
+    scored: Mapping[str, Numbered], pictures: Pictures
+) -> list[dict[str, tuple[ReferenceScore, ...]]]:
+    """Of each subject by metric its references beside each other, where there are three."""
+    found: list[dict[str, tuple[ReferenceScore, ...]]] = [{} for _ in pictures.subjects]
+    names = [[storable(picture.name) for picture, _ in one.references] for one in pictures.subjects]
+    for metric, numbers in scored.items():
+        if (single := numbers.scores.closeness) is None:
+            continue
+        beside, odd = iter(single.references.beside.tolist()), iter(single.references.odd.tolist())
+        for own, paths in zip(found, names, strict=True):
+            rows = zip(paths, islice(beside, len(paths)), islice(odd, len(paths)), strict=True)
+            scores = tuple(ReferenceScore(*row) for row in rows if not math.isnan(row[1]))
+            if len(scores) >= _SEVERAL:
+                own[metric] = scores
+    return found

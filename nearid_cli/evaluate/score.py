@@ -13,7 +13,14 @@ from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import MEND_OR_SKIP, Job, refuse_bad, requested
-from nearid_cli.evaluate.entries import context_of, images_of, of_all, of_subjects
+from nearid_cli.evaluate.entries import (
+    context_of,
+    images_of,
+    near_copies_of,
+    of_all,
+    of_subjects,
+    reference_scores_of,
+)
 from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.evaluate.kinds.measured import Numbered, Pictures
 from nearid_cli.evaluate.maps import check_maps, write_maps
@@ -204,9 +211,11 @@ class _Scorer:
             name for name, one in scored.items() if pictures.with_distractors and one.margins is None
         ]:
             logger.warning("no margins, SSR and PA by %s: distractors are for embeddings", few(bare))
-        own = {name: of_subjects(one, pictures) for name, one in scored.items()}
-        paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         copies = _copies(subjects, self._embedded, self._hashes.name)
+        near = {name: near_copies_of(one, pictures, copies) for name, one in scored.items()}
+        own = {name: of_subjects(one, pictures, near[name]) for name, one in scored.items()}
+        beside = reference_scores_of(scored, pictures)
+        paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         maps = None if self._maps is None else self._draw(self._maps, seen)
         return ScoreResult(
             tool=this_tool(),
@@ -255,11 +264,12 @@ class _Scorer:
                         for name, one in scored.items()
                         if index in one.uncounted
                     },
+                    reference_scores=beside[index],
                 )
                 for index, subject in enumerate(subjects)
             ),
-            aggregate={name: of_all(one) for name, one in scored.items()},
-            images=images_of(subjects, scored, copies, maps),
+            aggregate={name: of_all(one, own[name]) for name, one in scored.items()},
+            images=images_of(subjects, scored, copies, near, maps),
             context=self._context(pictures, scored),
         )
 

@@ -2,17 +2,20 @@
 
 All of them are means of cosine similarities, and a mean is linear: the mean similarity of a generation to a
 set of references is its dot product with the mean of the set's unit vectors. So a generation costs one dot
-product a subject instead of one a reference, and no matrix of pairs is ever made.
+product a subject instead of one a reference, and no matrix of pairs is ever made. Only its own references it meets one
+by one: which it is most like, no mean says.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import check_both_sides, check_numbers
+from nearid_cli.metrics.closeness import Closeness, beside_others, closest_references, is_near
+from nearid_cli.metrics.diversity import diversity_of_groups, diversity_of_sums, mean_over
 from nearid_cli.metrics.retention import ceiling_errors
 from nearid_cli.metrics.similarity import RESOLUTION, lengths, unit_vectors
 from nearid_cli.metrics.summary import IdentityScores, summarise
@@ -29,6 +32,7 @@ def identity_scores(
     generations: npt.NDArray[np.floating],
     generation_subjects: npt.NDArray[np.integer],
     generation_clusters: npt.NDArray[np.integer] | None = None,
+    generation_prompts: npt.NDArray[np.integer] | None = None,
 ) -> IdentityScores:
     """Score generations against the references of their subjects.
 
@@ -43,6 +47,8 @@ def identity_scores(
             to all others, count for floor and identification, and have no numbers of their own.
         generation_clusters: [G], the generations of a subject with one number are one unit of its intervals, such as
             those of one prompt, or of one content. None where each generation is a unit.
+        generation_prompts: [G], the prompt of each generation as a number from 0 that no other subject has, -1 where
+            none is known. None where none is known at all.
 
     Returns:
         Scores by generation, by subject (in the order of their numbers) and over all subjects.
@@ -64,35 +70,42 @@ def identity_scores(
     _, subjects = check_both_sides(reference_subjects, len(references), generation_subjects, len(generations))
     if generation_clusters is not None:
         check_numbers("generation_clusters", generation_clusters, len(generations))
+    if generation_prompts is not None:
+        check_numbers("generation_prompts", generation_prompts, len(generations))
     own_subject = generation_subjects.astype(np.intp)
     sizes = np.bincount(reference_subjects)
 
     sets = _reference_sets(references, reference_subjects, sizes)
-    own, strangers, nearest_stranger, apart = _similarities(generations, own_subject, sets, sizes)
-    identified = np.where(np.isnan(nearest_stranger), np.nan, own - nearest_stranger > RESOLUTION)
+    found = _similarities(generations, own_subject, sets, sizes)
+    own = found.own
+    identified = np.where(np.isnan(found.nearest_stranger), np.nan, own - found.nearest_stranger > RESOLUTION)
     sizes = sizes[:subjects]
     counts = np.bincount(own_subject)
     means = np.bincount(own_subject, own) / counts
     # Of two references: what a generation is from the mean over both, and each from that.
-    squares = 2 * np.bincount(own_subject, (own - means[own_subject]) ** 2 + apart**2)
+    squares = 2 * np.bincount(own_subject, (own - means[own_subject]) ** 2 + found.apart**2)
+    owners = np.repeat(np.arange(subjects), sizes)
     errors = ceiling_errors(
         sets.closeness[: sizes.sum()],
         np.repeat(sizes - 1, sizes),
-        np.repeat(np.arange(subjects), sizes),
+        owners,
         squares=squares.astype(np.float64),
         pairs=2 * counts,
         single=counts == 1,
     )
-    return summarise(
+    scores = summarise(
         own,
         own_subject,
         generation_clusters,
         pairs=sizes[own_subject],
-        strangers=strangers,
+        strangers=found.strangers,
         identified=identified,
         ceiling=sets.ceiling[:subjects],
         ceiling_error=errors,
         limits=(-1.0, 1.0),
+    )
+    return replace(
+        scores, closeness=_closeness(found, sets, own_subject, sizes, generations, generation_prompts)
     )
 
 
@@ -101,12 +114,18 @@ class _References:
     """What the references of each subject are to each other and to generations.
 
     Attributes:
+        order: [R], which reference is where in what is by subject.
+        units: [R, D], by subject.
+        starts: [S], where the references of each subject start in these.
         centres: [S, D], mean unit vector.
         halves: [S, D], half the difference of the unit vectors of two references; 0 with more or fewer.
         ceiling: [S], mean similarity of pairs.
         closeness: [R], by subject: the sum of each reference's similarities to the others of its subject.
     """
 
+    order: Integers
+    units: Floats
+    starts: Integers
     centres: Floats
     halves: Floats
     ceiling: Floats
@@ -117,7 +136,8 @@ def _reference_sets(
     references: npt.NDArray[np.floating], subjects: npt.NDArray[np.integer], sizes: Integers
 ) -> _References:
     """With u the unit vectors of a subject, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2."""
-    units = unit_vectors(references[np.argsort(subjects, kind="stable")], "references")
+    order = np.argsort(subjects, kind="stable")
+    units = unit_vectors(references[order], "references")
     starts = np.cumsum(sizes) - sizes
     sums = np.add.reduceat(units, starts, axis=0)
     closeness = np.einsum("rd,rd->r", units, np.repeat(sums, sizes, axis=0)) - 1
@@ -127,20 +147,40 @@ def _reference_sets(
     halves = np.zeros_like(sums)
     two = sizes == 2
     halves[two] = (units[starts[two]] - units[starts[two] + 1]) / 2
-    return _References(sums / sizes[:, None], halves, np.clip(ceiling, -1, 1), closeness)
+    return _References(
+        order, units, starts, sums / sizes[:, None], halves, np.clip(ceiling, -1, 1), closeness
+    )
+
+
+@dataclass(frozen=True)
+class _Similar:
+    """What generations are to references, and to each other.
+
+    Attributes:
+        own: [G], mean similarity to the references of its own subject.
+        strangers: [G], to those of all other subjects together; NaN with one subject.
+        nearest_stranger: [G], to those of the nearest other subject; NaN with one subject.
+        apart: [G], half the difference of the similarities to its own references where these are two.
+        nearest: [G], the place by subject of the own reference that it is most like; of equals the first.
+        most: [G], how alike the two are.
+        sums: [S, D], sum of the unit vectors of each subject's generations.
+    """
+
+    own: Floats
+    strangers: Floats
+    nearest_stranger: Floats
+    apart: Floats
+    nearest: Integers
+    most: Floats
+    sums: Floats
 
 
 def _similarities(
     generations: npt.NDArray[np.floating], own_subject: Integers, sets: _References, sizes: Integers
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean similarities of each generation to references.
-
-    Returns:
-        Four arrays [G]: to the references of its own subject, of all other subjects together, and of the
-        nearest other subject, and half the difference of those to its own references where these are two. The
-        second and third are NaN with one subject.
-    """
-    own, strangers, nearest, apart = (np.zeros(len(generations)) for _ in range(4))
+) -> _Similar:
+    own, strangers, nearest, apart, most = (np.zeros(len(generations)) for _ in range(5))
+    places = np.zeros(len(generations), np.intp)
+    sums = np.zeros((int(own_subject.max()) + 1, generations.shape[1]))
     buffer = np.empty((min(_ROWS, len(generations)), generations.shape[1]))
     pairs = bool((sizes == 2).any())
     for start in range(0, len(generations), _ROWS):
@@ -159,11 +199,55 @@ def _similarities(
         nearest[rows] = similarity.max(axis=1)
         if pairs:
             apart[rows] = np.einsum("nd,nd->n", block, sets.halves[subject]) / norms
+        firsts = np.flatnonzero(np.diff(subject, prepend=-1)).tolist()
+        for first, stop in zip(firsts, [*firsts[1:], len(subject)], strict=True):
+            one = subject[first]
+            before = sets.starts[one]
+            each = block[first:stop] @ sets.units[before : before + sizes[one]].T
+            each /= norms[first:stop, None]
+            highest = each.max(axis=1)
+            most[start + first : start + stop] = highest
+            places[start + first : start + stop] = before + (each >= highest[:, None] - RESOLUTION).argmax(
+                axis=1
+            )
+            sums[one] += (1 / norms[first:stop]) @ block[first:stop]
     if len(sizes) == 1:
         strangers[:] = nearest[:] = np.nan
     else:
         strangers /= (sizes.sum() - sizes)[own_subject]
-    return np.clip(own, -1, 1), np.clip(strangers, -1, 1), nearest, apart
+    return _Similar(
+        np.clip(own, -1, 1), np.clip(strangers, -1, 1), nearest, apart, places, np.clip(most, -1, 1), sums
+    )
+
+
+def _closeness(
+    found: _Similar,
+    sets: _References,
+    own_subject: Integers,
+    sizes: Integers,
+    generations: npt.NDArray[np.floating],
+    prompts: npt.NDArray[np.integer] | None,
+) -> Closeness:
+    """Of the subjects that have generations: `sizes` is of their references."""
+    number, references = len(sizes), int(sizes.sum())
+    closest = closest_references(sets.units[:references], sizes)
+    beside = beside_others(
+        sets.closeness[:references], np.repeat(sizes - 1, sizes), np.repeat(np.arange(number), sizes)
+    )
+    of_prompts = np.full(number, np.nan)
+    if prompts is not None and (prompts >= 0).any():
+        owners = np.zeros(int(prompts.max()) + 1, np.intp)
+        owners[prompts[prompts >= 0]] = own_subject[prompts >= 0]
+        of_prompts = mean_over(owners, diversity_of_groups(generations, prompts), number)
+    return Closeness(
+        nearest=sets.order[found.nearest],
+        similarity=found.most,
+        near=is_near(found.most, closest, own_subject),
+        closest=closest,
+        diversity=diversity_of_sums(found.sums, np.bincount(own_subject)),
+        prompt_diversity=of_prompts,
+        references=beside,
+    )
 
 
 def _check_embeddings(name: str, array: npt.NDArray[np.floating]) -> None:

@@ -5,10 +5,13 @@ What `identity_scores` makes of cosines this makes of any numbers, of any range 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.arguments import check_both_sides, check_numbers, check_subjects
+from nearid_cli.metrics.closeness import Closeness, beside_others, is_near
 from nearid_cli.metrics.retention import ceiling_errors
 from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.metrics.summary import IdentityScores, Limits, summarise
@@ -119,16 +122,21 @@ def pair_scores(
     known = inner & ~np.isnan(numbers)
     subject, own_numbers = own_subject[generation[known]], numbers[known]
     counted, centres = _means(subject, own_numbers, count, limits)
-    ceiling, ceiling_error = _ceilings(
+    among = _among_references(
         *_pairs("reference_pairs", reference_pairs, (references, references)),
         _values("reference_values", reference_values, len(reference_pairs), limits),
+        of_reference,
+        count,
+    )
+    ceiling, ceiling_error = _ceilings(
+        *among,
         of_reference,
         limits,
         squares=_sums(subject, (own_numbers - centres[subject]) ** 2, count),
         pairs=counted,
         single=np.bincount(own_subject, pairs_of > 0, count) == 1,
     )
-    return summarise(
+    scores = summarise(
         own,
         own_subject,
         clusters,
@@ -140,6 +148,23 @@ def pair_scores(
         limits=limits,
         sign=sign,
     )
+    single = _closeness(
+        generation[known], reference[known], own_numbers, own_subject, *among, of_reference, sign
+    )
+    return replace(scores, closeness=single)
+
+
+def _among_references(
+    first: Integers, second: Integers, numbers: Floats, of_reference: Integers, count: int
+) -> tuple[Integers, Integers, Floats]:
+    """The pairs of references that have a number, of the subjects that have generations."""
+    if (strange := of_reference[first] != of_reference[second]).any() or (strange := first == second).any():
+        raise ValueError(
+            "Expected argument `reference_pairs` to hold two references of one subject each "
+            f"but got {[int(first[strange][0]), int(second[strange][0])]}"
+        )
+    known = (of_reference[first] < count) & ~np.isnan(numbers)
+    return first[known], second[known], numbers[known]
 
 
 def _ceilings(
@@ -154,13 +179,6 @@ def _ceilings(
     single: npt.NDArray[np.bool_],
 ) -> tuple[Floats, Floats]:
     """Ceilings [S] of the subjects that have generations, and their standard errors."""
-    if (strange := of_reference[first] != of_reference[second]).any() or (strange := first == second).any():
-        raise ValueError(
-            "Expected argument `reference_pairs` to hold two references of one subject each "
-            f"but got {[int(first[strange][0]), int(second[strange][0])]}"
-        )
-    known = (of_reference[first] < len(squares)) & ~np.isnan(numbers)
-    first, second, numbers = first[known], second[known], numbers[known]
     ceiling = _means(of_reference[first], numbers, len(squares), limits)[1]
     both, twice = np.concatenate([first, second]), np.concatenate([numbers, numbers])
     scored = of_reference < len(squares)
@@ -173,6 +191,46 @@ def _ceilings(
         single=single,
     )
     return ceiling, errors
+
+
+def _closeness(
+    generation: Integers,
+    reference: Integers,
+    numbers: Floats,
+    own_subject: Integers,
+    first: Integers,
+    second: Integers,
+    among: Floats,
+    of_reference: Integers,
+    sign: float,
+) -> Closeness:
+    """Of pairs of a generation with its own references, and of two references, that have a number."""
+    generations, count = len(own_subject), int(own_subject.max()) + 1
+    most = np.full(generations, -np.inf)
+    np.maximum.at(most, generation, sign * numbers)
+    best = np.flatnonzero(sign * numbers >= most[generation] - RESOLUTION)
+    nearest = np.full(generations, len(of_reference))
+    np.minimum.at(nearest, generation[best], reference[best])
+    closest = np.full(count, -np.inf)
+    np.maximum.at(closest, of_reference[first], sign * among)
+    similarity, closest = (sign * np.where(np.isinf(one), np.nan, one) for one in (most, closest))
+    order = np.flatnonzero(of_reference < count)
+    order = order[np.argsort(of_reference[order], kind="stable")]
+    both, twice = np.concatenate([first, second]), np.concatenate([among, among])
+    return Closeness(
+        nearest=np.where(np.isnan(similarity), -1, nearest),
+        similarity=similarity,
+        near=is_near(similarity, closest, own_subject, sign),
+        closest=closest,
+        diversity=np.full(count, np.nan),
+        prompt_diversity=np.full(count, np.nan),
+        references=beside_others(
+            _sums(both, twice, len(of_reference))[order],
+            np.bincount(both, minlength=len(of_reference))[order],
+            of_reference[order],
+            sign,
+        ),
+    )
 
 
 def _means(keys: Integers, values: Floats, count: int, limits: Limits) -> tuple[Integers, Floats]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.metrics.closeness import Closeness
 from nearid_cli.metrics.intervals import mean_intervals
 from nearid_cli.metrics.proportions import mean_share_interval
 from nearid_cli.metrics.retention import retention, room_errors
@@ -71,6 +72,7 @@ class IdentityScores:
         strangers: [G], mean similarity of each generation to all references of all other subjects.
         identified: [G], 1.0 or 0.0, whether it is nearer to its own subject than to any other.
         ceiling_error: [S], standard error of `ceiling`.
+        closeness: of single pictures; None of metrics that compare no pictures.
     """
 
     generations: Floats
@@ -90,6 +92,7 @@ class IdentityScores:
     strangers: Floats
     identified: Floats
     ceiling_error: Floats
+    closeness: Closeness | None = None
 
 
 def summarise(

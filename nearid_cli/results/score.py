@@ -233,6 +233,7 @@ class SubjectScores:
             other, and are no copies; None for one reference, and for metrics that compare no pictures.
         diversity: 1 - mean similarity among the generations; None for one, and for all but embeddings.
         prompt_diversity: the same within a prompt, mean over prompts; None where no prompt has two generations.
+        closest: how alike the two references are that are most alike, which near copies exceed; None for one reference.
     """
 
     score: float | None
@@ -253,6 +254,7 @@ class SubjectScores:
     near_copies: int | None = None
     diversity: float | None = None
     prompt_diversity: float | None = None
+    closest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -399,6 +401,7 @@ class Image:
         maps: by metric the picture of where it lost identity, below `inputs.maps`.
         mask: where the subject is; None without a mask, or where masks were not asked for.
         near_copy_of: by metric the reference that it nearly copies: see `SubjectScores.near_copies`.
+        near_copy_similarity: by metric how alike the two are.
     """
 
     path: str
@@ -413,6 +416,7 @@ class Image:
     maps: Mapping[str, str] = field(default_factory=dict)
     mask: PictureMask | None = None
     near_copy_of: Mapping[str, str] = field(default_factory=dict)
+    near_copy_similarity: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from nearid_cli.evaluate.kinds.measured import Likeness, Measured, Numbered, Pictures
 from nearid_cli.evaluate.usable import Usable, context_numbers
+from nearid_cli.metrics.closeness import Closeness, ReferenceCloseness
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
 from nearid_cli.metrics.identity import identity_scores
 from nearid_cli.metrics.similarity import unit_vectors
@@ -108,8 +109,17 @@ class MeasuredByEmbedding(Measured):
             return Numbered(no_scores(*sizes), reasons, uncounted=uncounted)
         scores = _identity(self.name, kept, strangers, pictures.embedded)
         margins = _margins(self.name, kept, pictures.embedded, scores)
+        spread = _scattered(scores, {"generations", "pairs", "strangers", "identified"}, places, live, *sizes)
+        references = np.array(
+            [
+                digest not in lacking and place in live
+                for place, subject in enumerate(pictures.subjects)
+                for _, digest in subject.references
+            ]
+        )
+        closeness = scores.closeness and _closeness(scores.closeness, references, places, live, sizes)
         return Numbered(
-            _scattered(scores, {"generations", "pairs", "strangers", "identified"}, places, live, *sizes),
+            replace(spread, closeness=closeness),
             reasons,
             None if margins is None else _scattered(margins, {"margins"}, places, live, *sizes),
             uncounted,
@@ -198,7 +208,7 @@ def _only(subject: Usable, lacking: Set[bytes]) -> Usable:
     )
 
 
-_Numbers = TypeVar("_Numbers", IdentityScores, DistractorScores)
+_Numbers = TypeVar("_Numbers", IdentityScores, DistractorScores, Closeness)
 
 
 def _scattered(
@@ -225,13 +235,32 @@ def _scattered(
     return replace(numbers, **changed)
 
 
+def _closeness(
+    found: Closeness,
+    references: npt.NDArray[np.bool_],
+    places: npt.NDArray[np.intp],
+    live: Sequence[int],
+    sizes: tuple[int, int],
+) -> Closeness:
+    """Likewise, with all references [R], of which only some were seen."""
+    seen = np.flatnonzero(references)
+    beside, odd = np.full(len(references), np.nan), np.zeros(len(references), np.bool_)
+    beside[seen], odd[seen] = found.references.beside, found.references.odd
+    spread = _scattered(found, {"similarity", "near"}, places, live, *sizes)
+    nearest = np.full(sizes[0], -1)
+    nearest[places] = seen[found.nearest]
+    return replace(spread, nearest=nearest, references=ReferenceCloseness(beside, odd))
+
+
 def _identity(
     metric: str, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
 ) -> IdentityScores:
+    pictures = Pictures(subjects, strangers, embedded, {})
     return identity_scores(
         *_rows(metric, [*subjects, *strangers], "references", embedded),
         *_rows(metric, subjects, "generations", embedded),
-        Pictures(subjects, strangers, embedded, {}).units,
+        pictures.units,
+        pictures.prompts,
     )
 
 

@@ -17,6 +17,7 @@ from nearid_cli.metrics.distractors import DistractorScores
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
+from nearid_cli.results.pairing import compared_prompt
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Numbered:
     """The numbers of one metric on one data set.
 
     Attributes:
-        scores: with NaN where a number does not exist.
+        scores: with NaN where a number does not exist. In their `closeness` references are all those of the subjects,
+            whether they count or not.
         reasons: why generations have none, by their places.
         margins: against distractors; None without.
         uncounted: why references do not count, by the place of their subject and their name.
@@ -94,6 +96,21 @@ class Pictures:
         return np.concatenate(
             [np.arange(len(one.generations)) if one.units is None else one.units for one in self.subjects],
             dtype=np.intp,
+        )
+
+    @property
+    def prompts(self) -> npt.NDArray[np.intp]:
+        """[G], the prompt of each, with numbers that no other subject has; -1 where none is known."""
+        numbers: dict[tuple[int, str], int] = {}
+        return np.array(
+            [
+                -1
+                if one.prompt is None
+                else numbers.setdefault((place, compared_prompt(one.prompt)), len(numbers))
+                for place, subject in enumerate(self.subjects)
+                for one, _ in subject.generations
+            ],
+            np.intp,
         )
 
     @property

@@ -1,0 +1,123 @@
+"""How close single pictures of one subject come to each other: what a mean over references does not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nearid_cli.metrics.odd import odd_references
+from nearid_cli.metrics.similarity import RESOLUTION
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+_ROWS = 512  # references at a time, against all of their subject
+
+
+@dataclass(frozen=True)
+class ReferenceCloseness:
+    """The references of all subjects that have generations beside each other.
+
+    Attributes:
+        beside: [R], mean similarity to the others of the subject, subject by subject; NaN where there is no other.
+        odd: [R], whether it falls out: see `odd_references`.
+    """
+
+    beside: Floats
+    odd: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """One metric on one data set, on its own scale. NaN where a number does not exist.
+
+    Attributes:
+        nearest: [G], the place of the reference of its subject that each generation is most like; of equals the first.
+            -1 where it has a number with none.
+        similarity: [G], how alike the two are.
+        near: [G], whether that is more than the two references of the subject that are most alike are to each other.
+        closest: [S], how alike these two are; NaN with one reference.
+        diversity: [S], 1 - mean similarity among the generations; NaN with one.
+        prompt_diversity: [S], the same within a prompt, mean over prompts that have two generations; NaN without one.
+        references: these beside each other.
+    """
+
+    nearest: Integers
+    similarity: Floats
+    near: npt.NDArray[np.bool_]
+    closest: Floats
+    diversity: Floats
+    prompt_diversity: Floats
+    references: ReferenceCloseness
+
+
+def chance_of_near_copies(references: int) -> float:
+    """The probability that a generation is a near copy if it is one more picture like the references.
+
+    With m references it is one of m + 1 pictures, and a near copy just if it is one of the two of these that are most
+    alike. Where nothing tells the pictures apart, it is so with probability 2 / (m + 1), whatever the similarities are.
+
+    Args:
+        references: m, from 2.
+
+    >>> chance_of_near_copies(2), chance_of_near_copies(9)
+    (0.6666666666666666, 0.2)
+    """
+    return 2.0 / (references + 1)
+
+
+def is_near(
+    similarity: Floats, closest: Floats, subjects: npt.NDArray[np.integer], sign: float = 1.0
+) -> npt.NDArray[np.bool_]:
+    """Whether generations [G] are more like a reference than any two references of their subject are alike.
+
+    Args:
+        similarity: [G], to the reference that each is most like.
+        closest: [S], how alike the two most similar references are.
+        subjects: [G], 0..S-1.
+        sign: -1 where less is more alike.
+    """
+    above: npt.NDArray[np.bool_] = sign * (similarity - closest[subjects]) > RESOLUTION
+    return above
+
+
+def closest_references(units: Floats, sizes: npt.NDArray[np.integer]) -> Floats:
+    """The largest similarity of two references of each subject.
+
+    Args:
+        units: [R, D], unit vectors, by subject.
+        sizes: [S], how many references each subject has.
+
+    Returns:
+        [S]; NaN with one reference.
+    """
+    closest = np.full(len(sizes), np.nan)
+    stops = np.cumsum(sizes)
+    for subject, (stop, size) in enumerate(zip(stops.tolist(), sizes.tolist(), strict=True)):
+        if size < 2:
+            continue
+        own, most = units[stop - size : stop], -1.0
+        for start in range(0, size, _ROWS):
+            block = own[start : start + _ROWS] @ own[start:].T
+            block[np.arange(len(block)), np.arange(len(block))] = -1.0
+            most = max(most, float(block.max()))
+        closest[subject] = min(most, 1.0)
+    return closest
+
+
+def beside_others(
+    sums: Floats, counts: npt.NDArray[np.integer], subjects: Integers, sign: float = 1.0
+) -> ReferenceCloseness:
+    """References beside the others of their subject.
+
+    Args:
+        sums: [R], of the similarities of each reference to the others of its subject.
+        counts: [R], of how many.
+        subjects: [R], of each.
+        sign: -1 where less is more alike.
+    """
+    beside = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    number = int(subjects.max(initial=-1)) + 1
+    return ReferenceCloseness(beside, odd_references(sign * beside, subjects, number))

@@ -21,6 +21,7 @@ from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
+    from nearid_cli.breakdown.labels import Breakdown
     from nearid_cli.cli.outputs import listing
     from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult
 
@@ -98,8 +99,14 @@ def init(
     output: Annotated[
         Path | None, Flag("Write to this file, which must not exist yet.", "FILE", short="o")
     ] = None,
+    by: Annotated[
+        tuple[str, ...],
+        Flag("Also by prompt, seed, category or any other label; + joins several, repeat for more.", "LABEL"),
+    ] = (),
 ) -> None:
     """Make rules to start from, with bounds that the run passes.
+
+    With --by, also a rule for every group of generations with one value of a label.
 
     With -o, a copy of the run is written beside the rules as their baseline, NAME-baseline.json.
     """
@@ -109,7 +116,8 @@ def init(
     from nearid_cli.results.reading import read_result
 
     if output is None:
-        print(starter(read_result(run), str(run), run.as_posix()), end="")
+        result = read_result(run)
+        print(starter(result, str(run), run.as_posix(), _breakdowns(by, result)), end="")
         sys.stdout.flush()
         logger.info("save this as nearid.toml; then: %s", shlex.join(["nearid", "gate", str(run)]))
         return
@@ -122,12 +130,20 @@ def init(
     if output.exists():
         raise UsageError(f"{printable(output)} exists; print the rules without -o and paste them in")
     baseline = output.with_name(f"{output.stem}-baseline.json")
-    text = starter(read_result(run), str(run), baseline.name)
+    result = read_result(run)
+    text = starter(result, str(run), baseline.name, _breakdowns(by, result))
     _hides(output)
     _store(run, baseline)
     replace_file(output, text.encode())
     show.wrote(output, baseline)
     logger.info("next: %s", shlex.join(["nearid", "gate", str(run), *_found_by(output)]))
+
+
+def _breakdowns(by: Sequence[str], result: ScoreResult | CompareResult) -> Sequence[Breakdown]:
+    """What was asked for of the generations of all methods."""
+    from nearid_cli.breakdown.labels import read_breakdowns
+
+    return read_breakdowns(by, (image for run in result.runs.values() for image in run.images))
 
 
 def _hides(output: Path) -> None:

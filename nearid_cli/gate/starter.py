@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from nearid_cli.breakdown.labels import Breakdown
+from nearid_cli.breakdown.restrict import split
 from nearid_cli.gate.numbers import Result, most_missing, parts
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
 from nearid_cli.metrics.quantiles import t_quantile
@@ -55,7 +57,7 @@ _METRIC = """
 [[gate.rules]]
 metric = {metric}
 statistic = "score"
-level = "{level}"
+level = "{level}"{by}
 # {seen}
 {bound} = {worst}
 # {noise}
@@ -121,10 +123,10 @@ class _Scale:
             return math.floor(steps * (worst - _LEEWAY * self.unit)) / steps
         return math.ceil(steps * (worst + _LEEWAY * self.unit)) / steps
 
-    def allowed(self, noise: _Noise | None, least: float = _SMALLEST_DROP) -> float:
+    def allowed(self, noise: _Noise | None, least: float = _SMALLEST_DROP, among: int = 1) -> float:
         """A drop that other seeds alone hardly make; `least` at least, for numbers told with three decimals."""
         least, steps = least * self.unit, 10.0**self.places
-        return least if noise is None else max(least, math.ceil(steps * noise.bound) / steps)
+        return least if noise is None else max(least, math.ceil(steps * noise.bound(among)) / steps)
 
     def figure(self, bound: float) -> str:
         """A bound as it is written."""
@@ -147,10 +149,9 @@ class _Noise:
     error: float
     freedom: float
 
-    @property
-    def bound(self) -> float:
-        """So far or farther the second run falls in 2.5 % of cases, without any reason."""
-        return t_quantile(0.975, max(1, math.floor(self.freedom))) * self.error
+    def bound(self, among: int = 1) -> float:
+        """So far or farther the second run falls in 2.5 % of cases, without any reason; that any of so many does."""
+        return t_quantile(1 - 0.025 / among, max(1, math.floor(self.freedom))) * self.error
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class _Variance:
     freedom: float
 
 
-def starter(run: Result, name: str, baseline: str | None = None) -> str:
+def starter(run: Result, name: str, baseline: str | None = None, by: Sequence[Breakdown] = ()) -> str:
     """A commented configuration, as the text of a `nearid.toml`, that `run` passes as its own baseline.
 
     The minimum of each metric lies a little below the lower end of its interval; with several methods, below that of
@@ -173,6 +174,8 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
         run: the run to make rules for.
         name: what it is called, such as its file.
         baseline: the file that `[gate]` names as the baseline, from where the configuration will be; None for none.
+        by: groups to make rules for, too: a rule for all groups of a breakdown together, with the bounds of the lowest
+            score and the noisiest one.
     """
     level = "aggregate" if None in run.runs else "method"
     results = list(run.runs.values())
@@ -188,6 +191,10 @@ def starter(run: Result, name: str, baseline: str | None = None) -> str:
     scales = [_Scale(one, one.decimals(largest_score(results, one.name)) - 1) for one in run.metrics]
     for scale in scales:
         blocks += _rules(scale, level, results)
+    for breakdown in by:
+        groups = [own for result in results for _, own in split(result, breakdown)]
+        for scale in scales:
+            blocks += _rules_by(breakdown.name, scale, level, groups)
     first = next((one for one in scales if _scored(results, one.metric.name)), None)
     if first is not None:
         name = first.metric.name
@@ -220,10 +227,22 @@ def _rules(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> Iterato
         yield _MISSING.format(metric=_text(metric), level=level, most=most_missing(found), found=found)
 
 
-def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> str:
+def _rules_by(by: str, scale: _Scale, level: str, groups: Sequence[ScoreResult]) -> Iterator[str]:
+    """The same by group; of a metric that has a number of some."""
+    metric = scale.metric.name
+    scored = _scored(groups, metric)
+    if scored and len(scored) < len(groups):
+        yield _SILENT.format(metric=printable(metric), where=f" of one of the groups by {printable(by)}")
+    elif scored:
+        yield _metric(scale, level, scored, by)
+
+
+def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult], by: str | None = None) -> str:
+    """A rule that all of some results pass: methods, or where it is `by` label groups."""
     metric, sign = scale.metric.name, scale.metric.sign
+    among = 1 if by is None else len(results)
     noises = [_noise_of_all(result, metric) for result in results]
-    bounds = [_bound(result, scale, noise) for result, noise in zip(results, noises, strict=True)]
+    bounds = [_bound(result, scale, noise, among) for result, noise in zip(results, noises, strict=True)]
     worst = min(bounds, key=lambda bound: sign * bound)
     scores = results[bounds.index(worst)].aggregate[metric]
     subjects = min(len(_variances(result, metric)) for result in results)
@@ -233,12 +252,14 @@ def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> str:
         else ", without an interval"
     )
     rough = f"; rough, since {subjects} say little of others" if MIN_UNITS <= subjects < FEW_UNITS else ""
-    whose = f"the {'lowest' if sign > 0 else 'highest'} method" if level == "method" else "this run"
+    what = "group" if by is not None else "method" if level == "method" else ""
+    whose = f"the {'lowest' if sign > 0 else 'highest'} {what}" if what else "this run"
     if known := [noise for noise in noises if noise is not None]:
-        widest = max(known, key=lambda noise: noise.bound)
+        widest = max(known, key=lambda noise: noise.bound(among))
+        of = "that of the noisiest group" if by is not None else "the score"
         noise, drop = (
-            f"drawing the generations anew moves the score by about {scale.number(widest.error)}",
-            scale.allowed(widest),
+            f"drawing the generations anew moves {of} by about {scale.number(widest.error)}",
+            scale.allowed(widest, among=among),
         )
     else:
         noise, drop = (
@@ -256,15 +277,19 @@ def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult]) -> str:
         confidence=(
             f"confidence = {_CONFIDENCE}"
             if subjects >= MIN_UNITS
-            else f"# confidence needs {MIN_UNITS} subjects, and there {'is' if subjects == 1 else 'are'} {subjects}"
+            else f"# confidence needs {MIN_UNITS} subjects{' a group' if by is not None else ''}, "
+            f"and there {'is' if subjects == 1 else 'are'} {subjects}"
         ),
+        by="" if by is None else f"\nby = {_text(by)}",
     )
 
 
-def _bound(result: ScoreResult, scale: _Scale, noise: _Noise | None) -> float:
+def _bound(result: ScoreResult, scale: _Scale, noise: _Noise | None, among: int) -> float:
     """A bound a little on the worse side of what the run has, and of what it would have with other seeds."""
     scores, sign = result.aggregate[scale.metric.name], scale.metric.sign
-    worst = (scores.score or 0.0) - sign * (_NO_INTERVAL * scale.unit if noise is None else noise.bound)
+    worst = (scores.score or 0.0) - sign * (
+        _NO_INTERVAL * scale.unit if noise is None else noise.bound(among)
+    )
     if scores.ci95 is not None:
         worst = min(scores.ci95[0], worst) if sign > 0 else max(scores.ci95[1], worst)
     return scale.bound(worst)

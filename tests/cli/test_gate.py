@@ -8,12 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import junitparser
 import pytest
 
 from nearid_cli.reports.formats.data import to_json
+from nearid_cli.results import ScoreResult
 from tests.commandline import Nearid
 from tests.gating import SUBJECTS, change_metric, change_subject, make_comparison, make_prompted, make_run
 
@@ -451,6 +453,25 @@ class TestInit:
         assert printed.err == "save this as nearid.toml; then: nearid gate base.json\n"
         (folder / "nearid.toml").write_text(printed.out)
         assert nearid("gate", "base.json").code == 0
+
+    def test_rules_by_group(self, nearid: Nearid, folder: Path) -> None:
+        def labelled(run: ScoreResult) -> ScoreResult:
+            label = {name: "animal" if i % 2 else "style" for i, name in enumerate(SUBJECTS)}
+            return replace(
+                run, images=tuple(replace(one, labels={"category": label[one.subject]}) for one in run.images)
+            )
+
+        write(folder / "run.json", labelled(make_run()))
+        assert nearid("gate", "init", "run.json", "-o", "nearid.toml", "--by", "Category").code == 0
+        assert nearid("gate", "run.json").out.splitlines()[-1] == "gate passed: 4 checks, 4 passed"
+        write(folder / "run.json", labelled(make_run(drops=dict.fromkeys(["s0", "s2", "s4"], 0.08))))
+        judged = nearid("gate", "run.json")
+        assert judged.code == 1
+        assert "FAILED nearid score, category style" in judged.out
+        assert "category animal" not in judged.out.partition("check ")[0]
+        wrong = nearid("gate", "init", "run.json", "--by", "categry")
+        assert (wrong.code, wrong.out) == (2, "")
+        assert 'unknown label "categry": did you mean category?' in wrong.err
 
     @pytest.mark.parametrize("name", ["rules.toml", "a b/nearid.toml", "a b/it's.toml"])
     def test_rules_at_another_place(self, nearid: Nearid, folder: Path, name: str) -> None:

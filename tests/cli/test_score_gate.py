@@ -131,3 +131,23 @@ def test_distractors_reach_terminal_files_and_rules(nearid: Nearid, data: Path) 
     assert result["inputs"]["distractor_images"] == 9
     assert all(image["margins"]["hog"] <= 0 for image in result["images"])
     assert "hog_margin" in (data / "i.csv").read_text().splitlines()[0]
+
+
+def test_rules_by_label_need_no_by(nearid: Nearid, data: Path) -> None:
+    """One category is judged, and the other not; the score itself is broken down by nothing."""
+    subjects = sorted(path.name for path in (data / "refs").iterdir())
+    rows = ["path,subject,role,category"]
+    for side, role in (("refs", "reference"), ("gens", "generation")):
+        for path in sorted((data / side).rglob("*.*")):
+            category = "first" if path.parent.name == subjects[0] else "rest"
+            rows.append(f"{path.relative_to(data)},{path.parent.name},{role},{category}")
+    (data / "all.csv").write_text("\n".join(rows) + "\n")
+    (data / "rules.toml").write_text('[[gate.rules]]\nmetric = "hog"\nby = "category"\nmin = 0.0\n')
+    finished = nearid(
+        "score", "all.csv", "--metric", "hog", "--gate", "rules.toml", "-o", "out.json", "-o", "g.xml"
+    )
+    assert finished.code == 0, finished.err
+    assert "hog score, category first  passed" in finished.out
+    assert "groups" not in json.loads((data / "out.json").read_text())
+    names = [case.name for suite in JUnitXml.fromfile(str(data / "g.xml")) for case in suite]
+    assert names == [f"hog score, category {which}: score >= 0.000" for which in ("first", "rest")]

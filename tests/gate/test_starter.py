@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from nearid_cli.breakdown.labels import read_breakdowns
 from nearid_cli.gate.judge import judge
 from nearid_cli.gate.rules import load_rules
 from nearid_cli.gate.starter import starter
+from nearid_cli.metrics.intervals import mean_interval
+from tests.comparing import unscored
 from tests.gating import SUBJECTS, make_comparison, make_prompted, make_run
 
 AWKWARD = 'a"b\\c\n\x7f #[é💥'
@@ -156,3 +159,72 @@ def test_bounds_from_few_subjects_are_called_rough():
     text = starter(make_run(dict(list(SUBJECTS.items())[:4])), "run.json")
     assert "; rough, since 4 say little of others" in text
     assert "rough" not in starter(make_run(), "run.json")
+
+
+CATEGORY = {f"s{i}": "animal" if i % 2 else "style" for i in range(6)}
+
+
+class TestByGroup:
+    """Rules for every group of the run."""
+
+    def labelled(self, run):
+        return replace(
+            run,
+            images=tuple(replace(one, labels={"category": CATEGORY[one.subject]}) for one in run.images),
+        )
+
+    def rules(self, run, folder, *by):
+        images = [image for own in run.runs.values() for image in own.images]
+        text = starter(run, "run.json", by=read_breakdowns(by, images))
+        return [rule for rule in rules_of(text, folder) if rule.by is not None], text
+
+    def test_the_run_passes_them(self, tmp_path):
+        run = self.labelled(make_run(metrics=("nearid", "hog")))
+        found, text = self.rules(run, tmp_path, "category")
+        assert [(rule.metric, rule.by, rule.level) for rule in found] == [
+            ("nearid", "category", "aggregate"),
+            ("hog", "category", "aggregate"),
+        ]
+        result = judge(run, run, found, run_name="run.json", baseline_name="run.json")
+        assert [(one.status, one.group["category"]) for one in result.verdicts] == [
+            ("passed", "animal"),
+            ("passed", "style"),
+        ] * 2
+        assert "# the lowest group: 0.760" in text
+
+    def test_bounds_are_those_of_the_worst_group(self, tmp_path):
+        """The noisiest group of two, with 9 degrees of freedom, and half of 2.5 % for each."""
+        run = self.labelled(make_run())
+        (rule,), _ = self.rules(run, tmp_path, "category")
+        noise = stats.t.ppf(1 - 0.0125, 9) * (2 * (0.0002 / 4) / 3) ** 0.5
+        assert noise - 1e-9 < rule.max_drop < noise + 0.01
+        ends = [mean_interval([0.70 + 0.03 * i for i in range(6) if i % 2 == odd])[0] for odd in (0, 1)]
+        assert min(*ends, 0.76 - noise) - 0.02 < rule.min < min(*ends, 0.76 - noise)
+        assert rule.confidence == 0.95
+
+    def test_several_methods_and_breakdowns(self, tmp_path):
+        run = self.labelled(make_run())
+        run = replace(run, images=tuple(replace(one, seed=one.path[-5]) for one in run.images))
+        methods = make_comparison(ours=run, theirs=run)
+        found, _ = self.rules(methods, tmp_path, "category,seed", "category+seed")
+        assert [(rule.by, rule.level) for rule in found] == [
+            ("category", "method"),
+            ("seed", "method"),
+            ("category+seed", "method"),
+        ]
+        assert judge(methods, methods, found, run_name="a", baseline_name="a").passed
+
+    def test_too_few_subjects_a_group(self, tmp_path):
+        run = self.labelled(make_run({f"s{i}": 0.6 for i in range(4)}))
+        (rule,), text = self.rules(run, tmp_path, "category")
+        assert rule.confidence is None
+        assert "# confidence needs 3 subjects a group, and there are 2" in text
+
+    def test_a_group_without_scores(self, tmp_path):
+        run = self.labelled(make_run())
+        run = unscored(
+            run, [one.path for one in run.images if one.labels["category"] == "style"], ("nearid",)
+        )
+        found, text = self.rules(run, tmp_path, "category")
+        assert found == []
+        assert "# nearid has no number of any generation of one of the groups by category" in text

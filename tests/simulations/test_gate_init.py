@@ -1,11 +1,13 @@
 """`nearid gate init`: another run of the same method, with other seeds, passes the rules that a run gave."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nearid_cli.breakdown.labels import Breakdown
 from nearid_cli.gate.judge import judge
 from nearid_cli.gate.numbers import most_missing
 from nearid_cli.gate.rules import load_rules
@@ -29,10 +31,10 @@ def make(means, noise, known):
     )
 
 
-def rules_of(run):
+def rules_of(run, by=()):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "nearid.toml")
-        file.write_text(starter(run, "run.json"))
+        file.write_text(starter(run, "run.json", by=by))
         return load_rules(file, Path(folder))
 
 
@@ -72,6 +74,28 @@ def test_another_run_passes():
 def test_whatever_is_known_of_prompts(plan):
     runs = 60  # 95 % is known to 2.8 %
     assert passing(plan, 6, "normal", runs) >= (0.95 - 3 * 0.028) * runs
+
+
+def test_another_run_passes_by_group():
+    """Of 4 groups of 5 subjects, each of which may fall by chance."""
+    runs, random, passed = 150, np.random.default_rng(4), 0  # 95 % is known to 1.8 %
+    category = {f"s{i}": "abcd"[i % 4] for i in range(20)}
+    for _ in range(runs):
+        means = 0.5 + 0.05 * random.standard_normal((20, 3, 1))
+        first, second = (
+            labelled(make(means, NOISE * deviations(random, "left 2", (20, 3, 4)), True), category)
+            for _ in range(2)
+        )
+        rules = [rule for rule in rules_of(first, [Breakdown(("category",))]) if rule.by is not None]
+        assert judge(first, first, rules, run_name="a.json", baseline_name="a.json").passed
+        passed += judge(second, first, rules, run_name="b.json", baseline_name="a.json").passed
+    assert passed >= (0.95 - 3 * 0.018) * runs
+
+
+def labelled(run, category):
+    return replace(
+        run, images=tuple(replace(one, labels={"category": category[one.subject]}) for one in run.images)
+    )
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.03, 0.2])

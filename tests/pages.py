@@ -80,3 +80,35 @@ def _names(subject: str, attack: bool) -> Sequence[str]:
 def _save(path: Path, colour: tuple[int, int, int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Picture.new("RGB", (80, 60), colour).save(path)
+
+
+def many(root: Path, *, methods: int, subjects: int, prompts: int) -> dict[str, ScoreResult]:
+    """Results of so many generations, each with its picture and prompt; the later the method, the worse."""
+    random = np.random.default_rng(5)
+    names = [f"subject {s:02}" for s in range(subjects)]
+    for s, name in enumerate(names):
+        for i in range(2):
+            _save(root / "refs" / name / f"{i}.jpg", (255, 8 * s, 100 * i))
+    results = {}
+    for number in range(methods):
+        made = scored(
+            {name: random.uniform(0.3, 0.9, (prompts, len(METRICS))) - 0.02 * number for name in names},
+            image=lambda subject, i: {
+                "path": f"{subject}/{i}.png",
+                "prompt": f"a photo of {subject}, {i}",
+                "seed": "0",
+            },
+            references=2,
+        )
+        folder = root / f"method {number}"
+        for i, image in enumerate(made.images):
+            _save(folder / image.path, (30 * number, i % 256, 10 * (i % prompts)))
+        results[f"method {number}"] = dataclasses.replace(
+            made,
+            inputs=dataclasses.replace(made.inputs, references=str(root / "refs"), generations=str(folder)),
+            subjects=tuple(
+                dataclasses.replace(one, reference_paths=tuple(f"{one.subject}/{i}.jpg" for i in range(2)))
+                for one in made.subjects
+            ),
+        )
+    return results

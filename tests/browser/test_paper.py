@@ -68,7 +68,9 @@ def test_the_screen_is_as_before_when_it_was_printed(page: Page, open_page: Open
     page.get_by_role("button", name="Ascending").click()
     page.get_by_role("searchbox").fill("subject")
     page.locator("#distributions summary").click()
-    page.evaluate("scrollTo(0, 1500)")
+    page.evaluate(
+        "scrollTo({ top: document.getElementById('gallery').offsetTop - 800, behavior: 'instant' })"
+    )
     page.wait_for_timeout(300)
     state = """() => [document.getElementById("gallery").innerHTML, document.querySelectorAll("details[open]").length,
         document.getElementById("subject").value, document.getElementById("order").textContent, scrollY]"""

@@ -71,7 +71,7 @@ def test_a_picture_in_full_size(run_json: Path, view: Callable[..., Viewing], op
     address, width = large.evaluate("image => [image.src, image.naturalWidth]")
     assert re.fullmatch(re.escape(viewing.url) + r"picture/\d+", address)
     assert width == 120
-    assert str(run_json.parent / "gens") in page.locator("dialog").inner_text()
+    assert str(run_json.parent / "gens") in page.get_by_role("dialog").inner_text()
 
 
 def test_every_picture_is_shown(run_json: Path, view: Callable[..., Viewing], open_page: OpenPage) -> None:

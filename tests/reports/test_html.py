@@ -304,7 +304,7 @@ def test_one_method(tmp_path: Path) -> None:
 def test_a_result_in_which_hardly_anything_exists(make) -> None:
     page = Page(page_of(make({"cat": 0.5}, metrics=("hog",), full=False), NONE))
     assert page.texts["h1"] == ["gens scores 0.500 by hog"]
-    assert page.texts["h2"] == ["Scores", "Subjects", "Pictures", "What made it"]
+    assert page.texts["h2"] == ["Scores", "Subjects", "Pictures", "What made it", "Keys"]
 
 
 def test_a_subject_that_a_method_lacks_is_an_empty_cell() -> None:

@@ -10,10 +10,12 @@ from typing import Any
 from nearid_cli.layouts.dataset import Masked
 from nearid_cli.reports.document import document
 from nearid_cli.reports.gauge import Gauge, gauges
+from nearid_cli.reports.html.failed import failed
 from nearid_cli.reports.html.pictures import Gallery
+from nearid_cli.reports.html.side_by_side import side_by_side
 from nearid_cli.reports.labels import NAME, apart
 from nearid_cli.reports.locations import generation_file, map_file, parts_of, reference_file
-from nearid_cli.results import CompareResult, Image, Method, Metric, ScoreResult
+from nearid_cli.results import CompareResult, GateResult, Image, Method, Metric, ScoreResult, SubjectScores
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
 
@@ -115,13 +117,22 @@ def _in_memory(methods: Sequence[Method]) -> list[Path]:
     return references + generations
 
 
-def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
-    """All that page.js shows, JSON-ready.
+def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None = None) -> dict[str, Any]:
+    """All that the scripts show, JSON-ready.
 
     A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels, reasons,
-    maps]`, in the order of the results; methods, subjects and pictures are numbers, -1 for a picture that the page does
-    not have. Maps are pairs of a metric's number and a picture's. A row ends before what it and all after it have
-    nothing of.
+    maps, near_copy_of]`, in the order of the results; methods, subjects and pictures are numbers, -1 for a picture that
+    the page does not have. Maps are pairs of a metric's number and a picture's, near copies of a metric's number and a
+    reference. A row ends before what it and all after it have nothing of.
+
+    The grid has `rows`, pairs of a subject's number and a name or None, and `cells`, for each generation its row there.
+    Of a subject, `ends` are by method and metric `[floor, ceiling]` with a third entry where these are no farther apart
+    than chance may put them. Disagreements and `failed` are numbers of generations.
+
+    Args:
+        result: methods in the order in which the page has them.
+        pictures: that it can show.
+        gate: verdicts on the result.
     """
     methods = result.methods
     subjects = subjects_of(methods)
@@ -131,12 +142,16 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
     roots = [generation_file(method.result, "") for method in methods]
     references = references_of(methods)
     by_subject = [
-        {
-            subject.subject: _rounded({name: subject.scores[name].score for name in metrics}, shown)
-            for subject in method.result.subjects
-        }
-        for method in methods
+        {subject.subject: subject.scores for subject in method.result.subjects} for method in methods
     ]
+    numbers = {
+        key: number
+        for number, key in enumerate(
+            (method.name, image.path) for method in methods for image in method.result.images
+        )
+    }
+    rows = side_by_side(methods)
+    in_rows = {(number, image.path): place for place, row in enumerate(rows) for number, image in row.images}
     generations = [
         _row(
             number,
@@ -163,12 +178,25 @@ def page_data(result: CompareResult, pictures: Gallery) -> dict[str, Any]:
                     [printable(name), printable(path), pictures.index.get(path, -1)]
                     for path, name in references.get(subject, {}).items()
                 ],
-                "scores": [means.get(subject) for means in by_subject],
+                "scores": [
+                    _rounded({name: own[subject][name].score for name in metrics}, shown)
+                    if subject in own
+                    else None
+                    for own in by_subject
+                ],
+                "ends": [_ends(own.get(subject), shown) for own in by_subject],
             }
             for subject in subjects
         ],
         "generations": generations,
-        "disagreements": _disagreements(result, metrics),
+        "rows": [[places[row.subject], None if row.name is None else printable(row.name)] for row in rows],
+        "cells": [
+            in_rows[number, image.path]
+            for number, method in enumerate(methods)
+            for image in method.result.images
+        ],
+        "disagreements": _disagreements(result, metrics, numbers),
+        "failed": [] if gate is None else [numbers[one] for one in failed(gate, result)],
         "strip": STRIP,
         "thumbnails": [shown.thumbnail for shown in pictures.shown],
         "full": [shown.full for shown in pictures.shown if shown.full is not None],
@@ -194,6 +222,12 @@ def _row(
         if image.reasons
         else None,
         [[place, maps[name]] for place, name in enumerate(shown) if maps.get(name) is not None] or None,
+        [
+            [place, printable(image.near_copy_of[name])]
+            for place, name in enumerate(shown)
+            if name in image.near_copy_of
+        ]
+        or None,
     ]
     while further and further[-1] is None:
         further.pop()
@@ -210,6 +244,22 @@ def _row(
     ]
 
 
+def _ends(
+    scores: Mapping[str, SubjectScores] | None, shown: Mapping[str, Gauge]
+) -> list[list[float] | None] | None:
+    """Floor and ceiling by each metric that has both; None where none has."""
+    if scores is None:
+        return None
+    found: list[list[float] | None] = []
+    for name, gauge in shown.items():
+        one, digits = scores[name], gauge.decimals + _DIGITS
+        if one.floor is None or one.ceiling is None:
+            found.append(None)
+        else:
+            found.append([round(one.floor, digits), round(one.ceiling, digits), *[1] * one.within_noise])
+    return found if any(found) else None
+
+
 def _rounded(numbers: Mapping[str, float | None], shown: Mapping[str, Gauge]) -> list[float | None]:
     found = ((numbers.get(name), gauge) for name, gauge in shown.items())
     return [None if number is None else round(number, gauge.decimals + _DIGITS) for number, gauge in found]
@@ -221,13 +271,13 @@ def _folder(root: Path) -> str:
     return text if text.endswith("/") else f"{text}/"
 
 
-def _disagreements(result: CompareResult, metrics: list[str]) -> list[list[list[int]]]:
+def _disagreements(
+    result: CompareResult, metrics: list[str], numbers: Mapping[tuple[str, str], int]
+) -> list[list[list[int]]]:
     """By metric the rows of the generations that it rates highest against the first metric, and lowest; worst first."""
-    keys = ((method.name, image.path) for method in result.methods for image in method.result.images)
-    rows = {key: row for row, key in enumerate(keys)}
     found: list[list[list[int]]] = [[[], []] for _ in metrics]
     for one in result.disagreements:
-        row = rows.get((one.method, one.path or ""))
+        row = numbers.get((one.method, one.path or ""))
         if row is not None and one.metric in metrics:
             found[metrics.index(one.metric)][one.difference < 0].append(row)
     return found

@@ -96,7 +96,7 @@
         make("bdi", {}, subject), " · ", make("bdi", {}, method)),
         make("span", { className: "place" }, (place + 1) + " of " + items.length),
         step(-1, "Previous", "←"), step(1, "Next", "→"), close),
-      pair, ...(item.maps ? [mapped(item, pair, caption)] : []),
+      pair, ...wiping(item, pair.firstChild, metric), ...(item.maps ? [mapped(item, pair, caption)] : []),
       make("p", { className: "said", role: "status" }), ...(beside.length > 1 ? [list] : []), facts(item));
     if (!dialog.open) dialog.showModal();
     if (beside.length) choose(pair, list, beside, open.reference);
@@ -115,6 +115,7 @@
   }
 
   dialog.addEventListener("keydown", (event) => {
+    if (event.target.matches("select, input")) return; // these have uses of their own for arrows
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const other = dialog.querySelectorAll(".choices button")[open.reference + ({ ArrowUp: -1, ArrowDown: 1 }[event.key] || NaN)];
     if (by || other) event.preventDefault();

@@ -28,14 +28,26 @@ from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import cut, labels
 from nearid_cli.reports.order import apart, ground
 from nearid_cli.reports.table import Column, Mark, Table
-from nearid_cli.results import CompareResult
+from nearid_cli.results import CompareResult, GateResult
 from nearid_cli.text import count, printable
 
 COLUMNS = 8
 """So many columns of numbers a table has beside its names; more go into further tables below, which fit on paper."""
 
 LEGEND: dict[Mark, str] = {"best": "Best in bold, second underlined", "better": "▲ better, ▼ worse"}
-_SCRIPTS = ("page.js", "enlarge.js", "plots.js", "paper.js")  # in one function, so that they share its names
+_SCRIPTS = (  # in one function, so that they share its names; the last one starts
+    "page.js",
+    "filter.js",
+    "strips.js",
+    "grid.js",
+    "cells.js",
+    "flip.js",
+    "enlarge.js",
+    "keys.js",
+    "plots.js",
+    "paper.js",
+)
+_STYLES = ("style.css", "grid.css", "print.css")
 
 
 def to_html(document: Document, pictures: Gallery) -> str:
@@ -46,13 +58,16 @@ def to_html(document: Document, pictures: Gallery) -> str:
         pictures: of the files that `page_files` named, embedded or served.
     """
     told = document.story
-    result, gate = told.result, document.judged and document.judged.result
+    result: CompareResult = told.result
+    gate: GateResult | None = document.judged.result if document.judged else None
     usual = all(metric.usual for metric in result.metrics)
+    mapped = any(image.maps for run in result.runs.values() for image in run.images)
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
     macros, shown = _pieces({method.name: plots.colour(place) for place, method in enumerate(result.methods)})
     return _page(
         "page.html",
+        _STYLES,
         script=Markup(script),
         result=result,
         ground=ground(result) if apart(result) else "",
@@ -73,8 +88,27 @@ def to_html(document: Document, pictures: Gallery) -> str:
         note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result.methods)}.",
         made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
         masked=pictures.masked,
-        data=page_data(result, pictures),
+        mapped=mapped,
+        keys=[*_keys(result, pictures.masked, mapped)],
+        data=page_data(result, pictures, gate),
     )
+
+
+def _keys(result: CompareResult, masked: bool, mapped: bool) -> Iterator[tuple[str, str]]:
+    """What the keys of the grid do, without those of what the page does not have."""
+    yield "Arrows", "from cell to cell; Page Up and Page Down go farther, Home and End along a row"
+    yield "Enter", "the picture in large; there, ← and → go to its neighbours, ↑ and ↓ to other references"
+    if len(result.methods) > 1:
+        yield "F", "flip between the two methods that are chosen, in one place; in large, too"
+        yield "A, B", "choose the method of the cell as the one or the other of the two"
+    yield "N, P", "the next or previous seed of a row that has several"
+    yield "R", "another reference of the subject"
+    if masked:
+        yield "M", "what of the pictures was masked, or all of them"
+    if mapped:
+        yield "V", "where identity broke, or the generations"
+    yield "Esc", "back from a picture in large"
+    yield "?", "these keys"
 
 
 def _banded(result: CompareResult) -> bool:
@@ -86,11 +120,11 @@ def _banded(result: CompareResult) -> bool:
 def plain_html(document: Document) -> str:
     """A document that has no pictures and no plots as a page: its blocks, what folds away last."""
     content = _pieces({})[1](document.draft.on_pages)
-    return _page("plain.html", heading=document.draft.title, content=content)
+    return _page("plain.html", ("style.css", "print.css"), heading=document.draft.title, content=content)
 
 
-def _page(template: str, **values: Any) -> str:
-    style = Markup(_text("style.css") + _text("print.css"))
+def _page(template: str, styles: Iterable[str], **values: Any) -> str:
+    style = Markup("".join(map(_text, styles)))
     return environment().get_template(template).render(style=style, **values)
 
 

@@ -27,6 +27,7 @@
         emptyCard(one);
       });
     }
+    folding.unshift(unfoldGrid());
     for (const entry of document.querySelectorAll(".more")) {
       const rest = rests.get(entry)();
       entry.before(...rest);
@@ -47,9 +48,9 @@
 
   /** A served picture that did not come in time would be an empty frame on paper: its name stands there instead. */
   function nameWhatIsNotThere() {
-    for (const picture of document.querySelectorAll("#gallery img, .some img")) {
+    for (const picture of document.querySelectorAll("#grid img, #gallery img, .some img")) {
       if (picture.complete || picture.src.startsWith("data:")) continue;
-      const name = make("span", { className: "missing" }, picture.closest(".tile").title);
+      const name = names.get(picture)();
       picture.replaceWith(name);
       folding.unshift(() => name.replaceWith(picture));
     }
@@ -57,7 +58,7 @@
 
   addEventListener("beforeprint", () => { unfold(); nameWhatIsNotThere(); });
   addEventListener("afterprint", fold);
-  matchMedia("print").addEventListener("change", (event) => (event.matches ? unfold() : fold()));
+  printing.addEventListener("change", (event) => (event.matches ? unfold() : fold()));
 
   byId("print").addEventListener("click", async () => {
     unfold();
@@ -68,4 +69,4 @@
   byId("unscripted").remove();
   byId("print").hidden = false;
   showTheme();
-  render();
+  readAddress();

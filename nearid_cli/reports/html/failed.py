@@ -1,0 +1,34 @@
+"""Which generations failed a gate."""
+
+from __future__ import annotations
+
+from nearid_cli.results import CompareResult, GateResult, Image, Verdict
+from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
+
+
+def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str]]:
+    """The generations that failed verdicts are about, as pairs of method and path, in the order of the result.
+
+    A verdict about a subject is about its generations; one that counts generations is about those that it counts. A
+    mean over subjects that is too low says nothing of any generation.
+    """
+    verdicts = [one for one in gate.verdicts if one.status == "failed"]
+    return [
+        (method.name, image.path)
+        for method in result.methods
+        for image in method.result.images
+        if any(_is_about(one, method.name, image) for one in verdicts)
+    ]
+
+
+def _is_about(verdict: Verdict, method: str, image: Image) -> bool:
+    if verdict.method not in (None, method) or verdict.subject not in (None, image.subject):
+        return False
+    statistic = verdict.rule.statistic
+    if statistic == COPIES:
+        return image.copy_of is not None
+    if statistic == NEAR_COPIES:
+        return verdict.metric in image.near_copy_of
+    if statistic == MISSING:
+        return verdict.metric in image.scores and image.scores[verdict.metric] is None
+    return verdict.subject is not None

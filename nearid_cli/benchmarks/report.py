@@ -36,6 +36,7 @@ class Report:
         few: by label the rows that a terminal shows of a table; of all others it shows every row.
         missing: what a `-` means.
         left_out: what was left out, a line each.
+        charts: by label what a page draws above a table.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Report:
     few: Mapping[str, Sequence[int]] = field(default_factory=dict)
     missing: str = NOTHING
     left_out: tuple[str, ...] = ()
+    charts: Mapping[str, Sequence[Block]] = field(default_factory=dict)
 
     @property
     def made_by(self) -> tuple[str, ...]:
@@ -59,7 +61,11 @@ class Report:
     @property
     def document(self) -> Document:
         """All of it, for a terminal and for a file of its own."""
-        blocks = [block for table in self.tables for block in self._shown(table)]
+        blocks = [
+            block
+            for table in self.tables
+            for block in (*self.charts.get(table.label, ()), *self._shown(table))
+        ]
         findings = FindingList([Finding(line) for line in self.findings])
         about = FindingList((), self.about, where="terminal")
         return self._document(self.tables[0], [*blocks, findings, about], self.made_by, self.title)

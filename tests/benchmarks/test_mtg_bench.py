@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from nearid_cli.benchmarks.mtg.report import report
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.errors import BadImagesError, InputError, UsageError
 from nearid_cli.options import Options
+from nearid_cli.reports.formats.html import Html
 from tests.benchmarks.part_edits import SIMILARITIES, Columns, by_hand, mask, part_edits, written
 from tests.nearid_data.making import table
 
@@ -115,6 +117,24 @@ def test_rows_in_the_order_of_the_list(columns: Columns, data: str, tmp_path: Pa
     result = measure(data, output=tmp_path, rows=rows)
     check(result, "hog", by_hand(columns, nearid_cli.load_encoder("hog").embed, [7, 0, 4, 2, 6]))
     assert table_of(tmp_path, rows="some rows")["sample_id"].tolist() == [7, 0, 4, 2, 6]
+
+
+def test_the_page_draws_correlations_and_rates(data: str) -> None:
+    result = measure(data)
+    page = Html().render(report(result).document)
+    (one,) = result.scores.values()
+    told = dict(
+        re.findall(r"<title id=\"part-level-\d-t\">([^<]+)</title><desc [^>]*>hog: ([^<]*)</desc>", page)
+    )
+    assert told == {
+        title: f"{scale * value:.{digits}f} [{scale * ends[0]:.{digits}f}, {scale * ends[1]:.{digits}f}]"
+        for title, value, ends, scale, digits in (
+            ("MO", one.mo, one.mo_ci95, 1, 3),
+            ("MOpair", one.mo_pair, one.mo_pair_ci95, 1, 3),
+            ("SSR in percent", one.ssr, one.ssr_ci95, 100, 1),
+            ("PA in percent", one.pa, one.pa_ci95, 100, 1),
+        )
+    }
 
 
 def test_rows_by_a_column_of_the_data(columns: Columns, tmp_path: Path) -> None:

@@ -154,6 +154,26 @@ def test_outputs_that_cannot_be(nearid: Nearid, root: Path, outputs: list[str], 
     assert not (root.parent / "a").exists()
 
 
+def test_the_page_draws_the_rates_of_every_pool(nearid: Nearid, root: Path, tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    assert nearid("bench", "tables", root, "-o", page).code == 0
+    numbers = pooled(nearid("bench", "tables", root, "--format", "json").out)
+    text = page.read_text()
+    told = dict(
+        re.findall(
+            r"<title id=\"rates-0-\d-t\">(\w+) in percent, all</title><desc [^>]*>([^<]*)</desc>", text
+        )
+    )
+    assert told == {
+        name.upper(): "org/model: "
+        f"{100 * numbers[name]:.1f} [{100 * numbers[name + '_ci95'][0]:.1f}, {100 * numbers[name + '_ci95'][1]:.1f}]"
+        for name in ("ssr", "pa")
+    }
+    # The other pools fold away, and none is left out.
+    folded = re.findall(r"<summary>SSR and PA, ([\w-]+)</summary>", text)
+    assert folded == ["low-res", "flux", "own"]
+
+
 def test_bad_files_are_listed(nearid: Nearid, root: Path) -> None:
     for path in root.rglob("*.csv"):
         path.write_text("sample_id\n\x1b[31m\n")

@@ -21,8 +21,10 @@ from nearid_cli.benchmarks.dreambench.samples import Scored
 from nearid_cli.benchmarks.report import Report, make_folder
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
-from nearid_cli.reports.blocks import Document, Draft
+from nearid_cli.reports.blocks import Block, Document, Draft
+from nearid_cli.reports.charts import IntervalChart, RadarChart, Spokes, Spot, Spots
 from nearid_cli.reports.files import write_document
+from nearid_cli.reports.gauge import COSINE
 from nearid_cli.reports.table import COUNT, SCORE, SIGNED, TRUTH, Column, Kind, Table, named
 from nearid_cli.text import count, few, printable
 
@@ -53,6 +55,48 @@ def report(result: DreamBenchResult) -> Report:
         "dreambench",
         few=rows,
         left_out=tuple(_left_out(result)),
+        charts={} if result.human is None else {"table": tuple(_charts(result))},
+    )
+
+
+def _charts(result: DreamBenchResult) -> Iterator[Block]:
+    """The categories as a radar where there are three or more, and MH and the mean with intervals."""
+    assert result.human is not None
+    every = [(result.human, None), *((one, place) for place, one in enumerate(result.alignments))]
+    categories = [name for name in CATEGORIES if any(_of(one, name) for one, _ in every)]
+    if len(categories) > 2:
+        yield RadarChart(
+            "categories",
+            "Agreement with people by category",
+            COSINE,
+            list(map(_title, categories)),
+            [
+                Spokes(
+                    one.metric, place, [own.mh if (own := _of(one, name)) else None for name in categories]
+                )
+                for one, place in every
+            ],
+            where="page",
+        )
+    of_mh = [(one.metric, place, _of(one, _MH)) for one, place in every]
+    yield IntervalChart(
+        "agreement",
+        [
+            Spots(
+                f"MH, {_MH}",
+                COSINE,
+                [
+                    Spot(metric, place, own.mh if own else None, own.ci95 if own else None)
+                    for metric, place, own in of_mh
+                ],
+            ),
+            Spots(
+                "Mean over the categories",
+                COSINE,
+                [Spot(one.metric, place, one.mean, one.mean_ci95) for one, place in every],
+            ),
+        ],
+        where="page",
     )
 
 

@@ -8,6 +8,8 @@ from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.metrics.part_level import PartLevel
+from nearid_cli.reports.charts import IntervalChart, Spot, Spots, percent, rate
+from nearid_cli.reports.gauge import COSINE
 from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Kind, Table, named, share
 from nearid_cli.text import count, few, printable
 
@@ -21,7 +23,43 @@ _CAPTION = (
 def report(result: MtgResult) -> Report:
     """The metrics, and where there are several their differences from the first."""
     tables = [_table(result), *([differences_table(result.differences)] if result.differences else [])]
-    return Report("MTG", result, tuple(tables), tuple(_findings(result)), (_data(result),), "nearid-mtg")
+    return Report(
+        "MTG",
+        result,
+        tuple(tables),
+        tuple(_findings(result)),
+        (_data(result),),
+        "nearid-mtg",
+        charts={"table": (_chart(result),)},
+    )
+
+
+def _chart(result: MtgResult) -> IntervalChart:
+    """Correlations with oracles, and rates, with intervals."""
+    every = list(enumerate(result.scores.items()))
+    correlations = [
+        Spots(
+            title,
+            COSINE,
+            [
+                Spot(metric, place, getattr(one, name), getattr(one, f"{name}_ci95"))
+                for place, (metric, one) in every
+            ],
+        )
+        for name, title in (("mo", "MO"), ("mo_pair", "MOpair"))
+    ]
+    rates = [
+        Spots(
+            f"{name.upper()} in percent",
+            percent(name.upper()),
+            [
+                rate(metric, place, getattr(one, name), getattr(one, f"{name}_ci95"))
+                for place, (metric, one) in every
+            ],
+        )
+        for name in ("ssr", "pa")
+    ]
+    return IntervalChart("part-level", [*correlations, *rates], where="page")
 
 
 def _table(result: MtgResult) -> Table:

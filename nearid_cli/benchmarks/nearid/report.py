@@ -27,6 +27,7 @@ def report(result: NearidBenchResult) -> Report:
         "nearid-bench",
         "; ".join(_how(result)),
         {**of_tables.FEW, "similarities": []} if tables else {},
+        charts={} if result.tables is None else of_tables.charts(result.tables),
     )
 
 

@@ -8,6 +8,7 @@ from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.benchmarks.tables.similarities import GROUPS
+from nearid_cli.reports.charts import IntervalChart, Spots, percent, rate
 from nearid_cli.reports.table import COUNT, RECORD, SCORE, TEXT, Column, Kind, Table, named, share
 from nearid_cli.text import count, few
 
@@ -45,6 +46,7 @@ def report(result: TablesResult) -> Report:
         tuple(_facts(result)),
         "nearid-bench",
         few=FEW,
+        charts=charts(result),
     )
 
 
@@ -56,6 +58,39 @@ def tables(result: TablesResult) -> Iterator[Table]:
         yield _table("categories", "pool", categories)
     if result.differences:
         yield differences_table(result.differences)
+
+
+def charts(result: TablesResult) -> dict[str, tuple[IntervalChart, ...]]:
+    """SSR and PA of every pool with intervals, above the table of groups; what is not the first pool folds away."""
+    cells = _grouped(result)
+    places = {title: place for place, title in enumerate(dict.fromkeys(map(_title, cells)))}
+    pools = {cell.name: [own for own in cells if own.name == cell.name] for cell in cells}
+    return {
+        "groups": tuple(
+            IntervalChart(
+                f"rates-{number}",
+                [
+                    Spots(
+                        f"{name.upper()} in percent, {pool}",
+                        percent(name.upper()),
+                        [
+                            rate(
+                                _title(cell),
+                                places[_title(cell)],
+                                getattr(cell.outcome, name),
+                                getattr(cell.outcome, f"{name}_ci95"),
+                            )
+                            for cell in own
+                        ],
+                    )
+                    for name in _WHOLE
+                ],
+                where="page",
+                folded=f"SSR and PA, {pool}" if number else "",
+            )
+            for number, (pool, own) in enumerate(pools.items())
+        )
+    }
 
 
 def findings(result: TablesResult) -> list[str]:

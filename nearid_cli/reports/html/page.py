@@ -23,6 +23,7 @@ from nearid_cli.reports.blocks import Block, Document, Topic
 from nearid_cli.reports.gate import outcome, status
 from nearid_cli.reports.gauge import gauges
 from nearid_cli.reports.html import plots, sections, steps
+from nearid_cli.reports.html.charts import drawn
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import cut, labels
@@ -118,7 +119,7 @@ def _banded(result: CompareResult) -> bool:
 
 
 def plain_html(document: Document) -> str:
-    """A document that has no pictures and no plots as a page: its blocks, what folds away last."""
+    """A document that has no pictures as a page: its blocks, what folds away last."""
     content = _pieces({})[1](document.draft.on_pages)
     return _page("plain.html", ("style.css", "print.css"), heading=document.draft.title, content=content)
 
@@ -165,6 +166,7 @@ def environment() -> Environment:
         "count": count,
         "cut": cut,
         "digest": _digest,
+        "drawn": drawn,
         "is_wordy": is_wordy,
         "labels": labels,
         "parts": parts,

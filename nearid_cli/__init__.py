@@ -68,5 +68,12 @@ def _result_views() -> Any:
     return import_module("nearid_cli.reports.views")
 
 
+def _result_trackers() -> Any:
+    """What logs results, likewise."""
+    from importlib import import_module
+
+    return import_module("nearid_cli.trackers")
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -6,7 +6,8 @@
     ├── InputError          folders, manifests or pictures are not what the job needs
     │   └── BadImagesError  some pictures cannot be read; carries every one of them
     ├── ModelError          a checkpoint is missing, damaged or of an unknown architecture
-    └── CacheError          the embedding cache cannot be used
+    ├── CacheError          the embedding cache cannot be used
+    └── TrackingError       a tracker of experiments cannot be logged to, or did not take all of a result
 
 A message says what was expected, what was found and what to do next, on one line. Further
 lines of the same problem (every bad file, every missing checkpoint) are its `details`.
@@ -66,3 +67,7 @@ class ModelError(NearIDError):
 
 class CacheError(NearIDError):
     """The embedding cache cannot be used."""
+
+
+class TrackingError(NearIDError):
+    """A tracker of experiments cannot be logged to, or did not take all of a result."""

@@ -35,6 +35,7 @@ FLOORS = {
     "nearid_data": 2,
     "embedding": 3,
     "reports": 4,
+    "trackers": 4.5,
     "evaluate": 5,
     "training": 5,
     "synth": 5,
@@ -47,6 +48,7 @@ FLOORS = {
     "__main__": 8,
 }
 HEAVY = {"torch", "transformers", "pandas", "scipy", "skimage", "matplotlib", "huggingface_hub.hf_api"}
+HEAVY |= {"wandb", "tensorboard", "mlflow", "trackio", "yaml"}
 
 
 def modules() -> list[Path]:

@@ -11,6 +11,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.reports.blocks import Block, Document, Draft, Finding, FindingList, Panel, Prose, origin
 from nearid_cli.reports.files import write_document
 from nearid_cli.reports.provenance import about_metric, about_tool
+from nearid_cli.reports.scalars import table_scalars
 from nearid_cli.reports.table import GLUE, Table
 from nearid_cli.text import printable
 
@@ -109,7 +110,14 @@ class Report:
     ) -> Document:
         named = replace(table, label=f"{self.labels}-{table.label}")
         content = Draft(title, (*blocks, origin(made_by)), named, tuple(made_by))
-        return Document("benchmark", self.result, lambda: content, self.about_numbers)
+        return Document(
+            "benchmark",
+            self.result,
+            lambda: content,
+            self.about_numbers,
+            scalars=lambda: table_scalars(self.tables),
+            tables=self.tables,
+        )
 
     def about_numbers(self) -> dict[str, Any]:
         """What a data file says of how its numbers were made."""

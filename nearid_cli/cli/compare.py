@@ -91,7 +91,9 @@ def compare(
             masks=masks,
         )
     check_sort(sort, [metric.name for metric in result.metrics], "method")
-    outputs.give(document(result, sort=sort, thumbnails=thumbnails, progress=options.progress))
+    made = document(result, sort=sort, thumbnails=thumbnails, progress=options.progress)
+    outputs.give(made)
+    outputs.track(made)
 
 
 def _named(methods: Sequence[str]) -> dict[str, Path]:

@@ -22,7 +22,7 @@ from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from nearid_cli.breakdown.labels import Breakdown
-    from nearid_cli.cli.outputs import listing
+    from nearid_cli.cli.outputs import Log, listing
     from nearid_cli.results import CompareResult, GateResult, Rule, ScoreResult
 
 logger = logging.getLogger(__name__)
@@ -62,18 +62,22 @@ def check(
         ),
     ] = (),
     form: Format = "table",
+    log: Log = (),
 ) -> None:
     """Judge a run by the rules of the configuration.
 
     Exit code 0: passed. 1: failed. 2: could not be judged.
     """
+    from nearid_cli.cli.outputs import check_log, log_to
     from nearid_cli.reports import formats
+    from nearid_cli.reports.document import document
     from nearid_cli.reports.files import check_outputs
     from nearid_cli.results.reading import read_result
 
     check_outputs(output, known=formats.known("gate"))
     rules, baseline = _rules(config, baseline)
     _keep_inputs(output, run, baseline)
+    check_log(log)
     if update_baseline and baseline is None:
         raise UsageError(
             '--update-baseline needs --baseline FILE, or baseline = "FILE" in [gate]: where the new baseline goes'
@@ -81,7 +85,8 @@ def check(
     result = read_result(run, holes=True)
     if update_baseline and baseline is not None:
         check_outputs([baseline], known=(".json",))
-        code = finish(Rulebook(rules, run, result).judge(result, str(run)), form, output)
+        verdicts = Rulebook(rules, run, result).judge(result, str(run))
+        code = finish(verdicts, form, output)
         if code == 0:
             _update(baseline, run, result)
         else:
@@ -90,7 +95,9 @@ def check(
         if baseline is not None and baseline.exists() and run.samefile(baseline):
             logger.warning("%s is its own baseline, so no drop can show", printable(run))
         before = _read_baseline(baseline)
-        code = finish(Rulebook(rules, baseline, before).judge(result, str(run), allow_mismatch), form, output)
+        verdicts = Rulebook(rules, baseline, before).judge(result, str(run), allow_mismatch)
+        code = finish(verdicts, form, output)
+    log_to(log, document(verdicts))
     raise typer.Exit(code)
 
 

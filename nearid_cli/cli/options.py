@@ -272,7 +272,15 @@ def _layouts(incomplete: str) -> list[str]:
     return starting(NAMES, incomplete)
 
 
-_WORDS = {"metric": _metrics, "layout": _layouts}
+def _trackers(incomplete: str) -> list[str]:
+    """Trackers, also behind the comma of a list."""
+    from nearid_cli.trackers import known
+
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in starting(known(), last)]
+
+
+_WORDS = {"metric": _metrics, "layout": _layouts, "log": _trackers}
 """Flags whose words are found when a shell asks; others have them in their declaration."""
 
 

@@ -87,6 +87,38 @@ def listing(sentence: str, kind: str, judged: str = "") -> Callable[[], str]:
 _ALSO = "Also write {}; repeat for several."
 
 
+def _trackers() -> str:
+    """The help of `--log`."""
+    from nearid_cli.trackers import known
+
+    *first, last = known()
+    return (
+        f"Log the result to a tracker of experiments, too: {', '.join(first)} or {last}; repeated or as a comma list. "
+        "Each is an extra of its name."
+    )
+
+
+Log = Annotated[tuple[str, ...], Flag(_trackers, "NAME[=PLACE]")]
+
+
+def check_log(asked: Sequence[str]) -> None:
+    """Refuse trackers that cannot be logged to."""
+    if asked:
+        from nearid_cli.trackers import check
+
+        with doing("asking trackers"):
+            check(asked)
+
+
+def log_to(asked: Sequence[str], made: Document) -> None:
+    """Log a document that has been written and printed, so that nothing is lost where a tracker fails."""
+    if asked:
+        from nearid_cli.trackers import log_document
+
+        with doing("logging"):
+            log_document(made, asked)
+
+
 @dataclass(frozen=True)
 class Outputs:
     """Of a comparison."""
@@ -97,6 +129,7 @@ class Outputs:
         tuple[Path, ...], Flag(listing("Write one row a generation: {}.", "images"), "FILE")
     ] = ()
     form: Format = "table"
+    log: Log = ()
 
     def check(self, judged: bool = False) -> None:
         """Refuse files that cannot be written; of `judged` results those that need the verdicts of a gate can."""
@@ -104,10 +137,15 @@ class Outputs:
         from nearid_cli.reports.files import check_outputs
 
         check_outputs(self.output, self.images, formats.known(self.kind, judged))
+        check_log(self.log)
 
     def give(self, made: Document) -> None:
-        """Give the document to all of them."""
+        """Give the document to all of them but trackers."""
         give(made, self.form, self.output, self.images)
+
+    def track(self, made: Document) -> None:
+        """Give it to the trackers, when nothing else is left to do."""
+        log_to(self.log, made)
 
 
 @dataclass(frozen=True)
@@ -136,6 +174,7 @@ class BenchmarkOutputs:
         ),
     ] = ()
     form: Format = "table"
+    log: Log = ()
 
     def folder(self) -> Path | None:
         """The folder, which is not made here; None if there is none.
@@ -154,6 +193,7 @@ class BenchmarkOutputs:
                 f"several folders for one report: {', '.join(map(printable, folders))}; give one"
             )
         check_outputs(files, known=formats.known("benchmark"))
+        check_log(self.log)
         return next(iter(folders), None)
 
     def _files(self) -> list[Path]:
@@ -163,7 +203,8 @@ class BenchmarkOutputs:
         return [path for path in self.output if path.suffix.lower() in FORMATS and not path.is_dir()]
 
     def give(self, report: Report, folder: Path | None = None) -> None:
-        """Write what belongs into a folder, and the files, and print the report or the result as JSON."""
+        """Write what belongs into a folder, and the files, print the report or the result as JSON, and log it."""
         if folder is not None:
             report.write(folder)
         give(report.document, self.form, self._files())
+        log_to(self.log, report.document)

@@ -84,16 +84,16 @@ def score(
             maps=maps,
         )
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
-    outputs.give(
-        document(
-            result,
-            sort=sort,
-            worst=worst,
-            baseline=before if isinstance(before, ScoreResult) else None,
-            gate=verdicts,
-            thumbnails=thumbnails,
-            progress=options.progress,
-        )
+    made = document(
+        result,
+        sort=sort,
+        worst=worst,
+        baseline=before if isinstance(before, ScoreResult) else None,
+        gate=verdicts,
+        thumbnails=thumbnails,
+        progress=options.progress,
     )
-    if verdicts is not None:
-        raise typer.Exit(finish(verdicts, "none" if outputs.form == "json" else "table"))
+    outputs.give(made)
+    code = 0 if verdicts is None else finish(verdicts, "none" if outputs.form == "json" else "table")
+    outputs.track(made)
+    raise typer.Exit(code)

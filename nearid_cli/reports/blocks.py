@@ -6,7 +6,7 @@ what folds away does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -16,6 +16,7 @@ from nearid_cli.reports.table import Table
 from nearid_cli.text import few
 
 if TYPE_CHECKING:
+    from nearid_cli.reports.scalars import Scalar
     from nearid_cli.results import CompareResult
 
 
@@ -187,6 +188,8 @@ class Document:
         make: what it says; called once, and only by who wants it.
         facts: what a data file with room for it says of how its numbers were made.
         tell: its story; None for a document that has neither plots nor pictures.
+        scalars: its single numbers, for trackers of experiments.
+        tables: all that it has for data files, where these are several.
         judged: the verdicts of a gate on this result.
         thumbnails: how many pictures an HTML report holds at most; None for none.
         progress: whether to show how far the pictures are.
@@ -197,6 +200,8 @@ class Document:
     make: Callable[[], Draft]
     facts: Callable[[], Mapping[str, Any]] = dict
     tell: Callable[[], Story] | None = None
+    scalars: Callable[[], Iterable[Scalar]] = tuple
+    tables: Sequence[Table] = ()
     judged: Document | None = None
     thumbnails: int | None = None
     progress: bool = False

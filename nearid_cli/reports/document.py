@@ -10,6 +10,7 @@ from nearid_cli.reports.blocks import Document, Draft, Panel, Prose
 from nearid_cli.reports.comparison import compare_draft, compare_story
 from nearid_cli.reports.gate import gate_draft
 from nearid_cli.reports.gauge import Gauge, directions
+from nearid_cli.reports.scalars import compare_scalars, gate_scalars, score_scalars
 from nearid_cli.reports.scores import images_table, score_draft, score_story
 from nearid_cli.reports.table import Column, Table, named, score
 from nearid_cli.results import CompareResult, GateResult, PairResult, ScoreResult
@@ -61,19 +62,27 @@ def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult |
         lambda: score_draft(result, sort, worst, baseline),
         result.facts,
         lambda: score_story(result),
+        lambda: score_scalars(result),
     )
 
 
 @_made.register
 def _(result: CompareResult, sort: str | None, *_: object) -> Document:
     return Document(
-        "compare", result, lambda: compare_draft(result, sort), result.facts, lambda: compare_story(result)
+        "compare",
+        result,
+        lambda: compare_draft(result, sort),
+        result.facts,
+        lambda: compare_story(result),
+        lambda: compare_scalars(result),
     )
 
 
 @_made.register
 def _(result: GateResult, *_: object) -> Document:
-    return Document("gate", result, lambda: gate_draft(result), result.facts)
+    return Document(
+        "gate", result, lambda: gate_draft(result), result.facts, scalars=lambda: gate_scalars(result)
+    )
 
 
 @_made.register

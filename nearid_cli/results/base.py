@@ -62,6 +62,13 @@ class Views(Protocol):
         """Write files, each in the format of its extension."""
 
 
+class Trackers(Protocol):
+    """What logs results: `nearid_cli.trackers`."""
+
+    def log(self, result: Any, *trackers: str, step: int | None) -> None:
+        """Log a result to trackers of experiments."""
+
+
 class OneLine:
     """A result whose `repr` is one line."""
 
@@ -116,6 +123,21 @@ class Saved(Shown):
         files = tuple(map(Path, paths))
         _views().save(self, files)
         return files[0] if len(files) == 1 else files
+
+    def log(self, *trackers: str, step: int | None = None) -> None:
+        """Log the result as `--log` of the command does, to the run that is open or to one of its own.
+
+        Args:
+            *trackers: `wandb`, `tensorboard`, `mlflow` or `trackio`, or `NAME=PLACE`, which is a run of its own.
+            step: of a training that the result belongs to; by default the step that all of its generations have, if
+                they have one.
+
+        Raises:
+            UsageError: no tracker, or one that is unknown.
+            TrackingError: a package is missing, or a tracker did not take all of it; all others have the result.
+        """
+        logging: Trackers = nearid_cli._result_trackers()
+        logging.log(self, *trackers, step=step)
 
 
 class Tabular(Saved):

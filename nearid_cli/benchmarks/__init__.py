@@ -1,1 +1,1 @@
-"""The three benchmarks of the NearID paper (arXiv 2604.01973), to the letter."""
+"""The three benchmarks of the NearID paper (ECCV 2026, arXiv 2604.01973), to the letter."""

@@ -1,4 +1,4 @@
-"""The NearID model (Cvejic et al., 2026, arXiv 2604.01973): a vision tower with a head that tells identities apart.
+"""The NearID model (Cvejic et al., ECCV 2026, arXiv 2604.01973): a vision tower whose head tells identities apart.
 
 Weights are named as the released checkpoint names them, which is how transformers 4 names its towers:
 `backbone.vision_model.*` (SigLIP, CLIP) or `backbone.*` (DINOv2, ViT), SigLIP's pooling head within the tower.

@@ -14,7 +14,8 @@ import numpy as np
 
 from nearid_cli.evaluate.differences import every_judged
 from nearid_cli.layouts.steps import Checkpoints, checkpoints
-from nearid_cli.metrics.onset import Counts, above, chance_of_near_copy, risen_from
+from nearid_cli.metrics.closeness import chance_of_near_copy
+from nearid_cli.metrics.onset import Counts, above, risen_from
 from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.reports.curve_answer import answer
 from nearid_cli.results import CompareResult, Curve, CurvePoint, Image, Method, StepDifference

@@ -53,19 +53,20 @@ class Closeness:
     references: ReferenceCloseness
 
 
-def chance_of_near_copies(references: int) -> float:
-    """The probability that a generation is a near copy if it is one more picture like the references.
+def chance_of_near_copy(references: int) -> float:
+    """How often a generation is a near copy if nothing tells it from one more reference.
 
-    With m references it is one of m + 1 pictures, and a near copy just if it is one of the two of these that are most
-    alike. Where nothing tells the pictures apart, it is so with probability 2 / (m + 1), whatever the similarities are.
+    Of m + 1 such pictures it is a near copy just if it is one of the two that are most alike, and each is as likely as
+    any other to be that: 2 / (m + 1), whatever the similarities are. One that is less like the references than these
+    are like each other is a near copy less often.
 
     Args:
         references: m, from 2.
 
-    >>> chance_of_near_copies(2), chance_of_near_copies(9)
-    (0.6666666666666666, 0.2)
+    >>> chance_of_near_copy(4), chance_of_near_copy(9)
+    (0.4, 0.2)
     """
-    return 2.0 / (references + 1)
+    return 2 / (references + 1)
 
 
 def is_near(

@@ -47,18 +47,6 @@ def more_often(earlier: Counts, earlier_of: Counts, later: Counts, later_of: Cou
     return min(1.0, float(chances[int(np.sum(later)) :].sum()))
 
 
-def chance_of_near_copy(references: int) -> float:
-    """How often at most a faithful generation is nearer to a reference than any two references are to each other.
-
-    One that nothing tells from a further reference is as likely as each of these to be in the nearest pair of all
-    R + 1 pictures: 2 of them are, so 2 / (R + 1).
-
-    >>> chance_of_near_copy(4)
-    0.4
-    """
-    return 2 / (references + 1)
-
-
 def risen_from(hits: Counts, trials: Counts, least: int = 1) -> int | None:
     """The first step from which on every step has more hits than the steps before it.
 

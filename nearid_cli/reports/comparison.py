@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nearid_cli.reports.blocks import Block, Draft, Finding, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
+from nearid_cli.reports.copying import copying_and_diversity
 from nearid_cli.reports.curve_answer import told, whole_curve
 from nearid_cli.reports.curves import curve_blocks, numbers_of
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
@@ -77,6 +78,7 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
             Prose(_about_masks(result)),
             Prose(about_metrics(result)),
             *context_shares(result),
+            *copying_and_diversity(result),
             Prose(about_trials(result)),
             FindingList([*compare_findings(result), *_trainings(result)], _conclusion(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),

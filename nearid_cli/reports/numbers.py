@@ -86,6 +86,9 @@ NUMBERS = (
     *DISTRACTORS,
     Number("within_noise", kind=_TRUTH),
     Number("missing", kind=_COUNT),
+    Number("near_copies", kind=_COUNT),
+    Number("diversity"),
+    Number("prompt_diversity"),
 )
 """All that there are; those without a title are for data files alone."""
 
@@ -132,12 +135,13 @@ def metric_columns(
         by: the metric as the heading of these.
         pooled: whether there is a mean over all pairs.
     """
-    optional = {one.name: one.default is not MISSING for one in fields(kind)}
+    defaults = {one.name: one.default for one in fields(kind)}
+    optional = {name: default is not MISSING for name, default in defaults.items()}
     if not gauge.metric.usual:
         optional |= {number.field: True for number in CONTEXT}
     for number in NUMBERS:
         column = number.column(rows, [gauge] * len(rows), prefix or gauge.name)
-        exists = any(column.cells) if column.kind in (TRUTH, COUNT) else column.known
+        exists = column.known and any(cell != defaults.get(number.field) for cell in column.cells)
         if number.field not in optional or (optional[number.field] and not exists):
             continue
         if number.field == "pair_mean" and not pooled:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
+from nearid_cli.reports.copying import copying_and_diversity, near_copies_line
 from nearid_cli.reports.findings import highly, score_findings
 from nearid_cli.reports.gauge import directions, gauges
 from nearid_cli.reports.masked import about_masks, context_shares
@@ -100,6 +101,8 @@ def score_draft(
             Prose(missing_scores(result)),
             Prose(list(_about_changes(result, since)) if since else []),
             *context_shares(result),
+            *copying_and_diversity(result),
+            Prose(near_copies_line(result), where="terminal"),
             *_against_distractors(result),
             *([_worst(worst_table(result, worst))] if worst else []),
             FindingList(score_findings(result), rank=2),
@@ -258,7 +261,8 @@ def images_table(result: ScoreResult | CompareResult) -> Table:
     """Every generation of a result: `path`, `subject`, `copy_of`, `prompt` and `seed` where known, labels, scores.
 
     Each label is a column of its name, each metric as well. With distractors `<metric>_margin` follows, and
-    `<metric>_reason` where a generation has no score. A comparison has `method` as its first column.
+    `<metric>_reason` where a generation has no score, and `<metric>_near_copy_of` where one is a near copy. A
+    comparison has `method` as its first column.
     """
     runs = result.runs
     rows = [(method, image) for method, run in runs.items() for image in run.images]
@@ -284,6 +288,11 @@ def images_table(result: ScoreResult | CompareResult) -> Table:
             for metric in metrics
             if any(metric in one.reasons for one in images)
         ),
+        *(
+            Column(TEXT, [one.near_copy_of.get(metric) for one in images], name=f"{metric}_near_copy_of")
+            for metric in metrics
+            if any(metric in one.near_copy_of for one in images)
+        ),
     )
     return Table(columns[:1], columns[1:])
 
@@ -293,7 +302,11 @@ def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]
 
     Names that differ in case only are alike to many readers of tables, and so here.
     """
-    own = (name for metric in metrics for name in (metric, f"{metric}_margin", f"{metric}_reason"))
+    own = (
+        name
+        for metric in metrics
+        for name in (metric, *(f"{metric}_{kind}" for kind in ("margin", "reason", "near_copy_of")))
+    )
     taken = {*_OWN_COLUMNS, *(name.casefold() for name in own)}
     for label in {name: None for image in images for name in image.labels}:
         name = label

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.metrics.closeness import chance_of_near_copies
+from nearid_cli.metrics.closeness import chance_of_near_copy
 from nearid_cli.metrics.diversity import diversity_of_groups
 from nearid_cli.metrics.identity import identity_scores
 from nearid_cli.metrics.scalars import pair_scores
@@ -159,7 +159,7 @@ def test_as_near_as_references_is_no_near_copy():
 
 @pytest.mark.parametrize("references", [2, 3, 5, 10])
 @pytest.mark.parametrize("dimensions", [2, 30])
-def test_chance_of_near_copies_is_that_of_one_more_picture(references, dimensions):
+def test_chance_of_near_copy_is_that_of_one_more_picture(references, dimensions):
     random = np.random.default_rng(references)
     subjects = 4000
     pictures = random.normal(size=(subjects, references + 1, dimensions)) + random.exponential(
@@ -169,6 +169,6 @@ def test_chance_of_near_copies_is_that_of_one_more_picture(references, dimension
     near = identity_scores(
         pictures[:, 1:].reshape(-1, dimensions), own, pictures[:, 0], np.arange(subjects)
     ).closeness.near
-    expected = chance_of_near_copies(references)
+    expected = chance_of_near_copy(references)
     error = np.sqrt(expected * (1 - expected) / subjects)
     assert near.mean() == pytest.approx(expected, abs=4 * error)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact, hypergeom
 
-from nearid_cli.metrics.onset import above, chance_of_near_copy, more_often, risen_from
+from nearid_cli.metrics.closeness import chance_of_near_copy
+from nearid_cli.metrics.onset import above, more_often, risen_from
 
 
 def test_one_unit_is_fishers_exact_test() -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.metrics.onset import Counts, above, chance_of_near_copy, risen_from
+from nearid_cli.metrics.closeness import chance_of_near_copy
+from nearid_cli.metrics.onset import Counts, above, risen_from
 from nearid_cli.results import Curve
 from tests.comparing import scored
 

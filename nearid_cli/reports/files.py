@@ -65,6 +65,7 @@ def write(
     | `.tex` | subjects by metrics | methods by metrics | verdicts with their numbers |
     | `.html` | the report, one page | the same | a page of the verdicts |
     | `.xml` | the verdicts of `gate` as JUnit XML | the same | its verdicts |
+    | `.yaml`, `.yml` | the `model-index` of a model card | | |
 
     Parquet carries what made the numbers in its metadata, key `nearid`: the JSON without subjects and images.
 

@@ -17,6 +17,7 @@ from nearid_cli.layouts.steps import Checkpoints, checkpoints
 from nearid_cli.metrics.closeness import chance_of_near_copy
 from nearid_cli.metrics.onset import Counts, above, risen_from
 from nearid_cli.metrics.similarity import RESOLUTION
+from nearid_cli.reports.copying import references_of
 from nearid_cli.reports.curve_answer import answer
 from nearid_cli.results import CompareResult, Curve, CurvePoint, Image, Method, StepDifference
 
@@ -140,11 +141,11 @@ class _Copied:
 
     Attributes:
         many: [steps] whether more of them copy a reference than a few, as for methods.
-        exact: [steps] how many copy one.
         metric: the first that can tell near copies; None where none can.
-        hits, trials: [steps, subjects] copies and near copies, and generations, of the subjects that can have near
-            copies.
-        exact_hits, all: [steps, subjects] copies, and generations, of all subjects.
+        hits: [steps, subjects] copies and near copies, of the subjects that can have near copies.
+        trials: [steps, subjects] generations of these that have a number by the metric.
+        exact: [steps, subjects] copies, of all subjects.
+        every: [steps, subjects] generations of these.
         chances: [subjects] the largest share of near copies that faithful generations have by chance.
     """
 
@@ -180,7 +181,7 @@ class _Copied:
 def _with_near_copies(methods: Sequence[Method], metric: str) -> dict[str, int]:
     """The subjects that can have near copies by a metric, and how many references they have."""
     return {
-        one.subject: one.references
+        one.subject: references_of(one, metric)
         for method in methods
         for one in method.result.subjects
         if one.scores[metric].near_copies is not None
@@ -193,7 +194,9 @@ def _counts(methods: Sequence[Method], subjects: Sequence[str], metric: str | No
     hits, trials = (np.zeros((len(methods), len(subjects)), np.intp) for _ in range(2))
     for step, method in enumerate(methods):
         for image in method.result.images:
-            if (place := places.get(image.subject)) is not None:
+            place = places.get(image.subject)
+            told = metric is None or image.copy_of is not None or image.scores[metric] is not None
+            if place is not None and told:
                 trials[step, place] += 1
                 hits[step, place] += _is_copy(image, metric)
     return hits, trials
@@ -208,7 +211,7 @@ def _nearly(method: Method, metric: str) -> list[bool]:
 
 
 def _onset(copied: _Copied) -> tuple[int | None, int | None]:
-    """Where copying sets in; and where near copies become more, if that is another place.
+    """Where copying sets in; and where near copies become more, if it does not.
 
     Copies: the first of the last steps in a row that have more than a few. What is known by its pixels is a copy for
     certain, so that takes a test only where some were there before. Near copies, copies among them: the first step from
@@ -229,7 +232,7 @@ def _onset(copied: _Copied) -> tuple[int | None, int | None]:
             found.append(near)
         rises = risen_from(copied.hits, copied.trials)
     sets_in = min(found, default=None)
-    return sets_in, rises if sets_in is None or (rises is not None and rises < sets_in) else None
+    return sets_in, rises if sets_in is None else None
 
 
 def _raised_by_copies(method: Method, best: Method, metric: str, sign: float, near: str | None) -> bool:

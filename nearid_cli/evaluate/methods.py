@@ -11,13 +11,14 @@ from typing import TypeGuard
 from nearid_cli.activity import doing
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import UsageError
+from nearid_cli.evaluate.by_step import by_step
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.embedding import requested
 from nearid_cli.evaluate.score import score_datasets
 from nearid_cli.layouts.dataset import Dataset
 from nearid_cli.layouts.masks import check_mask_options
-from nearid_cli.layouts.methods import find_methods
+from nearid_cli.layouts.methods import find_methods, find_one_or_several
 from nearid_cli.layouts.sides import Side
 from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 from nearid_cli.reports.locations import anchored
@@ -96,6 +97,7 @@ class Contest:
         layout: str | LayoutOptions = "auto",
         leniency: Leniency = Leniency(),
         masks: MaskOptions = MaskOptions(),
+        steps: bool = False,
     ) -> CompareResult:
         """Score the pictures, and compare all.
 
@@ -108,6 +110,7 @@ class Contest:
             layout: likewise.
             leniency: what to go on without.
             masks: which part of each picture is scored.
+            steps: each step of the generations of a method is a method of its own.
 
         Raises:
             NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -116,14 +119,18 @@ class Contest:
         check_mask_options(masks)
         if self._folders or self._to_score or not results:
             with doing("looking for pictures"):
-                datasets = find_methods(
-                    self._folders, references, self._to_score, layout=layout, distractors=distractors
-                )
-            self._check(datasets, baseline)
+                look = find_one_or_several if steps and not self._finished else find_methods
+                datasets = look(self._folders, references, self._to_score, layout, distractors)
+            datasets, results = by_step(datasets, results) if steps else (datasets, results)
+            self._check(datasets, results, baseline)
             scored = score_datasets(datasets, self._options, leniency, masks) | results
-            order = [*(name for name in scored if name not in self._named), *self._named]
+            order = [
+                *(name for name in scored if name not in self._named),
+                *(n for n in self._named if n in scored),
+            ]
             results = {name: scored[name] for name in order}
         else:
+            _, results = by_step({}, results) if steps else ({}, results)
             check_methods(list(results), baseline)
             if references or distractors or masks.masks is not None:
                 logger.warning(
@@ -141,11 +148,13 @@ class Contest:
             if not isinstance(one, ScoreResult) and not is_result(one)
         }
 
-    def _check(self, datasets: Mapping[str, Dataset], baseline: str | None) -> None:
-        if twice := [name for name in datasets if name in self._finished]:
+    def _check(
+        self, datasets: Mapping[str, Dataset], finished: Mapping[str, ScoreResult], baseline: str | None
+    ) -> None:
+        if twice := [name for name in datasets if name in finished]:
             raise _same_name(twice[0])
-        check_methods([*datasets, *self._finished], baseline)
-        metrics = {name: [metric.name for metric in one.metrics] for name, one in self._finished.items()}
+        check_methods([*datasets, *finished], baseline)
+        metrics = {name: [metric.name for metric in one.metrics] for name, one in finished.items()}
         check_names(dict.fromkeys(datasets, self.metrics or []) | metrics, self.metrics)
 
 

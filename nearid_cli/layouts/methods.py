@@ -63,6 +63,33 @@ def find_methods(
     return _Contestants(references, How.of(layout), distractors).find(_expanded(places), named)
 
 
+def find_one_or_several(
+    places: Sequence[Path],
+    references: Side | None,
+    named: Mapping[str, Side],
+    layout: str | LayoutOptions = AUTO.name,
+    distractors: Side | None = None,
+) -> dict[str, Dataset]:
+    """As `find_methods`; but one folder or manifest may hold the generations of just one method, whose name is `""`.
+
+    Raises:
+        UsageError: as for `find_methods`.
+        InputError: likewise.
+    """
+    if len(places) == 1 and not named:
+        contestants = _Contestants(references, How.of(layout), distractors)
+        try:
+            return {"": contestants.alone(places[0])}
+        except SeveralMethodsError:
+            pass
+        except InputError as error:
+            try:
+                return find_methods(places, references, named, layout, distractors)
+            except InputError:
+                raise error from None
+    return find_methods(places, references, named, layout, distractors)
+
+
 def _expanded(places: Iterable[Path]) -> list[Path]:
     """Paths with patterns such as `runs/*`, which a shell did not expand, replaced by the folders that match.
 
@@ -135,6 +162,19 @@ class _Contestants:
                 [f"{printable(name)}: {dataset.how or dataset.layout}" for name, dataset in found.items()],
             )
         return found
+
+    def alone(self, place: Path) -> Dataset:
+        """The generations of one method in a place, whose references may be in it, too."""
+        both = manifest_at(place, "generations", self.how.layout) is not None or AUTO.holds_both(place)
+        if self.references is not None or both:
+            return find(
+                self.references or place, place if self.references else None, self.how, self.distractors
+            )
+        references = _references_in(place)
+        tree = scan(place)
+        tree.names = [name for name in tree.names if name.partition("/")[0] != references.name]
+        sides = resolve(look_at_side(references, "references", self.how.layout), tree, self.how)
+        return join(*sides, distractor_side(self.distractors))
 
     def _in_one_place(self, place: Path) -> dict[str, Dataset]:
         manifest = manifest_at(place, "methods", self.how.layout)

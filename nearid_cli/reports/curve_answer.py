@@ -194,16 +194,19 @@ class _Told:
             yield f"{_listed(raised)} {score} higher only with {their} copies"
 
     def _before_and_after(self, start: int) -> str:
-        """How many generations copy from a place on, and before it."""
+        """How many generations copy from a place on, and before it; near copies count where they are most of them."""
+        points = self.curve.points
+        after = points[start:]
+        near = sum(one.near_copies or 0 for one in after) > sum(one.copies for one in after)
 
         def of(points: Sequence[CurvePoint]) -> str:
-            copies = sum(one.copies + (one.near_copies or 0) for one in points)
+            copies = sum(one.copies + (one.near_copies or 0) * near for one in points)
             return f"{copies:,} of {sum(one.generations for one in points):,}"
 
-        points = self.curve.points
-        what = "copy or nearly copy" if any(one.near_copies for one in points) else "copy"
-        after = f"{of(points[start:])} generations {what} a reference from there on"
-        return f"{after}, {of(points[:start])} before" if start else after
+        said = (
+            f"{of(after)} generations {'copy or nearly copy' if near else 'copy'} a reference from there on"
+        )
+        return f"{said}, {of(points[:start])} before" if start else said
 
     def _end(self, best: CurvePoint) -> Iterator[str]:
         if best is not self.curve.points[-1]:

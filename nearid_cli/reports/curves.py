@@ -65,9 +65,8 @@ def _sketches(result: CompareResult, curve: Curve) -> Sketches:
     for gauge in gauges(result).values():
         found = [common_of(result, one, gauge.name) for one in curve.points]
         rows.append(Sketch(gauge.label, [one.score if one else None for one in found], gauge.span))
-    if any(one.copies or one.near_copies for one in curve.points):
-        shares = [copied_share(one) for one in curve.points]
-        rows.append(Sketch("copies", shares, 1.0))
+    for title, shares in copied_shares(curve.points).items():
+        rows.append(Sketch(title, shares, 1.0))
     name = f" of {printable(curve.name)}" if curve.name else ""
     first, last = (point_number(curve.points[place]) for place in (0, -1))
     return Sketches(
@@ -75,9 +74,20 @@ def _sketches(result: CompareResult, curve: Curve) -> Sketches:
     )
 
 
-def copied_share(point: CurvePoint) -> float:
-    """The share of generations that copy or nearly copy a reference."""
-    return (point.copies + (point.near_copies or 0)) / point.generations if point.generations else 0.0
+def copied_shares(points: Sequence[CurvePoint]) -> dict[str, list[float | None]]:
+    """The shares of generations that copy, and that nearly copy; neither where none does."""
+    counts: dict[str, list[int | None]] = {
+        "copies": [one.copies for one in points],
+        "near copies": [one.near_copies for one in points],
+    }
+    return {
+        title: [
+            number / one.generations if number is not None and one.generations else None
+            for number, one in zip(numbers, points, strict=True)
+        ]
+        for title, numbers in counts.items()
+        if any(numbers)
+    }
 
 
 def steps_table(result: CompareResult, curve: Curve) -> Table:

@@ -67,7 +67,7 @@ class Curve:
             where nothing at all is shown to be worse.
         copying_from: the first checkpoint from which on each copies: more of its generations than a few copy a
             reference, or more nearly copy one than before and than faithful ones would by chance.
-        near_copies_from: the first from which on each has more near copies than those before, where that is not
+        near_copies_from: the first from which on each has more near copies than those before, where there is no
             `copying_from`: faithful generations may have so many.
         raised_by_copies: of those left out, which score better than `best`, and do not without their copies.
         answer: which one to take, in a line.

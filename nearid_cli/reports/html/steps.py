@@ -8,7 +8,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from nearid_cli.reports.curve_answer import common_of, point_number
-from nearid_cli.reports.curves import copied_share
+from nearid_cli.reports.curves import copied_shares
 from nearid_cli.reports.gauge import Gauge
 from nearid_cli.reports.html import lines
 from nearid_cli.reports.html.plots import colour
@@ -64,14 +64,14 @@ def _numbers(
     retained = _retention(result, detailed)
     if any(retained(one)[0] is not None for one in points):
         yield f"Retention by {detailed}", SCORE, None, _SHARE_SPAN, retained
-    if any(one.copies or one.near_copies for one in points):
-        yield (
-            "Copies and near copies, %",
-            score(0),
-            None,
-            100 * _SHARE_SPAN,
-            lambda one: (100 * copied_share(one), None),
-        )
+    for title, shares in copied_shares(points).items():
+        percent = [None if one is None else 100 * one for one in shares]
+        yield f"{title.capitalize()}, %", score(0), None, 100 * _SHARE_SPAN, _listed(points, percent)
+
+
+def _listed(points: Sequence[CurvePoint], values: Sequence[float | None]) -> _Number:
+    by_method = {one.method: value for one, value in zip(points, values, strict=True)}
+    return lambda one: (by_method[one.method], None)
 
 
 def _score(result: CompareResult, metric: str) -> _Number:

@@ -21,6 +21,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "LICENSE": "LICENSE",
+    "CITATION.cff": "CITATION.cff",
     "nearid_cli/measures/judge/rubric.txt": "guides/judge-rubric.txt",
     **{
         name: name

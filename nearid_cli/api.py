@@ -73,6 +73,7 @@ def score(
     mask_clean: bool = False,
     allow_unmasked: bool = False,
     maps: PathLike | None = None,
+    by: str | Iterable[str] = (),
     **options: Unpack[OptionArguments],
 ) -> ScoreResult:
     """Score the generations of each subject against its references, as `nearid score` does.
@@ -98,6 +99,7 @@ def score(
         mask_clean: take the largest blob of each mask, filled.
         allow_unmasked: score pictures whole that have no mask.
         maps: folder for pictures of where each generation lost identity, by metrics that say so, such as `vsm`.
+        by: labels of the generations that the result is broken down by, as in `--by`.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
@@ -119,6 +121,7 @@ def score(
         distractors=_read_given(distractors, "distractors"),
         masks=part,
         maps=None if maps is None else Path(maps),
+        by=_read_texts("by", by),
     )
     return _warned(result)
 
@@ -140,6 +143,7 @@ def compare(
     mask_fill: str = "black",
     mask_clean: bool = False,
     allow_unmasked: bool = False,
+    by: str | Iterable[str] = (),
     **options: Unpack[OptionArguments],
 ) -> CompareResult:
     """Compare methods, as `nearid compare` does.
@@ -163,6 +167,7 @@ def compare(
         mask_fill: what the rest becomes: `black`, `white` or `mean`.
         mask_clean: take the largest blob of each mask, filled.
         allow_unmasked: score pictures whole that have no mask.
+        by: labels of the generations that the comparison is broken down by, as in `--by`.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
 
     Returns:
@@ -185,6 +190,7 @@ def compare(
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         masks=part,
+        by=_read_texts("by", by),
     )
     return _warned(result)
 
@@ -343,15 +349,15 @@ def _read_options(function: Callable[..., Any], metrics: Metrics, options: Mappi
         raise UnknownParameterError(strange[0], strange[1:])
     for name, value in options.items():
         _check(name, value, hints[name])
-    return Options(metrics=_read_metrics(metrics), **options)
+    return Options(metrics=_read_texts("metrics", metrics), **options)
 
 
-def _read_metrics(metrics: object) -> list[str]:
-    given = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else list(metrics)
+def _read_texts(name: str, value: object) -> list[str]:
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
     names = [one for one in given if isinstance(one, str)]
     for one in given:
         if not isinstance(one, str):
-            raise UsageError(f"metrics: expected a name or a list of names, found {_shown(one)}")
+            raise UsageError(f"{name}: expected a name or a list of names, found {_shown(one)}")
     return names
 
 

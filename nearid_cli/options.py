@@ -443,6 +443,14 @@ Metrics = Annotated[
         shared=True,
     ),
 ]
+By = Annotated[
+    tuple[str, ...],
+    Flag(
+        "Break the result down by labels of the generations, repeated or as a comma list: prompt, seed, step, "
+        "category, any column of a manifest; crossed as category+seed.",
+        "LABEL",
+    ),
+]
 CacheFolder = Annotated[
     str | os.PathLike[str] | None,
     Flag(

@@ -31,10 +31,10 @@ Floats = npt.NDArray[np.float64]
 def of_group(result: ScoreResult, labels: Labels) -> ScoreResult:
     """The result as if it had only the generations with these values.
 
-    Scores, their intervals and margins follow from the generations' own; ceilings stay. What needs the references of
-    strangers, such as floors, the result knows of groups that it was asked for (`groups`), over all subjects; else it
-    is None. Subjects without any of the generations are strangers. A subject that has generations which are one picture
-    has no intervals.
+    Scores, their intervals, margins and near copies follow from the generations' own; ceilings stay. What needs the
+    references of strangers, such as floors, the result knows of groups that it was asked for (`groups`), over all
+    subjects; else it is None. Subjects without any of the generations are strangers. A subject that has generations
+    which are one picture has no intervals.
 
     A `pair_mean` weighs a generation with all references of its subject that count, where single pairs lack a number.
     """
@@ -70,9 +70,15 @@ def _of_images(result: ScoreResult, images: Sequence[Image], known: ScoredGroup 
     for metric in result.metrics if images else ():
         numbers = _numbers(metric, subjects, images, own, units)
         margins = _margins(metric.name, images, own, units)
-        aggregate[metric.name] = aggregate_scores(numbers, margins)
-        for row, scores in zip(rows, subject_scores(numbers, margins, own), strict=True):
-            row[metric.name] = scores
+        closest = [one.scores[metric.name].closest for one in subjects]
+        near = np.bincount(own, [metric.name in one.near_copy_of for one in images]).astype(int).tolist()
+        there = [number for number, found in zip(near, closest, strict=True) if found is not None]
+        aggregate[metric.name] = replace(
+            aggregate_scores(numbers, margins), near_copies=sum(there) if there else None
+        )
+        for place, scores in enumerate(subject_scores(numbers, margins, own)):
+            copied = None if closest[place] is None else near[place]
+            rows[place][metric.name] = replace(scores, closest=closest[place], near_copies=copied)
     if not images:
         aggregate = {metric.name: _NOTHING for metric in result.metrics}
     counts = np.bincount(own, minlength=len(subjects)).tolist()

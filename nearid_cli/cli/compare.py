@@ -12,7 +12,16 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.groups import on_command_line
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, MaskOptions, Metrics, Options
+from nearid_cli.options import (
+    DEFAULT_METRICS,
+    By,
+    Flag,
+    LayoutOptions,
+    Leniency,
+    MaskOptions,
+    Metrics,
+    Options,
+)
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ def compare(
     scores: shared.Scores = shared.NOTHING,
     directions: shared.Directions = shared.NOTHING,
     distractors: shared.Distractors = None,
+    by: By = (),
     how: LayoutOptions,
     masks: MaskOptions,
     outputs: Outputs,
@@ -89,6 +99,7 @@ def compare(
             layout=how,
             leniency=leniency,
             masks=masks,
+            by=by,
         )
     check_sort(sort, [metric.name for metric in result.metrics], "method")
     made = document(result, sort=sort, thumbnails=thumbnails, progress=options.progress)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.options import DEFAULT_METRICS, Flag, LayoutOptions, Leniency, MaskOptions, Metrics, Options
+from nearid_cli.options import (
+    DEFAULT_METRICS,
+    By,
+    Flag,
+    LayoutOptions,
+    Leniency,
+    MaskOptions,
+    Metrics,
+    Options,
+)
 
 if TYPE_CHECKING:
     from nearid_cli.cli.outputs import JudgedOutputs
@@ -34,6 +43,7 @@ def score(
             "Draw where each generation lost identity, by metrics that say so (vsm), into this folder.", "DIR"
         ),
     ] = None,
+    by: By = (),
     how: LayoutOptions,
     masks: MaskOptions,
     outputs: JudgedOutputs,
@@ -82,6 +92,7 @@ def score(
             distractors=distractors,
             masks=masks,
             maps=maps,
+            by=by,
         )
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     made = document(

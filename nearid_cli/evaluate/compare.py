@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.activity import doing
+from nearid_cli.breakdown.labels import read_breakdowns
 from nearid_cli.evaluate.common import (
     Ground,
     NumberedGround,
@@ -19,8 +20,9 @@ from nearid_cli.evaluate.common import (
     remarks,
 )
 from nearid_cli.evaluate.comparable import check_common_subjects, check_methods, comparable
+from nearid_cli.evaluate.compared_groups import compared_groups
 from nearid_cli.evaluate.curves import with_curves
-from nearid_cli.evaluate.differences import every_judged, rankable
+from nearid_cli.evaluate.verdicts import copying, every_judged, rankable
 from nearid_cli.metrics.agreement import MIN_RANKED, kendall, most_apart, rank_shares, spearman
 from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.results import (
@@ -38,13 +40,13 @@ from nearid_cli.text import storable
 
 Floats = npt.NDArray[np.float64]
 
-COPYING_SHARE = 0.05
-"""A method with a larger share of copied references among its generations is not ranked."""
-
 
 @doing("comparing the methods")
 def compare(
-    results: Mapping[str, ScoreResult], baseline: str | None = None, metrics: Sequence[str] | None = None
+    results: Mapping[str, ScoreResult],
+    baseline: str | None = None,
+    metrics: Sequence[str] | None = None,
+    by: Sequence[str] = (),
 ) -> CompareResult:
     """Compare methods by their scores, paired by subject. docs/explanation/statistics.md has the formulas.
 
@@ -52,17 +54,20 @@ def compare(
         results: by method, at least two.
         baseline: the method that the others are compared with; None for the best by the first metric.
         metrics: names of the metrics to compare by, the first one leading; None for all.
+        by: labels of generations that the comparison is broken down by, as in `--by`; each method may lack some.
 
     Raises:
         InputError: fewer than two methods, results that are not of the same metrics, or no subject that two methods
             have.
-        UsageError: `baseline` is no method, or one of `metrics` is no metric of the results.
+        UsageError: `baseline` is no method, one of `metrics` is no metric of the results, or no generation has one of
+            the labels.
     """
     check_methods(list(results), baseline)
     chosen = comparable(results, metrics)
     check_common_subjects(chosen)
+    breakdowns = read_breakdowns(by, (image for one in chosen.values() for image in one.images))
     copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in chosen.items()}
-    ranked = [name for name, one in chosen.items() if not _copies(copies[name], one)] or list(chosen)
+    ranked = [name for name, one in chosen.items() if not copying(one, copies[name])] or list(chosen)
     ground = common_ground(chosen, ranked)
     first = next(iter(chosen.values())).metrics
     scored = [numbered_ground(metric, ground, chosen, ranked) for metric in first] if ground.subjects else []
@@ -72,6 +77,7 @@ def compare(
         if baseline is None
         else next(method for method in methods if method.name == storable(baseline))
     )
+    picked = baseline is None and leading.ranks[first[0].name] is not None
     result = CompareResult(
         tool=this_tool(),
         created=timestamp(),
@@ -79,20 +85,15 @@ def compare(
         baseline_named=baseline is not None,
         metrics=first,
         methods=methods,
-        comparisons=every_judged(
-            methods, leading, picked=baseline is None and leading.ranks[first[0].name] is not None
-        ),
+        comparisons=every_judged(methods, leading, picked),
         agreements=_agreements(methods),
         disagreements=_disagreements(methods),
         common_subjects=ground.subjects,
         common_prompts=ground.prompts,
         remarks=remarks(ground, scored, chosen, ranked),
+        groups=compared_groups(methods, leading, breakdowns, picked),
     )
     return with_curves(result)
-
-
-def _copies(copies: int, result: ScoreResult) -> bool:
-    return copies > COPYING_SHARE * len(result.images)
 
 
 def _methods(
@@ -109,7 +110,7 @@ def _methods(
             name=storable(name),
             result=one,
             copies=copies[name],
-            copying=_copies(copies[name], one),
+            copying=copying(one, copies[name]),
             lacking=tuple(subject for subject in known if subject not in present[name]),
             ranks={metric.name: None for metric in one.metrics},
             common=common_scores(name, one, ground, scored),

@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from nearid_cli.evaluate.differences import every_judged
+from nearid_cli.evaluate.verdicts import every_judged
 from nearid_cli.layouts.steps import Checkpoints, checkpoints
 from nearid_cli.metrics.closeness import chance_of_near_copy
 from nearid_cli.metrics.onset import Counts, above, risen_from

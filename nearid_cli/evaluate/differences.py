@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from itertools import count as count_from
 
@@ -25,7 +25,6 @@ from nearid_cli.metrics.paired import (
 from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
 from nearid_cli.results.compare import BETTER, SIGNIFICANT, WORSE
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
-from nearid_cli.results.score import largest_score
 from nearid_cli.text import storable
 
 
@@ -146,91 +145,84 @@ def _alone(matched: Matched, images: Sequence[Image]) -> list[str]:
     return [image.path for image in images if matched.how != "prompts" or image.prompt is None]
 
 
-def rankable(methods: Sequence[Method]) -> list[Method]:
-    """Those that do not copy references; all, where all do."""
-    return [method for method in methods if not method.copying] or list(methods)
-
-
-def every_judged(methods: Sequence[Method], baseline: Method, picked: bool) -> tuple[Comparison, ...]:
-    """Every other method against the baseline by every metric, with its verdict.
-
-    Args:
-        methods: the baseline among them.
-        baseline: which.
-        picked: whether it is the baseline because it ranks first.
-    """
-    counting = rankable(methods)
-    ruled_out = {method.name for method in methods} - {method.name for method in counting}
-    several = picked and len(counting) > 2  # of two methods there is one pair to pick
-    found = comparisons(methods, baseline)
-    rivals = among_all_pairs(counting, list(found)) if several else {}
-    places = {
-        metric.name: metric.decimals(largest_score([method.result for method in methods], metric.name))
-        for metric in baseline.result.metrics
-    }
-    return tuple(
-        one
-        for metric, compared in found.items()
-        for one in judged(compared, ruled_out, rivals.get(metric), places[metric])
-    )
-
-
 _Pair = frozenset[str]
 
 
-def judged(
-    compared: Sequence[Comparison],
-    ruled_out: Collection[str],
-    rivals: Mapping[_Pair, float] | None = None,
-    places: int = 3,
-) -> list[Comparison]:
-    """The comparisons by one metric with adjusted p-values and verdicts.
+@dataclass(frozen=True)
+class Unjudged:
+    """A comparison, and what a verdict on it rests on besides.
+
+    Attributes:
+        comparison: of a method with the baseline.
+        ruled_out: methods of which nothing is judged, because they copy.
+        chosen: the p-value of `among_all_pairs`, where the baseline was chosen as the best; else 0.
+    """
+
+    comparison: Comparison
+    ruled_out: Collection[str] = ()
+    chosen: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of those that are adjusted together.
+
+        A method that is ruled out is not, and neither is one that has no prompt in common with the baseline.
+        """
+        one = self.comparison
+        return one.p is not None and one.method not in self.ruled_out and not one.pairing.prompts_differ
+
+
+def judged(found: Sequence[Unjudged], places: int = 3) -> list[Comparison]:
+    """Comparisons by one metric that are judged together, with adjusted p-values and verdicts.
 
     Args:
-        compared: each method with the baseline.
-        ruled_out: methods of which nothing is judged, because they copy; they count in no adjustment, and neither do
-            those that have no prompt in common with the baseline.
-        rivals: by pair what `among_all_pairs` found, where the baseline was chosen as the best.
+        found: each method with the baseline, in one or several groups of generations.
         places: how many decimals tell numbers of the metric apart.
     """
-    counted = [
-        one
-        for one in compared
-        if one.p is not None and one.method not in ruled_out and not one.pairing.prompts_differ
-    ]
-    plain = _holm({one.method: one.p for one in counted})
-    studentised = _holm({one.method: one.p_studentised for one in counted})
-    found = []
-    for one in compared:
-        if one.method in plain:
-            chosen = rivals[frozenset((one.method, one.baseline))] if rivals else 0.0
-            one = replace(
-                one,
-                p_holm=plain[one.method],
-                p_adjusted=max(plain[one.method], studentised[one.method], chosen),
-            )
-        copier = next((name for name in (one.method, one.baseline) if name in ruled_out), None)
-        needed = _needed(one, {other.method: other.p for other in counted})
-        words = verdict(one, len(counted), studentised.get(one.method), copier, needed, places)
-        found.append(replace(one, verdict=words))
-    return found
+    counted = {place: one.comparison for place, one in enumerate(found) if one.counts}
+    plain = _holm({place: one.p for place, one in counted.items()})
+    studentised = _holm({place: one.p_studentised for place, one in counted.items()})
+    made = []
+    for place, case in enumerate(found):
+        one = case.comparison
+        if place in plain:
+            adjusted = max(plain[place], studentised[place], case.chosen)
+            one = replace(one, p_holm=plain[place], p_adjusted=adjusted)
+        copier = next((name for name in (one.method, one.baseline) if name in case.ruled_out), None)
+        needed = _needed(place, counted)
+        words = verdict(one, len(counted), studentised.get(place), copier, needed, places)
+        made.append(replace(one, verdict=words))
+    return made
 
 
-def among_all_pairs(methods: Sequence[Method], metrics: Sequence[str]) -> dict[str, dict[_Pair, float]]:
+def among_all_pairs(
+    groups: Sequence[Sequence[Method]], metrics: Sequence[str]
+) -> dict[str, list[dict[_Pair, float]]]:
     """By metric and pair of methods the p-value that holds although the pair was picked among all of them.
 
     Each pair is compared over its own common subjects. One without a common prompt counts for nothing: 1.
+
+    Args:
+        groups: the methods; or those of each of several groups of generations, which are then looked at together.
+        metrics: names of metrics.
+
+    Returns:
+        For each metric as many p-values by pair as there are groups.
     """
-    pairs = list(combinations(methods, 2))
-    found = [differences(a.result, b.result, metrics) for a, b in pairs]
-    names = [frozenset((a.name, b.name)) for a, b in pairs]
-    p_values = {}
+    pairs = [
+        (place, frozenset((a.name, b.name)), differences(a.result, b.result, metrics))
+        for place, methods in enumerate(groups)
+        for a, b in combinations(methods, 2)
+    ]
+    p_values: dict[str, list[dict[_Pair, float]]] = {}
     for metric in metrics:
-        deltas = [by_metric[metric] for by_metric in found]
+        deltas = [by_metric[metric] for _, _, by_metric in pairs]
         subjects = sorted({subject for own in deltas for subject in own})
         columns = [[own.get(subject, np.nan) for subject in subjects] for own in deltas]
         largest = max_sign_flip(np.array(columns, dtype=np.float64).T)
-        p_values[metric] = dict(zip(names, largest, strict=True))
+        p_values[metric] = [{} for _ in groups]
+        for (place, names, _), p in zip(pairs, largest, strict=True):
+            p_values[metric][place][names] = p
     return p_values
 
 
@@ -278,20 +270,21 @@ def verdict(
     return f"no difference shown; at most {max(map(abs, one.ci95)):.{places}f} either way (95 %)"
 
 
-def _holm(p_values: Mapping[str, float | None]) -> dict[str, float]:
-    known = {method: p for method, p in p_values.items() if p is not None}
+def _holm(p_values: Mapping[int, float | None]) -> dict[int, float]:
+    known = {place: p for place, p in p_values.items() if p is not None}
     return dict(zip(known, holm(list(known.values())), strict=True))
 
 
-def _needed(one: Comparison, p_values: Mapping[str, float | None]) -> int | None:
+def _needed(place: int, counted: Mapping[int, Comparison]) -> int | None:
     """The fewest subjects of which the best outcome, all better, would show beside the other comparisons as they are.
 
     None where the comparison has them.
     """
+    p_values = {other: one.p for other, one in counted.items()}
 
     def shows(subjects: int) -> bool:
-        return _holm({**p_values, one.method: 2.0 ** (1 - subjects)})[one.method] < SIGNIFICANT
+        return _holm({**p_values, place: 2.0 ** (1 - subjects)})[place] < SIGNIFICANT
 
-    if not one.exact or one.method not in p_values or shows(one.subjects):
+    if place not in counted or not counted[place].exact or shows(counted[place].subjects):
         return None
-    return next(subjects for subjects in count_from(one.subjects + 1) if shows(subjects))
+    return next(subjects for subjects in count_from(counted[place].subjects + 1) if shows(subjects))

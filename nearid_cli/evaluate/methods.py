@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeGuard
 
 from nearid_cli.activity import doing
+from nearid_cli.breakdown.labels import read_breakdowns
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import UsageError
 from nearid_cli.evaluate.by_step import by_step
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.embedding import requested
-from nearid_cli.evaluate.score import score_datasets
+from nearid_cli.evaluate.score import generations_of, score_datasets
 from nearid_cli.layouts.dataset import Dataset
 from nearid_cli.layouts.masks import check_mask_options
 from nearid_cli.layouts.methods import find_methods, find_one_or_several
@@ -98,6 +100,7 @@ class Contest:
         leniency: Leniency = Leniency(),
         masks: MaskOptions = MaskOptions(),
         steps: bool = False,
+        by: Sequence[str] = (),
     ) -> CompareResult:
         """Score the pictures, and compare all.
 
@@ -111,6 +114,7 @@ class Contest:
             leniency: what to go on without.
             masks: which part of each picture is scored.
             steps: each step of the generations of a method is a method of its own.
+            by: labels of generations that the comparison is broken down by, as in `--by`.
 
         Raises:
             NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -123,7 +127,9 @@ class Contest:
                 datasets = look(self._folders, references, self._to_score, layout, distractors)
             datasets, results = by_step(datasets, results) if steps else (datasets, results)
             self._check(datasets, results, baseline)
-            scored = score_datasets(datasets, self._options, leniency, masks) | results
+            finished = (image for one in results.values() for image in one.images)
+            breakdowns = read_breakdowns(by, chain(generations_of(datasets.values()), finished))
+            scored = score_datasets(datasets, self._options, leniency, masks, breakdowns=breakdowns) | results
             order = [
                 *(name for name in scored if name not in self._named),
                 *(n for n in self._named if n in scored),
@@ -138,7 +144,7 @@ class Contest:
                 )
             if self._options.scores:
                 logger.warning("--scores are for pictures; finished results have theirs")
-        return compare(results, baseline, self.metrics)
+        return compare(results, baseline, self.metrics, by)
 
     @property
     def _to_score(self) -> dict[str, Side]:

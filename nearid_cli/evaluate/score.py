@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nearid_cli.activity import doing
+from nearid_cli.breakdown.labels import Breakdown, read_breakdowns
 from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.encoders.descriptors import COPY_SIMILARITY, PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import InputError
@@ -26,6 +27,7 @@ from nearid_cli.evaluate.kinds.measured import Numbered, Pictures
 from nearid_cli.evaluate.maps import check_maps, write_maps
 from nearid_cli.evaluate.parts import SeenParts, of_parts, where
 from nearid_cli.evaluate.sameness import equal_hashes, near_hashes, one_picture
+from nearid_cli.evaluate.scored_groups import scored_groups
 from nearid_cli.evaluate.usable import Sameness, Usable, usable, with_trials
 from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.find import find
@@ -65,6 +67,7 @@ def score(
     distractors: Side | None = None,
     masks: MaskOptions = MaskOptions(),
     maps: Path | None = None,
+    by: Sequence[str] = (),
 ) -> ScoreResult:
     """Score the generations of each subject against its references.
 
@@ -77,6 +80,7 @@ def score(
         distractors: folder or manifest of each subject's look-alikes, or likewise.
         masks: which part of each picture is scored.
         maps: folder for pictures of where each generation lost identity, by metrics that say so; None for none.
+        by: labels of generations that the result is broken down by, as in `--by`.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -86,7 +90,8 @@ def score(
     check_mask_options(masks)
     with doing("looking for pictures"):
         dataset = find(references, generations, layout, distractors)
-    return score_datasets({"": dataset}, options, leniency, masks, maps=maps)[""]
+    breakdowns = read_breakdowns(by, generations_of([dataset]))
+    return score_datasets({"": dataset}, options, leniency, masks, maps=maps, breakdowns=breakdowns)[""]
 
 
 def score_datasets(
@@ -96,6 +101,7 @@ def score_datasets(
     masks: MaskOptions = MaskOptions(),
     *,
     maps: Path | None = None,
+    breakdowns: Sequence[Breakdown] = (),
 ) -> dict[str, ScoreResult]:
     """Score one data set, or those of several methods, embedding all of their pictures in one go.
 
@@ -109,6 +115,7 @@ def score_datasets(
         leniency: what to go on without.
         masks: which part of each picture is scored.
         maps: as for `score`; of one data set.
+        breakdowns: of the results; a data set may lack their labels.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -121,10 +128,15 @@ def score_datasets(
     _refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
     with doing("looking for masks"):
         masked = find_masks(datasets, masks)
-    scorer = _Scorer(masked, options, leniency, strangers=several, maps=maps)
+    scorer = _Scorer(masked, options, leniency, breakdowns, strangers=several, maps=maps)
     results = {name: scorer.score(name, several or leniency.allow_unmatched) for name in datasets}
     _report_strangers(results)
     return results
+
+
+def generations_of(datasets: Iterable[Dataset]) -> Iterator[Picture]:
+    """Those of all subjects that are scored."""
+    return (one for dataset in datasets for subject in dataset.subjects for one in subject.generations)
 
 
 class _Scorer:
@@ -134,6 +146,7 @@ class _Scorer:
         masked: data sets with subjects that have references and generations, and which part of pictures is scored.
         options: metrics, device, cache, ...
         leniency: what to go on without.
+        breakdowns: of the results.
         strangers: count subjects that have references only as strangers to the others.
         maps: as for `score_datasets`.
 
@@ -147,10 +160,12 @@ class _Scorer:
         masked: MaskedData,
         options: Options,
         leniency: Leniency,
+        breakdowns: Sequence[Breakdown],
         *,
         strangers: bool,
         maps: Path | None,
     ) -> None:
+        self._breakdowns = breakdowns
         self._strangers = strangers
         self._maps = maps
         self._masked = masked
@@ -217,6 +232,10 @@ class _Scorer:
         beside = reference_scores_of(scored, pictures)
         paired_subjects, paired_references = with_trials([subject.sides for subject in subjects])
         maps = None if self._maps is None else self._draw(self._maps, seen)
+        metrics = tuple(
+            metric.describe() if instead is None else of_parts(metric, instead) for metric in self._metrics
+        )
+        images = images_of(subjects, scored, copies, near, maps)
         return ScoreResult(
             tool=this_tool(),
             created=timestamp(),
@@ -243,10 +262,7 @@ class _Scorer:
                 masks=None if self._parts is None else self._parts.used(pictures),
                 maps=None if self._maps is None else storable(self._maps),
             ),
-            metrics=tuple(
-                metric.describe() if instead is None else of_parts(metric, instead)
-                for metric in self._metrics
-            ),
+            metrics=metrics,
             subjects=Subjects(
                 Subject(
                     subject=storable(subject.name),
@@ -269,8 +285,11 @@ class _Scorer:
                 for index, subject in enumerate(subjects)
             ),
             aggregate={name: of_all(one, own[name]) for name, one in scored.items()},
-            images=images_of(subjects, scored, copies, near, maps),
+            images=images,
             context=self._context(pictures, scored),
+            groups=scored_groups(
+                self._breakdowns, images, subjects, scored, own, metrics, self._same.generations
+            ),
         )
 
     def _context(self, pictures: Pictures, scored: Mapping[str, Numbered]) -> dict[str, ContextShare]:

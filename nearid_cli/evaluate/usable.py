@@ -21,7 +21,8 @@ from nearid_cli.results.pairing import compared_prompt
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Same = Mapping[bytes, bytes]
+Same = Mapping[bytes, bytes]
+"""What stands for pictures that are one, by digest."""
 
 Read = tuple[Picture, bytes]
 """A picture with the digest of its bytes."""
@@ -253,6 +254,11 @@ def _units(generations: Sequence[Read], same: Same) -> tuple[int, ...] | None:
         return None
     units = connected(together)
     return tuple(units.get(i, i) for i in range(len(generations)))
+
+
+def with_generations(subject: Usable, generations: Sequence[Read], same: Same) -> Usable:
+    """The subject as if it had only some of its generations."""
+    return replace(subject, generations=tuple(generations), units=_units(generations, same))
 
 
 def _shared(

@@ -21,9 +21,12 @@ from nearid_cli.layouts.matching import (
 from nearid_cli.layouts.names import stem
 from nearid_cli.layouts.prompts import NAMES, disagreements, said
 from nearid_cli.layouts.sides import Assigned, check_one_method
+from nearid_cli.layouts.tables.manifest import CONTEXT
 from nearid_cli.text import count, few, natural_key, printable
 
 _SHOWN_NAMES = 8
+_OF_PICTURES = frozenset({"step", "seed", "date", CONTEXT})
+"""Labels that say nothing of a subject, even where all of its references have the same."""
 
 
 def join(references: Assigned, generations: Assigned, distractors: Assigned | None = None) -> Dataset:
@@ -74,6 +77,7 @@ def join(references: Assigned, generations: Assigned, distractors: Assigned | No
         )
         for name in sorted(by_subject, key=natural_key)
     ]
+    subjects = with_labels_of_references(subjects)
     ungenerated = _lacking(references.subjects, by_subject, "reference", "generations")
     left_out = LeftOutFiles()
     for side in sides:
@@ -111,6 +115,31 @@ def join(references: Assigned, generations: Assigned, distractors: Assigned | No
         pairing=paired.how,
         notes=(*paired.notes, *generations.notes, *disagreements(subjects)),
     )
+
+
+def with_labels_of_references(subjects: Sequence[SubjectPictures]) -> list[SubjectPictures]:
+    """The subjects, each of whose generations has the labels that are said of the subject at its references.
+
+    Those are labels that no generation has itself, and of which all references of a subject that have one say the same.
+    What a trainer's names or a context say is of a picture.
+    """
+    own = {label for subject in subjects for one in subject.generations for label in one.labels}
+    given = []
+    for subject in subjects:
+        found: dict[str, set[str]] = {}
+        for one in subject.references:
+            for label, value in one.labels.items():
+                found.setdefault(label, set()).add(value)
+        labels = {
+            label: values.pop()
+            for label, values in found.items()
+            if label not in own | _OF_PICTURES and len(values) == 1
+        }
+        if labels:
+            generations = (replace(one, labels={**one.labels, **labels}) for one in subject.generations)
+            subject = replace(subject, generations=tuple(generations))
+        given.append(subject)
+    return given
 
 
 def _roots(sides: Sequence[Assigned]) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nearid_cli.evaluate.compare import compare
-from nearid_cli.evaluate.differences import judged, verdict
+from nearid_cli.evaluate.differences import Unjudged, judged, verdict
 from nearid_cli.metrics.intervals import studentised_test
 from nearid_cli.results import CompareResult, Comparison, ScoreResult
 from tests.comparing import random_methods, scored
@@ -82,7 +82,7 @@ def test_how_many_subjects_it_takes(others: list[float], expected: str) -> None:
     """Six subjects, all better: p is 2 / 2^6."""
     six = comparison(subjects=6, exact=True, p=2**-5, p_studentised=0.001)
     more = [comparison(method=f"m{i}", subjects=30, p=p, p_studentised=0.001) for i, p in enumerate(others)]
-    assert judged([six, *more], ())[0].verdict == expected
+    assert judged([*map(Unjudged, (six, *more))])[0].verdict == expected
 
 
 def test_a_mean_that_rests_on_few_subjects() -> None:

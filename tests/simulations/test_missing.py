@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nearid_cli.evaluate.differences import comparisons, judged
+from nearid_cli.evaluate.differences import Unjudged, comparisons, judged
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.results import Comparison, Method, ScoreResult
 from tests.comparing import scored
@@ -78,7 +78,7 @@ def compared(kind: str, image: Any, bias: float = 0.0) -> tuple[list[Comparison]
         )
         for one in (b, a)
     ]
-    return [judged(found[metric], ())[0] for metric in METRICS], means[0] - means[1]
+    return [judged([*map(Unjudged, found[metric])])[0] for metric in METRICS], means[0] - means[1]
 
 
 @pytest.mark.parametrize("image", [by_prompt, by_name])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nearid_cli.evaluate.differences import comparisons, judged
+from nearid_cli.evaluate.differences import Unjudged, comparisons, judged
 from nearid_cli.metrics.intervals import mean_intervals
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.results import Image, Method, ScoreResult
@@ -98,7 +98,7 @@ def verdicts(a: ScoreResult, b: ScoreResult) -> list[str]:
     """What is said of `b` against `a`, in each world."""
     first, second = (Method(name, one, 0, False, (), {}) for name, one in (("a", a), ("b", b)))
     found = comparisons([first, second], first)
-    return [judged(found[metric], ())[0].verdict for metric in METRICS]
+    return [judged([*map(Unjudged, found[metric])])[0].verdict for metric in METRICS]
 
 
 def by_the_old_rule(a: ScoreResult, b: ScoreResult) -> Floats:

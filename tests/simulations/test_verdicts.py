@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from nearid_cli.evaluate.differences import judged
+from nearid_cli.evaluate.differences import Unjudged, judged
 from nearid_cli.metrics.intervals import studentised_test
 from nearid_cli.metrics.paired import max_sign_flip, sign_flip_test, wins_ties_losses
 from nearid_cli.results import Comparison
@@ -39,12 +39,16 @@ def verdicts(scores: Floats, baseline: int | None = None) -> dict[int, str]:
     """The verdict on each method but the baseline, of scores [methods, subjects]."""
     best = int(scores.mean(axis=1).argmax()) if baseline is None else baseline
     compared = [comparison(i, best, one - scores[best]) for i, one in enumerate(scores) if i != best]
-    rivals = None
+    rivals: dict[frozenset[str], float] = {}
     if baseline is None and len(scores) > 2:
         pairs = list(combinations(range(len(scores)), 2))
         p_values = max_sign_flip(np.array([scores[a] - scores[b] for a, b in pairs]).T)
         rivals = {frozenset(map(str, pair)): p for pair, p in zip(pairs, p_values, strict=True)}
-    return {int(one.method): one.verdict for one in judged(compared, (), rivals)}
+    cases = [
+        Unjudged(one, (), rivals[frozenset((one.method, one.baseline))] if rivals else 0.0)
+        for one in compared
+    ]
+    return {int(one.method): one.verdict for one in judged(cases)}
 
 
 def said(make: Maker, sets: int, of: Sequence[int], baseline: int | None = None, seed: int = 1) -> float:

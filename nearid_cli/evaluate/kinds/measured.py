@@ -91,12 +91,7 @@ class Pictures:
     @property
     def units(self) -> npt.NDArray[np.intp] | None:
         """[G], which generations are one unit of their subject's intervals; None where each is one."""
-        if all(subject.units is None for subject in self.subjects):
-            return None
-        return np.concatenate(
-            [np.arange(len(one.generations)) if one.units is None else one.units for one in self.subjects],
-            dtype=np.intp,
-        )
+        return units_of(self.subjects)
 
     @property
     def prompts(self) -> npt.NDArray[np.intp]:
@@ -117,6 +112,16 @@ class Pictures:
     def with_distractors(self) -> bool:
         """Whether any subject has look-alikes."""
         return any(subject.distractors for subject in self.subjects)
+
+
+def units_of(subjects: Sequence[Usable]) -> npt.NDArray[np.intp] | None:
+    """Which of the G generations of subjects, in their order, are one unit of an interval; None where each is one."""
+    if all(subject.units is None for subject in subjects):
+        return None
+    return np.concatenate(
+        [np.arange(len(one.generations)) if one.units is None else one.units for one in subjects],
+        dtype=np.intp,
+    )
 
 
 @dataclass(frozen=True)

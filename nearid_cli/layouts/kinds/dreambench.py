@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nearid_cli.layouts.sides import Assigned, Tree
 
 _ENTRY = r"(.*?[_-][0-9]+)(?:[_-].*)?"
+_CATEGORY = re.compile(r"(?:live_subject[_-])?(object|animal|human|style)[_-][0-9]+(?![0-9]).*", re.DOTALL)
+_PROMPT_KINDS = (*["photorealistic"] * 4, *["style_transfer"] * 3, *["imaginative"] * 2)
+"""What the prompts of a subject ask for, by their numbers, as the benchmark's own tables call it."""
 _SOURCES, _TARGETS, _TEXTS = "src_image", "tgt_image", "text"
 
 
@@ -51,7 +54,8 @@ class _DreamBench(Layout):
             if not (categories and number.isdecimal()):
                 return None
             subject = _entry_name(categories, number, captions)
-            found.subjects.setdefault(subject, []).append(Picture.at(root, name))
+            one = Picture.at(root, name, labels={"category": categories[-1]})
+            found.subjects.setdefault(subject, []).append(one)
         return found
 
 
@@ -100,9 +104,18 @@ class _Samples(Layout):
         found = walk(root, below).by_folder(self, below)
         if not found.subjects and not below:
             return None  # a flat folder that only shares the name
-        for pictures in found.subjects.values():
+        for subject, pictures in found.subjects.items():
             pictures[:] = [
-                Picture.at(root, one.name, method, *_prompt_and_image(stem(one.name))) for one in pictures
+                Picture.at(
+                    root,
+                    one.name,
+                    method,
+                    prompt,
+                    image,
+                    _labels(subject, prompt if side == _TARGETS else None),
+                )
+                for one in pictures
+                for prompt, image in [_prompt_and_image(stem(one.name))]
             ]
         if side == _TARGETS and texts.is_dir():
             for subject, pictures in found.subjects.items():
@@ -178,6 +191,19 @@ def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str]) -> 
         else one
         for one in pictures
     ]
+
+
+def _labels(subject: str, prompt: str | None) -> dict[str, str]:
+    """What the names of a subject and of a prompt say.
+
+    >>> _labels("live_subject_animal_00_kitten", "5"), _labels("my dog", None)
+    ({'category': 'animal', 'prompt_kind': 'style_transfer'}, {})
+    """
+    category = _CATEGORY.fullmatch(subject)
+    labels = {"category": category[1]} if category else {}
+    if prompt is not None and int(prompt) < len(_PROMPT_KINDS):
+        labels["prompt_kind"] = _PROMPT_KINDS[int(prompt)]
+    return labels
 
 
 def _prompt_and_image(file_stem: str) -> tuple[str | None, str | None]:

@@ -1,0 +1,98 @@
+"""Methods side by side in groups of their generations: `--by` of `nearid compare`, and of `nearid score --baseline`.
+
+A group is compared as if there were nothing else: its subjects are paired, tested and judged as those of a whole
+comparison. Among many groups some look different by chance, so all of a breakdown are adjusted together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from nearid_cli.breakdown.labels import Breakdown, Labels
+from nearid_cli.breakdown.restrict import of_group, split
+from nearid_cli.evaluate.verdicts import Field, copying, judged_together
+from nearid_cli.results import ComparedGroup, Image, Method, ScoredGroup, ScoreResult
+from nearid_cli.results.pairing import compared_prompt, match_runs
+
+
+def compared_groups(
+    methods: Sequence[Method],
+    baseline: Method,
+    breakdowns: Iterable[Breakdown],
+    picked: bool,
+) -> tuple[ComparedGroup, ...]:
+    """The groups of each breakdown, in the order of their values.
+
+    Args:
+        methods: all of them.
+        baseline: one of them.
+        breakdowns: what was asked for.
+        picked: whether it is the baseline because it ranks first.
+    """
+    alike = [_spelled_alike(method, baseline) for method in methods]
+    leading = next(one for one, method in zip(alike, methods, strict=True) if method is baseline)
+    return tuple(
+        group for breakdown in breakdowns for group in _of_breakdown(alike, leading, breakdown, picked)
+    )
+
+
+def _of_breakdown(
+    methods: Sequence[Method],
+    baseline: Method,
+    breakdown: Breakdown,
+    picked: bool,
+) -> list[ComparedGroup]:
+    groups = breakdown.groups(chain.from_iterable(method.result.images for method in methods))
+    parts = [
+        {breakdown.key_of(labels): part for labels, part in split(method.result, breakdown)}
+        for method in methods
+    ]
+    fields = []
+    for key, labels in groups.items():
+        own = [_part(method, part[key]) for method, part in zip(methods, parts, strict=True) if key in part]
+        lead = next((one for one in own if one.name == baseline.name), None)
+        fields.append(Field(own, lead or _part(baseline, of_group(baseline.result, labels))))
+    found = judged_together(fields, methods, picked)
+    return [
+        ComparedGroup(labels, {one.name: _scored(labels, one.result) for one in field.methods}, own)
+        for labels, field, own in zip(groups.values(), fields, found, strict=True)
+    ]
+
+
+def _part(method: Method, result: ScoreResult) -> Method:
+    """A method with some of its generations: where it copies too much, here or as a whole, nothing is judged."""
+    copies = sum(image.copy_of is not None for image in result.images)
+    return replace(
+        method, result=result, copies=copies, copying=method.copying or copying(result, copies), common={}
+    )
+
+
+def _scored(labels: Labels, result: ScoreResult) -> ScoredGroup:
+    return ScoredGroup(labels, len(result.subjects), len(result.images), result.aggregate)
+
+
+def _spelled_alike(method: Method, baseline: Method) -> Method:
+    """The method with the prompts that it shares with the baseline written as that one writes them.
+
+    They may call a subject by other placeholders ("a sks dog", "a <v> dog"), which shows in all prompts of a subject
+    together, and not in a group of one prompt.
+    """
+    if method is baseline or not (matching := match_runs(method.result, baseline.result)).placeholders:
+        return method
+    written = {
+        id(image): group.b[0].prompt
+        for one in matching.subjects
+        if one.how == "prompts"
+        for group in one.groups
+        for image in group.a
+    }
+
+    def spelled(image: Image) -> Image:
+        prompt = written.get(id(image))
+        if prompt is None or image.prompt is None or compared_prompt(prompt) == compared_prompt(image.prompt):
+            return image
+        return replace(image, prompt=prompt)
+
+    return replace(method, result=replace(method.result, images=tuple(map(spelled, method.result.images))))

@@ -24,7 +24,7 @@ from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.table1.result import Table1Result
 from nearid_cli.benchmarks.tables.result import TablesResult
 from nearid_cli.gate.rules import LEVELS, STATISTICS
-from nearid_cli.metrics.margins import Success
+from nearid_cli.metrics.margins import Outcome, Success
 from nearid_cli.options import Flag
 from nearid_cli.results import (
     CompareResult,
@@ -184,13 +184,14 @@ class _Maker:
         properties, required = made["properties"], made["required"]
         if kind is TablesResult:
             self._flattened(properties)
+            del self._definitions[Outcome.__name__]  # whose numbers stand in the cells
             properties["passed_over"]["items"] = _of(path={"type": "string"}, reason={"type": "string"})
         if kind is NearidBenchResult:  # the tables stand beside the rest, empty where there are none
             tables = self._object(TablesResult)["properties"]
             self._flattened(tables)
             del properties["tables"]
             properties |= {key: tables[key] for key in ("groups", "uneven", "differences", "cells")}
-            required = list(properties)
+            required = [key for key in properties if key in (*required, *tables)]
         if kind is Table1Result:
             properties["published"] = {
                 "type": "string",
@@ -272,7 +273,7 @@ class _Maker:
         """The cells of tables, in which the numbers stand beside the names."""
         cell = self._definitions[properties["cells"]["items"]["$ref"].rpartition("/")[2]]
         if outcome := cell["properties"].pop("outcome", None):
-            numbers = self._definitions.pop(outcome["$ref"].rpartition("/")[2])
+            numbers = self._definitions[outcome["$ref"].rpartition("/")[2]]
             cell["properties"] |= numbers["properties"]
             cell["required"] = [key for key in cell["required"] if key != "outcome"] + numbers["required"]
 

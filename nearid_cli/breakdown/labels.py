@@ -126,8 +126,10 @@ def shown(value: str) -> str:
     return printable(value) if value.strip() else f'"{printable(value)}"'
 
 
-def read_breakdowns(asked: Sequence[str], generations: Iterable[Labelled]) -> list[Breakdown]:
-    """What was asked for with `--by`, of generations that have these labels.
+def read_breakdowns(
+    asked: Sequence[str], generations: Iterable[Labelled], what: str = "generations"
+) -> list[Breakdown]:
+    """What was asked for with `--by`, of generations that have these labels; `what` they are called in messages.
 
     Each item is a comma list of breakdowns; several labels of one are joined by `+`. A label whose own name has a comma
     or a `+` in it is meant where that name is given. Case need not be right where it decides nothing.
@@ -159,7 +161,7 @@ def read_breakdowns(asked: Sequence[str], generations: Iterable[Labelled]) -> li
         found.setdefault(frozenset(labels), Breakdown(labels))
     if problems:
         first, *others = dict.fromkeys(problems)
-        raise UsageError(f"{first}; {_what_there_is(known)}", [*others, *_lines(known)])
+        raise UsageError(f"{first}; {_what_there_is(known, what)}", [*others, *_lines(known)])
     return list(found.values())
 
 
@@ -181,13 +183,15 @@ def _values(generations: Iterable[Labelled]) -> dict[str, dict[str, None]]:
     return {label: values for label, values in found.items() if values}
 
 
-def _what_there_is(known: Mapping[str, object]) -> str:
+def _what_there_is(known: Mapping[str, object], what: str) -> str:
+    if not known and what != "generations":
+        return f"nothing is known of the {what}"
     if not known:
         return (
             "nothing is known of the generations but whose they are: name a manifest's columns, or what paths say with "
             "--pattern (nearid layout shows what is read)"
         )
-    return f"the generations have {count(len(known), 'label')}: {', '.join(map(printable, known))}"
+    return f"the {what} have {count(len(known), 'label')}: {', '.join(map(printable, known))}"
 
 
 def _lines(known: Mapping[str, Mapping[str, None]]) -> Iterator[str]:

@@ -33,7 +33,8 @@ CORRELATIONS = (("s11p", "o1"), ("s22p", "o2"), ("s12p", "o2"), ("s21p", "o1"))
 FISHER_CLIP = 0.999
 """Correlations beyond count as this, or one that is perfect would make every mean perfect."""
 
-_OWN = 2  # of CORRELATIONS
+OF_PAIR = 2
+"""So many of `CORRELATIONS`, the first ones, are those of MOpair."""
 # A single correlation beyond counts as this in its interval, since Fisher's z of 1 is infinite.
 _FINITE = 1 - 1e-9
 
@@ -156,14 +157,14 @@ def part_level(similarities: npt.ArrayLike, oracles: npt.ArrayLike) -> PartLevel
     found = _Correlations.of(values, shares)
     trials = success(part_margins(values))
     mo, mo_ci95 = found.mean(len(CORRELATIONS))
-    mo_pair, mo_pair_ci95 = found.mean(_OWN)
+    mo_pair, mo_pair_ci95 = found.mean(OF_PAIR)
     return PartLevel(
         mo=mo,
         mo_ci95=mo_ci95,
         mo_pairs=int(found.counts.sum()),
         mo_pair=mo_pair,
         mo_pair_ci95=mo_pair_ci95,
-        mo_pair_pairs=int(found.counts[:_OWN].sum()),
+        mo_pair_pairs=int(found.counts[:OF_PAIR].sum()),
         **vars(trials),
         correlations=tuple(
             Correlation(

@@ -57,7 +57,7 @@ def choose_rows(rows: RowsGiven, source: str, dataset: Dataset) -> list[int]:
     if rule is None:
         return read_rows(Path(rows), len(dataset))
     column, value = rule
-    found = _values(column, source, dataset)
+    found = column_values(column, source, dataset)
     chosen = [row for row, own in enumerate(found) if own == value]
     times = Counter(found)
     nothing = times.pop(None, 0)
@@ -77,22 +77,27 @@ def choose_rows(rows: RowsGiven, source: str, dataset: Dataset) -> list[int]:
     return chosen
 
 
-def _values(column: str, source: str, dataset: Dataset) -> list[str | None]:
-    """What a column says of each row, as text."""
-    import pyarrow as pa
+def label_columns(dataset: Dataset) -> list[str]:
+    """The columns that `column_values` reads: of words, whole numbers or truth values."""
+    return [name for name in dataset.column_names if _tells(dataset, name)]
 
+
+def column_values(column: str, source: str, dataset: Dataset) -> list[str | None]:
+    """What a column says of each row, as text.
+
+    Raises:
+        InputError: there is no such column, or it holds something else than words, whole numbers or truth values.
+    """
     if column not in dataset.column_names:
         raise InputError(
             f"{printable(source)} has no column {printable(column)}; it has "
             f"{', '.join(map(printable, dataset.column_names))}"
         )
     values = dataset.data.column(column)
-    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    words = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean)
-    if not pa.types.is_null(kind) and not any(is_one(kind) for is_one in words):
+    if not _tells(dataset, column):
         raise InputError(
             f"{printable(source)}: rows go by a column of words, whole numbers or truth values, and "
-            f"{printable(column)} holds {printable(str(kind)):.80}"
+            f"{printable(column)} holds {printable(str(_stored(values.type))):.80}"
         )
     names = getattr(dataset.features[column], "names", None)  # of a ClassLabel, whose numbers stand for words
 
@@ -104,6 +109,21 @@ def _values(column: str, source: str, dataset: Dataset) -> list[str | None]:
         return json.dumps(value) if isinstance(value, bool) else str(value)
 
     return [spelled(value) for value in values.to_pylist()]
+
+
+def _tells(dataset: Dataset, column: str) -> bool:
+    import pyarrow as pa
+
+    kind = _stored(dataset.data.column(column).type)
+    words = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean)
+    return pa.types.is_null(kind) or any(is_one(kind) for is_one in words)
+
+
+def _stored(kind: Any) -> Any:
+    """What a column holds; of a dictionary, what is in it."""
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def read_rows(path: Path, length: int) -> list[int]:

@@ -322,3 +322,19 @@ def test_a_broken_name_cannot_break_the_message(bench: Nearid, tmp_path: Path) -
     finished = bench("--scores", root / "data_good_rating", "--ratings", root)
     assert "1 problem in the scores of data_good_rating" in finished.error
     assert "\x1b" not in finished.err
+
+
+def test_by_label(bench: Nearid, samples: Path, tmp_path: Path) -> None:
+    root = write_ratings(tmp_path / "all")
+    given = ("--scores", f"good={root / 'data_good_rating'}", "--ratings", str(root))
+    finished = bench(*given, "--by", "category,method")
+    assert finished.code == 0, finished.err
+    assert "category animal" in finished.out
+    assert "method emu2" in finished.out
+    wrong = bench(
+        "--samples", str(samples), "--ratings", str(root), "--metric", "hog", "--by", "kind", "-o", "out"
+    )
+    assert (wrong.code, (tmp_path / "out").exists()) == (2, False)
+    assert 'unknown label "kind"' in wrong.err
+    alone = bench("--samples", str(samples), "--metric", "hog", "--by", "category")
+    assert "--by breaks down how metrics agree with people: --ratings DIR" in alone.err

@@ -157,3 +157,18 @@ def test_what_has_no_embedding_stops_it_in_a_sentence(nearid: Nearid, data: Path
     assert finished.error == "a benchmark needs every picture, and some have no embedding"
     (line,) = finished.details
     assert re.match(r"face: \d+ pictures \(no face\), such as ", line)
+
+
+def test_by_label(nearid: Nearid, data: Path) -> None:
+    command = ("bench", "nearid", "--positives", "data/positives", "--distractors", "data/distractors")
+    hog = ("--metric", "hog", "-o", "out")
+    wrong = nearid(*command, *hog, "--by", "categry")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert 'unknown label "categry": did you mean category?' in wrong.err
+    finished = nearid(*command, *hog, "--by", "category", "-o", "all.json")
+    assert finished.code == 0, finished.err
+    groups = json.loads((data / "all.json").read_text())["label_groups"]
+    assert sum(one["samples"] for one in groups) == 6
+    for one in groups:
+        assert f"category {one['labels']['category']}" in finished.out
+        assert one["scores"]["hog"]["ssr_ci95"] is None or one["samples"] > 2

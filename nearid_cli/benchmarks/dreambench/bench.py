@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from nearid_cli.benchmarks.differences import adjusted
+from nearid_cli.benchmarks.dreambench.groups import Rows, dreambench_groups
 from nearid_cli.benchmarks.dreambench.published import beside_published
 from nearid_cli.benchmarks.dreambench.ratings import (
     CATEGORIES,
@@ -60,9 +62,6 @@ logger = logging.getLogger(__name__)
 _PUBLISHED_DIGITS = 4
 _RATERS, _SCORES, _OTHER = (0, 1), 2, 3  # places in the joined rows: two human groups, then metrics
 _NAMED = 20  # items of one method named in a message
-
-_Joined = dict[str, dict[str, tuple[float, ...]]]
-"""Pictures with all numbers that are compared: by method, then item, one number a set."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,7 @@ def evaluate(
     against: str | None = None,
     published_rounding: bool = False,
     allow_missing: bool = False,
+    by: Sequence[str] = (),
 ) -> Evaluated:
     """Correlate scores with the ratings of people.
 
@@ -131,9 +131,10 @@ def evaluate(
         against: name of the metric that all others are compared with.
         published_rounding: round each correlation to four decimals first, as the published tables do.
         allow_missing: go on without what does not join.
+        by: labels to break the agreement down by, as for `read_breakdowns`.
 
     Raises:
-        UsageError: two metrics have one name, or `against` names none.
+        UsageError: two metrics have one name, `against` names none, or no picture has a label of `by`.
         InputError: files are missing or malformed, or do not join.
     """
     names = [*(scored.scores if scored else ()), *(name for name, _ in scores)]
@@ -176,10 +177,18 @@ def evaluate(
         digits = _PUBLISHED_DIGITS if published_rounding else None
         people = _join(humans)
         _say_what_is_few(people)
-        human = _alignment(CEILING, humans[0].origin, people, (0,), 1, digits)
-        alignments = tuple(
-            _alignment(one.name, one.origin, _join([*humans, one]), _RATERS, _SCORES, digits) for one in sets
-        )
+        aligned = [
+            (people, partial(_alignment, CEILING, humans[0].origin, raters=(0,), scores=1, digits=digits)),
+            *(
+                (
+                    _join([*humans, one]),
+                    partial(_alignment, one.name, one.origin, raters=_RATERS, scores=_SCORES, digits=digits),
+                )
+                for one in sets
+            ),
+        ]
+        human, *rest = (align(rows) for rows, align in aligned)
+        alignments = tuple(rest)
         for alignment in (human, *alignments):
             _say_what_is_undefined(alignment)
         alignments = tuple(replace(one, published=beside_published(one, one.origin)) for one in alignments)
@@ -192,6 +201,7 @@ def evaluate(
             alignments=alignments,
             differences=_differences(humans, sets, against),
             unjoined=tuple(unjoined),
+            groups=dreambench_groups(by, aligned) if by else (),
         )
     return Evaluated(result, (*(humans or ()), *sets))
 
@@ -248,7 +258,7 @@ def _refuse(unjoined: Sequence[Unjoined], allowed: bool) -> None:
         logger.warning("left out: %s", line)
 
 
-def _say_what_is_few(people: _Joined) -> None:
+def _say_what_is_few(people: Rows) -> None:
     if not any(people.values()):
         raise InputError("the human groups have no item in common, so there is nothing to correlate with")
     absent = [method for method in METHODS if method not in people]
@@ -275,7 +285,7 @@ def _say_what_is_undefined(one: Alignment) -> None:
 
 
 def _alignment(
-    name: str, origin: str, joined: _Joined, raters: Sequence[int], scores: int, digits: int | None
+    name: str, origin: str, joined: Rows, raters: Sequence[int], scores: int, digits: int | None
 ) -> Alignment:
     categories = []
     blocks = []
@@ -389,19 +399,17 @@ def _groups(rated: Rated) -> list[float | None]:
     return [pearson(ratings, rated.scores) for ratings in rated.ratings]
 
 
-def _join(sets: Sequence[RatingSet]) -> _Joined:
+def _join(sets: Sequence[RatingSet]) -> Rows:
     """What all sets have, items of a method in order of their names."""
     methods = in_order(set.intersection(*(set(one.methods) for one in sets)))
-    rows: _Joined = {}
+    rows: dict[str, dict[str, tuple[float, ...]]] = {}
     for method in methods:
         items = set.intersection(*(set(one.methods[method]) for one in sets))
         rows[method] = {item: tuple(one.methods[method][item] for one in sets) for item in sorted(items)}
     return rows
 
 
-def _blocks(
-    joined: _Joined, category: str, ratings: Sequence[int], scores: int
-) -> tuple[list[str], Category]:
+def _blocks(joined: Rows, category: str, ratings: Sequence[int], scores: int) -> tuple[list[str], Category]:
     """The pictures of a category as methods' names and numbers.
 
     Args:

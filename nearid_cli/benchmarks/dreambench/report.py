@@ -18,6 +18,7 @@ from nearid_cli.benchmarks.dreambench.result import (
     DreamBenchResult,
 )
 from nearid_cli.benchmarks.dreambench.samples import Scored
+from nearid_cli.benchmarks.labels import LABEL, few_groups, group_columns, too_many
 from nearid_cli.benchmarks.report import Report, make_folder
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
@@ -34,23 +35,30 @@ _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
 
 def report(result: DreamBenchResult) -> Report:
     """Metrics by categories, metrics by methods and differences; without ratings, mean scores by methods."""
+    in_groups = sum(1 + len(group.alignments) for group in result.groups)
     if result.human is None:
         tables, rows = [_scored(result)], {}
     else:
         every = [result.human, *result.alignments]
         by_method = _by_method(result, every)
-        tables = [_by_category(result, every), *_published(every), by_method, *_differences(result)]
+        tables = [
+            _by_category(result, every),
+            *_published(every),
+            *([_by_group(result)] if result.groups else []),
+            by_method,
+            *_differences(result),
+        ]
         # A terminal has room for the category of MH alone, and for the mean of what is published.
         rows = {
             table.label: [i for i, name in enumerate(table.names[1].cells) if name in (_MH, MEAN)]
             for table in tables
             if table.label in ("published", "methods")
-        }
+        } | few_groups(in_groups)
     return Report(
         "DreamBench++",
         result,
         tuple(tables),
-        tuple(_findings(result)),
+        (*_findings(result), *too_many(in_groups)),
         tuple(_facts(result)),
         "dreambench",
         few=rows,
@@ -107,7 +115,7 @@ def write(found: Evaluated, folder: Path) -> None:
     |---|---|
     | `summary.json` | the result |
     | `scores.csv`, `scores.parquet` | one row a picture: method, item, human ratings, a column a metric |
-    | `table`, `methods`, `differences`: `.csv`, `.md`, `.tex` | the tables |
+    | `table`, `methods`, `breakdown`, `differences`: `.csv`, `.md`, `.tex` | the tables |
 
     Raises:
         InputError: a file cannot be written.
@@ -201,6 +209,42 @@ def _by_category(result: DreamBenchResult, every: Sequence[Alignment]) -> Table:
         caption="Agreement with people (DreamBench++): Pearson correlation with human ratings, Fisher-z mean over "
         f"{count(len(result.methods), 'method')}. MH is that of {_title(_MH)}. {_IN_BRACKETS}{rounding}",
         label="table",
+    )
+
+
+def _by_group(result: DreamBenchResult) -> Table:
+    """One row a group and metric, people first."""
+    rows = [(group, one) for group in result.groups for one in (group.human, *group.alignments)]
+    return Table(
+        group_columns([(group.by, group.labels, one.metric) for group, one in rows]),
+        (
+            Column(
+                COUNT,
+                [sum(own.items for own in one.categories) for _, one in rows],
+                "pictures",
+                "items",
+                paper=True,
+            ),
+            Column(
+                COUNT,
+                [sum(own.subjects for own in one.categories) for _, one in rows],
+                "subjects",
+                "subjects",
+                paper=True,
+            ),
+            Column(COUNT, [one.averaged for _, one in rows], "categories", "averaged", paper=True),
+            Column(
+                SCORE,
+                [one.mean for _, one in rows],
+                "agreement",
+                "mean",
+                intervals=[one.mean_ci95 for _, one in rows],
+                paper=True,
+            ),
+        ),
+        caption="Agreement with people by label: Pearson correlation with human ratings, Fisher-z mean over methods, "
+        f"and over so many categories. {_IN_BRACKETS}",
+        label=LABEL,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nearid_cli.results import Interval, Metric, Skipped, Tool
@@ -127,6 +128,27 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class DreamBenchGroup:
+    """The pictures that have one value of a label, or one value of each of several.
+
+    Attributes:
+        by: the labels, joined by `+`.
+        labels: what the pictures have in common, label to value; None for those that lack the label.
+        items, subjects: how many pictures people rated, and of how many subjects.
+        human: the ceiling over these.
+        alignments: every metric over these, in the order given. A method with fewer than 3 pictures of a category
+            counts nowhere: two always lie on a line.
+    """
+
+    by: str
+    labels: Mapping[str, str | None]
+    items: int
+    subjects: int
+    human: Alignment
+    alignments: tuple[Alignment, ...]
+
+
+@dataclass(frozen=True)
 class ScoredMethod:
     """What a metric made of a method.
 
@@ -176,6 +198,7 @@ class DreamBenchResult(Plain):
         skipped: bad pictures that were left out, with `--skip-bad`.
         absent: published folders of scores that are not beside those that were read.
         unknown: folders beside these that are none of the published ones, and were not read.
+        groups: the agreement by what `--by` asked for.
     """
 
     tool: Tool
@@ -194,6 +217,7 @@ class DreamBenchResult(Plain):
     skipped: tuple[Skipped, ...]
     absent: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    groups: tuple[DreamBenchGroup, ...] = ()
     schema = "nearid.bench.dreambench/2"
 
     def _line(self) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from nearid_cli.benchmarks import resume
 from nearid_cli.benchmarks.contents import describe, find_metrics
 from nearid_cli.benchmarks.differences import compared
+from nearid_cli.benchmarks.mtg.groups import groups_asked_for, mtg_groups
 from nearid_cli.benchmarks.mtg.result import MtgInputs, MtgResult
 from nearid_cli.benchmarks.mtg.samples import (
     PartSimilarities,
@@ -66,6 +67,7 @@ class MtgJob:
         rows: which rows to take, as for `nearid_data.choose_rows`; None for all.
         masks: one of `MASKS`.
         skip_bad: go on without pictures and masks that cannot be read.
+        by: labels to break the result down by, as for `read_breakdowns`.
     """
 
     data: str = DATA
@@ -73,6 +75,7 @@ class MtgJob:
     rows: RowsGiven | None = None
     masks: str = "none"
     skip_bad: bool = False
+    by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.masks not in MASKS:
@@ -108,6 +111,7 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     requests = requested(options)
     folder = None if output is None else make_folder(output / FOLDER)
     found = find_metrics(requests, options)
+    groups = groups_asked_for(job.by, job.data, job.chosen_split, job.rows) if job.by else None
     metrics = [describe(metric) for metric in found]
     rows = job.chosen_split if job.rows is None else rows_name(job.rows)
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
@@ -129,7 +133,12 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
                 # The request is told again, because the Hub's commit is known only now.
                 request = _request(job, metric, options)
                 resume.write_record(path, resume.Record(request, len(one.table.rows), one.skipped))
-    return _result(job, metrics, made, {} if folder is None else names)
+    result = _result(job, metrics, made, {} if folder is None else names)
+    if groups is None:
+        return result
+    return replace(
+        result, groups=mtg_groups(*groups, {metric.name: made[metric.name].table for metric in metrics})
+    )
 
 
 def _make(job: MtgJob, requests: Sequence[MetricRequest], options: Options) -> dict[str, _Made]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nearid_cli.benchmarks.differences import differences_table
+from nearid_cli.benchmarks.labels import LABEL, few_groups, group_columns, too_many
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.report import Report
+from nearid_cli.breakdown.labels import Labels
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.charts import IntervalChart, Spot, Spots, percent, rate
 from nearid_cli.reports.gauge import COSINE
@@ -22,14 +24,29 @@ _CAPTION = (
 
 def report(result: MtgResult) -> Report:
     """The metrics, and where there are several their differences from the first."""
-    tables = [_table(result), *([differences_table(result.differences)] if result.differences else [])]
+    rows = [
+        (group.by, group.labels, metric, scores)
+        for group in result.groups
+        for metric, scores in group.scores.items()
+    ]
+    tables = [
+        Table(
+            (named("metric", list(result.scores), "metric"),),
+            _columns(list(result.scores.values())),
+            caption=_CAPTION,
+            label="table",
+        ),
+        *([_by_group(rows)] if rows else []),
+        *([differences_table(result.differences)] if result.differences else []),
+    ]
     return Report(
         "MTG",
         result,
         tuple(tables),
-        tuple(_findings(result)),
+        (*_findings(result), *too_many(len(rows))),
         (_data(result),),
         "nearid-mtg",
+        few=few_groups(len(rows)),
         charts={"table": (_chart(result),)},
     )
 
@@ -62,9 +79,18 @@ def _chart(result: MtgResult) -> IntervalChart:
     return IntervalChart("part-level", [*correlations, *rates], where="page")
 
 
-def _table(result: MtgResult) -> Table:
-    """One row a metric."""
-    every = list(result.scores.values())
+def _by_group(rows: Sequence[tuple[str, Labels, str, PartLevel]]) -> Table:
+    """One row a group and metric."""
+    return Table(
+        group_columns([(by, labels, metric) for by, labels, metric, _ in rows]),
+        _columns([scores for *_, scores in rows]),
+        caption="The same by label. A - in MO and MOpair: a correlation would be over fewer than 3 samples.",
+        label=LABEL,
+    )
+
+
+def _columns(every: Sequence[PartLevel]) -> tuple[Column, ...]:
+    """The numbers of a row each."""
 
     def counts(name: str, title: str = "") -> Column:
         return Column(COUNT, [getattr(one, name) for one in every], title, name, paper=True)
@@ -74,22 +100,17 @@ def _table(result: MtgResult) -> Table:
         return Column(kind, [getattr(one, name) for one in every], title, name, ends, paper=True)
 
     rates = share(1)
-    return Table(
-        (named("metric", list(result.scores), "metric"),),
-        (
-            number(SCORE, "mo", "MO"),
-            number(SCORE, "mo_pair", "MOpair"),
-            counts("mo_pairs", "pairs"),
-            counts("mo_pair_pairs"),
-            number(rates, "ssr", "SSR"),
-            counts("samples", "samples"),
-            number(rates, "pa", "PA"),
-            counts("trials", "trials"),
-            Column(SCORE, [one.mean_margin for one in every], name="mean_margin"),
-            *(column for k in range(len(every[0].correlations)) for column in _correlation(k, every)),
-        ),
-        caption=_CAPTION,
-        label="table",
+    return (
+        number(SCORE, "mo", "MO"),
+        number(SCORE, "mo_pair", "MOpair"),
+        counts("mo_pairs", "pairs"),
+        counts("mo_pair_pairs"),
+        number(rates, "ssr", "SSR"),
+        counts("samples", "samples"),
+        number(rates, "pa", "PA"),
+        counts("trials", "trials"),
+        Column(SCORE, [one.mean_margin for one in every], name="mean_margin"),
+        *(column for k in range(len(every[0].correlations)) for column in _correlation(k, every)),
     )
 
 

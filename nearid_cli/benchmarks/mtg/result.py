@@ -39,6 +39,24 @@ class MtgInputs:
     negative_oracles: int
 
 
+@dataclass(frozen=True)
+class MtgGroup:
+    """The samples that have one value of a label, or one value of each of several.
+
+    Attributes:
+        by: the labels, joined by `+`.
+        labels: what the samples have in common, label to value; None for those that lack the label.
+        samples: how many there are.
+        scores: by metric. `mo` and `mo_pair` are None where one of their correlations is over fewer than 3 samples, two
+            of which would always lie on a line.
+    """
+
+    by: str
+    labels: Mapping[str, str | None]
+    samples: int
+    scores: Mapping[str, PartLevel]
+
+
 @dataclass(frozen=True, repr=False)
 class MtgResult(Plain):
     """The result of `nearid bench mtg` (schema `nearid.bench.mtg/2`).
@@ -50,6 +68,7 @@ class MtgResult(Plain):
         scores: by metric.
         differences: SSR and PA of each metric minus those of the first.
         files: by metric, the file of similarities, relative to the output folder; empty without one.
+        groups: the scores by what `--by` asked for.
     """
 
     tool: Tool
@@ -59,6 +78,7 @@ class MtgResult(Plain):
     scores: Mapping[str, PartLevel]
     differences: tuple[RateDifference, ...]
     files: Mapping[str, str]
+    groups: tuple[MtgGroup, ...] = ()
     schema = "nearid.bench.mtg/2"
 
     def _line(self) -> str:

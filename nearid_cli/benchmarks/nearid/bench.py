@@ -23,6 +23,7 @@ import numpy.typing as npt
 from nearid_cli.benchmarks import resume
 from nearid_cli.benchmarks.contents import describe, find_metrics
 from nearid_cli.benchmarks.masks import MASKS
+from nearid_cli.benchmarks.nearid.groups import columns_asked_for, nearid_groups
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult, NearidInputs, SourceSimilarities
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.benchmarks.resume import Record, recorded, write_record
@@ -62,6 +63,7 @@ class NearidJob:
         max_samples: take only so many of the rows, the first; None for all.
         compact_slots: number the pictures of a sample without gaps, as the published code does.
         skip_bad: go on without pictures that cannot be read.
+        by: labels to break the result down by, as for `read_breakdowns`.
     """
 
     positives: str
@@ -73,12 +75,17 @@ class NearidJob:
     max_samples: int | None = None
     compact_slots: bool = False
     skip_bad: bool = False
+    by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UsageError(unknown("mode", self.mode, MODES))
         if self.masks not in MASKS:
             raise UsageError(unknown("masks", self.masks, MASKS))
+        if self.by and not self.crossed:
+            raise UsageError(
+                "--by breaks SSR and PA down, which mode positives has not: --mode full or fullneg"
+            )
         if self.crossed and not self.distractors:
             raise UsageError(
                 f"mode {self.mode} compares views with distractors: add --distractors, or --mode positives"
@@ -130,6 +137,8 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
         BadImagesError: some pictures cannot be read, and the job does not skip such. All others are compared.
         NearIDError: the data sets, metrics or options cannot be used.
     """
+    tags = {source: source_tag(folder_name(source)) for source in job.sources}
+    columns = columns_asked_for(job.by, job.positives, job.rows, job.split, job.max_samples, [*tags.values()])
     metrics, files = similarity_files(job, output, options or Options())
     tables = None
     if job.crossed:
@@ -159,6 +168,13 @@ def bench_nearid(job: NearidJob, output: Path, options: Options | None = None) -
         ),
         similarities=tuple(_summary(file, record.rows, output) for file, record in files.items()),
         tables=tables,
+        label_groups=nearid_groups(
+            job.by,
+            {(one.metric.name, tags[one.source]): read_similarities(one.path) for one in files},
+            columns,
+        )
+        if job.by
+        else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nearid_cli.benchmarks.labels import LABEL, few_groups, group_columns, too_many
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables import report as of_tables
@@ -18,15 +19,17 @@ def report(result: NearidBenchResult) -> Report:
     """SSR and PA by group, source and category where there are distractors, and the similarities by source."""
     found = [] if result.tables is None else of_tables.findings(result.tables)
     tables = [] if result.tables is None else [*of_tables.tables(result.tables)]
+    by_group = [_by_group(result)] if result.label_groups else []
+    rows = sum(len(one.scores) for one in result.label_groups)
     return Report(
         "NearID-Bench",
         result,
-        (*tables, _similarities(result)),
-        (*found, *_skipped(result)),
+        (*tables, *by_group, _similarities(result)),
+        (*found, *_skipped(result), *too_many(rows)),
         (*_data(result), *_how(result)),
         "nearid-bench",
         "; ".join(_how(result)),
-        {**of_tables.FEW, "similarities": []} if tables else {},
+        {**of_tables.FEW, "similarities": [], **few_groups(rows)} if tables else {},
         charts={} if result.tables is None else of_tables.charts(result.tables),
     )
 
@@ -34,6 +37,20 @@ def report(result: NearidBenchResult) -> Report:
 def _skipped(result: NearidBenchResult) -> list[str]:
     skipped = [f"{one.path} ({one.reason})" for one in result.skipped]
     return [f"{count(len(skipped), 'picture')} left out: {few(skipped, 1)}"] if skipped else []
+
+
+def _by_group(result: NearidBenchResult) -> Table:
+    """One row a group and metric."""
+    rows = [(one, metric, found) for one in result.label_groups for metric, found in one.scores.items()]
+    return Table(
+        group_columns([(one.by, one.labels, metric) for one, metric, _ in rows]),
+        (
+            Column(COUNT, [found.samples for _, _, found in rows], "samples", "samples", paper=True),
+            *of_tables.outcome_columns([found for _, _, found in rows]),
+        ),
+        caption="The same by label, of all sources together; 95 % intervals over samples in brackets.",
+        label=LABEL,
+    )
 
 
 def _similarities(result: NearidBenchResult) -> Table:

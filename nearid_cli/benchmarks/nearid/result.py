@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nearid_cli.benchmarks.tables.result import TablesResult
+from nearid_cli.metrics.margins import Outcome
 from nearid_cli.results import Metric, Skipped, Tool
 from nearid_cli.results.base import Plain, plain
 from nearid_cli.text import count
@@ -60,6 +62,23 @@ class SourceSimilarities:
     mean_neg_sim: float | None
 
 
+@dataclass(frozen=True)
+class NearidGroup:
+    """The samples that have one value of a label, or one value of each of several.
+
+    Attributes:
+        by: the labels, joined by `+`.
+        labels: what the samples have in common, label to value; None for those that lack the label.
+        samples: how many there are; those of several sources count once.
+        scores: by metric, over all sources together.
+    """
+
+    by: str
+    labels: Mapping[str, str | None]
+    samples: int
+    scores: Mapping[str, Outcome]
+
+
 @dataclass(frozen=True, repr=False)
 class NearidBenchResult(Plain):
     """The result of `nearid bench nearid` (schema `nearid.bench.nearid/2`).
@@ -72,6 +91,7 @@ class NearidBenchResult(Plain):
         skipped: pictures that could not be used, and were left out.
         similarities: one a metric and source.
         tables: SSR, PA and their relatives; None in mode `positives`.
+        label_groups: the same by what `--by` asked for.
     """
 
     tool: Tool
@@ -81,11 +101,12 @@ class NearidBenchResult(Plain):
     skipped: tuple[Skipped, ...]
     similarities: tuple[SourceSimilarities, ...]
     tables: TablesResult | None
+    label_groups: tuple[NearidGroup, ...] = ()
     schema = "nearid.bench.nearid/2"
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, keys as in docs/guides/bench-nearid.md."""
-        facts = {name: plain(value) for name, value in vars(self).items() if name != "tables"}
+        facts = {name: value for name, value in plain(self).items() if name != "tables"}
         found = {} if self.tables is None else self.tables.to_dict()
         parts = {
             name: found.get(name, empty)

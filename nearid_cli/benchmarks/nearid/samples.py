@@ -110,7 +110,7 @@ class ChosenRows:
         return usable(0), usable(1), usable(2)
 
     def _ids(self, rows: list[int]) -> tuple[str, ...]:
-        ids = tuple(value or str(row) for row, value in zip(rows, self._texts("id", rows), strict=True))
+        ids = ids_of(self._identities, rows)
         first: dict[str, int] = {}
         twice = [
             f"{printable(name)}: rows {earlier} and {row}"
@@ -125,11 +125,20 @@ class ChosenRows:
         return ids
 
     def _texts(self, column: str, rows: list[int]) -> list[str]:
-        dataset = self._identities.dataset
-        if column not in dataset.column_names:
-            return [""] * len(rows)
-        values = dataset.data.column(column).take(rows).to_pylist()
-        return ["" if value is None else str(value) for value in values]
+        return _texts(self._identities, column, rows)
+
+
+def ids_of(identities: Identities, rows: list[int]) -> tuple[str, ...]:
+    """What rows are called: by their ids, or where they have none by their positions."""
+    return tuple(value or str(row) for row, value in zip(rows, _texts(identities, "id", rows), strict=True))
+
+
+def _texts(identities: Identities, column: str, rows: list[int]) -> list[str]:
+    dataset = identities.dataset
+    if column not in dataset.column_names:
+        return [""] * len(rows)
+    values = dataset.data.column(column).take(rows).to_pylist()
+    return ["" if value is None else str(value) for value in values]
 
 
 def similarities(

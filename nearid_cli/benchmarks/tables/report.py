@@ -8,6 +8,7 @@ from nearid_cli.benchmarks.differences import differences_table
 from nearid_cli.benchmarks.report import Report
 from nearid_cli.benchmarks.tables.result import PoolCell, TablesResult
 from nearid_cli.benchmarks.tables.similarities import GROUPS
+from nearid_cli.metrics.margins import Outcome
 from nearid_cli.reports.charts import IntervalChart, Spots, percent, rate
 from nearid_cli.reports.table import COUNT, RECORD, SCORE, TEXT, Column, Kind, Table, named, share
 from nearid_cli.text import count, few
@@ -147,21 +148,26 @@ def _table(label: str, place: str, cells: Sequence[PoolCell]) -> Table:
             Column(TEXT, [" ".join(cell.missing) for cell in cells], name="missing"),
             Column(COUNT, [cell.outcome.samples for cell in cells], "samples", "samples", paper=True),
             Column(COUNT, [cell.without_trials for cell in cells], name="without_trials"),
-            Column(COUNT, [cell.outcome.trials for cell in cells], name="trials"),
-            *(_number(name, title, kind, cells) for name, (title, kind) in _NUMBERS.items()),
+            *outcome_columns([cell.outcome for cell in cells]),
         ),
         caption=_CAPTION,
         label=label,
     )
 
 
-def _number(name: str, title: str, kind: Kind, cells: Sequence[PoolCell]) -> Column:
+def outcome_columns(every: Sequence[Outcome]) -> Iterator[Column]:
+    """The numbers of a row each."""
+    yield Column(COUNT, [one.trials for one in every], name="trials")
+    yield from (_number(name, title, kind, every) for name, (title, kind) in _NUMBERS.items())
+
+
+def _number(name: str, title: str, kind: Kind, every: Sequence[Outcome]) -> Column:
     return Column(
         kind,
-        [getattr(cell.outcome, name) for cell in cells],
+        [getattr(one, name) for one in every],
         title,
         name,
-        intervals=[getattr(cell.outcome, f"{name}_ci95") for cell in cells],
+        intervals=[getattr(one, f"{name}_ci95") for one in every],
         paper=True,
         page=name not in _WHOLE + _SHORT,
         bare="terminal" if name in _SHORT else "",

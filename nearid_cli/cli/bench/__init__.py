@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from nearid_cli.cli.groups import group
+from nearid_cli.options import Flag
+
+BySamples = Annotated[
+    tuple[str, ...],
+    Flag(
+        "Break the result down by labels of the samples, repeated or as a comma list; crossed as category+source.",
+        "LABEL",
+    ),
+]
 
 app = group(
     "The three benchmarks of the NearID paper, and its tables.",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.groups import on_command_line
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
@@ -32,6 +33,7 @@ def run(
             "DIR",
         ),
     ] = None,
+    by: BySamples = (),
     metrics: Metrics = DEFAULT_METRICS,
     against: Annotated[str | None, Flag("Test every other metric against this one.", "METRIC")] = None,
     published_rounding: Annotated[
@@ -47,7 +49,9 @@ def run(
     Scores samples, or reads scores from files, and correlates them with human ratings.
     """
     from nearid_cli.benchmarks.dreambench.bench import check_names, evaluate, score_dreambench
+    from nearid_cli.benchmarks.dreambench.groups import check_by
     from nearid_cli.benchmarks.dreambench.published import ScoreFolders, score_folders
+    from nearid_cli.benchmarks.dreambench.ratings import read_humans
     from nearid_cli.benchmarks.dreambench.report import report, write, write_scores
     from nearid_cli.benchmarks.report import make_folder
     from nearid_cli.evaluate.embedding import requested
@@ -63,6 +67,10 @@ def run(
     given = ScoreFolders(()) if samples and not scores else score_folders(scores, ratings)
     wanted = [request.name for request in requested(options)] if samples else []
     check_names([*wanted, *(name for name, _ in given.folders)], against)
+    if by and ratings is None:
+        raise UsageError("--by breaks down how metrics agree with people: --ratings DIR")
+    if by and ratings is not None:
+        check_by(by, read_humans(ratings))
     folder = outputs.folder()
     if folder is not None:
         make_folder(folder)
@@ -86,6 +94,7 @@ def run(
         against=against,
         published_rounding=published_rounding,
         allow_missing=allow_missing,
+        by=by,
     )
     if folder is not None:
         write(found, folder)

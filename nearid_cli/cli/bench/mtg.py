@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
@@ -26,6 +27,7 @@ def run(
     masks: Annotated[
         str, Flag("What of the pictures is seen: none (all of them) or object.", "MASKS")
     ] = "none",
+    by: BySamples = (),
     metrics: Metrics = DEFAULT_METRICS,
     outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
@@ -39,7 +41,7 @@ def run(
     from nearid_cli.benchmarks.mtg.report import report
 
     folder = outputs.folder()
-    job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad)
+    job = MtgJob(data=data, split=split, rows=rows, masks=masks, skip_bad=skip_bad, by=by)
     with nothing_printed():
         result = evaluate_mtg(job, options, folder)
     outputs.give(report(result), folder)

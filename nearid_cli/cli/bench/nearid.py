@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
 
@@ -41,6 +42,7 @@ def run(
     compact_slots: Annotated[
         bool, Flag("Number pictures without gaps where a view is missing, as the published code does.")
     ] = False,
+    by: BySamples = (),
     metrics: Metrics = DEFAULT_METRICS,
     outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
@@ -67,6 +69,7 @@ def run(
         max_samples,
         compact_slots,
         skip_bad,
+        by,
     )
     with ExitStack() as stack, nothing_printed():
         place = make_folder(folder) if folder else Path(stack.enter_context(TemporaryDirectory()))

@@ -1,0 +1,86 @@
+"""NearID-Bench by what the data say of the samples: `--by source`, `category` or any column of the positives."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nearid_cli.benchmarks.labels import SampleLabels, asks_for_more, row_labels, taken_together
+from nearid_cli.benchmarks.nearid.result import NearidGroup
+from nearid_cli.benchmarks.tables.similarities import Similarities
+from nearid_cli.metrics.margins import Outcome, outcome, trial_margins
+from nearid_cli.nearid_data import RowsGiven
+
+logger = logging.getLogger(__name__)
+
+SOURCE, CATEGORY = "source", "category"
+
+Columns = Mapping[str, Mapping[str, str | None]]
+"""What the columns of the positives say of each sample, by its id."""
+
+
+def columns_asked_for(
+    by: Sequence[str],
+    positives: str,
+    rows: RowsGiven | None,
+    split: str,
+    max_samples: int | None,
+    sources: Sequence[str],
+) -> Columns:
+    """What the positives say of their rows, if `--by` asks for more than the files of similarities hold.
+
+    Raises:
+        UsageError: a label that no row has.
+        NearIDError: the data set cannot be used.
+    """
+    if not by or not asks_for_more(by, (SOURCE, CATEGORY)):
+        return {}
+    from nearid_cli.benchmarks.nearid.samples import ids_of
+    from nearid_cli.nearid_data import Identities
+
+    identities = Identities.open(positives, (), rows, split, logger.info)
+    numbers = identities.numbers[:max_samples].tolist()
+    labels = row_labels(identities.dataset, positives, numbers)
+    samples = [SampleLabels.of({**one, SOURCE: source}) for source in sources for one in labels]
+    taken_together(by, samples)  # before anything is embedded
+    return dict(zip(ids_of(identities, numbers), labels, strict=True))
+
+
+def nearid_groups(
+    by: Sequence[str], files: Mapping[tuple[str, str], Similarities], columns: Columns
+) -> tuple[NearidGroup, ...]:
+    """SSR, PA and their relatives by group, of all sources together.
+
+    Args:
+        by: what was asked for.
+        files: by metric and tag of the source, its similarities.
+        columns: from `columns_asked_for`.
+
+    Raises:
+        UsageError: a label that no sample has.
+    """
+    of_metrics: dict[str, dict[str, Similarities]] = {}
+    for (metric, source), found in files.items():
+        of_metrics.setdefault(metric, {})[source] = found
+    groups: dict[tuple[str, tuple[tuple[str, str | None], ...]], dict[str, Outcome]] = {}
+    members: dict[object, set[str]] = {}
+    for metric, own in of_metrics.items():
+        ids = np.array([sample for one in own.values() for sample in one.sample_ids])
+        said = [
+            SampleLabels.of({**columns.get(sample, {}), CATEGORY: category or None, SOURCE: source})
+            for source, one in own.items()
+            for sample, category in zip(one.sample_ids, one.categories, strict=True)
+        ]
+        margins = np.concatenate(
+            [trial_margins(one.sim, np.diagonal(one.cross, axis1=1, axis2=2)) for one in own.values()]
+        )
+        sample = np.unique(ids, return_inverse=True)[1]
+        for taken in taken_together(by, said):
+            key = taken.by, tuple(taken.labels.items())
+            groups.setdefault(key, {})[metric] = outcome(margins[taken.some], sample[taken.some])
+            members.setdefault(key, set()).update(ids[taken.some].tolist())
+    return tuple(
+        NearidGroup(key[0], dict(key[1]), len(members[key]), scores) for key, scores in groups.items()
+    )

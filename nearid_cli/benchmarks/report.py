@@ -115,7 +115,7 @@ class Report:
             self.result,
             lambda: content,
             self.about_numbers,
-            scalars=lambda: table_scalars(self.tables),
+            scalars=lambda: table_scalars(self.labels, self.tables),
             tables=self.tables,
         )
 

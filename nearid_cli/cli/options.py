@@ -244,8 +244,9 @@ def typer_option(one: Given) -> Any:
         min=flag.low,
         max=flag.high,
         # A shell asks at every TAB, so nothing heavy is imported.
-        autocompletion=_WORDS.get(one.name)
-        or ((lambda incomplete: starting(offered, incomplete)) if offered else None),
+        autocompletion=(lambda incomplete: starting(offered, incomplete))
+        if offered
+        else _WORDS.get(one.name),
     )
 
 

@@ -87,18 +87,14 @@ def listing(sentence: str, kind: str, judged: str = "") -> Callable[[], str]:
 _ALSO = "Also write {}; repeat for several."
 
 
-def _trackers() -> str:
-    """The help of `--log`."""
-    from nearid_cli.trackers import known
-
-    *first, last = known()
-    return (
-        f"Log the result to a tracker of experiments, too: {', '.join(first)} or {last}; repeated or as a comma list. "
-        "Each is an extra of its name."
-    )
-
-
-Log = Annotated[tuple[str, ...], Flag(_trackers, "NAME[=PLACE]")]
+Log = Annotated[
+    tuple[str, ...],
+    Flag(
+        "Log the result to a tracker of experiments, too: {words}; repeated or as a comma list. Each is an extra of "
+        "its name.",
+        "NAME[=PLACE]",
+    ),
+]
 
 
 def check_log(asked: Sequence[str]) -> None:

@@ -108,8 +108,8 @@ def gate_scalars(gate: GateResult) -> Iterator[Scalar]:
             yield from _known(("gate", *_judged(one), name), getattr(one, name))
 
 
-def table_scalars(tables: Iterable[Table]) -> Iterator[Scalar]:
-    """Of any tables: `<table>/<row>/<column>` for each number, a row being told by the names that people see."""
+def table_scalars(whose: str, tables: Iterable[Table]) -> Iterator[Scalar]:
+    """Of any tables: `<whose>/<table>/<row>/<column>` for each number. A row is told by the names that people see."""
     for table in tables:
         stored = table.data or table
         names = [one for one in stored.names if one.title] or [one for one in stored.names if one.name]
@@ -118,7 +118,11 @@ def table_scalars(tables: Iterable[Table]) -> Iterator[Scalar]:
             for name, _, cells in column.stored()
         ]  # fmt: skip
         for row in range(stored.size):
-            path = [table.label, *(f"{one.cells[row]}" for one in names if not missing(one.cells[row]))]
+            path = [
+                whose,
+                table.label,
+                *(f"{one.cells[row]}" for one in names if not missing(one.cells[row])),
+            ]
             for name, cells in numbers:
                 yield from _known((*path, name), cells[row])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,14 @@ class LoggedResult:
         """The scalars by step and name; those that belong to none stand at None."""
         judged = self.document.judged
         found = [*self.document.scalars(), *(judged.scalars() if judged else ())]
-        numbers = {(one.path, one.step): one.value for one in found}
+        numbers: dict[tuple[tuple[str, ...], int | None], float] = {}
+        for one in found:
+            *above, last = path = one.path
+            for further in count(2):
+                # Two rules of a gate may judge one number, which is one; two numbers of one name are two.
+                if numbers.setdefault((path, one.step), one.value) == one.value:
+                    break
+                path = (*above, f"{last} {further}")
         paths = list(dict.fromkeys(path for path, _ in numbers))
         names = dict(zip(paths, spelled(paths), strict=True))
         own = self.own_step

@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nearid_cli.results.reading import read_score
 from nearid_cli.trackers.kinds.trackio import Trackio
+from tests.benchmarks.similarity_files import published_rows, write_published
+from tests.commandline import Nearid
 from tests.trackers.conftest import Run
 from tests.trackers.test_scalars import expected
 from tests.tracking import Kept, event_folder, mlflow_runs, trackio_runs, wandb_runs
@@ -110,6 +115,34 @@ def test_a_comparison_and_a_gate_are_logged(run: Run, data: Path) -> None:
     assert "| failed |" in judged.summary["result/made by"]
 
 
+def test_every_number_of_the_tables_of_a_benchmark(nearid: Nearid, tmp_path: Path) -> None:
+    for seed, folder in enumerate(("NearID-Flux", "own")):
+        name = "sims_image_testall_fullneg_org~model.csv"
+        write_published(tmp_path / "sims" / folder / name, published_rows(np.random.default_rng(seed), 12))
+    done = nearid("bench", "tables", "sims", "-o", "out", "--log", "tensorboard=events")
+    assert done.code == 0, done.err
+    kept = event_folder(tmp_path / "events")
+    tables = {path.stem: pd.read_csv(path) for path in (tmp_path / "out").glob("*.csv")}
+    assert len(tables) == 3
+    for label, table in tables.items():
+        assert f"result/{label} table" in kept.summary
+        numbers = table.select_dtypes("number")
+        for column in numbers:
+            own = [value for name, value in of(kept, label, column)]
+            assert sorted(own) == sorted(np.float32(numbers[column].dropna()).tolist()), column
+    (pooled,) = [row for _, row in tables["groups"].iterrows() if row["name"] == "all"]
+    (name,) = [name for name, _ in of(kept, "groups", "ssr") if "/all/" in name]
+    assert name.startswith("nearid-bench/groups/all/org_model-")
+    assert kept.number(name) == np.float32(pooled["ssr"])
+
+
+def of(kept: Kept, label: str, column: str) -> list[tuple[str, float]]:
+    """The numbers of a column of a table, by their names."""
+    named = [name.split("/") for name in kept.scalars]
+    found = ["/".join(name) for name in named if (name[1], name[-1]) == (label, column)]
+    return [(name, kept.number(name)) for name in found]
+
+
 def test_files_of_mlflow_are_read_by_its_client(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +164,48 @@ def test_files_of_mlflow_are_read_by_its_client(
     (odd,) = {name.split("/")[2] for name in kept.scalars if "Ünï" in name}
     assert odd.startswith("Ünï _ co-")
     same(kept, {name.replace("Ünï _ co-0f4c7d39", odd): value for name, value in numbers.items()})
+
+
+JOINING = """
+import nearid_cli
+from {package} import {start} as start
+result = nearid_cli.score("refs", "gens", metrics=["hog"])
+with start({arguments}) as run:
+    log = {log}
+    log({{"loss": 1.0}}, step=500)
+    result.log("{package}", step=500)
+    log({{"loss": 0.5}}, step=500)
+    log({{"loss": 0.25}}, step=1000)
+    result.log("{package}", step=750)  # late
+    log({{"loss": 0.125}}, step=1001)
+"""
+
+
+@pytest.mark.parametrize("package", ["wandb", "mlflow"])
+def test_an_open_run_is_joined_and_stays_open(data: Path, package: str) -> None:
+    facts = {
+        "wandb": {"start": "init", "arguments": "project='training'", "log": "run.log"},
+        "mlflow": {"start": "start_run", "arguments": "", "log": "__import__('mlflow').log_metrics"},
+    }[package]
+    program = JOINING.format(package=package, **facts)
+    done = subprocess.run([sys.executable, "-c", program], cwd=data, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "less than the current step" not in done.stderr  # W&B would drop it
+    if package == "wandb":
+        (kept,) = wandb_runs(data)
+        assert kept.project == "training"
+        assert [value for _, value in kept.scalars["loss"]] == [
+            0.5,
+            0.25,
+            0.125,
+        ]  # one value a step, the last
+    else:
+        (kept,) = mlflow_runs(f"sqlite:///{data}/mlflow.db", "Default")
+        assert kept.scalars["loss"] == [(500, 1.0), (500, 0.5), (1000, 0.25), (1001, 0.125)]
+        assert kept.config == {}
+        assert {name.split("/")[1] for name in kept.files} == {"step-500", "step-750"}
+        assert "nearid/metrics/hog/fingerprint" in kept.summary
+    assert [step for step, _ in kept.scalars["hog/score"]] == [500, 750]
 
 
 @needs_trackio

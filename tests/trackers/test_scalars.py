@@ -12,6 +12,7 @@ import pytest
 import nearid_cli
 from nearid_cli.gate.judge import judge
 from nearid_cli.reports.document import document
+from nearid_cli.reports.scalars import Scalar
 from nearid_cli.results import CompareResult, Rule, ScoredGroup, ScoreResult, Subjects
 from nearid_cli.trackers.record import LoggedResult
 
@@ -166,6 +167,13 @@ def test_a_gate_has_counts_a_verdict_and_what_was_judged(scored: ScoreResult) ->
     assert both.tags["nearid/gate"] == "failed"
     (scalars,) = both.steps.values()
     assert scalars == {**expected(scored), **found}
+
+
+def test_two_numbers_of_one_name_are_two(scored: ScoreResult) -> None:
+    given = [Scalar(("gate", "found"), value) for value in (0.5, 0.25, 0.5, 0.125, 0.25)]
+    made = replace(document(scored), scalars=lambda: given)
+    (found,) = LoggedResult(made).steps.values()
+    assert found == {"gate/found": 0.5, "gate/found 2": 0.25, "gate/found 3": 0.125}
 
 
 def test_the_config_says_what_made_the_numbers(scored: ScoreResult) -> None:

@@ -26,15 +26,18 @@ class Trackio(Tracker):
 
     def reach(self, package: Any) -> None:
         """The folder takes files. A Space or server is asked when a run begins."""
+        if self.where and _open_run() is not None:
+            raise TrackingError(
+                "cannot log to trackio: a run is open, which another one would end; log to it, without a place, or "
+                "finish it first"
+            )
         package.TRACKIO_DIR.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=package.TRACKIO_DIR):
             pass
 
     def keep(self, package: Any, record: LoggedResult) -> str:
         """To the run that is open, which stays open, or to one of its own."""
-        from trackio import context_vars
-
-        joined = None if self.where else context_vars.current_run.get()
+        joined = _open_run()
         # What Trackio could not do it says as a warning, and goes on. What it prints we say ourselves.
         with warnings.catch_warnings(record=True) as failures, contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("always")
@@ -58,6 +61,13 @@ class Trackio(Tracker):
             auto_log_gpu=False,
             auto_log_cpu=False,
         )
+
+
+def _open_run() -> Any:
+    """The run that a program has open, or None."""
+    from trackio import context_vars
+
+    return context_vars.current_run.get()
 
 
 def _log(package: Any, run: Any, record: LoggedResult) -> None:

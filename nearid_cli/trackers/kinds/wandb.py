@@ -75,7 +75,9 @@ def _log(package: Any, run: Any, record: LoggedResult) -> None:
         shown[f"result/{name} table"] = package.Table(columns=[*stored], data=rows)
     for step, scalars in record.steps.items():
         here = shown if step == record.own_step else {}
-        run.log({**scalars, **here, **({} if step is None else {_STEP: step})})
+        row = {**scalars, **here, **({} if step is None else {_STEP: step})}
+        # A log without a step ends W&B's own step, and what a program then logs at that step would be lost.
+        run.log(row, step=step if step is not None and step >= run.step else None)
     run.summary.update(dict(record.tags))
     artifact = package.Artifact(f"nearid-{record.kind.replace(' ', '-')}", "nearid-result")
     for name, content in record.files.items():

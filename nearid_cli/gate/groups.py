@@ -18,7 +18,6 @@ from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
 from nearid_cli.gate.rules import OF_WHOLE_SUBJECTS, RETENTION
 from nearid_cli.metrics.retention import retention
 from nearid_cli.results import Rule, ScoreResult
-from nearid_cli.results.gate import NEAR_COPIES
 from nearid_cli.text import did_you_mean, printable
 
 Methods = Mapping[str | None, Numbers]
@@ -41,8 +40,6 @@ class GroupNumbers(Numbers):
         """As of all generations."""
         if subject is not None and self._has_all_of(subject):
             return self._of_all.number(metric, statistic, subject)
-        if statistic == NEAR_COPIES:
-            return self._near_copies(metric, subject)
         found = super().number(metric, statistic, subject)
         if found is not None or subject is not None or not all(map(self._has_all_of, self.subjects)):
             return found
@@ -73,13 +70,6 @@ class GroupNumbers(Numbers):
 
     def _has_all_of(self, subject: str) -> bool:
         return len(self.generations(subject)) == len(self._of_all.generations(subject))
-
-    def _near_copies(self, metric: str, subject: str | None) -> int | None:
-        """Of the subjects that can have some."""
-        names = list(self.subjects) if subject is None else [subject]
-        can = [name for name in names if self._of_all.number(metric, NEAR_COPIES, name) is not None]
-        near = [one for name in can for one in self.generations(name) if metric in one.near_copy_of]
-        return len(near) if can else None
 
     def _retention(self, metric: str) -> float | None:
         """Where no subject's room is within its noise, and so neither is that of all of them."""

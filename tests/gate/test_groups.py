@@ -396,7 +396,9 @@ class TestFailsClosed:
     def test_near_copies_and_diversity(self):
         run = made()
         for name in SCORES:
-            run = change_subject(run, name, near_copies=0, diversity=0.3 if name[0] != "s" else 0.1)
+            run = change_subject(
+                run, name, near_copies=0, closest=0.9, diversity=0.3 if name[0] != "s" else 0.1
+            )
         run = change_subject(run, "human 2", near_copies=2)
         near = {"human 2/0.png": "a.png", "human 2/3.png": "b.png"}
         run = replace(

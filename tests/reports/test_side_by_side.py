@@ -194,6 +194,15 @@ def test_a_method_that_failed_leaves_the_others_alone() -> None:
     assert of(result, rule(min=0.8)) == ["a cat/0.png"]
 
 
+def test_of_a_group_only_its_own_generations_failed() -> None:
+    one = scored({"cat": [0.5, 0.9], "dog": [0.9, 0.9]})
+    one = replace(one, images=tuple(replace(image, seed=image.path[-5]) for image in one.images))
+    assert of(one, replace(rule(min=0.8), by="seed")) == ["cat/0.png"]
+    copied = replace(one, images=tuple(replace(image, copy_of="r.png") for image in one.images))
+    copies = rule("copies", "aggregate", "*", max=0)
+    assert of(copied, replace(copies, by="seed", group="1")) == ["cat/1.png", "dog/1.png"]
+
+
 def test_near_copies_are_those_of_the_metric() -> None:
     one = scored({"cat": [0.5, 0.9]})
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from nearid_cli.benchmarks.dreambench.ratings import RatingSet, category_of, prompt_of, subject_of
 from nearid_cli.benchmarks.dreambench.result import Alignment, DreamBenchGroup
 from nearid_cli.benchmarks.labels import SampleLabels, taken_together
+from nearid_cli.layouts.kinds.dreambench import labels_of_names
 from nearid_cli.metrics.intervals import MIN_UNITS
-
-_PROMPT_KINDS = (*["photorealistic"] * 4, *["style_transfer"] * 3, *["imaginative"] * 2)
 
 Rows = Mapping[str, Mapping[str, tuple[float, ...]]]
 """Numbers of pictures by method, then item."""
@@ -77,15 +76,6 @@ def _only(rows: Rows, own: set[tuple[str, str]]) -> Rows:
 
 
 def _labels(method: str, item: str) -> SampleLabels:
-    prompt, category = prompt_of(item), category_of(item) or ""
-    return SampleLabels.of(
-        {
-            "category": category.removeprefix("live_subject_"),
-            "prompt_kind": _PROMPT_KINDS[int(prompt)]
-            if prompt and int(prompt) < len(_PROMPT_KINDS)
-            else None,
-            "prompt_number": prompt or None,
-            "subject": subject_of(item),
-            "method": method,
-        }
-    )
+    subject, prompt = subject_of(item), prompt_of(item)
+    said = labels_of_names(subject, prompt)
+    return SampleLabels.of({**said, "prompt_number": prompt, "subject": subject, "method": method})

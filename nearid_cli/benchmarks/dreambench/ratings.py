@@ -89,14 +89,14 @@ def subject_of(item: str) -> str:
     return item.rpartition("-")[0] or item
 
 
-def prompt_of(item: str) -> str:
-    """The number of an item's prompt; empty for a name without one.
+def prompt_of(item: str) -> str | None:
+    """The number of an item's prompt; None for a name without one.
 
     >>> prompt_of("live_subject_animal_26_cotton-top_tamarin-0")
     '0'
     """
     number = item.rpartition("-")[2]
-    return number if number.isdecimal() and number != item else ""
+    return number if number.isdecimal() and number != item else None
 
 
 def in_order(methods: Iterable[str]) -> list[str]:

@@ -112,7 +112,7 @@ class _Samples(Layout):
                     method,
                     prompt,
                     image,
-                    _labels(subject, prompt if side == _TARGETS else None),
+                    labels_of_names(subject, prompt if side == _TARGETS else None),
                 )
                 for one in pictures
                 for prompt, image in [_prompt_and_image(stem(one.name))]
@@ -193,10 +193,10 @@ def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str]) -> 
     ]
 
 
-def _labels(subject: str, prompt: str | None) -> dict[str, str]:
+def labels_of_names(subject: str, prompt: str | None) -> dict[str, str]:
     """What the names of a subject and of a prompt say.
 
-    >>> _labels("live_subject_animal_00_kitten", "5"), _labels("my dog", None)
+    >>> labels_of_names("live_subject_animal_00_kitten", "5"), labels_of_names("my dog", None)
     ({'category': 'animal', 'prompt_kind': 'style_transfer'}, {})
     """
     category = _CATEGORY.fullmatch(subject)

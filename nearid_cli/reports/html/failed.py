@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nearid_cli.breakdown.labels import is_in
 from nearid_cli.results import CompareResult, GateResult, Image, Verdict
 from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
 
@@ -9,8 +10,8 @@ from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
 def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str]]:
     """The generations that failed verdicts are about, as pairs of method and path, in the order of the result.
 
-    A verdict about a subject is about its generations; one that counts generations is about those that it counts. A
-    mean over subjects that is too low says nothing of any generation.
+    A verdict about a subject is about its generations, of a group about those in it; one that counts some is about
+    those that it counts. A mean over subjects that is too low says nothing of any generation.
     """
     verdicts = [one for one in gate.verdicts if one.status == "failed"]
     return [
@@ -23,6 +24,8 @@ def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str]]:
 
 def _is_about(verdict: Verdict, method: str, image: Image) -> bool:
     if verdict.method not in (None, method) or verdict.subject not in (None, image.subject):
+        return False
+    if not is_in(image, verdict.group):
         return False
     statistic = verdict.rule.statistic
     if statistic == COPIES:

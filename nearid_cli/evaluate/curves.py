@@ -20,6 +20,7 @@ from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.reports.copying import references_of
 from nearid_cli.reports.curve_answer import answer
 from nearid_cli.results import CompareResult, Curve, CurvePoint, Image, Method, StepDifference
+from nearid_cli.results.compare import BETTER, WORSE
 
 
 def with_curves(result: CompareResult) -> CompareResult:
@@ -71,12 +72,12 @@ def _curve(result: CompareResult, found: Checkpoints) -> Curve:
     alike = [
         one.method
         for one in points
-        if not one.left_out and one.method != best.name and not _shown(curve, one.method, first.name)
+        if not one.left_out and one.method != best.name and _unshown(curve, one.method, first.name)
     ]
     return replace(
         curve,
         alike=tuple(alike),
-        earliest=_earliest(curve, alike),
+        earliest=_earliest(curve, alike, first.name),
         raised_by_copies=tuple(
             one.name
             for one in flagged
@@ -114,20 +115,21 @@ def _differences(result: CompareResult, methods: Sequence[Method], best: Method)
         )
 
 
-def _shown(curve: Curve, method: str, metric: str) -> bool:
-    """Whether a checkpoint is shown to be worse, or better, than the best one."""
+def _unshown(curve: Curve, method: str, metric: str) -> bool:
+    """Whether a checkpoint was compared with the best one, and is shown to be neither worse nor better."""
     found = curve.difference(method, metric)
-    return found is not None and found.verdict in ("better", "worse")
+    return found is not None and found.p_adjusted is not None and found.verdict not in (BETTER, WORSE)
 
 
-def _earliest(curve: Curve, alike: Sequence[str]) -> str | None:
+def _earliest(curve: Curve, alike: Sequence[str], metric: str) -> str | None:
     """The first of those in a row before the best that are alike; those that copy part no row.
 
     Where nothing is shown to be worse, the data cannot tell any two apart, and there is nothing to prefer.
     """
     candidates = [one.method for one in curve.points if not one.left_out]
     earliest = curve.best
-    if len(alike) < len(candidates) - 1:
+    shown = [one for one in curve.differences if one.verdict == WORSE and one.metric == metric]
+    if shown:
         for name in reversed(candidates[: candidates.index(curve.best or "")]):
             if name not in alike:
                 break

@@ -72,6 +72,7 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
     return Draft(
         "nearid compare",
         (
+            *_trainings(result),
             *curve_blocks(result),
             Panel(table),
             *_apart(result, methods),
@@ -80,7 +81,7 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
             *context_shares(result),
             *copying_and_diversity(result),
             Prose(about_trials(result)),
-            FindingList([*compare_findings(result), *_trainings(result)], _conclusion(result), rank=1),
+            FindingList(compare_findings(result), _conclusion(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
             *(replace(one, topic=Topic.AGREEMENT) for one in _agreements(result)),
             *(
@@ -106,9 +107,10 @@ def _conclusion(result: CompareResult) -> str:
     return whole.answer if whole else conclusion_line(result)
 
 
-def _trainings(result: CompareResult) -> list[Finding]:
+def _trainings(result: CompareResult) -> Iterator[Block]:
     """Which checkpoint of each training to take, where they are not all that is compared."""
-    return [] if whole_curve(result) else [Finding(one.answer) for one in result.curves]
+    if result.curves and not whole_curve(result):
+        yield FindingList([Finding(one.answer) for one in result.curves], topic=Topic.STEPS, rank=1)
 
 
 def _about_methods(result: CompareResult) -> Iterator[str]:
@@ -446,4 +448,4 @@ def compare_story(result: CompareResult) -> Story:
             images = count(len(method.result.images), "generation")
             role = "Not to be trusted" if method in result.ranked else "Left out of the ranking"
             lead.append(f"{role}: {method.name}, {method.copies:,} of whose {images} copy a reference.")
-    return Story(found.title, [*lead, *(f"{one.answer}." for one in result.curves)], result)
+    return Story(found.title, lead, result)

@@ -22,7 +22,7 @@ def step_name(curve: Curve, point: CurvePoint) -> str:
 
 def point_number(point: CurvePoint) -> str:
     """The step alone; the name of a checkpoint that has none."""
-    return printable(point.method) if point.number is None else str(point.number)
+    return printable(point.method.rpartition("/")[2]) if point.number is None else str(point.number)
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -94,6 +94,8 @@ class _Told:
         for gauge in further:
             if gauge.metric.against == "prompts":
                 yield from self._against_text(best, gauge)
+            else:
+                yield from self._otherwise(gauge)
 
     @property
     def best(self) -> CurvePoint | None:
@@ -123,8 +125,9 @@ class _Told:
         return f"{self.title(best)}, {self.gauge.score.say(found.score, found.ci95) if found else '-'}"
 
     def _verdict(self, point: CurvePoint, metric: str = "") -> str:
+        """Empty where nothing was judged."""
         found = self.curve.difference(point.method, metric or self.gauge.name)
-        return found.verdict if found else ""
+        return found.verdict if found and found.p_adjusted is not None else ""
 
     def _beside(self, best: CurvePoint) -> list[CurvePoint]:
         points = self.curve.points
@@ -151,7 +154,7 @@ class _Told:
 
     def _alike(self, best: CurvePoint) -> Iterator[str]:
         alike = [one for one in self.curve.points if one.method in self.curve.alike]
-        others = [one for one in self._candidates if one is not best]
+        others = [one for one in self._candidates if self._verdict(one)]
         if others and len(alike) == len(others):
             too_few = all(self._verdict(one).startswith("too few") for one in alike)
             yield f"no other is shown to differ from it{f': {self._verdict(alike[0])}' if too_few else ''}"
@@ -217,6 +220,13 @@ class _Told:
         else:
             yield "it is the last checkpoint, and whether more training would help is not shown"
 
+    def _otherwise(self, gauge: Gauge) -> Iterator[str]:
+        """Which another metric shows to be better."""
+        better = [point_number(one) for one in self._candidates if self._verdict(one, gauge.name) == BETTER]
+        if better:
+            state = "is shown" if len(better) == 1 else "are shown"
+            yield f"{printable(gauge.name)} disagrees: by it {_listed(better)} {state} to be better"
+
     def _against_text(self, best: CurvePoint, gauge: Gauge) -> Iterator[str]:
         """What the best costs in text, beside the first one."""
         first = next((one for one in self._candidates if one is not best), None)
@@ -251,4 +261,6 @@ def _state(point: CurvePoint, verdict: str) -> tuple[str, str]:
     what = {WORSE: "to be worse", BETTER: "to be better on what the two have"}
     if verdict in what:
         return f"is shown {what[verdict]}", f"are shown {what[verdict]}"
+    if not verdict:
+        return "cannot be compared with it", "cannot be compared with it"
     return "is not shown to differ", "are not shown to differ"

@@ -22,25 +22,22 @@ class Sketch:
     Attributes:
         name: of the number.
         values: one a step; None where there is none.
-        span: no sketch is as high as a smaller range of values would make it.
+        ends: the values that the lowest and the highest mark stand for.
     """
 
     name: str
     values: Sequence[float | None]
-    span: float
+    ends: tuple[float, float]
 
     def steps(self, levels: int) -> list[int | None]:
         """How high each value is on so many levels from 0; None where there is none.
 
-        >>> Sketch("hog", [0.2, 0.4, None, 0.6], 0.1).steps(8), Sketch("hog", [0.50, 0.501], 0.1).steps(8)
-        ([0, 4, None, 7], [3, 4])
+        >>> Sketch("hog", [0.2, 0.4, None, 0.6], (0.2, 0.6)).steps(8)
+        [0, 4, None, 7]
         """
-        known = [value for value in self.values if value is not None]
-        if not known:
-            return [None] * len(self.values)
-        low, high = spanned(min(known), max(known), self.span)
+        low, high = self.ends
         return [
-            None if value is None else min(int((value - low) / (high - low) * levels), levels - 1)
+            None if value is None else max(0, min(int((value - low) / (high - low) * levels), levels - 1))
             for value in self.values
         ]
 
@@ -64,9 +61,11 @@ def _sketches(result: CompareResult, curve: Curve) -> Sketches:
     rows = []
     for gauge in gauges(result).values():
         found = [common_of(result, one, gauge.name) for one in curve.points]
-        rows.append(Sketch(gauge.label, [one.score if one else None for one in found], gauge.span))
-    for title, shares in copied_shares(curve.points).items():
-        rows.append(Sketch(title, shares, 1.0))
+        scores = [one.score if one else None for one in found]
+        known = [score for score in scores if score is not None]
+        ends = spanned(min(known), max(known), gauge.span) if known else (0.0, 1.0)
+        rows.append(Sketch(gauge.label, scores, ends))
+    rows += [Sketch(title, shares, (0.0, 1.0)) for title, shares in copied_shares(curve.points).items()]
     name = f" of {printable(curve.name)}" if curve.name else ""
     first, last = (point_number(curve.points[place]) for place in (0, -1))
     return Sketches(
@@ -167,7 +166,9 @@ def _words(curve: Curve, point: CurvePoint) -> str:
     if point.left_out:
         return "copies"
     found = curve.difference(point.method, curve.differences[0].metric)
-    return found.verdict if found and found.verdict in (BETTER, WORSE) else "not shown to differ"
+    if found is None or found.p_adjusted is None:
+        return "not compared"
+    return found.verdict if found.verdict in (BETTER, WORSE) else "not shown to differ"
 
 
 def _places(result: CompareResult, curve: Curve, gauge: Gauge) -> list[tuple[Mark, ...]]:

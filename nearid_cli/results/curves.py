@@ -62,7 +62,7 @@ class Curve:
         best: the checkpoint with the best score over the common ground, of those not left out; the earliest of equals.
             None where none has a score.
         differences: by every metric, each other one minus `best`.
-        alike: those that are not shown to be worse, or better, than `best`; they may be all the same.
+        alike: those compared with `best` that are shown to be neither worse nor better; they need not be equal.
         earliest: the first of those in a row before `best` that are `alike`; `best` itself where there is none, and
             where nothing at all is shown to be worse.
         copying_from: the first checkpoint from which on each copies: more of its generations than a few copy a

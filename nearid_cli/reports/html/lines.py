@@ -61,7 +61,15 @@ class Line:
 
 
 def line_plot(
-    ident: str, title: str, lines: Sequence[Line], unit: str, kind: Kind, gauge: Gauge | None, span: float
+    ident: str,
+    title: str,
+    lines: Sequence[Line],
+    unit: str,
+    kind: Kind,
+    gauge: Gauge | None,
+    span: float,
+    *,
+    labelled: bool,
 ) -> Markup:
     """Numbers over steps, one line a training. The distance of two steps is theirs in truth.
 
@@ -73,6 +81,7 @@ def line_plot(
         kind: how the numbers are told.
         gauge: of the metric, for which way is better; None where there is none.
         span: no axis covers less.
+        labelled: whether "best" stands at the ring where there is one line: it is the best by these numbers.
     """
     shown = [one for one in lines if len(lines) > 1]
     top = _TOP + 22 * -(-len(shown) // _PER_ROW)
@@ -84,7 +93,7 @@ def line_plot(
     body = [y_axis(y, _LEFT, _RIGHT), *_steps(x, lines, places, bottom)]
     body += [_named(one, index) for index, one in enumerate(shown)]
     for one, own in zip(lines, places, strict=True):
-        body.append(f'<g class="{one.colour}">{"".join(_drawn(one, own, x, y))}</g>')
+        body.append(f'<g class="{one.colour}">{"".join(_drawn(one, own, x, y, labelled and not shown))}</g>')
     body.append(text((_LEFT + _RIGHT) / 2, bottom + 38, unit, "label", "middle"))
     if gauge is not None and gauge.lower:
         body.append(text(_LEFT, bottom + 38, "↓ lower is better", "label"))
@@ -139,7 +148,7 @@ def _steps(
     yield line(_LEFT, bottom, _RIGHT, bottom, "axis")
 
 
-def _drawn(one: Line, places: Sequence[float], x: Scale, y: Scale) -> Iterator[str]:
+def _drawn(one: Line, places: Sequence[float], x: Scale, y: Scale, labelled: bool) -> Iterator[str]:
     """Bands and lines between stops that have numbers, and the stops."""
     stops = [*zip(places, one.stops, strict=True)]
     for known, run in groupby(stops, key=lambda item: item[1].value is not None):
@@ -154,13 +163,14 @@ def _drawn(one: Line, places: Sequence[float], x: Scale, y: Scale) -> Iterator[s
             for at, low, high in ends:
                 yield line(at, low, at, high, "rug")
         for at, height, stop in own:
-            yield from _stop(at, height, stop)
+            yield from _stop(at, height, stop, labelled)
 
 
-def _stop(at: float, height: float, stop: Stop) -> Iterator[str]:
+def _stop(at: float, height: float, stop: Stop, labelled: bool) -> Iterator[str]:
     if stop.best:
         yield f'<circle class="ring" cx="{at:.1f}" cy="{height:.1f}" r="10"/>'
-        yield text(at, height - 16, "best", "beside-dot", "middle")
+        if labelled:
+            yield text(at, height - 16, "best", "beside-dot", "middle")
     dot = f'<circle class="dot" cx="{at:.1f}" cy="{height:.1f}" r="5.5"/>'
     if stop.hollow:
         cross = f'<path class="cross" d="M{at - 3.5:.1f} {height - 3.5:.1f}l7 7m0 -7l-7 7"/>'

@@ -48,7 +48,12 @@ def steps(result: CompareResult, metrics: Sequence[Gauge]) -> Figures:
             ]
             ident = f"steps-{unit}-{number}"
             figures.append(
-                (title, lines.line_plot(ident, f"{title} by {unit}", shown, unit, kind, gauge, span))
+                (
+                    title,
+                    lines.line_plot(
+                        ident, f"{title} by {unit}", shown, unit, kind, gauge, span, labelled=number == 0
+                    ),
+                )
             )
     return Figures(figures)
 

@@ -22,6 +22,21 @@ STEP = "step"
 """The label that says the step or epoch of a generation."""
 
 
+def without_step(by: Iterable[str]) -> tuple[bool, list[str]]:
+    """Whether `--by` asks for steps by themselves, and what else it asks for.
+
+    >>> without_step(["category,step", "seed"]), without_step(["category+step"])
+    ((True, ['category', 'seed']), (False, ['category+step']))
+    """
+    asked, rest = False, []
+    for one in by:
+        items = one.split(",")
+        kept = [item for item in items if item.strip().casefold() != STEP]
+        asked |= len(kept) < len(items)
+        rest += [",".join(kept)] if kept else []
+    return asked, rest
+
+
 def by_step(
     datasets: Mapping[str, Dataset], results: Mapping[str, ScoreResult]
 ) -> tuple[dict[str, Dataset], dict[str, ScoreResult]]:

@@ -13,7 +13,7 @@ from nearid_cli.activity import doing
 from nearid_cli.breakdown.labels import read_breakdowns
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import UsageError
-from nearid_cli.evaluate.by_step import by_step
+from nearid_cli.evaluate.by_step import by_step, without_step
 from nearid_cli.evaluate.comparable import check_methods, check_names
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.embedding import requested
@@ -99,7 +99,6 @@ class Contest:
         layout: str | LayoutOptions = "auto",
         leniency: Leniency = Leniency(),
         masks: MaskOptions = MaskOptions(),
-        steps: bool = False,
         by: Sequence[str] = (),
     ) -> CompareResult:
         """Score the pictures, and compare all.
@@ -113,13 +112,14 @@ class Contest:
             layout: likewise.
             leniency: what to go on without.
             masks: which part of each picture is scored.
-            steps: each step of the generations of a method is a method of its own.
-            by: labels of generations that the comparison is broken down by, as in `--by`.
+            by: labels of generations that the comparison is broken down by, as in `--by`; with `step` each step of a
+                method is a method of its own.
 
         Raises:
             NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
         """
         results: dict[str, ScoreResult] = self._finished
+        steps, by = without_step(by)
         check_mask_options(masks)
         if self._folders or self._to_score or not results:
             with doing("looking for pictures"):

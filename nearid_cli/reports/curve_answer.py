@@ -134,10 +134,16 @@ class _Told:
         place = points.index(best)
         return [*points[max(place - 1, 0) : place], *points[place + 1 : place + 2]]
 
+    def _all_alike(self, best: CurvePoint) -> bool:
+        others = [one for one in self._candidates if one is not best]
+        return bool(others) and len(self.curve.alike) == len(others)
+
     def _all_worse(self, best: CurvePoint) -> bool:
         return all(self._verdict(one) == WORSE for one in self._candidates if one is not best)
 
     def _neighbours(self, best: CurvePoint) -> Iterator[str]:
+        if self._all_alike(best):
+            return  # which says it of them, too
         said: dict[tuple[str, str], list[str]] = {}
         for one in self._beside(best):
             said.setdefault(_state(one, self._verdict(one)), []).append(point_number(one))
@@ -155,7 +161,7 @@ class _Told:
     def _alike(self, best: CurvePoint) -> Iterator[str]:
         alike = [one for one in self.curve.points if one.method in self.curve.alike]
         others = [one for one in self._candidates if self._verdict(one)]
-        if others and len(alike) == len(others):
+        if self._all_alike(best):
             too_few = all(self._verdict(one).startswith("too few") for one in alike)
             yield f"no other is shown to differ from it{f': {self._verdict(alike[0])}' if too_few else ''}"
         elif self._all_worse(best):

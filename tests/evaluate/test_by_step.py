@@ -44,7 +44,7 @@ def generations(photographs: Mapping[str, Image.Image], root: Path, pattern: str
 
 def compared(*places: Path, references: Path | None = None, **named: Path) -> CompareResult:
     contest = Contest(places, named, Options(metrics=["hog"]), asked=True)
-    return contest.compare(references=references, steps=True)
+    return contest.compare(references=references, by=["step"])
 
 
 STEPS = range(100, 401, 100)

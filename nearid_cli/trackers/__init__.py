@@ -76,6 +76,7 @@ def log_document(made: Document, asked: Iterable[str], step: int | None = None) 
         TrackingError: a tracker failed; all others have the result.
     """
     record = LoggedResult(made, step)
+    record.prepare()  # before any tracker has begun a run
 
     def log(tracker: Tracker) -> None:
         logger.info("logged to %s: %s", tracker.name, printable(tracker.log(record)))

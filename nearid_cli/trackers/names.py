@@ -19,7 +19,7 @@ _MARKED = re.compile(rf"-[0-9a-f]{{{_DIGEST}}}$")
 def spelled(paths: Iterable[Sequence[str]]) -> list[str]:
     """The name of each path, all of them different, also where capital letters do not count.
 
-    A path has the same name whatever else is there, unless that is its name but for capitals.
+    A path has the same name whatever else is there, unless a part of it differs from another one by capitals alone.
 
     Args:
         paths: all different.
@@ -27,15 +27,18 @@ def spelled(paths: Iterable[Sequence[str]]) -> list[str]:
     >>> spelled([("nearid", "by subject", "cat", "score"), ("nearid", "score")])
     ['nearid/by subject/cat/score', 'nearid/score']
     """
-    taken: set[str] = set()
+    beside: dict[
+        tuple[str, ...], dict[str, str]
+    ] = {}  # by what is above, the parts without capitals, and whose
     names = []
     for path in paths:
-        name = "/".join(map(part, path))
-        if name.casefold() in taken:
-            *above, last = name.split("/")
-            name = "/".join([*above, _marked(last, "\0".join(path))])
-        taken.add(name.casefold())
-        names.append(name)
+        parts = []
+        for depth, name in enumerate(path):
+            taken, text = beside.setdefault(tuple(path[:depth]), {}), part(name)
+            while taken.setdefault(text.casefold(), name) != name:
+                text = _marked(text, name)
+            parts.append(text)
+        names.append("/".join(parts))
     return names
 
 
@@ -43,7 +46,7 @@ def part(name: str) -> str:
     r"""One part of a path. What had to be changed ends with a digest of what it was, and so does what looks like that.
 
     >>> part("cat"), part("a/b"), part("a_b"), part("..")
-    ('cat', 'a_b-c14cddc0', 'a_b', '__-5ec1f7e7')
+    ('cat', 'a_b-cb0567df', 'a_b', '__-13f0022d')
     """
     text = _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).strip()
     text = text.replace(".", "_") if text.strip(".") == "" else text
@@ -54,5 +57,6 @@ def part(name: str) -> str:
 
 
 def _marked(text: str, name: str) -> str:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
-    return f"{text[: _LONGEST - _DIGEST - 1].rstrip()}-{digest}"
+    """A text that ends with a digest of a name, and of the text: to mark it again gives another."""
+    told = f"{text}/{name}".encode("utf-8", "surrogatepass")
+    return f"{text[: _LONGEST - _DIGEST - 1].rstrip()}-{hashlib.sha256(told).hexdigest()[:_DIGEST]}"

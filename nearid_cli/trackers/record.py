@@ -53,7 +53,10 @@ class LoggedPicture:
 
 def columns(table: Table) -> dict[str, list[Any]]:
     """What data files hold of a table, by name; None for a number that does not exist."""
-    return {name: cells for name, _, cells in table.stored()}
+    return {
+        storable(name): [storable(cell) if isinstance(cell, str) else cell for cell in cells]
+        for name, _, cells in table.stored()
+    }
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class LoggedResult:
     def title(self) -> str:
         """What a run is called that has no name: the kind of result, and what it is of."""
         return " ".join(filter(None, [self.kind, printable(self._subject())]))
+
+    def prepare(self) -> None:
+        """Make what takes time, or might fail."""
+        _ = self.steps, self.pictures, self.files
 
     @property
     def slug(self) -> str:

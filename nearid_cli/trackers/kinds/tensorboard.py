@@ -109,13 +109,13 @@ def _picture(picture: LoggedPicture) -> Any:
 
 
 def _strings(tag: str, metadata: Any, strings: Sequence[bytes]) -> Any:
-    """A tensor of strings, which is how TensorBoard holds texts and pictures."""
+    """A string, or a tensor of several, which is how TensorBoard holds texts and pictures."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
     from tensorboard.compat.proto.types_pb2 import DT_STRING
 
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(strings))])
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(strings))] if len(strings) > 1 else [])
     tensor = TensorProto(dtype=DT_STRING, string_val=strings, tensor_shape=shape)
     return Summary.Value(tag=tag, metadata=metadata, tensor=tensor)
 

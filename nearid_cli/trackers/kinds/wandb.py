@@ -50,16 +50,22 @@ class WeightsAndBiases(Tracker):
             return _place(package.run)
         settings = package.setup().settings
         entity, _, project = (self.where or settings.project or self.project).rpartition("/")
-        with package.init(
+        run = package.init(
             entity=entity or None,
             project=project,
             name=settings.run_name or record.title,
             job_type="nearid",
             reinit="create_new",
             settings=package.Settings(**_QUIET),
-        ) as run:
+        )
+        try:
             _log(package, run, record)
-            return _place(run)
+            place = _place(run)
+        except BaseException:
+            run.finish(exit_code=1)
+            raise
+        run.finish()
+        return place
 
 
 def _log(package: Any, run: Any, record: LoggedResult) -> None:

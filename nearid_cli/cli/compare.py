@@ -87,7 +87,7 @@ def compare(
 
     shared.say_more(leniency.verbose)
     options = replace(options, scores=scores, directions=directions)
-    outputs.check()
+    outputs.check(by=by)
     contest = Contest(paths or [], _named(method), options, asked=on_command_line(context, "metric"))
     if contest.metrics is not None:
         check_sort(sort, contest.metrics, "method")

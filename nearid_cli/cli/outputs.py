@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from nearid_cli.reports.blocks import Document
 
 
-def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence[Path] = ()) -> None:
+def give(
+    made: Document,
+    form: str,
+    files: Sequence[Path] = (),
+    images: Sequence[Path] = (),
+    groups: Sequence[Path] = (),
+) -> None:
     """Write files, print a document or its JSON, and say what was written.
 
     Args:
@@ -32,8 +38,9 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
             stderr.
         files: to write, the format by extension.
         images: files of one row a generation.
+        groups: files of one row a group of generations.
     """
-    from nearid_cli.reports.files import write_document, write_images
+    from nearid_cli.reports.files import write_document, write_groups, write_images
     from nearid_cli.reports.formats.data import to_json
 
     for path in files:
@@ -42,6 +49,9 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
     for path in images:
         with doing(f"writing {printable(path)}"):
             write_images(made.result, path)
+    for path in groups:
+        with doing(f"writing {printable(path)}"):
+            write_groups(made.result, path)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more; files and verdicts stand
         if form == "json":
             _print_json(to_json(made.result))
@@ -52,7 +62,7 @@ def give(made: Document, form: str, files: Sequence[Path] = (), images: Sequence
             from nearid_cli.reports.terminal import render
 
             render(made, show.console(stderr=form == "none"))
-    show.wrote(*files, *images)
+    show.wrote(*files, *images, *groups)
 
 
 @contextlib.contextmanager
@@ -124,20 +134,34 @@ class Outputs:
     images: Annotated[
         tuple[Path, ...], Flag(listing("Write one row a generation: {}.", "images"), "FILE")
     ] = ()
+    groups: Annotated[
+        tuple[Path, ...], Flag(listing("With --by, write one row a group: {}.", "groups"), "FILE")
+    ] = ()
     form: Format = "table"
     log: Log = ()
 
-    def check(self, judged: bool = False) -> None:
-        """Refuse files that cannot be written; of `judged` results those that need the verdicts of a gate can."""
+    def check(self, judged: bool = False, by: Sequence[str] = ()) -> None:
+        """Refuse files that cannot be written; of `judged` results those that need the verdicts of a gate can.
+
+        Raises:
+            UsageError: files are unfit, or one of groups without labels `by` which there are any.
+            InputError: a file cannot be written.
+        """
         from nearid_cli.reports import formats
         from nearid_cli.reports.files import check_outputs
 
-        check_outputs(self.output, self.images, formats.known(self.kind, judged))
+        if self.groups and not by:
+            raise UsageError("--groups needs --by LABEL: without it there are no groups")
+        check_outputs(self.output, self.images, formats.known(self.kind, judged), self.groups)
         check_log(self.log)
 
     def give(self, made: Document) -> None:
         """Give the document to all of them but trackers."""
-        give(made, self.form, self.output, self.images)
+        give(made, self.form, self.output, self.images, self.groups)
+        tables = [path for path in self.output if path.suffix.lower() in (".csv", ".parquet")]
+        if made.result.groups and tables and not self.groups:
+            names = ", ".join(map(printable, tables))
+            typer.echo(f"note: no groups in {names}; --groups FILE writes a row for each", err=True)
 
     def track(self, made: Document) -> None:
         """Give it to the trackers, when nothing else is left to do."""

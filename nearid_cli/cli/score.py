@@ -69,16 +69,18 @@ def score(
     """Score the generations of each subject against its references."""
     from nearid_cli.cli.gate import Rulebook, finish
     from nearid_cli.cli.outputs import nothing_printed
+    from nearid_cli.evaluate.compared_groups import BASELINE, RUN, changed_groups
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
     from nearid_cli.reports.document import document
+    from nearid_cli.reports.groups import Changes
     from nearid_cli.reports.order import check_sort
     from nearid_cli.results import ScoreResult
     from nearid_cli.results.reading import read_score
 
     shared.say_more(leniency.verbose)
     options = replace(options, scores=scores, directions=directions)
-    outputs.check(judged=gate is not None)
+    outputs.check(judged=gate is not None, by=by)
     check_sort(sort, [request.name for request in requested(options)])
     rules = None if gate is None else Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None
@@ -94,12 +96,16 @@ def score(
             maps=maps,
             by=by,
         )
+    changes = None
+    if by and isinstance(before, ScoreResult):
+        changes = Changes(RUN, BASELINE, changed_groups(result, before, by))
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     made = document(
         result,
         sort=sort,
         worst=worst,
         baseline=before if isinstance(before, ScoreResult) else None,
+        changes=changes,
         gate=verdicts,
         thumbnails=thumbnails,
         progress=options.progress,

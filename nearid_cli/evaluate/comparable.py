@@ -106,7 +106,7 @@ def comparable(
         UsageError: no method has one of `metrics`.
     """
     names = check_names({method: [m.name for m in one.metrics] for method, one in results.items()}, metrics)
-    chosen = {method: _only(one, names) for method, one in results.items()}
+    chosen = {method: only_metrics(one, names) for method, one in results.items()}
     (first, reference), *others = chosen.items()
     differences = [
         f"{printable(method)}: {printable(mine.name)} {_unlike(mine, theirs)}"
@@ -161,7 +161,7 @@ def _short(name: str, value: Any, other: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def _only(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
+def only_metrics(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
     """The result with these metrics alone, in this order."""
     by_name = {metric.name: metric for metric in result.metrics}
     if list(by_name) == list(names):

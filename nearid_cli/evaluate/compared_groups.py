@@ -10,11 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from nearid_cli.breakdown.labels import Breakdown, Labels
+from nearid_cli.breakdown.labels import Breakdown, Labels, read_breakdowns
 from nearid_cli.breakdown.restrict import of_group, split
+from nearid_cli.evaluate.comparable import only_metrics
 from nearid_cli.evaluate.verdicts import Field, copying, judged_together
 from nearid_cli.results import ComparedGroup, Image, Method, ScoredGroup, ScoreResult
 from nearid_cli.results.pairing import compared_prompt, match_runs
+
+RUN, BASELINE = "run", "baseline"
 
 
 def compared_groups(
@@ -36,6 +39,31 @@ def compared_groups(
     return tuple(
         group for breakdown in breakdowns for group in _of_breakdown(alike, leading, breakdown, picked)
     )
+
+
+def changed_groups(
+    result: ScoreResult, baseline: ScoreResult, by: Sequence[str]
+) -> tuple[ComparedGroup, ...]:
+    """A run against an earlier one in groups, by the metrics whose numbers mean the same in both.
+
+    The two are called `RUN` and `BASELINE`. There is no group without such a metric.
+
+    Raises:
+        UsageError: neither has one of the labels.
+    """
+    names = [
+        one.name
+        for one in result.metrics
+        if any(one.name == other.name and one.comparable_with(other) for other in baseline.metrics)
+    ]
+    breakdowns = read_breakdowns(by, chain(result.images, baseline.images))
+    if not names:
+        return ()
+    before, after = (
+        _part(Method(name, run, 0, False, (), {}), only_metrics(run, names))
+        for name, run in ((BASELINE, baseline), (RUN, result))
+    )
+    return compared_groups([before, after], before, breakdowns, picked=False)
 
 
 def _of_breakdown(

@@ -26,6 +26,7 @@ class Topic(Enum):
     STEPS = auto()
     SCORES = auto()
     DIFFERENCES = auto()
+    GROUPS = auto()
     SUBJECTS = auto()
     AGREEMENT = auto()
     ORIGIN = auto()

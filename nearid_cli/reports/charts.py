@@ -29,11 +29,12 @@ class Spot:
 
 @dataclass(frozen=True)
 class Spots:
-    """Numbers of one kind below each other: how they are shown, and what they are."""
+    """Numbers of one kind below each other: how they are shown, what they are, and whether they are differences."""
 
     title: str
     gauge: Gauge
     rows: Sequence[Spot]
+    signed: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
 from nearid_cli.reports.copying import copying_and_diversity
 from nearid_cli.reports.curve_answer import told, whole_curve
 from nearid_cli.reports.curves import curve_blocks, numbers_of
+from nearid_cli.reports.differences import difference_columns, stored_differences, trend
 from nearid_cli.reports.findings import compare_findings, how_all_paired, how_paired
 from nearid_cli.reports.gauge import Gauge, gauges
+from nearid_cli.reports.groups import compare_groups, groups_findings
 from nearid_cli.reports.masked import about_masks, context_shares
 from nearid_cli.reports.notes import (
     about_metrics,
@@ -24,19 +26,14 @@ from nearid_cli.reports.numbers import in_detail, metric_columns
 from nearid_cli.reports.order import apart, best_first, ground, over_common, sorted_methods
 from nearid_cli.reports.provenance import about_inputs, made_by
 from nearid_cli.reports.table import (
-    BREAK,
     COUNT,
     GLUE,
-    RECORD,
     SCORE,
     SIGNED,
     TEXT,
     TRUTH,
-    WORDS,
     Column,
-    Kind,
     Mark,
-    P,
     Table,
     named,
 )
@@ -49,7 +46,7 @@ from nearid_cli.results import (
     Method,
     Metric,
 )
-from nearid_cli.results.compare import BETTER, SIGNIFICANT
+from nearid_cli.results.compare import SIGNIFICANT
 from nearid_cli.text import count, few, printable
 
 _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
@@ -81,8 +78,9 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
             *context_shares(result),
             *copying_and_diversity(result),
             Prose(about_trials(result)),
-            FindingList(compare_findings(result), _conclusion(result), rank=1),
+            FindingList(_findings(result), _conclusion(result), rank=1),
             *(replace(one, topic=Topic.DIFFERENCES) for one in _differences(result, methods)),
+            *compare_groups(result),
             *(replace(one, topic=Topic.AGREEMENT) for one in _agreements(result)),
             *(
                 Panel(
@@ -99,6 +97,11 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
         table,
         facts,
     )
+
+
+def _findings(result: CompareResult) -> list[Finding]:
+    shown = list(gauges(result).values())
+    return [*compare_findings(result), *_trainings(result), *groups_findings(result.groups, shown)]
 
 
 def _conclusion(result: CompareResult) -> str:
@@ -230,7 +233,7 @@ def methods_table(
             scores = [one.result.aggregate[metric] for one in own]
             columns += metric_columns(gauge, AggregateScores, scores, prefix=f"{metric}_own")
         if comparisons:
-            columns += _stored_differences(metric, found)
+            columns += stored_differences(metric, found)
     return Table(
         (
             named("method", [_name(one) for one in methods]),
@@ -248,26 +251,7 @@ def _name(method: Method) -> str:
 
 def _mark(rank: int | None, comparison: Comparison | None) -> tuple[Mark, ...]:
     """Which place a method has, and which way it differs from the baseline; nothing where it is not ranked."""
-    return () if rank is None else (*_RANKS.get(rank, ()), *_trend(comparison))
-
-
-def _trend(comparison: Comparison | None) -> tuple[Mark, ...]:
-    if comparison is None or not comparison.shown:
-        return ()
-    return ("better",) if comparison.verdict == BETTER else ("worse",)
-
-
-def _stored_differences(metric: str, found: Sequence[Comparison | None]) -> Iterator[Column]:
-    """What each method differs from the baseline by one metric, for data files."""
-
-    def column(number: str, kind: Kind) -> Column:
-        return Column(kind, [getattr(one, number, None) for one in found], name=f"{metric}_{number}")
-
-    yield replace(column("delta", SIGNED), intervals=[one.ci95 if one else None for one in found])
-    yield from (column(number, P) for number in ("p", "p_studentised", "p_holm", "p_adjusted"))
-    yield column("verdict", WORDS)
-    for number in ("wins", "ties", "losses", "prompts", "pairs", "unpaired"):
-        yield column(number, COUNT)
+    return () if rank is None else (*_RANKS.get(rank, ()), *trend(comparison))
 
 
 def _apart(result: CompareResult, methods: Sequence[Method]) -> Iterator[Block]:
@@ -320,27 +304,8 @@ def differences_table(gauge: Gauge, found: Sequence[Comparison], counted: bool =
         found: the comparisons, a row each.
         counted: whether to say of each what it is over.
     """
-    counts = ("subjects", "prompts", "pairs") if counted else ()
-    columns = (
-        Column(
-            gauge.signed,
-            [one.delta for one in found],
-            "difference",
-            intervals=[one.ci95 for one in found],
-            marks=[_trend(one) for one in found],
-        ),
-        Column(WORDS, [one.verdict for one in found], "verdict"),
-        Column(P, [one.p for one in found], "p", group="p"),
-        Column(P, [one.p_adjusted for one in found], "p (adjusted)", group="p"),
-        Column(RECORD, [(one.wins, one.ties, one.losses) for one in found], f"wins/ties{BREAK}/losses"),
-        *(
-            Column(COUNT, [getattr(one, kind) for one in found], kind, group="counts")
-            for kind in counts
-            if any(getattr(one, kind) for one in found)
-        ),
-        Column(gauge.score, [one.detectable for one in found], "detectable", page=True),
-    )
     names = replace(named(f"by {gauge.name}", [one.method for one in found]), lower=gauge.lower)
+    columns = tuple(difference_columns(gauge, found, counted))
     return Table((names,), columns, caption=f"Differences by {gauge.label}", noun="methods")
 
 

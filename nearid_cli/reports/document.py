@@ -10,6 +10,7 @@ from nearid_cli.reports.blocks import Document, Draft, Panel, Prose
 from nearid_cli.reports.comparison import compare_draft, compare_story
 from nearid_cli.reports.gate import gate_draft
 from nearid_cli.reports.gauge import Gauge, directions
+from nearid_cli.reports.groups import Changes, groups_table
 from nearid_cli.reports.scalars import compare_scalars, gate_scalars, score_scalars
 from nearid_cli.reports.scores import images_table, score_draft, score_story
 from nearid_cli.reports.table import Column, Table, named, score
@@ -25,6 +26,7 @@ def document(
     sort: str | None = None,
     worst: int = 0,
     baseline: ScoreResult | None = None,
+    changes: Changes | None = None,
     gate: GateResult | None = None,
     thumbnails: int | None = None,
     progress: bool = False,
@@ -37,6 +39,7 @@ def document(
             that of the result, and the best method by the first metric first.
         worst: how many of the worst generations of a score result to show.
         baseline: an earlier run than a score result; what changed since is shown.
+        changes: the same in groups, where it is broken down by labels.
         gate: verdicts on this result.
         thumbnails: how many pictures an HTML report holds at most; None for none.
         progress: show how far the pictures are.
@@ -44,22 +47,26 @@ def document(
     Raises:
         UsageError: `sort` names nothing to sort by, or `worst` is negative.
     """
-    made = _made(result, sort, worst, baseline)
+    made = _made(result, sort, worst, baseline, changes)
     judged = None if gate is None else document(gate)
     return replace(made, judged=judged, thumbnails=thumbnails, progress=progress)
 
 
 @singledispatch
-def _made(result: Any, sort: str | None, worst: int, baseline: ScoreResult | None) -> Document:
+def _made(
+    result: Any, sort: str | None, worst: int, baseline: ScoreResult | None, changes: Changes | None
+) -> Document:
     raise TypeError(f"no document of a {type(result).__name__}")
 
 
 @_made.register
-def _(result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult | None) -> Document:
+def _(
+    result: ScoreResult, sort: str | None, worst: int, baseline: ScoreResult | None, changes: Changes | None
+) -> Document:
     return Document(
         "score",
         result,
-        lambda: score_draft(result, sort, worst, baseline),
+        lambda: score_draft(result, sort, worst, baseline, changes),
         result.facts,
         lambda: score_story(result),
         lambda: score_scalars(result),
@@ -104,3 +111,8 @@ def _pair_draft(result: PairResult) -> Draft:
 def images_document(result: ScoreResult | CompareResult) -> Document:
     """The same of every generation, a row each."""
     return Document("images", result, lambda: Draft(table=images_table(result)), result.facts)
+
+
+def groups_document(result: ScoreResult | CompareResult) -> Document:
+    """Every group of a result that is broken down by labels, a row each."""
+    return Document("groups", result, lambda: Draft(table=groups_table(result)), result.facts)

@@ -11,7 +11,7 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
 from nearid_cli.reports import formats
 from nearid_cli.reports.blocks import Document
-from nearid_cli.reports.document import document, images_document
+from nearid_cli.reports.document import document, groups_document, images_document
 from nearid_cli.results import CompareResult, GateResult, ScoreResult
 from nearid_cli.text import count, printable
 
@@ -20,7 +20,10 @@ DEFAULT_THUMBNAILS = 6_000
 
 
 def check_outputs(
-    outputs: Sequence[Path], images: Sequence[Path] = (), known: tuple[str, ...] = formats.known("score")
+    outputs: Sequence[Path],
+    images: Sequence[Path] = (),
+    known: tuple[str, ...] = formats.known("score"),
+    groups: Sequence[Path] = (),
 ) -> None:
     """Refuse output files that could not be written, before the job has cost anything.
 
@@ -28,6 +31,7 @@ def check_outputs(
         outputs: where `write` will write.
         images: where `write_images` will write.
         known: the extensions that `outputs` may have.
+        groups: where `write_groups` will write.
 
     Raises:
         UsageError: an extension is unknown, or a file is named twice.
@@ -35,9 +39,11 @@ def check_outputs(
     """
     for path in outputs:
         formats.of_path(path, known)
-    every = [*outputs, *images]
+    every = [*outputs, *images, *groups]
     for path in images:
         formats.of_path(path, formats.known("images"))
+    for path in groups:
+        formats.of_path(path, formats.known("groups"))
     seen: set[Path] = set()
     for path in every:
         if path.resolve() in seen:
@@ -104,6 +110,20 @@ def write_images(result: ScoreResult | CompareResult, path: Path) -> None:
         InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
     """
     write_document(images_document(result), path)
+
+
+def write_groups(result: ScoreResult | CompareResult, path: Path) -> None:
+    """Write one row a group of generations, and of a comparison one for each method in it.
+
+    Args:
+        result: what to write.
+        path: where to; `.csv` or `.parquet`.
+
+    Raises:
+        UsageError: the extension is unknown.
+        InputError: the file cannot be written. Nothing is left behind, an older file stays as it was.
+    """
+    write_document(groups_document(result), path)
 
 
 def _obstacle(path: Path) -> str | None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nearid_cli.reports.blocks import Block, Draft, FindingList, Panel, Prose, Story, Topic, origin
+from nearid_cli.reports.blocks import Block, Draft, Finding, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.copying import copying_and_diversity, near_copies_line
 from nearid_cli.reports.findings import highly, score_findings
 from nearid_cli.reports.gauge import directions, gauges
+from nearid_cli.reports.groups import Changes, about_styles, groups_findings, score_groups
 from nearid_cli.reports.masked import about_masks, context_shares
 from nearid_cli.reports.notes import (
     about_metrics,
@@ -72,7 +73,11 @@ class Since:
 
 
 def score_draft(
-    result: ScoreResult, sort: str | None = None, worst: int = 0, baseline: ScoreResult | None = None
+    result: ScoreResult,
+    sort: str | None = None,
+    worst: int = 0,
+    baseline: ScoreResult | None = None,
+    changes: Changes | None = None,
 ) -> Draft:
     """What the document of a score result says.
 
@@ -81,6 +86,7 @@ def score_draft(
         sort: order of subjects as in `sorted_subjects`.
         worst: how many of the worst generations to show; 0 for none.
         baseline: an earlier run; what changed since is shown.
+        changes: the same in groups.
 
     Raises:
         UsageError: `sort` names neither `subject` nor a metric, or `worst` is negative.
@@ -98,19 +104,27 @@ def score_draft(
             Prose(list(_intervals_of_all(result)), where="terminal"),
             Prose(about_masks(result)),
             Prose(about_metrics(result)),
+            Prose(about_styles(result)),
             Prose(missing_scores(result)),
             Prose(list(_about_changes(result, since)) if since else []),
             *context_shares(result),
             *copying_and_diversity(result),
             Prose(near_copies_line(result), where="terminal"),
             *_against_distractors(result),
+            *score_groups(result, changes),
             *([_worst(worst_table(result, worst))] if worst else []),
-            FindingList(score_findings(result), rank=2),
+            FindingList([*score_findings(result), *_changed_groups(result, changes)], rank=2),
             origin([*facts, *made]),
         ),
         table,
         facts,
     )
+
+
+def _changed_groups(result: ScoreResult, changes: Changes | None) -> list[Finding]:
+    if changes is None:
+        return []
+    return groups_findings(changes.groups, list(gauges(result).values()), changes.run)
 
 
 def subjects_table(result: ScoreResult, sort: str | None = None, since: Since | None = None) -> Table:

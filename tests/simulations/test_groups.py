@@ -35,7 +35,7 @@ def drawn(random: np.random.Generator, kind: str, dropped: int | None, subjects:
     """A method in all worlds: skewed noise of subjects, and of generations within them."""
 
     def noise(*shape: int) -> Any:
-        return 0.02 * (random.exponential(size=(*shape, WORLDS)) - 1)
+        return 0.012 * (random.exponential(size=(*shape, WORLDS)) - 1)
 
     generations = {}
     if kind == "subjects":

@@ -51,7 +51,7 @@ class Csv(FileFormat):
     """The document's table."""
 
     extension = ".csv"
-    holds = ("score", "compare", "gate", "images", "benchmark")
+    holds = ("score", "compare", "gate", "images", "groups", "benchmark")
     place = 2
 
     def render(self, document: Document) -> str:
@@ -63,7 +63,7 @@ class Parquet(FileFormat):
     """The same with types, and with what made the numbers: key `nearid` of the metadata."""
 
     extension = ".parquet"
-    holds = ("score", "compare", "gate", "images", "benchmark")
+    holds = ("score", "compare", "gate", "images", "groups", "benchmark")
     place = 3
 
     def render(self, document: Document) -> bytes:

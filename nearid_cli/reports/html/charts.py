@@ -24,5 +24,6 @@ def drawn(chart: IntervalChart | RadarChart) -> Figures:
             plots.Whisker(name, shade(row.place), row.value, row.interval)
             for name, row in zip(names, one.rows, strict=True)
         ]
-        figures.append((one.title, plots.interval_plot(f"{chart.name}-{number}", one.title, rows, one.gauge)))
+        svg = plots.interval_plot(f"{chart.name}-{number}", one.title, rows, one.gauge, zero=one.signed)
+        figures.append((one.title, svg))
     return Figures(figures)

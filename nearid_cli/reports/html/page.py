@@ -192,6 +192,8 @@ def _parts(document: Document, result: CompareResult) -> dict[str, list[Block]]:
         parts["text"] = text
     if result.comparisons:
         parts["differences"] = [sections.differences(result, metrics), *_about(document, Topic.DIFFERENCES)]
+    if groups := _about(document, Topic.GROUPS):
+        parts["groups"] = groups
     if subjects := subjects_of(methods):
         heatmaps = sections.subject_heatmaps(methods, subjects, metrics)
         parts["subjects"] = [heatmaps, *_about(document, Topic.SUBJECTS)]

@@ -1,0 +1,210 @@
+"""What reports say of groups: every number with how many subjects it is of, and nothing lost in any format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from nearid_cli.evaluate.compare import compare
+from nearid_cli.evaluate.compared_groups import BASELINE, RUN, changed_groups
+from nearid_cli.reports.document import document
+from nearid_cli.reports.files import write, write_groups
+from nearid_cli.reports.formats.markdown import markdown
+from nearid_cli.reports.groups import Changes, groups_table
+from nearid_cli.results import AggregateScores, CompareResult, ScoredGroup, ScoreResult
+from nearid_cli.results.reading import read_result
+from tests.comparing import scored
+from tests.printing import show
+
+CATEGORIES = ("animal", "human", "object", "style")
+
+
+def printed(result: ScoreResult | CompareResult, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    show(result, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def labelled(subject: str, i: int) -> dict[str, Any]:
+    category = subject.split()[0]
+    return {
+        "path": f"{subject}/{i}.png",
+        "prompt": f"a {subject} {('on a beach', 'in snow')[i % 2]}",
+        "labels": {"prompt_number": str(i % 2)} | ({} if category == "object" else {"category": category}),
+    }
+
+
+def method(seed: int, drop: float = 0.0, metrics: tuple[str, ...] = ("hog",)) -> ScoreResult:
+    random = np.random.default_rng(seed)
+    return scored(
+        {
+            f"{category} {i}": 0.7 - drop * (category == "style") + random.normal(0, 0.01, (4, len(metrics)))
+            for category in CATEGORIES
+            for i in range(10)
+        },
+        metrics,
+        image=labelled,
+    )
+
+
+@pytest.fixture(scope="module")
+def compared() -> CompareResult:
+    return compare({"old": method(1), "<b>|new": method(2, 0.05)}, "old", by=["category", "prompt_number"])
+
+
+def grouped(result: ScoreResult, *groups: tuple[dict[str, str | None], int]) -> ScoreResult:
+    own = result.aggregate["hog"]
+    return replace(
+        result,
+        groups=tuple(
+            ScoredGroup(
+                labels, subjects, 4 * subjects, {"hog": own if subjects > 2 else replace(own, ci95=None)}
+            )
+            for labels, subjects in groups
+        ),
+    )
+
+
+def test_a_terminal_says_where_it_dropped_and_over_how_many_subjects(compared: CompareResult) -> None:
+    text = printed(compared, width=100)
+    assert "Where does it hold, by category?" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any(line.startswith("style 10 40 0.7") for line in lines)
+    assert any(line.startswith("no category 10 40 0.7") for line in lines)
+    assert "By hog: <b>|new is worse in category style; in 3 groups no difference was shown" in " ".join(
+        lines
+    )
+    assert any(line.startswith("style -0.0") and line.endswith("worse") for line in lines)
+    assert sum("by category, by hog: <b>|new is worse in category style" in line for line in lines) == 1
+
+
+def test_json_holds_the_groups_and_is_read_back(compared: CompareResult, tmp_path: Path) -> None:
+    write(compared, tmp_path / "c.json")
+    found = json.loads((tmp_path / "c.json").read_text())["groups"]
+    assert [one["labels"] for one in found[:4]] == [
+        {"category": "animal"},
+        {"category": "human"},
+        {"category": "style"},
+        {"category": None},
+    ]
+    assert found[2]["comparisons"][0]["verdict"] == "worse"
+    assert found[2]["methods"]["old"]["subjects"] == 10
+    assert read_result(tmp_path / "c.json") == compared
+
+
+def test_every_format_shows_every_group(compared: CompareResult, tmp_path: Path) -> None:
+    text = markdown(document(compared))
+    assert "| style | 10 | 40 |" in text
+    assert "| no category | 10 | 40 |" in text
+    assert r"\<b\>&#124;new" in text
+    for file in ("c.tex", "c.html"):
+        write(compared, tmp_path / file)
+    paper, page = (tmp_path / "c.tex").read_text(), (tmp_path / "c.html").read_text()
+    assert paper.count(r"\begin{table}") == 3
+    assert "style & 10 & 40 &" in paper
+    assert 'id="groups"' in page
+    assert "<b>|new" not in page.partition("<body")[2].partition("<script")[0]
+    assert page.count("no category") >= 2
+
+
+def test_groups_as_a_table_for_programs(compared: CompareResult, tmp_path: Path) -> None:
+    for name in ("g.csv", "g.parquet"):
+        write_groups(compared, tmp_path / name)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "g.csv").read_text())))
+    assert len(rows) == 2 * (4 + 2)
+    (style,) = [row for row in rows if row["category"] == "style" and row["method"] != "old"]
+    assert (style["by"], style["subjects"], style["generations"]) == ("category", "10", "40")
+    assert style["hog_verdict"] == "worse"
+    group = next(one for one in compared.groups if one.labels == {"category": "style"})
+    assert float(style["hog_delta"]) == group.comparisons[0].delta
+    assert float(style["hog_p_adjusted"]) == group.comparisons[0].p_adjusted
+    assert float(style["hog_score"]) == group.methods["<b>|new"].aggregate["hog"].score
+    table = pq.read_table(tmp_path / "g.parquet")
+    assert table.num_rows == len(rows)
+    assert json.loads(table.schema.metadata[b"nearid"])["schema"] == "nearid.compare/2"
+
+
+def test_labels_that_are_called_like_columns_keep_a_column(compared: CompareResult) -> None:
+    own = ({"subjects": "1", "Method": "x", "hog_score": "y"}, 3)
+    table = groups_table(grouped(method(1), own))
+    names = [name for name, _, _ in table.stored()]
+    assert names[:6] == ["by", "label_subjects", "label_Method", "label_hog_score", "subjects", "generations"]
+    assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_groups_of_few_subjects_have_no_interval_and_say_so() -> None:
+    result = grouped(method(1), ({"category": "animal"}, 2), ({"category": None}, 10))
+    text = printed(result)
+    assert "no interval below 3 subjects: category animal" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any(line.startswith("animal 2 8 0.") and "[" not in line for line in lines)
+    assert any(line.startswith("no category 10 40 0.") and "[" in line for line in lines)
+
+
+def test_a_group_without_a_number_says_so() -> None:
+    result = method(1)
+    nothing = AggregateScores(None, None, None, None, None, None, None, missing=8)
+    groups = (ScoredGroup({"category": "animal"}, 2, 8, {"hog": nothing}),)
+    assert "-: hog has no number of category animal" in printed(replace(result, groups=groups))
+
+
+def test_prompts_that_name_their_subjects_are_told_from_templates() -> None:
+    runs = {"old": method(1), "new": method(2)}
+    text = " ".join(printed(compare(runs, "old", by=["prompt"])).split())
+    assert "each group by prompt has one subject, and one subject tells nothing of others" in text
+    assert "try --by prompt_number" in text
+    assert "--by prompt_number" not in printed(compare(runs, "old", by=["prompt_number"]))
+
+
+def test_a_category_called_style_is_said_to_be_judged_less_well() -> None:
+    text = " ".join(printed(method(1)).split())
+    assert "0.349" in text
+    assert "0.441" in text
+    plain = replace(
+        method(1), images=tuple(replace(one, labels={"category": "mug"}) for one in method(1).images)
+    )
+    assert "0.349" not in printed(plain)
+
+
+def test_what_changed_since_a_baseline_by_group() -> None:
+    before, after = method(1), method(2, 0.05)
+    changes = Changes(RUN, BASELINE, changed_groups(after, before, ["category"]))
+    whole = compare({BASELINE: before, RUN: after}, BASELINE, by=["category"])
+    assert changes.groups == whole.groups
+    run = grouped(after, *((one.labels, 10) for one in whole.groups))
+    made = document(run, baseline=before, changes=changes)
+    text = " ".join(markdown(made).split())
+    assert "What changed since the baseline, by category?" in text
+    assert "the run is worse in category style; in 3 groups no difference was shown" in text
+    assert made.findings[-1].startswith("by category, by hog: the run is worse in category style")
+
+
+def test_changes_are_of_metrics_that_mean_the_same() -> None:
+    other = method(1)
+    other = replace(other, metrics=(replace(other.metrics[0], fingerprint="another"),))
+    assert changed_groups(method(2), other, ["category"]) == ()
+
+
+def test_many_groups_are_cut_in_a_terminal_and_in_no_file(tmp_path: Path) -> None:
+    result = grouped(method(1), *(({"seed": str(i)}, 3) for i in range(50)))
+    text = " ".join(printed(result).split())
+    assert "30 of 50 groups are shown here; a file (-o, --groups) has all of them" in text
+    assert len(list(csv.reader(io.StringIO(_csv(result, tmp_path))))) == 51
+
+
+def _csv(result: ScoreResult, folder: Path) -> str:
+    write_groups(result, folder / "g.csv")
+    return (folder / "g.csv").read_text()
+
+
+def test_a_result_without_groups_says_nothing_of_them() -> None:
+    assert "Where does it hold" not in printed(compare({"a": method(1), "b": method(2)}))

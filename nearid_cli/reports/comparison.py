@@ -101,7 +101,7 @@ def compare_draft(result: CompareResult, sort: str | None = None) -> Draft:
 
 def _findings(result: CompareResult) -> list[Finding]:
     shown = list(gauges(result).values())
-    return [*compare_findings(result), *_trainings(result), *groups_findings(result.groups, shown)]
+    return [*compare_findings(result), *groups_findings(result.groups, shown)]
 
 
 def _conclusion(result: CompareResult) -> str:

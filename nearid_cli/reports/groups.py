@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from nearid_cli.breakdown.labels import PROMPT, Labels, shown, told
-from nearid_cli.metrics.intervals import MIN_UNITS
 from nearid_cli.reports.blocks import Block, Finding, Panel, Prose, Topic
 from nearid_cli.reports.charts import IntervalChart, Spot, Spots
 from nearid_cli.reports.differences import difference_columns, stored_differences, trend
@@ -28,6 +27,7 @@ from nearid_cli.text import count, few, printable
 _SHOWN = 30  # rows that a terminal shows of one table
 _PLOTTED = 40  # groups that a plot holds
 _NEARLY_ALL = 0.9
+_FOR_INTERVALS = 3  # as `metrics.intervals.MIN_UNITS`, which would import NumPy
 _PROMPT_NUMBERS = ("prompt_number", "prompt_id", "prompt_index")
 
 _STYLE = (
@@ -365,9 +365,9 @@ def _spots(groups: Sequence[ScoredGroup], metric: str) -> list[Spot]:
 def _notes(groups: Sequence[ScoredGroup], metrics: Sequence[str]) -> tuple[str, ...]:
     """What a table of groups lacks, and why."""
     lines = []
-    single = [told(one.labels) for one in groups if one.subjects < MIN_UNITS]
+    single = [told(one.labels) for one in groups if one.subjects < _FOR_INTERVALS]
     if single:
-        lines.append(f"no interval below {MIN_UNITS} subjects: {few(single)}")
+        lines.append(f"no interval below {_FOR_INTERVALS} subjects: {few(single)}")
     for metric in metrics:
         unscored = [told(one.labels) for one in groups if one.aggregate[metric].score is None]
         if unscored:
@@ -381,7 +381,11 @@ def _no_intervals(groups: Sequence[ComparedGroup], found: Sequence[Comparison]) 
         for group, one in zip(groups, found, strict=True)
         if one.delta is not None and one.ci95 is None
     ]
-    return (f"no interval below {MIN_UNITS} subjects: {few(list(dict.fromkeys(single)))}",) if single else ()
+    return (
+        (f"no interval below {_FOR_INTERVALS} subjects: {few(list(dict.fromkeys(single)))}",)
+        if single
+        else ()
+    )
 
 
 def _about_subjects(result: ScoreResult, labels: Sequence[str], groups: Sequence[ScoredGroup]) -> list[str]:

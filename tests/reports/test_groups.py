@@ -16,6 +16,8 @@ from rich.console import Console
 
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.compared_groups import BASELINE, RUN, changed_groups
+from nearid_cli.metrics.intervals import MIN_UNITS
+from nearid_cli.reports import groups
 from nearid_cli.reports.document import document
 from nearid_cli.reports.files import write, write_groups
 from nearid_cli.reports.formats.markdown import markdown
@@ -61,7 +63,7 @@ def compared() -> CompareResult:
     return compare({"old": method(1), "<b>|new": method(2, 0.05)}, "old", by=["category", "prompt_number"])
 
 
-def grouped(result: ScoreResult, *groups: tuple[dict[str, str | None], int]) -> ScoreResult:
+def grouped(result: ScoreResult, *own_groups: tuple[dict[str, str | None], int]) -> ScoreResult:
     own = result.aggregate["hog"]
     return replace(
         result,
@@ -69,7 +71,7 @@ def grouped(result: ScoreResult, *groups: tuple[dict[str, str | None], int]) -> 
             ScoredGroup(
                 labels, subjects, 4 * subjects, {"hog": own if subjects > 2 else replace(own, ci95=None)}
             )
-            for labels, subjects in groups
+            for labels, subjects in own_groups
         ),
     )
 
@@ -78,7 +80,7 @@ def test_a_terminal_says_where_it_dropped_and_over_how_many_subjects(compared: C
     text = printed(compared, width=100)
     assert "Where does it hold, by category?" in text
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert any(line.startswith("style 10 40 0.7") for line in lines)
+    assert any(line.startswith("style 10 40 0.69") for line in lines)
     assert any(line.startswith("no category 10 40 0.7") for line in lines)
     assert "By hog: <b>|new is worse in category style; in 3 groups no difference was shown" in " ".join(
         lines
@@ -153,8 +155,8 @@ def test_groups_of_few_subjects_have_no_interval_and_say_so() -> None:
 def test_a_group_without_a_number_says_so() -> None:
     result = method(1)
     nothing = AggregateScores(None, None, None, None, None, None, None, missing=8)
-    groups = (ScoredGroup({"category": "animal"}, 2, 8, {"hog": nothing}),)
-    assert "-: hog has no number of category animal" in printed(replace(result, groups=groups))
+    own = (ScoredGroup({"category": "animal"}, 2, 8, {"hog": nothing}),)
+    assert "-: hog has no number of category animal" in printed(replace(result, groups=own))
 
 
 def test_prompts_that_name_their_subjects_are_told_from_templates() -> None:
@@ -208,3 +210,7 @@ def _csv(result: ScoreResult, folder: Path) -> str:
 
 def test_a_result_without_groups_says_nothing_of_them() -> None:
     assert "Where does it hold" not in printed(compare({"a": method(1), "b": method(2)}))
+
+
+def test_intervals_take_as_many_subjects_as_is_said() -> None:
+    assert groups._FOR_INTERVALS == MIN_UNITS

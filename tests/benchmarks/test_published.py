@@ -219,6 +219,15 @@ def test_nothing_published_beside_the_ratings(bench: Callable[..., Finished], ra
         score_folders([], ratings)
 
 
+def test_names_and_folders_that_are_none(bench: Callable[..., Finished], ratings: Path) -> None:
+    wrong = bench("--ratings", ratings, "--scores", f"nearld={ratings}")
+    assert (wrong.code, "did you mean nearid?" in wrong.err) == (2, True)
+    twice = bench("--ratings", ratings, "--scores", ratings, "--scores", f"nearid={ratings}")
+    assert "the name nearid is taken" in twice.err
+    nowhere = bench("--ratings", "nowhere")
+    assert nowhere.error.startswith("no published scores in nowhere, it is no folder: give --samples DIR")
+
+
 def test_a_set_that_lacks_a_method_is_no_smaller_mean_in_silence(
     bench: Callable[..., Finished], ratings: Path
 ) -> None:

@@ -293,7 +293,7 @@ def test_several_images_of_a_prompt_are_scored_but_have_no_rating(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR"),
+        ([], "nothing to rate: give --samples DIR, scores in files: --scores NAME=DIR, or published ones"),
         (["--scores", "a=b"], "--scores needs human ratings to correlate with: --ratings DIR"),
         (
             ["--scores", "a=b", "--ratings", "c", "-m", "hog"],

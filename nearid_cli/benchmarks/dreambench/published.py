@@ -18,7 +18,7 @@ from nearid_cli.benchmarks.dreambench.ratings import HUMANS, named_folders, rati
 from nearid_cli.benchmarks.dreambench.result import MEAN, Alignment, PublishedAgreement
 from nearid_cli.errors import UsageError
 from nearid_cli.layouts.names import own_name
-from nearid_cli.text import printable
+from nearid_cli.text import printable, unknown
 
 ROUNDING = 0.0006
 """So far apart two numbers may be that are the same but for rounding.
@@ -85,11 +85,12 @@ def score_folders(scores: Sequence[str], ratings: Path | None) -> ScoreFolders:
         ratings: that folder.
 
     Raises:
-        UsageError: nothing is given, and nothing published lies beside the human ratings.
+        UsageError: nothing is given, and nothing published lies beside the human ratings; or a folder of all ratings
+            has nothing of the metric that is named.
     """
     found: list[tuple[str, Path]] = []
     absent: dict[str, None] = {}
-    unknown: dict[str, None] = {}
+    others: dict[str, None] = {}
     for given in scores or [str(ratings)]:
         ((name, folder),) = named_folders([given])
         root = ratings_folder(folder)
@@ -100,15 +101,18 @@ def score_folders(scores: Sequence[str], ratings: Path | None) -> ScoreFolders:
         if there and folder == Path(given):
             found += there.items()
             absent |= {one.folder: None for one in _scored() if one.metric not in there}
-            unknown |= dict.fromkeys(_unknown(root))
+            others |= dict.fromkeys(_unknown(root))
+        elif there and name not in there:
+            raise UsageError(unknown(f"metric of {printable(folder)}", name, there))
         elif scores:
             found.append((name, there.get(name, folder)))
         else:
+            what = f"such as {_scored()[-1].folder}" if root.is_dir() else "it is no folder"
             raise UsageError(
-                f"no published scores in {printable(given)}, such as {_scored()[-1].folder}: "
+                f"no published scores in {printable(given)}, {what}: "
                 "give --samples DIR, or scores in files: --scores NAME=DIR"
             )
-    return ScoreFolders(tuple(found), tuple(absent), tuple(unknown))
+    return ScoreFolders(tuple(found), tuple(absent), tuple(others))
 
 
 def _scored() -> list[PublishedSet]:

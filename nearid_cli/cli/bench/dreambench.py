@@ -57,7 +57,9 @@ def run(
     from nearid_cli.evaluate.embedding import requested
 
     if samples is None and not scores and ratings is None:
-        raise UsageError("nothing to rate: give --samples DIR, or scores in files: --scores NAME=DIR")
+        raise UsageError(
+            "nothing to rate: give --samples DIR, scores in files: --scores NAME=DIR, or published ones: --ratings DIR"
+        )
     if samples is None and on_command_line(context, "metric"):
         raise UsageError("--metric scores samples: give --samples DIR too, or leave it out")
     if samples is None and ratings is None:

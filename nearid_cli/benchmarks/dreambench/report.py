@@ -143,8 +143,13 @@ def _findings(result: DreamBenchResult) -> Iterator[str]:
     """What a reader of the numbers must not miss: a line each."""
     if result.human is None:
         return
-    every = [(one, own) for one in (result.human, *result.alignments) for own in one.published]
-    apart = [f"{one.metric} {_title(own.category)}" for one, own in every if own.as_published is False]
+    every = [
+        (one, own)
+        for one in (result.human, *result.alignments)
+        for own in one.published
+        if own.as_published is not None
+    ]
+    apart = [f"{one.metric} {_title(own.category)}" for one, own in every if not own.as_published]
     if apart:
         yield (
             f"not the published value, by more than rounding: {len(apart):,} of {len(every):,} numbers ({few(apart)})"

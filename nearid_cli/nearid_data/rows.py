@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NAME = 40  # characters of a value in the name of a file, which has other parts, and 255 bytes
+
 RowsGiven = str | os.PathLike[str]
 """A file that lists rows, or `COLUMN=VALUE`; a file that exists wins."""
 
@@ -28,17 +30,18 @@ def column_rule(rows: RowsGiven) -> tuple[str, str] | None:
     (('split', 'test'), None)
     """
     column, equals, value = os.fspath(rows).partition("=")
-    return (column, value) if equals and column and not Path(rows).exists() else None
+    named = os.path.exists(rows)  # noqa: PTH110 - Path.exists raises where a value is too long for a name
+    return (column, value) if equals and column and not named else None
 
 
 def rows_name(rows: RowsGiven) -> str:
-    """What rows are called in names of files: by the value of the column, or by the file that lists them.
+    """What rows are called in names of files: by the value of the column, cut short, or by the file that lists them.
 
     >>> rows_name("split=test"), rows_name("splits/test.json")
     ('test', 'test')
     """
     rule = column_rule(rows)
-    return Path(rows).stem if rule is None else rule[1].replace("/", "~")
+    return Path(rows).stem if rule is None else rule[1].replace("/", "~")[:_NAME]
 
 
 def choose_rows(rows: RowsGiven, source: str, dataset: Dataset) -> list[int]:

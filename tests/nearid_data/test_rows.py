@@ -168,9 +168,20 @@ def test_a_file_whose_name_reads_like_a_column(tmp_path: Path, monkeypatch: pyte
     assert chosen("split=test", dataset) == [1]
 
 
+def test_a_value_that_is_no_name_of_a_file(tmp_path: Path) -> None:
+    long = "a description " * 40
+    assert chosen(f"about={long}", data(tmp_path, about=["short", long])) == [1]
+
+
 @pytest.mark.parametrize(
     ("rows", "name"),
-    [("split=test", "test"), ("a/test.json", "test"), ("=test", "=test"), ("a=b=c/d", "b=c~d")],
+    [
+        ("split=test", "test"),
+        ("a/test.json", "test"),
+        ("=test", "=test"),
+        ("a=b=c/d", "b=c~d"),
+        ("a=" + "é" * 99, "é" * 40),
+    ],
 )
 def test_names_of_rows(rows: str, name: str) -> None:
     assert rows_name(rows) == name

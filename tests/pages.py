@@ -89,10 +89,11 @@ def many(root: Path, *, methods: int, subjects: int, prompts: int) -> dict[str, 
     for s, name in enumerate(names):
         for i in range(2):
             _save(root / "refs" / name / f"{i}.jpg", (255, 8 * s, 100 * i))
+    base = {name: random.uniform(0.3, 0.9, (prompts, len(METRICS))) for name in names}
     results = {}
     for number in range(methods):
         made = scored(
-            {name: random.uniform(0.3, 0.9, (prompts, len(METRICS))) - 0.02 * number for name in names},
+            {name: scores - 0.02 * number for name, scores in base.items()},
             image=lambda subject, i: {
                 "path": f"{subject}/{i}.png",
                 "prompt": f"a photo of {subject}, {i}",

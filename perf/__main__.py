@@ -10,7 +10,18 @@ from pathlib import Path
 
 from perf.measure import Row
 
-NAMES = ("startup", "warm", "compare", "decoding", "preprocessing", "cold", "memory", "synth", "gpu")
+NAMES = (
+    "startup",
+    "warm",
+    "compare",
+    "decoding",
+    "preprocessing",
+    "cold",
+    "memory",
+    "synth",
+    "report",
+    "gpu",
+)
 
 
 def main(names: list[str]) -> int:

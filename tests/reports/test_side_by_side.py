@@ -203,6 +203,27 @@ def test_of_a_group_only_its_own_generations_failed() -> None:
     assert of(copied, replace(copies, by="seed", group="1")) == ["cat/1.png", "dog/1.png"]
 
 
+def test_a_group_that_failed_is_its_generations() -> None:
+    one = scored(
+        {"cat": [0.5, 0.9], "dog": [0.5, 0.9]},
+        image=lambda subject, i: {"path": f"{subject}/{i}.png", "labels": {"category": "ab"[i]}},
+        copied=1,
+    )
+    shown = document(one).story.result
+    gate = judge(
+        one,
+        None,
+        [rule("score", "aggregate", min=2), rule("copies", "aggregate", "*", max=0)],
+        run_name="",
+        baseline_name=None,
+    )
+    low, copies = (replace(verdict, group={"category": "a"}) for verdict in gate.verdicts)
+    for verdict, files in ((low, ["cat/0.png", "dog/0.png"]), (copies, ["cat/0.png"])):
+        assert [path for _, path in failed(replace(gate, verdicts=(verdict,)), shown)] == files
+    elsewhere = replace(copies, group={"category": "b"})
+    assert failed(replace(gate, verdicts=(elsewhere,)), shown) == []
+
+
 def test_near_copies_are_those_of_the_metric() -> None:
     one = scored({"cat": [0.5, 0.9]})
 

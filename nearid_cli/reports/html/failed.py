@@ -11,7 +11,7 @@ def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str]]:
     """The generations that failed verdicts are about, as pairs of method and path, in the order of the result.
 
     A verdict about a subject is about its generations, of a group about those in it; one that counts some is about
-    those that it counts. A mean over subjects that is too low says nothing of any generation.
+    those that it counts. A mean over all that is too low says nothing of any generation.
     """
     verdicts = [one for one in gate.verdicts if one.status == "failed"]
     return [
@@ -34,4 +34,4 @@ def _is_about(verdict: Verdict, method: str, image: Image) -> bool:
         return verdict.metric in image.near_copy_of
     if statistic == MISSING:
         return verdict.metric in image.scores and image.scores[verdict.metric] is None
-    return verdict.subject is not None
+    return verdict.subject is not None or bool(verdict.group)

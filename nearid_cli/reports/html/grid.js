@@ -82,6 +82,8 @@
     }
     element.append(...[-1, ...columns.keys()].map((column) => makeCell(row, place, column)));
     element.style.setProperty("--place", place);
+    const seen = (place + 1) * rowHeight > grid.scrollTop && place * rowHeight < grid.scrollTop + grid.clientHeight;
+    for (const picture of element.querySelectorAll("img")) picture.fetchPriority = seen ? "high" : "low"; // of a server
     return element;
   }
 

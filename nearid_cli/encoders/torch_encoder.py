@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from nearid_cli.encoders.spec import Embeddings, Pixels
 
+_SMALL = 10_000_000  # parameters
+_SMALL_TOGETHER = 16
+
 
 class TorchEncoder:
     """See `nearid_cli.encoders.spec.Encoder`.
@@ -40,6 +43,8 @@ class TorchEncoder:
         self._spec = spec
         self._device = torch.device(device)
         self._model = model.to(self._device)
+        # Large models are as fast with one picture on a CPU; small ones spend their time between the products.
+        self._together = _SMALL_TOGETHER if model.num_parameters() < _SMALL else 1
         self._prefix_tokens = files.architecture.prefix_tokens + getattr(
             model.config, "num_register_tokens", 0
         )
@@ -73,7 +78,9 @@ class TorchEncoder:
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed prepared pictures; see `nearid_cli.encoders.spec.Encoder`.
 
-        Pictures of one shape go through the model together, so a batch may mix shapes.
+        Pictures of one shape go through the model together, so a batch may mix shapes. On a CPU every pass is of as
+        many pictures, the last one filled up: products of another shape round differently, and an embedding shall not
+        depend on what was embedded beside it.
 
         Raises:
             ValueError: the batch is empty.
@@ -92,6 +99,16 @@ class TorchEncoder:
 
     def _embed_alike(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed pictures of one shape."""
+        if self._device.type != "cpu":
+            return self._pass(batch)
+        rows = []
+        for start in range(0, len(batch), self._together):
+            own = batch[start : start + self._together]
+            rows.append(self._pass([*own, *[own[-1]] * (self._together - len(own))])[: len(own)])
+        return np.concatenate(rows)
+
+    def _pass(self, batch: Sequence[Pixels]) -> Embeddings:
+        """One forward pass of pictures of one shape."""
         if isinstance(self._preprocessing, Preprocessing):
             values = self._preprocessing.normalise(batch, self._device)
         else:

@@ -210,8 +210,21 @@ def test_batch_size_and_company_do_not_change_an_embedding(
     encoder = load(checkpoint(name))
     batch = [encoder.prepare(image) for image in opened(photos)] * 5
     together = encoder.embed(batch)
+    for size in (1, 3, 16, 17):
+        rows = [encoder.embed(batch[start : start + size]) for start in range(0, len(batch), size)]
+        np.testing.assert_array_equal(np.concatenate(rows), together)  # to the last bit
+    np.testing.assert_array_equal(encoder.embed(batch[::-1])[::-1], together)
+
+
+def test_of_large_models_each_picture_is_a_pass(
+    checkpoint: Checkpoint, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nearid_cli.encoders.torch_encoder._SMALL", 0)
+    encoder = load(checkpoint("clip"))
+    batch = [encoder.prepare(image) for image in opened(photos)] * 5
     alone = np.concatenate([encoder.embed([pixels]) for pixels in batch])
-    assert np.abs(together - alone).max() < 1e-5
+    np.testing.assert_array_equal(encoder.embed(batch), alone)
+    assert len({row.tobytes() for row in alone}) == len(photos)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 5e-3), ("bfloat16", 5e-2)])
@@ -239,7 +252,7 @@ def test_pictures_of_differing_prepared_shape_in_one_batch(
     batch = [encoder.prepare(image) for image in opened(photos)]
     assert len({pixels.shape for pixels in batch}) > 1
     alone = np.concatenate([encoder.embed([pixels]) for pixels in batch])
-    assert np.abs(encoder.embed(batch) - alone).max() < 1e-5
+    np.testing.assert_array_equal(encoder.embed(batch), alone)
 
 
 def test_equal_preprocessing_is_shared_between_encoders(checkpoint: Checkpoint, photos: list[Path]) -> None:

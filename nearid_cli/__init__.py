@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nearid_cli.errors import NearIDError
     from nearid_cli.options import Options
     from nearid_cli.results import CompareResult, PairResult, ScoreResult
+    from nearid_cli.scorer.scorer import Scorer
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Options",
     "PairResult",
     "ScoreResult",
+    "Scorer",
     "__version__",
     "compare",
     "load_encoder",
@@ -40,6 +42,7 @@ _HOMES = {
     "Options": "nearid_cli.options",
     "PairResult": "nearid_cli.results",
     "ScoreResult": "nearid_cli.results",
+    "Scorer": "nearid_cli.scorer.scorer",
     "compare": "nearid_cli.api",
     "load_encoder": "nearid_cli.api",
     "pair": "nearid_cli.api",

@@ -108,9 +108,9 @@ def score(
     Raises:
         NearIDError: the job cannot be done; the message says what to do.
     """
-    chosen = _read_options(score, metrics, options)
+    chosen = read_options(score, metrics, options)
     how = _read_layout(layout, pattern, refs_pattern)
-    _check("maps", maps, str | os.PathLike | None)
+    check("maps", maps, str | os.PathLike | None)
     part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     result = _score(
         read_side(references, "references"),
@@ -123,7 +123,7 @@ def score(
         maps=None if maps is None else Path(maps),
         by=_read_texts("by", by),
     )
-    return _warned(result)
+    return warned(result)
 
 
 def compare(
@@ -178,11 +178,11 @@ def compare(
         NearIDError: the job cannot be done; the message says what to do.
     """
     paths, named = _read_methods(methods)
-    chosen = _read_options(compare, DEFAULT_METRICS if metrics is None else metrics, options)
+    chosen = read_options(compare, DEFAULT_METRICS if metrics is None else metrics, options)
     how = _read_layout(layout, pattern, refs_pattern)
     part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     if baseline is not None:
-        _check("baseline", baseline, str)
+        check("baseline", baseline, str)
     result = Contest(paths, named, chosen, asked=metrics is not None).compare(
         baseline,
         references=_read_given(references, "references"),
@@ -192,7 +192,7 @@ def compare(
         masks=part,
         by=_read_texts("by", by),
     )
-    return _warned(result)
+    return warned(result)
 
 
 def pair(
@@ -209,11 +209,11 @@ def pair(
     Raises:
         NearIDError: a picture or a metric cannot be used.
     """
-    chosen = _read_options(pair, metrics, options)
+    chosen = read_options(pair, metrics, options)
     return _pair(read_picture(a, "a"), read_picture(b, "b"), chosen)
 
 
-def _warned(result: R) -> R:
+def warned(result: R) -> R:
     """The result, after what a reader of its numbers must not miss was said."""
     for line in document(result).findings:
         logger.warning(line)
@@ -324,7 +324,7 @@ def load_encoder(
     """
     from nearid_cli.encoders.load import load_encoder as load
 
-    _check("metric", metric, str)
+    check("metric", metric, str)
     requests = parse_metrics([metric], configured)
     if len(requests) != 1:
         raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
@@ -335,7 +335,7 @@ def load_encoder(
     return ImageEncoder(load(spec, chosen), batch_size)
 
 
-def _read_options(function: Callable[..., Any], metrics: Metrics, options: Mapping[str, Any]) -> Options:
+def read_options(function: Callable[..., Any], metrics: Metrics, options: Mapping[str, Any]) -> Options:
     """The options of a call of `function`, whose own parameters may be what a misspelled keyword means."""
     hints = typing.get_type_hints(Options)
     del hints["metrics"]
@@ -348,7 +348,7 @@ def _read_options(function: Callable[..., Any], metrics: Metrics, options: Mappi
     if strange:
         raise UnknownParameterError(strange[0], strange[1:])
     for name, value in options.items():
-        _check(name, value, hints[name])
+        check(name, value, hints[name])
     return Options(metrics=_read_texts("metrics", metrics), **options)
 
 
@@ -357,7 +357,7 @@ def _read_texts(name: str, value: object) -> list[str]:
     names = [one for one in given if isinstance(one, str)]
     for one in given:
         if not isinstance(one, str):
-            raise UsageError(f"{name}: expected a name or a list of names, found {_shown(one)}")
+            raise UsageError(f"{name}: expected a name or a list of names, found {shown(one)}")
     return names
 
 
@@ -366,7 +366,7 @@ def _read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
     if isinstance(methods, Mapping):
         for name in methods:
             if not isinstance(name, str) or not name.strip():
-                raise UsageError(f"methods: expected names of methods as keys, found {_shown(name)}")
+                raise UsageError(f"methods: expected names of methods as keys, found {shown(name)}")
         return [], {
             name: one
             if isinstance(one, ScoreResult)
@@ -377,7 +377,7 @@ def _read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
     for one in given:
         if not is_path(one):
             raise UsageError(
-                f"methods: expected a path, paths, or a dict of methods by name, found {_shown(one)}"
+                f"methods: expected a path, paths, or a dict of methods by name, found {shown(one)}"
             )
     return [Path(one) for one in given if is_path(one)], {}
 
@@ -387,10 +387,10 @@ def _read_given(value: GivenSide | None, side: str) -> Side | None:
 
 
 def _read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> LayoutOptions:
-    _check("layout", layout, str)
+    check("layout", layout, str)
     for parameter, value in (("pattern", pattern), ("refs_pattern", refs_pattern)):
         if value is not None:
-            _check(parameter, value, str)
+            check(parameter, value, str)
     return LayoutOptions(layout, pattern, refs_pattern)
 
 
@@ -403,19 +403,24 @@ def _read_masks(
         ("mask_clean", clean, bool),
         ("allow_unmasked", allow_unmasked, bool),
     ):
-        _check(parameter, value, kind)
+        check(parameter, value, kind)
     if masks is not None and not is_path(masks):
-        raise UsageError(f"masks: expected a path or a text, found {_shown(masks)}")
+        raise UsageError(f"masks: expected a path or a text, found {shown(masks)}")
     return MaskOptions(masks, keep, fill, clean, allow_unmasked)
 
 
-def _check(name: str, value: object, hint: Any) -> None:
+def check(name: str, value: object, hint: Any) -> None:
+    """Refuse an argument of another type than the hint says, or beyond the bounds of the option of its name.
+
+    Raises:
+        UsageError: with what was expected and found.
+    """
     union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kinds = [typing.get_origin(kind) or kind for kind in union]
     taken = (*kinds, int) if float in kinds else tuple(kinds)
     if not isinstance(value, taken) or (isinstance(value, bool) and bool not in kinds):
         expected = " or ".join(_NOUNS[kind] for kind in kinds)
-        raise UsageError(f"{name}: expected {expected}, found {_shown(value)}")
+        raise UsageError(f"{name}: expected {expected}, found {shown(value)}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_number(name, value)
 
@@ -441,6 +446,7 @@ _NOUNS = {
 }
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as messages quote it."""
     text = printable(repr(value).replace("\n", " "))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -44,6 +44,8 @@ FLOORS = {
     "benchmarks": 6,
     "demo": 6,
     "api": 6,
+    "scorer": 6.5,
+    "integrations": 7,
     "cli": 7,
     "__main__": 8,
 }
@@ -129,6 +131,7 @@ def test_public_names() -> None:
         "Options",
         "PairResult",
         "ScoreResult",
+        "Scorer",
         "__version__",
         "compare",
         "load_encoder",

@@ -14,13 +14,16 @@ from nearid_cli.activity import doing
 from nearid_cli.embedding.cache import FileMemo, FileState, digest_bytes, digest_masked, digest_pixels
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.images.reading import DEFAULT_READING, Reading, UnreadableImage
-from nearid_cli.layouts.dataset import InMemory, Masked, Source, Whole
+from nearid_cli.layouts.dataset import InMemory, LetGo, Masked, Source, Whole
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from nearid_cli.images.decode import Decoded
+
+
+_LET_GO = "it was let go once it was embedded"
 
 
 def _read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
@@ -127,6 +130,8 @@ def _undecoded(source: Whole, limit: int, reading: Reading) -> tuple[bytes, Call
     """
     from nearid_cli.images.decode import read_held, read_picture
 
+    if isinstance(source, LetGo):
+        raise UnreadableImage(_LET_GO)
     if isinstance(source, InMemory):
         taken = read_held(source.image, limit, reading)
         return digest_pixels(taken.image), lambda: taken
@@ -179,7 +184,7 @@ def place_of(source: Source) -> str:
     """What a picture is called: its path, or the place where it was given."""
     if isinstance(source, Masked):
         return place_of(source.source)
-    return source.place if isinstance(source, InMemory) else str(source)
+    return str(source) if isinstance(source, Path) else source.place
 
 
 def identify(
@@ -229,10 +234,11 @@ def _identify(
 ) -> list[bytes | None]:
     """As `identify`, of whole pictures and of files of masks."""
     digests: list[bytes | None] = [None] * len(sources)
-    paths = {position: source for position, source in enumerate(sources) if not isinstance(source, InMemory)}
+    paths = {position: source for position, source in enumerate(sources) if isinstance(source, Path)}
     held = {position: source for position, source in enumerate(sources) if isinstance(source, InMemory)}
     if held:
         _identify_held(held, digests, settings, reasons)
+    reasons |= {position: _LET_GO for position, source in enumerate(sources) if isinstance(source, LetGo)}
     with doing("looking at the files"):
         states = _states(paths, reasons)
         if memo is not None and not settings.verify_content:

@@ -11,7 +11,7 @@ from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.errors import InputError
 from nearid_cli.evaluate.embedding import Job, describe, refuse_bad, requested
 from nearid_cli.evaluate.kinds.choose import measured
-from nearid_cli.layouts.dataset import InMemory, Whole
+from nearid_cli.layouts.dataset import Whole
 from nearid_cli.layouts.find import find_images
 from nearid_cli.options import Options
 from nearid_cli.plugins import NoScore
@@ -114,4 +114,4 @@ def pair(a: Whole, b: Whole, options: Options | None = None) -> PairResult:
 
 
 def _name(picture: Whole) -> str:
-    return storable(memory_root(picture.place) if isinstance(picture, InMemory) else picture)
+    return storable(picture if isinstance(picture, Path) else memory_root(picture.place))

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.embedding.pipeline import Embedded
+    from nearid_cli.evaluate.remembering import RememberingJob
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ def score_datasets(
     *,
     maps: Path | None = None,
     breakdowns: Sequence[Breakdown] = (),
+    job: RememberingJob | None = None,
 ) -> dict[str, ScoreResult]:
     """Score one data set, or those of several methods, embedding all of their pictures in one go.
 
@@ -116,6 +118,7 @@ def score_datasets(
         masks: which part of each picture is scored.
         maps: as for `score`; of one data set.
         breakdowns: of the results; a data set may lack their labels.
+        job: has embedded all pictures before, with these options; None to embed them now.
 
     Raises:
         NearIDError: the job cannot be done; see `nearid_cli.errors` for the kinds.
@@ -128,7 +131,7 @@ def score_datasets(
     _refuse_unmatched(_unmatched(datasets), leniency.allow_unmatched)
     with doing("looking for masks"):
         masked = find_masks(datasets, masks)
-    scorer = _Scorer(masked, options, leniency, breakdowns, strangers=several, maps=maps)
+    scorer = _Scorer(masked, options, leniency, breakdowns, strangers=several, maps=maps, job=job)
     results = {name: scorer.score(name, several or leniency.allow_unmatched) for name in datasets}
     _report_strangers(results)
     return results
@@ -149,6 +152,7 @@ class _Scorer:
         breakdowns: of the results.
         strangers: count subjects that have references only as strangers to the others.
         maps: as for `score_datasets`.
+        job: likewise.
 
     Raises:
         BadImagesError: pictures that cannot be read, unless they may be skipped.
@@ -164,6 +168,7 @@ class _Scorer:
         *,
         strangers: bool,
         maps: Path | None,
+        job: RememberingJob | None,
     ) -> None:
         self._breakdowns = breakdowns
         self._strangers = strangers
@@ -177,8 +182,8 @@ class _Scorer:
             for picture in subject.pictures()
         ]
         sources = list(dict.fromkeys(picture.source for picture in pictures))
-        self._job = Job(options)
-        self._metrics = measured(requested(options), self._job)
+        self._job = job or Job(options)
+        self._metrics = job.metrics if job else measured(requested(options), self._job)
         if maps is not None:
             check_maps(self._metrics, maps, self._datasets.values())
         for metric in self._metrics:

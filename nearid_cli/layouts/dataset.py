@@ -22,8 +22,23 @@ class InMemory:
     image: Image.Image
 
 
-Whole = Path | InMemory
-"""Where the pixels of a picture are."""
+@dataclass(frozen=True)
+class LetGo:
+    """A picture that was embedded and is not kept.
+
+    Attributes:
+        place: where it was.
+        digest: what it is known by; None where it cannot be used.
+        reason: why it cannot.
+    """
+
+    place: str
+    digest: bytes | None
+    reason: str = ""
+
+
+Whole = Path | InMemory | LetGo
+"""Where the pixels of a picture are, or were."""
 
 Box = tuple[int, int, int, int]
 """The left and upper edge of a rectangle, its width and its height, in pixels of the upright picture."""
@@ -57,8 +72,9 @@ class Picture:
     `name` is its path relative to the root that it was found under, with `/`; it names the
     picture in results. `method`, `prompt` and `seed` are None where the layout does not say. `labels` is
     whatever else it says: step, category, any further column of a manifest. `context` is what a reference and its
-    distractors have in common but for the subject, None where nothing says it. A picture in memory is no file, and its
-    `path` leads nowhere. `mask` and `box` say where the subject is, None where that is not known or not asked for.
+    distractors have in common but for the subject, None where nothing says it. A picture in memory, or one that
+    was let go, is no file, and its `path` need lead nowhere. `mask` and `box` say where the subject is, None where that
+    is not known or not asked for.
     `prompt_from` is the place that says the prompt, empty for its name, and `other_prompt` what another place says
     instead; see `layouts/prompts.py`.
     """
@@ -69,7 +85,7 @@ class Picture:
     prompt: str | None = None
     seed: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    in_memory: InMemory | None = None
+    in_memory: InMemory | LetGo | None = None
     context: str | None = None
     mask: Path | None = None
     box: Box | None = None

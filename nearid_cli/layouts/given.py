@@ -1,4 +1,4 @@
-"""What a Python program gives as one side of a data set: lists and dicts of paths, PIL images and arrays.
+"""What a Python program gives as one side of a data set: lists and dicts of paths, PIL images, arrays and tensors.
 
 A list is the pictures of one subject, a dict has them by subject. Both become an `Assigned`, as a folder does, so that
 subjects are matched by the same rules whatever they came from.
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.layouts.dataset import InMemory, LeftOutFiles, Picture
+from nearid_cli.layouts.dataset import InMemory, LeftOutFiles, LetGo, Picture
 from nearid_cli.layouts.layout import Layout
+from nearid_cli.layouts.pixels import described_pixels, holds_pixels, image_of, is_several, pixel_problem
 from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
 from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.layouts.walk import EXTENSIONS, walk
@@ -26,10 +27,11 @@ from nearid_cli.text import count, first_few, printable
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import torch
     from PIL import Image
 
     PathLike = str | os.PathLike[str]
-    OnePicture = PathLike | Image.Image | npt.NDArray[np.uint8]
+    OnePicture = PathLike | Image.Image | npt.NDArray[np.uint8] | torch.Tensor
     ManyPictures = OnePicture | Iterable[OnePicture]
     GivenSide = ManyPictures | Mapping[str, ManyPictures]
 
@@ -39,9 +41,12 @@ class _Given(Layout):
 
     name = "given"
 
+    def __reduce__(self) -> str:
+        return "GIVEN"  # the same one when it is read back: there is no other
+
 
 GIVEN = _Given()
-_EXPECTED = "a path, a PIL image or a uint8 array [height, width, 3]"
+_EXPECTED = "a path, a PIL image or pixels (a uint8 array [height, width, 3] or a tensor [3, height, width])"
 _SHOWN = 20  # so many wrong places of one call are listed
 _SHOWN_SUBJECTS = 8
 
@@ -82,7 +87,26 @@ def read_picture(value: OnePicture, parameter: str) -> Path | InMemory:
     reader.picture(value, parameter, None, 0)
     reader.refuse()
     ((_, one),) = reader.taken
-    return one.source
+    return source_of(one)
+
+
+def read_pictures(value: ManyPictures, parameter: str) -> list[Picture]:
+    """A picture, or several, in the order given; the same one may come several times.
+
+    Raises:
+        UsageError: something is no picture; every such place is named.
+        InputError: there are no pictures, or files that do not exist; every such place is named.
+    """
+    reader = _Reader(memory_root(parameter), parameter, repeats=True)
+    reader.pictures(value, parameter, None)
+    reader.refuse()
+    return [one for _, one in reader.taken]
+
+
+def source_of(picture: Picture) -> Path | InMemory:
+    """Where the pixels of a picture are that a program has just given."""
+    assert not isinstance(picture.in_memory, LetGo)
+    return picture.in_memory or picture.path
 
 
 def is_given(side: Assigned | Tree) -> TypeGuard[Assigned]:
@@ -119,11 +143,13 @@ class _Reader:
     Args:
         root: what stands before the names of pictures in memory.
         parameter: what the program calls the side.
+        repeats: take a file as often as it is given.
     """
 
-    def __init__(self, root: str, parameter: str) -> None:
+    def __init__(self, root: str, parameter: str, *, repeats: bool = False) -> None:
         self._root = root
         self._parameter = parameter
+        self._repeats = repeats
         self._left_out = LeftOutFiles()
         self._files: set[tuple[str | None, str]] = set()
         self._wrong: list[str] = []
@@ -133,7 +159,7 @@ class _Reader:
     def side(self, value: object) -> None:
         """Take all pictures of the side."""
         if not isinstance(value, Mapping):
-            self._pictures(value, self._parameter, None)
+            self.pictures(value, self._parameter, None)
             return
         for name, pictures in value.items():
             self._subject(name, pictures)
@@ -148,7 +174,7 @@ class _Reader:
             return
         place = f'{self._parameter}["{printable(name)}"]'
         if not is_path(value) or not Path(value).is_dir():
-            self._pictures(value, place, name)
+            self.pictures(value, place, name)
             return
         walked = walk(Path(value))
         self._left_out.extend(walked.left_out)
@@ -157,7 +183,7 @@ class _Reader:
         if not walked.names:
             self._lacking.append(f"{place}: no pictures in the folder {printable(value)}")
 
-    def _pictures(self, value: object, place: str, subject: str | None) -> None:
+    def pictures(self, value: object, place: str, subject: str | None) -> None:
         """Take the pictures of one subject: one or an iterable of them."""
         if is_one(value):
             self.picture(value, place, subject, 0)
@@ -183,11 +209,11 @@ class _Reader:
                 self._lacking.append(f"{place}: no such file: {printable(path)}")
             else:
                 self._take(subject, Picture(path, ""))
-        elif _is_image(value) or _is_rgb_array(value):
-            from PIL import Image
-
-            image = value if _is_image(value) else Image.fromarray(value)
-            name = "/".join((self._root, *([] if subject is None else [subject]), str(number)))
+        elif holds_pixels(value) and (problem := pixel_problem(value)):
+            self._wrong.append(f"{place}: expected {_EXPECTED}, found {problem}")
+        elif _is_image(value) or holds_pixels(value):
+            name = memory_name(self._root, subject, number)
+            image = value if _is_image(value) else image_of(value)
             self.taken.append((subject, Picture(Path(name), name, in_memory=InMemory(place, image))))
         else:
             self._wrong.append(f"{place}: expected {_EXPECTED}, found {_described(value)}")
@@ -201,17 +227,17 @@ class _Reader:
     def found(self) -> Assigned:
         """The side that all pictures come to; files are named by their paths below the folder that they share."""
         self.refuse()
-        root = _shared_folder([one.path for _, one in self.taken if one.in_memory is None])
+        root = shared_folder([one.path for _, one in self.taken if one.in_memory is None])
         side = Assigned(root or Path(self._root), GIVEN, left_out=self._left_out)
         for subject, one in self.taken:
-            named = one if one.in_memory else replace(one, name=_below(root, one.path))
+            named = one if one.in_memory else replace(one, name=name_below(root, one.path))
             pictures = side.loose if subject is None else side.subjects.setdefault(subject, [])
             pictures.append(named)
         return side
 
     def _take(self, subject: str | None, picture: Picture) -> None:
         file = os.path.abspath(picture.path)  # noqa: PTH100 - textual, as the memo does it
-        if (subject, file) in self._files:
+        if (subject, file) in self._files and not self._repeats:
             self._left_out.add("repeated paths", str(picture.path))
             return
         self._files.add((subject, file))
@@ -232,18 +258,9 @@ def _is_image(value: object) -> bool:
     return module is not None and isinstance(value, module.Image)
 
 
-def _is_array(value: object) -> bool:
-    module = sys.modules.get("numpy")
-    return module is not None and isinstance(value, module.ndarray)
-
-
-def _is_rgb_array(value: Any) -> bool:
-    return _is_array(value) and value.dtype == "uint8" and value.ndim == 3 and value.shape[2] == 3
-
-
 def is_one(value: Any) -> bool:
-    """Whether a value stands for one picture, if for any: arrays of four dimensions hold several."""
-    return is_path(value) or _is_image(value) or (_is_array(value) and value.ndim in (2, 3))
+    """Whether a value stands for one picture, if for any: arrays and tensors of four dimensions hold several."""
+    return is_path(value) or _is_image(value) or (holds_pixels(value) and not is_several(value))
 
 
 def _items(value: object) -> list[object] | None:
@@ -263,14 +280,19 @@ def _described(value: Any) -> str:
     if isinstance(value, AbstractSet):
         return "a set, which has no order"
     kind = type(value)
-    if _is_array(value):
-        return f"a NumPy array of {value.dtype} {list(value.shape)}"
+    if holds_pixels(value):
+        return described_pixels(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     shape = getattr(value, "shape", None)
     return f"{name} {list(shape)}" if isinstance(shape, tuple) else name
 
 
-def _shared_folder(paths: Iterable[Path]) -> Path | None:
+def memory_name(root: str, subject: str | None, number: int) -> str:
+    """What a picture in memory is called: `<generations>/cat/0`."""
+    return "/".join((root, *([] if subject is None else [subject]), str(number)))
+
+
+def shared_folder(paths: Iterable[Path]) -> Path | None:
     """The deepest folder that all files are in; the current one where they have none, None without files."""
     folders = {str(path.parent) for path in paths}
     try:
@@ -279,5 +301,6 @@ def _shared_folder(paths: Iterable[Path]) -> Path | None:
         return Path()
 
 
-def _below(root: Path | None, path: Path) -> str:
+def name_below(root: Path | None, path: Path) -> str:
+    """A file's name below a folder, with `/`; all of its path where it lies elsewhere."""
     return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.as_posix()

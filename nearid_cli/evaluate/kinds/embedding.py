@@ -48,6 +48,8 @@ class MeasuredByEmbedding(Measured):
         metric: what results say of it.
     """
 
+    by_vectors = True
+
     def __init__(self, spec: EncoderSpec, metric: Metric) -> None:
         self.name = spec.name
         self.encoders = (spec,)

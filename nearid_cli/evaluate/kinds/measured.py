@@ -148,11 +148,14 @@ class Measured(ABC):
         name: in this run.
         encoders: what must embed all pictures for it.
         has_maps: whether it says where in a generation identity was lost.
+        by_vectors: whether its numbers need nothing of pictures but what `encoders` make of each, so that pictures
+            may be let go before they are scored.
     """
 
     name: str
     encoders: tuple[EncoderSpec, ...] = ()
     has_maps: bool = False
+    by_vectors: bool = False
 
     @abstractmethod
     def describe(self, of_pairs: bool = False) -> Metric:

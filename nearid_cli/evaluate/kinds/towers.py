@@ -31,6 +31,8 @@ class MeasuredByTowers(Measured):
         job: embeds texts.
     """
 
+    by_vectors = True
+
     def __init__(self, spec: EncoderSpec, metric: ClipText, job: Job) -> None:
         self.name = spec.name
         self.encoders = (spec,)

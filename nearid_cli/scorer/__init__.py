@@ -1,0 +1,1 @@
+"""Scores inside other programs' loops: pictures come batch by batch, in one process or several."""

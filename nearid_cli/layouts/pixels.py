@@ -48,7 +48,7 @@ def pixel_problem(value: Any) -> str:
 def image_of(value: Any) -> Image.Image:
     """The picture that an array or a tensor without a `pixel_problem` holds.
 
-    Floats x become the nearest whole number to 255 x, halves to even; float16 and bfloat16 are taken as float32 before.
+    Floats x become the nearest whole number to 255 x; float16 and bfloat16 are taken as float32 before.
     """
     import numpy as np
     from PIL import Image

@@ -114,7 +114,7 @@ class Scorer:
         Args:
             generations: one picture or several: paths, PIL images, uint8 arrays [height, width, 3] or
                 [N, height, width, 3], tensors [3, height, width] or [N, 3, height, width] of uint8 or of floats from
-                0 to 1. A float x is taken as the nearest whole number to 255 x, halves to even.
+                0 to 1. A float x is taken as the nearest whole number to 255 x.
             subject: whose they are, or whose each is; None if there is one subject.
             prompt: what they were made of, or each was.
             seed: likewise.

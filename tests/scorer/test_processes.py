@@ -1,0 +1,75 @@
+"""Several processes: each computes the result of all, which is that of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch.multiprocessing as mp
+
+import nearid_cli
+from tests.looping import Paths
+from tests.scorer.part import joined
+
+ROOT = Path(__file__).parents[2]
+
+
+def answers(data: Path, case: str) -> list[Any]:
+    return [json.loads((data / f"{case}-{rank}.json").read_text()) for rank in range(2)]
+
+
+def expected(refs: Paths, gens: Paths) -> Any:
+    """What one process computes."""
+    scorer = nearid_cli.Scorer("nearid-mini", refs, use_cache=False)
+    for subject, files in gens.items():
+        scorer.update(files, subject, prompt=[path.stem for path in files])
+    result = scorer.compute().to_dict()
+    del result["created"]
+    return json.loads(json.dumps(result))
+
+
+@pytest.mark.parametrize("case", ["even", "uneven", "empty", "repeated"])
+def test_two_processes_compute_what_one_does(data: Path, refs: Paths, gens: Paths, case: str) -> None:
+    mp.spawn(joined, (2, data, case), nprocs=2)
+    first, second = answers(data, case)
+    assert first["result"] == second["result"] == expected(refs, gens)
+    if case == "even":
+        assert (first["alone"], second["alone"]) == (5, 4)
+
+
+def test_pictures_in_memory_give_the_numbers_of_one_process(data: Path, refs: Paths, gens: Paths) -> None:
+    mp.spawn(joined, (2, data, "memory"), nprocs=2)
+    first, second = answers(data, "memory")
+    assert first["result"] == second["result"]
+    one = expected(refs, gens)
+    for name, number in one["aggregate"]["nearid-mini"].items():
+        assert first["result"]["aggregate"]["nearid-mini"][name] == pytest.approx(number, abs=1e-6), name
+
+
+def test_processes_that_cannot_be_joined_all_say_so(data: Path) -> None:
+    for case, message in (
+        ("none", "no generations yet"),
+        ("different", "expected the references of process"),
+    ):
+        mp.spawn(joined, (2, data, case), nprocs=2)
+        found = answers(data, case)
+        assert any(message in one["error"] for one in found)
+        assert all("error" in one for one in found)
+
+
+def test_processes_of_accelerate_are_joined(data: Path, refs: Paths, gens: Paths) -> None:
+    """Started as `accelerate launch` starts them on two GPUs, and joined by an `Accelerator`."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+        "-m", "tests.scorer.part", str(data), "even",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = answers(data, "even")
+    assert first["result"] == second["result"] == expected(refs, gens)

@@ -121,7 +121,7 @@ def score(
         distractors=_read_given(distractors, "distractors"),
         masks=part,
         maps=None if maps is None else Path(maps),
-        by=_read_texts("by", by),
+        by=read_texts("by", by),
     )
     return warned(result)
 
@@ -190,7 +190,7 @@ def compare(
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         masks=part,
-        by=_read_texts("by", by),
+        by=read_texts("by", by),
     )
     return warned(result)
 
@@ -349,10 +349,15 @@ def read_options(function: Callable[..., Any], metrics: Metrics, options: Mappin
         raise UnknownParameterError(strange[0], strange[1:])
     for name, value in options.items():
         check(name, value, hints[name])
-    return Options(metrics=_read_texts("metrics", metrics), **options)
+    return Options(metrics=read_texts("metrics", metrics), **options)
 
 
-def _read_texts(name: str, value: object) -> list[str]:
+def read_texts(name: str, value: object) -> list[str]:
+    """A text, or several, as a list.
+
+    Raises:
+        UsageError: there is something else among them.
+    """
     given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
     names = [one for one in given if isinstance(one, str)]
     for one in given:

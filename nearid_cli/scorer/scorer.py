@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nearid_cli.api import Metrics, check, read_options, shown, warned
+from nearid_cli.api import Metrics, check, read_options, read_texts, shown, warned
+from nearid_cli.breakdown.labels import read_breakdowns
 from nearid_cli.encoders.host import host_untouched
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.embedding import refuse_bad
 from nearid_cli.evaluate.remembering import RememberingJob, bad_ones
-from nearid_cli.evaluate.score import score_datasets
+from nearid_cli.evaluate.score import generations_of, score_datasets
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.given import (
@@ -150,21 +151,23 @@ class Scorer:
                 )
             )
 
-    def compute(self, gather: bool | None = None) -> ScoreResult:
+    def compute(self, *, by: str | Iterable[str] = (), gather: bool | None = None) -> ScoreResult:
         """The result of all generations so far, as `nearid_cli.score` gives it for the same pictures and prompts.
 
         Args:
+            by: labels that the result is broken down by, as for `nearid_cli.score`.
             gather: score the generations of all processes together, the same in each: then every process must call
                 this. None does so where `torch.distributed` has joined several; False scores those of this process.
 
         Raises:
             InputError: no generations yet, or none of a subject unless `allow_unmatched`.
-            UsageError: processes have other metrics or references.
+            UsageError: processes have other metrics or references; or no generation has such a label.
         """
+        labels = read_texts("by", by)
         together = processes() > 1 if gather is None else gather
         with host_untouched():
             scorer = self._gathered() if together else self
-            return warned(scorer._score())
+            return warned(scorer._score(labels))
 
     def reset(self) -> None:
         """Forget all generations. References stay embedded, and models loaded."""
@@ -263,7 +266,7 @@ class Scorer:
             whole._add(state)
         return whole
 
-    def _score(self) -> ScoreResult:
+    def _score(self, by: Sequence[str]) -> ScoreResult:
         if not self._generations:
             raise InputError("no generations yet: give some with update(pictures, subject=...)")
         by_subject = _by_subject(self._generations)
@@ -274,7 +277,11 @@ class Scorer:
                 "allow_unmatched=True"
             )
         dataset = find(self._references, _named(by_subject), distractors=self._distractors)
-        return score_datasets({"": dataset}, self._options, self._leniency, job=self._job)[""]
+        breakdowns = read_breakdowns(by, generations_of([dataset]))
+        scored = score_datasets(
+            {"": dataset}, self._options, self._leniency, breakdowns=breakdowns, job=self._job
+        )
+        return scored[""]
 
 
 def _read(value: Any, parameter: str) -> Assigned:

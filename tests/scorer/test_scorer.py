@@ -109,6 +109,23 @@ def test_prompts_are_units_as_in_a_manifest(data: Path, refs: Paths, gens: Paths
     assert numbers(scorer.compute()) == numbers(expected)
 
 
+def test_labels_break_the_result_down(refs: Paths, gens: Paths) -> None:
+    scorer = Scorer("hog", refs)
+    for subject, files in gens.items():
+        scorer.update(files, subject, labels={"kind": ["near", "far", "far"]})
+    result = scorer.compute(by="kind")
+    assert [(one.labels, one.generations) for one in result.groups] == [
+        ({"kind": "far"}, 6),
+        ({"kind": "near"}, 3),
+    ]
+    near = {subject: files[:1] for subject, files in gens.items()}
+    assert (
+        result.groups[1].aggregate["hog"].score == nearid_cli.score(refs, near, "hog").aggregate["hog"].score
+    )
+    with pytest.raises(UsageError, match="kidn"):
+        scorer.compute(by=["kidn"])
+
+
 def test_text_metrics_take_the_prompts(data: Path, refs: Paths, gens: Paths, tmp_path: Path) -> None:
     folder = tiny_clip_with_text(tmp_path / "clip")
     metric = f"clip-t={folder}"

@@ -15,7 +15,7 @@ from nearid_cli.breakdown.restrict import split
 from nearid_cli.errors import UsageError
 from nearid_cli.gate.drops import Both
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
-from nearid_cli.gate.rules import OF_WHOLE_SUBJECTS, RETENTION
+from nearid_cli.gate.rules import DIVERSITIES, OF_WHOLE_SUBJECTS, RETENTION
 from nearid_cli.metrics.retention import retention
 from nearid_cli.results import Rule, ScoreResult
 from nearid_cli.text import did_you_mean, printable
@@ -61,6 +61,8 @@ class GroupNumbers(Numbers):
             return self._of_all.why_none(metric, statistic, subject)
         if subject is not None:
             return "the group has not all generations of the subject"
+        if statistic in DIVERSITIES:
+            return "it is known of groups that have all generations of a subject"
         return f"the result does not tell it of such groups: nearid score --by {printable(self._by)}"
 
     @cached_property

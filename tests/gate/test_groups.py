@@ -47,6 +47,12 @@ def made(
     return labelled(make_run(names, drops=fall, **more), by_kind)
 
 
+def diverse(run: ScoreResult) -> ScoreResult:
+    for name in run.subjects.names():
+        run = change_subject(run, name, diversity=0.3)
+    return run
+
+
 def rule(**more) -> Rule:
     return make_rule(**{"by": "category", **more})
 
@@ -377,6 +383,10 @@ class TestFailsClosed:
         found = judged(replace(run, groups=(group,)), None, ask)
         assert by_group(found) == {"0": "failed", "1": "passed", "2": "failed", "3": "failed"}
         assert found[1].found == 0.6
+        diversity = judged(diverse(run), None, replace(ask, statistic="diversity"))
+        assert {one.reason for one in diversity} == {
+            "the run has no diversity here: it is known of groups that have all generations of a subject"
+        }
         single = judged(run, None, replace(ask, level="subject"))
         assert {one.reason for one in single} == {
             "the run has no retention here: the group has not all generations of the subject"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nearid_cli.errors import TrackingError
+from nearid_cli.errors import NearIDError, TrackingError
 from nearid_cli.text import printable, said
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Tracker:
             yield
         except TrackingError:
             raise
+        except NearIDError as error:
+            raise TrackingError(f"cannot log to {self.name}: {error.message}", error.details) from error
         except Exception as error:
             raise TrackingError(f"cannot log to {self.name}: {discreet(said(error))}") from error
 

@@ -181,3 +181,19 @@ def test_a_folder_that_takes_no_files_is_known_before(run: Run, data: Path) -> N
     finished = run(*SCORE, "--log", "tensorboard=taken")
     assert finished.error.startswith("cannot log to tensorboard: NotADirectoryError: ")
     nothing_done(data)
+
+
+def test_what_wandb_says_in_its_log_alone_is_said(tmp_path: Path) -> None:
+    from nearid_cli.trackers.kinds.wandb import _lost
+
+    lines = [
+        '{"time":"2026-11-29T14:03:25Z","level":"INFO","msg":"stream: finishing up"}',
+        '{"time":"2026-11-29T14:03:25Z","level":"ERROR","msg":"writer: no space left on device"}',
+        '{"time":"2026-11-29T14:03:25Z","level":"INFO","msg":"stream: all finished"}',
+    ]
+    log = tmp_path / "debug-internal.log"
+    assert _lost(log) == ""  # a run that is disabled has none
+    log.write_text("\n".join(lines))
+    assert _lost(log) == "writer: no space left on device"
+    log.write_text("\n".join(lines[::2]))
+    assert _lost(log) == ""

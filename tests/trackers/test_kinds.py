@@ -166,6 +166,57 @@ def test_files_of_mlflow_are_read_by_its_client(
     same(kept, {name.replace("Ünï _ co-0f4c7d39", odd): value for name, value in numbers.items()})
 
 
+NAMES = [
+    "a/b",
+    "a_b",
+    "a:b",
+    "..",
+    ".",
+    "",
+    "x" * 300,
+    "x" * 299 + "y",
+    "a\nb",
+    "\udcff",
+    "Cat",
+    "cat",
+    "|p|",
+    "<b>",
+    "馬",
+]
+AWKWARD = """
+import sys
+from dataclasses import replace
+import nearid_cli
+from nearid_cli.results import Subjects
+from tests.trackers.test_kinds import NAMES
+result = nearid_cli.score("refs", "gens", metrics=["hog"])
+first = result.subjects[0]
+scores = [{"ev/il": replace(first.scores["hog"], score=place / 64)} for place in range(len(NAMES))]
+images = [replace(one, subject=name, scores={"ev/il": 0.5}) for one, name in zip(result.images, NAMES)]
+result = replace(
+    result,
+    subjects=Subjects(replace(first, subject=name, scores=own) for name, own in zip(NAMES, scores)),
+    images=tuple(images),
+    metrics=(replace(result.metrics[0], name="ev/il", checkpoint="\\udcff"),),
+    aggregate={"ev/il": result.aggregate["hog"]},
+)
+result.log("wandb", "mlflow", "tensorboard=events")
+"""
+
+
+def test_no_name_is_refused_or_lost(data: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", AWKWARD], cwd=data, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    for kept in all_of(data).values():
+        found = {
+            name: value
+            for name in kept.scalars
+            if name.startswith("ev_il-") and "/by subject/" in name and name.endswith("/score")
+            for _, value in kept.scalars[name]
+        }
+        assert sorted(found.values()) == [place / 64 for place in range(len(NAMES))]
+
+
 JOINING = """
 import nearid_cli
 from {package} import {start} as start

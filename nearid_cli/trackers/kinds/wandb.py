@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import TrackingError
-from nearid_cli.trackers.base import Tracker
+from nearid_cli.trackers.base import Tracker, discreet
 from nearid_cli.trackers.record import columns
 
 if TYPE_CHECKING:
@@ -13,6 +16,10 @@ if TYPE_CHECKING:
 
 _STEP = "nearid_step"
 """W&B's own step only rises, and is one for all that a program logs: numbers are drawn over this one instead."""
+
+_ENDED = '"stream: all finished"'
+_PATIENCE = 100
+"""So often that is looked for, 20 times a second: W&B closes its files a moment after a run has finished."""
 
 _QUIET = {
     "silent": True,
@@ -65,6 +72,8 @@ class WeightsAndBiases(Tracker):
             run.finish(exit_code=1)
             raise
         run.finish()
+        if lost := _lost(Path(run.settings.log_internal)):
+            raise TrackingError(f"cannot log all of it to wandb: {discreet(lost)}")
         return place
 
 
@@ -90,6 +99,18 @@ def _log(package: Any, run: Any, record: LoggedResult) -> None:
         with artifact.new_file(name, mode="xb") as file:
             file.write(content)
     run.log_artifact(artifact)
+
+
+def _lost(log: Path) -> str:
+    """What W&B's own process could not write or send. It goes on then, and says so in its log alone."""
+    if not log.is_file():
+        return ""
+    for _ in range(_PATIENCE):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if any(_ENDED in line for line in lines):
+            break
+        time.sleep(0.05)
+    return next((f"{json.loads(line)['msg']}" for line in lines if '"level":"ERROR"' in line), "")
 
 
 def _place(run: Any) -> str:

@@ -468,5 +468,13 @@ SafetensorsOnly = Annotated[
 Verbose = Annotated[bool, Flag("Name every file that is left out.", short="v", shared=True)]
 SkipBad = Annotated[bool, Flag("Go on without pictures that cannot be read, and record them.", shared=True)]
 
+Rows = Annotated[
+    str | None,
+    Flag(
+        "Which rows to take: a JSON list of them, or a column and its value (split=test); all by default.",
+        "FILE|COLUMN=VALUE",
+    ),
+]
+
 SHARED = (Options, LayoutOptions, Leniency)
 """All groups of options that the environment and the configuration give."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
-from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
+from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, Rows, SkipBad
 
 
 def run(
@@ -17,13 +17,7 @@ def run(
     split: Annotated[
         str | None, Flag("Which split of it; test by default. What has no splits is taken whole.", "SPLIT")
     ] = None,
-    rows: Annotated[
-        str | None,
-        Flag(
-            "Which rows to take: a JSON list of them, or a column and its value (split=test); all by default.",
-            "FILE|COLUMN=VALUE",
-        ),
-    ] = None,
+    rows: Rows = None,
     masks: Annotated[
         str, Flag("What of the pictures is seen: none (all of them) or object.", "MASKS")
     ] = "none",

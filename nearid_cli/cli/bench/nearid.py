@@ -9,7 +9,7 @@ from typing import Annotated
 
 from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
-from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
+from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, Rows, SkipBad
 
 
 def run(
@@ -20,13 +20,7 @@ def run(
     distractors: Annotated[
         tuple[str, ...], Flag("Their distractors, row by row; repeat for several sources.", "SOURCE")
     ] = (),
-    rows: Annotated[
-        str | None,
-        Flag(
-            "Which rows to take: a JSON list of them, or a column and its value (split=test); all by default.",
-            "FILE|COLUMN=VALUE",
-        ),
-    ] = None,
+    rows: Rows = None,
     split: Annotated[str, Flag("Which split of the data sets.", "NAME")] = "train",
     mode: Annotated[
         str,

@@ -263,6 +263,21 @@ def test_a_copy_stands_beside_what_it_copies(page: Page) -> None:
     assert cells(page, 0).nth(2).locator("img").get_attribute("alt").endswith(", copy of mug/1.jpg")
 
 
+def test_near_copies_are_marked_by_the_metric_shown_and_told_by_all(open_page: Open, tmp_path: Path) -> None:
+    one = scored({"cat": [0.5, 0.6]}, references=2)
+    subject = dataclasses.replace(one.subjects[0], reference_paths=("cat/a.jpg", "cat/b.jpg"))
+    near = (dataclasses.replace(one.images[0], near_copy_of={"hog": "cat/b.jpg"}), one.images[1])
+    page = opened(open_page, tmp_path, dataclasses.replace(one, images=near, subjects=(subject,)))
+    cell = cells(page, 0).nth(1)
+    expect(cell.locator("em")).to_have_count(0)
+    expect(cell).to_have_attribute("title", re.compile("by hog nearly a copy of cat/b.jpg$"))
+    assert cells(page, 0).first.get_attribute("title") == "cat/a.jpg"
+    page.get_by_label("Sort by").select_option("hog")
+    expect(cells(page, 0).nth(1).locator("em")).to_have_text("near copy")
+    assert cells(page, 0).first.get_attribute("title") == "cat/b.jpg"
+    assert cells(page, 1).first.get_attribute("title") == "cat/a.jpg"
+
+
 def test_a_question_mark_shows_the_keys_where_nothing_is_typed(page: Page) -> None:
     search = page.get_by_role("searchbox")
     search.press("?")

@@ -66,11 +66,15 @@
   const referencesOf = data.subjects.map((_, subject) => references(subject));
   const turns = new Map(); // by subject, which reference was asked for
 
+  /** The reference that a generation nearly copies by a metric; undefined for none. */
+  const nearCopy = (item, metric) => ((item.near || []).find(([by]) => by === metric) || [])[1];
+
   /** Which reference stands in a row: the one asked for, else the one that something in the row copies, else the first. */
   function referenceIn(row) {
-    const copied = row.pages[row.page].flatMap((one) => (one ? [one.copyOf, ...(one.near || []).map((near) => near[1])] : []));
-    const found = referencesOf[row.subject].findIndex((one) => copied.includes(one.name));
-    return turns.has(row.subject) ? turns.get(row.subject) : Math.max(found, 0);
+    if (turns.has(row.subject)) return turns.get(row.subject);
+    const own = row.pages[row.page].filter((one) => one);
+    const copied = [...own.map((one) => one.copyOf), ...own.map((one) => nearCopy(one, sortMetric()))].filter(known)[0];
+    return Math.max(referencesOf[row.subject].findIndex((one) => one.name === copied), 0);
   }
 
   /** A cell of the grid; `column` -1 is that of the references. */
@@ -98,7 +102,8 @@
     element.classList.toggle("wanted", wanted !== null && wanted.has(found.row));
     element.title = [found.name, named(metric) + " " + scored(found, metric), ...(at ? [at.said] : []), ...copies].join("\n");
     const number = make("span", { className: "number", "aria-hidden": "true" }, make("span", {}, scored(found, metric)));
-    if (copies.length) number.append(make("em", {}, found.copyOf ? "copy" : "near copy"));
+    const nearly = nearCopy(found, metric) ? "near copy" : "";
+    if (found.copyOf || nearly) number.append(make("em", {}, found.copyOf ? "copy" : nearly));
     element.append(frame(item, " own " + colour(method)), levelBar(at), number);
     element.dataset.paper = data.labels[method];
     return element;

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from junitparser import JUnitXml
+from PIL import Image
 
 from tests.commandline import Finished, Nearid
 
@@ -151,3 +153,74 @@ def test_rules_by_label_need_no_by(nearid: Nearid, data: Path) -> None:
     assert "groups" not in json.loads((data / "out.json").read_text())
     names = [case.name for suite in JUnitXml.fromfile(str(data / "g.xml")) for case in suite]
     assert names == [f"hog score, category {which}: score >= 0.000" for which in ("first", "rest")]
+
+
+def test_a_planted_near_copy_fails_the_gate_that_names_it(nearid: Nearid, data: Path) -> None:
+    """A crop of a reference: no copy to the perceptual hash, and nearer to it than the references are to each other."""
+    subject = sorted(path.name for path in (data / "refs").iterdir())[0]
+    first, second = sorted((data / "refs" / subject).iterdir())
+    with Image.open(second) as picture:
+        turned = picture.convert("RGB").transpose(Image.Transpose.ROTATE_90)
+    turned.save(second)
+    command = ("score", "refs", "gens", "--metric", "hog", "--gate", "rules.toml", "-o", "out.json")
+
+    def judged(most: int) -> tuple[Finished, int]:
+        (data / "rules.toml").write_text(
+            '[[gate.rules]]\nstatistic = "copies"\nmax = 0\n'
+            f'[[gate.rules]]\nmetric = "hog"\nstatistic = "near_copies"\nmax = {most}\n'
+            '[[gate.rules]]\nmetric = "hog"\nstatistic = "diversity"\nlevel = "subject"\nmin = 0.0\n'
+        )
+        finished = nearid(*command)
+        return finished, json.loads((data / "out.json").read_text())["aggregate"]["hog"]["near_copies"]
+
+    _, before = judged(0)
+    assert judged(before)[0].code == 0
+    with Image.open(first) as picture:
+        width, height = picture.size
+        picture.convert("RGB").crop((width // 24, height // 24, width, height)).save(
+            data / "gens" / subject / "near.png"
+        )
+    failed, now = judged(before)
+    assert (failed.code, now) == (1, before + 1)
+    assert f"{subject}/near.png ({subject}/{first.name})" in " ".join(failed.out.split())
+
+
+def test_of_three_categories_the_one_that_dropped_fails(nearid: Nearid, tmp_path: Path) -> None:
+    """Numbers that fell by 0.05 in one category, and move by up to 0.01 by chance, from files to verdicts."""
+    random = np.random.default_rng(7)
+    rows, numbers = ["path,subject,role,prompt,category"], {"base": ["path,score"], "now": ["path,score"]}
+    for n, category in enumerate(4 * ["animal"] + 4 * ["object"] + 4 * ["style"]):
+        for name in ("ref.png", "0.png", "1.png", "2.png"):
+            path = f"{n}/{name}"
+            (tmp_path / f"{n}").mkdir(exist_ok=True)
+            Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(tmp_path / path)
+            role, prompt = ("reference", "") if name == "ref.png" else ("generation", f"prompt {name[0]}")
+            rows.append(f"{path},{n},{role},{prompt},{category}")
+            if role == "generation":
+                before = random.uniform(0.6, 0.8)
+                after = before + random.uniform(-0.01, 0.01) - 0.05 * (category == "object")
+                numbers["base"].append(f"{path},{before}")
+                numbers["now"].append(f"{path},{after}")
+    (tmp_path / "all.csv").write_text("\n".join(rows) + "\n")
+    for name, lines in numbers.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+        scored = nearid(
+            "score", "all.csv", "--metric", "hog", "--scores", f"people={name}.csv", "-o", f"{name}.json"
+        )
+        assert scored.code == 0, scored.err
+    (tmp_path / "nearid.toml").write_text(
+        '[gate]\nbaseline = "base.json"\n'
+        '[[gate.rules]]\nmetric = "people"\nmax_drop = 0.02\nconfidence = 0.95\n'
+        '[[gate.rules]]\nmetric = "people"\nby = "category"\nmax_drop = 0.02\nconfidence = 0.95\n'
+    )
+    judged = nearid("gate", "now.json", "-o", "gate.json")
+    assert judged.code == 1
+    verdicts = json.loads((tmp_path / "gate.json").read_text())["verdicts"]
+    assert [(one.get("group"), one["status"]) for one in verdicts] == [
+        (None, "passed"),
+        ({"category": "animal"}, "passed"),
+        ({"category": "object"}, "failed"),
+        ({"category": "style"}, "passed"),
+    ]
+    assert verdicts[2]["drop"] == pytest.approx(0.05, abs=0.005)
+    assert nearid("gate", "base.json").code == 0

@@ -23,7 +23,7 @@ from nearid_cli.metrics.paired import (
     wins_ties_losses,
 )
 from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
-from nearid_cli.results.compare import BETTER, SIGNIFICANT, WORSE
+from nearid_cli.results.compare import BETTER, SAME, SIGNIFICANT, WORSE
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
 from nearid_cli.text import storable
 
@@ -254,7 +254,7 @@ def verdict(
     if one.pairing.prompts_differ:
         return "not judged: no prompt in common"
     if not one.wins and not one.losses:
-        return "the same on every subject"
+        return SAME
     if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:
         return BETTER if (one.delta > 0) == one.higher_is_better else WORSE
     if needed is not None:

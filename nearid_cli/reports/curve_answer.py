@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.results import Common, CompareResult, Curve, CurvePoint
-from nearid_cli.results.compare import BETTER, WORSE
+from nearid_cli.results.compare import BETTER, SAME, WORSE
 from nearid_cli.text import few, printable
 
 
@@ -161,7 +161,10 @@ class _Told:
     def _alike(self, best: CurvePoint) -> Iterator[str]:
         alike = [one for one in self.curve.points if one.method in self.curve.alike]
         others = [one for one in self._candidates if self._verdict(one)]
-        if self._all_alike(best):
+        same = [one for one in others if self._verdict(one) == SAME]
+        if same and len(same) == len(others):
+            yield "all others are the same on every subject"
+        elif self._all_alike(best):
             too_few = all(self._verdict(one).startswith("too few") for one in alike)
             yield f"no other is shown to differ from it{f': {self._verdict(alike[0])}' if too_few else ''}"
         elif self._all_worse(best):
@@ -190,7 +193,7 @@ class _Told:
                 yield f"copying sets in at {step_name(curve, points[start])}: {self._before_and_after(start)}"
         alone = [point_number(one) for one in points[:start] if one.left_out]
         if alone and len(alone) < len(points):
-            yield f"{_listed(alone)} {'copies' if len(alone) == 1 else 'copy'}, too, and not all that come after"
+            yield f"{_listed(alone)} {'copies' if len(alone) == 1 else 'copy'}, and not all that come after"
         if curve.near_copies_from is not None:
             rise = names.index(curve.near_copies_from)
             yield (

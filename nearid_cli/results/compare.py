@@ -14,6 +14,9 @@ from nearid_cli.text import count
 BETTER, WORSE = "better", "worse"
 """The verdicts of a difference that was shown; any other says why it was not."""
 
+SAME = "the same on every subject"
+"""The verdict where there is no difference."""
+
 SIGNIFICANT = 0.05
 """A difference is called one where its adjusted p-value is below this."""
 

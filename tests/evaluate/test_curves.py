@@ -148,7 +148,7 @@ def test_one_that_copies_among_others_is_no_onset() -> None:
     results = runs([0.4, 0.5, 0.6, 0.5, 0.5]) | {"checkpoint-1000": run(0.9, copied=40)}
     curve = curve_of(results)
     assert (curve.best, curve.copying_from) == ("checkpoint-1500", None)
-    assert "1000 copies, too, and not all that come after" in curve.answer
+    assert "1000 copies, and not all that come after" in curve.answer
 
 
 def test_where_all_copy_none_is_chosen() -> None:
@@ -238,6 +238,31 @@ def test_a_hole_is_a_hole() -> None:
     }
     curve = curve_of(results)
     assert curve.best == "checkpoint-1500"
+
+
+def test_equal_ones_are_said_to_be() -> None:
+    curve = curve_of({f"step_{i}": run(0.5) for i in range(4)})
+    assert (curve.best, curve.earliest) == ("step_0", "step_0")
+    assert curve.answer.endswith("all others are the same on every subject")
+
+
+def test_what_cannot_be_compared_is_not_said_to_be_alike() -> None:
+    results = runs([0.4, 0.5, 0.6, 0.5])
+    hole = results["checkpoint-1000"]
+    results["checkpoint-1000"] = unscored(hole, [one.path for one in hole.images], ["nearid"])
+    results = {
+        name: replace(one, metrics=(replace(one.metrics[0], kind="pairwise"),))
+        for name, one in results.items()
+    }
+    curve = curve_of(results)
+    assert curve.alike == ()
+    assert "1000 cannot be compared with it" in curve.answer
+
+
+def test_another_metric_that_shows_otherwise_disagrees() -> None:
+    means = [(0.4, 0.9), (0.5, 0.8), (0.6, 0.7)]
+    curve = curve_of({f"step_{i}": run(own, seed=i, hog=other) for i, (own, other) in enumerate(means)})
+    assert "hog disagrees: by it 0 and 1 are shown to be better" in curve.answer
 
 
 def test_methods_that_are_no_checkpoints_have_no_curve() -> None:

@@ -1,0 +1,72 @@
+"""The plots of checkpoints in a browser: on a phone, in the dark, on paper, and with much to show."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from nearid_cli.results import ScoreResult
+from tests.comparing import scored
+from tests.reporting import Open, without_pictures
+
+
+def seven(subjects: int = 30, prompts: int = 9) -> dict[str, ScoreResult]:
+    random = np.random.default_rng(0)
+    base = random.normal(0.6, 0.05, (subjects, 1))
+    results = {}
+    for place, mean in enumerate((-0.2, -0.1, -0.05, 0, -0.05, 0.2, 0.2)):
+        values = base + mean + random.normal(0, 0.03, (subjects, prompts))
+        own = {f"subject {i}": row for i, row in enumerate(values)}
+        results[f"checkpoint-{500 * (place + 1)}"] = scored(own, copied=300 * (place > 4))
+    return results
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return without_pictures(tmp_path_factory.mktemp("steps") / "report.html", seven())
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_plot_is_there_at_every_size(open_page: Open, steps: Path, width: int, dark: bool) -> None:
+    page = open_page(steps, dark=dark, viewport={"width": width, "height": 900})
+    expect(page.locator("h1")).to_have_text(
+        "Step 2000 scores best of the 5 of 7 checkpoints that do not copy"
+    )
+    plot = page.locator("#steps-step-0-t").locator("..")
+    expect(plot).to_be_visible()
+    expect(plot.locator(".ring")).to_have_count(1)
+    expect(plot.locator(".cross")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    stroke = plot.locator(".line").evaluate("one => getComputedStyle(one).stroke")
+    ground = plot.locator(".hollow .dot").first.evaluate("one => getComputedStyle(one).fill")
+    assert stroke != ground
+
+
+def test_a_screen_reader_hears_every_checkpoint(open_page: Open, steps: Path) -> None:
+    page = open_page(steps)
+    told = page.locator("#steps-step-0-d").text_content() or ""
+    assert told.count("step ") == 7
+    assert told.count("(copies)") == 2
+    assert "(the best)" in told
+
+
+def test_the_numbers_unfold(open_page: Open, steps: Path) -> None:
+    page = open_page(steps)
+    page.locator("#steps summary", has_text="Checkpoints by step").click()
+    rows = page.locator("#steps table tbody tr")
+    expect(rows).to_have_count(7)
+    expect(rows.nth(3)).to_contain_text("the best")
+
+
+def test_the_first_view_is_there_within_a_second(open_page: Open, steps: Path) -> None:
+    start = time.perf_counter()
+    page = open_page(steps)
+    expect(page.locator("#steps-step-0-t").locator("..")).to_be_visible()
+    assert time.perf_counter() - start < 3  # of which opening a window, on a busy machine, is most
+    shown = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert shown < 1000

@@ -189,6 +189,9 @@ def only_metrics(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
             for image in result.images
         ),
         context={name: one for name, one in result.context.items() if name in names},
+        groups=tuple(
+            replace(one, aggregate={name: one.aggregate[name] for name in names}) for one in result.groups
+        ),
     )
 
 

@@ -366,13 +366,16 @@ def test_texts_of_dreambench_samples(plant, side: str) -> None:
     kitten, bag = (
         [(one.prompt, one.seed, one.labels) for one in own.generations] for own in dataset.subjects
     )
+    animal, thing = (
+        {"category": category, "prompt_kind": "photorealistic"} for category in ("animal", "object")
+    )
     assert kitten == [
-        ("a kitten, 0", "0", {"prompt_number": "0"}),
-        ("a kitten, 0", "1", {"prompt_number": "0"}),
-        ("a kitten, 1", "0", {"prompt_number": "1"}),
-        ("a kitten of its own", "1", {"prompt_number": "1"}),
+        ("a kitten, 0", "0", {**animal, "prompt_number": "0"}),
+        ("a kitten, 0", "1", {**animal, "prompt_number": "0"}),
+        ("a kitten, 1", "0", {**animal, "prompt_number": "1"}),
+        ("a kitten of its own", "1", {**animal, "prompt_number": "1"}),
     ]
-    assert bag == [("0", "0", {}), ("0", "1", {}), ("1", "0", {}), ("1", "1", {})]
+    assert bag == [(number, image, thing) for number in "01" for image in "01"]
     assert all(one.prompt in ("0", "1") for one in dataset.subjects[0].references)
     assert dataset.notes == ("1 file of text/object_00_bag without a prompt in it: 0_0.txt (empty)",)
     assert places_of_prompts(dataset.subjects) == "8 of 8 generations: 4 from text/, 4 from names"

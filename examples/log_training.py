@@ -5,7 +5,7 @@
     tensorboard --logdir runs
 
 The "training" here blends noise with a reference, less at every step. Put your pipeline in its place, and "wandb"
-in the place of TensorBoard's folder if you have a run of it open.
+in the place of TensorBoard's folder if you have a run of it open. Of several processes the main one logs.
 """
 
 # %% The references, and a model that learns.
@@ -16,24 +16,25 @@ from PIL import Image
 
 import nearid_cli
 
-REFERENCES = Path("refs")
 STEPS = (100, 200, 300)
+references = {folder.name: sorted(folder.iterdir()) for folder in sorted(Path("refs").iterdir())}
 random = np.random.default_rng(0)
 
 
-def generated(step: int) -> dict[str, list[Image.Image]]:
-    """Two pictures of each subject as the model makes them at a step."""
+def generated(subject: str, step: int) -> np.ndarray:
+    """Two pictures of a subject as the model makes them at a step: uint8 [2, height, width, 3]."""
+    with Image.open(references[subject][0]) as picture:
+        like = np.asarray(picture.convert("RGB"), float)
     share = step / max(STEPS)
-    pictures = {}
-    for folder in sorted(REFERENCES.iterdir()):
-        first = np.asarray(Image.open(sorted(folder.iterdir())[0]).convert("RGB"), float)
-        noisy = [share * first + (1 - share) * random.uniform(0, 255, first.shape) for _ in range(2)]
-        pictures[folder.name] = [Image.fromarray(one.astype(np.uint8)) for one in noisy]
-    return pictures
+    return (share * like + (1 - share) * random.uniform(0, 255, (2, *like.shape))).astype(np.uint8)
 
 
-# %% Score and log at every step.
+# %% Score and log at every step. The references are embedded once.
+scorer = nearid_cli.Scorer(["hog"], references)
 for step in STEPS:
-    result = nearid_cli.score(REFERENCES, generated(step), metrics=["hog"])
+    for subject in scorer.subjects:
+        scorer.update(generated(subject, step), subject)
+    result = scorer.compute()
     result.log("tensorboard=runs/training", step=step)
+    scorer.reset()
     print(step, result)

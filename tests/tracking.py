@@ -130,7 +130,7 @@ def event_folder(folder: Path) -> Kept:
         else:
             assert about.plugin_data.plugin_name == "text"
             kept.summary[name] = strings[0].decode()
-    kept.files = {one.name: one.read_bytes() for one in folder.iterdir() if "tfevents" not in one.name}
+    kept.files = {one.name: one.read_bytes() for one in folder.glob("*.*") if "tfevents" not in one.name}
     return kept
 
 

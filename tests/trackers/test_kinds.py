@@ -285,6 +285,8 @@ def test_a_folder_of_events_grows_by_step(data: Path) -> None:
     result.log(place, step=1000)
     found = event_folder(data / "training").scalars["hog/score"]
     assert [step for step, _ in found] == [500, 1000]
+    reports = (data / "training").rglob("report.html")
+    assert {path.parent.name for path in reports} == {"step-500", "step-1000"}
 
 
 def test_two_at_once_are_two_runs(data: Path, process: Any) -> None:

@@ -48,8 +48,10 @@ class TensorBoard(Tracker):
             writer.flush()
         finally:
             writer.close()
+        beside = folder if record.own_step is None else folder / f"step-{record.own_step}"
+        beside.mkdir(exist_ok=True)
         for name, content in record.files.items():
-            replace_file(folder / name, content)
+            replace_file(beside / name, content)
         return f"{folder} (tensorboard --logdir {folder.parent})"
 
     def _folder(self, record: LoggedResult) -> Path:

@@ -228,6 +228,23 @@ def test_names_and_folders_that_are_none(bench: Callable[..., Finished], ratings
     assert nowhere.error.startswith("no published scores in nowhere, it is no folder: give --samples DIR")
 
 
+def test_problems_of_several_sets_are_named_at_once(bench: Callable[..., Finished], ratings: Path) -> None:
+    (ratings / "data_dino_rating/emu2.json").write_text("{")
+    vsm = ratings / "data_vsm_rating/emu2.json"
+    first, second, *_ = scores = json.loads(vsm.read_text())
+    vsm.write_text(json.dumps(scores | {first: None, second: math.nan}))
+    for file in (ratings / "data_nearid_rating").iterdir():
+        file.unlink()
+    finished = bench("--ratings", ratings)
+    assert (finished.code, finished.error) == (2, "4 problems in the scores; mend the files")
+    dino, *of_vsm, empty = finished.err.splitlines()[1:]
+    assert dino.startswith("  data_dino_rating/emu2.json: no JSON")
+    assert [line.partition(" is ")[2] for line in of_vsm] == [
+        f"{value}, which is no finite number" for value in ("null", "NaN")
+    ]
+    assert empty.startswith("  no scores of nearid in ")
+
+
 def test_a_set_that_lacks_a_method_is_no_smaller_mean_in_silence(
     bench: Callable[..., Finished], ratings: Path
 ) -> None:

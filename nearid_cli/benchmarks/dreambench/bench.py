@@ -26,7 +26,7 @@ from nearid_cli.benchmarks.dreambench.ratings import (
     in_order,
     item_key,
     read_humans,
-    read_set,
+    read_sets,
     subject_of,
 )
 from nearid_cli.benchmarks.dreambench.result import (
@@ -140,7 +140,7 @@ def evaluate(
     names = [*(scored.scores if scored else ()), *(name for name, _ in scores)]
     check_names(names, against)
     sets = [] if scored is None else _sets(scored, str(samples))
-    sets += [read_set(name, folder) for name, folder in scores]
+    sets += read_sets(scores)
     humans = None if ratings is None else read_humans(ratings)
     unjoined: list[Unjoined] = []
     result = DreamBenchResult(

@@ -129,13 +129,33 @@ def by_item(scores: Iterable[tuple[str, object]], problems: list[str], where: st
     return found
 
 
-def read_set(name: str, folder: Path) -> RatingSet:
+def _read_set(name: str, folder: Path) -> RatingSet:
     """The scores of a metric: one `<method>.json` a method. Other files in the folder do not matter.
 
     Raises:
         InputError: there is no such folder or no such file in it, or files hold something else; all are named.
     """
     return RatingSet(name, _read_folder(folder, ".json", f"scores of {printable(name)}"), str(folder))
+
+
+def read_sets(folders: Sequence[tuple[str, Path]]) -> list[RatingSet]:
+    """The scores of metrics, by their names and folders: one `<method>.json` a method; other files do not matter.
+
+    Raises:
+        InputError: what is wrong with any of them; all is named at once.
+    """
+    found, errors = [], []
+    for name, folder in folders:
+        try:
+            found.append(_read_set(name, folder))
+        except InputError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        problems = [line for error in errors for line in error.details or (error.message,)]
+        raise InputError(f"{count(len(problems), 'problem')} in the scores; mend the files", problems)
+    return found
 
 
 def ratings_folder(given: Path) -> Path:

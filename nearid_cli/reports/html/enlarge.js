@@ -94,7 +94,7 @@
     dialog.replaceChildren(
       make("div", { className: "top" }, make("h2", { id: "enlarged-title", title: subject + " · " + method },
         make("bdi", {}, subject), " · ", make("bdi", {}, method)),
-        make("span", { className: "place" }, (place + 1) + " of " + items.length),
+        make("span", { className: "place" }, (place + 1).toLocaleString("en") + " of " + items.length.toLocaleString("en")),
         step(-1, "Previous", "←"), step(1, "Next", "→"), close),
       pair, ...wiping(item, pair.firstChild, metric), ...(item.maps ? [mapped(item, pair, caption)] : []),
       make("p", { className: "said", role: "status" }), ...(beside.length > 1 ? [list] : []), facts(item));

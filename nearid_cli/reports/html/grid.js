@@ -6,7 +6,7 @@
   const body = grid.querySelector(".rows");
   const SPARE = 3; // rows beyond each end of what is seen
   const GAP = 10; // px between columns
-  const [NARROW, WIDE] = [112, 232]; // px of a cell
+  const [NARROW, WIDE] = [100, 232]; // px of a cell
 
   let shownRows = [];
   let columns = []; // the methods of the columns, in their order
@@ -220,6 +220,7 @@
   /** The next of several generations of each cell of a row, or the one before; after the last one the first. */
   function turnPage(place, by) {
     const row = shownRows[place];
+    if (row.pages.length < 2) return;
     row.page = (row.page + by + row.pages.length) % row.pages.length;
     redraw(place);
     say(asks(row) + ": " + (row.page + 1) + " of " + row.pages.length);
@@ -246,8 +247,8 @@
     }
     const own = row.pages[row.page][methodIn(active.column)];
     if (!own) return;
-    const items = shownRows.flatMap((one) => columns.map((_, column) => one.pages[one.page][methodIn(column)]))
-      .filter((one, place, all) => one && all.indexOf(one) === place);
+    const seen = shownRows.flatMap((one) => columns.map((_, column) => one.pages[one.page][methodIn(column)]));
+    const items = [...new Set(seen.filter((one) => one))]; // flipped, two columns show the same
     enlarge(items.map((one) => described(one, sortMetric())), items.indexOf(own), sortMetric());
   }
 

@@ -14,6 +14,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 _ROWS = 512  # references at a time, against all of their subject
+_STEEPEST, _HALVINGS = 50.0, 60  # of the search for the tilt of Chernoff's bound
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,36 @@ def chance_of_near_copy(references: int) -> float:
     return 2 / (references + 1)
 
 
+def chance_of_shares(shares: Floats, chances: Floats) -> float:
+    """How often at most chance alone puts the sum of independent shares so high, whatever they are distributed like.
+
+    By Chernoff's bound, the least of exp(-l x) prod(1 - q + q exp(l)) over l from 0, x being the sum. It holds because
+    no share from 0 to 1 with mean q has a larger mean of exp(l share) than one that is all or nothing (Hoeffding,
+    "Probability Inequalities for Sums of Bounded Random Variables", 1963). So generations of one subject may depend on
+    each other in any way, as near copies do, which are all held against the same two references.
+
+    Args:
+        shares: [n], from 0 to 1, of subjects.
+        chances: [n], the mean of each, or more, where nothing but chance is at work; above 0.
+
+    Returns:
+        From 0 to 1; 1 where the sum is not above that of the chances.
+
+    >>> round(chance_of_shares(np.ones(3), np.full(3, 1 / 3)), 4)
+    0.037
+    """
+    total = float(shares.sum())
+    if total <= chances.sum():
+        return 1.0
+    low, high = 0.0, _STEEPEST
+    for _ in range(_HALVINGS):  # where the slope of the exponent is 0, or as far as there is any gain
+        tilt = (low + high) / 2
+        risen = chances * np.exp(tilt)
+        low, high = (tilt, high) if (risen / (1 - chances + risen)).sum() < total else (low, tilt)
+    exponent = np.log1p(chances * np.expm1(low)).sum() - low * total
+    return float(min(1.0, np.exp(exponent)))
+
+
 def is_near(
     similarity: Floats, closest: Floats, subjects: npt.NDArray[np.integer], sign: float = 1.0
 ) -> npt.NDArray[np.bool_]:
@@ -109,7 +140,12 @@ def closest_references(units: Floats, sizes: npt.NDArray[np.integer]) -> Floats:
 
 
 def beside_others(
-    sums: Floats, counts: npt.NDArray[np.integer], subjects: Integers, sign: float = 1.0
+    sums: Floats,
+    counts: npt.NDArray[np.integer],
+    subjects: Integers,
+    strangers: Floats,
+    perfect: float,
+    sign: float = 1.0,
 ) -> ReferenceCloseness:
     """References beside the others of their subject.
 
@@ -117,8 +153,10 @@ def beside_others(
         sums: [R], of the similarities of each reference to the others of its subject.
         counts: [R], of how many.
         subjects: [R], of each.
+        strangers: [R], mean similarity to the references of other subjects; NaN where it is not known.
+        perfect: the similarity of equal pictures; NaN where it is not known.
         sign: -1 where less is more alike.
     """
     beside = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    number = int(subjects.max(initial=-1)) + 1
-    return ReferenceCloseness(beside, odd_references(sign * beside, subjects, number))
+    odd = odd_references(sign * beside, subjects, sign * strangers, sign * perfect)
+    return ReferenceCloseness(beside, odd)

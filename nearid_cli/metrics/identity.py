@@ -121,6 +121,7 @@ class _References:
         halves: [S, D], half the difference of the unit vectors of two references; 0 with more or fewer.
         ceiling: [S], mean similarity of pairs.
         closeness: [R], by subject: the sum of each reference's similarities to the others of its subject.
+        total: [D], sum of the unit vectors of all.
     """
 
     order: Integers
@@ -130,6 +131,7 @@ class _References:
     halves: Floats
     ceiling: Floats
     closeness: Floats
+    total: Floats
 
 
 def _reference_sets(
@@ -148,7 +150,14 @@ def _reference_sets(
     two = sizes == 2
     halves[two] = (units[starts[two]] - units[starts[two] + 1]) / 2
     return _References(
-        order, units, starts, sums / sizes[:, None], halves, np.clip(ceiling, -1, 1), closeness
+        order,
+        units,
+        starts,
+        sums / sizes[:, None],
+        halves,
+        np.clip(ceiling, -1, 1),
+        closeness,
+        sums.sum(axis=0),
     )
 
 
@@ -231,14 +240,21 @@ def _closeness(
     """Of the subjects that have generations: `sizes` is of their references."""
     number, references = len(sizes), int(sizes.sum())
     closest = closest_references(sets.units[:references], sizes)
+    others = len(sets.units) - sizes
+    elsewhere = sets.units[:references] @ sets.total - sets.closeness[:references] - 1
+    owners = np.repeat(np.arange(number), sizes)
     beside = beside_others(
-        sets.closeness[:references], np.repeat(sizes - 1, sizes), np.repeat(np.arange(number), sizes)
+        sets.closeness[:references],
+        (sizes - 1)[owners],
+        owners,
+        np.divide(elsewhere, others[owners], out=np.full(references, np.nan), where=others[owners] > 0),
+        perfect=1.0,
     )
     of_prompts = np.full(number, np.nan)
     if prompts is not None and (prompts >= 0).any():
-        owners = np.zeros(int(prompts.max()) + 1, np.intp)
-        owners[prompts[prompts >= 0]] = own_subject[prompts >= 0]
-        of_prompts = mean_over(owners, diversity_of_groups(generations, prompts), number)
+        of_prompt = np.zeros(int(prompts.max()) + 1, np.intp)
+        of_prompt[prompts[prompts >= 0]] = own_subject[prompts >= 0]
+        of_prompts = mean_over(of_prompt, diversity_of_groups(generations, prompts), number)
     return Closeness(
         nearest=sets.order[found.nearest],
         similarity=found.most,

@@ -148,8 +148,10 @@ def pair_scores(
         limits=limits,
         sign=sign,
     )
+    end = limits[1] if higher_is_better else limits[0]
+    perfect = np.nan if end is None else float(end)
     single = _closeness(
-        generation[known], reference[known], own_numbers, own_subject, *among, of_reference, sign
+        generation[known], reference[known], own_numbers, own_subject, *among, of_reference, sign, perfect
     )
     return replace(scores, closeness=single)
 
@@ -203,6 +205,7 @@ def _closeness(
     among: Floats,
     of_reference: Integers,
     sign: float,
+    perfect: float,
 ) -> Closeness:
     """Of pairs of a generation with its own references, and of two references, that have a number."""
     generations, count = len(own_subject), int(own_subject.max()) + 1
@@ -228,6 +231,8 @@ def _closeness(
             _sums(both, twice, len(of_reference))[order],
             np.bincount(both, minlength=len(of_reference))[order],
             of_reference[order],
+            np.full(len(order), np.nan),
+            perfect,
             sign,
         ),
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from nearid_cli.reports.blocks import Block, Panel
+from nearid_cli.reports.blocks import Block, Finding, Panel
 from nearid_cli.reports.gauge import gauges
 from nearid_cli.reports.table import COUNT, SCORE, Column, Table, named
-from nearid_cli.results import AggregateScores, CompareResult, ScoreResult, Subject
+from nearid_cli.results import AggregateScores, CompareResult, Metric, ScoreResult
 from nearid_cli.text import count, printable
+
+_LEVEL = 0.05  # so often at most chance alone makes a finding of near copies, by any of the metrics
+_ALIKE = 0.1  # of how far references are from each other on average
 
 _NEAR = (
     "near copies: nearer to one reference than any two references of the subject are to each other, such as crops and "
@@ -101,18 +105,109 @@ def _by_chance(result: ScoreResult, metric: str) -> int | None:
 
 def expected_near_copies(result: ScoreResult, metric: str) -> float | None:
     """The expectation of that; None where no subject can have near copies."""
+    trials = _trials(result, metric)
+    return sum(one.generations * one.chance for one in trials) if trials else None
+
+
+def copying_findings(result: ScoreResult) -> Iterator[Finding]:
+    """More near copies than chance explains, and references that fall out or hide near copies, by metric."""
+    for metric in result.metrics:
+        if (one := _more_than_chance(result, metric.name)) is not None:
+            yield one
+        yield from _odd_references(result, metric)
+        yield from _alike_references(result, metric)
+
+
+def _more_than_chance(result: ScoreResult, metric: str) -> Finding | None:
+    """Where chance alone makes so many in few data sets, even if nothing tells generations from further references."""
+    found = result.aggregate[metric].near_copies
+    trials = _trials(result, metric)
+    if not found or sum(one.near for one in trials) <= sum(one.generations * one.chance for one in trials):
+        return None
+    import numpy as np
+
+    from nearid_cli.metrics.closeness import chance_of_shares
+
+    shares = np.array([one.near / one.generations for one in trials])
+    if chance_of_shares(shares, np.array([one.chance for one in trials])) >= _LEVEL / len(result.metrics):
+        return None
+    excess = {one.subject: one.closest for one in trials}
+    sign = next(one.sign for one in result.metrics if one.name == metric)
+    near = [image for image in result.images if metric in image.near_copy_of]
+    near.sort(key=lambda image: sign * (excess[image.subject] - image.near_copy_similarity[metric]))
+    of_all = count(sum(one.generations for one in trials), "generation")
+    return Finding(
+        f"by {printable(metric)}, {found:,} of {of_all} are nearer to a reference than any two references of their "
+        "subject are to each other, more than chance explains; look whether they repeat it, or are merely very like: ",
+        tuple(f"{image.path} ({image.near_copy_of[metric]})" for image in near),
+    )
+
+
+def _odd_references(result: ScoreResult, metric: Metric) -> Iterator[Finding]:
+    spell = gauges(result)[metric.name].score.spell
+    names = []
+    for subject in result.subjects:
+        rows = subject.reference_scores.get(metric.name, ())
+        for odd in (one for one in rows if one.odd):
+            others = [one.score for one in rows if one is not odd]
+            names.append(
+                f"{odd.path} of {subject.subject} ({spell(odd.score)}, the others {spell(min(others))} to "
+                f"{spell(max(others))})"
+            )
+    if names:
+        which = "1 reference is" if len(names) == 1 else f"{len(names):,} references are"
+        yield Finding(
+            f"by {printable(metric.name)}, {which} much less like the other references of the subject than these are "
+            "like each other; look whether the same subject is shown: ",
+            tuple(names),
+        )
+
+
+def _alike_references(result: ScoreResult, metric: Metric) -> Iterator[Finding]:
+    """Subjects with two references so alike that hardly any near copy of another one can be nearer."""
+    best = metric.range[1] if metric.higher_is_better else metric.range[0]
+    if best is None:
+        return
+    spell = gauges(result)[metric.name].score.spell
+    names = tuple(
+        f"{subject.subject} ({spell(one.closest)}, on average {spell(one.ceiling)})"
+        for subject in result.subjects
+        if (one := subject.scores[metric.name]).closest is not None
+        and one.ceiling is not None
+        and not any(reference.odd for reference in subject.reference_scores.get(metric.name, ()))
+        and abs(best - one.closest) <= _ALIKE * abs(best - one.ceiling)
+    )
+    if names:
+        yield Finding(
+            f"by {printable(metric.name)}, two references are nearly alike, which hides near copies of the others, in "
+            f"{count(len(names), 'subject')}: ",
+            names,
+        )
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """A subject that can have near copies: how many generations could be some, and are."""
+
+    subject: str
+    generations: int
+    near: int
+    chance: float
+    closest: float
+
+
+def _trials(result: ScoreResult, metric: str) -> list[_Trials]:
     from nearid_cli.metrics.closeness import chance_of_near_copy
 
-    trials: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for image in result.images:
         if image.copy_of is None and image.scores[metric] is not None:
-            trials[image.subject] = trials.get(image.subject, 0) + 1
-    able = [one for one in result.subjects if one.scores[metric].near_copies is not None]
-    if not able:
-        return None
-    return sum(trials.get(one.subject, 0) * chance_of_near_copy(references_of(one, metric)) for one in able)
-
-
-def references_of(subject: Subject, metric: str) -> int:
-    """How many references of a subject count for a metric."""
-    return subject.references - len(subject.reasons.get(metric, ()))
+            counts[image.subject] = counts.get(image.subject, 0) + 1
+    found = []
+    for one in result.subjects:
+        scores, number = one.scores[metric], counts.get(one.subject, 0)
+        if scores.near_copies is not None and scores.closest is not None and number:
+            references = one.references - len(one.reasons.get(metric, ()))
+            chance = chance_of_near_copy(references)
+            found.append(_Trials(one.subject, number, scores.near_copies, chance, scores.closest))
+    return found

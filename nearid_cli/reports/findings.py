@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from nearid_cli.reports.blocks import Finding
+from nearid_cli.reports.copying import copying_findings
 from nearid_cli.reports.gauge import gauges
 from nearid_cli.results import CompareResult, Comparison, Image, Inputs, Method, Pairing, ScoreResult
 from nearid_cli.results.pairing import by_prompt, by_subject
@@ -79,6 +80,7 @@ def _input_findings(result: ScoreResult) -> Iterator[Finding]:
     yield from unscored(result)
     yield from repeats(inputs)
     yield from _unlike_themselves(result)
+    yield from copying_findings(result)
     if inputs.unmatched:
         yield Finding(f"{len(inputs.unmatched):,} unmatched: ", inputs.unmatched)
 

@@ -16,7 +16,7 @@ CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 OF_OTHERS = ("floor", "retention", "identification", "identification_ci95")
 
 
-GIVEN = ("pairs", "strangers", "identified", "ceiling_error")
+GIVEN = ("pairs", "strangers", "identified", "ceiling_error", "closeness")
 
 
 def numbers(scores):

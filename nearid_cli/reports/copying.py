@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nearid_cli.reports.blocks import Block, Finding, Panel
 from nearid_cli.reports.gauge import gauges
 from nearid_cli.reports.table import COUNT, SCORE, Column, Table, named
-from nearid_cli.results import AggregateScores, CompareResult, Metric, ScoreResult
+from nearid_cli.results import AggregateScores, CompareResult, Metric, ScoreResult, Subject
 from nearid_cli.text import count, printable
 
 _LEVEL = 0.05  # so often at most chance alone makes a finding of near copies, by any of the metrics
@@ -207,7 +207,11 @@ def _trials(result: ScoreResult, metric: str) -> list[_Trials]:
     for one in result.subjects:
         scores, number = one.scores[metric], counts.get(one.subject, 0)
         if scores.near_copies is not None and scores.closest is not None and number:
-            references = one.references - len(one.reasons.get(metric, ()))
-            chance = chance_of_near_copy(references)
+            chance = chance_of_near_copy(references_of(one, metric))
             found.append(_Trials(one.subject, number, scores.near_copies, chance, scores.closest))
     return found
+
+
+def references_of(subject: Subject, metric: str) -> int:
+    """How many references of a subject count for a metric."""
+    return subject.references - len(subject.reasons.get(metric, ()))

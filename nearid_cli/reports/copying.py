@@ -105,8 +105,8 @@ def _by_chance(result: ScoreResult, metric: str) -> int | None:
 
 def expected_near_copies(result: ScoreResult, metric: str) -> float | None:
     """The expectation of that; None where no subject can have near copies."""
-    trials = _trials(result, metric)
-    return sum(one.generations * one.chance for one in trials) if trials else None
+    counted = _counted(result, metric)
+    return sum(one.generations * one.chance for one in counted) if counted else None
 
 
 def copying_findings(result: ScoreResult) -> Iterator[Finding]:
@@ -121,21 +121,21 @@ def copying_findings(result: ScoreResult) -> Iterator[Finding]:
 def _more_than_chance(result: ScoreResult, metric: str) -> Finding | None:
     """Where chance alone makes so many in few data sets, even if nothing tells generations from further references."""
     found = result.aggregate[metric].near_copies
-    trials = _trials(result, metric)
-    if not found or sum(one.near for one in trials) <= sum(one.generations * one.chance for one in trials):
+    counted = _counted(result, metric)
+    if not found or sum(one.near for one in counted) <= sum(one.generations * one.chance for one in counted):
         return None
     import numpy as np
 
     from nearid_cli.metrics.closeness import chance_of_shares
 
-    shares = np.array([one.near / one.generations for one in trials])
-    if chance_of_shares(shares, np.array([one.chance for one in trials])) >= _LEVEL / len(result.metrics):
+    shares = np.array([one.near / one.generations for one in counted])
+    if chance_of_shares(shares, np.array([one.chance for one in counted])) >= _LEVEL / len(result.metrics):
         return None
-    excess = {one.subject: one.closest for one in trials}
+    excess = {one.subject: one.closest for one in counted}
     sign = next(one.sign for one in result.metrics if one.name == metric)
     near = [image for image in result.images if metric in image.near_copy_of]
     near.sort(key=lambda image: sign * (excess[image.subject] - image.near_copy_similarity[metric]))
-    of_all = count(sum(one.generations for one in trials), "generation")
+    of_all = count(sum(one.generations for one in counted), "generation")
     return Finding(
         f"by {printable(metric)}, {found:,} of {of_all} are nearer to a reference than any two references of their "
         "subject are to each other, more than chance explains; look whether they repeat it, or are merely very like: ",
@@ -186,7 +186,7 @@ def _alike_references(result: ScoreResult, metric: Metric) -> Iterator[Finding]:
 
 
 @dataclass(frozen=True)
-class _Trials:
+class _Counted:
     """A subject that can have near copies: how many generations could be some, and are."""
 
     subject: str
@@ -196,7 +196,7 @@ class _Trials:
     closest: float
 
 
-def _trials(result: ScoreResult, metric: str) -> list[_Trials]:
+def _counted(result: ScoreResult, metric: str) -> list[_Counted]:
     from nearid_cli.metrics.closeness import chance_of_near_copy
 
     counts: dict[str, int] = {}
@@ -208,7 +208,7 @@ def _trials(result: ScoreResult, metric: str) -> list[_Trials]:
         scores, number = one.scores[metric], counts.get(one.subject, 0)
         if scores.near_copies is not None and scores.closest is not None and number:
             chance = chance_of_near_copy(references_of(one, metric))
-            found.append(_Trials(one.subject, number, scores.near_copies, chance, scores.closest))
+            found.append(_Counted(one.subject, number, scores.near_copies, chance, scores.closest))
     return found
 
 

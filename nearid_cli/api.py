@@ -79,8 +79,9 @@ def score(
     """Score the generations of each subject against its references, as `nearid score` does.
 
     References, generations and distractors are each a folder or manifest; or a list of the pictures of one subject;
-    or a dict of such lists (or folders) by subject. A picture is a path, a PIL image or a uint8 array
-    [height, width, 3]. The same pixels give the same numbers, wherever they come from.
+    or a dict of such lists (or folders) by subject. A picture is a path, a PIL image, a uint8 array
+    [height, width, 3], or a tensor [3, height, width] of uint8 or of floats from 0 to 1. The same pixels give the same
+    numbers, wherever they come from.
 
     Args:
         references: the real pictures; or a manifest of everything.
@@ -201,7 +202,7 @@ def pair(
     """How alike two pictures are by each metric, as `nearid pair` says.
 
     Args:
-        a: a picture: a path, a PIL image or a uint8 array [height, width, 3].
+        a: a picture: a path, a PIL image, a uint8 array [height, width, 3], or a tensor [3, height, width].
         b: another one.
         metrics: as in `--metric`.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda"`.
@@ -236,8 +237,8 @@ class ImageEncoder:
         """Embed pictures, without the cache.
 
         Args:
-            images: paths, PIL images or uint8 arrays [height, width, 3]; files and images are turned upright by
-                their EXIF orientation and made RGB.
+            images: paths, PIL images, uint8 arrays [height, width, 3] or tensors [3, height, width]; files and images
+                are turned upright by their EXIF orientation and made RGB.
 
         Returns:
             Float32 array [N, D], rows of length 1: `a @ b.T` are cosine similarities.

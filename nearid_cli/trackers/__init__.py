@@ -1,6 +1,7 @@
 """Logging results to the programs that people keep their experiments in: `--log`, and `result.log` in Python.
 
-Nothing is sent anywhere unless it is asked for. A result is complete, and written, before a tracker sees it.
+Nothing is sent anywhere unless it is asked for. A result is complete, and written, before a tracker sees it. Help names
+the trackers, so nothing is imported here that only logging needs.
 """
 
 from __future__ import annotations
@@ -12,12 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from nearid_cli.errors import TrackingError, UsageError
-from nearid_cli.reports.document import document
-from nearid_cli.reports.files import DEFAULT_THUMBNAILS
 from nearid_cli.text import printable, unknown
 from nearid_cli.trackers import kinds as _kinds  # noqa: F401 - fills the list
 from nearid_cli.trackers.base import TRACKERS, Tracker
-from nearid_cli.trackers.record import LoggedResult
 
 if TYPE_CHECKING:
     from nearid_cli.reports.blocks import Document
@@ -75,6 +73,8 @@ def log_document(made: Document, asked: Iterable[str], step: int | None = None) 
         UsageError: a tracker is unknown.
         TrackingError: a tracker failed; all others have the result.
     """
+    from nearid_cli.trackers.record import LoggedResult
+
     record = LoggedResult(made, step)
     record.prepare()  # before any tracker has begun a run
 
@@ -97,6 +97,9 @@ def log(result: ScoreResult | CompareResult | GateResult, *trackers: str, step: 
         UsageError: no tracker, or one that is unknown.
         TrackingError: a package is missing, or a tracker did not take all of it; all others have the result.
     """
+    from nearid_cli.reports.document import document
+    from nearid_cli.reports.files import DEFAULT_THUMBNAILS
+
     if not trackers:
         raise UsageError(f"expected a tracker to log to, found none; known: {', '.join(known())}")
     check(trackers)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import UsageError
 from nearid_cli.reports.formats.base import FileFormat
-from nearid_cli.reports.order import copies
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ class CardYml(Card):
 def _results(result: ScoreResult) -> Iterator[EvalResult]:
     """One a metric and number, and how many generations only copy a reference, which makes scores too high."""
     from huggingface_hub import EvalResult
+
+    from nearid_cli.reports.order import copies
 
     inputs = result.inputs
     references = printable(PurePath(inputs.references).name) or "references"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.files import replace_file
-from nearid_cli.reports.formats.markdown import escape, table_piece
 from nearid_cli.trackers.base import Tracker
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ def _events(record: LoggedResult) -> Iterator[Any]:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
+    from nearid_cli.reports.formats.markdown import table_piece
+
     def event(step: int | None, values: Iterable[Any]) -> Any:
         return Event(wall_time=time.time(), step=step or 0, summary=Summary(value=values))
 
@@ -129,4 +130,6 @@ def _facts(facts: Mapping[str, Any]) -> str:
 
 
 def _escaped(text: Any) -> str:
+    from nearid_cli.reports.formats.markdown import escape
+
     return escape(f"{text}").replace("|", "\\|")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from nearid_cli.errors import TrackingError
 from nearid_cli.text import few
 from nearid_cli.trackers.base import Tracker, discreet
-from nearid_cli.trackers.record import columns
 
 if TYPE_CHECKING:
     from nearid_cli.trackers.record import LoggedResult
@@ -71,6 +70,8 @@ def _open_run() -> Any:
 
 
 def _log(package: Any, run: Any, record: LoggedResult) -> None:
+    from nearid_cli.trackers.record import columns
+
     shown = {one.name: package.Image(one.image, caption=one.caption) for one in record.pictures}
     for name, table in record.tables.items():
         stored = columns(table)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import TrackingError
 from nearid_cli.trackers.base import Tracker, discreet
-from nearid_cli.trackers.record import columns
 
 if TYPE_CHECKING:
     from nearid_cli.trackers.record import LoggedResult
@@ -78,6 +77,8 @@ class WeightsAndBiases(Tracker):
 
 
 def _log(package: Any, run: Any, record: LoggedResult) -> None:
+    from nearid_cli.trackers.record import columns
+
     run.config.update(dict(record.config), allow_val_change=True)
     if any(step is not None for step in record.steps):
         run.define_metric(_STEP, hidden=True)

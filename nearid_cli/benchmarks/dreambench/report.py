@@ -20,6 +20,7 @@ from nearid_cli.benchmarks.dreambench.result import (
 from nearid_cli.benchmarks.dreambench.samples import Scored
 from nearid_cli.benchmarks.labels import LABEL, few_groups, group_columns, too_many
 from nearid_cli.benchmarks.report import Report, make_folder
+from nearid_cli.breakdown.labels import told
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.correlations import FEW_SUBJECTS
 from nearid_cli.reports.blocks import Block, Document, Draft
@@ -170,6 +171,11 @@ def _findings(result: DreamBenchResult) -> Iterator[str]:
     if rough:
         named = ", ".join(f"{category} {count(subjects, 'subject')}" for category, subjects in rough.items())
         yield f"intervals over fewer than {FEW_SUBJECTS} subjects are rough: {named}"
+    of_groups = [
+        told(one.labels) for one in result.groups if one.subjects < FEW_SUBJECTS and one.human.mean_ci95
+    ]
+    if of_groups:
+        yield f"rough are those of {count(len(of_groups), 'group')}, too: {few(of_groups)}"
 
 
 def _title(category: str) -> str:
@@ -220,32 +226,17 @@ def _by_category(result: DreamBenchResult, every: Sequence[Alignment]) -> Table:
 def _by_group(result: DreamBenchResult) -> Table:
     """One row a group and metric, people first."""
     rows = [(group, one) for group in result.groups for one in (group.human, *group.alignments)]
+    means, ends = [one.mean for _, one in rows], [one.mean_ci95 for _, one in rows]
+    counts = {
+        "items": ("pictures", [sum(own.items for own in one.categories) for _, one in rows]),
+        "subjects": ("subjects", [sum(own.subjects for own in one.categories) for _, one in rows]),
+        "averaged": ("categories", [one.averaged for _, one in rows]),
+    }
     return Table(
         group_columns([(group.by, group.labels, one.metric) for group, one in rows]),
         (
-            Column(
-                COUNT,
-                [sum(own.items for own in one.categories) for _, one in rows],
-                "pictures",
-                "items",
-                paper=True,
-            ),
-            Column(
-                COUNT,
-                [sum(own.subjects for own in one.categories) for _, one in rows],
-                "subjects",
-                "subjects",
-                paper=True,
-            ),
-            Column(COUNT, [one.averaged for _, one in rows], "categories", "averaged", paper=True),
-            Column(
-                SCORE,
-                [one.mean for _, one in rows],
-                "agreement",
-                "mean",
-                intervals=[one.mean_ci95 for _, one in rows],
-                paper=True,
-            ),
+            Column(SCORE, means, "agreement", MEAN, ends, paper=True),
+            *(Column(COUNT, cells, title, name, paper=True) for name, (title, cells) in counts.items()),
         ),
         caption="Agreement with people by label: Pearson correlation with human ratings, Fisher-z mean over methods, "
         f"and over so many categories. {_IN_BRACKETS}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeVar
 
 from nearid_cli.benchmarks.dreambench.result import Difference
@@ -12,6 +13,9 @@ from nearid_cli.metrics.paired import holm
 from nearid_cli.reports.table import COUNT, TRUTH, Column, Kind, P, Table, named
 from nearid_cli.results import Interval
 from nearid_cli.text import printable
+
+GROUP_DIFFERENCES = "breakdown-differences"
+"""The label of the table of differences in groups."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class RateDifference:
         p: two-sided sign-flip test over samples.
         exact: whether `p` is over all sign vectors.
         p_studentised: of the test that belongs to `ci95`; 1 where that is None.
-        p_holm: `p` adjusted by Holm over the metrics that are compared in this pool and number.
+        p_holm: `p` adjusted by Holm over the metrics that are compared in this pool and number; of a group of `--by`
+            over those in all groups of its breakdown.
         p_adjusted: what to go by, the larger of `p_holm` and of `p_studentised` adjusted likewise.
     """
 
@@ -98,6 +103,33 @@ def compared(
         for number, one in numbers.items()
     ]
     return adjusted(rows, lambda row: row.number)
+
+
+def compared_in_groups(
+    against: str, groups: Sequence[tuple[str, str, Mapping[str, Mapping[str, ShareDifference]]]]
+) -> list[tuple[RateDifference, ...]]:
+    """The differences of each group of samples, adjusted for all metrics and groups of a breakdown together.
+
+    Args:
+        against: which metric the others are compared with.
+        groups: of each its breakdown, what it is called, and what was found, as for `compared`.
+    """
+    found: list[tuple[RateDifference, ...]] = []
+    for by in dict.fromkeys(by for by, _, _ in groups):
+        own = [compared(name, against, numbers) for one, name, numbers in groups if one == by]
+        rows = iter(adjusted([row for group in own for row in group], lambda row: row.number))
+        found += [tuple(islice(rows, len(group))) for group in own]
+    return found
+
+
+def group_differences_table(rows: Sequence[RateDifference]) -> Table:
+    """One row a group, metric and number."""
+    table = differences_table(rows)
+    return replace(
+        table,
+        caption=f"By label. {table.caption} Adjusted for all groups of a label, too.",
+        label=GROUP_DIFFERENCES,
+    )
 
 
 def differences_table(rows: Sequence[RateDifference]) -> Table:

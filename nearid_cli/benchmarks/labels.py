@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nearid_cli.breakdown.labels import PROMPT, SEED, Labels, read_breakdowns, told
 from nearid_cli.nearid_data.rows import column_values, label_columns
-from nearid_cli.reports.table import TEXT, Column, named
+from nearid_cli.reports.table import TEXT, Column, Table, named
 from nearid_cli.text import storable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LABEL = "breakdown"
 """The label of the table of groups, which is the name of its files."""
 
-_SHOWN = 60  # rows of it that a terminal has room for
+_SHOWN = 60  # rows that a terminal has room for
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,19 @@ def group_columns(
     )
 
 
-def few_groups(rows: int) -> dict[str, Sequence[int]]:
-    """What a terminal shows of the table, as `Report.few`: all, or where that is too long nothing."""
-    return {} if rows <= _SHOWN else {LABEL: []}
+def few_groups(tables: Iterable[Table]) -> dict[str, Sequence[int]]:
+    """What a terminal shows of tables by group, as `Report.few`: all, or where that is too long nothing."""
+    return {table.label: [] for table in tables if _rows(table) > _SHOWN}
 
 
-def too_many(rows: int) -> list[str]:
-    """That the table is not shown, a line."""
-    return (
-        []
-        if rows <= _SHOWN
-        else [f"--by: {rows:,} rows, which are in {LABEL}.csv of -o DIR, and in files of -o"]
-    )
+def too_many(tables: Iterable[Table]) -> list[str]:
+    """Which of the tables are not shown, a line each."""
+    return [
+        f"--by: {_rows(table):,} rows, which are in {table.label}.csv of -o DIR, and in files of -o"
+        for table in tables
+        if _rows(table) > _SHOWN
+    ]
+
+
+def _rows(table: Table) -> int:
+    return len(table.names[0].cells)

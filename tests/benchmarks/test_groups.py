@@ -203,6 +203,85 @@ class TestNearid:
         assert "Material" not in Markdown().render(plain.document)
 
 
+def holm(p: list[float]) -> list[float]:
+    """Step by step: the smallest of m times m, the next one times m - 1, and never below the one before."""
+    order, found, most = np.argsort(p, kind="stable"), [0.0] * len(p), 0.0
+    for rank, place in enumerate(order):
+        most = max(most, min(1.0, (len(p) - rank) * p[place]))
+        found[place] = most
+    return found
+
+
+class TestDifferences:
+    """Metrics against each other in each group, tested together."""
+
+    def test_nearid(self, job: NearidJob, options: Options, tmp_path: Path) -> None:
+        both = replace(options, metrics=["hog", "nearid-mini"])
+        result = bench_nearid(replace(job, by=("Material", "category")), tmp_path / "out", both)
+        for name in ("steel", "wood"):
+            (group,) = (one for one in result.label_groups if one.labels == {"Material": name})
+            assert [(one.pool, one.number, one.method, one.against) for one in group.differences] == [
+                (f"Material {name}", number, "nearid-mini", "hog") for number in ("ssr", "pa")
+            ]
+            for one in group.differences:
+                ours, theirs = (
+                    getattr(group.scores[metric], one.number) for metric in ("nearid-mini", "hog")
+                )
+                assert one.delta == pytest.approx(ours - theirs)
+        for by in ("Material", "category"):
+            for number in ("ssr", "pa"):
+                own = [
+                    row
+                    for group in result.label_groups
+                    if group.by == by
+                    for row in group.differences
+                    if row.number == number
+                ]
+                assert len(own) > 1
+                assert [row.p_holm for row in own] == pytest.approx(holm([row.p for row in own]))
+        of_nearid.report(result).write(tmp_path / "files")
+        rows = read_rows(tmp_path / "files" / "breakdown-differences.csv")
+        assert rows[0]["pool"] == "Material steel"
+        assert len(rows) == sum(len(group.differences) for group in result.label_groups)
+
+    def test_mtg(self, tmp_path: Path) -> None:
+        data = saved(table(part_edits(12), part=["wheel", "lid", "eye"] * 4), tmp_path / "mtg")
+        options = Options(metrics=("hog", "nearid-mini"), progress=False)
+        result = evaluate_mtg(MtgJob(data, "train", by=("part",)), options)
+        p = {"ssr": [], "pa": []}
+        for group in result.groups:
+            alone = evaluate_mtg(
+                MtgJob(data, "train", rows=f"part={group.labels['part']}"), options
+            ).differences
+            assert len(group.differences) == len(alone) == 2
+            for one, other in zip(group.differences, alone, strict=True):
+                assert (one.delta, one.ci95, one.p) == (other.delta, other.ci95, other.p)
+                p[one.number].append((one.p, one.p_holm))
+        for pairs in p.values():
+            assert [adjusted for _, adjusted in pairs] == pytest.approx(holm([plain for plain, _ in pairs]))
+        of_mtg.report(result).write(tmp_path / "files")
+        assert len(read_rows(tmp_path / "files" / "breakdown-differences.csv")) == 6
+
+    def test_dreambench(self, ratings: Path, tmp_path: Path) -> None:
+        sets = [(name, ratings / f"data_{name}_rating") for name in ("good", "poor")]
+        found = evaluate(None, sets, ratings, against="poor", by=("category", "prompt_number"))
+        whole = {one.category: one for one in found.result.differences}
+        names = {"animal": "live_subject_animal", "human": "live_subject_human"}
+        groups = [one for one in found.result.groups if one.by == "category"]
+        for group in groups:
+            (own,) = group.differences
+            category = str(group.labels["category"])
+            other = whole[names.get(category, category)]
+            assert (own.delta, own.ci95, own.p, own.items) == (other.delta, other.ci95, other.p, other.items)
+        assert [one.differences[0].p_holm for one in groups] == pytest.approx(
+            holm([one.differences[0].p for one in groups])
+        )
+        of_dreambench.write(found, tmp_path)
+        assert len(read_rows(tmp_path / "breakdown-differences.csv")) == 8
+        plain = evaluate(None, sets, ratings, by=("category",)).result
+        assert [one.differences for one in plain.groups] == [()] * 4
+
+
 class TestMtg:
     @pytest.fixture
     def data(self, tmp_path: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nearid_cli.benchmarks.differences import adjusted
-from nearid_cli.benchmarks.dreambench.groups import Rows, dreambench_groups
+from nearid_cli.benchmarks.dreambench.groups import Compare, Rows, dreambench_groups
 from nearid_cli.benchmarks.dreambench.published import beside_published
 from nearid_cli.benchmarks.dreambench.ratings import (
     CATEGORIES,
@@ -201,7 +201,7 @@ def evaluate(
             alignments=alignments,
             differences=_differences(humans, sets, against),
             unjoined=tuple(unjoined),
-            groups=dreambench_groups(by, aligned) if by else (),
+            groups=dreambench_groups(by, aligned, _pairs(humans, sets, against)) if by else (),
         )
     return Evaluated(result, (*(humans or ()), *sets))
 
@@ -336,15 +336,25 @@ def _differences(
 
     Only pictures that both score count, and only methods for which both have a correlation.
     """
-    if against is None:
-        return ()
-    (other,) = (one for one in metrics if one.name == against)
-    rows = [row for one in metrics if one is not other for row in _compared(humans, one, other)]
+    rows = [row for joined, compare in _pairs(humans, metrics, against) for row in compare(joined)]
     return adjusted(rows, lambda row: row.category)
 
 
-def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: RatingSet) -> list[Difference]:
-    joined = _join([*humans, one, other])
+def _pairs(
+    humans: tuple[RatingSet, RatingSet], metrics: Sequence[RatingSet], against: str | None
+) -> list[tuple[Rows, Compare]]:
+    """For each metric but the one named `against` the pictures that both score, and what compares them."""
+    others = [one for one in metrics if one.name == against]
+    return [
+        (_join([*humans, one, other]), partial(_compared, one.name, other.name))
+        for other in others
+        for one in metrics
+        if one is not other
+    ]
+
+
+def _compared(metric: str, against: str, joined: Rows) -> list[Difference]:
+    """A metric minus another one over pictures that have the numbers of people, of it and of the other one."""
     categories, first, second = [], [], []
     for category in CATEGORIES:
         a, b = _both_defined(*(_blocks(joined, category, _RATERS, place)[1] for place in (_SCORES, _OTHER)))
@@ -362,8 +372,8 @@ def _compared(humans: tuple[RatingSet, RatingSet], one: RatingSet, other: Rating
         assert theirs is not None
         delta = delta_test(ours, theirs)
         return Difference(
-            metric=one.name,
-            against=other.name,
+            metric=metric,
+            against=against,
             category=category,
             items=sum(len(rated.scores) for block in a for rated in block.methods),
             subjects=sum(block.subjects for block in a),

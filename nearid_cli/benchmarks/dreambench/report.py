@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nearid_cli.benchmarks.differences import difference_columns
+from nearid_cli.benchmarks.differences import GROUP_DIFFERENCES, difference_columns
 from nearid_cli.benchmarks.dreambench.bench import Evaluated
 from nearid_cli.benchmarks.dreambench.published import ROUNDING, published_source
 from nearid_cli.benchmarks.dreambench.ratings import CATEGORIES, category_of, in_order, subject_of
@@ -36,7 +36,7 @@ _IN_BRACKETS = "In brackets: 95 % intervals over subjects."
 
 def report(result: DreamBenchResult) -> Report:
     """Metrics by categories, metrics by methods and differences; without ratings, mean scores by methods."""
-    in_groups = sum(1 + len(group.alignments) for group in result.groups)
+    by_group = [*_by_group(result)]
     if result.human is None:
         tables, rows = [_scored(result)], {}
     else:
@@ -45,7 +45,7 @@ def report(result: DreamBenchResult) -> Report:
         tables = [
             _by_category(result, every),
             *_published(every),
-            *([_by_group(result)] if result.groups else []),
+            *by_group,
             by_method,
             *_differences(result),
         ]
@@ -54,12 +54,12 @@ def report(result: DreamBenchResult) -> Report:
             table.label: [i for i, name in enumerate(table.names[1].cells) if name in (_MH, MEAN)]
             for table in tables
             if table.label in ("published", "methods")
-        } | few_groups(in_groups)
+        } | few_groups(by_group)
     return Report(
         "DreamBench++",
         result,
         tuple(tables),
-        (*_findings(result), *too_many(in_groups)),
+        (*_findings(result), *too_many(by_group)),
         tuple(_facts(result)),
         "dreambench",
         few=rows,
@@ -223,8 +223,10 @@ def _by_category(result: DreamBenchResult, every: Sequence[Alignment]) -> Table:
     )
 
 
-def _by_group(result: DreamBenchResult) -> Table:
-    """One row a group and metric, people first."""
+def _by_group(result: DreamBenchResult) -> Iterator[Table]:
+    """Every group by every metric, people first, and the differences of metrics."""
+    if not result.groups:
+        return
     rows = [(group, one) for group in result.groups for one in (group.human, *group.alignments)]
     means, ends = [one.mean for _, one in rows], [one.mean_ci95 for _, one in rows]
     counts = {
@@ -232,7 +234,7 @@ def _by_group(result: DreamBenchResult) -> Table:
         "subjects": ("subjects", [sum(own.subjects for own in one.categories) for _, one in rows]),
         "averaged": ("categories", [one.averaged for _, one in rows]),
     }
-    return Table(
+    yield Table(
         group_columns([(group.by, group.labels, one.metric) for group, one in rows]),
         (
             Column(SCORE, means, "agreement", MEAN, ends, paper=True),
@@ -242,6 +244,21 @@ def _by_group(result: DreamBenchResult) -> Table:
         f"and over so many categories. {_IN_BRACKETS}",
         label=LABEL,
     )
+    apart = [(group, own) for group in result.groups for own in group.differences]
+    if apart:
+        every = [own for _, own in apart]
+        yield Table(
+            group_columns([(group.by, group.labels, own.metric) for group, own in apart]),
+            (
+                named("", [own.against for own in every], "against"),
+                Column(COUNT, [own.items for own in every], name="items"),
+                Column(COUNT, [own.subjects for own in every], "subjects", "subjects", paper=True),
+                *difference_columns(every, SIGNED),
+            ),
+            caption=f"By label, each metric minus {printable(every[0].against)}, over the pictures that both score. p "
+            f"is adjusted for comparing several metrics in several groups. {_IN_BRACKETS}",
+            label=GROUP_DIFFERENCES,
+        )
 
 
 def _published(every: Sequence[Alignment]) -> Iterator[Table]:

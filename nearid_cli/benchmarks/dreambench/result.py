@@ -128,27 +128,6 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class DreamBenchGroup:
-    """The pictures that have one value of a label, or one value of each of several.
-
-    Attributes:
-        by: the labels, joined by `+`.
-        labels: what the pictures have in common, label to value; None for those that lack the label.
-        items, subjects: how many pictures people rated, and of how many subjects.
-        human: the ceiling over these.
-        alignments: every metric over these, in the order given. A method with fewer than 3 pictures of a category
-            counts nowhere: two always lie on a line.
-    """
-
-    by: str
-    labels: Mapping[str, str | None]
-    items: int
-    subjects: int
-    human: Alignment
-    alignments: tuple[Alignment, ...]
-
-
-@dataclass(frozen=True)
 class ScoredMethod:
     """What a metric made of a method.
 
@@ -177,6 +156,30 @@ class Unjoined:
     lacking: str
     method: str
     items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DreamBenchGroup:
+    """The pictures that have one value of a label, or one value of each of several.
+
+    Attributes:
+        by: the labels, joined by `+`.
+        labels: what the pictures have in common, label to value; None for those that lack the label.
+        items, subjects: how many pictures people rated, and of how many subjects.
+        human: the ceiling over these.
+        alignments: every metric over these, in the order given. A method with fewer than 3 pictures of a category
+            counts nowhere: two always lie on a line.
+        differences: with `--against`, of each metric the mean over the categories minus that of the named one. Their
+            `p_holm` is adjusted over all metrics and groups of the breakdown.
+    """
+
+    by: str
+    labels: Mapping[str, str | None]
+    items: int
+    subjects: int
+    human: Alignment
+    alignments: tuple[Alignment, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,11 +9,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from nearid_cli.benchmarks.differences import compared_in_groups
 from nearid_cli.benchmarks.labels import SampleLabels, TakenTogether, row_labels, taken_together
 from nearid_cli.benchmarks.mtg.result import MtgGroup
 from nearid_cli.benchmarks.mtg.samples import PartSimilarities
+from nearid_cli.breakdown.labels import told
 from nearid_cli.metrics.intervals import MIN_UNITS
-from nearid_cli.metrics.part_level import OF_PAIR, PartLevel, part_level
+from nearid_cli.metrics.margins import rate_differences
+from nearid_cli.metrics.part_level import OF_PAIR, PartLevel, part_level, part_margins
 from nearid_cli.nearid_data import RowsGiven, choose_rows
 from nearid_cli.nearid_data.sources import default_split, open_source
 
@@ -45,15 +48,24 @@ def mtg_groups(
         rows: which ones these are.
         tables: by metric, of the same rows.
     """
-    found = []
+    of_rows = next(iter(tables.values())).rows  # the same for all metrics
+    found, compared = [], []
     for group in groups:
         own = rows[group.some]
-        scores = {}
-        for metric, table in tables.items():
-            some = np.isin(table.rows, own)
-            scores[metric] = _of_enough(part_level(table.similarities[some], table.oracles[some]))
+        some = np.isin(of_rows, own)
+        scores = {
+            metric: _of_enough(part_level(table.similarities[some], table.oracles[some]))
+            for metric, table in tables.items()
+        }
         found.append(MtgGroup(group.by, group.labels, len(own), scores))
-    return tuple(found)
+        first, *others = (part_margins(table.similarities[some]) for table in tables.values())
+        apart = {
+            metric: rate_differences(margins, first)
+            for metric, margins in zip([*tables][1:], others, strict=True)
+        }
+        compared.append((group.by, told(group.labels), apart))
+    differences = compared_in_groups(next(iter(tables)), compared)
+    return tuple(replace(group, differences=own) for group, own in zip(found, differences, strict=True))
 
 
 def _of_enough(scores: PartLevel) -> PartLevel:

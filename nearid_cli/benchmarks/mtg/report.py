@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nearid_cli.benchmarks.differences import differences_table
+from nearid_cli.benchmarks.differences import differences_table, group_differences_table
 from nearid_cli.benchmarks.labels import LABEL, few_groups, group_columns, too_many
 from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.report import Report
-from nearid_cli.breakdown.labels import Labels
 from nearid_cli.metrics.part_level import PartLevel
 from nearid_cli.reports.charts import IntervalChart, Spot, Spots, percent, rate
 from nearid_cli.reports.gauge import COSINE
@@ -24,11 +23,7 @@ _CAPTION = (
 
 def report(result: MtgResult) -> Report:
     """The metrics, and where there are several their differences from the first."""
-    rows = [
-        (group.by, group.labels, metric, scores)
-        for group in result.groups
-        for metric, scores in group.scores.items()
-    ]
+    by_group = [*_by_group(result)]
     tables = [
         Table(
             (named("metric", list(result.scores), "metric"),),
@@ -36,17 +31,17 @@ def report(result: MtgResult) -> Report:
             caption=_CAPTION,
             label="table",
         ),
-        *([_by_group(rows)] if rows else []),
+        *by_group,
         *([differences_table(result.differences)] if result.differences else []),
     ]
     return Report(
         "MTG",
         result,
         tuple(tables),
-        (*_findings(result), *too_many(len(rows))),
+        (*_findings(result), *too_many(by_group)),
         (_data(result),),
         "nearid-mtg",
-        few=few_groups(len(rows)),
+        few=few_groups(by_group),
         charts={"table": (_chart(result),)},
     )
 
@@ -79,14 +74,19 @@ def _chart(result: MtgResult) -> IntervalChart:
     return IntervalChart("part-level", [*correlations, *rates], where="page")
 
 
-def _by_group(rows: Sequence[tuple[str, Labels, str, PartLevel]]) -> Table:
-    """One row a group and metric."""
-    return Table(
-        group_columns([(by, labels, metric) for by, labels, metric, _ in rows]),
-        _columns([scores for *_, scores in rows]),
+def _by_group(result: MtgResult) -> Iterator[Table]:
+    """Every group by every metric, and their differences from the first one."""
+    if not result.groups:
+        return
+    rows = [(one, metric, scores) for one in result.groups for metric, scores in one.scores.items()]
+    yield Table(
+        group_columns([(one.by, one.labels, metric) for one, metric, _ in rows]),
+        _columns([scores for _, _, scores in rows]),
         caption="The same by label. A - in MO and MOpair: a correlation would be over fewer than 3 samples.",
         label=LABEL,
     )
+    if differences := [row for group in result.groups for row in group.differences]:
+        yield group_differences_table(differences)
 
 
 def _columns(every: Sequence[PartLevel]) -> tuple[Column, ...]:

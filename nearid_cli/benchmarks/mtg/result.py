@@ -49,12 +49,14 @@ class MtgGroup:
         samples: how many there are.
         scores: by metric. `mo` and `mo_pair` are None where one of their correlations is over fewer than 3 samples, two
             of which would always lie on a line.
+        differences: SSR and PA of each metric minus those of the first.
     """
 
     by: str
     labels: Mapping[str, str | None]
     samples: int
     scores: Mapping[str, PartLevel]
+    differences: tuple[RateDifference, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nearid_cli.benchmarks.differences import group_differences_table
 from nearid_cli.benchmarks.labels import LABEL, few_groups, group_columns, too_many
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.report import Report
@@ -19,17 +20,16 @@ def report(result: NearidBenchResult) -> Report:
     """SSR and PA by group, source and category where there are distractors, and the similarities by source."""
     found = [] if result.tables is None else of_tables.findings(result.tables)
     tables = [] if result.tables is None else [*of_tables.tables(result.tables)]
-    by_group = [_by_group(result)] if result.label_groups else []
-    rows = sum(len(one.scores) for one in result.label_groups)
+    by_group = [*_by_group(result)]
     return Report(
         "NearID-Bench",
         result,
         (*tables, *by_group, _similarities(result)),
-        (*found, *_skipped(result), *too_many(rows)),
+        (*found, *_skipped(result), *too_many(by_group)),
         (*_data(result), *_how(result)),
         "nearid-bench",
         "; ".join(_how(result)),
-        {**of_tables.FEW, "similarities": [], **few_groups(rows)} if tables else {},
+        {**of_tables.FEW, "similarities": [], **few_groups(by_group)} if tables else {},
         charts={} if result.tables is None else of_tables.charts(result.tables),
     )
 
@@ -39,10 +39,12 @@ def _skipped(result: NearidBenchResult) -> list[str]:
     return [f"{count(len(skipped), 'picture')} left out: {few(skipped, 1)}"] if skipped else []
 
 
-def _by_group(result: NearidBenchResult) -> Table:
-    """One row a group and metric."""
+def _by_group(result: NearidBenchResult) -> Iterator[Table]:
+    """Every group by every metric, and their differences from the first one."""
+    if not result.label_groups:
+        return
     rows = [(one, metric, found) for one in result.label_groups for metric, found in one.scores.items()]
-    return Table(
+    yield Table(
         group_columns([(one.by, one.labels, metric) for one, metric, _ in rows]),
         (
             Column(COUNT, [found.samples for _, _, found in rows], "samples", "samples", paper=True),
@@ -51,6 +53,8 @@ def _by_group(result: NearidBenchResult) -> Table:
         caption="The same by label, of all sources together; 95 % intervals over samples in brackets.",
         label=LABEL,
     )
+    if differences := [row for group in result.label_groups for row in group.differences]:
+        yield group_differences_table(differences)
 
 
 def _similarities(result: NearidBenchResult) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nearid_cli.benchmarks.differences import RateDifference
 from nearid_cli.benchmarks.tables.result import TablesResult
 from nearid_cli.metrics.margins import Outcome
 from nearid_cli.results import Metric, Skipped, Tool
@@ -71,12 +72,14 @@ class NearidGroup:
         labels: what the samples have in common, label to value; None for those that lack the label.
         samples: how many there are; those of several sources count once.
         scores: by metric, over all sources together.
+        differences: SSR and PA of each metric minus those of the first.
     """
 
     by: str
     labels: Mapping[str, str | None]
     samples: int
     scores: Mapping[str, Outcome]
+    differences: tuple[RateDifference, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

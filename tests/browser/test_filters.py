@@ -230,6 +230,18 @@ def test_a_link_of_view_shows_the_same(
     assert state(open_page(address(page))) == state(page)
 
 
+def test_in_a_frame_without_an_address_filters_work_all_the_same(open_page: Open, judged: Path) -> None:
+    page = open_page("about:blank")
+    page.set_content("<iframe width=1000 height=700 sandbox='allow-scripts'></iframe>")
+    page.evaluate("html => { document.querySelector('iframe').srcdoc = html; }", judged.read_text("utf-8"))
+    frame = page.frame_locator("iframe")
+    frame.locator("#show").select_option("the worst tenth")
+    expect(frame.locator("#shown")).to_have_text("9 of 90 generations")
+    frame.get_by_role("button", name="Show all").click()
+    expect(frame.locator("#shown")).to_have_text("90 of 90 generations")
+    expect(frame.locator("#show")).to_be_focused()
+
+
 def test_an_address_goes_back_to_nothing(open_page: Open, judged: Path) -> None:
     page = open_page(judged)
     page.locator("#show").select_option("the worst tenth")

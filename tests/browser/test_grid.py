@@ -507,6 +507,21 @@ def test_a_phone_shows_a_reference_and_one_method_and_swipes_to_the_next(
     assert grid.evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
+def test_when_the_window_changes_the_cell_with_the_focus_stays_in_sight(
+    open_page: Open, tmp_path: Path
+) -> None:
+    page = opened(open_page, tmp_path, {f"m{i}": scored({"cat": [0.5] * 9}) for i in range(9)})
+    cells(page, 0).first.focus()
+    page.keyboard.press("Control+End")
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 740})
+        page.wait_for_timeout(300)
+        assert at(page) == [8, 8]
+        box = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+        assert 0 <= box["left"] < box["right"] <= width
+        assert 0 <= box["top"] < box["bottom"] <= 741
+
+
 @pytest.mark.parametrize("width", [320, 768, 1280])
 def test_strange_names_stay_in_the_grid(open_page: Open, tmp_path: Path, width: int) -> None:
     strange = ["m" * 300, "<script>alert(1)</script>", "שיטה עם שם ארוך מאוד", "line\nbreak", "🐶🏽🐱" * 20]

@@ -148,6 +148,22 @@ def test_the_page_has_floors_and_ceilings_and_says_where_chance_put_them() -> No
     assert ends[1][by_name["b"]] is None
 
 
+def test_one_picture_of_two_subjects_is_in_a_row_of_each() -> None:
+    def one() -> ScoreResult:
+        names = {"cat": ["x", "y"], "dog": ["y", "z"]}
+        return scored(
+            {"cat": [0.5, 0.2], "dog": [0.9, 0.8]},
+            image=lambda subject, i: {"path": f"{names[subject][i]}.png"},
+        )
+
+    data = page_data(compare({"a": one(), "b": one()}), NONE)
+    assert data["rows"] == [[0, "x.png"], [0, "y.png"], [1, "y.png"], [1, "z.png"]]
+    assert data["cells"] == [0, 1, 2, 3] * 2
+    assert of(one(), rule(min=0.8)) == ["x.png", "y.png"]
+    gate = judge(one(), None, [rule(min=0.8)], run_name="", baseline_name=None)
+    assert page_data(document(one()).story.result, NONE, gate)["failed"] == [0, 1]
+
+
 # What failed
 
 
@@ -161,7 +177,7 @@ def of(result: ScoreResult | CompareResult, *rules: Rule) -> list[str]:
     gate = judge(result, None, rules, run_name="run.json", baseline_name=None)
     shown = document(result).story.result
     several = len(shown.methods) > 1
-    return [f"{method} {path}" if several else path for method, path in failed(gate, shown)]
+    return [f"{method} {path}" if several else path for method, _, path in failed(gate, shown)]
 
 
 def test_a_subject_that_failed_is_all_of_its_generations() -> None:
@@ -219,7 +235,7 @@ def test_a_group_that_failed_is_its_generations() -> None:
     )
     low, copies = (replace(verdict, group={"category": "a"}) for verdict in gate.verdicts)
     for verdict, files in ((low, ["cat/0.png", "dog/0.png"]), (copies, ["cat/0.png"])):
-        assert [path for _, path in failed(replace(gate, verdicts=(verdict,)), shown)] == files
+        assert [path for *_, path in failed(replace(gate, verdicts=(verdict,)), shown)] == files
     elsewhere = replace(copies, group={"category": "b"})
     assert failed(replace(gate, verdicts=(elsewhere,)), shown) == []
 

@@ -144,14 +144,15 @@ def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None 
     by_subject = [
         {subject.subject: subject.scores for subject in method.result.subjects} for method in methods
     ]
+    # One picture may be a generation of two subjects.
     numbers = {
         key: number
         for number, key in enumerate(
-            (method.name, image.path) for method in methods for image in method.result.images
+            (method.name, image.subject, image.path) for method in methods for image in method.result.images
         )
     }
     rows = side_by_side(methods)
-    in_rows = {(number, image.path): place for place, row in enumerate(rows) for number, image in row.images}
+    in_rows = {id(image): place for place, row in enumerate(rows) for _, image in row.images}
     generations = [
         _row(
             number,
@@ -190,11 +191,7 @@ def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None 
         ],
         "generations": generations,
         "rows": [[places[row.subject], None if row.name is None else printable(row.name)] for row in rows],
-        "cells": [
-            in_rows[number, image.path]
-            for number, method in enumerate(methods)
-            for image in method.result.images
-        ],
+        "cells": [in_rows[id(image)] for method in methods for image in method.result.images],
         "disagreements": _disagreements(result, metrics, numbers),
         "failed": [] if gate is None else [numbers[one] for one in failed(gate, result)],
         "strip": STRIP,
@@ -272,12 +269,12 @@ def _folder(root: Path) -> str:
 
 
 def _disagreements(
-    result: CompareResult, metrics: list[str], numbers: Mapping[tuple[str, str], int]
+    result: CompareResult, metrics: list[str], numbers: Mapping[tuple[str, str, str], int]
 ) -> list[list[list[int]]]:
     """By metric the rows of the generations that it rates highest against the first metric, and lowest; worst first."""
     found: list[list[list[int]]] = [[[], []] for _ in metrics]
     for one in result.disagreements:
-        row = numbers.get((one.method, one.path or ""))
+        row = numbers.get((one.method, one.subject or "", one.path or ""))
         if row is not None and one.metric in metrics:
             found[metrics.index(one.metric)][one.difference < 0].append(row)
     return found

@@ -7,15 +7,15 @@ from nearid_cli.results import CompareResult, GateResult, Image, Verdict
 from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
 
 
-def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str]]:
-    """The generations that failed verdicts are about, as pairs of method and path, in the order of the result.
+def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str, str]]:
+    """The generations that failed verdicts are about, as method, subject and path, in the order of the result.
 
     A verdict about a subject is about its generations, of a group about those in it; one that counts some is about
     those that it counts. A mean over all that is too low says nothing of any generation.
     """
     verdicts = [one for one in gate.verdicts if one.status == "failed"]
     return [
-        (method.name, image.path)
+        (method.name, image.subject, image.path)
         for method in result.methods
         for image in method.result.images
         if any(_is_about(one, method.name, image) for one in verdicts)

@@ -75,6 +75,7 @@
 
   /** What differs from a page that was just opened, by names that another report of the same methods knows too. */
   function writeAddress() {
+    if (location.protocol === "about:") return; // in a frame of a notebook there is no address to keep
     const said = new URLSearchParams();
     if (controls.show.value) said.set("show", controls.show.value);
     if (controls.subject.value.trim()) said.set("subject", controls.subject.value.trim());

@@ -152,7 +152,7 @@
     grid.style.setProperty("--row", rowHeight + "px");
     body.style.setProperty("--rows", shownRows.length);
     draw();
-    if (focused) cellAt(active.place, active.column).focus({ preventScroll: true });
+    if (focused) moveTo(active.place, active.column);
   }
 
   function headers() {

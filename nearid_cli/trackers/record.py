@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from nearid_cli.reports.blocks import Document
     from nearid_cli.reports.table import Table
     from nearid_cli.results import GateResult, ScoreResult
+
+logger = logging.getLogger(__name__)
 
 WORST = 8
 """So many of the worst generations of each method are logged as pictures."""
@@ -147,7 +150,7 @@ class LoggedResult:
 
     @cached_property
     def pictures(self) -> Sequence[LoggedPicture]:
-        """The worst generations by the first metric, of each method; those that are no files any more are left out."""
+        """The worst generations by the first metric, of each method, that are files; those that are gone are named."""
         return list(self._pictures())
 
     @cached_property
@@ -198,7 +201,8 @@ class LoggedResult:
             for place, image in enumerate(files, start=1):
                 try:
                     picture = decode(generation_file(run, image.path), at_least=_SIDE)
-                except UnreadableImage:
+                except UnreadableImage as error:
+                    logger.warning("not logged as a picture: %s: %s", printable(image.path), error)
                     continue
                 picture.thumbnail((_SIDE, _SIDE))
                 scores = [f"{name} {one.score.say(image.scores[name])}" for name, one in shown.items()]

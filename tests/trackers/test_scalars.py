@@ -193,10 +193,13 @@ def test_pictures_are_the_worst_and_small(scored: ScoreResult) -> None:
     assert all(one.image.mode == "RGB" and max(one.image.size) <= 512 for one in pictures)
 
 
-def test_pictures_that_are_gone_are_left_out(scored: ScoreResult, data: Path) -> None:
+def test_pictures_that_are_gone_are_left_out(
+    scored: ScoreResult, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     worst = min(scored.images, key=lambda image: image.scores["hog"] or 0)
     (data / "gens" / worst.path).unlink()
     elsewhere = replace(scored, inputs=replace(scored.inputs, generations=str(data / "gens")))
     pictures = LoggedResult(document(elsewhere)).pictures
     assert len(pictures) == 7
     assert not any(one.caption.startswith(worst.path) for one in pictures)
+    assert f"not logged as a picture: {worst.path}: " in caplog.text

@@ -109,9 +109,10 @@ def test_where_nothing_differs_hardly_any_group_of_any_method_is_said_to(
 
 
 @pytest.mark.parametrize("kind", ["subjects", "generations"])
-def test_the_one_group_that_drops_is_found_and_no_other(kind: str) -> None:
+def test_the_one_group_that_drops_is_found_and_hardly_any_other(kind: str) -> None:
+    """Power depends on the noise: with 0.02 in place of 0.012 it was 77 % (subjects) and 69 % (generations)."""
     found = [shown(own) for own in verdicts(kind, dropped=5)]
-    assert np.mean([own.get(("1", "5")) == WORSE for own in found]) > 0.9
+    assert np.mean([own.get(("1", "5")) == WORSE for own in found]) > 0.9 - 3 * 0.017  # Monte-Carlo errors
     assert np.mean([bool(own.keys() - {("1", "5")}) for own in found]) <= WITHIN(0.05)
     assert not any(BETTER in own.values() and own.get(("1", "5")) == BETTER for own in found)
 

@@ -140,6 +140,13 @@ def _gaps(result: ScoreResult | CompareResult) -> Iterator[str]:
     yield from _twice("method", result.methods.names(), "")
     for i, method in enumerate(result.methods):
         yield from _gaps_of_run(method.result, f"methods[{i}].result.")
+    metrics, names = [metric.name for metric in result.metrics], result.methods.names()
+    for i, group in enumerate(result.groups):
+        for name, scored in group.methods.items():
+            if name not in names:
+                yield f"groups[{i}].methods has {printable(name)}, which is no method"
+            if missing := set(metrics) - scored.aggregate.keys():
+                yield f"groups[{i}].methods.{printable(name)} has no scores of the metric {printable(min(missing))}"
 
 
 def _gaps_of_run(result: ScoreResult, where: str) -> Iterator[str]:
@@ -152,6 +159,7 @@ def _gaps_of_run(result: ScoreResult, where: str) -> Iterator[str]:
         "aggregate": [result.aggregate],
         "subjects": [subject.scores for subject in result.subjects],
         "images": [image.scores for image in result.images],
+        "groups": [group.aggregate for group in result.groups],
     }
     for place, every in rows.items():
         for i, scores in enumerate(every):

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from nearid_cli.errors import InputError
 from nearid_cli.evaluate.compare import compare
 from nearid_cli.evaluate.compared_groups import BASELINE, RUN, changed_groups
 from nearid_cli.metrics.intervals import MIN_UNITS
@@ -214,3 +215,33 @@ def test_a_result_without_groups_says_nothing_of_them() -> None:
 
 def test_intervals_take_as_many_subjects_as_is_said() -> None:
     assert groups._FOR_INTERVALS == MIN_UNITS
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        (lambda one: one["groups"][0].update(aggregate={}), "groups[0] has no scores of the metric hog"),
+        (
+            lambda one: one["groups"][0].update(labels=3),
+            "expected groups[0].labels to be an object but got 3",
+        ),
+    ],
+)
+def test_a_file_with_broken_groups_is_refused(place: Any, problem: str, tmp_path: Path) -> None:
+    found = grouped(method(1), ({"category": "animal"}, 10)).to_dict()
+    place(found)
+    (tmp_path / "r.json").write_text(json.dumps(found))
+    with pytest.raises(InputError) as refused:
+        read_result(tmp_path / "r.json")
+    assert problem in str(refused.value)
+
+
+def test_a_comparison_with_broken_groups_is_refused(compared: CompareResult, tmp_path: Path) -> None:
+    found = json.loads(json.dumps(compared.to_dict()))
+    found["groups"][1]["methods"]["old"]["aggregate"] = {}
+    found["groups"][1]["methods"]["ghost"] = found["groups"][0]["methods"]["old"]
+    (tmp_path / "c.json").write_text(json.dumps(found))
+    with pytest.raises(InputError) as refused:
+        read_result(tmp_path / "c.json")
+    assert "groups[1].methods.old has no scores of the metric hog" in str(refused.value)
+    assert "groups[1].methods has ghost, which is no method" in str(refused.value)

@@ -240,6 +240,7 @@ def test_choosing_a_metric(page: Page) -> None:
 
 def test_a_click_on_a_point_opens_its_picture(page: Page) -> None:
     scatter = page.locator("svg.scatter")
+    page.evaluate("scrollTo({ top: scrollY, behavior: 'instant' })")  # no longer on its way
     scatter.scroll_into_view_if_needed()
     wanted = page.evaluate("""() => {
         const svg = document.querySelector("svg.scatter");

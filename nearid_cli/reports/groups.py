@@ -243,7 +243,7 @@ def _compared_table(
         label=f"nearid-by-{'-'.join(labels)}-{gauge.name}",
         noun="groups",
         brackets="95 % intervals over subjects",
-        notes=tuple(lacking),
+        notes=(*lacking, *_unscored(groups, methods, gauge.name)),
         marks=marks if any(any(column.marks) for column in columns) else {},
     )
 
@@ -336,12 +336,22 @@ def _summary(gauge: Gauge, pairs: Sequence[tuple[ComparedGroup, Comparison]], ru
             for word in (WORSE, BETTER)
             if any(one.verdict == word for _, one in own)
         ]
-        rest = count(sum(not one.shown for _, one in own), "group")
+        left = [one for _, one in own if not one.shown]
+        judged = [one for one in left if one.p_adjusted is not None]
         who = "the run" if run is not None else printable(method)
-        if not parts:
-            said.append(f"no difference of {who} was shown in {rest}")
-        else:
-            said.append(f"{who} is {', '.join(parts)}; in {rest} no difference was shown")
+        if parts:
+            parts = [f"{who} is {', '.join(parts)}"]
+        if judged:
+            rest = count(len(judged), "group")
+            none = (
+                f"in {rest} no difference was shown"
+                if parts
+                else f"no difference of {who} was shown in {rest}"
+            )
+            parts.append(none)
+        if len(judged) < len(left):
+            parts.append(f"{who} was not judged in {count(len(left) - len(judged), 'group')}")
+        said.append("; ".join(parts))
     return f"By {printable(gauge.name)}: {'; '.join(said)}"
 
 
@@ -372,7 +382,28 @@ def _notes(groups: Sequence[ScoredGroup], metrics: Sequence[str]) -> tuple[str, 
         unscored = [told(one.labels) for one in groups if one.aggregate[metric].score is None]
         if unscored:
             lines.append(f"-: {printable(metric)} has no number of {few(unscored)}")
+        partly = [
+            f"{own.missing:,} of {one.generations:,} in {told(one.labels)}"
+            for one in groups
+            if (own := one.aggregate[metric]).missing and own.score is not None
+        ]
+        if partly:
+            lines.append(f"{printable(metric)}: generations without a number: {few(partly)}")
     return tuple(lines)
+
+
+def _unscored(groups: Sequence[ComparedGroup], methods: Sequence[str], metric: str) -> list[str]:
+    """Which generations of methods have no number by a metric, so far as these are not all that is known."""
+    lines = []
+    for name in methods:
+        lacking = [
+            f"{missing:,} of {one.methods[name].generations:,} in {told(one.labels)}"
+            for one in groups
+            if name in one.methods and (missing := one.methods[name].aggregate[metric].missing)
+        ]
+        if lacking:
+            lines.append(f"{printable(name)}: generations without a number: {few(lacking)}")
+    return lines
 
 
 def _no_intervals(groups: Sequence[ComparedGroup], found: Sequence[Comparison]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from nearid_cli.reports.formats.markdown import markdown
 from nearid_cli.reports.groups import Changes, groups_table
 from nearid_cli.results import AggregateScores, CompareResult, ScoredGroup, ScoreResult
 from nearid_cli.results.reading import read_result
-from tests.comparing import scored
+from tests.comparing import scored, unscored
 from tests.printing import show
 
 CATEGORIES = ("animal", "human", "object", "style")
@@ -245,3 +245,14 @@ def test_a_comparison_with_broken_groups_is_refused(compared: CompareResult, tmp
         read_result(tmp_path / "c.json")
     assert "groups[1].methods.old has no scores of the metric hog" in str(refused.value)
     assert "groups[1].methods has ghost, which is no method" in str(refused.value)
+
+
+def test_a_group_that_was_not_judged_is_not_said_to_be_alike() -> None:
+    new = unscored(method(2, 0.05), [f"human {i}/{g}.png" for i in range(10) for g in range(4)], ["hog"])
+    new = unscored(new, ["animal 0/0.png"], ["hog"])
+    text = " ".join(printed(compare({"old": method(1), "new": new}, "old", by=["category"])).split())
+    assert (
+        "new is worse in category style; in 2 groups no difference was shown; new was not judged in 1 group"
+        in text
+    )
+    assert "new: generations without a number: 1 of 40 in category animal, 40 of 40 in category human" in text

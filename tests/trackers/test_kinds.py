@@ -300,6 +300,16 @@ def test_two_at_once_are_two_runs(data: Path, process: Any) -> None:
         assert len(event_folder(folder).scalars["hog/score"]) == 1
 
 
+def test_two_at_once_make_one_new_database(data: Path, process: Any) -> None:
+    both = [process(*SCORE, "--log", "mlflow") for _ in range(2)]
+    for one in both:
+        _, err = one.communicate()
+        assert one.returncode == 0, err
+    kept = mlflow_runs(f"sqlite:///{data}/mlflow.db")
+    assert len(kept) == 2
+    assert all(len(one.scalars["hog/score"]) == 1 for one in kept)
+
+
 def test_nothing_is_imported_or_written_without_it(run: Run, data: Path) -> None:
     done = run(*SCORE, "--format", "json")
     assert done.code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import tempfile
@@ -57,7 +58,9 @@ class Mlflow(Tracker):
     def _client(self, package: Any) -> Any:
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table of a new database
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        return package.MlflowClient(tracking_uri=self.where)
+        uri = self.where or package.get_tracking_uri()
+        with _alone(uri):
+            return package.MlflowClient(tracking_uri=uri)
 
     def _experiment(self, package: Any, client: Any) -> str:
         """The experiment that the environment names, or ours, made where it is not there."""
@@ -117,6 +120,19 @@ def _place(client: Any, run: Any) -> str:
     if server.startswith("http"):
         return discreet(f"{server.rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}")
     return discreet(f"{server}, run {info.run_name} ({info.run_id})")
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """One process at a time: two that make the tables of a new database together leave it broken."""
+    if not uri.startswith("sqlite:"):
+        yield
+        return
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # exported lazily
+
+    name = f"nearid-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    with WeakFileLock(Path(tempfile.gettempdir(), name)):
+        yield
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -259,7 +258,8 @@ class Scorer:
         ]
         for rank, state in enumerate(states):
             check_same((self._job.encoders, self._known), state, f"process {rank}")
-        whole = copy.copy(self)
+        whole = Scorer.__new__(Scorer)  # no copy, which would find the metrics anew
+        vars(whole).update(vars(self))
         whole._generations = []
         whole._job = self._job.over(rank_0.vectors)
         for state in states:
@@ -339,8 +339,8 @@ def _named(by_subject: Mapping[str, Sequence[Generation]]) -> Assigned:
     """The generations as `read_side` names them: files by their paths below the folder that they share, in its order.
 
     A file with the same content counts once with a subject, as in a list of paths: samplers repeat the last rows to
-    fill a batch. One that was written over meanwhile is another generation, `0.png (2)`. Pictures in memory come after
-    the files, numbered in the order in which they came.
+    fill a batch. One that was written over meanwhile, or has another prompt, seed or label, is another generation,
+    `0.png (2)`. Pictures in memory come after the files, numbered in the order in which they came.
     """
     memory = memory_root("generations")
     root = shared_folder(Path(one.path) for own in by_subject.values() for one in own if one.path is not None)
@@ -348,20 +348,26 @@ def _named(by_subject: Mapping[str, Sequence[Generation]]) -> Assigned:
     for subject, own in by_subject.items():
         files: list[Picture] = []
         held: list[Picture] = []
-        contents: dict[str, list[bytes | None]] = {}
+        contents: dict[str, list[Generation]] = {}
         for number, one in enumerate(own):
             if one.path is None or one.file is None:
                 held.append(_picture(one, memory_name(memory, subject, number)))
                 continue
             name = name_below(root, Path(one.path))
             known = contents.setdefault(one.file, [])
-            if one.picture.digest in known:
+            if any(_same(one, other) for other in known):
                 side.left_out.add("repeated paths", one.path)
                 continue
-            known.append(one.picture.digest)
+            known.append(one)
             files.append(_picture(one, name if len(known) == 1 else f"{name} ({len(known)})"))
         side.subjects[subject] = [*sorted(files, key=lambda one: natural_key(one.name)), *held]
     return side
+
+
+def _same(one: Generation, other: Generation) -> bool:
+    """Whether what is given as one file is one generation."""
+    a, b = ((own.picture.digest, own.prompt, own.seed, own.labels) for own in (one, other))
+    return a == b
 
 
 def _picture(one: Generation, name: str) -> Picture:

@@ -64,11 +64,12 @@ def everything(metrics: list[str], refs: Paths, gens: Paths) -> None:
     scorer.reset()
 
 
-@pytest.mark.parametrize("around", ["nothing", "no_grad", "inference", "autocast", "settings"])
+@pytest.mark.parametrize("around", ["nothing", "no_grad", "inference", "autocast", "device", "settings"])
 def test_all_settings_are_as_they_were(refs: Paths, gens: Paths, checkpoint: Path, around: str) -> None:
     contexts = {
         "no_grad": torch.no_grad,
         "inference": torch.inference_mode,
+        "device": lambda: torch.device("meta"),
         "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     }
     metrics = ["hog", f"nearid={checkpoint}", "noisy"]

@@ -176,6 +176,34 @@ def test_a_file_that_is_written_over_is_another_generation(data: Path, refs: Pat
     assert [one.scores for one in result.images] == [one.scores for one in expected.images]
 
 
+def test_a_file_with_another_prompt_or_label_is_another_generation(refs: Paths, gens: Paths) -> None:
+    scorer = Scorer("hog", {"cat": refs["cat"]})
+    for prompt, step in (("a", 1), ("b", 1), ("b", 2), ("b", 2)):
+        scorer.update(gens["cat"][0], prompt=prompt, labels={"step": step})
+    images = scorer.compute().images
+    assert [(one.path, one.prompt, one.labels["step"]) for one in images] == [
+        ("0.png", "a", "1"),
+        ("0.png (2)", "b", "1"),
+        ("0.png (3)", "b", "2"),
+    ]
+
+
+def test_odd_names_come_through(data: Path, refs: Paths, gens: Paths) -> None:
+    names = {"a/b": refs["cat"], " c\nd\udcff": refs["cup"]}
+    odd = data / "g\udcff.png"
+    shutil.copyfile(gens["cat"][0], odd)
+    scorer = Scorer("hog", names)
+    scorer.update(str(odd), "a/b", prompt="x\ny\udcfe")
+    scorer.update(odd, " c\nd\udcff")
+    other = Scorer("hog", names)
+    other.merge(scorer.state())
+    assert found(other.compute()) == found(scorer.compute())
+    assert [one.subject for one in other.compute().subjects] == [" c\nd\\xff", "a/b"]
+    with pytest.raises(UsageError) as caught:
+        scorer.update(odd, "no\nbody")
+    assert "\n" not in caught.value.message
+
+
 def test_the_same_picture_from_memory_twice_is_one_unit(refs: Paths, gens: Paths) -> None:
     scorer = Scorer("hog", {"cat": refs["cat"]})
     array = pixels(gens["cat"][0])

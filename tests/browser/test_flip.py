@@ -243,6 +243,34 @@ def test_masked_pictures_on_a_key(open_page: Open, tmp_path: Path) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("masked")
 
 
+def test_a_map_can_be_wiped_too(open_page: Open, tmp_path: Path) -> None:
+    runs = many(tmp_path, methods=2, subjects=1, prompts=1)
+    (tmp_path / "maps").mkdir()
+    Picture.new("RGB", (80, 60), "magenta").save(tmp_path / "maps/0.png")
+    one = runs["method 0"]
+    runs["method 0"] = dataclasses.replace(
+        one,
+        images=(dataclasses.replace(one.images[0], maps={"hog": "0.png"}),),
+        inputs=dataclasses.replace(one.inputs, maps=str(tmp_path / "maps")),
+    )
+    result = compare(runs)
+    (tmp_path / "report.html").write_text(page_of(result, embed(page_files(result))), "utf-8")
+    page = open_page(tmp_path / "report.html")
+    page.locator("#grid .cell:not(.reference)").first.click()
+    over = large(page).locator(".over")
+    slider = page.get_by_role("slider")
+    slider.fill("30")
+    for _ in range(2):  # to the map and back
+        page.keyboard.press("v")
+        assert over.evaluate("one => getComputedStyle(one).clipPath") == "inset(0px 70% 0px 0px)"
+        expect(large(page).locator("figcaption")).to_contain_text("30 % method 1")
+    page.keyboard.press("f")
+    expect(slider).to_have_value("100")
+    page.keyboard.press("f")
+    expect(over).to_be_hidden()
+    expect(large(page).locator("figcaption")).to_contain_text("Generation: ")
+
+
 def test_maps_on_a_key(open_page: Open, tmp_path: Path) -> None:
     runs = many(tmp_path, methods=1, subjects=1, prompts=2)
     one = runs["method 0"]

@@ -46,6 +46,7 @@
         const shown = on ? { ...item, picture, alt: item.alt + ", where identity broke" } : item;
         pair.children[0].replaceWith(look(shown, caption));
         fit(pair);
+        pair.dispatchEvent(new Event("mapped"));
       });
       return button;
     });
@@ -96,7 +97,7 @@
         make("bdi", {}, subject), " · ", make("bdi", {}, method)),
         make("span", { className: "place" }, (place + 1).toLocaleString("en") + " of " + items.length.toLocaleString("en")),
         step(-1, "Previous", "←"), step(1, "Next", "→"), close),
-      pair, ...wiping(item, pair.firstChild, metric), ...(item.maps ? [mapped(item, pair, caption)] : []),
+      pair, ...wiping(item, pair, metric), ...(item.maps ? [mapped(item, pair, caption)] : []),
       make("p", { className: "said", role: "status" }), ...(beside.length > 1 ? [list] : []), facts(item));
     if (!dialog.open) dialog.showModal();
     if (beside.length) choose(pair, list, beside, open.reference);

@@ -73,7 +73,7 @@
   }
 
   /** Below an enlarged generation, what wipes that of another method over it; nothing where no other has one. */
-  function wiping(item, figureElement, metric) {
+  function wiping(item, pair, metric) {
     if (item.method < 0) return [];
     const others = data.methods.map((_, method) => method)
       .filter((method) => method !== item.method && counterpart(item, method));
@@ -83,18 +83,17 @@
     select.value = others.includes(liked) ? liked : others[0];
     const slider = make("input", { type: "range", min: 0, max: 100, value: 0, "aria-label": "How much of the other method is seen" });
     const button = make("button", { type: "button", className: "flip", "aria-pressed": "false" }, "Flip");
-    const caption = figureElement.querySelector("figcaption");
-    const own = caption.textContent;
-    const large = figureElement.querySelector(".large");
+    const own = pair.querySelector("figcaption").textContent;
     let over = null;
 
     function wipe() {
       const share = Number(slider.value);
+      const caption = pair.querySelector("figcaption");
       if (!over) {
         const other = described(counterpart(item, Number(select.value)), metric);
         over = make("div", { className: "over" }, image(other, true));
         over.item = other;
-        large.append(over);
+        pair.querySelector(".large").append(over);
       }
       over.style.setProperty("--share", share + "%");
       over.hidden = share === 0;
@@ -110,10 +109,12 @@
       slider.value = Number(slider.value) === 100 ? 0 : 100;
       wipe();
     });
-    select.addEventListener("input", () => {
+    const anew = () => {
       if (over) over.remove();
       over = null;
       wipe();
-    });
+    };
+    select.addEventListener("input", anew);
+    pair.addEventListener("mapped", anew); // another picture stands there
     return [make("p", { className: "wiping" }, make("label", {}, "Flip to ", select), slider, button)];
   }

@@ -78,16 +78,11 @@ class GroupNumbers(Numbers):
         rows = [one.scores[metric] for one in self._of_all.result.subjects if one.subject in self.subjects]
         if self._of_all.is_outdated(metric) or any(row.within_noise for row in rows):
             return None
-        score, ceiling, floor = (
-            self._sign(metric)
-            * np.array([getattr(row, name) for row in rows], np.float64)  # None becomes NaN
-            for name in ("score", "ceiling", "floor")
-        )
-        found = retention(score, ceiling, floor, np.zeros(len(rows))).of_all
+        numbers = [(row.score, row.ceiling, row.floor) for row in rows]
+        known = np.array([row for row in numbers if None not in row], np.float64).reshape(-1, 3)
+        score, ceiling, floor = metrics(self.result)[metric].sign * known.T
+        found = retention(score, ceiling, floor, np.zeros(len(known))).of_all
         return None if math.isnan(found) else found
-
-    def _sign(self, metric: str) -> float:
-        return metrics(self.result)[metric].sign
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import fmean
@@ -403,6 +404,14 @@ class TestFailsClosed:
         }
         assert found[1].reason.endswith("nearid score --by category")
 
+    def test_retention_is_over_the_subjects_that_have_a_score(self):
+        silent = [one.path for one in made().images if one.subject == "human 1"]
+        run = unscored(made(), silent, ("nearid",))
+        found = verdict(run, None, rule(statistic="retention", group="human", min=0.1))
+        scores = [SCORES[name] for name in ("human 0", "human 2")]
+        assert found.status == "passed"
+        assert found.found == pytest.approx((fmean(scores) - 0.2) / (0.95 - 0.2))
+
     def test_near_copies_and_diversity(self):
         run = made()
         for name in SCORES:
@@ -534,3 +543,44 @@ def test_rules_are_read(tmp_path):
     text = '[[gate.rules]]\nmetric = "nearid"\nby = "category"\ngroup = "animal"\nmin = 0.5\n'
     (tmp_path / "nearid.toml").write_text(text, encoding="utf-8")
     assert load_rules(tmp_path / "nearid.toml", tmp_path) == (rule(group="animal", min=0.5),)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_a_run_lacks_every_group_has_a_verdict_with_a_reason(seed: int) -> None:
+    """Labels, prompts, seeds and scores that some generations lack, and subjects that one side lacks."""
+
+    def drawn(number: int) -> ScoreResult:
+        draw = random.Random(number)
+        subjects = {f"s{i}": draw.uniform(0.3, 0.9) for i in range(draw.randint(1, 5))}
+        spread = [draw.uniform(-0.05, 0.05) for _ in range(draw.randint(1, 4))]
+        run = make_run(subjects, spread=spread, margins=draw.random() < 0.5)
+        images = tuple(
+            replace(
+                one,
+                labels={"kind": draw.choice("xyz")} if draw.random() < 0.9 else {},
+                prompt=draw.choice([None, "a", "b"]),
+                seed=draw.choice([None, "1", "2"]),
+            )
+            for one in run.images
+        )
+        lost = [one.path for one in images if draw.random() < 0.3] if draw.random() < 0.6 else []
+        return unscored(replace(run, images=images), lost, ("nearid",))
+
+    run, base = drawn(seed), drawn(seed + 100 * (seed % 2))
+    for by in ("kind", "prompt", "kind+seed"):
+        for statistic in (
+            "score",
+            "margin",
+            "retention",
+            "identification",
+            "near_copies",
+            "missing",
+            "diversity",
+        ):
+            counts = statistic in ("near_copies", "missing")
+            for bounds in [{"max": 0.0}] if counts else [{"min": 0.5}, {"max_drop": 0.01}]:
+                for level in ("aggregate", "subject"):
+                    found = judged(run, base, make_rule(statistic=statistic, level=level, by=by, **bounds))
+                    assert found
+                    assert all(one.reason for one in found)
+                    assert all(one.found is not None for one in found if one.status == "passed")

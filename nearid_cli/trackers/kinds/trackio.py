@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -24,7 +25,7 @@ class Trackio(Tracker):
     place = "a project"
 
     def reach(self, package: Any) -> None:
-        """The folder takes files. A Space or server is asked when a run begins."""
+        """The folder takes files, and a server answers. A Space is asked when a run begins."""
         if self.where and _open_run() is not None:
             raise TrackingError(
                 "cannot log to trackio: a run is open, which another one would end; log to it, without a place, or "
@@ -33,6 +34,13 @@ class Trackio(Tracker):
         package.TRACKIO_DIR.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=package.TRACKIO_DIR):
             pass
+        server = os.environ.get("TRACKIO_SERVER_URL")
+        if server and not os.environ.get("TRACKIO_SPACE_ID"):
+            from urllib.error import HTTPError
+            from urllib.request import urlopen
+
+            with contextlib.suppress(HTTPError):  # that is an answer, too
+                urlopen(server, timeout=10).close()
 
     def keep(self, package: Any, record: LoggedResult) -> str:
         """To the run that is open, which stays open, or to one of its own."""

@@ -153,5 +153,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     'known: nearid, dino'
     """
     known = list(known)
-    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.65)
+    near = nearest(name, known)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that are so near to one that it may be a slip, two at most.
+
+    >>> nearest("clip_i", ["nearid", "clip-i"]), nearest("zzz", ["nearid"])
+    (['clip-i'], [])
+    """
+    return difflib.get_close_matches(name.lower(), list(known), n=2, cutoff=0.65)

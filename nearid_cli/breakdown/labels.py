@@ -6,13 +6,14 @@ A generation has a prompt, a seed, and whatever labels the layout or manifest sa
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from nearid_cli.errors import UsageError
 from nearid_cli.results.pairing import compared_prompt
-from nearid_cli.text import count, few, natural_key, printable, storable, unknown
+from nearid_cli.text import count, few, natural_key, nearest, printable, storable
 
 PROMPT, SEED = "prompt", "seed"
 
@@ -72,7 +73,7 @@ class Breakdown:
             values = tuple(value_of(one, label) for label in self.labels)
             key = tuple(_compared(label, value) for label, value in zip(self.labels, values, strict=True))
             known = written.setdefault(key, values)
-            if values != known:  # of the ways in which a prompt is written always the same one
+            if values != known:  # of the ways in which a value is written always the same one
                 written[key] = min(known, values, key=lambda one: tuple(value or "" for value in one))
         places = [_places({values[i] for values in written.values()}) for i in range(len(self.labels))]
         ordered = sorted(
@@ -87,7 +88,8 @@ def value_of(generation: Labelled, label: str) -> str | None:
         return None if generation.prompt is None else storable(generation.prompt)
     if label == SEED:
         return None if generation.seed is None else storable(generation.seed)
-    return generation.labels.get(label)
+    value = generation.labels.get(label)
+    return None if value is None else _composed(value)
 
 
 def is_in(generation: Labelled, labels: Labels) -> bool:
@@ -143,7 +145,7 @@ def read_breakdowns(
     problems: list[str] = []
 
     def label(name: str) -> str:
-        alike = [one for one in known if one.casefold() == name.casefold()]
+        alike = [one for one in known if _composed(one).casefold() == _composed(name).casefold()]
         if name in known or len(alike) == 1:
             return name if name in known else alike[0]
         if alike:
@@ -151,7 +153,7 @@ def read_breakdowns(
         elif not name:
             problems.append("--by: expected a label, found nothing")
         else:
-            problems.append(unknown("label", name, known) if known else f'unknown label "{printable(name)}"')
+            problems.append(f'unknown label "{printable(name)}"{_nearest(name, known)}')
         return name
 
     found: dict[frozenset[str], Breakdown] = {}
@@ -179,7 +181,7 @@ def _values(generations: Iterable[Labelled]) -> dict[str, dict[str, None]]:
                 found[label][value] = None
         for name, value in one.labels.items():
             if name not in (PROMPT, SEED):
-                found.setdefault(storable(name), {})[value] = None
+                found.setdefault(storable(name), {})[_composed(value)] = None
     return {label: values for label, values in found.items() if values}
 
 
@@ -194,6 +196,12 @@ def _what_there_is(known: Mapping[str, object], what: str) -> str:
     return f"the {what} have {count(len(known), 'label')}: {', '.join(map(printable, known))}"
 
 
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Which label may have been meant; all that there are stand elsewhere."""
+    near = nearest(name, known)
+    return f": did you mean {' or '.join(map(printable, near))}?" if near else ""
+
+
 def _lines(known: Mapping[str, Mapping[str, None]]) -> Iterator[str]:
     for label, values in known.items():
         places = _places(set(values))
@@ -201,7 +209,14 @@ def _lines(known: Mapping[str, Mapping[str, None]]) -> Iterator[str]:
 
 
 def _compared(label: str, value: str | None) -> str | None:
-    return compared_prompt(value) if label == PROMPT and value is not None else value
+    if value is None:
+        return None
+    return compared_prompt(value) if label == PROMPT else _composed(value)
+
+
+def _composed(text: str) -> str:
+    """In the one Unicode form: what looks the same on the screen, such as names from a Mac, is the same."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _places(values: set[str | None] | set[str]) -> dict[str | None, int]:

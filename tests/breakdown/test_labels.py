@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 
 import pytest
@@ -51,6 +52,19 @@ def test_prompts_are_compared_as_prompts_and_written_as_one_of_them_is() -> None
     assert not same_group({"seed": "1"}, {"seed": "01"})
 
 
+def test_values_that_look_the_same_are_one_group() -> None:
+    """A Mac writes names of files in another Unicode form than a manifest does."""
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    generations = labelled("Gr\u00f6\u00dfe", apart, composed)
+    (own,) = read_breakdowns([unicodedata.normalize("NFD", "gr\u00f6\u00dfe")], generations)
+    assert own.labels == ("Gr\u00f6\u00dfe",)
+    assert list(own.groups(generations).values()) == [{"Gr\u00f6\u00dfe": composed}]
+    assert {own.key(one) for one in generations} == {own.key_of({"Gr\u00f6\u00dfe": apart})} == {(composed,)}
+    assert all(is_in(one, {"Gr\u00f6\u00dfe": apart}) for one in generations)
+    with pytest.raises(UsageError, match=r"1 label: x$|x: 1 value: caf"):
+        read_breakdowns(["y"], labelled("x", apart, composed))
+
+
 def test_several_labels_are_crossed_and_only_what_is_there_is_a_group() -> None:
     generations = [
         One(seed="2", labels={"category": "a"}),
@@ -80,7 +94,7 @@ def test_all_unknown_labels_are_told_at_once_with_what_there_is() -> None:
     assert str(refused.value).splitlines() == [
         'unknown label "categry": did you mean category?; the generations have 4 labels: seed, category, Kind, kind',
         '  label "KIND" may mean Kind or kind',
-        '  unknown label "prompt": known: seed, category, Kind, kind',
+        '  unknown label "prompt"',
         "  --by: expected a label, found nothing",
         "  seed: 2 values: 1, 2",
         "  category: 1 value: dog",

@@ -215,7 +215,7 @@ def test_a_prompt_is_meant_however_it_is_written():
         ),
         (
             rule(by="seed", min=0.1),
-            'unknown label "seed": known: category; the generations have 1 label: category',
+            'unknown label "seed"; the generations have 1 label: category',
         ),
         (rule(by="category+sed", min=0.1), 'unknown label "sed"'),
         (rule(by="category,category+x", min=0.1), 'unknown label "x"'),

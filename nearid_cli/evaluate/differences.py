@@ -23,7 +23,7 @@ from nearid_cli.metrics.paired import (
     wins_ties_losses,
 )
 from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
-from nearid_cli.results.compare import BETTER, SAME, SIGNIFICANT, WORSE
+from nearid_cli.results.compare import BETTER, SAME, SIGNIFICANT, TOO_FEW, WORSE
 from nearid_cli.results.pairing import How, Matched, Matching, match_runs
 from nearid_cli.text import storable
 
@@ -258,7 +258,7 @@ def verdict(
     if one.p_adjusted is not None and one.p_adjusted < SIGNIFICANT:
         return BETTER if (one.delta > 0) == one.higher_is_better else WORSE
     if needed is not None:
-        return f"too few subjects to show a difference; it takes {needed}"
+        return f"{TOO_FEW}; it takes {needed}"
     if one.p_holm is not None and one.p_holm < SIGNIFICANT:
         if studentised is not None and studentised >= SIGNIFICANT:
             return "not shown: rests on a few subjects"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.results import Common, CompareResult, Curve, CurvePoint
-from nearid_cli.results.compare import BETTER, SAME, WORSE
+from nearid_cli.results.compare import BETTER, SAME, TOO_FEW, WORSE
 from nearid_cli.text import few, printable
 
 
@@ -165,7 +165,7 @@ class _Told:
         if same and len(same) == len(others):
             yield "all others are the same on every subject"
         elif self._all_alike(best):
-            too_few = all(self._verdict(one).startswith("too few") for one in alike)
+            too_few = all(self._verdict(one).startswith(TOO_FEW) for one in alike)
             yield f"no other is shown to differ from it{f': {self._verdict(alike[0])}' if too_few else ''}"
         elif self._all_worse(best):
             if any(one.left_out for one in self._beside(best)) and len(others) > 1:

@@ -21,7 +21,7 @@ from nearid_cli.results import (
     ScoredGroup,
     ScoreResult,
 )
-from nearid_cli.results.compare import BETTER, WORSE
+from nearid_cli.results.compare import BETTER, TOO_FEW, WORSE
 from nearid_cli.text import count, few, printable
 
 _SHOWN = 30  # rows that a terminal shows of one table
@@ -152,9 +152,11 @@ def _title(labels: Sequence[str]) -> str:
     return " and ".join(map(printable, labels))
 
 
-def _names(labels: Sequence[str], groups: Sequence[ScoredGroup | ComparedGroup]) -> tuple[Column, ...]:
-    """What says which group a row is: a column a label."""
-    return tuple(
+def _names(
+    labels: Sequence[str], groups: Sequence[ScoredGroup | ComparedGroup], gauge: Gauge | None = None
+) -> tuple[Column, ...]:
+    """What says which group a row is, a column a label; the first one names the metric that all numbers are of."""
+    first, *others = (
         named(
             printable(label),
             [
@@ -164,6 +166,9 @@ def _names(labels: Sequence[str], groups: Sequence[ScoredGroup | ComparedGroup])
         )
         for label in labels
     )
+    if gauge is None:
+        return (first, *others)
+    return (replace(first, title=f"{first.title} by {gauge.name}", lower=gauge.lower), *others)
 
 
 def _scored_over(groups: Sequence[ScoredGroup]) -> str:
@@ -237,7 +242,7 @@ def _compared_table(
         "better": f" than {printable(result.baseline)}, adjusted over methods and groups"
     }
     return Table(
-        _names(labels, groups),
+        _names(labels, groups, gauge),
         (*counts, *columns),
         caption=f"Scores by {_title(labels)} and method, by {gauge.label}.",
         label=f"nearid-by-{'-'.join(labels)}-{gauge.name}",
@@ -272,10 +277,9 @@ def _differences(
             continue
         of_groups, found = [group for group, _ in pairs], [one for _, one in pairs]
         methods = list(dict.fromkeys(one.method for one in found))
-        names = _names(labels, of_groups)
+        names = _names(labels, of_groups, gauge)
         if run is None and len(methods) > 1:
             names = (*names, named("method", [one.method for one in found]))
-        names = (replace(names[0], title=f"{names[0].title} by {gauge.name}", lower=gauge.lower), *names[1:])
         table = Table(
             names,
             tuple(difference_columns(gauge, found)),
@@ -342,7 +346,7 @@ def _summary(gauge: Gauge, pairs: Sequence[tuple[ComparedGroup, Comparison]], ru
         if parts:
             parts = [f"{who} is {', '.join(parts)}"]
         if judged:
-            rest = count(len(judged), "group")
+            rest = _not_shown(judged)
             none = (
                 f"in {rest} no difference was shown"
                 if parts
@@ -353,6 +357,16 @@ def _summary(gauge: Gauge, pairs: Sequence[tuple[ComparedGroup, Comparison]], ru
             parts.append(f"{who} was not judged in {count(len(left) - len(judged), 'group')}")
         said.append("; ".join(parts))
     return f"By {printable(gauge.name)}: {'; '.join(said)}"
+
+
+def _not_shown(found: Sequence[Comparison]) -> str:
+    """How many groups these are, and in how many of them nothing could have been shown."""
+    groups = count(len(found), "group")
+    small = sum(one.verdict.startswith(TOO_FEW) for one in found)
+    if not small:
+        return groups
+    reason = "too few subjects to show one"
+    return f"{groups} with {reason}" if small == len(found) else f"{groups} ({small:,} with {reason})"
 
 
 def _of(found: Sequence[Comparison], method: str, metric: str) -> Comparison | None:

@@ -17,6 +17,9 @@ BETTER, WORSE = "better", "worse"
 SAME = "the same on every subject"
 """The verdict where there is no difference."""
 
+TOO_FEW = "too few subjects to show a difference"
+"""How the verdict begins where no difference, however large, could have been shown."""
+
 SIGNIFICANT = 0.05
 """A difference is called one where its adjusted p-value is below this."""
 

@@ -153,6 +153,47 @@ def test_groups_of_few_subjects_have_no_interval_and_say_so() -> None:
     assert any(line.startswith("no category 10 40 0.") and "[" in line for line in lines)
 
 
+def test_every_table_of_a_comparison_says_which_metric_it_is_of() -> None:
+    runs = {"old": method(1, metrics=("hog", "d")), "new": method(2, metrics=("hog", "d"))}
+    compared = compare(runs, "old", by=["category", "category+prompt_number"])
+    for text in (printed(compared, width=200), markdown(document(compared))):
+        heads = [" ".join(line.replace("|", " ").split()) for line in text.splitlines()]
+        for metric in ("hog", "d"):
+            found = [one for one in heads if one.startswith(f"category by {metric} ")]
+            assert len(found) == 4, "scores and differences, of both breakdowns"
+            assert sum("subjects gens old new" in one for one in found) == 2
+
+
+def test_groups_that_could_show_nothing_are_not_said_to_be_alike() -> None:
+    def few(seed: int, subjects: dict[str, int], drop: float = 0.0) -> ScoreResult:
+        random = np.random.default_rng(seed)
+        return scored(
+            {
+                f"{category} {i}": 0.7 - drop + random.normal(0, 0.01, (4, 1))
+                for category, number in subjects.items()
+                for i in range(number)
+            },
+            ("hog",),
+            image=labelled,
+        )
+
+    def said(subjects: dict[str, int], drop: float) -> str:
+        runs = {"old": few(1, subjects), "new": few(2, subjects, drop)}
+        return " ".join(printed(compare(runs, "old", by=["category"])).split())
+
+    small = {"animal": 6, "human": 6, "style": 6}
+    assert "no difference of new was shown in 3 groups with too few subjects to show one" in said(small, 0.05)
+    mixed = {"animal": 10, "human": 10, "style": 2}
+    assert (
+        "new is worse in category animal, category human; in 1 group with too few subjects to show one"
+        in said(mixed, 0.05)
+    )
+    assert "was shown in 3 groups (1 with too few subjects to show one)" in said(mixed, 0.0)
+    everywhere = said({"animal": 10, "human": 10}, 0.05)
+    assert "new is worse in category animal, category human" in everywhere
+    assert "0 groups" not in everywhere
+
+
 def test_a_group_without_a_number_says_so() -> None:
     result = method(1)
     nothing = AggregateScores(None, None, None, None, None, None, None, missing=8)

@@ -42,12 +42,18 @@ def near_copies_of(scored: Numbered, pictures: Pictures, copies: Copies) -> dict
     if single is None or not single.near.any():
         return {}
     names = [picture.name for subject in pictures.subjects for picture, _ in subject.references]
-    owned = [(one.name, picture.name) for one in pictures.subjects for picture, _ in one.generations]
-    return {
-        place: NearCopy(names[single.nearest[place]], float(single.similarity[place]))
-        for place in np.flatnonzero(single.near).tolist()
-        if owned[place] not in copies
+    places = np.flatnonzero(single.near)
+    columns = (one[places].tolist() for one in (single.nearest, single.similarity))
+    found = {
+        place: NearCopy(names[nearest], alike)
+        for place, nearest, alike in zip(places.tolist(), *columns, strict=True)
     }
+    if copies:
+        owned = ((one.name, picture.name) for one in pictures.subjects for picture, _ in one.generations)
+        for place, generation in enumerate(owned):
+            if generation in copies:
+                found.pop(place, None)
+    return found
 
 
 def of_subjects(
@@ -119,6 +125,12 @@ def images_of(
         if one.margins is not None
     }
     reasons = {name: one.reasons for name, one in scored.items() if one.reasons}
+    named: dict[int, dict[str, str]] = {}
+    alike: dict[int, dict[str, float]] = {}
+    for name, found in near.items():
+        for position, one in found.items():
+            named.setdefault(position, {})[name] = storable(one.reference)
+            alike.setdefault(position, {})[name] = one.similarity
     owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
     return tuple(
         Image(
@@ -137,12 +149,8 @@ def images_of(
             reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
             maps=maps[position] if maps else {},
             mask=where(generation),
-            near_copy_of={
-                name: storable(own[position].reference) for name, own in near.items() if position in own
-            },
-            near_copy_similarity={
-                name: own[position].similarity for name, own in near.items() if position in own
-            },
+            near_copy_of=named.get(position, {}),
+            near_copy_similarity=alike.get(position, {}),
         )
         for position, (subject, generation) in enumerate(owned)
     )

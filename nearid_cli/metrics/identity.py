@@ -219,7 +219,7 @@ def _similarities(
             places[start + first : start + stop] = before + (each >= highest[:, None] - RESOLUTION).argmax(
                 axis=1
             )
-            sums[one] += (1 / norms[first:stop]) @ block[first:stop]
+            sums[one] += np.einsum("n,nd->d", 1 / norms[first:stop], block[first:stop])
     if len(sizes) == 1:
         strangers[:] = nearest[:] = np.nan
     else:
@@ -241,7 +241,7 @@ def _closeness(
     number, references = len(sizes), int(sizes.sum())
     closest = closest_references(sets.units[:references], sizes)
     others = len(sets.units) - sizes
-    elsewhere = sets.units[:references] @ sets.total - sets.closeness[:references] - 1
+    elsewhere = np.einsum("rd,d->r", sets.units[:references], sets.total) - sets.closeness[:references] - 1
     owners = np.repeat(np.arange(number), sizes)
     beside = beside_others(
         sets.closeness[:references],

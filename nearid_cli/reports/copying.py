@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from nearid_cli.reports.blocks import Block, Finding, Panel
 from nearid_cli.reports.gauge import gauges
@@ -131,10 +132,14 @@ def _more_than_chance(result: ScoreResult, metric: str) -> Finding | None:
     shares = np.array([one.near / one.generations for one in counted])
     if chance_of_shares(shares, np.array([one.chance for one in counted])) >= _LEVEL / len(result.metrics):
         return None
-    excess = {one.subject: one.closest for one in counted}
+    closest = {one.subject: one.closest for one in counted}
     sign = next(one.sign for one in result.metrics if one.name == metric)
-    near = [image for image in result.images if metric in image.near_copy_of]
-    near.sort(key=lambda image: sign * (excess[image.subject] - image.near_copy_similarity[metric]))
+    near = [image for image in result.images if metric in image.near_copy_of and image.subject in closest]
+    near.sort(
+        key=lambda image: (
+            sign * (closest[image.subject] - image.near_copy_similarity.get(metric, -sign * inf))
+        )
+    )
     of_all = count(sum(one.generations for one in counted), "generation")
     return Finding(
         f"by {printable(metric)}, {found:,} of {of_all} are nearer to a reference than any two references of their "
@@ -199,14 +204,12 @@ class _Counted:
 def _counted(result: ScoreResult, metric: str) -> list[_Counted]:
     from nearid_cli.metrics.closeness import chance_of_near_copy
 
-    counts: dict[str, int] = {}
-    for image in result.images:
-        if image.copy_of is None and image.scores[metric] is not None:
-            counts[image.subject] = counts.get(image.subject, 0) + 1
+    copied = [one.subject for one in result.images if one.copy_of and one.scores[metric] is not None]
     found = []
     for one in result.subjects:
-        scores, number = one.scores[metric], counts.get(one.subject, 0)
-        if scores.near_copies is not None and scores.closest is not None and number:
+        scores = one.scores[metric]
+        number = one.generations - scores.missing - copied.count(one.subject)
+        if scores.near_copies is not None and scores.closest is not None and number > 0:
             chance = chance_of_near_copy(references_of(one, metric))
             found.append(_Counted(one.subject, number, scores.near_copies, chance, scores.closest))
     return found

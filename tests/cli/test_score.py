@@ -54,6 +54,8 @@ def expected(data: Path, checkpoint: Path) -> dict[str, Any]:
         floor = strangers.mean()
         noise = np.hypot(pairs.std(ddof=1), strangers.std(ddof=1) / np.sqrt(3))
         within_noise = ceiling - floor <= 2 * noise
+        among = (generations[subject] @ generations[subject].T)[np.triu_indices(3, 1)]
+        near = pairs.max(axis=1) > ceiling
         wins = [subject == max(means, key=lambda other: means[other][row]) for row in range(3)]
         result[subject] = {
             "score": score,
@@ -66,7 +68,13 @@ def expected(data: Path, checkpoint: Path) -> dict[str, Any]:
             **({"within_noise": True} if within_noise else {}),
             "identification": np.mean(wins),
             "identification_ci95": scipy.stats.binomtest(sum(wins), 3).proportion_ci(method="exact"),
+            "closest": ceiling,
+            "near_copies": near.sum(),
+            "diversity": 1 - among.mean(),
             "images": pairs.mean(axis=1),
+            "near": [
+                f"{subject}/{row.argmax()}.jpg" if hit else None for row, hit in zip(pairs, near, strict=True)
+            ],
         }
     return result
 
@@ -116,7 +124,7 @@ def test_the_schema_and_the_numbers(
     for entry in found["subjects"]:
         assert (entry["references"], entry["generations"]) == (2, 3)
         scores, truth = entry["scores"]["nearid"], expected[entry["subject"]]
-        assert set(scores) == {*truth, "ci95"} - {"images"}
+        assert set(scores) == {*truth, "ci95"} - {"images", "near"}
         for number in set(scores) - {"ci95"}:
             assert scores[number] == pytest.approx(truth[number], abs=1e-5), number
         low, high = scipy.stats.t.interval(0.95, 2, truth["score"], truth["std"] / np.sqrt(3))
@@ -135,12 +143,15 @@ def test_the_schema_and_the_numbers(
         f"{s}/{i}.png" for s in SUBJECTS for i in range(3)
     ]
     for image in found["images"]:
-        truth = expected[image["subject"]]["images"][int(Path(image["path"]).stem)]
+        own, place = expected[image["subject"]], int(Path(image["path"]).stem)
+        truth, near = own["images"][place], own["near"][place]
+        image.pop("near_copy_similarity", None)
         assert image == {
             "path": image["path"],
             "subject": image["subject"],
             "copy_of": None,
             "scores": {"nearid": pytest.approx(truth, abs=1e-5)},
+            **({"near_copy_of": {"nearid": near}} if near else {}),
         }
 
 

@@ -168,7 +168,7 @@ class _Sides:
             bounds = rule
         units = [unit for part in judged for unit in self._units(part, bounds, metric, words)]
         if rule.by is not None:
-            units = _together(_without_new(units, rule), bounds)
+            units = _together(_with_new(units, bounds), bounds)
         for unit in units:
             yield _verdict(rule, bounds, metric, words, unit, obstacle)
 
@@ -211,9 +211,12 @@ class _Sides:
                 yield _Unit(method, subject, run, baseline, drops.get(subject, Drop()), part.labels)
 
 
-def _without_new(units: Sequence[_Unit], rule: Rule) -> list[_Unit]:
-    """The units, of which those are new that the baseline lacks, while it has the same method in other groups."""
-    if rule.group is not None:
+def _with_new(units: Sequence[_Unit], bounds: Rule) -> list[_Unit]:
+    """The units, of which those are new that the baseline lacks, while it has the same method in other groups.
+
+    To a rule that asks nothing of the baseline none is.
+    """
+    if bounds.group is not None or bounds.max_drop is None:
         return list(units)
     known = {unit.method for unit in units if unit.run is not None and unit.baseline is not None}
     return [replace(unit, new=unit.baseline is None and unit.method in known) for unit in units]
@@ -274,7 +277,7 @@ def _verdict(
     fine = "" if found is None else words.kept(bounds, found, drop.value, drop.ci)
     read = {"run": run, "baseline": baseline if bounds.max_drop is not None and not obstacle else None}
     sides = {} if statistic in (COPIES, MISSING) else read
-    notes = [lacks] if unit.new and bounds.max_drop is not None else []
+    notes = [lacks] if unit.new else []
     notes += [*drop.notes, *(_unscored(name, side, metric, unit) for name, side in sides.items() if side)]
     if run is not None and found is not None:
         notes.append(_left_out(run, metric, statistic, unit))

@@ -252,8 +252,9 @@ def _metric(scale: _Scale, level: str, results: Sequence[ScoreResult], by: str |
         else ", without an interval"
     )
     rough = f"; rough, since {subjects} say little of others" if MIN_UNITS <= subjects < FEW_UNITS else ""
-    what = "group" if by is not None else "method" if level == "method" else ""
-    whose = f"the {'lowest' if sign > 0 else 'highest'} {what}" if what else "this run"
+    end = "lowest" if sign > 0 else "highest"
+    one = f"the {end} method" if level == "method" else "this run"
+    whose = f"the group that may be {end}" if by is not None else one
     if known := [noise for noise in noises if noise is not None]:
         widest = max(known, key=lambda noise: noise.bound(among))
         of = "that of the noisiest group" if by is not None else "the score"

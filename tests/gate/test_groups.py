@@ -290,6 +290,11 @@ class TestOtherGroups:
             ("style 2", "warned"),
         ]
 
+    def test_a_rule_without_a_drop_asks_nothing_of_the_baseline(self):
+        for ask in (rule(min=0.1), make_rule(statistic="copies", by="category", max=0)):
+            found = judged(made(), made(kinds=("animal",)), ask)
+            assert by_group(found) == dict.fromkeys(("animal", "human", "object", "style"), "passed")
+
     def test_nothing_in_common_fails(self):
         renamed = labelled(make_run(SCORES), lambda one: {"category": CATEGORY[one.subject].upper()})
         found = judged(made(), renamed, rule(max_drop=0.02))

@@ -190,7 +190,7 @@ class TestByGroup:
             ("passed", "animal"),
             ("passed", "style"),
         ] * 2
-        assert "# the lowest group: 0.760" in text
+        assert "# the group that may be lowest: 0.760" in text
 
     def test_bounds_are_those_of_the_worst_group(self, tmp_path):
         """The noisiest group of two, with 9 degrees of freedom, and half of 2.5 % for each."""

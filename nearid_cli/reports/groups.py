@@ -72,6 +72,17 @@ def score_groups(result: ScoreResult, changes: Changes | None = None) -> Iterato
         if changes and labels in by:
             intro = f"What changed since the baseline, by {title}?"
             yield from _differences(result, labels, by[labels], f"since-{number}", intro, changes.run)
+            yield Prose(_only_one_has(changes, by[labels]), topic=Topic.GROUPS)
+
+
+def _only_one_has(changes: Changes, groups: Sequence[ComparedGroup]) -> list[str]:
+    """Which groups the run or its baseline lacks, so that nothing tells how they changed."""
+    sides = ((changes.run, "the run has"), (changes.baseline, "the baseline has"))
+    return [
+        f"{has} none of {few(lacking, spelled=str)}"
+        for name, has in sides
+        if (lacking := [_among(one.labels) for one in groups if name not in one.methods])
+    ]
 
 
 def compare_groups(result: CompareResult) -> Iterator[Block]:
@@ -236,7 +247,7 @@ def _compared_table(
     lacking = [
         f"-: {printable(name)} has none of {few(missing)}"
         for name in methods
-        if (missing := [told(one.labels) for one in groups if name not in one.methods])
+        if (missing := [_among(one.labels) for one in groups if name not in one.methods])
     ]
     marks: dict[Mark, str] = {
         "better": f" than {printable(result.baseline)}, adjusted over methods and groups"
@@ -336,7 +347,7 @@ def _summary(gauge: Gauge, pairs: Sequence[tuple[ComparedGroup, Comparison]], ru
     for method in dict.fromkeys(one.method for _, one in pairs):
         own = [(group, one) for group, one in pairs if one.method == method]
         parts = [
-            f"{word} in {few([told(group.labels) for group, one in own if one.verdict == word], 6, str)}"
+            f"{word} in {few([_among(group.labels) for group, one in own if one.verdict == word], 6, str)}"
             for word in (WORSE, BETTER)
             if any(one.verdict == word for _, one in own)
         ]
@@ -373,6 +384,11 @@ def _of(found: Sequence[Comparison], method: str, metric: str) -> Comparison | N
     return next((one for one in found if (one.method, one.metric) == (method, metric)), None)
 
 
+def _among(labels: Labels) -> str:
+    """A group in words, as one of several: its labels are joined as they are asked for."""
+    return " + ".join(told({label: value}) for label, value in labels.items())
+
+
 def _briefly(labels: Labels) -> str:
     """A group by its values alone."""
     return ", ".join(f"no {label}" if value is None else shown(value) for label, value in labels.items())
@@ -389,15 +405,15 @@ def _spots(groups: Sequence[ScoredGroup], metric: str) -> list[Spot]:
 def _notes(groups: Sequence[ScoredGroup], metrics: Sequence[str]) -> tuple[str, ...]:
     """What a table of groups lacks, and why."""
     lines = []
-    single = [told(one.labels) for one in groups if one.subjects < _FOR_INTERVALS]
+    single = [_among(one.labels) for one in groups if one.subjects < _FOR_INTERVALS]
     if single:
         lines.append(f"no interval below {_FOR_INTERVALS} subjects: {few(single)}")
     for metric in metrics:
-        unscored = [told(one.labels) for one in groups if one.aggregate[metric].score is None]
+        unscored = [_among(one.labels) for one in groups if one.aggregate[metric].score is None]
         if unscored:
             lines.append(f"-: {printable(metric)} has no number of {few(unscored)}")
         partly = [
-            f"{own.missing:,} of {one.generations:,} in {told(one.labels)}"
+            f"{own.missing:,} of {one.generations:,} in {_among(one.labels)}"
             for one in groups
             if (own := one.aggregate[metric]).missing and own.score is not None
         ]
@@ -411,7 +427,7 @@ def _unscored(groups: Sequence[ComparedGroup], methods: Sequence[str], metric: s
     lines = []
     for name in methods:
         lacking = [
-            f"{missing:,} of {one.methods[name].generations:,} in {told(one.labels)}"
+            f"{missing:,} of {one.methods[name].generations:,} in {_among(one.labels)}"
             for one in groups
             if name in one.methods and (missing := one.methods[name].aggregate[metric].missing)
         ]
@@ -422,7 +438,7 @@ def _unscored(groups: Sequence[ComparedGroup], methods: Sequence[str], metric: s
 
 def _no_intervals(groups: Sequence[ComparedGroup], found: Sequence[Comparison]) -> tuple[str, ...]:
     single = [
-        told(group.labels)
+        _among(group.labels)
         for group, one in zip(groups, found, strict=True)
         if one.delta is not None and one.ci95 is None
     ]

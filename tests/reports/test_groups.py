@@ -232,6 +232,29 @@ def test_what_changed_since_a_baseline_by_group() -> None:
     assert made.findings[-1].startswith("by category, by hog: the run is worse in category style")
 
 
+def test_groups_that_a_run_lost_since_the_baseline_are_named() -> None:
+    before = method(1)
+    after = replace(
+        method(2),
+        images=tuple(
+            replace(one, labels={**one.labels, "category": "statue"})
+            if one.labels.get("category") == "style"
+            else one
+            for one in method(2).images
+        ),
+    )
+    changes = Changes(RUN, BASELINE, changed_groups(after, before, ["category"]))
+    run = grouped(after, ({"category": "statue"}, 10))
+    text = " ".join(markdown(document(run, baseline=before, changes=changes)).split())
+    assert "the run has none of category style the baseline has none of category statue" in text
+
+
+def test_crossed_groups_are_told_apart_in_a_sentence() -> None:
+    runs = {"old": method(1), "new": method(2, 0.05)}
+    text = " ".join(printed(compare(runs, "old", by=["category+prompt_number"])).split())
+    assert "worse in category style + prompt_number 0, category style + prompt_number 1; in" in text
+
+
 def test_changes_are_of_metrics_that_mean_the_same() -> None:
     other = method(1)
     other = replace(other, metrics=(replace(other.metrics[0], fingerprint="another"),))

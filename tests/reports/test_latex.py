@@ -15,7 +15,8 @@ from pylatexenc.latexwalker import (
 )
 
 from nearid_cli.errors import UsageError
-from nearid_cli.reports.formats.latex import escape
+from nearid_cli.reports.formats.latex import escape, latex_table
+from nearid_cli.reports.table import Table, named
 from nearid_cli.text import printable
 from tests.printing import to_latex
 
@@ -150,3 +151,12 @@ def test_any_name_is_one_balanced_piece(name):
     assert not [node for node in nodes if isinstance(node, LatexSpecialsNode)]  # no &, ~ or ligature
     assert not re.search(r"(?<!\\)[%#$&_]|--|^\s*[\[*]", latex)
     assert text(nodes) == printable(name).strip()
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_label_made_of_names_keeps_the_table_whole(name):
+    """A comment sign, or a brace, of a column that people named would swallow the rest of the file."""
+    table = Table((named("k", ["x"]),), (), caption="c", label=f"nearid-by-{name}")
+    nodes, _, _ = LatexWalker(latex_table(table, ()), tolerant_parsing=False).get_latex_nodes()
+    assert [node.environmentname for node in nodes if isinstance(node, LatexEnvironmentNode)] == ["table"]
+    assert re.search(r"\\label\{tab:nearid-by-[\w.:+/-]+\}$", latex_table(table, ()), re.MULTILINE)

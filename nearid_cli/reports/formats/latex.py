@@ -66,7 +66,7 @@ def latex_table(made: Table, facts: Iterable[str]) -> str:
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{escape(caption)}}}",
-        rf"  \label{{tab:{made.label}}}",
+        rf"  \label{{tab:{_key(made.label)}}}",
         rf"  \begin{{tabular}}{{{''.join('l' if column.kind.text else 'r' for column in columns)}}}",
         r"    \toprule",
         _row(escape(column.plain_title) for column in columns),
@@ -102,6 +102,15 @@ def escape(text: str) -> str:
     100\%\_{[}a{]}-{}-é\textbackslash{}n
     """
     return re.sub(_LIGATURE, "{}", printable(text).translate(_ESCAPES))
+
+
+def _key(label: str) -> str:
+    r"""A label as `\ref` takes it: of names from the outside, such as columns, only what means nothing to LaTeX.
+
+    >>> _key("nearid-by-cfg_scale-clip-t"), _key("nearid-by-50% {a}")
+    ('nearid-by-cfg_scale-clip-t', 'nearid-by-50-a-')
+    """
+    return re.sub(r"[^\w.:+/-]+", "-", label)
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ from nearid_cli.layouts.given import (
     shown_subjects,
     source_of,
 )
+from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.sides import Assigned
 from nearid_cli.options import Leniency, OptionArguments
 from nearid_cli.results import ScoreResult
@@ -228,13 +229,16 @@ class Scorer:
                 )
             return self.subjects * number
         names = _spread(subject, number, "subject", kinds=(str,))
-        strange = [name for name in dict.fromkeys(names) if name not in self._references.subjects]
+        ours = {composed(name): name for name in self.subjects}
+        ours |= {name: name for name in self.subjects}
+        means = {name: ours.get(name, ours.get(composed(name))) for name in names if name is not None}
+        strange = [name for name, subject in means.items() if subject is None]
         if strange:
             names_of_all = ", ".join(f'"{printable(str(name))}"' for name in strange)
             raise UsageError(
                 f"subject: no references of {names_of_all}; they are of {shown_subjects(self.subjects)}"
             )
-        return [str(name) for name in names]
+        return [str(means[name]) for name in names if name is not None]
 
     def _state(self, *, with_references: bool) -> State:
         digests = {one.picture.digest for one in self._generations if one.picture.digest is not None}

@@ -155,6 +155,18 @@ def test_a_tracker_keeps_the_steps(refs: Paths, gens: Paths) -> None:
     assert steps["hog"].tolist() == [expected(refs, {name: gens[name]})["hog"] for name in ("cat", "cup")]
 
 
+def test_a_tracker_of_a_collection_names_the_best_step(refs: Paths, gens: Paths) -> None:
+    tracker = MetricTracker(MetricCollection([NearIDScore("hog", refs)]), maximize=True)
+    scores = []
+    for subject in ("cat", "cup", "ship"):
+        tracker.increment()
+        tracker.update(gens[subject], subject=subject)
+        scores.append(expected(refs, {subject: gens[subject]})["hog"])
+    best, steps = tracker.best_metric(return_step=True)
+    assert best["hog"] == max(scores)
+    assert steps["hog"] == scores.index(max(scores))
+
+
 def test_gradients_and_random_numbers_are_left_alone(refs: Paths, gens: Paths) -> None:
     metric = NearIDScore("nearid-mini", refs, use_cache=False)
     picture = (tensor(gens["cat"][0]) / 255).requires_grad_()

@@ -363,6 +363,20 @@ def test_references_that_are_given_as_a_generator_are_read_once(refs: Paths, gen
         Scorer("hog", {"cat": every})
 
 
+def test_a_subject_is_known_in_either_form_of_unicode(refs: Paths, gens: Paths) -> None:
+    scorer = Scorer("hog", {"cafe\u0301": refs["cat"], "u\u0308": refs["cup"]}, allow_unmatched=True)
+    scorer.update(gens["cat"][:2], ["caf\u00e9", "cafe\u0301"])
+    (scored,) = scorer.compute().subjects
+    assert scored.subject == "cafe\u0301"
+    assert scored.generations == 2
+    both = Scorer("hog", {"cafe\u0301": refs["cat"], "caf\u00e9": refs["cup"]})
+    both.update(gens["cat"][:2], ["caf\u00e9", "cafe\u0301"])
+    assert {image.path: image.subject for image in both.compute().images} == {
+        gens["cat"][0].name: "caf\u00e9",
+        gens["cat"][1].name: "cafe\u0301",
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -25,6 +25,9 @@ from .conftest import wait_until
 __all__ = ["page", "report"]
 
 
+NARROW = {"width": 360, "height": 740}
+
+
 def cells(page: Page, place: int) -> Locator:
     """The cells of a row, the reference first."""
     return page.locator(f"#grid .rows [role=row][aria-rowindex='{place + 2}'] [role=gridcell]")
@@ -479,6 +482,61 @@ def test_rows_are_placed_without_gaps(open_page: Open, large: tuple[Path, Path])
     assert tops == pytest.approx([height * i for i in range(len(tops))], abs=1)
     whole = page.locator("#grid .rows").evaluate("one => one.offsetHeight")
     assert whole == pytest.approx(270 * height, abs=2)
+
+
+# What lies over what
+
+
+HIDDEN = """(inside) => {
+    const box = document.querySelector(inside).getBoundingClientRect();
+    const strange = [];
+    for (let x = Math.max(box.left, 0) + 4; x < Math.min(box.right, innerWidth) - 4; x += 40) {
+        for (let y = box.top + 4; y < Math.min(box.bottom, innerHeight) - 4; y += 15) {
+            const found = document.elementFromPoint(x, y);
+            if (!found.closest(inside)) strange.push([x, y, found.outerHTML.slice(0, 80)]);
+        }
+    }
+    return strange;
+}"""
+"""Points of an element's box in which something else is seen."""
+
+
+def test_nothing_of_the_page_lies_over_the_grid_and_nothing_of_the_grid_over_the_bar(
+    open_page: Open, large: tuple[Path, Path]
+) -> None:
+    page = open_page(large[0], viewport={"width": 1000, "height": 900})
+    page.locator("#grid").evaluate("one => one.scrollIntoView({ behavior: 'instant' })")
+    page.wait_for_timeout(200)
+    assert page.evaluate(HIDDEN, "#grid") == []
+    page.evaluate("scrollBy({ top: 150, behavior: 'instant' })")
+    page.wait_for_timeout(200)
+    assert page.evaluate(HIDDEN, ".bar") == []
+
+
+def test_what_scrolls_sideways_goes_below_the_references_with_its_bar(
+    open_page: Open, large: tuple[Path, Path]
+) -> None:
+    page = open_page(large[0], viewport={"width": 360, "height": 740})
+    page.evaluate("location.hash = '#pictures'")
+    page.locator("#grid").evaluate("one => one.scrollIntoView({ behavior: 'instant' })")
+    references = page.locator("#grid .reference").first.bounding_box()
+    tick = cells(page, 0).nth(1).locator(".tick").bounding_box()
+    by = tick["x"] - references["x"] - references["width"] / 2
+    page.locator("#grid").evaluate(
+        "(one, by) => { one.style.scrollSnapType = 'none'; one.scrollLeft = by; }", by
+    )
+    page.wait_for_timeout(200)
+    tick = cells(page, 0).nth(1).locator(".tick").bounding_box()
+    assert references["x"] < tick["x"] < references["x"] + references["width"]
+    middle = [tick["x"] + tick["width"] / 2, tick["y"] + tick["height"] / 2]
+    assert page.evaluate("([x, y]) => !!document.elementFromPoint(x, y).closest('.reference')", middle)
+
+
+def test_the_longest_prompt_leaves_the_subject_readable(open_page: Open, tmp_path: Path) -> None:
+    image = lambda _, i: {"path": f"the cat/{i}.png", "prompt": "very " * 80 + str(i), "seed": "0"}  # noqa: E731
+    page = opened(open_page, tmp_path, scored({"the cat": [0.5] * 2}, image=image), viewport=NARROW)
+    subject = page.locator("#grid [role=rowheader] strong").first
+    assert subject.evaluate("one => one.scrollWidth <= one.clientWidth + 1 && one.clientWidth > 20")
 
 
 # Phones and paper

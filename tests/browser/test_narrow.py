@@ -54,6 +54,10 @@ def test_strange_names_do_not_widen_the_page(open_page: Open, tmp_path: Path, wi
     assert page.get_by_role("dialog").evaluate("one => one.scrollWidth - one.clientWidth") <= 0
 
 
+def test_the_bar_of_the_page_leaves_its_button_whole(phone: Page) -> None:
+    assert phone.locator("#theme").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 def test_what_is_wide_scrolls_in_its_box(phone: Page) -> None:
     assert sideways(phone) == 0
     boxes = phone.locator(".scroll:visible")

@@ -12,10 +12,10 @@ from itertools import chain
 
 from nearid_cli.breakdown.labels import Breakdown, Labels, read_breakdowns
 from nearid_cli.breakdown.restrict import of_group, split
+from nearid_cli.breakdown.spelling import spelled_as
 from nearid_cli.evaluate.comparable import only_metrics
 from nearid_cli.evaluate.verdicts import Field, copying, judged_together
-from nearid_cli.results import ComparedGroup, Image, Method, ScoredGroup, ScoreResult
-from nearid_cli.results.pairing import compared_prompt, match_runs
+from nearid_cli.results import ComparedGroup, Method, ScoredGroup, ScoreResult
 
 RUN, BASELINE = "run", "baseline"
 
@@ -34,7 +34,10 @@ def compared_groups(
         breakdowns: what was asked for.
         picked: whether it is the baseline because it ranks first.
     """
-    alike = [_spelled_alike(method, baseline) for method in methods]
+    alike = [
+        method if method is baseline else replace(method, result=spelled_as(method.result, baseline.result))
+        for method in methods
+    ]
     leading = next(one for one, method in zip(alike, methods, strict=True) if method is baseline)
     return tuple(
         group for breakdown in breakdowns for group in _of_breakdown(alike, leading, breakdown, picked)
@@ -99,28 +102,3 @@ def _part(method: Method, result: ScoreResult) -> Method:
 
 def _scored(labels: Labels, result: ScoreResult) -> ScoredGroup:
     return ScoredGroup(labels, len(result.subjects), len(result.images), result.aggregate)
-
-
-def _spelled_alike(method: Method, baseline: Method) -> Method:
-    """The method with the prompts that it shares with the baseline written as that one writes them.
-
-    They may call a subject by other placeholders ("a sks dog", "a <v> dog"), which shows in all prompts of a subject
-    together, and not in a group of one prompt.
-    """
-    if method is baseline or not (matching := match_runs(method.result, baseline.result)).placeholders:
-        return method
-    written = {
-        id(image): group.b[0].prompt
-        for one in matching.subjects
-        if one.how == "prompts"
-        for group in one.groups
-        for image in group.a
-    }
-
-    def spelled(image: Image) -> Image:
-        prompt = written.get(id(image))
-        if prompt is None or image.prompt is None or compared_prompt(prompt) == compared_prompt(image.prompt):
-            return image
-        return replace(image, prompt=prompt)
-
-    return replace(method, result=replace(method.result, images=tuple(map(spelled, method.result.images))))

@@ -12,6 +12,7 @@ import numpy as np
 
 from nearid_cli.breakdown.labels import Breakdown, Labels, read_breakdowns
 from nearid_cli.breakdown.restrict import split
+from nearid_cli.breakdown.spelling import spelled_as
 from nearid_cli.errors import UsageError
 from nearid_cli.gate.drops import Both
 from nearid_cli.gate.numbers import Numbers, Result, metrics, parts
@@ -169,22 +170,31 @@ def _parts(breakdown: Breakdown, whole: Judged) -> Iterator[Judged]:
     every = [numbers for side in sides for numbers in side.values()]
     if not all(numbers.lists_all for numbers in every):
         raise GroupsError("the run or the baseline does not list all of its generations")
-    groups = breakdown.groups(image for numbers in every for image in numbers.generations())
+    results = [
+        {method: _alike(numbers, whole.runs.get(method)) for method, numbers in side.items()}
+        for side in sides
+    ]
+    groups = breakdown.groups(image for side in results for one in side.values() for image in one.images)
     of_methods = [
         {
             method: {
-                breakdown.key_of(labels): GroupNumbers(result, numbers, breakdown.name)
-                for labels, result in split(numbers.result, breakdown)
+                breakdown.key_of(labels): GroupNumbers(result, side[method], breakdown.name)
+                for labels, result in split(one, breakdown)
             }
-            for method, numbers in side.items()
+            for method, one in spelled.items()
         }
-        for side in sides
+        for side, spelled in zip(sides, results, strict=True)
     ]
     for key, labels in groups.items():
         runs, baselines = (
             {method: own[key] for method, own in side.items() if key in own} for side in of_methods
         )
         yield Judged(labels, runs, baselines)
+
+
+def _alike(numbers: Numbers, run: Numbers | None) -> ScoreResult:
+    """A result with its prompts as the run writes them."""
+    return numbers.result if run is None or run is numbers else spelled_as(numbers.result, run.result)
 
 
 def _is_named(breakdown: Breakdown, labels: Labels, name: str) -> bool:

@@ -201,6 +201,28 @@ def test_a_prompt_is_meant_however_it_is_written():
     assert verdict(run, None, make_rule(by="prompt", group="on_the  beach.", min=0.1)).status == "passed"
 
 
+def test_prompts_with_other_placeholders_are_one_group_as_in_the_whole():
+    """Two runs that call every subject by another word are of the same prompts."""
+    places = ("on a beach", "in snow", "at night")
+
+    def called(word: str, drop: float = 0.0) -> ScoreResult:
+        run = make_run(SCORES, drops=dict.fromkeys(SCORES, drop), spread=(0.0,) * 3)
+        images = (
+            replace(one, prompt=f"a {word} thing {places[place % 3]}") for place, one in enumerate(run.images)
+        )
+        return replace(run, images=tuple(images))
+
+    ask = make_rule(by="prompt", max_drop=0.02)
+    assert by_group(judged(called("<v>"), called("sks"), ask)) == {
+        f"a <v> thing {place}": "passed" for place in places
+    }
+    fell = judged(called("<v>", 0.05), called("sks"), ask)
+    assert [one.status for one in fell] == ["failed"] * 3
+    assert [one.drop for one in fell] == pytest.approx([0.05] * 3)
+    named = make_rule(by="prompt", group="a <v> thing in snow", max_drop=0.02)
+    assert [one.status for one in judged(called("<v>"), called("sks"), named)] == ["passed"]
+
+
 @pytest.mark.parametrize(
     ("ask", "why"),
     [

@@ -111,11 +111,24 @@ def expected_near_copies(result: ScoreResult, metric: str) -> float | None:
 
 
 def copying_findings(result: ScoreResult) -> Iterator[Finding]:
-    """More near copies than chance explains, and references that fall out or hide near copies, by metric."""
+    """More near copies than chance explains, and references that hide near copies, by metric; and those that fall out.
+
+    The latter by the first metric that knows: each metric takes some for odd that are none, and of several metrics one
+    nearly always would.
+    """
+    leading = next(
+        (
+            metric
+            for metric in result.metrics
+            if any(metric.name in subject.reference_scores for subject in result.subjects)
+        ),
+        None,
+    )
     for metric in result.metrics:
         if (one := _more_than_chance(result, metric.name)) is not None:
             yield one
-        yield from _odd_references(result, metric)
+        if metric is leading:
+            yield from _odd_references(result, metric)
         yield from _alike_references(result, metric)
 
 

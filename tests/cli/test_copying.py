@@ -132,6 +132,11 @@ def test_a_reference_of_another_subject_is_named(nearid: Nearid, planted: Path) 
         said = " ".join((finished.out + finished.err).split())
         assert ODD in said
         assert "chelsea/3.png of chelsea" in said
+    for first, second in (("nearid-mini", "hog"), ("hog", "nearid-mini")):
+        finished = nearid("score", "refs", "honest", "-m", f"{first},{second}")
+        said = " ".join((finished.out + finished.err).split())
+        assert f"by {first}, 1 reference is {ODD}" in said
+        assert f"by {second}, 1 reference is {ODD}" not in said
 
 
 def test_low_diversity_of_one_picture_again(nearid: Nearid, planted: Path) -> None:

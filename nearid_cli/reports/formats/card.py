@@ -30,7 +30,7 @@ class Card(FileFormat):
 
     extension = ".yaml"
     holds = ("score",)
-    place = 9
+    place = 8
     elsewhere = "a model card tells of one model: write it with nearid score, for each method by itself"
 
     def render(self, document: Document) -> str:
@@ -60,7 +60,7 @@ class CardYml(Card):
     """The same by its other name."""
 
     extension = ".yml"
-    place = 10
+    place = 9
 
 
 def _results(result: ScoreResult) -> Iterator[EvalResult]:

@@ -22,7 +22,7 @@ class Junit(FileFormat):
 
     extension = ".xml"
     holds = ("gate",)
-    place = 8
+    place = 10
     elsewhere = "JUnit XML holds the verdicts of a gate: add --gate to nearid score, or use nearid gate"
 
     def render(self, document: Document) -> str:

@@ -25,6 +25,7 @@ from .conftest import wait_until
 __all__ = ["page", "report"]
 
 
+NEAR = {"nearid": "cat/0.jpg"}
 NARROW = {"width": 360, "height": 740}
 
 
@@ -530,6 +531,21 @@ def test_what_scrolls_sideways_goes_below_the_references_with_its_bar(
     assert references["x"] < tick["x"] < references["x"] + references["width"]
     middle = [tick["x"] + tick["width"] / 2, tick["y"] + tick["height"] / 2]
     assert page.evaluate("([x, y]) => !!document.elementFromPoint(x, y).closest('.reference')", middle)
+
+
+def test_in_narrow_columns_names_and_marks_are_whole(open_page: Open, tmp_path: Path) -> None:
+    methods = {f"checkpoint-{step}": scored({"cat": [0.5] * 2}) for step in range(1000, 9000, 1000)}
+    near = {
+        name: dataclasses.replace(
+            result, images=tuple(dataclasses.replace(one, near_copy_of=NEAR) for one in result.images)
+        )
+        for name, result in methods.items()
+    }
+    page = opened(open_page, tmp_path, near)
+    heads = page.get_by_role("grid").get_by_role("columnheader").all()
+    for shown in [*heads[2:], *page.locator("#grid .cell:not(.reference) .number").all()]:
+        assert shown.evaluate("one => one.scrollWidth <= one.clientWidth")
+    expect(cells(page, 0).nth(1).locator("em")).to_have_text("near copy")
 
 
 def test_the_longest_prompt_leaves_the_subject_readable(open_page: Open, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def holds_pixels(value: object) -> bool:
 
 def is_several(value: Any) -> bool:
     """Whether an array or a tensor holds several pictures, if any: one has two or three dimensions."""
-    return value.ndim not in (2, 3)
+    return value.ndim not in (2, 3) and not _is_nested(value)
 
 
 def pixel_problem(value: Any) -> str:
@@ -29,6 +29,8 @@ def pixel_problem(value: Any) -> str:
 
     A picture is a NumPy array of uint8 [H, W, 3], or a tensor [3, H, W] of uint8, or of floats from 0 to 1.
     """
+    if _is_nested(value):
+        return "a nested torch tensor; give it as tensor.unbind()"
     found = described_pixels(value)
     if not _is_tensor(value):
         return _array_problem(value, found)
@@ -114,6 +116,11 @@ def _numbers(tensor: Any) -> npt.NDArray[Any]:
 def _is_array(value: object) -> bool:
     module = sys.modules.get("numpy")
     return module is not None and isinstance(value, module.ndarray)
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a tensor holds some of different sizes, and so has no size itself."""
+    return _is_tensor(value) and bool(value.is_nested)
 
 
 def _is_tensor(value: object) -> bool:

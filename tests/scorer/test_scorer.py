@@ -419,6 +419,7 @@ LEVELS = torch.rand(3, 8, 8)
         (LEVELS.to(torch.int64), r"found a torch tensor of int64"),
         (LEVELS.to("meta"), "without plain numbers"),
         (LEVELS.to_sparse(), "without plain numbers"),
+        (torch.nested.nested_tensor([*LEVELS], layout=torch.jagged), r"nested torch tensor; give it as tensor.unbind"),
         (LEVELS.numpy(), r"found a NumPy array of float32 \[3, 8, 8\]; give it as array.transpose\(1, 2, 0\)"),
         (LEVELS.permute(1, 2, 0).numpy(), r"give \(array \* 255\).round\(\).astype\('uint8'\)"),
         (np.zeros((8, 8, 4), np.uint8), r"\[8, 8, 4\]; of RGBA give the first three"),

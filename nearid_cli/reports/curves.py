@@ -54,7 +54,12 @@ def curve_blocks(result: CompareResult) -> Iterator[Block]:
     """The sketch and the table of each curve."""
     for curve in result.curves:
         yield _sketches(result, curve)
-        yield Panel(steps_table(result, curve), topic=Topic.STEPS, paper=True, folded="Checkpoints by step")
+        folded = f"Checkpoints{_whose(curve)} by {curve.unit}"
+        yield Panel(steps_table(result, curve), topic=Topic.STEPS, paper=True, folded=folded)
+
+
+def _whose(curve: Curve) -> str:
+    return f" of {printable(curve.name)}" if curve.name else ""
 
 
 def _sketches(result: CompareResult, curve: Curve) -> Sketches:
@@ -66,10 +71,12 @@ def _sketches(result: CompareResult, curve: Curve) -> Sketches:
         ends = spanned(min(known), max(known), gauge.span) if known else (0.0, 1.0)
         rows.append(Sketch(gauge.label, scores, ends))
     rows += [Sketch(title, shares, (0.0, 1.0)) for title, shares in copied_shares(curve.points).items()]
-    name = f" of {printable(curve.name)}" if curve.name else ""
     first, last = (point_number(curve.points[place]) for place in (0, -1))
     return Sketches(
-        f"Checkpoints{name}, {curve.unit} {first} to {last}", rows, topic=Topic.STEPS, where="terminal"
+        f"Checkpoints{_whose(curve)}, {curve.unit} {first} to {last}",
+        rows,
+        topic=Topic.STEPS,
+        where="terminal",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,38 @@ def test_a_screen_reader_hears_every_checkpoint(open_page: Open, steps: Path) ->
     assert told.count("step ") == 7
     assert told.count("(copies)") == 2
     assert "(the best)" in told
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("last", [10**9, 10**12])
+def test_numbers_of_long_steps_are_whole_and_apart(
+    open_page: Open, tmp_path: Path, last: int, width: int
+) -> None:
+    results = {f"step_{step}": scored({"cat": [0.5], "dog": [0.6]}) for step in (0, 10, last)}
+    page = open_page(
+        without_pictures(tmp_path / "report.html", results), viewport={"width": width, "height": 900}
+    )
+    boxes = page.evaluate("""() => {
+        const plot = document.querySelector("#steps-step-0-t").parentElement;
+        const marks = [...plot.querySelectorAll("text.tick")].map((one) => one.getBoundingClientRect());
+        const along = marks.filter((one) => one.bottom > plot.getBoundingClientRect().bottom - 50);
+        return [plot.getBoundingClientRect().right, ...along.map((one) => [one.left, one.right])];
+    }""")
+    right, *marks = boxes
+    assert len(marks) >= 2
+    assert all(a[1] < b[0] for a, b in pairwise(marks))
+    assert marks[-1][1] <= right
+
+
+def test_each_training_has_its_numbers_under_its_name(open_page: Open, tmp_path: Path) -> None:
+    results = {
+        f"{run}/epoch={i}": scored({"cat": [0.5 + i / 10], "dog": [0.6]})
+        for run in ("a <b>", "z")
+        for i in range(3)
+    }
+    page = open_page(without_pictures(tmp_path / "report.html", results))
+    folded = page.locator("#steps summary").all_text_contents()
+    assert folded == ["Checkpoints of a <b> by epoch", "Checkpoints of z by epoch"]
 
 
 def test_the_numbers_unfold(open_page: Open, steps: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -29,6 +30,7 @@ NAME = 18
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _TALL = 560, 58, 544, 14, 250
 _PER_ROW = 3  # names above a plot
+_DIGIT = 8.5  # the width of a digit of a tick, on a phone
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,14 @@ def _steps(
         if one.stops[-1].at is None
     }
     round_ones = [mark for mark in ticks(x.low, x.high, 8) if mark >= 0 and mark == int(mark)]
-    for mark in round_ones:
+    wide = _DIGIT * max((len(tick_label(mark, [0, 1])) for mark in round_ones), default=0)
+    apart = x(round_ones[1]) - x(round_ones[0]) if len(round_ones) > 1 else _RIGHT
+    every = math.ceil((wide + _DIGIT) / apart)
+    for place, mark in enumerate(round_ones):
         yield line(x(mark), bottom, x(mark), bottom + 5, "axis")
-        if all(abs(x(mark) - x(at)) > 40 for at in named):
-            yield text(x(mark), bottom + 19, tick_label(mark, [0, 1]), "tick", "middle")
+        if place % every == 0 and all(abs(x(mark) - x(at)) > 40 for at in named):
+            middle = min(x(mark), _WIDTH - wide / 2)
+            yield text(middle, bottom + 19, tick_label(mark, [0, 1]), "tick", "middle")
     for at, name in named.items():
         short = name if len(name) <= 9 else "the last"
         yield text(min(x(at), _RIGHT - 20), bottom + 19, short, "tick", "middle")

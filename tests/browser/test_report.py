@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from nearid_cli.evaluate.compare import compare
 from nearid_cli.reports.html import Gallery
+from nearid_cli.results import ScoreResult
 from tests.comparing import scored
 from tests.pages import ATTACK, METHODS, SUBJECTS, page_of, with_pictures
 from tests.reporting import Open, card, page, report
@@ -307,3 +309,21 @@ def test_a_large_page_opens_at_once(open_page: Open, tmp_path: Path) -> None:
     expect(page.locator("#shown")).to_have_text("5,000 of 5,000 generations")
     assert page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd") < 5000
     assert page.locator(".tile").count() < 500  # what is far away is not made yet
+
+
+def test_the_plot_of_groups_stands_apart_from_their_table(open_page: Open, tmp_path: Path) -> None:
+    def run(by: float) -> ScoreResult:
+        return scored(
+            {f"s{i}": [0.5 + by + i / 100] * 2 for i in range(4)},
+            image=lambda subject, i: {"path": f"{subject}/{i}.png", "labels": {"category": "ab"[i]}},
+        )
+
+    path = tmp_path / "report.html"
+    compared = compare({"x": run(0), "y": run(0.1)}, by=["category"])
+    path.write_text(page_of(compared, Gallery((), {}, "no thumbnails")), "utf-8")
+    gaps = open_page(
+        path
+    ).evaluate("""() => [...document.querySelectorAll("#groups .scroll + .figures")].map(
+        (one) => one.getBoundingClientRect().top - one.previousElementSibling.getBoundingClientRect().bottom)""")
+    assert gaps
+    assert min(gaps) > 10

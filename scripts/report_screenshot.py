@@ -1,6 +1,8 @@
-"""Make docs/images/report.png again: the report of the demo, its answer in light and its grid of pictures in dark.
+"""Make pictures of reports for the documentation again, in docs/images/.
 
-    python scripts/report_screenshot.py report.html
+    python scripts/report_screenshot.py report.html         the demo's answer in light and its grid in dark: report.png
+    python scripts/report_screenshot.py report.html flip    two methods in one place, enlarged: flip.png
+    python scripts/report_screenshot.py report.html steps   checkpoints over the step: steps.png
 
 Needs a browser and playwright (`make test` sees to both).
 """
@@ -20,8 +22,34 @@ SIZE = {"width": 1180, "height": 935}
 SETTLED = 800  # milliseconds until the pictures that came into view are there
 
 
-def main(report: Path) -> None:
-    """Take both pictures and put them side by side."""
+def main(report: Path, part: str = "") -> None:
+    """Take what is asked for."""
+    if part:
+        _part(report, part)
+    else:
+        _answer_and_grid(report)
+
+
+def _part(report: Path, part: str) -> None:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = browser.new_page(color_scheme="light", viewport=SIZE)
+        page.goto(report.resolve().as_uri())
+        if part == "flip":
+            page.locator("#grid .rows .cell").nth(1).click()
+            page.locator("#enlarged input[type=range]").fill("50")
+            page.wait_for_timeout(SETTLED)
+            shot = page.locator("#enlarged").screenshot()
+        else:
+            shot = page.locator(f"#{part}").screenshot()
+        browser.close()
+    _of_few_colours(Image.open(io.BytesIO(shot)).convert("RGB")).save(
+        ROOT / "docs" / "images" / f"{part}.png", optimize=True
+    )
+
+
+def _answer_and_grid(report: Path) -> None:
+    """Both pictures side by side."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         halves = []
@@ -51,4 +79,4 @@ def _of_few_colours(picture: Image.Image) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -179,3 +180,16 @@ def test_a_picture_that_is_not_there_in_time_is_named(
     generations = {image["path"] for image in result["images"]}
     assert set(named) == generations.union(*(subject["reference_paths"] for subject in result["subjects"]))
     assert back == []
+
+
+def test_the_mark_of_a_near_copy_is_whole_on_paper(open_page: Open, tmp_path: Path) -> None:
+    result = scored({"cat": [0.5] * 2})
+    images = tuple(dataclasses.replace(one, near_copy_of={"nearid": "cat/0.jpg"}) for one in result.images)
+    page = open_page(without_pictures(tmp_path / "report.html", dataclasses.replace(result, images=images)))
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    over = page.locator("#grid .cell:not(.reference) .number").evaluate_all(
+        "all => all.map((one) => one.scrollWidth - one.clientWidth)"
+    )
+    assert len(over) == 2
+    assert max(over) <= 0

@@ -67,6 +67,7 @@
   /** Back to waiting until it comes near. */
   function emptyCard(one) {
     one.filled = false;
+    one.section.classList.add("waiting");
     one.section.tabIndex = 0;
     near.unobserve(one.section);
     near.observe(one.section); // reports at once whether it is near, and then fills it

@@ -212,6 +212,9 @@ def _only(subject: Usable, lacking: Set[bytes]) -> Usable:
 
 _Numbers = TypeVar("_Numbers", IdentityScores, DistractorScores, Closeness)
 
+_NOTHING = {"f": np.nan, "b": False, "i": -1}
+"""What stands for no number, by the kind of an array; -1 for no place."""
+
 
 def _scattered(
     numbers: _Numbers,
@@ -221,7 +224,7 @@ def _scattered(
     all_generations: int,
     all_subjects: int,
 ) -> _Numbers:
-    """Numbers of some generations and subjects at their places among all; NaN, or False, for the others."""
+    """Numbers of some generations and subjects at their places among all; NaN, False or -1 for the others."""
     changed: dict[str, Any] = {}
     for one in fields(numbers):
         values: Any = getattr(numbers, one.name)
@@ -229,9 +232,8 @@ def _scattered(
         size = len(places) if whole else len(subjects)
         if not isinstance(values, np.ndarray) or len(values) != size or one.name.endswith("of_all_ci95"):
             continue
-        spread = np.zeros((all_generations if whole else all_subjects, *values.shape[1:]), values.dtype)
-        if values.dtype != np.bool_:
-            spread[:] = np.nan
+        shape = all_generations if whole else all_subjects, *values.shape[1:]
+        spread = np.full(shape, _NOTHING[values.dtype.kind], values.dtype)
         spread[places if whole else list(subjects)] = values
         changed[one.name] = spread
     return replace(numbers, **changed)
@@ -248,10 +250,9 @@ def _closeness(
     seen = np.flatnonzero(references)
     beside, odd = np.full(len(references), np.nan), np.zeros(len(references), np.bool_)
     beside[seen], odd[seen] = found.references.beside, found.references.odd
-    spread = _scattered(found, {"similarity", "near"}, places, live, *sizes)
-    nearest = np.full(sizes[0], -1)
-    nearest[places] = seen[found.nearest]
-    return replace(spread, nearest=nearest, references=ReferenceCloseness(beside, odd))
+    placed = replace(found, nearest=seen[found.nearest])
+    spread = _scattered(placed, {"nearest", "similarity", "near"}, places, live, *sizes)
+    return replace(spread, references=ReferenceCloseness(beside, odd))
 
 
 def _identity(

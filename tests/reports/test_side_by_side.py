@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nearid_cli.evaluate.compare import compare
@@ -111,6 +111,7 @@ _RUN = st.dictionaries(
 )
 
 
+@example([{"dog": [None, None]}, {"dog": [None, "on a beach"]}, {"dog": [None, "in snow"]}])
 @given(st.lists(_RUN, min_size=1, max_size=4))
 def test_every_generation_is_in_one_row_of_its_subject(prompts: list[dict[str, list[str | None]]]) -> None:
     if len(set.intersection(*(set(one) for one in prompts))) == 0:

@@ -6,7 +6,7 @@ The columns are the methods. What corresponds is decided as for comparisons, in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from nearid_cli.results import Image, Method
@@ -93,7 +93,9 @@ def _by_names(subject: str, having: _Having) -> Iterator[Row]:
                 heads.append(image)
             row = rows.setdefault(pairs.get(id(image), id(image)), Row(subject, _below(subject, image.path)))
             row.images.append((number, image))
-    yield from rows.values()
+    for row in rows.values():  # a head without a prompt corresponds to generations of several
+        prompts = {compared_prompt(image.prompt) for _, image in row.images if image.prompt is not None}
+        yield replace(row, name=None) if len(prompts) > 1 else row
 
 
 def _by_places(subject: str, having: _Having) -> Iterator[Row]:

@@ -19,6 +19,7 @@ FLOORS = {
     "errors": -2,
     "text": -2,
     "files": -1,
+    "opening": -1,
     "activity": -1,
     "interrupts": -1,
     "results": 0,

@@ -1,0 +1,166 @@
+"""Opening files that anybody may have made: regular files only, no larger than expected; and JSON and TOML in them.
+
+A name on disk may be a pipe that never answers, a device that never ends, a link into /proc, or a file of terabytes.
+All reading of files from outside goes through here, so that none of these is ever opened, and none is read whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from nearid_cli.text import file_size, printable
+
+TEXT_BYTES = 64 * 2**20
+"""More than any configuration, model card or manifest of people has."""
+
+_TRANSIENT = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.EIO,
+    errno.EREMOTEIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN,
+    errno.ECONNRESET,
+})  # fmt: skip
+
+
+class UnfitFileError(OSError):
+    """What a path names is no regular file, or a larger one than is read; `strerror` says which."""
+
+
+class MalformedError(ValueError):
+    """A file's content is not what its format asks for. The message says why, on one line, and quotes none of it."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error says something of the machine at this moment, not of the file.
+
+    >>> is_transient(OSError(errno.EMFILE, "Too many open files")), is_transient(PermissionError(errno.EACCES, ""))
+    (True, False)
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _TRANSIENT)
+
+
+def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> BinaryIO:
+    """Open a regular file for reading, at its start and without a buffer of Python's.
+
+    Args:
+        path: the file, or a link to one.
+        limit: a file of more bytes than this is refused; None for any.
+
+    Raises:
+        UnfitFileError: it is something else than a regular file, or too large.
+        OSError: it cannot be opened.
+    """
+    # Looked at before it is opened, because opening a pipe waits and opening a device may do something; and again
+    # after, because it may have been swapped in between.
+    _check(os.stat(path), path, limit)  # noqa: PTH116 - Path.stat is twice as slow
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0)
+    try:
+        _check(os.fstat(file.fileno()), path, limit)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_regular(path: str | os.PathLike[str], limit: int = TEXT_BYTES) -> bytes:
+    """The bytes of a regular file, at most `limit`.
+
+    Raises:
+        UnfitFileError, OSError: as `open_regular`.
+    """
+    with open_regular(path, limit) as file:
+        parts = []
+        left = limit + 1  # it may grow while it is read
+        while left and (part := file.read(min(left, 2**24))):
+            parts.append(part)
+            left -= len(part)
+    if not left:
+        raise _too_large(path, limit + 1, limit)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check(status: os.stat_result, path: str | os.PathLike[str], limit: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        what = "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
+        raise UnfitFileError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL, what, path)
+    if status.st_dev in _of_the_kernel():
+        raise UnfitFileError(errno.EINVAL, "is not a regular file but one of the kernel's", path)
+    if limit is not None and status.st_size > limit:
+        raise _too_large(path, status.st_size, limit)
+
+
+def _too_large(path: str | os.PathLike[str], size: int, limit: int) -> UnfitFileError:
+    return UnfitFileError(
+        errno.EFBIG, f"has {file_size(size)}, and no more than {file_size(limit)} are read", path
+    )
+
+
+@functools.cache
+def _of_the_kernel() -> frozenset[int]:
+    """The devices of file systems whose files are made as they are read: their sizes say nothing."""
+    mounts = [Path("/proc"), Path("/sys")]
+    return frozenset(mount.stat().st_dev for mount in mounts if mount.is_mount())
+
+
+def read_json(path: str | os.PathLike[str], limit: int = TEXT_BYTES, **options: Any) -> Any:
+    """What a JSON file says.
+
+    Args:
+        path: the file.
+        limit: as for `read_regular`.
+        options: for `json.loads`.
+
+    Raises:
+        UnfitFileError, OSError: it cannot be read.
+        MalformedError: it is not JSON that Python can hold.
+    """
+    return parse_json(read_regular(path, limit), **options)
+
+
+def parse_json(content: bytes | str, **options: Any) -> Any:
+    """What JSON says; arguments and errors as for `read_json`.
+
+    >>> parse_json(b"[" * 100_000)
+    Traceback (most recent call last):
+    nearid_cli.opening.MalformedError: it is nested too deeply
+    """
+    try:
+        return json.loads(content, **options)
+    except json.JSONDecodeError as error:
+        raise MalformedError(
+            f"it is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from error
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise MalformedError(_why(error, "JSON")) from error
+
+
+def parse_toml(content: bytes) -> dict[str, Any]:
+    """What TOML says.
+
+    Raises:
+        MalformedError: it is not TOML that Python can hold.
+
+    >>> parse_toml(b"a = 1")
+    {'a': 1}
+    """
+    import tomllib  # of interest where there is a configuration
+
+    try:
+        return tomllib.loads(content.decode())
+    except tomllib.TOMLDecodeError as error:
+        raise MalformedError(f"it is not TOML: {printable(str(error))}") from error
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise MalformedError(_why(error, "TOML")) from error
+
+
+def _why(error: Exception, kind: str) -> str:
+    """Why text of any format could not be read, apart from its grammar."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 text (at byte {error.start:,})"
+    return f"it is not {kind} that can be read: a number in it is too long"  # of thousands of digits

@@ -53,7 +53,8 @@ def write_checkpoints(folder: Path) -> dict[str, Path]:
 
 def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
     """Put random embeddings for all pictures into the cache, by its own means."""
-    from nearid_cli.embedding.cache import Cache, FileState, digest_bytes
+    from nearid_cli.embedding.cache import Cache, digest_bytes
+    from nearid_cli.embedding.memo import FileState
     from nearid_cli.encoders.checkpoints import resolve
     from nearid_cli.encoders.descriptors import BITS, PERCEPTUAL_HASH
     from nearid_cli.encoders.registry import parse_metrics

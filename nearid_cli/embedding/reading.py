@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.cache import FileMemo, FileState, digest_bytes, digest_masked, digest_pixels
+from nearid_cli.embedding.cache import digest_bytes, digest_masked, digest_pixels
+from nearid_cli.embedding.memo import FileMemo, FileState
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.images.reading import DEFAULT_READING, Reading, UnreadableImage
 from nearid_cli.layouts.dataset import InMemory, LetGo, Masked, Source, Whole

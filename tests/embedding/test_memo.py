@@ -9,7 +9,8 @@ from pathlib import Path
 import blake3
 import pytest
 
-from nearid_cli.embedding.cache import FileMemo, FileState, digest_bytes
+from nearid_cli.embedding.cache import digest_bytes
+from nearid_cli.embedding.memo import FileMemo, FileState
 
 
 @pytest.fixture

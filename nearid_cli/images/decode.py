@@ -31,7 +31,7 @@ from PIL import (
 
 from nearid_cli.errors import UsageError
 from nearid_cli.images import jpeg, png, tiff
-from nearid_cli.images.formats import sniff
+from nearid_cli.images.formats import likeness, sniff
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.images.reading import UnreadableImage as UnreadableImage
 from nearid_cli.text import printable
@@ -262,8 +262,7 @@ def picture_format(start: bytes) -> str:
     """
     found = sniff(start)
     if found is None:
-        shown = start[:16].decode("ascii", "backslashreplace")
-        raise UnreadableImage(f'not an image (starts with "{printable(shown)}")')
+        raise UnreadableImage(f"not an image: {likeness(start)}")
     if not found.decodable:
         raise UnreadableImage(found.why)
     return found.name

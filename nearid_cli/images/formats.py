@@ -6,6 +6,7 @@ extension says nothing.
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -48,6 +49,21 @@ def sniff(first_bytes: bytes) -> Format | None:
     if start[4:8] == b"ftyp":
         return _of_brand(start)
     return next((found for pattern, found in _SIGNATURES if pattern.match(start)), None)
+
+
+def likeness(first_bytes: bytes) -> str:
+    r"""What a file of no format that is known here looks like, without a word of what is in it: it may be anybody's.
+
+    >>> likeness("schön".encode()[:4]), likeness(b"\x1b[31m")
+    ('text', 'no format that is known')
+    """
+    try:
+        text, _ = codecs.utf_8_decode(
+            first_bytes[:SNIFF_BYTES], "strict", False
+        )  # it may end within a character
+    except UnicodeDecodeError:
+        text = "\0"
+    return "text" if all(c.isprintable() or c.isspace() for c in text) else "no format that is known"
 
 
 def _read(name: str) -> Format:

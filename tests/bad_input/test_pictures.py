@@ -39,7 +39,7 @@ def bad(data: Path) -> dict[str, str]:
         reasons |= {
             f"{folder}/truncated.jpg": "truncated JPEG",
             f"{folder}/empty.png": "empty file",
-            f"{folder}/text.jpg": 'not an image (starts with "not a picture")',
+            f"{folder}/text.jpg": "not an image: text",
             f"{folder}/large.png": "60,000 px is over the limit of 50,000 px; raise it with --max-pixels",
             f"{folder}/dead.png": "dead symlink to nowhere.png",
             f"{folder}/loop.png": "too many levels of symbolic links",

@@ -360,8 +360,8 @@ def test_bad_pictures_are_all_named(bad: NearidJob, options: Options, tmp_path: 
     assert sorted(caught.value.details) == sorted(
         [
             f"{positives}, row 0, column images2: truncated PNG",
-            f'{flux}, row 0, column nimg1: not an image (starts with "hello")',
-            f'{flux}, row 4, column nimg3: not an image (starts with "hello")',
+            f"{flux}, row 0, column nimg1: not an image: text",
+            f"{flux}, row 4, column nimg3: not an image: text",
         ]
     )
     assert list((tmp_path / "out").rglob("*.csv")) == []

@@ -206,7 +206,7 @@ def test_bad_pictures_are_listed_or_skipped(
     assert finished.code == 0, finished.err
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert [one["path"] for one in summary["skipped"]] == [str(bad)]
-    assert f'warning: 1 picture skipped: {bad} (not an image (starts with "no picture"))' in finished.err
+    assert f"warning: 1 picture skipped: {bad} (not an image: text)" in finished.err
     assert "style (n" in finished.out
     assert r"object (n $\leq$ 12)" in (tmp_path / "out/table.tex").read_text()
     assert summary["unjoined"] == []

@@ -116,8 +116,8 @@ def test_bad_pictures(tmp_path: Path, nearid: Nearid) -> None:
         "Mend or remove these, or go on without them: --skip-bad"
     )
     assert failed.details == [
-        'mtg, row 2, column image_1_object_mask: not an image (starts with "?")',
-        'mtg, row 3, column image_2_inpainted: not an image (starts with "?")',
+        "mtg, row 2, column image_1_object_mask: not an image: text",
+        "mtg, row 3, column image_2_inpainted: not an image: text",
     ]
     assert not (tmp_path / "out/summary.json").exists()
     finished = nearid(*COMMAND, "-o", "out", "--skip-bad")

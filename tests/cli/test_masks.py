@@ -231,7 +231,7 @@ def test_bad_masks_are_listed_at_once(telltale: Path, nearid: Nearid) -> None:
         for place, _, why in (d.partition(": ") for d in failed.details)
     }
     assert told == {
-        "gens/ship/0.png": 'not an image (starts with "no picture")',
+        "gens/ship/0.png": "not an image: text",
         "refs/cat/0.png": f"no mask: expected cat/0.png in {masks}",
         "gens/cat/1.png": f"its mask {masks}/gens/cat/1.png: empty file",
         "gens/cup/0.png": f"its mask is empty: all black ({masks}/gens/cup/0.png)",

@@ -80,6 +80,6 @@ def test_all_pictures_that_cannot_be_read_are_named_at_once(
     assert caught.value.message == "3 background pictures cannot be read"
     assert caught.value.details == (
         f"{tmp_path}/empty.png: empty file",
-        f'{tmp_path}/text\\n.png: not an image (starts with "no picture")',
+        f"{tmp_path}/text\\n.png: not an image: text",
         f"{tmp_path}/absent.png: no such file or directory",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from nearid_cli.errors import UsageError
+from nearid_cli.text import printable
 
 DEFAULT_METRICS = ("nearid", "clip-i", "dino")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -105,6 +107,24 @@ def _batch_size(value: str) -> int | None:
     return int(value)
 
 
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def _memory(value: str) -> int | None:
+    """Bytes, as people write them.
+
+    >>> _memory("1.5GB"), _memory("500 MiB"), _memory("auto")
+    (1500000000, 524288000, None)
+    """
+    if value.casefold() == "auto":
+        return None
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([KMGT]?)(i?)B?", value.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * (1024 if match[3] else 1000) ** _UNITS[match[2].upper()]) if match else 0
+    if not size:
+        raise UsageError(f"--memory must be auto or a size such as 4GB or 500MB, found {printable(value)!r}")
+    return size
+
+
 def _several(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(values or ())
 
@@ -128,6 +148,8 @@ class Options:
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
+        memory: bytes that decoding pictures may take at a time, in all threads of this process together; None for a
+            quarter of what is free, or as it was set before.
         color_profile: `ignore` colour profiles in pictures, or `convert` to sRGB by them.
         sixteen_bit: `scale` grey levels of 16 bits to 8, or `clip` them at 255.
         safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
@@ -193,6 +215,17 @@ class Options:
     max_pixels: Annotated[
         int | None,
         Flag("Largest picture to open, in pixels; 178 million by default.", "N", low=1, shared=True),
+    ] = None
+    memory: Annotated[
+        int | None,
+        Flag(
+            "What decoding pictures may take, such as 4GB or 500MB; auto: a quarter of what is free.",
+            "SIZE",
+            kind=str,
+            default="auto",
+            read=_memory,
+            shared=True,
+        ),
     ] = None
     color_profile: Annotated[
         str,
@@ -310,6 +343,7 @@ class OptionArguments(TypedDict, total=False):
     batch_size: int | None
     workers: int | None
     max_pixels: int | None
+    memory: int | None
     color_profile: str
     sixteen_bit: str
     safetensors_only: bool

@@ -25,6 +25,7 @@ from nearid_cli.embedding.forward import Batches, not_finite
 from nearid_cli.embedding.reading import Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
+from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Findings
 from nearid_cli.layouts.dataset import Source
 from nearid_cli.text import count, printable, storable
@@ -247,14 +248,15 @@ def _embed_missing(
     unusable: dict[bytes, str] = {}
 
     def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
+        shared: dict[object, Pixels | None] = {}
         try:
-            picture = contents[digest].open(settings.max_pixels, settings.reading)
-            found[digest] = picture.findings
-            shared: dict[object, Pixels | None] = {}
-            for name in missing[digest]:
-                encoder = batches[name].encoder
-                if encoder.preparation not in shared:
-                    shared[encoder.preparation] = encoder.prepare(picture.image)
+            with BUDGET.kept():
+                picture = contents[digest].open(settings.max_pixels, settings.reading)
+                found[digest] = picture.findings
+                for name in missing[digest]:
+                    encoder = batches[name].encoder
+                    if encoder.preparation not in shared:
+                        shared[encoder.preparation] = encoder.prepare(picture.image)
         except UnreadableImage as error:
             return error
         except ModelError as error:

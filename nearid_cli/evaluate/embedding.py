@@ -22,6 +22,7 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scores
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.files import default_cache_folder, digest_file
+from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
@@ -68,6 +69,8 @@ class Job:
         self.options = options
         if options.pairs not in PAIRS:
             raise UsageError(f"--pairs must be {' or '.join(PAIRS)}, found {printable(options.pairs)!r}")
+        if options.memory is not None:
+            BUDGET.size = options.memory
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()

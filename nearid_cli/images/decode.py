@@ -6,7 +6,6 @@ A picture that a Python program holds is taken as the same picture in a file wou
 
 from __future__ import annotations
 
-import stat
 import struct
 import threading
 import warnings
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import (
@@ -31,10 +30,11 @@ from PIL import (
 
 from nearid_cli.errors import UsageError
 from nearid_cli.images import jpeg, png, tiff
-from nearid_cli.images.formats import likeness, sniff
+from nearid_cli.images.files import picture_format, read_picture_file
+from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.images.reading import UnreadableImage as UnreadableImage
-from nearid_cli.text import printable
+from nearid_cli.text import file_size, printable
 
 T = TypeVar("T")
 
@@ -176,24 +176,47 @@ def _read(
     if not content:
         raise UnreadableImage("empty file")
     kind = picture_format(content)
+    needed = 0
     try:
         with _pillow_silenced():
             opened = _opened(content, kind, transparency)
             with opened.picture as picture:
-                width, height = picture.size
-                if width * height > max_pixels:
-                    raise UnreadableImage(
-                        f"{megapixels(width * height)} is over the limit of {megapixels(max_pixels)}; "
-                        "raise it with --max-pixels"
-                    )
+                _check_size(picture.size, max_pixels)
                 if at_least is not None:
                     picture.draft("RGB", (at_least, at_least))
-                picture.load()
-                return settle(opened)
+                needed = opened.memory + _COPIES * len(content)
+                with BUDGET.taken(needed):
+                    picture.load()
+                    return settle(opened)
     except UnreadableImage:
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
+        if needed and _is_short_of(needed):
+            raise MemoryError(
+                f"not enough memory to decode a picture, which takes {file_size(needed)}"
+            ) from error
         raise UnreadableImage(_reason(error, kind)) from error
+
+
+_COPIES = 2
+"""How often a file's bytes are copied while it is decoded, at most."""
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise UnreadableImage(
+            f"{megapixels(size[0] * size[1])} is over the limit of {megapixels(max_pixels)}; "
+            "raise it with --max-pixels"
+        )
+
+
+def _is_short_of(size: int) -> bool:
+    """Whether the system would not give so much memory now: decoders call a lack of it many names."""
+    try:
+        np.empty(size, np.uint8)
+    except MemoryError:
+        return True
+    return False
 
 
 def _settled(opened: _Opened, reading: Reading) -> Decoded:
@@ -228,44 +251,6 @@ def _coloured(picture: Image.Image, profile: bytes, reading: Reading) -> tuple[I
             findings = Findings(broken_profile=1)
     # A copy of what is RGB already would cost as much as decoding: all its memory is new to the process.
     return picture if picture.mode == "RGB" else picture.convert("RGB"), findings
-
-
-def read_picture_file(path: Path) -> bytes:
-    """The bytes of a regular file; a pipe or a device would block or never end.
-
-    Raises:
-        UnreadableImage: there is none, or it cannot be read. Whether it is a picture is for `decode` to say.
-    """
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise UnreadableImage("is a directory" if stat.S_ISDIR(mode) else "not a regular file")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        if path.is_symlink():
-            raise UnreadableImage(f"dead symlink to {printable(path.readlink())}") from error
-        raise UnreadableImage("no such file or directory") from error
-    except PermissionError as error:
-        raise UnreadableImage("permission denied") from error
-    except OSError as error:
-        raise UnreadableImage(f"cannot be read: {error.strerror or error}") from error
-
-
-def picture_format(start: bytes) -> str:
-    """Pillow's name of a picture's format, told by the first bytes of the file, `formats.SNIFF_BYTES` of them.
-
-    Raises:
-        UnreadableImage: no picture that is read begins like this.
-
-    >>> picture_format(b"GIF89a...")
-    'GIF'
-    """
-    found = sniff(start)
-    if found is None:
-        raise UnreadableImage(f"not an image: {likeness(start)}")
-    if not found.decodable:
-        raise UnreadableImage(found.why)
-    return found.name
 
 
 _TURNS = {
@@ -305,10 +290,52 @@ def _pillow_silenced() -> Iterator[None]:
         _silence.on = False
 
 
+class _WebP(WebPImagePlugin.WebPImageFile):
+    """A WebP whose size is told by its header: Pillow's decoder takes memory for all pixels when it is made."""
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        size = WebPImagePlugin._get_size(self.fp.read(30))
+        if size is None:
+            raise UnreadableImage("damaged WEBP: no picture where it should begin")
+        self._size, self._mode = size, "RGB"
+
+    def load(self) -> Any:
+        """Decode it; its metadata are known only then."""
+        if self.fp is not None:
+            told = self.size
+            self.fp.seek(0)
+            super()._open()
+            if self.size != told:
+                raise UnreadableImage("damaged WEBP: it has another size than its header says")
+            super().load()
+            self.fp = self._decoder = None  # as large as the picture, each
+        return Image.Image.load(self)
+
+
+class _Avif(AvifImagePlugin.AvifImageFile):
+    """An AVIF picture that is turned as its container says; EXIF may say anything, and is not looked at.
+
+    Attributes:
+        orientation: as EXIF numbers it.
+    """
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        if not AvifImagePlugin.SUPPORTED:
+            raise UnreadableImage("unsupported: AVIF needs a Pillow that is built with it; convert it to PNG")
+        threads = AvifImagePlugin._get_default_max_threads()
+        self._decoder = AvifImagePlugin._avif.AvifDecoder(self.fp.read(), "auto", threads)  # type: ignore[attr-defined]
+        self._size, self.n_frames, self._mode, profile, _, self.orientation, _ = self._decoder.get_info()
+        if profile:
+            self.info["icc_profile"] = profile
+        self.seek(0)
+
+
 # Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
 # one that starts Ghostscript; none of them is worth its attack surface here.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
-    "WEBP": WebPImagePlugin.WebPImageFile,
+    "WEBP": _WebP,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
 }
@@ -320,15 +347,42 @@ class _Opened:
 
     Attributes:
         picture: for Pillow to load, or loaded.
-        orientation: how it is to be turned when it is loaded, as EXIF numbers it.
-        profile: its ICC profile, `b""` without one.
+        told: how it is to be turned, as EXIF numbers it, and its ICC profile, `b""` without one; None where that is
+            what Pillow finds when it loads the picture.
         grey: of grey levels of more than 8 bits, how many bits there are, and whether 0 is white.
+        working: bytes that its decoder takes for itself.
     """
 
     picture: Image.Image
-    orientation: int
-    profile: bytes
+    told: tuple[int, bytes] | None = None
     grey: tuple[int, bool] = (16, False)
+    working: int = 0
+
+    @property
+    def orientation(self) -> int:
+        """How it is to be turned when it is loaded, as EXIF numbers it."""
+        return _orientation_of(self.picture) if self.told is None else self.told[0]
+
+    @property
+    def profile(self) -> bytes:
+        """Its ICC profile, `b""` without one."""
+        return _profile_of(self.picture) if self.told is None else self.told[1]
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes at most to load it and to make RGB of it, turned and converted."""
+        width, height = self.picture.size
+        stored = _STORED.get(self.picture.mode, 4)
+        made = 10 if stored == 2 else 4 * (self.picture.mode != "RGB")
+        made += 4 * (self.orientation != 1) + 4 * bool(self.profile)
+        return width * height * (stored + made) + self.working
+
+
+_STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Bytes a pixel of Pillow's modes; of all others 4."""
+
+_WORKING = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "GIF": 0, "BMP": 0}
+"""Bytes a pixel that decoders take for themselves, measured."""
 
 
 def _opened(content: bytes, name: str, transparency: bool = False) -> _Opened:
@@ -339,27 +393,32 @@ def _opened(content: bytes, name: str, transparency: bool = False) -> _Opened:
     """
     if name == "JPEG":
         parts = jpeg.take_apart(content)
-        return _Opened(jpeg.Watched(parts), tiff.orientation(parts.exif, parts.xmp), parts.profile)
+        turn = tiff.orientation(parts.exif, parts.xmp)
+        return _Opened(jpeg.Watched(parts), (turn, parts.profile), working=parts.working)
     if name == "PNG":
         chunks = png.take_apart(content, transparency)
         file: ImageFile.ImageFile = PngImagePlugin.PngImageFile(BytesIO(chunks.pixels))
-        return _Opened(file, tiff.orientation(chunks.exif, chunks.xmp), chunks.profile)
+        return _Opened(file, (tiff.orientation(chunks.exif, chunks.xmp), chunks.profile))
     if name == "TIFF":
         directory = tiff.directory_of(content)
+        turn = tiff.orientation(content, directory.data(tiff.XMP))
         return _Opened(
             _tiff(directory),
-            tiff.orientation(content, directory.data(tiff.XMP)),
-            directory.data(tiff.ICC_PROFILE),
+            (turn, directory.data(tiff.ICC_PROFILE)),
             tiff.grey_levels(directory),
+            tiff.working(directory),
         )
     if name == "AVIF":
         file = _Avif(BytesIO(content))
-        return _Opened(file, file.orientation, _profile_of(file))
-    if name == "HEIF":  # libheif has turned it already
+        told: tuple[int, bytes] | None = file.orientation, _profile_of(file)
+    elif name == "HEIF":  # libheif has turned it already
         file = _heif_plugin()(BytesIO(content))
-        return _Opened(file, 1, _profile_of(file))
-    file = _PLUGINS[name](BytesIO(content))
-    return _Opened(file, _orientation_of(file), _profile_of(file))
+        told = 1, _profile_of(file)
+    else:
+        file = _PLUGINS[name](BytesIO(content))
+        told = None
+    width, height = file.size
+    return _Opened(file, told, working=width * height * _WORKING[name])
 
 
 def _tiff(directory: tiff.TagDirectory) -> ImageFile.ImageFile:
@@ -374,24 +433,6 @@ def _tiff(directory: tiff.TagDirectory) -> ImageFile.ImageFile:
         if not tiff.has_size(directory):
             raise
         raise UnreadableImage(f"unsupported: {tiff.variant(directory)}; convert it to PNG") from error
-
-
-class _Avif(AvifImagePlugin.AvifImageFile):
-    """An AVIF picture that is turned as its container says; EXIF may say anything.
-
-    Attributes:
-        orientation: as EXIF numbers it.
-    """
-
-    def _open(self) -> None:
-        try:
-            super()._open()
-        except Exception:
-            if getattr(self, "_decoder", None) is None:
-                raise
-            # The picture was opened; merging what its EXIF says about orientation went wrong.
-            self.seek(0)
-        self.orientation = int(self._decoder.get_info()[5])
 
 
 def _profile_of(picture: Image.Image) -> bytes:
@@ -421,8 +462,8 @@ def _heif_plugin() -> type[ImageFile.ImageFile]:
 def _reason(error: Exception, kind: str) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"{kind} over the limit of Pillow itself (PIL.Image.MAX_IMAGE_PIXELS): {error}"
-    if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
+    if isinstance(error, MemoryError):  # and there is enough for what its header says
+        return f"damaged {kind}: it asks for more memory than its pixels need"
     message = printable(str(error)) or type(error).__name__
     if isinstance(error, (EOFError, struct.error)) or "truncated" in message.lower():
         return f"truncated {kind}"
@@ -473,6 +514,6 @@ def read_held(
         with _pillow_silenced():
             picture.load()
             own = picture.copy() if picture.mode == "RGB" else picture
-            return _settled(_Opened(own, _orientation_of(picture), _profile_of(picture)), reading)
+            return _settled(_Opened(own, (_orientation_of(picture), _profile_of(picture))), reading)
     except Exception as error:  # a file that is read only now may raise nearly everything, a closed one too
         raise UnreadableImage(f"cannot be read: {error or type(error).__name__}") from error

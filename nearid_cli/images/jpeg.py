@@ -116,6 +116,12 @@ class Jpeg:
         """All before the pixel data of the first scan, without what applications wrote."""
         return self.scans[0].before
 
+    @property
+    def working(self) -> int:
+        """Bytes that libjpeg takes for coefficients, which it keeps where several scans make the picture."""
+        several = self.progressive or len(self.scans[0].components) < len(self.components)
+        return 128 * sum(part.blocks for part in self.components) if several else 0
+
 
 def take_apart(content: bytes) -> Jpeg:
     """Split a file at its markers.

@@ -74,6 +74,8 @@ _PROCESSOR_OF_MODEL = {
     "dinov2": "bit",
     "vit": "vit",
 }
+_FLOATS = 8
+"""Bytes a pixel that floats take beside the picture: its levels, those of one channel, and these as floats."""
 _TORCH_MODES = {Resampling.BILINEAR: "bilinear", Resampling.BICUBIC: "bicubic"}
 _SIZE_KEYS = (
     {"height", "width"},
@@ -321,8 +323,16 @@ class FloatPreprocessing:
         """
         import torch
 
-        assert self.steps.rescale is not None  # see `from_config`
+        from nearid_cli.images.memory import BUDGET
+
         target = self.resized(image.size)
+        with BUDGET.taken(_FLOATS * image.width * image.height):
+            return torch.stack(self._planes(image, target)).numpy()
+
+    def _planes(self, image: Image.Image, target: tuple[int, int]) -> list[torch.Tensor]:
+        import torch
+
+        assert self.steps.rescale is not None  # see `from_config`
         levels = np.asarray(image)
         mean, std = self.steps.mean or (0.0,) * 3, self.steps.std or (1.0,) * 3
         planes = []
@@ -341,8 +351,7 @@ class FloatPreprocessing:
             if self.steps.mean is not None:
                 plane = (plane - mean[channel]) / std[channel]
             planes.append(plane)
-        prepared: npt.NDArray[np.float32] = torch.stack(planes).numpy()
-        return prepared
+        return planes
 
     def _cropped(self, plane: torch.Tensor) -> torch.Tensor:
         """The centre of a plane, padded with zeros where it is too small: as torchvision rounds."""

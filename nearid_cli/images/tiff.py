@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from math import ceil
 
 from nearid_cli.images.reading import UnreadableImage
 
 SUBFILE, COMPRESSION, PHOTOMETRIC, ORIENTATION = 254, 259, 262, 274
 BITS, SAMPLES, PLANAR, SAMPLE_FORMAT = 258, 277, 284, 339
+WIDTH, HEIGHT, ROWS_PER_STRIP, TILE_WIDTH, TILE_HEIGHT = 256, 257, 278, 322, 323
 ICC_PROFILE, XMP, DNG_VERSION = 34675, 700, 50706
 
 # Type: how `struct` writes one value. Rationals are two integers; text is no number.
@@ -172,13 +174,26 @@ def pixels_of(directory: TagDirectory) -> bytes:
     rows = [row for tag, row in sorted(directory.entries.items()) if tag in _PIXELS]
     order, code = directory.order, "QQ" if directory.big else "HI"
     only = b"".join((struct.pack(order + code[0], len(rows)), *rows, struct.pack(order + code[1], 0)))
-    content, at = directory.content, directory.at
+    content, at = memoryview(directory.content), directory.at
     return b"".join((content[:at], only, content[at + len(only) :]))[: len(content)]
+
+
+def working(directory: TagDirectory) -> int:
+    """Bytes that libtiff takes to unpack a strip or a tile."""
+    if directory.number(COMPRESSION, 1) == 1:
+        return 0
+    width, height = directory.number(WIDTH, 0), directory.number(HEIGHT, 0)
+    if TILE_WIDTH in directory.entries:
+        pixels = directory.number(TILE_WIDTH, 0) * directory.number(TILE_HEIGHT, 0)
+    else:
+        pixels = width * min(height, directory.number(ROWS_PER_STRIP, height))
+    bits = directory.number(SAMPLES, 1) * max(directory.numbers(BITS) or (1,))
+    return max(0, pixels * max(4, ceil(bits / 8)))
 
 
 def has_size(directory: TagDirectory) -> bool:
     """Whether the tags say how large the picture is."""
-    return {256, 257} <= directory.entries.keys()
+    return {WIDTH, HEIGHT} <= directory.entries.keys()
 
 
 def grey_levels(directory: TagDirectory) -> tuple[int, bool]:

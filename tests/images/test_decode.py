@@ -313,11 +313,11 @@ def test_paths_that_cannot_be_read(tmp_path):
     assert reason(dead) == r"dead symlink to away\n.png"
     loop = tmp_path / "loop.png"
     loop.symlink_to(loop)
-    assert reason(loop).startswith("cannot be read: ")
+    assert reason(loop) == "too many levels of symbolic links"
     assert reason(tmp_path) == "is a directory"
     os.mkfifo(tmp_path / "pipe.png")
-    assert reason(tmp_path / "pipe.png") == "not a regular file"
-    assert reason(tmp_path / ("x" * 300)).startswith("cannot be read: ")
+    assert reason(tmp_path / "pipe.png") == "is not a regular file"
+    assert reason(tmp_path / ("x" * 300)) == "file name too long"
 
 
 def test_a_forbidden_file(tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +11,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from nearid_cli.images.decode import (
-    UnreadableImage,
-    decode,
-    picture_format,
-    read_mask,
-    read_picture_file,
-)
+from nearid_cli.images.decode import UnreadableImage, decode, read_mask
+from nearid_cli.images.files import open_picture, read_picture_file
 from nearid_cli.images.masking import counted
+from nearid_cli.images.memory import BUDGET
 from nearid_cli.layouts.dataset import Masked
 from nearid_cli.reports.files import DEFAULT_THUMBNAILS
 from nearid_cli.text import count, file_size
@@ -147,8 +142,9 @@ def thumbnail(source: Path | bytes, side: int) -> bytes:
     Raises:
         UnreadableImage: it cannot be decoded.
     """
-    picture = decode(source, at_least=side)
-    picture.thumbnail((side, side), reducing_gap=2.0)
+    with BUDGET.kept():
+        picture = decode(source, at_least=side)
+        picture.thumbnail((side, side), reducing_gap=2.0)
     encoded = BytesIO()
     picture.save(encoded, "WEBP", quality=75, method=2)
     return encoded.getvalue()
@@ -157,11 +153,12 @@ def thumbnail(source: Path | bytes, side: int) -> bytes:
 def cutout(path: Path, part: Masked) -> bytes | None:
     """A small PNG of a picture's shape: opaque where it counts and transparent elsewhere; None if it cannot be had."""
     try:
-        levels = None if part.mask is None else read_mask(read_picture_file(part.mask))
-        shape = counted(decode(path).size, levels, part.box, part.how)
+        with BUDGET.kept():
+            levels = None if part.mask is None else read_mask(read_picture_file(part.mask))
+            shape = counted(decode(path).size, levels, part.box, part.how)
+            shape.thumbnail((_MASK_SIDE, _MASK_SIDE))
     except UnreadableImage:
         return None
-    shape.thumbnail((_MASK_SIDE, _MASK_SIDE))
     encoded = BytesIO()
     shape.point(lambda level: 255 * (level > 127)).convert("1").save(
         encoded, "PNG", transparency=0, optimize=True
@@ -183,7 +180,7 @@ def _thumbnails(
     def make(path: Path) -> tuple[bytes, bytes | None] | None:
         try:
             return thumbnail(path, side), cutout(path, masks[path]) if path in masks else None
-        except UnreadableImage:
+        except (UnreadableImage, OSError, MemoryError):  # a report is worth more than one of its thumbnails
             return None
 
     threads = ThreadPoolExecutor(os.cpu_count())
@@ -202,10 +199,7 @@ def _thumbnails(
 
 def _begins_like_a_picture(path: Path) -> bool:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block
-            return False
-        with path.open("rb") as file:
-            picture_format(file.read(256))
+        open_picture(path).close()
     except (OSError, UnreadableImage):
         return False
     return True

@@ -1,0 +1,146 @@
+"""One budget of memory for decoding pictures, which all threads share.
+
+A thread takes what its picture needs before it unpacks it, and waits until so much is left. Pictures of ordinary size
+never wait; large ones are decoded one after the other instead of all at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from nearid_cli.images.free import free_memory
+from nearid_cli.images.reading import UnreadableImage
+from nearid_cli.text import file_size
+
+_SHARE = 4
+"""The default budget is one of so many parts of what is free, which leaves room for models and results."""
+
+_LEAST = 256 * 2**20
+"""Bytes: the default budget is no smaller, so that pictures of 16 Mpx are read on any machine."""
+
+
+@dataclass(eq=False)
+class _Request:
+    """A thread that waits for so many bytes, and whether it holds some already."""
+
+    cost: int
+    holds: bool
+
+
+class _Mine(threading.local):
+    """What this thread holds, and how many `kept` it is inside."""
+
+    held = 0
+    kept = 0
+
+
+class Budget:
+    """So many bytes, of which threads take what they need and give it back.
+
+    They get it in the order in which they ask, so that a large request is not overtaken for ever by small ones.
+    A thread that holds some and asks for more (for the mask beside a picture) comes before those that hold none.
+    Where all that hold some wait for more, nobody could go on; then the first of them does, whatever is left. So what
+    is in use is never more than twice the budget, and no more than the budget where no thread asks twice.
+
+    Args:
+        size: bytes; None for a quarter of the memory that is free when it is first asked for.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size = size
+        self._used = 0
+        self._holders = 0
+        self._waiting: list[_Request] = []
+        self._changed = threading.Condition(threading.Lock())
+        self._mine = _Mine()
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        if self._size is None:
+            self._size = max(_LEAST, free_memory() // _SHARE)
+        return self._size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        with self._changed:
+            self._size = size
+            self._changed.notify_all()
+
+    @contextmanager
+    def taken(self, cost: int) -> Iterator[None]:
+        """Hold so many bytes inside, and on to the end of the innermost `kept` of this thread; waits for them first.
+
+        Raises:
+            UnreadableImage: with what this thread holds already, they are more than the whole budget.
+        """
+        mine = self._mine
+        before = mine.held
+        try:
+            self._take(cost, mine)
+            yield
+        finally:
+            if not mine.kept:
+                self._give(before, mine)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep to the end what this thread takes inside: for work on pictures after they are decoded."""
+        mine = self._mine
+        before = mine.held
+        mine.kept += 1
+        try:
+            yield
+        finally:
+            mine.kept -= 1
+            self._give(before, mine)
+
+    def _take(self, cost: int, mine: _Mine) -> None:
+        size = self.size
+        if mine.held + cost > size:
+            raise UnreadableImage(
+                f"takes {file_size(mine.held + cost)} of memory to decode, over the limit of {file_size(size)}; "
+                "raise it with --memory"
+            )
+        with self._changed:
+            if self._waiting or self._used + cost > self.size:
+                self._wait(_Request(cost, mine.held > 0))
+            self._used += cost
+            self._holders += mine.held == 0 < cost
+            mine.held += cost
+
+    def _wait(self, request: _Request) -> None:
+        self._waiting.append(request)
+        try:
+            while not self._may_go(request):
+                self._changed.wait()
+        finally:
+            self._waiting.remove(request)
+            self._changed.notify_all()
+
+    def _may_go(self, request: _Request) -> bool:
+        holding = [one for one in self._waiting if one.holds]
+        if request is not (holding or self._waiting)[0]:
+            return False
+        return self._used + request.cost <= self.size or len(holding) == self._holders
+
+    def _give(self, before: int, mine: _Mine) -> None:
+        """Give back what this thread holds beyond so much."""
+        with self._changed:
+            self._used -= mine.held - before
+            self._holders -= before == 0 < mine.held
+            mine.held = before
+            if self._waiting:
+                self._changed.notify_all()
+
+
+BUDGET = Budget()
+"""The one of this process."""
+
+if hasattr(os, "register_at_fork"):
+    # A child has none of its parent's threads, one of which may have been changing the budget.
+    os.register_at_fork(after_in_child=lambda: BUDGET.__init__(BUDGET._size))  # type: ignore[misc]

@@ -3,14 +3,75 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nearid_cli.errors import InputError
 from nearid_cli.text import printable
+
+_ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
+# Between its making and its lock a file that is written looks like one that was left.
+_UNLOCKED_SECONDS = 2.0
+
+
+def name_aside(path: Path) -> Path:
+    """A free name beside `path` for what is to take its place. A short one: the own may be as long as names can be."""
+    return path.with_name(f".{uuid.uuid4().hex}.tmp")
+
+
+@contextmanager
+def in_use(aside: Path) -> Iterator[None]:
+    """Keep a file or folder that is there by `name_aside` from being swept, until the block or this process ends."""
+    handle = os.open(aside, os.O_RDONLY)
+    try:
+        hold_lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def hold_lock(handle: int) -> bool:
+    """Lock an open file or folder until it is closed, or this process ends, however it does.
+
+    Returns:
+        False where another process holds it, or the system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows, where what was left is not told from what is written, and stays
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Delete what processes that were killed had begun to write in a folder, and nothing that is still written."""
+    with suppress(OSError):  # not there, or not ours to look into
+        for path in [Path(entry.path) for entry in os.scandir(folder) if _ASIDE.fullmatch(entry.name)]:
+            with suppress(OSError):  # another process sweeps, or it is another user's
+                _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    if time.time() - path.lstat().st_mtime < _UNLOCKED_SECONDS or path.is_symlink():
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if hold_lock(handle):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
@@ -20,10 +81,10 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         OSError: the disk would not take it. Nothing is left behind, then or after an interrupt, and an
             older file stays as it was.
     """
-    # A short name: the file's own may be as long as the file system allows.
-    aside = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    aside = name_aside(path)
     try:
         with aside.open("xb") as file:
+            hold_lock(file.fileno())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -38,8 +99,10 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
+    target = path.resolve()  # through a symlink, which stays one
+    sweep_leftovers(target.parent)
     try:
-        write_whole(path.resolve(), data)  # through a symlink, which stays one
+        write_whole(target, data)
     except OSError as error:
         raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error
 
@@ -54,14 +117,15 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk would not take it, or `folder` is in the way.
     """
-    # A short name: the folder's own may be as long as the file system allows.
-    aside = folder.absolute().parent / f".{uuid.uuid4().hex}.tmp"
+    aside = name_aside(folder.absolute())
+    sweep_leftovers(aside.parent)
     aside.mkdir(parents=True)
     try:
-        yield aside
-        if folder.is_dir():
-            folder.rmdir()
-        aside.rename(folder)
+        with in_use(aside):
+            yield aside
+            if folder.is_dir():
+                folder.rmdir()
+            aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

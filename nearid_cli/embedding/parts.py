@@ -11,14 +11,13 @@ import contextlib
 import errno
 import logging
 import os
-import time
 from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blake3
 
-from nearid_cli.files import write_whole
+from nearid_cli.files import sweep_leftovers, write_whole
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ FULL_BYTES = 64 * 2**20
 COMPACT_ABOVE = 16
 # Smaller parts are read whole at once: looking into them first would cost more than it saves.
 PEEK_ABOVE = 2**20
-# A crashed writer's temporary file is swept once nobody can still be writing it.
-STALE_SECONDS = 24 * 3600
 
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
 
@@ -201,7 +198,7 @@ class PartFolder:
         Raises:
             OSError: the disk would not take the merged part. Nothing is lost.
         """
-        self._sweep_temporaries()
+        sweep_leftovers(self.folder)
         sizes = self.sizes()
         small = [path for path, size in sizes.items() if size < FULL_BYTES]
         if len(small) <= max(above, 1):
@@ -233,12 +230,6 @@ class PartFolder:
         for path in read:
             if path != merged:
                 with contextlib.suppress(OSError):  # gone already, or another user's: its rows stand twice
-                    path.unlink()
-
-    def _sweep_temporaries(self) -> None:
-        for path in self.folder.glob(".*.tmp"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > STALE_SECONDS:
                     path.unlink()
 
 

@@ -7,8 +7,10 @@ executor of `concurrent.futures` cannot stop its processes (before Python 3.14):
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -106,12 +108,21 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
     """The life of a process: until nobody is at the other end."""
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         while True:
             index, task = connection.recv()
             connection.send((index, *_outcome(work, task)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it does: at once, in the middle of a task that nobody waits for."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _outcome(work: Callable[[Any], Any], task: Any) -> tuple[str, Any]:

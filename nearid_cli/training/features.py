@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -30,6 +29,7 @@ import torch
 from torch.utils.data import Dataset
 
 from nearid_cli.errors import BadImage, BadImagesError, CacheError
+from nearid_cli.files import hold_lock, name_aside, sweep_leftovers
 from nearid_cli.images.decode import UnreadableImage, decode
 from nearid_cli.nearid_data import Identities
 from nearid_cli.nearid_data.pictures import SLOTS
@@ -46,7 +46,6 @@ PART_BYTES = 1 << 30
 """A part is ended at this size: a killed build loses no more, and a large cache is not too many files."""
 
 _KEY_BYTES = 32
-_STALE_SECONDS = 3600  # a part that nobody has written to for so long was left by a killed build
 
 
 def picture_key(content: bytes) -> bytes:
@@ -222,9 +221,7 @@ class _Writer:
         self._keys: list[bytes] = []
 
     def __enter__(self) -> _Writer:
-        for path in self._folder.glob(".*.tmp"):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                path.unlink()
+        sweep_leftovers(self._folder)
         self._begin()
         return self
 
@@ -246,8 +243,9 @@ class _Writer:
             self._end()
 
     def _begin(self) -> None:
-        self._aside = self._folder / f".{uuid.uuid4().hex}.tmp"
+        self._aside = name_aside(self._folder / "part")
         self._file = self._aside.open("xb")
+        hold_lock(self._file.fileno())
         self._keys = []
 
     def _end(self) -> None:

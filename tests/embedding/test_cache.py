@@ -13,8 +13,9 @@ import pytest
 
 from nearid_cli.embedding import parts
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.embedding.parts import COMPACT_ABOVE, STALE_SECONDS
+from nearid_cli.embedding.parts import COMPACT_ABOVE
 from nearid_cli.errors import CacheError
+from nearid_cli.files import in_use, name_aside
 
 from .conftest import make_spec
 
@@ -102,14 +103,15 @@ def test_compaction_keeps_every_row_and_sweeps_what_a_crash_left(cache: Cache) -
         cache.add(SPEC, digests(index, 1), rows[index : index + 1])
     cache.add(SPEC, digests(0, 1), rows[:1])  # the same rows again are the same part
     folder = cache.folder / "embeddings" / SPEC.fingerprint
-    stale, fresh = folder / ".old.tmp", folder / ".new.tmp"
-    for path in (stale, fresh):
+    left, written = name_aside(folder / "part"), name_aside(folder / "part")
+    for path in (left, written):
         path.write_bytes(b"half a part")
-    os.utime(stale, (time.time() - STALE_SECONDS - 1,) * 2)
-    cache.compact()
+        os.utime(path, (1, 1))
+    with in_use(written):
+        cache.compact()
     assert len(list(folder.glob("*.parquet"))) == 1
-    assert not stale.exists()
-    assert fresh.exists()
+    assert not left.exists()
+    assert written.exists()
     found = cache.load(SPEC, digests(0, number))
     np.testing.assert_array_equal(np.stack([found[d] for d in digests(0, number)]), rows)
     assert cache.verify() == (1, [])

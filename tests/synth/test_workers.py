@@ -143,7 +143,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 import sys
 from nearid_cli.synth.workers import in_order
 from tests.synth.test_workers import work
-for _, process in in_order(work, [("sleep", 0.3)] * 100, workers=2):
+for _, process in in_order(work, [("sleep", 0.3)] * 4 + [("sleep", 60.0)] * 9, workers=2):
     print(process, flush=True)
 """
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -151,5 +151,6 @@ for _, process in in_order(work, [("sleep", 0.3)] * 100, workers=2):
     crew = {int(parent.stdout.readline()) for _ in range(4)}
     assert len(crew) == 2
     parent.kill()
-    parent.communicate()
+    parent.wait()
     wait_until(lambda: not any(map(alive, crew)))
+    parent.communicate()

@@ -16,12 +16,13 @@ from typing import Any
 
 from blake3 import blake3
 
+from nearid_cli.encoders.checkpoints import HashFile
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest
 from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.files import digest_file, replace_file
 from nearid_cli.nearid_data import RowsGiven, column_rule
-from nearid_cli.text import printable
+from nearid_cli.text import printable, storable
 
 _LONGEST_NAME = 240  # bytes; file systems take 255, and the record beside the file has a longer name
 _SCHEMA = "nearid.bench.nearid.record/1"
@@ -94,21 +95,50 @@ def checkpoint_tag(request: MetricRequest, metric: Measured) -> str:
     return f"{request.place}{revision}{readout}"
 
 
-def data_identity(source: str) -> str | None:
+def data_identity(source: str, hash_file: HashFile = digest_file) -> str | None:
     """What a data set is known by, or None where that cannot be told.
 
-    A folder or file is known by its place and by the name, size and modification time of each of its files; a data set
-    of the Hub by the commit that is in the Hub cache.
+    A folder or file is known by the content of its files and their names in it; a data set of the Hub by the commit
+    that is in the Hub cache.
+
+    Args:
+        source: as for `nearid_data.open_source`.
+        hash_file: digest of a file; give one that remembers, data sets are large.
+
+    Raises:
+        InputError: a file cannot be read.
     """
     path = Path(source).expanduser()
     if path.exists():
-        states = []
-        for file in [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file()):
-            status = os.stat(file)  # noqa: PTH116 - Path.stat is twice as slow
-            states.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
-        return f"{path.resolve()}: {blake3(json.dumps(states).encode()).hexdigest()}"
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        try:
+            contents = [
+                ("" if file == path else str(file.relative_to(path)), hash_file(file)) for file in files
+            ]
+        except OSError as error:
+            raise InputError(f"{printable(source)} cannot be read: {error.strerror or error}") from error
+        return f"{storable(path.resolve())}: {blake3(json.dumps(contents).encode()).hexdigest()}"
     commit = _hub_commit(source)
     return None if commit is None else f"{source}@{commit}"
+
+
+def settled(before: Request, after: Request) -> Request:
+    """A request as it is told when the work is done, with the commits of the Hub that are known only then.
+
+    Raises:
+        InputError: a data set was changed in the meantime, so that nobody knows what was read.
+    """
+    for old, new in zip(before["data"], after["data"], strict=True):
+        if old not in (None, new):
+            raise InputError(
+                f"{printable(old.rpartition(': ')[0] or old)} changed while it was read; run again"
+            )
+    return after
+
+
+def is_here(source: str) -> bool:
+    """Whether a data set is on this machine."""
+    return Path(source).expanduser().exists() or _hub_commit(source) is not None
 
 
 def digest_rows(rows: RowsGiven | None) -> str | None:

@@ -1,7 +1,8 @@
 """Opening a data set in any of the forms it comes in, with the `datasets` library and without its noise.
 
 Pictures stay the bytes they are. `datasets` memory-maps Arrow files: a folder of `save_to_disk` is read where it
-lies; Parquet files and Hub data sets are converted once, into its own cache (`HF_HOME`, `HF_DATASETS_CACHE`).
+lies; Parquet files and Hub data sets are converted once, into its own cache (`HF_HOME`, `HF_DATASETS_CACHE`). There it
+knows Parquet files by path and time, which other content may have; so each content has a folder of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blake3 import blake3
+
 from nearid_cli.errors import InputError, NearIDError
+from nearid_cli.files import digest_file, whole_folder
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -140,7 +144,35 @@ def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str)
         )
     if not rows:
         raise _no_rows(source)
-    return datasets.Dataset.from_parquet(splits[_known(split, list(splits), source)])
+    return _converted(datasets, splits[_known(split, list(splits), source)], source)
+
+
+def _converted(datasets: Any, files: Sequence[str], source: str) -> Dataset:
+    """Parquet files as a data set, converted if these bytes were not converted before.
+
+    Raises:
+        InputError: they change while they are read.
+    """
+    content = _digest(files)
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "parquet-by-content" / content
+    if not folder.exists():
+        try:
+            with whole_folder(folder) as aside:
+                datasets.Dataset.from_parquet(list(files), cache_dir=str(aside))
+                if _digest(files) != content:
+                    raise InputError(f"{printable(source)} changed while it was read; run again")
+        except OSError:
+            if not folder.exists():  # where it does, another process was faster
+                raise
+    # Not asked of `from_parquet`, which would look at the files again.
+    parts = [datasets.Dataset.from_file(str(file)) for file in sorted(folder.rglob("*.arrow"))]
+    dataset: Dataset = datasets.concatenate_datasets(parts)
+    return dataset
+
+
+def _digest(files: Sequence[str]) -> str:
+    """The digest of the content of files in their order, in hex."""
+    return blake3(" ".join(digest_file(Path(file)) for file in files).encode()).hexdigest()
 
 
 def _known(split: str, splits: Sequence[str], source: str) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from nearid_cli.benchmarks.resume import Record, data_identity, recorded, write_record
-from nearid_cli.errors import BadImage
+from nearid_cli.benchmarks.resume import Record, data_identity, recorded, settled, write_record
+from nearid_cli.errors import BadImage, InputError
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_folder_is_known_by_its_files(tmp_path: Path) -> None:
+def test_a_folder_is_known_by_the_content_of_its_files_and_their_names(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     (folder / "data").mkdir(parents=True)
     file = folder / "data" / "one.arrow"
@@ -28,6 +28,9 @@ def test_a_folder_is_known_by_its_files(tmp_path: Path) -> None:
     assert first.startswith(f"{folder}: ")
     assert data_identity(f"{folder}/") == first
     os.utime(file, (1, 1))
+    assert data_identity(str(folder)) == first
+    file.write_bytes(b"two")
+    os.utime(file, (1, 1))
     second = data_identity(str(folder))
     file.rename(folder / "data" / "two.arrow")
     third = data_identity(str(folder))
@@ -35,14 +38,12 @@ def test_a_folder_is_known_by_its_files(tmp_path: Path) -> None:
     assert len({first, second, third, data_identity(str(folder))}) == 4
 
 
-def test_a_file_is_known_by_its_state(tmp_path: Path) -> None:
-    file = tmp_path / "set.parquet"
-    file.write_bytes(b"one")
-    os.utime(file, (1, 1))
-    first = data_identity(str(file))
-    file.write_bytes(b"more")
-    os.utime(file, (1, 1))
-    assert first != data_identity(str(file))
+def test_a_data_set_that_changed_during_the_work_is_an_error() -> None:
+    before: dict[str, object] = {"data": ["/data/set: 1", None]}
+    after = {"data": ["/data/set: 1", "org/set@abc"]}
+    assert settled(before, after) == after
+    with pytest.raises(InputError, match=r"^/data/set changed while it was read"):
+        settled(before, {"data": ["/data/set: 2", None]})
 
 
 def test_a_data_set_of_the_hub_is_known_by_its_commit(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +96,53 @@ def test_progress_bars_of_the_caller_are_left_as_they_were(small: datasets.Datas
 def test_a_parquet_file_that_was_written_again_is_read_again(small: datasets.Dataset, tmp_path: Path) -> None:
     assert len(open_source(as_file(small, tmp_path))) == 3
     assert len(open_source(as_file(small.select([0, 1]), tmp_path))) == 2
+
+
+@pytest.mark.parametrize("form", [as_file, as_shards])
+def test_other_content_under_the_path_and_time_of_a_parquet_file_is_read(
+    small: datasets.Dataset, tmp_path: Path, form: Callable[..., str]
+) -> None:
+    """As `cp -p`, `rsync --times` and archives put files in place."""
+    source = form(small, tmp_path)
+    assert open_source(source)["id"][:] == [7, 70, 700]
+    files = [Path(source), *Path(source).rglob("*.parquet")]
+    before = {file: file.stat() for file in files if file.is_file()}
+    turned = small.remove_columns("id").add_column("id", [8, 80, 800])
+    shutil.rmtree(tmp_path / "hub", ignore_errors=True)
+    form(turned, tmp_path)
+    for file, status in before.items():
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert open_source(source)["id"][:] == [8, 80, 800]
+
+
+def test_a_parquet_file_that_changes_while_it_is_converted_is_refused_and_not_kept(
+    small: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = as_file(small.select([2, 0, 1]), tmp_path)  # which no other test has converted
+    whole = Path(source).read_bytes()
+    convert = datasets.Dataset.from_parquet
+
+    def changing(*args: Any, **options: Any) -> datasets.Dataset:
+        as_file(small.select([0, 1]), tmp_path)
+        return convert(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets.Dataset, "from_parquet", changing)
+        with pytest.raises(InputError, match="changed while it was read"):
+            open_source(source)
+    Path(source).write_bytes(whole)
+    assert len(open_source(source)) == 3
+
+
+def test_content_that_was_converted_is_not_converted_again(
+    small: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = as_shards(small, tmp_path)
+    first = open_source(source)
+    monkeypatch.delattr(datasets.Dataset, "from_parquet")
+    again = open_source(source)
+    assert again.features == first.features
+    assert again[:] == first[:]
 
 
 @pytest.mark.parametrize(

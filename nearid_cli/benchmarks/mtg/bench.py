@@ -35,7 +35,7 @@ from nearid_cli.benchmarks.mtg.samples import (
 from nearid_cli.benchmarks.report import make_folder
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import BadImage, InputError, UsageError
-from nearid_cli.evaluate.embedding import refuse_bad, requested
+from nearid_cli.evaluate.embedding import Job, refuse_bad, requested
 from nearid_cli.metrics.margins import rate_differences
 from nearid_cli.metrics.part_level import part_level, part_margins
 from nearid_cli.nearid_data import RowsGiven, rows_name
@@ -117,22 +117,22 @@ def evaluate_mtg(job: MtgJob, options: Options, output: Path | None = None) -> M
     start = f"sims_{_VARIANTS[job.masks]}_{rows}_mtg_".replace("/", "~")
     names = resume.file_names(requests, found, lambda tag: f"{start}{tag.replace('/', '~')}.csv")
     made: dict[str, _Made] = {}
+    asked = {metric.name: _request(job, metric, options) for metric in metrics}
     if folder is not None and not options.verify_content:
         for metric in metrics:
             path = folder / names[metric.name]
-            if record := resume.recorded(path, _request(job, metric, options), job.skip_bad):
+            if record := resume.recorded(path, asked[metric.name], job.skip_bad):
                 made[metric.name] = _Made(read_part_similarities(path), record.skipped)
                 logger.info("%s: similarities of an earlier run, %s", metric.name, printable(path))
     if missing := [request for request in requests if request.name not in made]:
         made |= _make(job, missing, options)
         fresh = {request.name for request in missing}
-        for metric in metrics:
-            if folder is not None and metric.name in fresh:
+        for metric in (one for one in metrics if one.name in fresh):
+            told = resume.settled(asked[metric.name], _request(job, metric, options))
+            if folder is not None:
                 path, one = folder / names[metric.name], made[metric.name]
                 write_part_similarities(path, one.table)
-                # The request is told again, because the Hub's commit is known only now.
-                request = _request(job, metric, options)
-                resume.write_record(path, resume.Record(request, len(one.table.rows), one.skipped))
+                resume.write_record(path, resume.Record(told, len(one.table.rows), one.skipped))
     result = _result(job, metrics, made, {} if folder is None else names)
     if groups is None:
         return result
@@ -198,7 +198,7 @@ def _request(job: MtgJob, metric: Metric, options: Options) -> resume.Request:
         "benchmark": "mtg",
         "version": _VERSION,
         "metric": metric.fingerprint,
-        "data": [resume.data_identity(job.data)],
+        "data": [resume.data_identity(job.data, Job(options).digest_file)],
         "split": job.chosen_split,
         "rows": resume.digest_rows(job.rows),
         "masks": job.masks,

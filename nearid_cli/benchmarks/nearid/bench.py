@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from nearid_cli.benchmarks.tables.similarities import (
 from nearid_cli.benchmarks.tables.tabulate import tabulate
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.evaluate.embedding import refuse_bad, requested
+from nearid_cli.evaluate.embedding import Job, refuse_bad, requested
 from nearid_cli.nearid_data import RowsGiven, rows_name
 from nearid_cli.options import Options
 from nearid_cli.results import Metric, Skipped
@@ -203,12 +203,11 @@ def similarity_files(
         for metric in metrics
     ]
     records: dict[SourceFile, Record] = {}
-    for file in files:
-        request = _request(job, file.source, file.metric, options)
-        # Records go by sizes and times of the data's files, which `verify_content` does not trust.
+    asked = {file: _request(job, file.source, file.metric, options) for file in files}
+    for file, request in asked.items():
         if not options.verify_content and (record := recorded(file.path, request, job.skip_bad)):
             records[file] = record
-    if missing := [file for file in files if file not in records]:
+    if missing := {file: request for file, request in asked.items() if file not in records}:
         names_of = {file.metric.name for file in missing}
         lacking = [request for request in requests if request.name in names_of]
         records |= _make(job, missing, lacking, options)
@@ -230,7 +229,7 @@ def _request(job: NearidJob, source: str, metric: Metric, options: Options) -> r
     return {
         "version": _VERSION,
         "metric": metric.fingerprint,
-        "data": [resume.data_identity(name) for name in data],
+        "data": [resume.data_identity(name, Job(options).digest_file) for name in data],
         "split": job.split,
         "rows": resume.digest_rows(job.rows),
         "max_samples": job.max_samples,
@@ -242,7 +241,10 @@ def _request(job: NearidJob, source: str, metric: Metric, options: Options) -> r
 
 
 def _make(
-    job: NearidJob, files: Sequence[SourceFile], requests: Sequence[MetricRequest], options: Options
+    job: NearidJob,
+    asked: Mapping[SourceFile, resume.Request],
+    requests: Sequence[MetricRequest],
+    options: Options,
 ) -> dict[SourceFile, Record]:
     """Embed pictures, and write their similarities by source and metric, each with its record."""
     from nearid_cli.benchmarks.contents import compare_pictures
@@ -250,29 +252,31 @@ def _make(
     from nearid_cli.nearid_data import Identities
 
     _need_libraries(job)
-    sources = list(dict.fromkeys(file.source for file in files))
+    sources = list(dict.fromkeys(file.source for file in asked))
     distractors = sources if job.distractors else ()
     identities = Identities.open(job.positives, distractors, job.rows, job.split, logger.info)
     if job.max_samples is not None:
         identities = identities.subset(identities.numbers[: job.max_samples])
     pictures = ChosenRows(identities, job.crossed, job.masks)
-    # Told again, because the commit of a data set of the Hub is known only now.
-    asked = {file: _request(job, file.source, file.metric, options) for file in files}
     samples = {source: pictures.samples(position) for position, source in enumerate(sources)}
     every = list(dict.fromkeys(picture for chosen in samples.values() for picture in chosen.pictures()))
     compared = compare_pictures(every, requests, options)
     if not job.skip_bad:
         refuse_bad(list(compared.bad.values()), len(every))
+    told = {
+        file: resume.settled(before, _request(job, file.source, file.metric, options))
+        for file, before in asked.items()
+    }
     records = {}
     for position, source in enumerate(sources):
         skipped = [compared.bad[picture] for picture in samples[source].pictures() if picture in compared.bad]
         left = pictures.samples(position, without=compared.bad)
-        for file in (file for file in files if file.source == source):
+        for file in (file for file in told if file.source == source):
             likeness = compared.likeness[file.metric.name]
             table = similarities(left, likeness, compared.places, job.mode, job.compact_slots)
             make_folder(file.path.parent)
             write_similarities(file.path, table)
-            records[file] = Record(asked[file], pictures.rows, tuple(skipped))
+            records[file] = Record(told[file], pictures.rows, tuple(skipped))
             write_record(file.path, records[file])
     return records
 

@@ -17,7 +17,7 @@ from nearid_cli.benchmarks.mtg.bench import DATA as MTG_DATA
 from nearid_cli.benchmarks.mtg.bench import MtgJob, evaluate_mtg
 from nearid_cli.benchmarks.nearid.bench import NearidJob, bench_nearid
 from nearid_cli.benchmarks.report import make_folder
-from nearid_cli.benchmarks.resume import data_identity
+from nearid_cli.benchmarks.resume import is_here
 from nearid_cli.benchmarks.table1.result import COLUMNS, Table1Result, Table1Row, published
 from nearid_cli.benchmarks.tables.similarities import GROUPS
 from nearid_cli.benchmarks.tables.tabulate import tabulate
@@ -103,7 +103,7 @@ class _Table1:
             ("DreamBench++", self._dreambench, ()),
         ):
             logger.info("%s ...", name)
-            if not self._attempt(run) and (absent := [one for one in data if data_identity(one) is None]):
+            if not self._attempt(run) and (absent := [one for one in data if not is_here(one)]):
                 # Nothing was run that could have said so.
                 self._missing[f"{name}: not here either: {', '.join(map(printable, absent))}"] = None
         return Table1Result(

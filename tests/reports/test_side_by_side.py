@@ -81,6 +81,19 @@ def test_names_decide_where_prompts_are_unknown() -> None:
     ]
 
 
+def test_a_first_method_without_prompts_does_not_bring_those_of_others_together() -> None:
+    runs = {
+        "a": run({"dog": [None, None]}),
+        "b": run({"dog": [None, "on a beach"]}),
+        "c": run({"dog": [None, "in snow"]}),
+    }
+    assert shown(runs) == [
+        ("dog", "0.png", [("a", "dog/0.png"), ("b", "dog/0.png"), ("c", "dog/0.png")]),
+        ("dog", "1.png", [("a", "dog/1.png"), ("b", "dog/1.png")]),
+        ("dog", "1.png", [("c", "dog/1.png")]),
+    ]
+
+
 def test_what_the_first_method_lacks_still_meets_by_name() -> None:
     names = [f"n{i}" for i in range(11)]
     runs = {

@@ -6,7 +6,7 @@ The columns are the methods. What corresponds is decided as for comparisons, in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 from nearid_cli.results import Image, Method
@@ -84,18 +84,27 @@ def _by_prompts(subject: str, having: _Having, beside: Mapping[int, Matched | No
 
 
 def _by_names(subject: str, having: _Having) -> Iterator[Row]:
-    rows: dict[int, Row] = {}
-    heads: list[Image] = []  # of each row the generation that it is named after
+    rows: list[Row] = []
+    # Of each row the generation that others belong to: the first, or the first whose prompt is known, so that a
+    # first method that knows none does not bring the prompts of the others together.
+    heads: list[Image] = []
     for number, images in having.items():
-        pairs = {id(image): id(head) for head, image in paired_images(heads, images)}
+        place_of = {id(head): place for place, head in enumerate(heads)}
+        places = {id(image): place_of[id(head)] for head, image in paired_images(heads, images)}
         for image in images:
-            if id(image) not in pairs:
+            place = places.get(id(image))
+            if place is None or not _may_be_one_prompt(heads[place], image):
+                place = len(rows)
+                rows.append(Row(subject, _below(subject, image.path)))
                 heads.append(image)
-            row = rows.setdefault(pairs.get(id(image), id(image)), Row(subject, _below(subject, image.path)))
-            row.images.append((number, image))
-    for row in rows.values():  # a head without a prompt corresponds to generations of several
-        prompts = {compared_prompt(image.prompt) for _, image in row.images if image.prompt is not None}
-        yield replace(row, name=None) if len(prompts) > 1 else row
+            elif heads[place].prompt is None:
+                heads[place] = image
+            rows[place].images.append((number, image))
+    yield from rows
+
+
+def _may_be_one_prompt(a: Image, b: Image) -> bool:
+    return a.prompt is None or b.prompt is None or compared_prompt(a.prompt) == compared_prompt(b.prompt)
 
 
 def _by_places(subject: str, having: _Having) -> Iterator[Row]:

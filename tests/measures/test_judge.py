@@ -224,7 +224,7 @@ def test_a_score_is_read(text: str, score: float) -> None:
         ("Score: 3. No, score: 8.", "several scores"),
         ("[" * 3000 + "{" * 3000, "truncated"),
         ('{"a":' * 3000, "truncated"),
-        ("x" * 200_000, "far too long"),
+        ("x" * 4_000_000, "far too long"),  # hours, were the time to grow with the square
     ],
 )
 def test_what_is_no_score_for_certain(text: str, why: str) -> None:

@@ -40,7 +40,8 @@ def read_score(text: str, low: float, high: float, cut: bool = False) -> float:
     >>> read_score("Score: 8/10. The handle differs.", 0, 10)
     8.0
     """
-    text = _THOUGHT.sub("", text).strip()
+    thought = _THOUGHT.match(text)  # once: a search would begin anew at each character
+    text = text[thought.end() if thought else 0 :].strip()
     if not text:
         raise UnreadableAnswerError("truncated" if cut else "empty")
     if "<think>" in text.lower():

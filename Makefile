@@ -9,6 +9,9 @@ DEMO ?= demo
 INSTALL := -m pip install -qq --disable-pip-version-check
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
+# Many tests start nearid as a process. Where containers forbid bytecode, each would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test torture test-oldest lint types docs check perf clean
 
 # An environment of an older Python, or a half-made one, is made anew.

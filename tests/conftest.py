@@ -21,6 +21,9 @@ from tests.commandline import Finished, Nearid
 from tests.documents import check_run
 from tests.tiny import tiny_nearid
 
+# As many tests run at once as there are cores. Set before anything imports torch, and for what tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No test is timed: machines are busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

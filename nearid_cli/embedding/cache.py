@@ -136,20 +136,28 @@ class Cache:
         self._marked = found is not None
 
     def load(self, spec: EncoderSpec, digests: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
-        """The embeddings that are here among `digests`, float32 [D] each, exactly as they were added.
+        """The embeddings that are here among `digests`, float32 [D] each, exactly as they were added."""
+        return {
+            digest: row
+            for here, rows in self.found(spec, digests)
+            for digest, row in zip(here, rows, strict=True)
+        }
+
+    def found(
+        self, spec: EncoderSpec, digests: Sequence[bytes]
+    ) -> Iterator[tuple[list[bytes], npt.NDArray[np.float32]]]:
+        """The same part by part: digests, and their embeddings [N, D].
 
         Every part that gives a row is read whole and checked first; of the others, only the digests are read.
         """
         wanted = set(digests)
-        found: dict[bytes, npt.NDArray[np.float32]] = {}
         for table in self.parts(EMBEDDINGS, spec.fingerprint).tables(wanted):
             here = table.column("digest").to_pylist()
             chosen = [row for row, digest in enumerate(here) if digest in wanted]
             rows = _rows(table)
             if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
                 here, rows = [here[row] for row in chosen], rows[chosen]
-            found.update(zip(here, rows, strict=True))
-        return found
+            yield here, rows
 
     def absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> set[bytes]:
         """Those among `digests` that are known to have no embedding by an encoder."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.embedding.cache import Cache
+    from nearid_cli.embedding.rows import Rows
     from nearid_cli.encoders.spec import Embeddings, Encoder, EncoderSpec, Pixels
 
     class _Embeds(Protocol):
@@ -127,7 +128,7 @@ class Batches:
         spec: EncoderSpec,
         encoder: Encoder,
         batch_size: int,
-        rows: dict[bytes, npt.NDArray[np.float32]],
+        rows: Rows,
         absent: set[bytes],
         cache: Cache | None,
     ) -> None:
@@ -173,12 +174,11 @@ class Batches:
                     f"{rows.shape[1]}; who changes what comes out changes the plug-in's version, or forgets the old "
                     f"ones: nearid cache clear --metric {name}"
                 )
-            for (digest, _), row, usable in zip(waiting, rows, sound(rows), strict=True):
-                if usable:
-                    self._rows[digest] = row
-                    self._unwritten.append(digest)
-                else:
-                    self.not_finite.append(digest)
+            usable = sound(rows)
+            known = [digest for (digest, _), good in zip(waiting, usable, strict=True) if good]
+            self._rows.add(known, rows[usable])
+            self._unwritten += known
+            self.not_finite += [digest for (digest, _), good in zip(waiting, usable, strict=True) if not good]
         self._write_now_and_then()
 
     def _write_now_and_then(self) -> None:
@@ -189,8 +189,7 @@ class Batches:
     def write(self) -> None:
         """Hand new rows to the cache."""
         if self._cache is not None and self._unwritten:
-            rows = np.stack([self._rows[digest] for digest in self._unwritten])
-            self._cache.add(self._spec, self._unwritten, rows)
+            self._cache.add(self._spec, self._unwritten, self._rows.matrix(self._unwritten)[:])
         if self._cache is not None and self._unwritten_absent:
             self._cache.add_absent(self._spec, self._unwritten_absent)
         self._unwritten = []

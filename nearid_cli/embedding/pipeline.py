@@ -18,11 +18,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nearid_cli.activity import doing
 from nearid_cli.embedding.forward import Batches, not_finite
 from nearid_cli.embedding.reading import Content, GivenPicture, identify, place_of
+from nearid_cli.embedding.rows import Matrix, Rows
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.errors import BadImage, ModelError
 from nearid_cli.images.memory import BUDGET
@@ -31,12 +30,8 @@ from nearid_cli.layouts.dataset import Source
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
-
-    Row = npt.NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
 
@@ -55,14 +50,12 @@ class Embedded:
 
     digests: tuple[bytes | None, ...]
     bad: tuple[BadImage, ...]
-    rows: Mapping[str, Mapping[bytes, Row]]
+    rows: Mapping[str, Rows]
     absent: Mapping[str, frozenset[bytes]]
 
-    def matrix(self, encoder: str, digests: Iterable[bytes]) -> npt.NDArray[np.float32]:
+    def matrix(self, encoder: str, digests: Iterable[bytes]) -> Matrix:
         """The embeddings [N, D] of pictures by their digests, which all must have one; [0, 0] of none."""
-        rows = self.rows[encoder]
-        found = [rows[digest] for digest in digests]
-        return np.stack(found) if found else np.zeros((0, 0), np.float32)
+        return self.rows[encoder].matrix(digests)
 
 
 def embed(
@@ -115,7 +108,7 @@ def embed_contents(
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
-) -> tuple[dict[str, dict[bytes, Row]], dict[str, frozenset[bytes]], dict[bytes, str]]:
+) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, str]]:
     """Embed pictures that are identified already, through the cache.
 
     Args:
@@ -136,9 +129,11 @@ def embed_contents(
     # One encoder under two names works once.
     specs = [spec for spec in asked if first[spec.fingerprint] is spec]
     with doing("looking up what is cached"):
-        rows: dict[str, dict[bytes, Row]] = {
-            spec.name: cache.load(spec, list(contents)) if cache else {} for spec in specs
-        }
+        rows = {spec.name: Rows(len(contents), cache.folder if cache else None) for spec in specs}
+        if cache:
+            for spec in specs:
+                for here, known in cache.found(spec, list(contents)):
+                    rows[spec.name].add(here, known)
         absent = {
             spec.name: cache.absent(spec, list(contents)) if cache and spec.absent else set()
             for spec in specs

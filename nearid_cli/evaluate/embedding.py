@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from nearid_cli.embedding.rows import Rows
     from nearid_cli.encoders.spec import Encoder, EncoderSpec
     from nearid_cli.encoders.text_encoder import TextEncoder
 
@@ -125,7 +126,7 @@ class Job:
 
     def embed_contents(
         self, contents: Mapping[bytes, Content], specs: Sequence[EncoderSpec]
-    ) -> tuple[Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]], Mapping[bytes, str]]:
+    ) -> tuple[Mapping[str, Rows], Mapping[bytes, str]]:
         """Embed pictures that are no files, such as those in data sets, with each encoder, through the cache.
 
         Args:

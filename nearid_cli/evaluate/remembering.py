@@ -12,6 +12,7 @@ import numpy as np
 
 from nearid_cli.embedding.pipeline import Embedded
 from nearid_cli.embedding.reading import place_of
+from nearid_cli.embedding.rows import Rows
 from nearid_cli.encoders.descriptors import PERCEPTUAL_HASH, THUMBNAIL
 from nearid_cli.errors import BadImage, ModelError, UsageError
 from nearid_cli.evaluate.embedding import Job, requested
@@ -160,7 +161,7 @@ class RememberingJob(Job):
         return Embedded(
             digests=tuple(one.digest for one in known),
             bad=bad_ones(known),
-            rows={spec.name: self.vectors.rows[spec.name] for spec in specs},
+            rows={spec.name: Rows.of(self.vectors.rows[spec.name]) for spec in specs},
             absent={spec.name: frozenset(self.vectors.absent[spec.name]) for spec in specs},
         )
 

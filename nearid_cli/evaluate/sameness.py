@@ -6,7 +6,7 @@ run without such pictures opens none, and one that found some finds them in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,8 +16,9 @@ from nearid_cli.encoders.descriptors import COPY_BITS, COPY_SIMILARITY, SAME_LEV
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from nearid_cli.embedding.rows import Rows
+
     Floats = npt.NDArray[np.float32]
-    Rows = Mapping[bytes, Floats]
 
 Thing = TypeVar("Thing", bound=Hashable)
 Pair = tuple[bytes, bytes]
@@ -46,7 +47,7 @@ def near_hashes(digests: Iterable[bytes], hashes: Rows) -> list[Pair]:
     pairs = [(same[0], other) for same in groups for other in same[1:]]
     if len(groups) > 1:
         first = [same[0] for same in groups]
-        pairs += [(first[i], first[j]) for i, j in _near(np.stack([hashes[digest] for digest in first]))]
+        pairs += [(first[i], first[j]) for i, j in _near(hashes.matrix(first)[:])]
     return pairs
 
 
@@ -92,13 +93,15 @@ def connected(pairs: Iterable[tuple[Thing, Thing]]) -> dict[Thing, Thing]:
 
 def _by_hash(digests: Iterable[bytes], hashes: Rows) -> list[list[bytes]]:
     """Digests in order, grouped by hash."""
-    ordered = sorted(set(digests))
+    as_given = list(dict.fromkeys(digests))  # which is how they lie in a file, if they are many
+    packed: dict[bytes, bytes] = {}
+    for start in range(0, len(as_given), _BLOCK):
+        block = as_given[start : start + _BLOCK]
+        bits = np.packbits(hashes.matrix(block)[:] > 0, axis=1)
+        packed |= {digest: own.tobytes() for digest, own in zip(block, bits, strict=True)}
     groups: dict[bytes, list[bytes]] = {}
-    for start in range(0, len(ordered), _BLOCK):
-        block = ordered[start : start + _BLOCK]
-        bits = np.packbits(np.stack([hashes[digest] for digest in block]) > 0, axis=1)
-        for digest, own in zip(block, bits, strict=True):
-            groups.setdefault(own.tobytes(), []).append(digest)
+    for digest in sorted(packed):
+        groups.setdefault(packed[digest], []).append(digest)
     return list(groups.values())
 
 

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nearid_cli.activity import doing
 from nearid_cli.breakdown.labels import Breakdown, read_breakdowns
 from nearid_cli.embedding.reading import GivenPicture
@@ -48,12 +46,13 @@ from nearid_cli.text import count, few, printable, storable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from nearid_cli.embedding.pipeline import Embedded
+    from nearid_cli.embedding.rows import Rows
     from nearid_cli.evaluate.remembering import RememberingJob
 
 logger = logging.getLogger(__name__)
+
+_ROWS = 512  # generations at a time: bounds memory
 
 OR_WHOLE = ", or score those without a mask whole: --allow-unmasked"
 
@@ -333,16 +332,16 @@ class _Scorer:
         hashes = self._embedded.rows[self._hashes.name]
         sources = {digest: source for source, digest in self._digests.items() if digest is not None}
 
-        def of_role(role: str) -> set[bytes]:
+        def of_role(role: str) -> dict[bytes, None]:
             return {
-                digest
+                digest: None
                 for dataset in self._datasets.values()
                 for subject in self._subjects(dataset)
                 for picture in getattr(subject, role)
                 if (digest := self._digests[picture.source]) is not None
             }
 
-        def thumbnails(digests: Sequence[bytes]) -> Mapping[bytes, npt.NDArray[np.float32]]:
+        def thumbnails(digests: Sequence[bytes]) -> Rows:
             spec = self._job.as_read(THUMBNAIL)
             return self._job.embed([sources[digest] for digest in digests], [spec]).rows[spec.name]
 
@@ -372,15 +371,17 @@ def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict
     """
     copies = {}
     for subject in subjects:
-        similarity = embedded.matrix(hashes, (digest for _, digest in subject.generations)) @ (
-            embedded.matrix(hashes, subject.copied).T
-        )
         names = list(subject.copied.values())
-        for (generation, digest), row in zip(subject.generations, similarity, strict=True):
-            if digest in subject.copied:
-                copies[subject.name, generation.name] = subject.copied[digest]
-            elif row.max() >= COPY_SIMILARITY:
-                copies[subject.name, generation.name] = names[int(row.argmax())]
+        references = embedded.matrix(hashes, subject.copied)[:]
+        own = embedded.matrix(hashes, (digest for _, digest in subject.generations))
+        for start in range(0, len(own), _ROWS):
+            similarity = own[start : start + _ROWS] @ references.T
+            some = subject.generations[start : start + _ROWS]
+            for (generation, digest), row in zip(some, similarity, strict=True):
+                if digest in subject.copied:
+                    copies[subject.name, generation.name] = subject.copied[digest]
+                elif row.max() >= COPY_SIMILARITY:
+                    copies[subject.name, generation.name] = names[int(row.argmax())]
     return copies
 
 

@@ -11,6 +11,7 @@ number: nearly all of its trials are across contexts, and a metric that sees not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,13 @@ import numpy.typing as npt
 
 from nearid_cli.metrics.margins import Success, success_of_counts
 from nearid_cli.metrics.proportions import mean_share_interval
-from nearid_cli.metrics.similarity import RESOLUTION, unit_vectors
+from nearid_cli.metrics.similarity import RESOLUTION, Embeddings, unit_vectors
 from nearid_cli.metrics.units import Units
 
 Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.floating]
 Numbers = npt.NDArray[np.integer]
+
+_ROWS = 512  # generations of a subject at a time: bounds memory
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,12 @@ def summarise_margins(margins: Floats, subjects: Numbers, clusters: Numbers | No
 
 
 def distractor_scores(
-    references: Rows,
+    references: Embeddings,
     reference_subjects: Numbers,
-    generations: Rows,
+    generations: Embeddings,
     generation_subjects: Numbers,
     scores: Floats,
-    distractors: Rows,
+    distractors: Embeddings,
     distractor_subjects: Numbers,
     reference_contexts: Numbers,
     distractor_contexts: Numbers,
@@ -123,16 +125,19 @@ def distractor_scores(
     >>> found.margins.round(2).tolist(), found.in_context.pa, found.all_pairs.pa
     ([-0.02], 0.5, 0.5)
     """
-    references, generations, distractors = map(unit_vectors, (references, generations, distractors))
     subjects = int(reference_subjects.max()) + 1
     margins = np.full(len(generations), np.nan)
     in_context, all_pairs = _Trials(subjects), _Trials(subjects)
-    for subject in np.unique(distractor_subjects):
-        alike, views = distractor_subjects == subject, reference_subjects == subject
-        own = distractors[alike]
-        mine = np.flatnonzero(generation_subjects == subject)
-        margins[mine] = scores[mine] - (generations[mine] @ own.T).max(axis=1)
-        among, against = references[views] @ references[views].T, references[views] @ own.T
+    of_references, of_generations, of_distractors = map(
+        _by_subject, (reference_subjects, generation_subjects, distractor_subjects)
+    )
+    for subject in np.unique(distractor_subjects).tolist():
+        alike, views, mine = of_distractors(subject), of_references(subject), of_generations(subject)
+        own, seen = unit_vectors(distractors[alike]), unit_vectors(references[views])
+        for start in range(0, len(mine), _ROWS):
+            some = mine[start : start + _ROWS]
+            margins[some] = scores[some] - (unit_vectors(generations[some]) @ own.T).max(axis=1)
+        among, against = seen @ seen.T, seen @ own.T
         all_pairs.add(subject, among, against, np.ones(against.shape, bool))
         shown = reference_contexts[views][:, None]
         in_context.add(subject, among, against, (shown == distractor_contexts[alike]) & (shown >= 0))
@@ -142,6 +147,13 @@ def distractor_scores(
         in_context=in_context.success(),
         all_pairs=all_pairs.success(),
     )
+
+
+def _by_subject(subjects: Numbers) -> Callable[[int], npt.NDArray[np.intp]]:
+    """What finds the places of a subject's pictures, in their order, without looking at all of them each time."""
+    order = np.argsort(subjects, kind="stable")
+    ordered = subjects[order]
+    return lambda subject: order[slice(*np.searchsorted(ordered, [subject, subject + 1]))]
 
 
 class _Trials:

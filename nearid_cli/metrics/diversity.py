@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.metrics.intervals import mean_intervals
-from nearid_cli.metrics.similarity import unit_vectors
+from nearid_cli.metrics.similarity import Embeddings, unit_vectors
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def diversity_of_sums(sums: Floats, counts: npt.NDArray[np.integer]) -> Floats:
     return _diversity(np.einsum("kd,kd->k", sums, sums), counts)
 
 
-def diversity_of_groups(vectors: npt.NDArray[np.floating], groups: npt.NDArray[np.integer]) -> Floats:
+def diversity_of_groups(vectors: Embeddings, groups: npt.NDArray[np.integer]) -> Floats:
     """1 - mean similarity among the vectors of each group, without a sum for each in memory.
 
     Args:

@@ -8,6 +8,7 @@ by one: which it is most like, no mean says.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from nearid_cli.metrics.arguments import check_both_sides, check_numbers
 from nearid_cli.metrics.closeness import Closeness, beside_others, closest_references, is_near
 from nearid_cli.metrics.diversity import diversity_of_groups, diversity_of_sums, mean_over
 from nearid_cli.metrics.retention import ceiling_errors
-from nearid_cli.metrics.similarity import RESOLUTION, lengths, unit_vectors
+from nearid_cli.metrics.similarity import RESOLUTION, Embeddings, lengths, unit_vectors
 from nearid_cli.metrics.summary import IdentityScores, summarise
 
 Floats = npt.NDArray[np.float64]
@@ -27,9 +28,9 @@ _ROWS = 512  # generations at a time: bounds memory, and the block stays in the 
 
 
 def identity_scores(
-    references: npt.NDArray[np.floating],
+    references: Embeddings,
     reference_subjects: npt.NDArray[np.integer],
-    generations: npt.NDArray[np.floating],
+    generations: Embeddings,
     generation_subjects: npt.NDArray[np.integer],
     generation_clusters: npt.NDArray[np.integer] | None = None,
     generation_prompts: npt.NDArray[np.integer] | None = None,
@@ -37,7 +38,8 @@ def identity_scores(
     """Score generations against the references of their subjects.
 
     Computed in float64 on vectors scaled to length 1 there, so a float32 embedding whose norm is off by 1e-7
-    still gives a true cosine. The order of rows does not matter. Definitions: docs/reference/numbers.md.
+    still gives a true cosine. Rows are read some hundred at a time, and their order does not matter. Definitions:
+    docs/reference/numbers.md.
 
     Args:
         references: embeddings [R, D].
@@ -114,51 +116,65 @@ class _References:
     """What the references of each subject are to each other and to generations.
 
     Attributes:
+        vectors: [R, D], as they were given.
         order: [R], which reference is where in what is by subject.
-        units: [R, D], by subject.
-        starts: [S], where the references of each subject start in these.
+        sizes: [S], how many each subject has.
+        starts: [S], where the references of each subject start in what is by subject.
         centres: [S, D], mean unit vector.
-        halves: [S, D], half the difference of the unit vectors of two references; 0 with more or fewer.
         ceiling: [S], mean similarity of pairs.
         closeness: [R], by subject: the sum of each reference's similarities to the others of its subject.
+        closest: [S], the largest similarity of two; NaN with one.
         total: [D], sum of the unit vectors of all.
     """
 
+    vectors: Embeddings
     order: Integers
-    units: Floats
+    sizes: Integers
     starts: Integers
     centres: Floats
-    halves: Floats
     ceiling: Floats
     closeness: Floats
+    closest: Floats
     total: Floats
+
+    def units(self, first: int, stop: int) -> Floats:
+        """The unit vectors of the subjects from one to another."""
+        rows = slice(self.starts[first], self.starts[stop - 1] + self.sizes[stop - 1])
+        return unit_vectors(self.vectors[self.order[rows]], "references")
 
 
 def _reference_sets(
-    references: npt.NDArray[np.floating], subjects: npt.NDArray[np.integer], sizes: Integers
+    references: Embeddings, subjects: npt.NDArray[np.integer], sizes: Integers
 ) -> _References:
     """With u the unit vectors of a subject, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2."""
     order = np.argsort(subjects, kind="stable")
-    units = unit_vectors(references[order], "references")
     starts = np.cumsum(sizes) - sizes
-    sums = np.add.reduceat(units, starts, axis=0)
-    closeness = np.einsum("rd,rd->r", units, np.repeat(sums, sizes, axis=0)) - 1
+    sums = np.empty((len(sizes), references.shape[1]))
+    closeness, closest = np.empty(len(references)), np.full(len(sizes), np.nan)
     pairs = sizes * (sizes - 1)
     ceiling = np.full(len(sizes), np.nan)
+    sets = _References(references, order, sizes, starts, sums, ceiling, closeness, closest, np.zeros(0))
+    for first, stop in _blocks(sizes):
+        units, own = sets.units(first, stop), slice(first, stop)
+        sums[own] = np.add.reduceat(units, starts[own] - starts[first], axis=0)
+        rows = slice(starts[first], starts[first] + len(units))
+        closeness[rows] = np.einsum("rd,rd->r", units, np.repeat(sums[own], sizes[own], axis=0)) - 1
+        closest[own] = closest_references(units, sizes[own])
     np.divide(np.einsum("sd,sd->s", sums, sums) - sizes, pairs, out=ceiling, where=pairs > 0)
-    halves = np.zeros_like(sums)
-    two = sizes == 2
-    halves[two] = (units[starts[two]] - units[starts[two] + 1]) / 2
-    return _References(
-        order,
-        units,
-        starts,
-        sums / sizes[:, None],
-        halves,
-        np.clip(ceiling, -1, 1),
-        closeness,
-        sums.sum(axis=0),
-    )
+    total = sums.sum(axis=0)
+    sums /= sizes[:, None]
+    return replace(sets, ceiling=np.clip(ceiling, -1, 1), total=total)
+
+
+def _blocks(sizes: Integers) -> Iterator[tuple[int, int]]:
+    """The first subject and the one after the last of blocks of subjects, of some hundred references each."""
+    stops = np.cumsum(sizes)
+    first = 0
+    while first < len(sizes):
+        before = stops[first] - sizes[first]
+        stop = max(int(np.searchsorted(stops, before + _ROWS, side="right")), first + 1)
+        yield first, stop
+        first = stop
 
 
 @dataclass(frozen=True)
@@ -185,13 +201,13 @@ class _Similar:
 
 
 def _similarities(
-    generations: npt.NDArray[np.floating], own_subject: Integers, sets: _References, sizes: Integers
+    generations: Embeddings, own_subject: Integers, sets: _References, sizes: Integers
 ) -> _Similar:
     own, strangers, nearest, apart, most = (np.zeros(len(generations)) for _ in range(5))
     places = np.zeros(len(generations), np.intp)
     sums = np.zeros((int(own_subject.max()) + 1, generations.shape[1]))
     buffer = np.empty((min(_ROWS, len(generations)), generations.shape[1]))
-    pairs = bool((sizes == 2).any())
+    held, units = -1, np.empty((0, 0))  # the references of one subject, whose generations follow each other
     for start in range(0, len(generations), _ROWS):
         rows = slice(start, start + _ROWS)
         subject = own_subject[rows]
@@ -206,13 +222,16 @@ def _similarities(
         strangers[rows] = similarity @ sizes.astype(np.float64)
         similarity[diagonal] = -np.inf
         nearest[rows] = similarity.max(axis=1)
-        if pairs:
-            apart[rows] = np.einsum("nd,nd->n", block, sets.halves[subject]) / norms
         firsts = np.flatnonzero(np.diff(subject, prepend=-1)).tolist()
         for first, stop in zip(firsts, [*firsts[1:], len(subject)], strict=True):
-            one = subject[first]
+            one = int(subject[first])
+            if one != held:
+                held, units = one, sets.units(one, one + 1)
             before = sets.starts[one]
-            each = block[first:stop] @ sets.units[before : before + sizes[one]].T
+            each = block[first:stop] @ units.T
+            if len(units) == 2:
+                half = (units[0] - units[1]) / 2
+                apart[start + first : start + stop] = block[first:stop] @ half / norms[first:stop]
             each /= norms[first:stop, None]
             highest = each.max(axis=1)
             most[start + first : start + stop] = highest
@@ -234,14 +253,15 @@ def _closeness(
     sets: _References,
     own_subject: Integers,
     sizes: Integers,
-    generations: npt.NDArray[np.floating],
+    generations: Embeddings,
     prompts: npt.NDArray[np.integer] | None,
 ) -> Closeness:
     """Of the subjects that have generations: `sizes` is of their references."""
     number, references = len(sizes), int(sizes.sum())
-    closest = closest_references(sets.units[:references], sizes)
-    others = len(sets.units) - sizes
-    elsewhere = np.einsum("rd,d->r", sets.units[:references], sets.total) - sets.closeness[:references] - 1
+    closest = sets.closest[:number]
+    others = len(sets.order) - sizes
+    alike = np.concatenate([np.einsum("rd,d->r", sets.units(*block), sets.total) for block in _blocks(sizes)])
+    elsewhere = alike - sets.closeness[:references] - 1
     owners = np.repeat(np.arange(number), sizes)
     beside = beside_others(
         sets.closeness[:references],
@@ -266,7 +286,7 @@ def _closeness(
     )
 
 
-def _check_embeddings(name: str, array: npt.NDArray[np.floating]) -> None:
+def _check_embeddings(name: str, array: Embeddings) -> None:
     if array.ndim != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
         raise ValueError(
             f"Expected argument `{name}` to be a non-empty float array [N, D] "

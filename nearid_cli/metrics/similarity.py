@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+
+
+class Embeddings(Protocol):
+    """Embeddings [N, D]: an array, or what reads rows of one when they are asked for, by a slice or by their places."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N and D."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of floating point."""
+
+    @property
+    def ndim(self) -> int:
+        """2."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, chosen: Any, /) -> Any:
+        """Rows as an array."""
+
 
 RESOLUTION = 1e-9
 """Similarities closer than this are equal. Far above the rounding of float64 sums (1e-15), which would

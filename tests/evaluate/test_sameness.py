@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from nearid_cli.embedding.rows import Rows
 from nearid_cli.encoders.descriptors import (
     COPY_BITS,
     SAME_LEVELS,
@@ -53,7 +54,7 @@ def cropped(share: float) -> Change:
 
 def same(pictures: Mapping[bytes, Image.Image], near: bool = True) -> list[set[bytes]]:
     """The groups of pictures that are found to be one."""
-    hashes = {name: PerceptualHash().prepare(picture) for name, picture in pictures.items()}
+    hashes = Rows.of({name: PerceptualHash().prepare(picture) for name, picture in pictures.items()})
 
     def look(names: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         return {name: Thumbnail().prepare(pictures[name]) for name in names}
@@ -107,7 +108,7 @@ def bottle(turned: int) -> Image.Image:
 def test_views_of_an_object_before_white_are_not_one_picture_though_their_hashes_are() -> None:
     """Its label stands for what a turntable shows; on the hash alone these views would be one."""
     views = {bytes([turned]): bottle(turned) for turned in range(0, 12, 2)}
-    hashes = {name: PerceptualHash().prepare(view) for name, view in views.items()}
+    hashes = Rows.of({name: PerceptualHash().prepare(view) for name, view in views.items()})
     assert near_hashes(views, hashes)
     assert same(views) == []
 
@@ -142,7 +143,7 @@ def test_near_hashes_equal_a_plain_loop(seed: int, number: int, groups: int) -> 
     bits = originals[generator.integers(groups, size=number)]
     bits ^= generator.random(bits.shape) < 14 / 767
     rows = (np.where(bits, 1, -1) / np.sqrt(767)).astype(np.float32)
-    hashes = {i.to_bytes(2, "big"): row for i, row in enumerate(rows)}
+    hashes = Rows.of({i.to_bytes(2, "big"): row for i, row in enumerate(rows)})
     unlike = (bits[:, None] != bits[None]).sum(axis=2) if number < 150 else None
     found = {frozenset(pair) for pair in near_hashes(hashes, hashes)}
     for i, j in combinations(range(number), 2) if number < 150 else _some(number, generator):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nearid_cli.embedding.pairs import Number
     from nearid_cli.embedding.pipeline import Embedded
     from nearid_cli.embedding.reading import Content
+    from nearid_cli.embedding.rows import Matrix
     from nearid_cli.encoders.spec import EncoderSpec
     from nearid_cli.evaluate.kinds.measured import Rows
     from nearid_cli.evaluate.usable import Read
@@ -164,7 +165,7 @@ class MeasuredByEmbedding(Measured):
         known = [place for place, digest in enumerate(digests) if digest in own]
         row_of = np.full(len(digests), -1)
         row_of[known] = np.arange(len(known))
-        matrix = np.stack([own[digests[place]] for place in known]) if known else np.empty((0, 1), np.float32)
+        matrix = own.matrix(digests[place] for place in known)
 
         def cosines(left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
             found = np.full(len(left), np.nan)
@@ -285,7 +286,7 @@ def _margins(
 
 def _rows(
     metric: str, subjects: Sequence[Usable], role: str, embedded: Embedded
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+) -> tuple[Matrix, npt.NDArray[np.intp]]:
     """The embeddings of all pictures in a role, and the number of the subject of each."""
     pictures = [getattr(subject, role) for subject in subjects]
     matrix = embedded.matrix(metric, [digest for own in pictures for _, digest in own])

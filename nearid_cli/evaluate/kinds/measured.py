@@ -23,6 +23,7 @@ from nearid_cli.text import count, few, printable
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from nearid_cli.embedding import rows
     from nearid_cli.embedding.pairs import Number
     from nearid_cli.embedding.pipeline import Embedded
     from nearid_cli.embedding.reading import Content
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from nearid_cli.evaluate.usable import Read, Usable
     from nearid_cli.layouts.dataset import Dataset
 
-    Rows = Mapping[str, Mapping[bytes, npt.NDArray[np.float32]]]
+    Rows = Mapping[str, rows.Rows]
 
 logger = logging.getLogger(__name__)
 

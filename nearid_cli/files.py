@@ -10,8 +10,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from nearid_cli.errors import InputError
+from nearid_cli.opening import open_regular
 from nearid_cli.text import printable
 
 _ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
@@ -138,13 +140,30 @@ def default_cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else user_cache_path("nearid", appauthor=False)
 
 
-def digest_file(path: Path) -> str:
-    """BLAKE3 digest of a file of any size, in hex; its bytes are mapped, not read into memory.
+def digest_stream(file: BinaryIO, start: bytes = b"") -> bytes:
+    """The BLAKE3 digest of a file of any size, 32 bytes.
+
+    Args:
+        file: opened without a buffer, read from where it stands to its end.
+        start: what was read of it before.
 
     Raises:
         OSError: it cannot be read.
     """
     from blake3 import blake3
 
-    path.open("rb").close()  # what is wrong is said better by Python, with the file's name
-    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+    hasher = blake3(start, max_threads=blake3.AUTO)
+    # Not mapped: a file that shrinks meanwhile would end the process.
+    while block := file.read(2**22):
+        hasher.update(block)
+    return hasher.digest()
+
+
+def digest_file(path: Path) -> str:
+    """The BLAKE3 digest of a file of any size, in hex.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    with open_regular(path) as file:
+        return digest_stream(file).hex()

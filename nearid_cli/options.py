@@ -142,7 +142,7 @@ class Options:
         directions: which of these are better, by metric: `higher` or `lower`.
         cache: the cache's folder; None for the default place.
         use_cache: False to neither read nor keep embeddings.
-        verify_content: read every picture again instead of trusting its size and time.
+        verify_content: read pictures and checkpoints again instead of trusting sizes and times.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
         batch_size: pictures a forward pass; None for the device's default.
@@ -184,7 +184,7 @@ class Options:
         ),
     ] = True
     verify_content: Annotated[
-        bool, Flag("Read every picture again instead of trusting its size and time.", shared=True)
+        bool, Flag("Read pictures and checkpoints again instead of trusting sizes and times.", shared=True)
     ] = False
     device: Annotated[str, Flag("auto, cpu, cuda, cuda:N or mps.", "DEVICE", words=DEVICES, shared=True)] = (
         "auto"

@@ -5,7 +5,6 @@ A warm run never loads weights, and cannot tell random embeddings from real ones
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -24,16 +23,14 @@ _COMMIT = "c" * 40
 
 
 def write_pictures(root: Path, subjects: int, number: int, seed: int) -> None:
-    """Small pictures of noise, `number` of each subject, old enough for the memo."""
+    """Small pictures of noise, `number` of each subject."""
     random = np.random.default_rng(seed)
-    an_hour_ago = time.time() - 3600  # the memo does not trust files that are a second old
     for subject in range(subjects):
         place = root / f"subject {subject:03}"
         place.mkdir(parents=True)
         for index in range(number):
             path = place / f"{index:03}.png"
             Image.fromarray(random.integers(256, size=(8, 8, 3), dtype=np.uint8)).save(path)
-            os.utime(path, (an_hour_ago, an_hour_ago))
 
 
 def write_checkpoints(folder: Path) -> dict[str, Path]:
@@ -54,7 +51,7 @@ def write_checkpoints(folder: Path) -> dict[str, Path]:
 def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
     """Put random embeddings for all pictures into the cache, by its own means."""
     from nearid_cli.embedding.cache import Cache, digest_bytes
-    from nearid_cli.embedding.memo import FileState
+    from nearid_cli.embedding.stamps import SETTLED, FileState, Stamps
     from nearid_cli.encoders.checkpoints import resolve
     from nearid_cli.encoders.descriptors import BITS, PERCEPTUAL_HASH
     from nearid_cli.encoders.registry import parse_metrics
@@ -62,9 +59,11 @@ def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
     cache = Cache(cache_folder)
     paths = sorted(folder.rglob("*.png"))
     digests = []
+    time.sleep(1.1 * SETTLED / 1e9)  # the memo does not trust files that are a second old
+    stamps = Stamps()
     for path in paths:
         digests.append(digest_bytes(path.read_bytes()))
-        cache.memo.remember(FileState.of(path, path.stat()), digests[-1])
+        cache.memo.remember(FileState.of(path, path.stat()), digests[-1], stamps)
     cache.memo.flush()
     random = np.random.default_rng(0)
     specs = [

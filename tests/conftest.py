@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from nearid_cli.cli.app import main
+from nearid_cli.embedding import stamps
 from nearid_cli.text import count
 from tests.commandline import Finished, Nearid
 from tests.documents import check_run
@@ -43,6 +43,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(stamps, "SETTLED", 0)  # what tests write is younger than the memo trusts
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -135,19 +136,17 @@ def checkpoint(_checkpoint: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def _data(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, Image.Image]) -> Path:
     root = tmp_path_factory.mktemp("data")
-    old = time.time() - 60  # old enough for the cache's memo
     for subject, photograph in (("cat", "chelsea"), ("cup", "coffee"), ("ship", "rocket")):
         for index in range(2):
-            _save(photographs[photograph], root / "refs" / subject / f"{index}.jpg", 10 * index, old)
+            _save(photographs[photograph], root / "refs" / subject / f"{index}.jpg", 10 * index)
         for index in range(3):
-            _save(photographs[photograph], root / "gens" / subject / f"{index}.png", 40 + 20 * index, old)
+            _save(photographs[photograph], root / "gens" / subject / f"{index}.png", 40 + 20 * index)
     return root
 
 
-def _save(image: Image.Image, path: Path, crop: int, modified: float) -> None:
+def _save(image: Image.Image, path: Path, crop: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image.crop((crop, 2 * crop, image.width - crop, image.height)).resize((120, 100)).save(path)
-    os.utime(path, (modified, modified))
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ ROOT = Path(nearid_cli.__file__).parent
 FLOORS = {
     "errors": -2,
     "text": -2,
+    "opening": -1.5,
     "files": -1,
-    "opening": -1,
     "activity": -1,
     "interrupts": -1,
     "results": 0,

@@ -31,7 +31,7 @@ import numpy as np
 
 from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.embedding.memo import FileMemo
-from nearid_cli.embedding.parts import DamagedPartError, PartFolder, read_part, warn_unwritable
+from nearid_cli.embedding.parts import COMPACT_ABOVE, DamagedPartError, PartFolder, read_part, warn_unwritable
 from nearid_cli.errors import CacheError
 from nearid_cli.files import write_whole
 from nearid_cli.text import printable
@@ -112,13 +112,17 @@ class CachedNumbers:
 class Cache:
     """The cache in `folder`, made when first written.
 
+    Args:
+        folder: need not exist yet.
+        verify_content: read every file again, whatever the memo says, and correct it.
+
     Raises:
         CacheError: the folder is a file, or was written by a newer nearid.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, verify_content: bool = False) -> None:
         self.folder = folder
-        self.memo = FileMemo(folder / "files")
+        self.memo = FileMemo(folder / "files", verify_content)
         marker = folder / "format"
         try:
             found = marker.read_text(errors="backslashreplace").strip()
@@ -208,21 +212,21 @@ class Cache:
             pa.table([pa.array(list(digests), pa.binary(32)), rows], schema=schema)
         )
 
-    def compact(self, above: int | None = None) -> None:
+    def compact(self, above: int = COMPACT_ABOVE) -> None:
         """Merge small parts of every encoder and of the memo, where they are many.
 
         Raises:
             OSError: the disk would not take a merged part. Nothing is lost.
         """
         # Features are large, one a part, and the oldest go first: they stay as they are.
-        stores = [
+        stores: list[PartFolder | FileMemo] = [
             parts
             for what, fingerprint in self._all()
             if what != FEATURES
             for parts in self._of(what, fingerprint)
         ]
-        for parts in [*stores, self.memo.parts]:
-            parts.compact() if above is None else parts.compact(above)
+        for store in [*stores, self.memo]:
+            store.compact(above)
 
     def info(self) -> list[CachedNumbers]:
         """What is here, by metric, the most room first."""

@@ -1,69 +1,79 @@
 """The memo: from files to the digests of their bytes, so that a file that has not changed is not read again.
 
-A file is known by its absolute path, size, modification time and inode. All four the same
-means the same bytes, with one exception that the memo guards against: a file changed twice
-within the resolution of its file system's clock keeps its time. So a file that was modified
-less than `SETTLED_SECONDS` before it was read is not remembered.
+A file is known by its absolute path, size, mtime, ctime, device and inode. All six the same means the same bytes,
+where `stamps.py` trusts the file system, and if the clock had ticked since the ctime when the file was read. Other
+files are not remembered: they are read each time.
 """
 
 from __future__ import annotations
 
-import os
-import time
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nearid_cli.embedding.parts import PartFolder
-from nearid_cli.files import digest_file
+from nearid_cli.embedding.parts import COMPACT_ABOVE, PartFolder
+from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
+from nearid_cli.files import digest_stream
+from nearid_cli.text import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SETTLED_SECONDS = 2.0  # FAT keeps times to two seconds; no file system in use is coarser
+logger = logging.getLogger(__name__)
 
-
-class FileState(NamedTuple):
-    """What the memo knows a file by."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str | os.PathLike[str], status: os.stat_result) -> FileState:
-        """The state of `path` as `os.stat` or `os.fstat` saw it."""
-        return cls(
-            os.fsencode(os.path.abspath(path)),  # noqa: PTH100 - abspath is textual; resolve() would touch the disk
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ino,
-        )
+_FORMAT = "2"  # of the columns; 1 lay in the folder itself, and knew a file by less
+_NUMBERS = ("size", "mtime_ns", "ctime_ns", "device", "inode")
 
 
 class FileMemo:
-    """The memo kept in the Parquet parts of `folder`."""
+    """The memo kept in Parquet parts below `folder`.
 
-    def __init__(self, folder: Path) -> None:
-        self.parts = PartFolder(folder, cache=folder.parent)
+    Args:
+        folder: of this memo and of those of older versions.
+        verify: take nothing for known that this process has not read itself, and correct what turns out wrong.
+    """
+
+    def __init__(self, folder: Path, verify: bool = False) -> None:
+        self.parts = PartFolder(folder / _FORMAT, cache=folder.parent)
+        self._folder = folder
+        self._verify = verify
         self._tables: list[pa.Table] | None = None
         self._noted: dict[FileState, bytes] = {}
         self._unwritten: dict[FileState, bytes] = {}
+        self._doubted: dict[FileState, bytes] = {}
+        self._corrected = 0
 
-    def known(self, files: Sequence[FileState]) -> dict[FileState, bytes]:
-        """The digests of those files that have not changed since they were remembered."""
+    def known(
+        self, files: Sequence[FileState], stamps: Stamps, *, doubt: bool = False
+    ) -> dict[FileState, bytes]:
+        """The digests of those files that have not changed since they were remembered.
+
+        Args:
+            files: as they are now.
+            stamps: what told so.
+            doubt: give none. What is remembered of these files afterwards replaces what was, and is counted where it
+                is something else.
+        """
+        found = self._recorded([file for file in files if stamps.trusted(file)])
+        if doubt or self._verify:
+            self._doubted |= found
+            return {}
+        return found
+
+    def _recorded(self, files: Sequence[FileState]) -> dict[FileState, bytes]:
         if self._tables is None:
             self._tables = list(self.parts.tables())
         asked = set(files)
         inodes = np.array([file.inode for file in asked], np.uint64)
-        found = {file: self._noted[file] for file in files if file in self._noted}
+        found: dict[FileState, bytes] = {}
         for table in self._tables:
             columns = {name: table.column(name).combine_chunks() for name in table.column_names}
             # By DLPack, because `to_numpy` imports pandas, which takes longer than all the rest of a warm run.
-            numbers = [np.from_dlpack(columns[name]) for name in ("size", "mtime_ns", "inode")]
+            numbers = [np.from_dlpack(columns[name]) for name in _NUMBERS]
             # The inode leaves few candidates without making Python objects of a memo of a million files.
             rows = np.flatnonzero(np.isin(numbers[-1], inodes))
             states = zip(*(column[rows].tolist() for column in numbers), strict=True)
@@ -71,17 +81,34 @@ class FileMemo:
                 file = FileState(columns["path"][row].as_py(), *state)
                 if file in asked:
                     found[file] = columns["digest"][row].as_py()
-        return found
+        return found | {file: self._noted[file] for file in asked if file in self._noted}
 
-    def remember(self, file: FileState, digest: bytes) -> None:
-        """Note a digest, unless the file is too young to be told from its next version. Written by `flush`."""
-        if time.time() - file.mtime_ns / 1e9 > SETTLED_SECONDS:
-            self._noted[file] = self._unwritten[file] = digest
+    def remember(self, file: FileState, digest: bytes, stamps: Stamps) -> None:
+        """Note a digest, unless the file cannot be told from its next version. Written by `flush`.
+
+        Args:
+            file: as it was before it was read, and after.
+            digest: of what was read.
+            stamps: made before it was read.
+        """
+        was = self._doubted.pop(file, None)
+        if was is None and not (stamps.settled(file) and _fits(file)):
+            return
+        self._noted[file] = digest
+        if was != digest:
+            self._unwritten[file] = digest
+            self._corrected += was is not None
 
     def flush(self) -> None:
         """Write what was noted since the last flush."""
         import pyarrow as pa
 
+        if self._corrected:
+            logger.warning(
+                "%s changed in a way that size and times do not show; what the cache remembers of such is corrected",
+                count(self._corrected, "file"),
+            )
+            self._corrected = 0
         if not self._unwritten:
             return
         new, self._unwritten = self._unwritten, {}
@@ -91,6 +118,8 @@ class FileMemo:
             "path": (pa.binary(), ends, b"".join(paths)),
             "size": (pa.int64(), np.array([file.size for file in new], np.int64)),
             "mtime_ns": (pa.int64(), np.array([file.mtime_ns for file in new], np.int64)),
+            "ctime_ns": (pa.int64(), np.array([file.ctime_ns for file in new], np.int64)),
+            "device": (pa.uint64(), np.array([file.device for file in new], np.uint64)),
             "inode": (pa.uint64(), np.array([file.inode for file in new], np.uint64)),
             "digest": (pa.binary(32), b"".join(new.values())),
         }
@@ -101,12 +130,35 @@ class FileMemo:
         ]
         self.parts.write(pa.Table.from_arrays(arrays, list(columns)))
 
+    def compact(self, above: int = COMPACT_ABOVE) -> None:
+        """Merge small parts when they are more than `above`, and delete those of older versions.
+
+        Raises:
+            OSError: the disk would not take a merged part. Nothing is lost.
+        """
+        for path in PartFolder(self._folder, self._folder.parent).paths():
+            with suppress(OSError):  # another user's
+                path.unlink()
+        self.parts.compact(above)
+
     def digest_file(self, path: Path) -> str:
-        """The hex digest of a file of any size (a checkpoint's weights), from the memo when it has not changed."""
-        file = FileState.of(path, path.stat())
-        known = self.known([file]).get(file)
-        if known is None:
-            known = bytes.fromhex(digest_file(path))
-            self.remember(file, known)
+        """The hex digest of a file of any size (a checkpoint's weights), from the memo when it has not changed.
+
+        Raises:
+            OSError: it cannot be read, or keeps changing.
+        """
+        stamps = Stamps()
+        file = FileState.of(path, stamps.look(path))
+        # What this process has read itself is not read again, not even to verify it.
+        digest = self._noted.get(file) or self.known([file], stamps).get(file)
+        if digest is None:
+            file, found = read_steadily(path, digest_stream)
+            self.remember(file, found, stamps)
             self.flush()
-        return known.hex()
+            return found.hex()
+        return digest.hex()
+
+
+def _fits(file: FileState) -> bool:
+    """Whether the times of a file are between the years 1678 and 2262, which the columns hold."""
+    return all(abs(when) < 2**63 for when in (file.mtime_ns, file.ctime_ns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from nearid_cli.activity import doing
 from nearid_cli.embedding.cache import digest_bytes, digest_masked, digest_pixels
-from nearid_cli.embedding.memo import FileMemo, FileState
+from nearid_cli.embedding.memo import FileMemo
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
+from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
+from nearid_cli.files import digest_stream
+from nearid_cli.images.files import open_picture, read_picture_file, why_unreadable
 from nearid_cli.images.reading import DEFAULT_READING, Reading, UnreadableImage
 from nearid_cli.layouts.dataset import InMemory, LetGo, Masked, Source, Whole
 from nearid_cli.text import printable
@@ -25,23 +27,6 @@ if TYPE_CHECKING:
 
 
 _LET_GO = "it was let go once it was embedded"
-
-
-def _read_digest(path: Path) -> tuple[FileState, bytes] | OSError:
-    """A file's state and the digest of its bytes, or what kept it from being read."""
-    try:
-        with path.open("rb") as file:
-            state = FileState.of(path, os.fstat(file.fileno()))
-            return state, digest_bytes(file.read())
-    except OSError as error:
-        return error
-
-
-def _why_unreadable(path: Path, error: OSError) -> str:
-    """The reason for people that a file cannot be read."""
-    if isinstance(error, FileNotFoundError) and path.is_symlink():
-        return f"dead symlink to {printable(path.readlink())}"
-    return (error.strerror or str(error)).lower()
 
 
 class Content(Protocol):
@@ -136,20 +121,13 @@ def _undecoded(source: Whole, limit: int, reading: Reading) -> tuple[bytes, Call
     if isinstance(source, InMemory):
         taken = read_held(source.image, limit, reading)
         return digest_pixels(taken.image), lambda: taken
-    content = _bytes(source)
+    content = read_picture_file(source)
     return digest_bytes(content), lambda: read_picture(content, limit, reading=reading)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage(_why_unreadable(path, error)) from error
 
 
 def _mask_bytes(path: Path) -> bytes:
     try:
-        return _bytes(path)
+        return read_picture_file(path)
     except UnreadableImage as error:
         raise UnreadableImage(_of_mask(path, error.reason)) from error
 
@@ -195,7 +173,7 @@ def identify(
 
     Args:
         sources: files and pictures in memory, and parts of such.
-        memo: what it knows is not read again, unless the settings say so; None for none.
+        memo: what it knows is not read again; None for none.
         settings: how.
         reasons: filled with position -> why the file there cannot be used.
     """
@@ -240,41 +218,51 @@ def _identify(
     if held:
         _identify_held(held, digests, settings, reasons)
     reasons |= {position: _LET_GO for position, source in enumerate(sources) if isinstance(source, LetGo)}
+    stamps = Stamps()
     with doing("looking at the files"):
-        states = _states(paths, reasons)
-        if memo is not None and not settings.verify_content:
-            known = memo.known(list(states.values()))
+        states = _states(paths, stamps, reasons)
+        if memo is not None:
+            known = memo.known(list(states.values()), stamps)
             for position, state in states.items():
                 digests[position] = known.get(state)
     unread = [position for position in states if digests[position] is None]
     if not unread:
         return digests
+
+    def work(path: Path) -> tuple[FileState, bytes] | str:
+        try:
+            return read_steadily(path, digest_stream, open_picture)
+        except UnreadableImage as error:
+            return error.reason
+        except OSError as error:
+            return why_unreadable(path, error)
+
     with ThreadPoolExecutor(settings.threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
         jobs = ((position, paths[position]) for position in unread)
-        for position, outcome in ahead(pool, jobs, _read_digest, window=4 * settings.threads):
+        for position, outcome in ahead(pool, jobs, work, window=4 * settings.threads):
             bar.update()
-            if isinstance(outcome, OSError):
-                reasons[position] = _why_unreadable(paths[position], outcome)
+            if isinstance(outcome, str):
+                reasons[position] = outcome
                 continue
             state, digest = outcome
             digests[position] = digest
             if memo is not None:
-                memo.remember(state, digest)
+                memo.remember(state, digest, stamps)
     return digests
 
 
-def _states(paths: Mapping[int, Path], reasons: dict[int, str]) -> dict[int, FileState]:
+def _states(paths: Mapping[int, Path], stamps: Stamps, reasons: dict[int, str]) -> dict[int, FileState]:
     """What the memo knows files by, or the reasons, by their positions."""
     states: dict[int, FileState] = {}
     for position, path in paths.items():
         try:
-            status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
+            status = stamps.look(path)
             if stat.S_ISREG(status.st_mode):
                 states[position] = FileState.of(path, status)
             else:  # a pipe would block, a device might never end
                 reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         except OSError as error:
-            reasons[position] = _why_unreadable(path, error)
+            reasons[position] = why_unreadable(path, error)
     return states
 
 

@@ -27,7 +27,6 @@ class Settings:
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
         reading: which pixels pictures have where their files leave a choice; part of the fingerprints already.
-        verify_content: read every file again, whatever the memo says.
         progress: show a bar on stderr.
     """
 
@@ -36,7 +35,6 @@ class Settings:
     workers: int | None = None
     max_pixels: int | None = None
     reading: Reading = field(default_factory=Reading)
-    verify_content: bool = False
     progress: bool = False
 
     @property

@@ -75,7 +75,7 @@ class Job:
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
         self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
-        self.cache = Cache(self._folder) if options.use_cache else None
+        self.cache = Cache(self._folder, options.verify_content) if options.use_cache else None
         self._loaded_texts: dict[EncoderSpec, TextEncoder] = {}
         self.settings = Settings(
             device=device,
@@ -83,7 +83,6 @@ class Job:
             workers=options.workers,
             max_pixels=options.max_pixels,
             reading=_reading(options),
-            verify_content=options.verify_content,
             progress=options.progress,
         )
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from nearid_cli.images.formats import SNIFF_BYTES, likeness, sniff
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import UnreadableImage
-from nearid_cli.opening import is_transient, open_regular
+from nearid_cli.opening import UnfitFileError, is_transient, open_regular
 from nearid_cli.text import printable
 
 MAX_BYTES = 2**30
@@ -90,4 +90,5 @@ def why_unreadable(path: Path, error: OSError) -> str:
     """The reason for people that a file cannot be read."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"dead symlink to {printable(path.readlink())}"
-    return (error.strerror or str(error)).lower()
+    reason = error.strerror or str(error)
+    return reason if isinstance(error, UnfitFileError) else reason.lower()

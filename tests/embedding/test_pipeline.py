@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from PIL import Image
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.settings import Settings
+from nearid_cli.embedding.stamps import read_steadily
 from nearid_cli.errors import ModelError
 from tests.commandline import cached_digests
 
@@ -32,14 +33,8 @@ def cache(tmp_path: Path) -> Cache:
 @pytest.fixture
 def pictures(save: Save) -> list[Path]:
     paths = [save(f"pictures/{index}.png", crop=index * 4) for index in range(7)]
-    for path in paths:
-        age(path)
+    time.sleep(0.02)  # a tick of the clock, for the memo
     return paths
-
-
-def age(path: Path) -> None:
-    """Make a file old enough for the memo."""
-    os.utime(path, (time.time() - 60,) * 2)
 
 
 def run(paths: Sequence[Path], encoder: GridEncoder, cache: Cache | None, **settings: object) -> Embedded:
@@ -77,14 +72,22 @@ def test_a_warm_run_equals_the_cold_one_and_loads_no_encoder(
     np.testing.assert_array_equal(matrix(warm, encoder), matrix(cold, encoder))
 
 
-def test_a_warm_run_reads_no_picture(pictures: list[Path], encoder: GridEncoder, cache: Cache) -> None:
-    run(pictures, encoder, cache)
-    before = pictures[0].stat()
-    pictures[0].write_bytes(b"x" * before.st_size)  # the same in all that the memo looks at
-    os.utime(pictures[0], ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert run(pictures, encoder, Cache(cache.folder)).bad == ()
-    verified = run(pictures, encoder, Cache(cache.folder), verify_content=True)
-    assert [bad.path for bad in verified.bad] == [str(pictures[0])]
+def test_a_warm_run_reads_no_picture(
+    pictures: list[Path], encoder: GridEncoder, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold = run(pictures, encoder, cache)
+    with monkeypatch.context() as patch:
+        patch.setattr("nearid_cli.embedding.reading.read_steadily", None)
+        assert run(pictures, encoder, Cache(cache.folder)).digests == cold.digests
+    read: list[Path] = []
+
+    def reading(path: Path, *how: Any) -> Any:
+        read.append(path)
+        return read_steadily(path, *how)
+
+    monkeypatch.setattr("nearid_cli.embedding.reading.read_steadily", reading)
+    assert run(pictures, encoder, Cache(cache.folder, verify_content=True)).digests == cold.digests
+    assert sorted(read) == pictures
 
 
 def test_copies_and_renamed_files_are_embedded_once(

@@ -26,6 +26,7 @@ from nearid_cli.evaluate.methods import Contest, Method
 from nearid_cli.evaluate.score import score as _score
 from nearid_cli.layouts.dataset import InMemory
 from nearid_cli.layouts.given import is_one, is_path, read_picture, read_side
+from nearid_cli.layouts.reach import Reach
 from nearid_cli.options import (
     DEFAULT_METRICS,
     LayoutOptions,
@@ -64,6 +65,8 @@ def score(
     layout: str = "auto",
     pattern: str | None = None,
     refs_pattern: str | None = None,
+    follow_symlinks: bool = False,
+    allow_outside: bool = False,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
     distractors: GivenSide | None = None,
@@ -90,6 +93,9 @@ def score(
         layout: how the folders are laid out; see docs/reference/layouts.md.
         pattern: what the paths of generations are, as in `--pattern`.
         refs_pattern: what the paths of references are.
+        follow_symlinks: follow links that lead out of the folders that are given.
+        allow_outside: take paths in manifests that lie neither below these, nor below the manifest's folder or the
+            current one.
         allow_unmatched: go on without the subjects that lack references or generations.
         skip_bad: go on without pictures that cannot be read.
         distractors: each subject's look-alikes.
@@ -110,16 +116,17 @@ def score(
         NearIDError: the job cannot be done; the message says what to do.
     """
     chosen = read_options(score, metrics, options)
-    how = _read_layout(layout, pattern, refs_pattern)
+    how = _read_layout(layout, pattern, refs_pattern, follow_symlinks, allow_outside)
+    reach = Reach(follow_symlinks=follow_symlinks)
     check("maps", maps, str | os.PathLike | None)
     part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     result = _score(
-        read_side(references, "references"),
-        _read_given(generations, "generations"),
+        read_side(references, "references", reach=reach),
+        _read_given(generations, "generations", reach),
         chosen,
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
-        distractors=_read_given(distractors, "distractors"),
+        distractors=_read_given(distractors, "distractors", reach),
         masks=part,
         maps=None if maps is None else Path(maps),
         by=read_texts("by", by),
@@ -136,6 +143,8 @@ def compare(
     layout: str = "auto",
     pattern: str | None = None,
     refs_pattern: str | None = None,
+    follow_symlinks: bool = False,
+    allow_outside: bool = False,
     distractors: GivenSide | None = None,
     allow_unmatched: bool = False,
     skip_bad: bool = False,
@@ -159,6 +168,9 @@ def compare(
         layout: how the folders are laid out; see docs/reference/layouts.md.
         pattern: what the paths of generations are, as in `--pattern`.
         refs_pattern: what the paths of references are.
+        follow_symlinks: follow links that lead out of the folders that are given.
+        allow_outside: take paths in manifests that lie neither below these, nor below the manifest's folder or the
+            current one.
         distractors: each subject's look-alikes, as for `score`.
         allow_unmatched: go on without generations that have no references.
         skip_bad: go on without pictures that cannot be read.
@@ -178,16 +190,17 @@ def compare(
     Raises:
         NearIDError: the job cannot be done; the message says what to do.
     """
-    paths, named = _read_methods(methods)
+    paths, named = _read_methods(methods, Reach(follow_symlinks=follow_symlinks))
     chosen = read_options(compare, DEFAULT_METRICS if metrics is None else metrics, options)
-    how = _read_layout(layout, pattern, refs_pattern)
+    how = _read_layout(layout, pattern, refs_pattern, follow_symlinks, allow_outside)
+    reach = Reach(follow_symlinks=follow_symlinks)
     part = _read_masks(masks, mask_keep, mask_fill, mask_clean, allow_unmasked)
     if baseline is not None:
         check("baseline", baseline, str)
     result = Contest(paths, named, chosen, asked=metrics is not None).compare(
         baseline,
-        references=_read_given(references, "references"),
-        distractors=_read_given(distractors, "distractors"),
+        references=_read_given(references, "references", reach),
+        distractors=_read_given(distractors, "distractors", reach),
         layout=how,
         leniency=Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad),
         masks=part,
@@ -367,7 +380,7 @@ def read_texts(name: str, value: object) -> list[str]:
     return names
 
 
-def _read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
+def _read_methods(methods: object, reach: Reach) -> tuple[list[Path], dict[str, Method]]:
     """What `compare` is given: paths whose names say which methods they are, and methods by name."""
     if isinstance(methods, Mapping):
         for name in methods:
@@ -376,7 +389,7 @@ def _read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
         return [], {
             name: one
             if isinstance(one, ScoreResult)
-            else read_side(one, "generations", printable(f'methods["{name}"]'))
+            else read_side(one, "generations", printable(f'methods["{name}"]'), reach)
             for name, one in methods.items()
         }
     given = [methods] if is_path(methods) or not isinstance(methods, Iterable) else list(methods)
@@ -388,16 +401,20 @@ def _read_methods(methods: object) -> tuple[list[Path], dict[str, Method]]:
     return [Path(one) for one in given if is_path(one)], {}
 
 
-def _read_given(value: GivenSide | None, side: str) -> Side | None:
-    return None if value is None else read_side(value, side)
+def _read_given(value: GivenSide | None, side: str, reach: Reach) -> Side | None:
+    return None if value is None else read_side(value, side, reach=reach)
 
 
-def _read_layout(layout: str, pattern: str | None, refs_pattern: str | None) -> LayoutOptions:
+def _read_layout(
+    layout: str, pattern: str | None, refs_pattern: str | None, follow_symlinks: bool, allow_outside: bool
+) -> LayoutOptions:
     check("layout", layout, str)
     for parameter, value in (("pattern", pattern), ("refs_pattern", refs_pattern)):
         if value is not None:
             check(parameter, value, str)
-    return LayoutOptions(layout, pattern, refs_pattern)
+    check("follow_symlinks", follow_symlinks, bool)
+    check("allow_outside", allow_outside, bool)
+    return LayoutOptions(layout, pattern, refs_pattern, follow_symlinks, allow_outside)
 
 
 def _read_masks(

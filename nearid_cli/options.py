@@ -368,6 +368,9 @@ class LayoutOptions:
         layout: the name of one; `auto` recognises each side by itself.
         pattern: what the paths of generations are.
         refs_pattern: likewise of references.
+        follow_symlinks: follow links that lead out of the folders that are given.
+        allow_outside: take paths in tables that lie neither below these, nor below the table's own folder or the
+            current one.
     """
 
     layout: Annotated[
@@ -390,6 +393,15 @@ class LayoutOptions:
     refs_pattern: Annotated[
         str | None, Flag("What the paths of references are, likewise.", "PATTERN", shared=True)
     ] = None
+    follow_symlinks: FollowSymlinks = False
+    allow_outside: Annotated[
+        bool,
+        Flag(
+            "Take paths in manifests and the like that lead out of the folders that are given, the table's own and the "
+            "current one.",
+            shared=True,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -500,6 +512,9 @@ SafetensorsOnly = Annotated[
     Flag("Refuse checkpoints that hold their weights as a pickle only (pytorch_model.bin).", shared=True),
 ]
 Verbose = Annotated[bool, Flag("Name every file that is left out.", short="v", shared=True)]
+FollowSymlinks = Annotated[
+    bool, Flag("Follow links that lead out of the folders that are given.", shared=True)
+]
 SkipBad = Annotated[bool, Flag("Go on without pictures that cannot be read, and record them.", shared=True)]
 
 Rows = Annotated[

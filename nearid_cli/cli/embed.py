@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.options import Flag, Metrics, Options, SkipBad, Verbose
+from nearid_cli.options import Flag, FollowSymlinks, Metrics, Options, SkipBad, Verbose
 from nearid_cli.text import count, printable
 
 
@@ -19,6 +19,7 @@ def embed(
     metrics: Metrics = ("nearid",),
     verbose: Verbose = False,
     skip_bad: SkipBad = False,
+    follow_symlinks: FollowSymlinks = False,
     options: Options,
 ) -> None:
     """Write the embeddings of pictures to a Parquet file.
@@ -32,7 +33,7 @@ def embed(
 
     shared.say_more(verbose)
     check_outputs([output], known=(".parquet",))
-    result = embed_pictures(paths, options, skip_bad=skip_bad)
+    result = embed_pictures(paths, options, skip_bad=skip_bad, follow_symlinks=follow_symlinks)
     write_embeddings(result, output)
     if result.skipped:
         skipped = [f"{picture.path} ({picture.reason})" for picture in result.skipped]

@@ -13,6 +13,7 @@ from nearid_cli.evaluate.embedding import Job, describe, refuse_bad, requested
 from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.layouts.dataset import Whole
 from nearid_cli.layouts.find import find_images
+from nearid_cli.layouts.reach import Reach
 from nearid_cli.options import Options
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import EmbedResult, PairResult, Skipped
@@ -23,7 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 def embed_pictures(
-    paths: Sequence[Path], options: Options | None = None, *, skip_bad: bool = False
+    paths: Sequence[Path],
+    options: Options | None = None,
+    *,
+    skip_bad: bool = False,
+    follow_symlinks: bool = False,
 ) -> EmbedResult:
     """Embed files, and all pictures in folders.
 
@@ -31,6 +36,7 @@ def embed_pictures(
         paths: files and folders.
         options: metrics, device, cache, ...
         skip_bad: go on without pictures that cannot be read.
+        follow_symlinks: follow links that lead out of the folders.
 
     Raises:
         NearIDError: no pictures, bad pictures, or an unusable metric.
@@ -38,7 +44,7 @@ def embed_pictures(
     options = options or Options()
     requests = requested(options)
     with doing("looking for pictures"):
-        pictures, left_out = find_images(paths)
+        pictures, left_out = find_images(paths, Reach(follow_symlinks=follow_symlinks))
     if left_out:
         logger.info("found %s; left out: %s", count(len(pictures), "picture"), left_out.summary())
         for line in left_out.lines():

@@ -11,7 +11,9 @@ from pathlib import Path
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.prompts import BESIDE, agree, is_json, said, shortened
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned
+from nearid_cli.opening import open_regular
 from nearid_cli.text import count, few, printable
 
 _EXTENSION = ".txt"
@@ -30,14 +32,20 @@ class NoPromptError(Exception):
     """A text is no prompt; the message says what it is in a word or two."""
 
 
-def read_prompt(file: Path) -> str:
+def read_prompt(file: Path, reach: Reach = WITHIN) -> str:
     """The prompt in a text file.
+
+    Args:
+        file: itself.
+        reach: where it may lead, if it is a link.
 
     Raises:
         NoPromptError: it holds something else.
     """
+    if not reach.opens(file):
+        raise NoPromptError("a link that leads elsewhere")
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise NoPromptError((error.strerror or "unreadable").lower()) from error
@@ -91,7 +99,9 @@ class _TextFiles:
     others: dict[str, str] = field(default_factory=dict)
 
 
-def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | None]) -> Assigned:
+def with_prompts_beside(
+    side: Assigned, subject_of: Callable[[Picture], str | None], reach: Reach
+) -> Assigned:
     """Generations with the prompts in text files beside them: `0.txt` beside `0.png`.
 
     The files of a side are prompts, or none is: they are something else where fewer than half of them can be prompts,
@@ -101,6 +111,7 @@ def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | No
     Args:
         side: the generations.
         subject_of: whose a picture is that the side gives to nobody; None where that is not known.
+        reach: where text files may lead that are links.
     """
     owned: list[tuple[str | None, Picture]] = [
         (name, one) for name, own in side.subjects.items() for one in own
@@ -109,7 +120,7 @@ def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | No
     owned = [(name, one) for name, one in owned if one.in_memory is None]
     if side.layout.needs_manifest or not owned:
         return side
-    found = _look_beside([one for _, one in owned])
+    found = _look_beside([one for _, one in owned], reach)
     if not found.files:
         return side
     if why := _something_else(found, owned):
@@ -135,7 +146,7 @@ def with_prompts_beside(side: Assigned, subject_of: Callable[[Picture], str | No
     return result
 
 
-def _look_beside(pictures: Sequence[Picture]) -> _TextFiles:
+def _look_beside(pictures: Sequence[Picture], reach: Reach) -> _TextFiles:
     """Look into each folder once, and read what stands beside its pictures."""
     found = _TextFiles()
     listed: dict[str, dict[str, str]] = {}
@@ -152,7 +163,7 @@ def _look_beside(pictures: Sequence[Picture]) -> _TextFiles:
         name = one.name.removesuffix(file) + text
         if path not in read:
             try:
-                read[path] = read_prompt(Path(path))
+                read[path] = read_prompt(Path(path), reach)
             except NoPromptError as error:
                 read[path] = error
         found.files[one.name] = name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nearid_cli.images.reading import Masking
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.text import few, printable
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ class Dataset:
             say it.
         pairing: in words, how distractors are paired with references by their contexts; empty where they are not.
         notes: lines for people about that, and about prompts.
+        reach: where links and paths may lead from what was given.
     """
 
     layout: str
@@ -242,3 +244,4 @@ class Dataset:
     how_generations: str = ""
     pairing: str = ""
     notes: tuple[str, ...] = ()
+    reach: Reach = WITHIN

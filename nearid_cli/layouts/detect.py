@@ -17,6 +17,7 @@ from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import LeftOutFiles
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import word_of
+from nearid_cli.layouts.reach import Reach
 from nearid_cli.layouts.registry import LAYOUTS
 from nearid_cli.layouts.sides import Assigned, Side, Tree
 from nearid_cli.layouts.tables.manifest import (
@@ -26,7 +27,7 @@ from nearid_cli.layouts.tables.manifest import (
     is_manifest,
     read_manifest,
 )
-from nearid_cli.layouts.walk import scan
+from nearid_cli.layouts.walk import Look
 from nearid_cli.text import few, printable
 
 logger = logging.getLogger(__name__)
@@ -41,23 +42,24 @@ _GENERATIONS = frozenset(
 )
 
 
-def look_at_side(side: Side, which: str, layout: Layout) -> Assigned | Tree:
+def look_at_side(side: Side, which: str, layout: Layout, reach: Reach) -> Assigned | Tree:
     """One side: as subjects where it says so itself, else as a tree.
 
     Args:
         side: as for `find`.
         which: `references` or `generations`.
         layout: as asked for.
+        reach: where links and paths may lead.
 
     Raises:
         InputError: it is missing, empty or not laid out as asked for.
     """
     if isinstance(side, Assigned):
         return side.copy()
-    return of_path(side, manifest_at(side, which, layout), which, layout)
+    return of_path(side, manifest_at(side, which, layout, reach), which, layout, reach)
 
 
-def manifest_at(path: Path, which: str, layout: Layout) -> Manifest | None:
+def manifest_at(path: Path, which: str, layout: Layout, reach: Reach) -> Manifest | None:
     """The manifest at `path`, or None for a folder."""
     try:
         mode = path.stat().st_mode
@@ -74,15 +76,17 @@ def manifest_at(path: Path, which: str, layout: Layout) -> Manifest | None:
         )
     if not layout.recognises:
         raise InputError(f"--layout {layout.name} needs folders, and {which} {printable(path)} is a manifest")
-    return read_manifest(path)
+    return read_manifest(path, reach)
 
 
-def of_path(root: Path, manifest: Manifest | None, which: str, layout: Layout) -> Assigned | Tree:
+def of_path(
+    root: Path, manifest: Manifest | None, which: str, layout: Layout, reach: Reach
+) -> Assigned | Tree:
     """What a folder holds, or its manifest where there is one."""
     own, other = ("reference", "generation") if which == "references" else ("generation", "reference")
     if manifest is not None:
         return manifest.side(own)
-    found = look_at(root, which, layout)
+    found = look_at(root, which, layout, reach)
     if isinstance(found, Tree):
         if (split := by_role(found.names)) and split[own]:
             # Pictures of the other role among them must not count as this one's.
@@ -99,20 +103,20 @@ def of_path(root: Path, manifest: Manifest | None, which: str, layout: Layout) -
     return found
 
 
-def look_at(root: Path, which: str, layout: Layout) -> Assigned | Tree:
+def look_at(root: Path, which: str, layout: Layout, reach: Reach) -> Assigned | Tree:
     """What lies in a folder: assigned to subjects where marker files say how, else as a tree.
 
     Raises:
         InputError: the folder is not laid out as `layout` says, or holds no pictures.
     """
-    look = cache(lambda: scan(root))
+    look = Look(root, reach)
     for one in LAYOUTS if layout.recognises else (layout,):
-        found = (one.find_references if which == "references" else one.find_generations)(root, look)
+        found = (one.find_references if which == "references" else one.find_generations)(look)
         if isinstance(found, Assigned) and not any(True for _ in found.pictures()):
             raise empty(root, found.left_out, which)
         if found is not None:
             return found
-    tree = look()
+    tree = look.tree
     for one in LAYOUTS:
         one.refuse_several(tree, which)
     if which in layout.must:

@@ -14,13 +14,13 @@ from nearid_cli.layouts.given import is_list, several_subjects, shown_subjects
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds.plain import FOLDERS
 from nearid_cli.layouts.kinds.tables import IMAGEFOLDER
-from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import is_generic, own_name
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.registry import AUTO
 from nearid_cli.layouts.resolve import How, resolve
 from nearid_cli.layouts.sides import Assigned, Side, Tree
 from nearid_cli.layouts.tables.manifest import Manifest
-from nearid_cli.layouts.walk import scan, walk
+from nearid_cli.layouts.walk import Look, scan, walk
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import printable, quoted
 
@@ -46,11 +46,11 @@ def find(
         UsageError: there is no such layout, a pattern is none, or it does not follow whose the pictures of a list are.
         InputError: a side is missing or empty, names are ambiguous, or not one subject matches.
     """
-    how = How.of(layout)
-    sides = _sides(references, generations, how.layout)
-    look_alike = distractor_side(distractors)
+    how = How.of(layout).among(references, generations, distractors)
+    sides = _sides(references, generations, how)
+    look_alike = distractor_side(distractors, how.reach)
     try:
-        return join(*resolve(*sides, how), look_alike)
+        return join(*resolve(*sides, how), look_alike, how.reach)
     except InputError as error:
         if not (isinstance(references, Path) and isinstance(generations, Path)):
             raise
@@ -59,32 +59,31 @@ def find(
         raise type(error)(error.message, (*error.details, hint)) from error
 
 
-def _sides(
-    references: Side, generations: Side | None, layout: Layout
-) -> tuple[Assigned | Tree, Assigned | Tree]:
+def _sides(references: Side, generations: Side | None, how: How) -> tuple[Assigned | Tree, Assigned | Tree]:
     """What was given, each side as subjects where it says so itself, else as a tree."""
+    layout, reach = how.layout, how.reach
     if isinstance(references, Assigned) or isinstance(generations, Assigned):
         if generations is None:
             raise UsageError("generations: expected pictures, found None; only a manifest holds both sides")
         given = (
-            look_at_side(references, "references", layout),
-            look_at_side(generations, "generations", layout),
+            look_at_side(references, "references", layout, reach),
+            look_at_side(generations, "generations", layout, reach),
         )
         _refuse_lists_of_several(*given)
         _name_lists(*given)
         return given
-    reference_manifest = manifest_at(references, "references", layout)
+    reference_manifest = manifest_at(references, "references", layout, reach)
     if generations is not None and not (
         os.path.exists(generations) and references.samefile(generations)  # noqa: PTH110
     ):
-        generation_manifest = manifest_at(generations, "generations", layout)
+        generation_manifest = manifest_at(generations, "generations", layout, reach)
         if layout.needs_manifest and reference_manifest is None and generation_manifest is None:
             raise InputError(
                 f"--layout {layout.name}, but {printable(references)} is a folder and no manifest"
             )
         sides = (
-            of_path(references, reference_manifest, "references", layout),
-            of_path(generations, generation_manifest, "generations", layout),
+            of_path(references, reference_manifest, "references", layout, reach),
+            of_path(generations, generation_manifest, "generations", layout, reach),
         )
         # Rows of a role that the other side provides.
         _count_unused(reference_manifest, "generation", "references", sides[0])
@@ -96,12 +95,14 @@ def _sides(
         both[1].left_out, both[1].distractors = LeftOutFiles(), {}
         return both
     if layout.holds_both(references):
-        return look_at(references, "references", layout), look_at(references, "generations", layout)
-    return _both_roles(references, same=generations is not None)
+        return look_at(references, "references", layout, reach), look_at(
+            references, "generations", layout, reach
+        )
+    return _both_roles(references, generations is not None, reach)
 
 
-def _both_roles(root: Path, same: bool) -> tuple[Tree, Tree]:
-    tree = scan(root)
+def _both_roles(root: Path, same: bool, reach: Reach) -> tuple[Tree, Tree]:
+    tree = scan(root, reach=reach)
     split = by_role(tree.names)
     if split is None:
         if same:
@@ -170,7 +171,7 @@ def _name_lists(references: Assigned | Tree, generations: Assigned | Tree) -> No
             side.subjects, side.loose = {names[0]: side.loose}, []
 
 
-def distractor_side(distractors: Side | None) -> Assigned | None:
+def distractor_side(distractors: Side | None, reach: Reach) -> Assigned | None:
     """What a folder or manifest of distractors holds, or what a program gives as these; None for None.
 
     Raises:
@@ -180,12 +181,13 @@ def distractor_side(distractors: Side | None) -> Assigned | None:
         return None
     if isinstance(distractors, Assigned):
         return replace(distractors, distractors=distractors.subjects, subjects={})
-    manifest = manifest_at(distractors, "distractors", AUTO)
+    manifest = manifest_at(distractors, "distractors", AUTO, reach)
     if manifest is not None:
         side = manifest.side("distractor")
         return replace(side, distractors=side.subjects, subjects={}, left_out=LeftOutFiles())
-    tree = scan(distractors)
-    described = IMAGEFOLDER.find_references(distractors, lambda: tree)
+    look = Look(distractors, reach)
+    tree = look.tree
+    described = IMAGEFOLDER.find_references(look)
     if described is None:
         tree.leave_out_byproducts()
     found = described if isinstance(described, Assigned) else (described or tree).by_folder(FOLDERS)
@@ -194,10 +196,14 @@ def distractor_side(distractors: Side | None) -> Assigned | None:
     return replace(found, distractors=found.subjects, subjects={})
 
 
-def find_images(paths: Sequence[Path]) -> tuple[list[Picture], LeftOutFiles]:
+def find_images(paths: Sequence[Path], reach: Reach = WITHIN) -> tuple[list[Picture], LeftOutFiles]:
     """All pictures in files and folders, folders at any depth; each path once.
 
     A file given by name is taken whatever its extension. A picture's name is its path as given.
+
+    Args:
+        paths: files and folders.
+        reach: where links may lead besides.
 
     Returns:
         The pictures, in the order given and natural order in folders, and what was left out by reason.
@@ -207,12 +213,13 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Picture], LeftOutFiles]:
     """
     if missing := [path for path in paths if not os.path.lexists(path)]:
         raise InputError("no such file or folder", [printable(path) for path in missing])
+    reach = reach.including(*paths)
     pictures: dict[Path, Picture] = {}
     left_out = LeftOutFiles()
     for path in paths:
         found = [path]
         if path.is_dir():
-            tree = walk(path)
+            tree = walk(path, reach=reach)
             for reason, names in tree.left_out.by_reason.items():
                 left_out.add(reason, *(f"{path}/{name}" for name in names))
             found = [Path(f"{path}/{name}") for name in tree.names]

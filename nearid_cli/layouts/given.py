@@ -18,6 +18,7 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import InMemory, LeftOutFiles, LetGo, Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.pixels import described_pixels, holds_pixels, image_of, is_several, pixel_problem
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
 from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.layouts.walk import EXTENSIONS, walk
@@ -51,13 +52,16 @@ _SHOWN = 20  # so many wrong places of one call are listed
 _SHOWN_SUBJECTS = 8
 
 
-def read_side(value: GivenSide, side: str, parameter: str | None = None) -> Path | Assigned:
+def read_side(
+    value: GivenSide, side: str, parameter: str | None = None, reach: Reach = WITHIN
+) -> Path | Assigned:
     """One side of a data set as a program gives it.
 
     Args:
         value: a folder or manifest; a picture, or an iterable of pictures, of one subject; or such by subject.
         side: which one, `references`, `generations` or `distractors`.
         parameter: what the program calls it, for messages; None for the same.
+        reach: where links in folders may lead besides.
 
     Returns:
         The path of a folder or manifest, for `find` to read; else the pictures, `loose` where no subject was named.
@@ -72,7 +76,7 @@ def read_side(value: GivenSide, side: str, parameter: str | None = None) -> Path
     """
     if is_path(value) and not _is_picture_file(path := Path(value)):
         return path
-    reader = _Reader(memory_root(side), parameter or side)
+    reader = _Reader(memory_root(side), parameter or side, reach)
     reader.side(value)
     return reader.found()
 
@@ -143,11 +147,13 @@ class _Reader:
     Args:
         root: what stands before the names of pictures in memory.
         parameter: what the program calls the side.
+        reach: where links in folders may lead besides.
         repeats: take a file as often as it is given.
     """
 
-    def __init__(self, root: str, parameter: str, *, repeats: bool = False) -> None:
+    def __init__(self, root: str, parameter: str, reach: Reach = WITHIN, *, repeats: bool = False) -> None:
         self._root = root
+        self._reach = reach
         self._parameter = parameter
         self._repeats = repeats
         self._left_out = LeftOutFiles()
@@ -176,7 +182,7 @@ class _Reader:
         if not is_path(value) or not Path(value).is_dir():
             self.pictures(value, place, name)
             return
-        walked = walk(Path(value))
+        walked = walk(Path(value), reach=self._reach)
         self._left_out.extend(walked.left_out)
         for one in walked.names:
             self._take(name, Picture.at(Path(value), one, None, *prompt_and_seed(one)))

@@ -20,6 +20,7 @@ from nearid_cli.layouts.matching import (
 )
 from nearid_cli.layouts.names import stem
 from nearid_cli.layouts.prompts import NAMES, disagreements, said
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.manifest import CONTEXT
 from nearid_cli.text import count, few, natural_key, printable
@@ -29,13 +30,19 @@ _OF_PICTURES = frozenset({"step", "seed", "date", CONTEXT})
 """Labels that say nothing of a subject, even where all of its references have the same."""
 
 
-def join(references: Assigned, generations: Assigned, distractors: Assigned | None = None) -> Dataset:
+def join(
+    references: Assigned,
+    generations: Assigned,
+    distractors: Assigned | None = None,
+    reach: Reach = WITHIN,
+) -> Dataset:
     """Match the generations of each subject to its references.
 
     Args:
         references: what the reference side holds.
         generations: what the generation side holds.
         distractors: what the folder or manifest of distractors holds; both sides may have some as well.
+        reach: where links and paths may lead from these.
 
     Raises:
         InputError: names are ambiguous, generations are of several methods, or not one subject matches.
@@ -85,6 +92,7 @@ def join(references: Assigned, generations: Assigned, distractors: Assigned | No
     layouts = dict.fromkeys([references.layout.name, generations.layout.name])
     return Dataset(
         layout=" + ".join(layouts),
+        reach=reach,
         references=str(references.root),
         generations=str(generations.root),
         distractors=next(map(str, _roots(sides)), None),

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nearid_cli.layouts.matching import SubjectIndex
     from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
-
-Look = Callable[[], "Tree"]
-"""Walks the folder, once however often it is called."""
+    from nearid_cli.layouts.walk import Look
 
 
 class Layout:
@@ -43,15 +41,15 @@ class Layout:
     recognises = False
     needs_manifest = False
 
-    def find_references(self, root: Path, look: Look) -> Assigned | Tree | None:
+    def find_references(self, look: Look) -> Assigned | Tree | None:
         """The references of a folder whose marker files say whose they are; None for any other folder."""
         return None
 
-    def find_generations(self, root: Path, look: Look) -> Assigned | Tree | None:
+    def find_generations(self, look: Look) -> Assigned | Tree | None:
         """Likewise generations."""
         return None
 
-    def find_methods(self, place: Path) -> Assigned | None:
+    def find_methods(self, look: Look) -> Assigned | None:
         """Generations of several methods, where a folder says itself which is whose; None for any other folder."""
         return None
 

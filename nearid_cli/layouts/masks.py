@@ -16,6 +16,7 @@ from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.byproducts import MASK_SUFFIX
 from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.names import composed
+from nearid_cli.layouts.reach import Reach, refuse_links
 from nearid_cli.layouts.walk import EXTENSIONS, scan
 from nearid_cli.options import MASK_FILLS, MASK_KEEPS, MASK_SOURCES, MaskOptions
 from nearid_cli.text import count, first_few, printable, unknown
@@ -81,13 +82,15 @@ def find_masks(datasets: Mapping[str, Dataset], asked: MaskOptions) -> MaskedDat
             first_few(held, _SHOWN),
         )
     columns = asked.masks in ("manifest", "both")
+    first_root, reach = next((one.generations, one.reach) for one in datasets.values())
     place: _Place | None = None
     if asked.masks in ("sidecar", "both"):
         place = _Sidecars()
     elif asked.masks not in MASK_SOURCES:
-        place = _MirroringFolder(Path(asked.masks))
-    finder = _MaskFinder(columns, place, pictures)
+        place = _MirroringFolder(Path(asked.masks), reach)
+    finder = _MaskFinder(columns, place, pictures, reach)
     found = {name: _each(dataset, finder.masked) for name, dataset in datasets.items()}
+    refuse_links(Path(first_root), finder.leading_out)
     if place is not None and finder.problems:
         raise InputError(
             f"{count(len(finder.problems), 'mask')} in doubt; {place.advice}",
@@ -162,7 +165,7 @@ class _Place(Protocol):
 class _MirroringFolder:
     """A folder in which a mask has the path that its picture has below its side's root."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reach: Reach) -> None:
         shown = printable(folder)
         self.source = f"folder {shown}"
         self.advice = (
@@ -170,7 +173,7 @@ class _MirroringFolder:
             f"{shown} and those of generations into generations, or name them in a manifest"
         )
         self._folder = folder
-        names = scan(folder).names
+        names = scan(folder, reach=reach).names
         if not names:
             raise InputError(f"no pictures in the folder of masks {shown}")
         self._masks = _ByPicture(names)
@@ -214,19 +217,25 @@ class _MaskFinder:
         columns: whether what manifests say counts.
         place: where else masks are; None for nowhere.
         pictures: of all data sets. None of them is a mask, wherever it lies.
+        reach: where masks may lead that are links.
 
     Attributes:
         problems: masks that fit several pictures, and pictures that several masks fit.
+        leading_out: masks that are links to elsewhere.
         used: where masks were found, in words.
     """
 
-    def __init__(self, columns: bool, place: _Place | None, pictures: Iterable[Picture]) -> None:
+    def __init__(
+        self, columns: bool, place: _Place | None, pictures: Iterable[Picture], reach: Reach
+    ) -> None:
         self._columns = columns
         self._place = place
         self._real = cache(os.path.realpath)
         self._pictures = {self._key(one.path) for one in pictures}
         self._of: dict[str, Picture] = {}
+        self._reach = reach
         self.problems: list[str] = []
+        self.leading_out: dict[str, None] = {}
         self.used: dict[str, None] = {}
 
     def masked(self, side: str, root: str, picture: Picture) -> Picture:
@@ -253,6 +262,8 @@ class _MaskFinder:
         key = self._key(path)
         if key in self._pictures or key in found:
             return
+        if not self._reach.opens(path):
+            self.leading_out[f"{path} -> {os.path.realpath(path)}"] = None
         found[key] = path
         self.used[source] = None
         other = self._of.setdefault(key, picture)

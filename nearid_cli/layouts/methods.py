@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +18,16 @@ from nearid_cli.layouts.detect import look_at_side, manifest_at
 from nearid_cli.layouts.find import LOOK, distractor_side, find
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds.tables import MANIFEST
-from nearid_cli.layouts.layout import Naming
+from nearid_cli.layouts.layout import Layout, Naming
 from nearid_cli.layouts.matching import index_of, loose_key
 from nearid_cli.layouts.names import folder_labels, is_generic, is_phrase, own_name
+from nearid_cli.layouts.reach import Reach, refuse_links
 from nearid_cli.layouts.references import alternatives
 from nearid_cli.layouts.registry import AUTO, LAYOUTS
 from nearid_cli.layouts.resolve import How, names_of, resolve, resolve_references
 from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Side, Tree, path_below
 from nearid_cli.layouts.tables.manifest import Manifest
-from nearid_cli.layouts.walk import scan, why_skipped
+from nearid_cli.layouts.walk import Look, scan, why_skipped
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, natural_key, printable, quoted
 
@@ -60,7 +62,7 @@ def find_methods(
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
-    return _Contestants(references, How.of(layout), distractors).find(_expanded(places), named)
+    return _contestants(places, references, named, layout, distractors).find(_expanded(places), named)
 
 
 def find_one_or_several(
@@ -77,7 +79,7 @@ def find_one_or_several(
         InputError: likewise.
     """
     if len(places) == 1 and not named:
-        contestants = _Contestants(references, How.of(layout), distractors)
+        contestants = _contestants(places, references, named, layout, distractors)
         try:
             return {"": contestants.alone(places[0])}
         except SeveralMethodsError:
@@ -88,6 +90,17 @@ def find_one_or_several(
             except InputError:
                 raise error from None
     return find_methods(places, references, named, layout, distractors)
+
+
+def _contestants(
+    places: Sequence[Path],
+    references: Side | None,
+    named: Mapping[str, Side],
+    layout: str | LayoutOptions,
+    distractors: Side | None,
+) -> _Contestants:
+    how = How.of(layout).among(*places, references, *named.values(), distractors)
+    return _Contestants(references, how, distractors)
 
 
 def _expanded(places: Iterable[Path]) -> list[Path]:
@@ -135,6 +148,10 @@ class _Contestants:
     how: How
     distractors: Side | None
 
+    @property
+    def _how_to_look(self) -> tuple[Layout, Reach]:
+        return self.how.layout, self.how.reach
+
     def find(self, places: Sequence[Path], named: Mapping[str, Side]) -> dict[str, Dataset]:
         if not places and not named:
             raise UsageError(
@@ -165,37 +182,40 @@ class _Contestants:
 
     def alone(self, place: Path) -> Dataset:
         """The generations of one method in a place, whose references may be in it, too."""
-        both = manifest_at(place, "generations", self.how.layout) is not None or AUTO.holds_both(place)
+        both = manifest_at(place, "generations", *self._how_to_look) is not None or AUTO.holds_both(place)
         if self.references is not None or both:
             return find(
                 self.references or place, place if self.references else None, self.how, self.distractors
             )
-        references = _references_in(place)
-        tree = scan(place)
+        references = _references_in(place, self.how.reach)
+        tree = scan(place, reach=self.how.reach)
         tree.names = [name for name in tree.names if name.partition("/")[0] != references.name]
-        sides = resolve(look_at_side(references, "references", self.how.layout), tree, self.how)
-        return join(*sides, distractor_side(self.distractors))
+        sides = resolve(look_at_side(references, "references", *self._how_to_look), tree, self.how)
+        return join(*sides, distractor_side(self.distractors, self.how.reach), self.how.reach)
 
     def _in_one_place(self, place: Path) -> dict[str, Dataset]:
-        manifest = manifest_at(place, "methods", self.how.layout)
+        manifest = manifest_at(place, "methods", *self._how_to_look)
         if manifest is not None:
             return self._from_manifest(manifest)
-        if samples := _each_with_both(place):
+        if samples := _each_with_both(place, self.how.reach):
             return self._each(samples)
-        described = next((found for one in LAYOUTS if (found := one.find_methods(place))), None)
+        look = Look(place, self.how.reach)
+        described = next((found for one in LAYOUTS if (found := one.find_methods(look))), None)
         references = self.references
         if references is None and described is not None and described.layout.holds_both(place):
             references = place
         if described is not None and references is not None:
-            side = look_at_side(references, "references", self.how.layout)
+            side = look_at_side(references, "references", *self._how_to_look)
             return self._with_methods(side, described, f"{described.layout.name} {printable(place)}")
-        return replace(self, references=references or _references_in(place))._below(place)
+        return replace(self, references=references or _references_in(place, self.how.reach))._below(place)
 
     def _below(self, place: Path) -> dict[str, Dataset]:
         """The methods below a folder, as a pattern says or as folders do."""
         if self.how.generations is not None and "method" in self.how.generations.names:
-            return self._by_method(*resolve(self._reference_side(), scan(place), self.how))
-        folders = _folders_in(place, self.references)
+            return self._by_method(
+                *resolve(self._reference_side(), scan(place, reach=self.how.reach), self.how)
+            )
+        folders = _folders_in(place, self.references, self.how.reach)
         if below := self._below_subjects(folders):
             return self._subject_first(place, folders, below)
         found = self._each(folders, skip_empty=True)
@@ -204,14 +224,14 @@ class _Contestants:
 
     def _reference_side(self) -> Assigned | Tree:
         assert self.references is not None
-        return look_at_side(self.references, "references", self.how.layout)
+        return look_at_side(self.references, "references", *self._how_to_look)
 
     def _each(self, folders: Mapping[str, Side], skip_empty: bool = False) -> dict[str, Dataset]:
         def one(name: str) -> Dataset | None:
             folder = folders[name]
             if self.references is None and (isinstance(folder, Assigned) or not AUTO.holds_both(folder)):
                 raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
-            if skip_empty and isinstance(folder, Path) and not scan(folder).names:
+            if skip_empty and isinstance(folder, Path) and not scan(folder, reach=self.how.reach).names:
                 return None
             return find(self.references or folder, folder, self.how, self.distractors)
 
@@ -228,7 +248,7 @@ class _Contestants:
             return None
         methods: dict[str, list[str]] = defaultdict(list)
         for subject, folder in folders.items():
-            for inner in _subfolders(folder):
+            for inner in _subfolders(folder, self.how.reach):
                 methods[inner.name].append(subject)
         if not methods or any(
             index.alike(name)
@@ -246,7 +266,9 @@ class _Contestants:
         self, place: Path, folders: Mapping[str, Path], methods: Mapping[str, Sequence[str]]
     ) -> dict[str, Dataset]:
         logger.info("methods are the folders below subjects: %s", ", ".join(map(printable, methods)))
-        names = [name for name in scan(place).names if name.partition("/")[0] in folders]
+        names = [
+            name for name in scan(place, reach=self.how.reach).names if name.partition("/")[0] in folders
+        ]
         strays = [name for name in names if name.count("/") < 2]
 
         def one(method: str) -> Dataset:
@@ -257,7 +279,7 @@ class _Contestants:
             tree = Tree(place, own, containers=containers)
             tree.left_out.add("outside a method's folder", *strays)
             sides = resolve(self._reference_side(), tree, self.how)
-            return join(*sides, distractor_side(self.distractors))
+            return join(*sides, distractor_side(self.distractors, self.how.reach), self.how.reach)
 
         return _all(sorted(methods, key=natural_key), one)
 
@@ -289,9 +311,11 @@ class _Contestants:
                 f"{what} has {count(unnamed, 'generation')} without a method; fill in the column `method`"
             )
         subjects: dict[str, list[Picture]] = {subject: [] for subject in generated.subjects}
-        generated = with_prompts_beside(generated, lambda one: None)
+        generated = with_prompts_beside(generated, lambda one: None, self.how.reach)
         # Patterns are for folders.
-        referenced, _ = resolve(side, replace(generated, subjects=subjects), How(self.how.layout))
+        referenced, _ = resolve(
+            side, replace(generated, subjects=subjects), How(self.how.layout, reach=self.how.reach)
+        )
         return self._by_method(referenced, generated)
 
     def _by_method(self, references: Assigned, generated: Assigned) -> dict[str, Dataset]:
@@ -300,12 +324,13 @@ class _Contestants:
         for subject, pictures in generated.subjects.items():
             for one in pictures:
                 methods[one.method or ""].setdefault(subject, []).append(one)
-        return {
-            method: join(
-                references, replace(generated, subjects=methods[method]), distractor_side(self.distractors)
-            )
-            for method in sorted(methods, key=natural_key)
-        }
+        reach = self.how.reach
+
+        def of(method: str) -> Dataset:
+            generations = replace(generated, subjects=methods[method])
+            return join(references, generations, distractor_side(self.distractors, reach), reach)
+
+        return {method: of(method) for method in sorted(methods, key=natural_key)}
 
 
 def _refuse_inside(references: Side | None, methods: Iterable[Side]) -> None:
@@ -363,23 +388,24 @@ def _all(names: Collection[str], find_one: Callable[[str], Dataset | None]) -> d
     return found
 
 
-def _each_with_both(place: Path) -> dict[str, Path]:
+def _each_with_both(place: Path, reach: Reach) -> dict[str, Path]:
     """The folders that hold references and generations of a method each, by their path; empty for any other folder."""
     found: dict[str, Path] = {}
     level = [place]
     for _ in range(_DEPTH):
-        level = [folder for parent in level for folder in _subfolders(parent)]
+        level = [folder for parent in level for folder in _subfolders(parent, reach)]
         found |= {folder.relative_to(place).as_posix(): folder for folder in level if AUTO.holds_both(folder)}
         level = [folder for folder in level if not AUTO.holds_both(folder)]
     return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
 
 
-def _references_in(place: Path) -> Path:
-    names = {folder.name.lower(): folder for folder in _subfolders(place)}
+def _references_in(place: Path, reach: Reach) -> Path:
+    names = {folder.name.lower(): folder for folder in _subfolders(place, reach)}
     for name in REFERENCE_FOLDERS:
         if name in names:
             return names[name]
-    beside = [folder for folder in _subfolders(place.resolve().parent) if folder.name in REFERENCE_FOLDERS]
+    around = _subfolders(place.resolve().parent, replace(reach, follow_symlinks=True))
+    beside = [folder for folder in around if folder.name in REFERENCE_FOLDERS]
     hint = beside[0] if beside else Path("DIR")
     raise InputError(
         f"no references in {printable(place)}: expected a folder {', '.join(REFERENCE_FOLDERS)} in it; "
@@ -387,10 +413,10 @@ def _references_in(place: Path) -> Path:
     )
 
 
-def _folders_in(place: Path, references: Side | None) -> dict[str, Path]:
+def _folders_in(place: Path, references: Side | None, reach: Reach) -> dict[str, Path]:
     folders = {
         folder.name: folder
-        for folder in _subfolders(place)
+        for folder in _subfolders(place, reach)
         if not _is_references(folder, references) and folder.name.lower() not in REFERENCE_FOLDERS
     }
     beside = [name for name in folders if name.lower().startswith(_NO_METHODS)]
@@ -410,11 +436,18 @@ def _root(side: Side) -> Path:
     return side.root if isinstance(side, Assigned) else side
 
 
-def _subfolders(place: Path) -> list[Path]:
+def _subfolders(place: Path, reach: Reach) -> list[Path]:
+    """The folders in a folder, in natural order.
+
+    Raises:
+        InputError: it cannot be read, or some are links that lead elsewhere.
+    """
     try:
         folders = [entry for entry in place.iterdir() if entry.is_dir() and not why_skipped(entry.name)]
     except OSError as error:
         raise InputError(f"cannot read folder {printable(place)}: {error.strerror}") from error
+    leading_out = [f"{one.name} -> {os.path.realpath(one)}" for one in folders if not reach.opens(one)]
+    refuse_links(place, leading_out)
     return sorted(folders, key=lambda folder: natural_key(folder.name))
 
 
@@ -444,7 +477,7 @@ def read_layout(
         UsageError: an unknown layout or pattern.
         InputError: names can be read in two ways, or nothing matches.
     """
-    how = How.of(asked)
+    how = How.of(asked).among(references, generations, distractors)
     try:
         return {"": find(references, generations, how, distractors)}
     except SeveralMethodsError:
@@ -457,7 +490,7 @@ def read_layout(
         return find_methods([references], None, {}, asked, distractors)
     except InputError:
         pass
-    side = look_at_side(references, "references", how.layout)
+    side = look_at_side(references, "references", how.layout, how.reach)
     others = alternatives(side) if isinstance(side, Tree) and how.references is None else []
     found = resolve_references(side, how)
     return ReferencesAlone(found, [one for one in others if one[0].how != found.how])

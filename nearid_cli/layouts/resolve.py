@@ -28,6 +28,7 @@ from nearid_cli.layouts.names import (
     without_leading,
 )
 from nearid_cli.layouts.pattern import Pattern, read_by_pattern
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.references import ReferenceTree
 from nearid_cli.layouts.registry import AUTO, layout_named
 from nearid_cli.layouts.sides import Assigned, NamedFolder, Tree
@@ -48,11 +49,13 @@ class How:
         layout: that of both sides.
         references: what the paths of references are; None for what they say.
         generations: likewise of generations.
+        reach: where links, and paths in tables, may lead.
     """
 
     layout: Layout = AUTO
     references: Pattern | None = None
     generations: Pattern | None = None
+    reach: Reach = WITHIN
 
     @classmethod
     def of(cls, asked: str | LayoutOptions | How) -> How:
@@ -65,7 +68,13 @@ class How:
             return asked
         options = LayoutOptions(asked) if isinstance(asked, str) else asked
         patterns = (one if one is None else Pattern(one) for one in (options.refs_pattern, options.pattern))
-        return cls(layout_named(options.layout), *patterns)
+        reach = Reach(follow_symlinks=options.follow_symlinks, allow_outside=options.allow_outside)
+        references, generations = patterns
+        return cls(layout_named(options.layout), references, generations, reach)
+
+    def among(self, *places: object) -> How:
+        """The same where these folders and manifests are given: what one of them points to may lie in another."""
+        return replace(self, reach=self.reach.including(*places))
 
 
 def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How) -> tuple[Assigned, Assigned]:
@@ -112,20 +121,20 @@ def resolve(references: Assigned | Tree, generations: Assigned | Tree, how: How)
     if isinstance(generations, Assigned):
         if is_list(generations) and len(index.names) > 1:
             raise several_subjects("generations", sorted(index.names, key=natural_key))
-        return references, _with_prompts(_loose_to_one(generations, index), index)
+        return references, _with_prompts(_loose_to_one(generations, index), index, how)
     if how.generations is not None:
         found = read_by_pattern(generations, how.generations, index.only, index.is_exact)
-        return references, _with_prompts(found, index)
+        return references, _with_prompts(found, index, how)
     folders = _folders(generations, references.subjects)
     if read := layout.read_generations(generations, folders, index):
-        return references, _with_prompts(read, index)
+        return references, _with_prompts(read, index, how)
     heads = {head for one in references.pictures() if (head := read_file_name(stem(one.name)).head)}
     nameless = listed or (not heads and list(references.subjects) == ["subject"])
     called = None if nameless else frozenset(map(loose_key, heads))
     found = GenerationTree(generations, folders, index, qualified, called, references.root).read()
     if listed and len(found.subjects) > 1:
         raise several_subjects("references", list(found.subjects))
-    return references, _with_prompts(found, index)
+    return references, _with_prompts(found, index, how)
 
 
 def resolve_references(side: Assigned | Tree, how: How) -> Assigned:
@@ -185,7 +194,7 @@ def _loose_to_one(found: Assigned, index: SubjectIndex) -> Assigned:
     return replace(found, subjects={own: found.loose}, loose=[]) if index.alike(own) else found
 
 
-def _with_prompts(found: Assigned, index: SubjectIndex) -> Assigned:
+def _with_prompts(found: Assigned, index: SubjectIndex, how: How) -> Assigned:
     """Generations with the prompts in text files beside them."""
     begun = match_beginnings(index, {stem(one.name) for one in found.loose})
 
@@ -193,7 +202,7 @@ def _with_prompts(found: Assigned, index: SubjectIndex) -> Assigned:
         beginning = begun.get(stem(one.name))
         return beginning.subjects[0] if beginning else None
 
-    return with_prompts_beside(found, subject_of)
+    return with_prompts_beside(found, subject_of, how.reach)
 
 
 def _folders(side: Assigned | Tree, known: Iterable[str]) -> list[NamedFolder]:

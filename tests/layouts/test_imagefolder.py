@@ -13,7 +13,7 @@ from nearid_cli.layouts.find import find
 from nearid_cli.layouts.kinds.tables import IMAGEFOLDER
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.tables.metadata import Meaning, find_described, meanings, read_metadata, subjects_of
-from nearid_cli.layouts.walk import scan
+from nearid_cli.layouts.walk import Look
 
 ROWS = [
     {"file_name": "0.png", "subject": "cat", "text": "a cat, sitting", "step": 500, "score": 0.25},
@@ -38,7 +38,7 @@ def read(root, *names):
     files = sorted(
         path.relative_to(root).as_posix() for path in root.rglob("metadata.*") if path.name != "metadata.txt"
     )
-    return read_metadata(root, names, files)
+    return read_metadata(Look(root), names, files)
 
 
 @pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet"])
@@ -69,7 +69,7 @@ def test_only_these_files_are_metadata(plant):
     for file in ("metadata.csv", "train/metadata.jsonl", "a/b/metadata.parquet", "x_metadata.csv"):
         write(root / file, [{"file_name": "0.png", "subject": file}])
     (root / "metadata.tsv").touch()
-    found = find_described(scan(root), IMAGEFOLDER)
+    found = find_described(Look(root), IMAGEFOLDER)
     assert sorted(found.subjects) == ["a/b/metadata.parquet", "metadata.csv", "train/metadata.jsonl"]
     assert found.left_out.by_reason == {"other files": ["metadata.tsv", "x_metadata.csv"]}
 

@@ -8,6 +8,7 @@ import pytest
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.tables.manifest import read_manifest
+from nearid_cli.options import LayoutOptions
 
 ROWS = [
     {"path": "r/cat1.jpg", "subject": "cat", "role": "reference"},
@@ -196,7 +197,8 @@ def test_odd_paths(plant):
         {"path": absolute, "subject": "cat", "role": "generation"},
     ]
     for extension in ("csv", "jsonl"):
-        (subject,) = find(write(root / f"m.{extension}", rows), None).subjects
+        manifest = write(root / f"m.{extension}", rows)
+        (subject,) = find(manifest, None, LayoutOptions(allow_outside=True)).subjects
         assert subject.references[0].name == odd
         assert subject.references[0].path.exists()
         assert {str(one.path) for one in subject.generations} == {absolute, str(root / "gone.png")}

@@ -10,6 +10,7 @@ from nearid_cli.errors import UsageError
 from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.find import find
 from nearid_cli.layouts.tables.manifest import MANIFESTS, check_manifest_name, write_manifest
+from nearid_cli.options import LayoutOptions
 
 SUBJECTS = [
     "red cat",
@@ -23,6 +24,8 @@ SUBJECTS = [
     "~x",
 ]
 FILES = [" 0.png", "1 .png", "2\n.png", "sep=;.png", "é.png", os.fsdecode(b"\xfe.png")]
+
+OUTSIDE = LayoutOptions(allow_outside=True)
 
 
 def facts(dataset):
@@ -53,7 +56,7 @@ def test_whatever_names_are_like(plant, tmp_path, extension):
         roles["generations"] = {
             (path, m, p, seed.strip(), ls) for path, m, p, seed, ls in roles["generations"]
         }
-    assert facts(find(manifest, None)) == expected
+    assert facts(find(manifest, None, OUTSIDE)) == expected
 
 
 def made(tmp_path, **said):
@@ -69,7 +72,7 @@ def made(tmp_path, **said):
 def test_labels_that_are_called_like_columns(tmp_path, extension):
     labels = {"path": "/", "Role": "hero", "step": "5", "note": "x"}
     write_manifest(tmp_path / f"m{extension}", {"ours": made(tmp_path, prompt="a cat", labels=labels)})
-    (subject,) = find(tmp_path / f"m{extension}", None).subjects
+    (subject,) = find(tmp_path / f"m{extension}", None, OUTSIDE).subjects
     (one,) = subject.generations
     assert (one.path, one.method, one.prompt, one.seed) == (tmp_path / "g.png", "ours", "a cat", None)
     assert one.labels == {"label_path": "/", "label_Role": "hero", "step": "5", "note": "x"}
@@ -81,7 +84,7 @@ def test_a_folder_behind_a_link(tmp_path):
     (tmp_path / "link").symlink_to("deep/down")
     dataset = made(tmp_path)
     write_manifest(tmp_path / "link/m.csv", {"": dataset})
-    assert facts(find(tmp_path / "link/m.csv", None)) == facts(dataset)
+    assert facts(find(tmp_path / "link/m.csv", None, OUTSIDE)) == facts(dataset)
 
 
 def test_other_extensions():

@@ -15,7 +15,7 @@ from nearid_cli.layouts.given import read_side
 from nearid_cli.layouts.masks import MaskedData, find_masks
 from nearid_cli.layouts.methods import find_methods
 from nearid_cli.layouts.tables.manifest import write_manifest
-from nearid_cli.options import MaskOptions
+from nearid_cli.options import LayoutOptions, MaskOptions
 
 
 def lay(root: Path, names: Iterable[str]) -> None:
@@ -167,7 +167,8 @@ def test_columns_of_a_manifest(tmp_path: Path) -> None:
     again = tmp_path / "elsewhere" / "m.jsonl"
     again.parent.mkdir()
     write_manifest(again, {"": both.datasets[""]})
-    read = find_masks({"": find(again, None)}, MaskOptions("manifest")).datasets[""].subjects[0]
+    found_again = find(again, None, LayoutOptions(allow_outside=True))
+    read = find_masks({"": found_again}, MaskOptions("manifest")).datasets[""].subjects[0]
     assert [one.box for one in read.pictures()] == [None, (10, 20, 5, 6), (1, 2, 3, 4), None]
     masks = [one.mask and one.mask.resolve() for one in read.pictures()]
     assert masks == [one.mask for one in both.datasets[""].subjects[0].pictures()]

@@ -24,8 +24,8 @@ class _Pretend(Layout):
     expected = "a pretend.txt in it"
     must = ("references",)
 
-    def find_references(self, root, look):
-        return look().by_folder(self) if (root / "pretend.txt").is_file() else None
+    def find_references(self, look):
+        return look.tree.by_folder(self) if (look.root / "pretend.txt").is_file() else None
 
 
 LAYOUT = _Pretend()
@@ -34,28 +34,28 @@ BESIDE = """
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.sides import Assigned
-from nearid_cli.layouts.walk import scan
 
 
 class _Beside(Layout):
     name = "beside"
     place = 1
 
-    def find_references(self, root, look):
-        return self._found(root, "real")
+    def find_references(self, look):
+        return self._found(look, "real")
 
-    def find_generations(self, root, look):
-        return self._found(root, "made")
+    def find_generations(self, look):
+        return self._found(look, "made")
 
-    def find_methods(self, place):
-        return self._found(place, "made")
+    def find_methods(self, look):
+        return self._found(look, "made")
 
     def holds_both(self, root):
         return any(root.glob("*/made"))
 
-    def _found(self, root, side):
+    def _found(self, look, side):
+        root = look.root
         found = Assigned(root, self)
-        for subject, _, *method, name in (one.split("/") for one in scan(root).names if f"/{side}/" in one):
+        for subject, _, *method, name in (one.split("/") for one in look.tree.names if f"/{side}/" in one):
             one = Picture.at(root, "/".join((subject, side, *method, name)), *method)
             found.subjects.setdefault(subject, []).append(one)
         return found if found.subjects else None

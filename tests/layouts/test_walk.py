@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.find import find_images
+from nearid_cli.layouts.reach import Reach
 from nearid_cli.layouts.walk import EXTENSIONS, scan, walk
 from nearid_cli.text import natural_key
+
+AGAIN = "links to folders that are read under another name"
 
 
 def test_natural_order_at_every_level(plant):
@@ -173,15 +176,90 @@ def test_symlink_loops_end(plant):
     (root / "dog" / "other").symlink_to("../cat")
     (root / "mirror").symlink_to("mirror")
     walked = walk(root)
-    assert walked.names == ["cat/a.png", "cat/other/b.png", "dog/b.png", "dog/other/a.png"]
-    assert walked.left_out.counts()["folders that lead back to themselves"] >= 4
+    assert walked.names == ["cat/a.png", "dog/b.png"]
+    assert walked.left_out.by_reason["folders that lead back to themselves"] == ["cat/self/", "cat/up/"]
+    assert walked.left_out.by_reason[AGAIN] == ["cat/other/", "dog/other/"]
     assert walked.left_out.counts()["other files"] == 1  # the link to itself
 
 
-def test_one_folder_linked_twice_counts_twice(plant):
-    root = plant("d", "cat/a.png")
+def test_a_folder_is_read_once_under_its_own_name(plant, caplog):
+    root = plant("d", "pictures/2/b.png pictures/2/deep/c.png z/0.png")
+    (root / "cat").symlink_to("pictures/2")  # before it in order, but a link
     (root / "kitten").symlink_to("cat")
-    assert walk(root).names == ["cat/a.png", "kitten/a.png"]
+    walked = walk(root)
+    assert walked.names == ["pictures/2/b.png", "pictures/2/deep/c.png", "z/0.png"]
+    assert walked.left_out.by_reason == {AGAIN: ["cat/", "kitten/"]}
+    assert (
+        f"in {root}, 2 links are left out, since the same folder is read under another name: cat/ -> pictures/2/, "
+        "kitten/ -> pictures/2/" in caplog.messages
+    )
+
+
+def test_diamonds_of_links_are_read_once(plant):
+    """Each of 41 folders has two links to the next: a trillion paths to one picture."""
+    root = plant("d", [f"{level}/x.txt" for level in range(41)] + ["41/a.png"])
+    for level in range(41):
+        for side in "ab":
+            (root / str(level) / side).symlink_to(f"../{level + 1}")
+    walked = walk(root)
+    assert walked.names == ["41/a.png"]
+    assert len(walked.left_out.by_reason[AGAIN]) == 82
+
+
+def test_what_links_lead_to_elsewhere_is_read_once_and_comes_in_its_place(plant, tmp_path):
+    store = plant("store", "1/a.png 1/sub/b.png")
+    root = plant("d", "b/0.png c/1.png")
+    (root / "b10").symlink_to(store / "1")
+    (root / "b9").symlink_to(store / "1" / "sub")
+    (root / "twice").symlink_to(store / "1")
+    (root / "back").symlink_to(tmp_path)  # which leads here again
+    walked = walk(root, reach=Reach(follow_symlinks=True))
+    assert walked.names == ["b/0.png", "b9/b.png", "b10/a.png", "c/1.png"]
+    assert walked.left_out.by_reason == {
+        AGAIN: ["b10/sub/", "back/store/1/", "twice/"],
+        "folders that lead back to themselves": ["back/d/"],
+    }
+
+
+def test_links_that_lead_out_stop_the_walk_and_are_named(plant, tmp_path):
+    plant("elsewhere", "x/a.png secret.txt")
+    root = plant("d", "cat/a.png")
+    (root / "dog").symlink_to("../elsewhere/x")
+    (root / "cat" / "b.png").symlink_to(tmp_path / "elsewhere" / "x" / "a.png")
+    (root / "cat" / "notes.txt").symlink_to(
+        tmp_path / "elsewhere" / "secret.txt"
+    )  # nothing that would be read
+    (root / "cat" / "c.png").symlink_to("a.png")
+    with pytest.raises(InputError) as caught:
+        walk(root)
+    assert str(caught.value) == (
+        f"2 links lead out of {root} (cat/b.png -> {tmp_path}/elsewhere/x/a.png, dog -> {tmp_path}/elsewhere/x); "
+        "--follow-symlinks follows them"
+    )
+    names = ["cat/a.png", "cat/b.png", "cat/c.png", "dog/a.png"]
+    assert walk(root, reach=Reach(follow_symlinks=True)).names == names
+    assert walk(root, reach=Reach().including(tmp_path / "elsewhere")).names == names
+
+
+@pytest.mark.parametrize(
+    ("root", "store"),
+    [
+        ("hub/datasets--me--dog/snapshots/abc/train", "hub/datasets--me--dog/blobs/e3b0"),
+        ("repo/data/refs", "repo/.git/annex/objects/x1/k2/MD5E-s1--d1/MD5E-s1--d1.png"),
+        ("repo/data/refs", "repo/.dvc/cache/files/md5/ab/cdef"),
+    ],
+)
+def test_stores_of_a_repository_belong_to_it(plant, tmp_path, root, store):
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / store).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / store).touch()
+    folder = plant(root, "cat/0.png")
+    (folder / "cat" / "1.png").symlink_to(os.path.relpath(tmp_path / store, folder / "cat"))
+    assert walk(folder).names == ["cat/0.png", "cat/1.png"]
+    plant(root.partition("/")[0], "other/0.png")
+    (folder / "cat" / "2.png").symlink_to(tmp_path / root.partition("/")[0] / "other" / "0.png")
+    with pytest.raises(InputError, match=r"1 link leads out of .* \(cat/2.png -> .*/other/0.png\)"):
+        walk(folder)
 
 
 def test_dead_links_are_pictures_if_they_are_called_so(plant):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.layout import Layout, Look
-from nearid_cli.text import count, printable
+from nearid_cli.layouts.layout import Layout
+from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.sides import Assigned
+    from nearid_cli.layouts.walk import Look
 
 
 class _CustomConcept(Layout):
@@ -22,7 +23,7 @@ class _CustomConcept(Layout):
     expected = "a dataset.json in the references, or samples/ and prompts.json in the generations"
     either = True
 
-    def find_references(self, root: Path, look: Look) -> Assigned | None:
+    def find_references(self, look: Look) -> Assigned | None:
         """The concepts of `dataset.json` whose folders are there, each named after its folder.
 
         A `dataset.json` that lists no `instance_data_dir` is something else: None.
@@ -31,13 +32,14 @@ class _CustomConcept(Layout):
             InputError: none of the folders is there, or two concepts would have the same name.
         """
         from nearid_cli.layouts.dataset import Picture
+        from nearid_cli.layouts.reach import OUTSIDE, real_path
         from nearid_cli.layouts.sides import Assigned
-        from nearid_cli.layouts.walk import walk
 
+        root = look.root
         file = root / "dataset.json"
         if not file.is_file():
             return None
-        content = _load(file)
+        content = _load(file, look)
         if not isinstance(content, list):
             return None
         folders = [
@@ -47,6 +49,11 @@ class _CustomConcept(Layout):
         ]
         if not folders:
             return None
+        if outside := [one for one in folders if not look.reach.names(real_path(root / one))]:
+            raise InputError(
+                f"{printable(file)} names {count(len(outside), 'folder')} of concepts outside of {printable(root)} and "
+                f"of the current folder ({few(outside)}); {OUTSIDE} takes them"
+            )
         found = Assigned(root, self)
         taken: dict[str, str] = {}
         for folder in folders:
@@ -57,7 +64,7 @@ class _CustomConcept(Layout):
                     f"{printable(taken[name])} and {printable(folder)}"
                 )
             if name not in found.subjects and (root / folder).is_dir():
-                walked = walk(root, folder)
+                walked = look.below(folder)
                 found.subjects[name] = [Picture.at(root, one) for one in walked.names]
                 found.left_out.extend(walked.left_out)
         if not found.subjects:
@@ -67,7 +74,7 @@ class _CustomConcept(Layout):
             )
         return found
 
-    def find_generations(self, root: Path, look: Look) -> Assigned | None:
+    def find_generations(self, look: Look) -> Assigned | None:
         """Generations in `<subject>/samples/` next to a `prompts.json` of prompts by file stem.
 
         With `samples/` right in `root`, all are loose: they belong to one subject that `root` does not name.
@@ -77,14 +84,14 @@ class _CustomConcept(Layout):
         from nearid_cli.layouts.prompts import said
         from nearid_cli.layouts.sides import Assigned
 
-        walked = look()
+        root, walked = look.root, look.tree
         parents = {name.rpartition("/")[0] for name in walked.names}
         sample_folders = [parent for parent in parents if posixpath.basename(parent) == "samples"]
         prompts: dict[str, dict[str, Any]] = {}
         for folder in sample_folders:
             file = root / posixpath.dirname(folder) / "prompts.json"
             if file.is_file():
-                content = _load(file)
+                content = _load(file, look)
                 if not isinstance(content, dict):
                     raise InputError(f"expected {printable(file)} to map file stems to prompts")
                 prompts[folder] = content
@@ -109,12 +116,10 @@ class _CustomConcept(Layout):
 LAYOUT = _CustomConcept()
 
 
-def _load(file: Path) -> Any:
-    import json
+def _load(file: Path, look: Look) -> Any:
+    from nearid_cli.opening import MalformedError, parse_json
 
     try:
-        return json.loads(file.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {printable(file)}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{printable(file)} is not valid JSON: {error}") from error
+        return parse_json(look.opened(file))
+    except MalformedError as error:
+        raise InputError(f"{printable(file)} cannot be read: {error}") from error

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.layouts.layout import Layout, Look
+from nearid_cli.layouts.layout import Layout
 from nearid_cli.text import count, few, printable, quoted
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.dataset import Picture
+    from nearid_cli.layouts.reach import Reach
     from nearid_cli.layouts.sides import Assigned, Tree
+    from nearid_cli.layouts.walk import Look
 
 _ENTRY = r"(.*?[_-][0-9]+)(?:[_-].*)?"
 _CATEGORY = re.compile(r"(?:live_subject[_-])?(object|animal|human|style)[_-][0-9]+(?![0-9]).*", re.DOTALL)
@@ -29,7 +31,7 @@ class _DreamBench(Layout):
     expected = "images/<category>/<NN>.jpg and captions/ in it"
     must = ("references",)
 
-    def find_references(self, root: Path, look: Look) -> Assigned | None:
+    def find_references(self, look: Look) -> Assigned | None:
         """The subjects, one a picture, given the `data` folder or the `images` in it.
 
         A subject is named as in the benchmark's samples: `<category>_<NN>_<subject>`, where the subject
@@ -38,22 +40,22 @@ class _DreamBench(Layout):
         from nearid_cli.layouts.dataset import Picture
         from nearid_cli.layouts.names import own_name, stem
         from nearid_cli.layouts.sides import Assigned
-        from nearid_cli.layouts.walk import walk
 
+        root = look.root
         if (root / "images").is_dir() and (root / "captions").is_dir():
             below, captions = "images", root / "captions"
         elif own_name(root) == "images" and (root / ".." / "captions").is_dir():
             below, captions = "", root / ".." / "captions"
         else:
             return None
-        walked = walk(root, below)
+        walked = look.below(below)
         found = Assigned(root, self, left_out=walked.left_out, keys=(_entry_key,))
         for name in walked.names:
             inner = name[len(below) + 1 :] if below else name
             categories, number = inner.split("/")[:-1], stem(inner)
             if not (categories and number.isdecimal()):
                 return None
-            subject = _entry_name(categories, number, captions)
+            subject = _entry_name(categories, number, captions, look)
             one = Picture.at(root, name, labels={"category": categories[-1]})
             found.subjects.setdefault(subject, []).append(one)
         return found
@@ -67,11 +69,11 @@ class _Samples(Layout):
     expected = "src_image/ and tgt_image/ in it"
     must = ("generations",)
 
-    def find_references(self, root: Path, look: Look) -> Assigned | None:
-        return self._find(root, _SOURCES)
+    def find_references(self, look: Look) -> Assigned | None:
+        return self._find(look, _SOURCES)
 
-    def find_generations(self, root: Path, look: Look) -> Assigned | None:
-        return self._find(root, _TARGETS)
+    def find_generations(self, look: Look) -> Assigned | None:
+        return self._find(look, _TARGETS)
 
     def holds_both(self, root: Path) -> bool:
         return (root / _SOURCES).is_dir() and (root / _TARGETS).is_dir()
@@ -89,19 +91,19 @@ class _Samples(Layout):
                 f"{quoted(tree.root)}"
             )
 
-    def _find(self, root: Path, side: str) -> Assigned | None:
+    def _find(self, look: Look, side: str) -> Assigned | None:
         """One side, given the method's folder or that of the side in it."""
         from nearid_cli.layouts.dataset import Picture
         from nearid_cli.layouts.names import own_name, stem
-        from nearid_cli.layouts.walk import walk
 
+        root = look.root
         if self.holds_both(root):
             below, method, texts = side, own_name(root), root / _TEXTS
         elif own_name(root) == side:
             below, method, texts = "", own_name(root / ".."), root / ".." / _TEXTS
         else:
             return None
-        found = walk(root, below).by_folder(self, below)
+        found = look.below(below).by_folder(self, below)
         if not found.subjects and not below:
             return None  # a flat folder that only shares the name
         for subject, pictures in found.subjects.items():
@@ -119,20 +121,20 @@ class _Samples(Layout):
             ]
         if side == _TARGETS and texts.is_dir():
             for subject, pictures in found.subjects.items():
-                pictures[:] = _with_texts(pictures, texts / subject, found.notes)
+                pictures[:] = _with_texts(pictures, texts / subject, found.notes, look.reach)
         return found
 
 
 DATA, SAMPLES = _DreamBench(), _Samples()
 
 
-def _entry_name(categories: list[str], number: str, captions: Path) -> str:
+def _entry_name(categories: list[str], number: str, captions: Path, look: Look) -> str:
     names = list(categories)
     if names in (["animal"], ["human"]):  # the benchmark says live_subject in samples however data is nested
         names.insert(0, "live_subject")
     caption = captions.joinpath(*categories, f"{number}.txt")
     if caption.is_file():
-        lines = caption.read_text("utf-8", "replace").splitlines()
+        lines = look.opened(caption).decode("utf-8", "replace").splitlines()
         if lines and lines[0].strip():
             return "_".join([*names, number, *lines[0].lower().split()])
     return "_".join([*names, number])
@@ -150,7 +152,7 @@ def _entry_key(name: str) -> str:
     return loose_key(match[1] if match else name)
 
 
-def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str]) -> list[Picture]:
+def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str], reach: Reach) -> list[Picture]:
     """The pictures of a subject with the texts of their prompts; the number of a prompt becomes a label.
 
     Pictures of one prompt have a file of its text each, of which one will do.
@@ -159,6 +161,7 @@ def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str]) -> 
         pictures: with numbers as prompts.
         folder: of the subject's texts.
         notes: gets a line about files that hold something else.
+        reach: where files may lead that are links.
     """
     from nearid_cli.layouts.captions import NoPromptError, read_prompt
     from nearid_cli.layouts.names import stem
@@ -171,7 +174,7 @@ def _with_texts(pictures: Sequence[Picture], folder: Path, notes: list[str]) -> 
         if one.prompt is None or not file.is_file():
             continue
         try:
-            own[one.name] = read_prompt(file)
+            own[one.name] = read_prompt(file, reach)
             texts.setdefault(one.prompt, own[one.name])
         except NoPromptError as error:
             unread.append(f"{file.name} ({error})")

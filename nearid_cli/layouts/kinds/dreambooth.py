@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.layouts.layout import Layout, Look
+from nearid_cli.layouts.layout import Layout
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.sides import Assigned
+    from nearid_cli.layouts.walk import Look
 
 
 class _DreamBooth(Layout):
@@ -18,13 +18,11 @@ class _DreamBooth(Layout):
     expected = "prompts_and_classes.txt in it or in its dataset/"
     must = ("references",)
 
-    def find_references(self, root: Path, look: Look) -> Assigned | None:
+    def find_references(self, look: Look) -> Assigned | None:
         """The subjects, given the repository or its `dataset` folder."""
-        from nearid_cli.layouts.walk import walk
-
         for below in ("", "dataset"):
-            if (root / below / "prompts_and_classes.txt").is_file():
-                return walk(root, below).by_folder(self, below)
+            if (look.root / below / "prompts_and_classes.txt").is_file():
+                return look.below(below).by_folder(self, below)
         return None
 
 

@@ -5,13 +5,13 @@ The tables are read in `nearid_cli.layouts.tables`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.layouts.layout import Layout, Look
+from nearid_cli.layouts.layout import Layout
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.sides import Assigned, Tree
+    from nearid_cli.layouts.walk import Look
 
 
 class _ImageFolder(Layout):
@@ -21,18 +21,18 @@ class _ImageFolder(Layout):
     generations_are = "the same (one of the two is enough)"
     expected = "a metadata.csv, .jsonl or .parquet with a column file_name"
 
-    def find_references(self, root: Path, look: Look) -> Assigned | Tree | None:
+    def find_references(self, look: Look) -> Assigned | Tree | None:
         from nearid_cli.layouts.tables.metadata import find_described
 
-        return find_described(look(), self)
+        return find_described(look, self)
 
-    def find_generations(self, root: Path, look: Look) -> Assigned | Tree | None:
-        return self.find_references(root, look)
+    def find_generations(self, look: Look) -> Assigned | Tree | None:
+        return self.find_references(look)
 
-    def find_methods(self, place: Path) -> Assigned | None:
+    def find_methods(self, look: Look) -> Assigned | None:
         from nearid_cli.layouts.tables.metadata import find_methods_described
 
-        return find_methods_described(place, self)
+        return find_methods_described(look, self)
 
 
 class _Manifest(Layout):

@@ -11,7 +11,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from nearid_cli.layouts.names import composed
-from nearid_cli.text import printable
+from nearid_cli.layouts.reach import WITHIN, Reach, real_path
+from nearid_cli.text import count, printable
+
+_LONGEST = 300  # characters of a path that are shown
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,23 @@ class NoPictureError(Exception):
     """A path that leads to no picture, and why."""
 
 
+class OutsideError(NoPictureError):
+    """A path that leads to where those of a table may not."""
+
+
 class Locator:
     """Finds the files that a table names.
 
     Args:
         folder: that of the table, from which its paths count.
+        reach: where paths may lead besides.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reach: Reach = WITHIN) -> None:
         self.folder = folder
+        self._reach = reach.including(folder)
         self._top = os.fspath(folder)
-        self._real = cache(os.path.realpath)
+        self._real = cache(real_path)
         self._entries: dict[str, list[str]] = {}
         self._seen: dict[str, tuple[str, int, int]] = {}
 
@@ -54,25 +63,39 @@ class Locator:
 
         Raises:
             NoPictureError: nothing is there, or it is no file.
+            OutsideError: it may not be looked at, whatever is there.
         """
         status = self._status(written)
         name = written
         if status is None:
             name = self._spelled(written)
             status = self._status(name)
+        full = self._full(name or written.strip())
+        self._check_reach(written, full)
         if status is None:
-            raise NoPictureError(f"{printable(written.strip())} {self._why_not(written.strip())}")
-        full = self._full(name)
+            raise NoPictureError(f"{_shown(written)} {self._why_not(written.strip())}")
         mode = status.st_mode
         if stat.S_ISLNK(mode) and os.path.exists(full):  # noqa: PTH110 - raw strings are fast
             mode = os.stat(full).st_mode  # noqa: PTH116
         if stat.S_ISDIR(mode):
-            raise NoPictureError(f"{printable(name)} is a folder")
+            raise NoPictureError(f"{_shown(name)} is a folder")
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise NoPictureError(f"{printable(name)} is not a regular file")
+            raise NoPictureError(f"{_shown(name)} is not a regular file")
         if "//" in name or "./" in name:
             name = PurePosixPath(name).as_posix()
         return Place(name.replace(os.sep, "/"), self._key(full, status))
+
+    def _check_reach(self, written: str, full: str) -> None:
+        head, name = os.path.split(full)
+        if name in ("", ".", "..") or os.path.islink(full):  # noqa: PTH114
+            real = real_path(full)
+        else:
+            real = os.path.join(self._real(head or "."), name)  # noqa: PTH118
+        if not self._reach.names(real):
+            lies = "lies" if real == os.path.normpath(full) else f"leads to {_shown(real)}, which lies"
+            raise OutsideError(
+                f"{_shown(written)} {lies} outside of the table's folder and of the current folder"
+            )
 
     def _full(self, name: str) -> str:
         return os.path.join(self._top, name)  # noqa: PTH118
@@ -83,9 +106,12 @@ class Locator:
             return os.lstat(self._full(name)) if name else None
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-            why = getattr(error, "strerror", None) or error
-            raise NoPictureError(f"{printable(name)} cannot be read ({why})") from error
+        except OSError as error:
+            self._check_reach(name, self._full(name))
+            raise NoPictureError(f"{_shown(name)} cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            why = "a zero byte" if "\0" in name else "half a character"
+            raise NoPictureError(f"{_shown(name)} holds {why}, as no path does") from error
 
     def _spelled(self, written: str) -> str:
         """Another spelling of a path under which something is there; nothing where there is none."""
@@ -136,6 +162,12 @@ class Locator:
         if first != key and status.st_nlink == 1 and (device, number) == (status.st_dev, status.st_ino):
             return first
         return key
+
+
+def _shown(path: str) -> str:
+    """A path in a message; of one that goes on for lines, the beginning."""
+    text = printable(path.strip())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({count(len(text), 'character')})"
 
 
 def _spellings(written: str) -> Iterator[str]:

@@ -18,8 +18,9 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.tables import MANIFEST
+from nearid_cli.layouts.reach import OUTSIDE, WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned, check_one_method
-from nearid_cli.layouts.tables.locate import NoPictureError, Place
+from nearid_cli.layouts.tables.locate import NoPictureError, OutsideError, Place
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
 from nearid_cli.layouts.tables.table import (
     TABLE_EXTENSIONS,
@@ -114,7 +115,7 @@ def instead_of_a_manifest(path: Path) -> str:
     return rewritten if path.suffix.lower() == ".json" else ""
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, reach: Reach = WITHIN) -> Manifest:
     """Read a manifest; its paths are relative to its folder.
 
     Columns `path`, `subject` and `role` are required, `method`, `prompt`, `seed`, `mask` and `box` optional; all others
@@ -122,11 +123,17 @@ def read_manifest(path: Path) -> Manifest:
     the rule of `spelling`. A picture that is given again, under whatever spelling of its path, counts once if the rows
     agree. It may be of several subjects whose masks or boxes differ.
 
+    Args:
+        path: itself.
+        reach: where its paths may lead besides its own folder and the current one.
+
     Raises:
         InputError: the file cannot be read, rows are wrong, or contradict each other; lists every such row with its
             line.
     """
-    table = read_table(path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS, MASK, BOX), lists=[BOX])
+    table = read_table(
+        path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS, MASK, BOX), lists=[BOX], reach=reach
+    )
     for note in table.notes:
         logger.info("manifest %s: %s", printable(path), note)
     missing: list[str] = []
@@ -160,7 +167,7 @@ def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry |
         place = table.picture(row, "path")
     except NoPictureError as error:
         wrong.append(str(error))
-        missing += [written.strip()] if written.strip() else []
+        missing += [written.strip()] if written.strip() and not isinstance(error, OutsideError) else []
     if not subject:
         wrong.append("the subject is empty")
     if role not in ROLES:
@@ -170,7 +177,7 @@ def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry |
         mask = table.picture(row, MASK) if row.text(MASK) else None
     except NoPictureError as error:
         wrong.append(f"mask {error}")
-        missing.append(row.text(MASK))
+        missing += [] if isinstance(error, OutsideError) else [row.text(MASK)]
     try:
         box = _box(row.text(BOX)) if row.text(BOX) else None
     except ValueError as error:
@@ -290,6 +297,8 @@ def _problems(table: PictureTable, clashes: list[str], wrong: list[str], missing
     found += [count(len(clashes), "name") + " in several spellings"] if clashes else []
     remedy = ["correct or remove them"] if wrong else []
     remedy += ["write each name in one way, or give names that differ in more than that"] if clashes else []
+    if table.leads_outside:
+        remedy.append(f"{OUTSIDE} takes paths that lie elsewhere")
     if missing:
         remedy.append(f"paths count from the manifest's folder, {printable(table.path.parent.absolute())}")
         if all(map(os.path.lexists, missing)):

@@ -16,11 +16,12 @@ from nearid_cli.layouts.dataset import LeftOutFiles, Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.prompts import said
+from nearid_cli.layouts.reach import OUTSIDE, Reach
 from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.layouts.tables.locate import NoPictureError
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
 from nearid_cli.layouts.tables.table import PictureTable, is_utf8, read_table
-from nearid_cli.layouts.walk import scan
+from nearid_cli.layouts.walk import Look
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ _MEANINGS = {
 }
 
 
-def find_described(tree: Tree, layout: Layout) -> Assigned | Tree | None:
+def find_described(look: Look, layout: Layout) -> Assigned | Tree | None:
     """The pictures of an imagefolder: by subject where a column says it, else as a tree whose pictures have captions.
 
     None for a folder without metadata that names files.
@@ -48,8 +49,11 @@ def find_described(tree: Tree, layout: Layout) -> Assigned | Tree | None:
     Raises:
         InputError: the metadata and the pictures do not fit.
     """
+    tree = look.tree
     others = tree.left_out.by_reason.get("other files", ())
-    files = [one for one in others if posixpath.basename(one) in _FILES and _names_files(tree.root / one)]
+    named = [one for one in others if posixpath.basename(one) in _FILES]
+    look.check(*(tree.root / one for one in named))
+    files = [one for one in named if _names_files(tree.root / one)]
     if not files or not tree.names:
         return None
     tree.leave_out_byproducts()
@@ -58,7 +62,7 @@ def find_described(tree: Tree, layout: Layout) -> Assigned | Tree | None:
         for reason, names in tree.left_out.by_reason.items()
     }
     left_out = LeftOutFiles({reason: names for reason, names in unread.items() if names})
-    rows = read_metadata(tree.root, tree.names, files)
+    rows = read_metadata(look, tree.names, files)
     meaning = meanings(rows)
     subjects = subjects_of(rows, meaning)
     if subjects is None:
@@ -74,25 +78,25 @@ def find_described(tree: Tree, layout: Layout) -> Assigned | Tree | None:
     return found
 
 
-def find_methods_described(root: Path, layout: Layout) -> Assigned | None:
+def find_methods_described(look: Look, layout: Layout) -> Assigned | None:
     """The pictures of several methods, where metadata right in the folder says whose and by which method each is.
 
     Raises:
         InputError: the metadata and the pictures do not fit.
     """
-    if not any((root / name).is_file() for name in _FILES):
+    if not any((look.root / name).is_file() for name in _FILES):
         return None
-    found = find_described(scan(root), layout)
+    found = find_described(look, layout)
     if isinstance(found, Assigned) and any(one.method for one in found.pictures()):
         return found
     return None
 
 
-def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dict[str, dict[str, str]]:
+def read_metadata(look: Look, names: Sequence[str], files: Sequence[str]) -> dict[str, dict[str, str]]:
     """What the metadata of a folder says of its pictures.
 
     Args:
-        root: the folder.
+        look: the folder.
         names: of its pictures, relative to it.
         files: its metadata, in any of its folders. Paths in one count from its own folder.
 
@@ -103,6 +107,7 @@ def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dic
         InputError: a file cannot be read, a row names a file that is not there, rows of one picture differ, or
             pictures have no row; all of them are listed.
     """
+    root = look.root
     by_folder: dict[str, list[str]] = {}
     for file in files:
         by_folder.setdefault(str(PurePosixPath(file).parent), []).append(file)
@@ -113,9 +118,10 @@ def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dic
     rows: dict[str, dict[str, str]] = {}
     said: dict[str, str] = {}
     problems: list[str] = []
+    outside = False
     wanted = set(names)
     for file in files:
-        table = _read_described(root / file)
+        table = _read_described(root / file, look.reach)
         for row in table.rows:
             where = f"{printable(file)} {row.where}"
             try:
@@ -135,6 +141,7 @@ def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dic
                 problems.append(f"{where}: says of {printable(name)} something else than {said[name]}")
             said.setdefault(name, where)
         problems += [f"{printable(file)} {problem}" for problem in table.problems]
+        outside = outside or table.leads_outside
     for name in (name for name in names if name not in rows):
         # The metadata of its folder or of the nearest above should.
         above = map(str, PurePosixPath(name).parents)
@@ -143,7 +150,8 @@ def read_metadata(root: Path, names: Sequence[str], files: Sequence[str]) -> dic
     if problems:
         raise InputError(
             f"the metadata of imagefolder {printable(root)} and its pictures do not fit: "
-            f"{count(len(problems), 'problem')}; mend the rows, or move pictures that are none of it elsewhere",
+            f"{count(len(problems), 'problem')}; mend the rows, or move pictures that are none of it elsewhere"
+            + (f"; {OUTSIDE} takes paths that lie elsewhere" if outside else ""),
             problems,
         )
     return rows
@@ -247,9 +255,9 @@ def _names_files(path: Path) -> bool:
     )
 
 
-def _read_described(path: Path) -> PictureTable:
+def _read_described(path: Path, reach: Reach) -> PictureTable:
     try:
-        return read_table(path, "metadata", [_FILE_NAME], [_FILE_NAME])
+        return read_table(path, "metadata", [_FILE_NAME], [_FILE_NAME], reach=reach)
     except InputError as error:
         if "missing file_name" in error.message and "_file_name" in error.message:
             raise InputError(

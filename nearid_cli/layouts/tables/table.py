@@ -6,7 +6,6 @@ CSV and its relatives come in whichever Unicode encoding their program wrote, wi
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 import shlex
@@ -14,23 +13,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.tables.locate import Locator, NoPictureError, Place
+from nearid_cli.layouts.reach import WITHIN, Reach
+from nearid_cli.layouts.tables.locate import Locator, NoPictureError, OutsideError, Place
 from nearid_cli.layouts.tables.spelling import look_alike
-from nearid_cli.text import printable
+from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
+from nearid_cli.text import count, few, file_size, printable
+
+_MOST_BYTES, _JSON_BYTES = 2**28, 2**26
+_MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 2_000_000, 1_000, 20_000_000
+_LONGEST_LINE = 2**20  # of JSON
+_LONGEST_CELL = csv.field_size_limit()
+"""Far more than tables of pictures have. What is beyond would fill the memory long before it is known to be wrong."""
+_BATCH = 10_000  # rows of Parquet at a time
+_SHOWN = 20
 
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
-_SPACED_QUOTE = re.compile(r'(?:^|[,;\t]) +"', re.MULTILINE)
-_QUOTED_CELL = re.compile(r'(?:^|(?<=[,;\t\r]))"(?:[^"]|"")*"', re.MULTILINE)
+_CELL_IN_QUOTES = re.compile(r'(?:^|(?<=[,;\t\r]))"|((?:^|[,;\t]) +")', re.MULTILINE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)?")
+_PLAIN_NAME = re.compile(r"[\w(][\w .()/%#+-]{0,59}")
 
 # A lone surrogate that is no byte of a file's name; JSON may hold one as an escape.
 _HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PictureRow:
     """One row: where it stands (`line 3`, or `row 3` in Parquet), and its cells by column, as written.
 
@@ -62,10 +72,12 @@ class PictureTable:
         known: columns that hold text and nothing nested, but for `lists`.
         either: columns of which one must be there, if any are named; likewise.
         lists: those of them that may hold a list, which becomes its text in JSON.
+        reach: where its paths may lead besides its own folder.
         columns: names of columns as the reader spells them, by how they are written.
         rows: but for those in `problems`.
         problems: rows that are none, each with its place.
         notes: how it was read, where that is not plain.
+        leads_outside: whether a path was asked for that lies where its paths may not.
     """
 
     kind: str
@@ -74,10 +86,13 @@ class PictureTable:
     known: Sequence[str]
     either: Sequence[str] = ()
     lists: Sequence[str] = ()
+    reach: Reach = WITHIN
     columns: dict[str, str] = field(default_factory=dict)
     rows: list[PictureRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    leads_outside: bool = False
+    _characters: int = 0
 
     def error(self, what: str, details: Iterable[str] = ()) -> InputError:
         """What is wrong with the whole of it."""
@@ -103,6 +118,9 @@ class PictureTable:
             raise NoPictureError(f"the {column} is empty")
         try:
             return self._locator.find(written)
+        except OutsideError:
+            self.leads_outside = True
+            raise
         except NoPictureError:
             if not is_utf8(written):
                 raise self.not_utf8(row.where, written) from None
@@ -110,12 +128,12 @@ class PictureTable:
 
     @cached_property
     def _locator(self) -> Locator:
-        return Locator(self.path.parent)
+        return Locator(self.path.parent, self.reach)
 
-    def text(self) -> str:
-        """All of it; raises InputError for what is no text."""
+    def text(self, limit: int = _MOST_BYTES) -> str:
+        """All of it; raises InputError for what is no text, OSError for what cannot be read or has more bytes."""
         try:
-            return _decode(self.path.read_bytes())
+            return _decode(read_regular(self.path, limit))
         except ValueError as error:
             raise self.error(f"is {error}") from error
 
@@ -132,6 +150,10 @@ class PictureTable:
     def has_columns(self, written: Sequence[str]) -> None:
         """Set the columns, or refuse them."""
         names = self.spelled(written)
+        if len(names) > _MOST_COLUMNS:
+            raise self.error(f"has {len(names):,} columns, and no more than {_MOST_COLUMNS:,} are read")
+        if not self.fits(written):
+            raise self._lacks_columns(names)
         if halves := [name for name in names if _HALF_CHARACTER.search(name)]:
             raise self.error(f"has a column whose name holds half a character: {printable(halves[0])}")
         if damaged := [name for name in names if not is_utf8(name)]:
@@ -142,18 +164,39 @@ class PictureTable:
                 places.setdefault(look_alike(name), []).append(f"{printable(name.strip())} (column {place})")
         if twice := [" and ".join(spelled) for spelled in places.values() if len(spelled) > 1]:
             raise self.error(f"has columns of one name: {'; '.join(twice)}; keep one of each")
-        missing = [name for name in self.needed if name not in names]
-        if missing:
-            hint = ""
-            if "file_name" in names and "file_name" not in self.needed:
-                hint = f"; if this is the metadata of an imagefolder, give its folder: {printable(self.path.parent)}"
-            raise self.error(
-                f"needs the columns {', '.join(self.needed)}: missing {', '.join(missing)}, "
-                f"found {_listed(names)}{hint}"
-            )
-        if not self.fits(written):
-            raise self.error(f"needs one of the columns {', '.join(self.either)}: found {_listed(names)}")
         self.columns = dict(zip(written, names, strict=True))
+
+    def _lacks_columns(self, names: Sequence[str]) -> InputError:
+        found = self._found(names)
+        missing = [name for name in self.needed if name not in names]
+        if not missing:
+            return self.error(f"needs one of the columns {', '.join(self.either)}: found {found}")
+        hint = ""
+        if "file_name" in names and "file_name" not in self.needed:
+            hint = (
+                f"; if this is the metadata of an imagefolder, give its folder: {printable(self.path.parent)}"
+            )
+        return self.error(
+            f"needs the columns {', '.join(self.needed)}: missing {', '.join(missing)}, found {found}{hint}"
+        )
+
+    def _found(self, names: Sequence[str]) -> str:
+        """What columns there are. What hardly is a table may be anybody's file, of which nothing is told."""
+        named = [name for name in names if name]
+        if not named:
+            return "none"
+        if all(map(_PLAIN_NAME.fullmatch, named)) and (len(named) > 1 or named[0] in self.known):
+            return few(named, _SHOWN)
+        return f"{count(len(named), 'column')} that {'is' if len(named) == 1 else 'are'} called otherwise"
+
+    def check_number(self, rows: int) -> None:
+        """Raise InputError for more rows than are read."""
+        most = min(_MOST_ROWS, _MOST_CELLS // max(len(self.columns), 1))
+        if rows > most:
+            columns = count(len(self.columns), "column")
+            raise self.error(
+                f"has more rows than are read, which is {most:,} of {columns}; make several of it"
+            )
 
     def add(self, where: str, values: Mapping[str, Any]) -> None:
         """Add a row of values by columns as they are written; an empty one is passed over."""
@@ -165,15 +208,25 @@ class PictureTable:
                 shown = printable(json.dumps(value, ensure_ascii=False, default=str))
                 self.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
                 return
-            if name:
-                cells[name] = _text(value)
-                if not cells[name].isascii() and _HALF_CHARACTER.search(cells[name]):
+            if name and (cell := _text(value)):
+                cells[name] = cell
+                self._characters += len(cell)
+                if len(cell) > _LONGEST_CELL:
+                    most = f"no more than {_LONGEST_CELL:,} are read"
                     self.problems.append(
-                        f"{where}: {printable(name)} holds half a character: {printable(cells[name])}"
+                        f"{where}: {printable(name)} has {len(cell):,} characters, and {most}"
+                    )
+                    return
+                if not cell.isascii() and _HALF_CHARACTER.search(cell):
+                    self.problems.append(
+                        f"{where}: {printable(name)} holds half a character: {printable(cell):.80}"
                     )
                     return
         if any(cell.strip() for cell in cells.values()):
             self.rows.append(PictureRow(where, cells))
+            self.check_number(len(self.rows))
+            if self._characters > 2 * _MOST_BYTES:
+                raise self.error(f"holds more text than is read, which is {file_size(2 * _MOST_BYTES)}")
 
 
 def read_table(
@@ -183,6 +236,7 @@ def read_table(
     known: Sequence[str],
     either: Sequence[str] = (),
     lists: Sequence[str] = (),
+    reach: Reach = WITHIN,
 ) -> PictureTable:
     """Read a table as text. Names of columns are trimmed, and the `known` ones may be in any case.
 
@@ -193,11 +247,12 @@ def read_table(
         known: columns that hold text and nothing nested, but for `lists`.
         either: columns of which one must be there, if any are named; likewise.
         lists: those of them that may hold a list, which becomes its text in JSON.
+        reach: where its paths may lead besides its own folder.
 
     Raises:
         InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
     """
-    table = PictureTable(kind, path, needed, known, either, lists)
+    table = PictureTable(kind, path, needed, known, either, lists, reach)
     try:
         (_READERS | _IN_ONE)[path.suffix.lower()](table)
     except OSError as error:
@@ -263,10 +318,6 @@ def _decode(data: bytes) -> str:
     return text
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(printable(name) for name in names if name) or "none"
-
-
 def _western(text: str) -> str:
     r"""Bytes that are not UTF-8, as what they most often are: Windows-1252, that is Latin-1 and some.
 
@@ -288,11 +339,11 @@ def _delimited(table: PictureTable) -> tuple[list[str], str, Iterator[tuple[int,
         ValueError: also while rows are read: a quote that does not close, or a cell that goes on after one.
     """
     text = table.text()
-    first_line = io.StringIO(text, newline="").readline()
+    first_line = _line(text, 0)
     declared = _DECLARED.fullmatch(first_line)
     start = len(first_line) if declared else 0
     separators = [declared[1]] if declared else _SEPARATOR_NAMES
-    spaced = ' "' in text and _SPACED_QUOTE.search(_QUOTED_CELL.sub("", text)) is not None
+    spaced = ' "' in text and _has_spaced_quotes(text)
     first = None
     for separator in separators:
         rows = _rows(text, start, separator, spaced)
@@ -310,9 +361,28 @@ def _delimited(table: PictureTable) -> tuple[list[str], str, Iterator[tuple[int,
     return first
 
 
+def _line(text: str, start: int) -> str:
+    match = _LINE.match(text, start)
+    assert match is not None  # it may be empty
+    return match[0]
+
+
+def _has_spaced_quotes(text: str) -> bool:
+    """Whether spaces stand between a separator and a quote, outside of cells in quotes."""
+    at = 0
+    while match := _CELL_IN_QUOTES.search(text, at):
+        if match[1]:
+            return True
+        at = match.end()
+        while (at := text.find('"', at) + 1) and text.startswith('"', at):
+            at += 1  # two quotes are one in the cell
+        if not at:
+            return False
+    return False
+
+
 def _rows(text: str, start: int, separator: str, spaced: bool) -> Iterator[tuple[int, list[str]]]:
-    lines = io.StringIO(text, newline="")  # keeps line ends as they are: CR alone is one, too
-    lines.seek(start)
+    lines = (match[0] for match in _LINE.finditer(text, start) if match[0])  # CR alone ends one, too
     # Spaces before a quote would make it part of the cell, and its commas the ends of cells. Elsewhere spaces stay:
     # the name of a file may begin with one.
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced)
@@ -344,8 +414,9 @@ def _read_csv(table: PictureTable) -> None:
                 )
                 continue
             passed_over = passed_over or any("".join(cells[place : place + 1]).strip() for place in nameless)
-            row = {name: cell for name, cell in zip(names, cells, strict=False) if name}
+            row = {name: cell for name, cell in zip(names, cells, strict=False) if name and cell}
             table.rows.append(PictureRow(f"line {line}", row))
+            table.check_number(len(table.rows))
     except ValueError as error:
         raise table.error(f"is not valid CSV: {error}") from error
     if separator != "commas" and (separator, table.path.suffix.lower()) != ("tabs", ".tsv"):
@@ -367,17 +438,23 @@ def _read_jsonl(table: PictureTable) -> None:
     if text.lstrip().startswith("["):
         raise table.error("is one JSON list: expected one object a line, for example from jq -c '.[]'")
     objects: list[tuple[str, Mapping[str, Any]]] = []
-    for number, line in enumerate(io.StringIO(text, newline=None), 1):
-        if not line.strip():
+    for number, match in enumerate(_LINE.finditer(text), 1):
+        if match[0].isspace() or not match[0]:
             continue
         where = f"line {number}"
+        if len(match[0]) > _LONGEST_LINE:
+            table.problems.append(
+                f"{where}: has {len(match[0]):,} characters, and no more than {_LONGEST_LINE:,} are read"
+            )
+            continue
         try:
-            value = json.loads(line, object_pairs_hook=_once)
+            value = parse_json(match[0], object_pairs_hook=_once)
         except InputError as error:
             table.problems.append(f"{where}: {error}")
-        except (ValueError, RecursionError) as error:
-            table.problems.append(f"{where}: not valid JSON: {error}")
+        except MalformedError as error:
+            table.problems.append(f"{where}: not valid JSON: {_without_start(error)}")
         else:
+            table.check_number(len(objects) + 1)
             _take_object(table, objects, where, value)
     _add_objects(table, objects)
 
@@ -385,11 +462,13 @@ def _read_jsonl(table: PictureTable) -> None:
 def _read_json(table: PictureTable) -> None:
     """A list of rows, or an object with a number, or another plain value, a path."""
     try:
-        value = json.loads(table.text(), object_pairs_hook=_once)
+        value = parse_json(table.text(_JSON_BYTES), object_pairs_hook=_once)
+    except MalformedError as error:
+        raise table.error(f"is not valid JSON: {_without_start(error)}") from error
     except InputError as error:
-        raise table.error(f"is no table: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise table.error(f"is not valid JSON: {error}") from error
+        raise (
+            error if error.message.startswith(table.kind) else table.error(f"is no table: {error}")
+        ) from error
     if isinstance(value, dict) and value and not any(isinstance(one, (dict, list)) for one in value.values()):
         value = [{"path": path, "score": one} for path, one in value.items()]
     if not isinstance(value, list):
@@ -398,6 +477,10 @@ def _read_json(table: PictureTable) -> None:
     for number, one in enumerate(value, 1):
         _take_object(table, objects, f"row {number}", one)
     _add_objects(table, objects)
+
+
+def _without_start(error: MalformedError) -> str:
+    return str(error).removeprefix("it is not JSON: ")
 
 
 def _take_object(
@@ -422,20 +505,24 @@ def _read_parquet(table: PictureTable) -> None:
     import pyarrow as pa
 
     try:
-        values = _parquet_columns(table)
+        with open_regular(table.path) as file:
+            for number, row in enumerate(_parquet_rows(table, file), 1):
+                table.add(f"row {number}", row)
     except UnicodeDecodeError as error:
-        raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object))}") from error
+        raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object)):.80}") from error
     except (pa.ArrowException, ValueError, OverflowError) as error:  # the last for a date beyond all years
-        raise table.error(f"is not valid Parquet: {error}") from error
-    for number, row in enumerate(zip(*values.values(), strict=True), 1):
-        table.add(f"row {number}", dict(zip(values, row, strict=True)))
+        raise table.error(f"is not valid Parquet: {printable(str(error)):.200}") from error
 
 
-def _parquet_columns(table: PictureTable) -> dict[str, list[Any]]:
-    """The values of every column that holds text, or may be a label."""
+def _parquet_rows(table: PictureTable, opened: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The values of every column that holds text, or may be a label, row by row.
+
+    A few megabytes may hold millions of values, each said once and named ever after: how many there are is looked up
+    before any is read, and values that are one stay one.
+    """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(table.path) as file:
+    with pq.ParquetFile(opened) as file:
         schema = file.schema_arrow
         pictures = [one.name for one in schema if _holds_pictures(one.type)]
         if pictures and not table.fits(schema.names):
@@ -444,15 +531,39 @@ def _parquet_columns(table: PictureTable) -> dict[str, list[Any]]:
                 f"{' or '.join(table.needed or table.either)}: write them into files first"
             )
         table.has_columns(schema.names)
+        table.check_number(file.metadata.num_rows)
         kept = [
             one.name
             for one in schema
             if table.columns[one.name] in table.known or _may_be_label(one.name, one.type)
         ]
-        read = file.read(kept)
-    if passed_over := [name for name in schema.names if name not in kept]:
-        table.notes.append(f"passed over, as no text: {', '.join(map(printable, passed_over))}")
-    return {name: _values(read.column(name)) for name in kept}
+        _check_values(table, file.metadata, set(kept))
+        if passed_over := [name for name in schema.names if name not in kept]:
+            table.notes.append(f"passed over, as no text: {few(passed_over, _SHOWN)}")
+        texts = [one.name for one in schema if one.name in kept and _is_text(one.type)]
+    with pq.ParquetFile(opened, read_dictionary=texts) as file:
+        for batch in file.iter_batches(_BATCH, columns=kept):
+            values = [_values(batch.column(name)) for name in kept]
+            for row in zip(*values, strict=True):
+                yield dict(zip(kept, row, strict=True))
+
+
+def _check_values(table: PictureTable, metadata: Any, kept: set[str]) -> None:
+    """Raise InputError for more values, in lists, say, than cells are read, or more text than files may have."""
+    values = size = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.path_in_schema.partition(".")[0] in kept:
+                values += column.num_values
+                size += column.total_uncompressed_size
+    if values > _MOST_CELLS:
+        raise table.error(f"holds {values:,} values, and no more than {_MOST_CELLS:,} are read")
+    if size > 2 * _MOST_BYTES:
+        raise table.error(
+            f"holds {file_size(size)} of text, and no more than {file_size(2 * _MOST_BYTES)} are read"
+        )
 
 
 def _holds_pictures(kind: Any) -> bool:
@@ -476,10 +587,19 @@ def _may_be_label(name: str, kind: Any) -> bool:
     )
 
 
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
 def _values(column: Any) -> list[Any]:
     """The values of an Arrow column. Short floats as they are written, not as the long ones nearest to them."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(column.type.value_type):
+        said = _values(column.dictionary)
+        return [None if place is None else said[place] for place in column.indices.to_pylist()]
     values: list[Any] = column.to_pylist()
     if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
         short = column.type.to_pandas_dtype()

@@ -11,8 +11,9 @@ import functools
 import json
 import os
 import stat
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nearid_cli.text import file_size, printable
 
@@ -43,7 +44,7 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _TRANSIENT)
 
 
-def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> FileIO:
     """Open a regular file for reading, at its start and without a buffer of Python's.
 
     Args:

@@ -173,9 +173,13 @@ def _resolve(
     files = read_files(folder, safetensors_only=safetensors_only, text=request.text)
     if request.image_processor is not None:
         files = replace(files, image_processor=dict(request.image_processor))
+    digests: dict[str, str | None] = {**files.digests}
     if local is not None:
-        revision = content = _content(files, hash_file)
+        weights = _digests(files, hash_file)
+        digests |= weights
+        revision = content = _digest({CONFIG: digests[CONFIG], **weights})
     else:
+        digests |= {file.name: None for file in files.weights}
         revision = commit_of(folder)
         # The commit names the files, but not which of two forms of the weights was read.
         content = "//".join(filter(None, (revision, request.subfolder, "pickled" if files.pickled else "")))
@@ -203,6 +207,7 @@ def _resolve(
             }
         ),
         image_processor=request.image_processor,
+        digests=digests,
     )
 
 
@@ -265,10 +270,10 @@ def _readout(request: MetricRequest, files: CheckpointFiles) -> str:
     return readout
 
 
-def _content(files: CheckpointFiles, hash_file: HashFile) -> str:
-    """A digest of everything in a local folder that decides the loaded model."""
+def _digests(files: CheckpointFiles, hash_file: HashFile) -> dict[str, str]:
+    """The digests of the weight files in a local folder, by name."""
     try:
-        return _digest({file.name: hash_file(file) for file in (files.folder / CONFIG, *files.weights)})
+        return {file.name: hash_file(file) for file in files.weights}
     except OSError as error:
         raise ModelError(f"cannot read the weights in {printable(files.folder)}: {error.strerror}") from error
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture
+from nearid_cli.encoders.heads import read_head
 from nearid_cli.encoders.tokenizer_files import TOKENIZER_FILES, lacking, no_tokenizer, tokenizer_files
 from nearid_cli.errors import ModelError
+from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
 from nearid_cli.text import count, did_you_mean, printable
 
 _PLAIN = ("F64", "F32", "F16", "BF16")
-_MAX_HEAD = 100_000_000  # bytes, safetensors' own limit
 
 # Ends of weights' names that one tool alone writes.
 _TOOLS = (
@@ -30,28 +33,11 @@ _TOOLS = (
 )
 
 
-def read_formats(file: Path) -> dict[str, str]:
-    """The number format of each weight, as safetensors names it (`F32`, `I8`), from a safetensors file's head.
-
-    A file without a sound head has none: reading its weights will say what is wrong with it.
-    """
-    try:
-        with file.open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-            head = json.loads(stream.read(size)) if size <= _MAX_HEAD else {}
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(head, dict):
-        return {}
-    entries = ((name, entry) for name, entry in head.items() if name != "__metadata__")
-    return {name: str(entry.get("dtype")) for name, entry in entries if isinstance(entry, dict)}
-
-
 def check_formats(formats: Mapping[str, str], unused: str, where: str) -> None:
     """Refuse weights that are not plain floating-point numbers.
 
     Args:
-        formats: from `read_formats`.
+        formats: by the names of the weights, see `heads.Head.formats`.
         unused: regular expression, matched at the start of a name, of weights that do not matter.
         where: the file, for the message.
 
@@ -211,12 +197,14 @@ class CheckpointFiles:
         config: `config.json`.
         image_processor: the image processor's settings.
         weights: the weight files, all of which exist; none where they were not asked for.
+        digests: the BLAKE3 digest of each file of settings, as it was read; hex, by the file's name.
     """
 
     folder: Path
     config: dict[str, Any]
     image_processor: dict[str, Any]
     weights: tuple[Path, ...]
+    digests: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def model_type(self) -> str:
@@ -306,7 +294,8 @@ def read_files(
         raise ModelError(f"expected a folder with {CONFIG}, found no folder {printable(folder)}")
     if not (folder / CONFIG).exists():
         raise ModelError(_no_checkpoint(_names(folder), folder, CONFIG))
-    config = _read_json(folder / CONFIG)
+    digests: dict[str, str] = {}
+    config = _read_json(folder / CONFIG, digests)
     check_config(config, printable(folder / CONFIG))
     if text:
         _refuse_without_text(config, printable(folder / CONFIG))
@@ -314,7 +303,7 @@ def read_files(
     if weights and text:
         tokenizer_files(folder)
     _refuse_unreadable_formats(found, ARCHITECTURES[config["model_type"]])
-    return CheckpointFiles(folder, config, _read_image_processor(folder), found)
+    return CheckpointFiles(folder, config, _read_image_processor(folder, digests), found, digests)
 
 
 def _refuse_without_text(config: Mapping[str, Any], where: str) -> None:
@@ -425,28 +414,31 @@ def _form(names: set[str], safetensors_only: bool = False) -> tuple[str, str] | 
     )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file."""
+def _read_json(file: Path, digests: dict[str, str] | None = None) -> dict[str, Any]:
+    """A JSON object from a file, whose digest is added to `digests`."""
     try:
-        content = json.loads(file.read_bytes())
+        content = read_regular(file)
+        found = parse_json(content)
     except FileNotFoundError as error:
         raise ModelError(f"expected {file.name} in {printable(file.parent)}, found none") from error
     except OSError as error:
         raise ModelError(f"cannot read {printable(file)}: {error.strerror}") from error
-    except ValueError as error:
+    except MalformedError as error:
         raise ModelError(f"expected JSON in {printable(file)}: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"expected a JSON object in {printable(file)}, found {type(content).__name__}")
-    return content
+    if not isinstance(found, dict):
+        raise ModelError(f"expected a JSON object in {printable(file)}, found {type(found).__name__}")
+    if digests is not None:
+        digests[file.name] = blake3(content).hexdigest()
+    return found
 
 
-def _read_image_processor(folder: Path) -> dict[str, Any]:
+def _read_image_processor(folder: Path, digests: dict[str, str]) -> dict[str, Any]:
     """The image processor's settings, looked for in the order in which transformers does."""
-    if (folder / PROCESSOR).is_file():
-        nested = _read_json(folder / PROCESSOR).get("image_processor")
+    if os.path.lexists(folder / PROCESSOR):
+        nested = _read_json(folder / PROCESSOR, digests).get("image_processor")
         if isinstance(nested, dict):
             return nested
-    return _read_json(folder / PREPROCESSOR)
+    return _read_json(folder / PREPROCESSOR, digests)
 
 
 def _find_weights(folder: Path, safetensors_only: bool) -> tuple[Path, ...]:
@@ -485,13 +477,13 @@ def _refuse_unreadable_formats(files: Iterable[Path], architecture: Architecture
     """Refuse quantised weights, as far as a look at the head of safetensors files tells."""
     for file in files:
         if file.suffix == SAFETENSORS:
-            check_formats(read_formats(file), architecture.unused_weights(), printable(file))
+            check_formats(read_head(file).formats, architecture.unused_weights(), printable(file))
 
 
 def _refuse_pointer(file: Path) -> None:
     """A repository cloned without git-lfs has small text files in place of its weights."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             start = stream.read(len(_LFS_POINTER))
     except OSError as error:
         raise ModelError(f"cannot read {printable(file)}: {error.strerror}") from error

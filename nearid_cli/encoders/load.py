@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blake3 import blake3
+
 from nearid_cli.encoders.architectures import TEXT
-from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, check_formats, read_files, read_formats
+from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, check_formats, read_files
+from nearid_cli.encoders.heads import read_head
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
-from nearid_cli.encoders.pickled import converted
-from nearid_cli.encoders.spec import Encoder, EncoderSpec
+from nearid_cli.encoders.pickled import converted, digest_of
+from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, Encoder, EncoderSpec, check_digest
+from nearid_cli.encoders.tokenizer_files import read_tokenizer
 from nearid_cli.errors import ModelError
 from nearid_cli.files import default_cache_folder
 from nearid_cli.text import count, few, printable
@@ -57,11 +61,12 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
         return encoders[spec.readout]()
     from nearid_cli.encoders.torch_encoder import TorchEncoder
 
-    files = read_files(spec.folder)
+    files = _files(spec, spec.folder)
     if spec.image_processor is not None:
         files = replace(files, image_processor=dict(spec.image_processor))
     with _enough_memory(spec.folder, device):
-        return TorchEncoder(spec, files, load_model(files, spec.readout, spec.dtype, cache), device)
+        model = load_model(files, spec.readout, spec.dtype, cache, spec.digests)
+        return TorchEncoder(spec, files, model, device)
 
 
 def load_text_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = None) -> TextEncoder:
@@ -78,9 +83,35 @@ def load_text_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None
     from nearid_cli.encoders.text_encoder import TextEncoder
 
     assert spec.folder is not None
-    files = read_files(spec.folder, text=True)
+    files = _files(spec, spec.folder, text=True)
+    tokenizer = read_tokenizer(spec.folder)
+    for name, content in tokenizer.items():
+        _check(spec, spec.folder / name, blake3(content).hexdigest())
     with _enough_memory(spec.folder, device):
-        return TextEncoder(spec, load_model(files, TEXT, spec.dtype, cache), device)
+        model = load_model(files, TEXT, spec.dtype, cache, spec.digests)
+        return TextEncoder(spec, model, device, files.config, tokenizer)
+
+
+def _files(spec: EncoderSpec, folder: Path, text: bool = False) -> CheckpointFiles:
+    """The files of a checkpoint, if they are still those of its spec; weights are compared when they are read.
+
+    Raises:
+        ChangedCheckpointError: one is another, or there was none of its name.
+    """
+    files = read_files(folder, text=text)
+    for file in files.weights:
+        _check(spec, file)
+    for name, digest in files.digests.items():
+        _check(spec, folder / name, digest)
+    return files
+
+
+def _check(spec: EncoderSpec, file: Path, digest: str | None = None) -> None:
+    """Refuse a file that the spec does not know, or, where its digest is given, that it knows by another."""
+    if file.name not in spec.digests:
+        raise ChangedCheckpointError(f"{printable(file)} {CHANGED}")
+    if digest is not None:
+        check_digest(file, digest, spec.digests[file.name])
 
 
 @contextmanager
@@ -98,7 +129,11 @@ def _enough_memory(folder: Path, device: str) -> Iterator[None]:
 
 
 def load_model(
-    files: CheckpointFiles, readout: str, dtype: str, cache: Path | None = None
+    files: CheckpointFiles,
+    readout: str,
+    dtype: str,
+    cache: Path | None = None,
+    digests: Mapping[str, str | None] | None = None,
 ) -> PreTrainedModel:
     """The part of a checkpoint's model that `readout` needs, in evaluation mode, on the CPU.
 
@@ -107,6 +142,7 @@ def load_model(
         readout: one of its readouts, or `TEXT`.
         dtype: `float32`, `float16` or `bfloat16`.
         cache: see `load_encoder`.
+        digests: what the weight files must have, see `EncoderSpec.digests`; by default they may be any.
 
     Raises:
         ModelError: see `load_encoder`.
@@ -115,7 +151,9 @@ def load_model(
 
     from nearid_cli.encoders.numerics import own_numerics
 
-    weights = _read_weights(files, readout, (cache or default_cache_folder()) / "weights")
+    weights = _read_weights(
+        files, readout, getattr(torch, dtype), (cache or default_cache_folder()) / "weights", digests or {}
+    )
     with quiet_transformers(), own_numerics(torch.device("cpu")):
         try:
             model_class, config, options = _choose_class(files, readout)
@@ -179,40 +217,48 @@ def _choose_class(files: CheckpointFiles, readout: str) -> tuple[Any, Any, dict[
     return getattr(transformers, names[model_type]), config, {}
 
 
-def _read_weights(files: CheckpointFiles, readout: str, copies: Path) -> dict[str, torch.Tensor]:
-    """The weights that the readout needs, all finite. The other half of CLIP and SigLIP is not even read."""
-    unused = files.architecture.unused_weights(readout)
+def _read_weights(
+    files: CheckpointFiles,
+    readout: str,
+    dtype: torch.dtype,
+    copies: Path,
+    digests: Mapping[str, str | None],
+) -> dict[str, torch.Tensor]:
+    """The weights that the readout needs, all finite. Of the other half of CLIP and SigLIP none takes memory."""
+    import torch
+
+    ignored = re.compile(files.architecture.unused_weights(readout))
     weights: dict[str, torch.Tensor] = {}
     for file in files.weights:
-        if readout == TEXT and file.suffix == SAFETENSORS:
-            check_formats(read_formats(file), unused, printable(file))
-        weights |= _read_file(file, unused, copies)
+        for name, tensor in _tensors(file, ignored, copies, digests.get(file.name)):
+            # Here, where one more is in memory, and not later, when all of them are.
+            wider = torch.promote_types(tensor.dtype, dtype) == dtype
+            weights[name] = tensor.to(dtype) if wider else tensor
     _refuse_non_finite(weights.items(), files.folder, "in the checkpoint")
     return weights
 
 
-def _read_file(file: Path, unused: str, copies: Path) -> dict[str, torch.Tensor]:
-    """The weights of one file, without those that the regular expression `unused` matches."""
-    from safetensors import SafetensorError, safe_open
+def _tensors(
+    file: Path, ignored: re.Pattern[str], copies: Path, digest: str | None
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights of one file, without those that `ignored` matches; see `read_tensors`."""
+    from nearid_cli.encoders.weights import read_tensors
 
-    readable = file
-    if file.suffix != SAFETENSORS:
-        try:
-            readable = converted(file, copies)
-        except OSError as error:
-            raise ModelError(
-                f"cannot keep {printable(file)} as safetensors in {printable(copies)}: {error.strerror}; "
-                "name a cache folder that can be written with --cache or NEARID_CACHE"
-            ) from error
-        check_formats(read_formats(readable), unused, printable(file))
-    ignored = re.compile(unused)
+    def wanted(name: str) -> bool:
+        return not ignored.match(name)
+
+    if file.suffix == SAFETENSORS:
+        check_formats(read_head(file).formats, ignored.pattern, printable(file))
+        return read_tensors(file, wanted, digest)
     try:
-        with safe_open(readable, framework="pt") as reader:
-            return {name: reader.get_tensor(name) for name in reader.keys() if not ignored.match(name)}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        copy = converted(file, copies, digest)
+    except OSError as error:
         raise ModelError(
-            f"expected safetensors weights in {printable(readable)}, found a damaged file ({error})"
+            f"cannot keep {printable(file)} as safetensors in {printable(copies)}: {error.strerror}; "
+            "name a cache folder that can be written with --cache or NEARID_CACHE"
         ) from error
+    check_formats(read_head(copy).formats, ignored.pattern, printable(file))
+    return read_tensors(copy, wanted, digest_of(copy))
 
 
 def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path, when: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import time
 import uuid
 import warnings
@@ -23,8 +24,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nearid_cli.encoders.files import SAFETENSORS
+from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError
 from nearid_cli.files import digest_file
+from nearid_cli.opening import open_regular
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -36,31 +40,53 @@ _SAFE_SINCE = (2, 6)  # before, torch's weights-only unpickler could be led to r
 _ABANDONED = 86_400  # seconds after which an unfinished copy is nobody's
 
 
-def converted(source: Path, folder: Path) -> Path:
+def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
     """The safetensors copy of a file of pickled weights, made if it is not there.
 
     Args:
         source: the pickle.
         folder: where copies are kept.
+        expected: the BLAKE3 digest that the pickle must have, hex; None for any.
+
+    Returns:
+        The copy, whose content has the digest that `digest_of` gives.
 
     Raises:
         ModelError: the file needs more than tensors, is damaged, or torch is too old to read it safely.
-        OSError: the copy cannot be written.
+        ChangedCheckpointError: it is not the one that is expected.
+        OSError: it cannot be read, or the copy cannot be written.
     """
     digest = digest_file(source)
-    for copy in sorted(folder.glob(f"{digest}-*.safetensors")):
-        if copy.stem == f"{digest}-{digest_file(copy)}":
+    check_digest(source, digest, expected)
+    for copy in sorted(folder.glob(f"{digest}-*{SAFETENSORS}")):
+        if digest_of(copy) == digest_file(copy):
             return copy
         copy.unlink(missing_ok=True)
     logger.info(
         f"reading {printable(source)} ({file_size(source.stat().st_size)}) once by torch's weights-only loader; "
         f"kept as safetensors in {printable(folder)}"
     )
-    return _write(read_pickle(source), folder, digest)
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    with _aside(folder) as private:
+        # Torch maps the file, which nobody may cut or change meanwhile.
+        with open_regular(source) as stream, private.open("xb") as target:
+            shutil.copyfileobj(stream, target, 2**21)
+        check_digest(source, digest_file(private), digest)
+        return _write(read_pickle(private, source), folder, digest)
 
 
-def read_pickle(source: Path) -> dict[str, torch.Tensor]:
+def digest_of(copy: Path) -> str:
+    """The digest that the content of a copy must have."""
+    return copy.stem.rpartition("-")[2]
+
+
+def read_pickle(file: Path, source: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file that `torch.save` wrote from a state dict, in the zip format or the one before it.
+
+    Args:
+        file: is mapped, so that nobody else may write to it.
+        source: what to call it.
 
     Returns:
         By name, each contiguous and with memory of its own.
@@ -74,9 +100,7 @@ def read_pickle(source: Path) -> dict[str, torch.Tensor]:
     with _nothing_else_allowed(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TypedStorage, in older files
         try:
-            content = torch.load(
-                source, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(source)
-            )
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
         except MemoryError:
             raise
         except Exception as error:  # a file from anywhere: the unpickler may stumble over anything
@@ -185,18 +209,28 @@ def _write(tensors: dict[str, torch.Tensor], folder: Path, digest: str) -> Path:
     """Write a copy whole or not at all, under a name that says what is in it."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.tmp"):  # by a process that was killed
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED:
-                left.unlink()
-    aside = folder / f".{uuid.uuid4().hex}.tmp"
-    try:
+    with _aside(folder) as aside:
         save_file(tensors, aside, {"format": "pt"})
         with aside.open("rb") as file:
             os.fsync(file.fileno())
-        copy = folder / f"{digest}-{digest_file(aside)}.safetensors"
+        copy = folder / f"{digest}-{digest_file(aside)}{SAFETENSORS}"
         aside.replace(copy)
+    return copy
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A name for a file of this process alone, which is gone when the block ends."""
+    aside = folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        yield aside
     finally:
         aside.unlink(missing_ok=True)
-    return copy
+
+
+def _sweep(folder: Path) -> None:
+    """Remove files of processes that were killed."""
+    for left in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink()

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nearid_cli.errors import ModelError
+from nearid_cli.text import printable
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -16,6 +19,28 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.generic]
     Embeddings = npt.NDArray[np.float32]
+
+
+class ChangedCheckpointError(ModelError):
+    """A checkpoint's files are not those that its fingerprint was made of: what they give belongs under another one."""
+
+
+def check_digest(file: Path, found: str, expected: str | None) -> None:
+    """Refuse a file that was read and is not the one that was looked up.
+
+    Args:
+        file: its path.
+        found: the digest of what was read.
+        expected: what it must be; None for anything.
+
+    Raises:
+        ChangedCheckpointError: it is another.
+    """
+    if expected is not None and found != expected:
+        raise ChangedCheckpointError(f"{printable(file)} {CHANGED}")
+
+
+CHANGED = "changed after its checkpoint was looked up, by which embeddings are known; nothing of it was used; run again"
 
 
 @dataclass(frozen=True)
@@ -36,6 +61,8 @@ class EncoderSpec:
         image_processor: settings that count in place of the checkpoint's `preprocessor_config.json`, or None.
         absent: why a picture may have no embedding, such as `no face`; empty if every picture has one.
         plugin: what embeds, made and not loaded, where that is no checkpoint of ours.
+        digests: the files of the checkpoint that the fingerprint was made of: by name the BLAKE3 digest, hex, that each
+            must have when it is loaded; None for weights in the Hub cache, which are known by their commit.
     """
 
     name: str
@@ -49,6 +76,7 @@ class EncoderSpec:
     image_processor: Mapping[str, Any] | None = field(default=None, hash=False)
     absent: str = ""
     plugin: EmbeddingMetric | None = field(default=None, compare=False)
+    digests: Mapping[str, str | None] = field(default_factory=dict, compare=False)
 
 
 class Encoder(Protocol):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
-from nearid_cli.encoders.files import CONFIG
+from nearid_cli.encoders.files import read_files
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.encoders.tokenizer_files import tokenizer_files
-from nearid_cli.errors import ModelError
-from nearid_cli.files import digest_file
-from nearid_cli.text import printable
+from nearid_cli.encoders.tokenizer_files import read_tokenizer
+from nearid_cli.opening import MalformedError, parse_json
 
 # Part of every fingerprint. Raise it when a change of ours changes embeddings of texts.
 TEXT_VERSION = 1
@@ -24,22 +23,35 @@ _POSITIONS = 77  # transformers' own default
 
 
 def most_tokens(folder: Path) -> int:
-    """How many tokens the model of a checkpoint takes of a text, its begin and end among them."""
-    config = _json(folder / CONFIG)
+    """`token_limit` of a checkpoint's folder.
+
+    Raises:
+        ModelError: its files cannot be read.
+    """
+    return token_limit(read_files(folder, weights=False).config, read_tokenizer(folder))
+
+
+def token_limit(config: Mapping[str, Any], tokenizer: Mapping[str, bytes]) -> int:
+    """How many tokens the model of a checkpoint takes of a text, its begin and end among them.
+
+    Args:
+        config: the content of its config.json.
+        tokenizer: from `read_tokenizer`.
+    """
     said = [half for half in map(config.get, ("text_config", "text_config_dict")) if isinstance(half, dict)]
     limits = [half.get("max_position_embeddings") for half in reversed(said)]  # as transformers has it
     model = next((limit for limit in limits if isinstance(limit, int)), _POSITIONS)
-    tokenizer = _json(folder / "tokenizer_config.json").get("model_max_length")
-    return int(tokenizer) if isinstance(tokenizer, (int, float)) and 0 < tokenizer < model else model
+    limit = _settings(tokenizer).get("model_max_length")
+    return int(limit) if isinstance(limit, (int, float)) and 0 < limit < model else model
 
 
-def _json(file: Path) -> dict[str, Any]:
-    """The object in a file; an empty one where there is none, of which whoever reads it in earnest complains."""
+def _settings(tokenizer: Mapping[str, bytes]) -> dict[str, Any]:
+    """The settings of a tokenizer; none where they are damaged, of which whoever makes one of them complains."""
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        found = parse_json(tokenizer.get("tokenizer_config.json", b"{}"))
+    except MalformedError:
         return {}
-    return content if isinstance(content, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def text_spec(pictures: EncoderSpec) -> EncoderSpec:
@@ -54,18 +66,15 @@ def text_spec(pictures: EncoderSpec) -> EncoderSpec:
         ModelError: a file of the tokenizer is absent or cannot be read.
     """
     assert pictures.folder is not None
-    files = tokenizer_files(pictures.folder)
-    try:
-        digests = {file.name: digest_file(file) for file in files}
-    except OSError as error:
-        raise ModelError(
-            f"cannot read the tokenizer in {printable(pictures.folder)}: {error.strerror}"
-        ) from error
+    config = read_files(pictures.folder, weights=False).config
+    tokenizer = read_tokenizer(pictures.folder)
+    digests = {name: blake3(content).hexdigest() for name, content in tokenizer.items()}
     content = json.dumps([pictures.fingerprint, digests, TEXT_VERSION], sort_keys=True)
     return replace(
         pictures,
         preprocessing=f"{pictures.preprocessing}; prompts by the checkpoint's tokenizer, at most "
-        f"{most_tokens(pictures.folder)} tokens",
+        f"{token_limit(config, tokenizer)} tokens",
         fingerprint=blake3(content.encode()).hexdigest(),
         image_processor=None,
+        digests={**pictures.digests, **digests},
     )

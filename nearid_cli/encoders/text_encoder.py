@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +14,11 @@ import torch
 from nearid_cli.encoders.libraries import quiet_transformers, torchvision_problem
 from nearid_cli.encoders.numerics import own_numerics
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.encoders.text import most_tokens
-from nearid_cli.encoders.tokenizer_files import tokenizer_files
+from nearid_cli.encoders.text import token_limit
 from nearid_cli.errors import ModelError
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from transformers import PreTrainedModel
 
     from nearid_cli.encoders.spec import Embeddings, Pixels
@@ -48,6 +47,8 @@ class TextEncoder:
         spec: from `text_spec`.
         model: the loaded model.
         device: where it shall run.
+        config: the content of the checkpoint's config.json.
+        tokenizer: of its tokenizer, from `read_tokenizer`.
 
     Attributes:
         spec: what it is.
@@ -57,19 +58,26 @@ class TextEncoder:
         ModelError: the tokenizer cannot be read, or does not go with the model.
     """
 
-    def __init__(self, spec: EncoderSpec, model: PreTrainedModel, device: str) -> None:
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        model: PreTrainedModel,
+        device: str,
+        config: Mapping[str, Any],
+        tokenizer: Mapping[str, bytes],
+    ) -> None:
         assert spec.folder is not None
         self.spec = spec
         self._device = torch.device(device)
         self._model = model.to(self._device)
-        self._tokenizer = _tokenizer(spec.folder)
-        config = model.config
-        self.most_tokens = min(most_tokens(spec.folder), config.max_position_embeddings)
+        self._tokenizer = _tokenizer(spec.folder, tokenizer)
+        settings = model.config
+        self.most_tokens = min(token_limit(config, tokenizer), settings.max_position_embeddings)
         self._end = self._tokenizer.eos_token_id
-        self._by_highest = config.eos_token_id == _HIGHEST
-        if self._end is None or (not self._by_highest and self._end != config.eos_token_id):
+        self._by_highest = settings.eos_token_id == _HIGHEST
+        if self._end is None or (not self._by_highest and self._end != settings.eos_token_id):
             raise self._misfit(
-                f"ends a text with token {self._end}, and the model with {config.eos_token_id}"
+                f"ends a text with token {self._end}, and the model with {settings.eos_token_id}"
             )
 
     def prepare(self, text: str) -> Tokens:
@@ -112,18 +120,20 @@ class TextEncoder:
         )
 
 
-def _tokenizer(folder: Path) -> Any:
+def _tokenizer(folder: Path, contents: Mapping[str, bytes]) -> Any:
     """The tokenizer of a checkpoint, from its own files and running none of its code."""
     from transformers import AutoTokenizer
 
-    names = ", ".join(file.name for file in tokenizer_files(folder))
-    with quiet_transformers():
+    # Of copies, since what is in the folder may have become another by now.
+    with quiet_transformers(), TemporaryDirectory() as copies:
+        for name, content in {**contents, "config.json": b'{"model_type": "clip"}'}.items():
+            (Path(copies) / name).write_bytes(content)
         try:
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            return AutoTokenizer.from_pretrained(copies, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # whatever a library says of files from anywhere
             if problem := torchvision_problem():
                 raise ModelError(problem) from error
             raise ModelError(
-                f"cannot make a tokenizer of {names} in {printable(folder)}: "
+                f"cannot make a tokenizer of {', '.join(contents)} in {printable(folder)}: "
                 f"{printable(' '.join(str(error).split())[:200]) or type(error).__name__}"
             ) from error

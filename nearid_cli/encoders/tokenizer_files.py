@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from nearid_cli.errors import ModelError
+from nearid_cli.opening import read_regular
 from nearid_cli.text import printable
 
 TOKENIZER_FILES = (
@@ -48,6 +49,18 @@ def tokenizer_files(folder: Path) -> tuple[Path, ...]:
     if absent := lacking([file.name for file in found]):
         raise ModelError(no_tokenizer(absent, printable(folder)))
     return found
+
+
+def read_tokenizer(folder: Path) -> dict[str, bytes]:
+    """The content of each file of the tokenizer in a checkpoint's folder, by name.
+
+    Raises:
+        ModelError: there is none, or a file cannot be read.
+    """
+    try:
+        return {file.name: read_regular(file) for file in tokenizer_files(folder)}
+    except OSError as error:
+        raise ModelError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
 
 
 def no_tokenizer(absent: str, where: str) -> str:

@@ -90,7 +90,11 @@ def test_weights_are_hashed_by_the_callers_function(checkpoint: Checkpoint) -> N
         return digest_file(file)
 
     (found,) = resolve([MetricRequest("x", str(folder))], "float32", hash_file)
-    assert sorted(seen) == ["config.json", "model.safetensors"]
+    assert seen == ["model.safetensors"]
+    assert found.digests == {
+        name: digest_file(folder / name)
+        for name in ("config.json", "preprocessor_config.json", "model.safetensors")
+    }
     assert found == spec(f"x={folder}")
     assert digest_file(folder / "config.json") == blake3((folder / "config.json").read_bytes()).hexdigest()
 

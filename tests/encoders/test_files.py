@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from nearid_cli.encoders.files import check_config, is_complete, no_checkpoint, read_files, select
 from nearid_cli.errors import ModelError
@@ -227,7 +228,7 @@ def test_sharded_weights(checkpoint: Checkpoint) -> None:
     write_json(folder, "model.safetensors.index.json", {"weight_map": weight_map})
     refuse(folder, "names 1 weight file not in .*model-00002-of-00002.safetensors")
     assert not is_complete(folder)
-    (folder / "model-00002-of-00002.safetensors").touch()
+    save_file({}, folder / "model-00002-of-00002.safetensors")
     assert [file.name for file in read_files(folder).weights] == sorted(weight_map.values())
     assert is_complete(folder)
 

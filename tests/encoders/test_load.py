@@ -400,9 +400,8 @@ def test_weights_too_large_for_the_dtype(checkpoint: Checkpoint) -> None:
 def test_a_damaged_weight_file_is_named(checkpoint: Checkpoint, keep: int) -> None:
     file = checkpoint("vit") / "model.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(ModelError, match=r"found a damaged file") as error:
+    with pytest.raises(ModelError, match=rf"{re.escape(str(file))}, found a damaged file \("):
         load(file.parent)
-    assert str(file) in error.value.message
 
 
 def test_the_text_half_is_not_read(checkpoint: Checkpoint, photos: list[Path]) -> None:

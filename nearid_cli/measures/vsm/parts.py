@@ -22,7 +22,7 @@ from enum import Enum
 from pathlib import Path
 
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
-from nearid_cli.encoders.files import read_formats
+from nearid_cli.encoders.heads import read_head
 from nearid_cli.encoders.hub.cache import Notify, commit_of, find_snapshot, keep_revision
 from nearid_cli.encoders.registry import HUB_ID
 from nearid_cli.errors import ModelError, UsageError
@@ -155,11 +155,9 @@ def read_contents(file: Path) -> Contents:
     Raises:
         ModelError: the file is damaged, or has several of a part.
     """
-    names = read_formats(file)
+    names = read_head(file).entries
     if not names:
-        raise ModelError(
-            f"expected safetensors weights in {printable(file)}, found a damaged or an empty file"
-        )
+        raise ModelError(f"expected safetensors weights in {printable(file)}, found an empty file")
     unets = _before(names, "time_embedding.linear_1.weight")
     # CleanDIFT keeps the diffusion model that its own UNet was trained from in the same file.
     unets = [one for one in unets if one.endswith("cleandift.")] or unets

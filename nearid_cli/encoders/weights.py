@@ -1,0 +1,98 @@
+"""Weights from safetensors files: read once, into memory of their own, and held to the digest that they must have.
+
+Files are read and not mapped. A mapped file that is cut ends the process without a word, and one that is written over
+changes a model that is in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from io import FileIO
+from pathlib import Path
+
+import torch
+from blake3 import blake3
+
+from nearid_cli.encoders.heads import StoredTensor, head_of, unreadable
+from nearid_cli.encoders.spec import ChangedCheckpointError, check_digest
+from nearid_cli.errors import ModelError
+from nearid_cli.opening import open_regular
+from nearid_cli.text import printable
+
+_BLOCK = 2**21  # bytes, which stay in a processor's cache while they are hashed
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
+    "BOOL": torch.bool,
+}  # fmt: skip
+
+
+def read_tensors(
+    file: Path, wanted: Callable[[str], bool], digest: str | None = None
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors of a safetensors file, one by one, in the order of the file.
+
+    Only when the last one was taken is it known that the file is the right one, so that none may be used before.
+
+    Args:
+        file: its path.
+        wanted: says by its name whether a tensor is; others take no memory.
+        digest: the BLAKE3 digest that the whole file must have, hex; None for any.
+
+    Yields:
+        Name and tensor, on the CPU, in the number format of the file.
+
+    Raises:
+        ModelError: the file cannot be read, is damaged, or has a tensor in a format that torch lacks.
+        ChangedCheckpointError: it has another digest, or was cut while it was read.
+    """
+    try:
+        with open_regular(file) as stream:
+            head = head_of(stream, file)
+            hasher = None if digest is None else blake3(head.raw, max_threads=blake3.AUTO)
+            for name, entry in head.entries.items():
+                if wanted(name):
+                    yield name, _read(stream, file, name, entry, hasher)
+                elif hasher is None:
+                    stream.seek(entry.end)
+                else:
+                    _skip(stream, file, entry, hasher)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    if hasher is not None:
+        check_digest(file, hasher.hexdigest(), digest)
+
+
+def _read(stream: FileIO, file: Path, name: str, entry: StoredTensor, hasher: blake3 | None) -> torch.Tensor:
+    if entry.dtype not in _DTYPES:
+        raise ModelError(
+            f"expected numbers that torch has in {printable(file)}, found {printable(entry.dtype)}: "
+            f"{printable(name)}"
+        )
+    memory = torch.empty(entry.end - entry.start, dtype=torch.uint8)
+    if len(memory):
+        _fill(stream, file, memory.numpy().data, hasher)
+    return memory.view(_DTYPES[entry.dtype]).view(entry.shape)
+
+
+def _skip(stream: FileIO, file: Path, entry: StoredTensor, hasher: blake3) -> None:
+    left = entry.end - entry.start
+    block = memoryview(bytearray(min(left, _BLOCK)))
+    while left:
+        part = block[:left]
+        _fill(stream, file, part, hasher)
+        left -= len(part)
+
+
+def _fill(stream: FileIO, file: Path, target: memoryview, hasher: blake3 | None) -> None:
+    """Read bytes into all of `target`."""
+    at = 0
+    while at < len(target):
+        length = stream.readinto(target[at : at + _BLOCK])
+        if not length:
+            raise ChangedCheckpointError(
+                f"{printable(file)} was cut while it was read. Nothing of it was used; run again when it is whole"
+            )
+        if hasher is not None:
+            hasher.update(target[at : at + length])
+        at += length

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nearid_cli.errors import InputError
-from nearid_cli.opening import open_regular
+from nearid_cli.opening import expanded, open_regular
 from nearid_cli.text import printable
 
 _ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
@@ -137,7 +137,7 @@ def default_cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("NEARID_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("nearid", appauthor=False)
+    return expanded(chosen) if chosen else user_cache_path("nearid", appauthor=False)
 
 
 def digest_stream(file: BinaryIO, start: bytes = b"") -> bytes:

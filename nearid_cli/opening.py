@@ -44,6 +44,15 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _TRANSIENT)
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with the user's folder in the place of `~`; that of a user who does not exist is a name like any other.
+
+    >>> str(expanded("~nobody-here/x"))
+    '~nobody-here/x'
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises where there is no such user
+
+
 def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> FileIO:
     """Open a regular file for reading, at its start and without a buffer of Python's.
 
@@ -57,7 +66,11 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> File
     """
     # Looked at before it is opened, because opening a pipe waits and opening a device may do something; and again
     # after, because it may have been swapped in between.
-    _check(os.stat(path), path, limit)  # noqa: PTH116 - Path.stat is twice as slow
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path.stat is twice as slow
+    except ValueError as error:  # of NUL, or letters that no name has
+        raise UnfitFileError(errno.EINVAL, "is no name that a file can have", printable(path)) from error
+    _check(status, path, limit)
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0)
     try:
         _check(os.fstat(file.fileno()), path, limit)
@@ -131,12 +144,19 @@ def parse_json(content: bytes | str, **options: Any) -> Any:
     """
     try:
         return json.loads(content, **options)
+    except MalformedError:  # of a hook
+        raise
     except json.JSONDecodeError as error:
         raise MalformedError(
             f"it is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
         ) from error
     except (ValueError, RecursionError, OverflowError) as error:
         raise MalformedError(_why(error, "JSON")) from error
+
+
+def as_json(value: Any) -> str:
+    """A value as who wrote it in JSON knows it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def parse_toml(content: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 # At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
 _DIGITS = re.compile(r"([0-9]{1,18})")
@@ -27,6 +28,26 @@ def printable(name: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(name)
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def shown(value: object, most: int = 80, spelled: Callable[[Any], str] = repr) -> str:
+    """Any value that was found where something else was expected, on one line of bounded length.
+
+    Args:
+        value: what was found.
+        most: characters of it.
+        spelled: writes it, for people who know it as something else than Python.
+
+    >>> shown("a" * 100, most=5), shown(1 << 100_000)
+    ("'aaaa...", 'a number of thousands of digits')
+    """
+    try:
+        text = printable(spelled(value))
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "something that is nested too deeply"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def storable(name: str | os.PathLike[str]) -> str:
@@ -111,6 +132,15 @@ def few(names: Sequence[str], shown: int = 3, spelled: Callable[[str], str] = pr
     """
     more = len(names) - shown
     return ", ".join(map(spelled, names[:shown])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a list in a sentence.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def first_few(lines: Iterable[str], most: int = 5) -> list[str]:

@@ -16,6 +16,12 @@ class Finished:
     err: str
 
     @property
+    def said(self) -> str:
+        """What stderr got, but for the line that says which configuration is in force."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("configuration: "))
+
+    @property
     def error(self) -> str:
         """The message of a run that failed as it should: one line on stderr, nothing on stdout."""
         return self._problem()[0]

@@ -20,6 +20,7 @@ FLOORS = {
     "text": -2,
     "opening": -1.5,
     "files": -1,
+    "owners": -1.5,
     "activity": -1,
     "interrupts": -1,
     "results": 0,

@@ -22,6 +22,7 @@ from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.files import digest_file, replace_file
 from nearid_cli.nearid_data import RowsGiven, column_rule
+from nearid_cli.opening import expanded, read_json
 from nearid_cli.text import printable, storable
 
 _LONGEST_NAME = 240  # bytes; file systems take 255, and the record beside the file has a longer name
@@ -108,7 +109,7 @@ def data_identity(source: str, hash_file: HashFile = digest_file) -> str | None:
     Raises:
         InputError: a file cannot be read.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.exists():
         files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
         try:
@@ -166,7 +167,7 @@ def recorded(table: Path, request: Request, skip_bad: bool) -> Record | None:
         skip_bad: whether the file may lack pictures that could not be used.
     """
     try:
-        record = json.loads(_record_path(table).read_bytes())
+        record = read_json(_record_path(table))
         unchanged = (
             record["schema"] == _SCHEMA
             and record["request"] == request
@@ -178,7 +179,7 @@ def recorded(table: Path, request: Request, skip_bad: bool) -> Record | None:
         return (
             Record(request, int(record["rows"]), skipped) if unchanged and (skip_bad or not skipped) else None
         )
-    except (OSError, ValueError, KeyError, TypeError):  # no record, or not one of ours
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # no record, or not one of ours
         return None
 
 

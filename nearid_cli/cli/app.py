@@ -28,6 +28,7 @@ from nearid_cli.text import printable
 if TYPE_CHECKING:
     from nearid_cli.cli.spinner import Spinner
 
+_log = logging.getLogger(__name__)
 _NAME = "nearid"
 _COMPLETE = "_NEARID_COMPLETE"
 _COMPLETIONS = {"--install-completion", "--show-completion"}
@@ -92,6 +93,8 @@ def nearid(
     from nearid_cli.configuration import load_configuration
 
     context.obj = load_configuration(Path.cwd())
+    for line in context.obj.ignored:
+        _log.warning("%s", line)
 
 
 class _Messages(logging.Handler):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.cache import open_cache
+from nearid_cli.cli.options import described
 from nearid_cli.embedding import EMBEDDINGS
 from nearid_cli.options import DEFAULT_METRICS, CacheFolder
-from nearid_cli.text import file_size, printable
+from nearid_cli.text import file_size, listed, printable
+
+if TYPE_CHECKING:
+    from nearid_cli.configuration import Configuration
 
 _PACKAGES = (
     "nearid-cli",
@@ -46,10 +51,22 @@ def _facts(context: typer.Context, cache: CacheFolder) -> list[tuple[str, str]]:
     rows = [("python", f"{platform.python_version()} ({sys.executable})"), ("system", platform.platform())]
     rows += [(package, _version(package)) for package in _PACKAGES]
     rows.append(("torchvision", _torchvision()))
+    rows += [("configuration", line) for line in _configuration(context.obj)]
     rows += [("devices", _devices()), ("cores", str(os.cpu_count())), ("cache", _cache(cache))]
     rows += _checkpoints(context.obj.metrics)
     rows.append(("hub", _hub()))
     return rows
+
+
+def _configuration(found: Configuration) -> Iterator[str]:
+    """Which file is in force, what it sets, and which ones are not obeyed."""
+    if found.path is None:
+        yield "none"
+    else:
+        own = [described(name, found) for name in found.metrics]
+        sets = [*found.options, *own, *(["gate"] if found.gate else [])]
+        yield f"{printable(found.path)}: sets {listed(sets) if sets else 'nothing'}"
+    yield from found.ignored
 
 
 def _version(package: str) -> str:

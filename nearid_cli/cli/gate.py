@@ -15,7 +15,7 @@ import typer
 
 from nearid_cli.cli import GATE_FAILED, show
 from nearid_cli.cli.groups import group
-from nearid_cli.cli.options import Format, types_of
+from nearid_cli.cli.options import Format, say_what_counts, types_of
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.options import Flag
 from nearid_cli.text import printable
@@ -223,9 +223,12 @@ class Rulebook:
 
 
 def _rules(config: Path | None, baseline: Path | None) -> tuple[tuple[Rule, ...], Path | None]:
+    from nearid_cli.configuration import load_configuration
     from nearid_cli.gate.rules import load_rules, named_baseline
 
     rules = load_rules(config, Path.cwd())
+    if config is None:
+        say_what_counts(load_configuration(Path.cwd()), ["gate"])
     return rules, named_baseline(config, Path.cwd()) if baseline is None else baseline
 
 
@@ -297,7 +300,10 @@ def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> N
 
 
 def _read_bytes(path: Path) -> bytes:
+    from nearid_cli.opening import read_regular
+    from nearid_cli.results.reading import RESULT_BYTES
+
     try:
-        return path.read_bytes()
+        return read_regular(path, RESULT_BYTES)
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error

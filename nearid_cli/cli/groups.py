@@ -15,7 +15,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from nearid_cli.cli.options import defaults, starting, with_flags
+from nearid_cli.cli.options import defaults, say_what_counts, starting, with_flags
 from nearid_cli.errors import UsageError
 from nearid_cli.text import unknown
 
@@ -23,6 +23,9 @@ from nearid_cli.text import unknown
 # the UsageError of the Typer that is installed.
 ArgumentError: Any = typer.BadParameter.__base__
 
+
+_OF_METRICS = ("metric", "scores", "name", "names")
+"""Parameters that name metrics."""
 
 HELP = "help"
 """What contexts hold in the place of a configuration where help is wanted, which must come even if that is broken."""
@@ -38,6 +41,14 @@ class _Command(TyperCommand):
             shared = {one.name for one in self.params if one.envvar}
             ctx.default_map = {name: value for name, value in given.items() if name in shared}
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, and say first what it has from the configuration: that may be of a folder far above."""
+        if ctx.obj not in (None, HELP):
+            configured = [one.name for one in self.params if _source(ctx, one.name) == "DEFAULT_MAP"]
+            asked = [value for name in _OF_METRICS for value in _texts(ctx.params.get(name))]
+            say_what_counts(ctx.obj, configured, asked)
+        return super().invoke(ctx)
 
 
 class LazyGroup(TyperGroup):
@@ -158,8 +169,16 @@ def show_help(
 
 def on_command_line(context: typer.Context, flag: str) -> bool:
     """Whether a flag stands on the command line, not just in the environment or the configuration."""
-    source = context.get_parameter_source(flag.replace("-", "_"))
-    return source is not None and source.name == "COMMANDLINE"
+    return _source(context, flag.replace("-", "_")) == "COMMANDLINE"
+
+
+def _source(context: Any, name: str) -> str | None:
+    source = context.get_parameter_source(name)
+    return None if source is None else str(source.name)
+
+
+def _texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _names(command: Any, context: Any) -> list[str]:

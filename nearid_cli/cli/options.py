@@ -21,10 +21,12 @@ import typer
 
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.options import Flag, Given, Options, given
-from nearid_cli.text import printable, unknown
+from nearid_cli.text import listed, printable, unknown
 
 if TYPE_CHECKING:
     from nearid_cli.configuration import Configuration
+
+_log = logging.getLogger(__name__)
 
 FORMATS = ("table", "json")
 
@@ -292,6 +294,32 @@ def defaults(configuration: Configuration) -> dict[str, Any]:
         if isinstance(value := values.get(name), str):
             values[name] = [value]
     return values
+
+
+def described(metric: str, configuration: Configuration) -> str:
+    """A metric of the configuration by its key, and whether it hides another."""
+    hides = configuration.metrics[metric].get("override")
+    return f"metrics.{metric}" + (" in the place of the built-in one" if hides else "")
+
+
+def say_what_counts(
+    configuration: Configuration, settings: Iterable[str], metrics: Iterable[str] = ()
+) -> None:
+    """Say in a line what a command has from the configuration, where it has anything.
+
+    Args:
+        configuration: the one in force.
+        settings: keys of it that count, as Typer spells them.
+        metrics: values that name metrics; those of the configuration count.
+    """
+    found = [name.rstrip("_").replace("_", "-") for name in settings]
+    if configuration.metrics:
+        from nearid_cli.encoders.registry import own_metrics
+
+        found += [described(name, configuration) for name in own_metrics(metrics, configuration.metrics)]
+    if found and (path := configuration.path) is not None:
+        here = path.name if path.parent == Path.cwd() else path
+        _log.info("configuration: %s sets %s", printable(here), listed(found))
 
 
 def say_more(verbose: bool) -> None:

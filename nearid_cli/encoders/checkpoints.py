@@ -26,6 +26,7 @@ from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
 from nearid_cli.images.preprocessing import FloatPreprocessing, Preprocessing
+from nearid_cli.opening import expanded
 from nearid_cli.text import count, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def locate(request: MetricRequest, notify: Notify = lambda line: None) -> Path |
 def local_folder(request: MetricRequest) -> Path | None:
     """The folder that a checkpoint names, or None for a Hub id. A folder that exists wins over a Hub id."""
     shipped = request.checkpoint == SHIPPED
-    folder = SHIPPED_FOLDER if shipped else Path(request.checkpoint).expanduser()
+    folder = SHIPPED_FOLDER if shipped else expanded(request.checkpoint)
     if not folder.is_dir() and HUB_ID.fullmatch(request.checkpoint):
         return None
     if request.revision is not None:

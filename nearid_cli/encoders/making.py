@@ -16,6 +16,7 @@ from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.files import digest_file
 from nearid_cli.options import Options
+from nearid_cli.owners import why_not_ours
 from nearid_cli.plugins import KINDS, AnyMetric
 from nearid_cli.text import printable, said
 
@@ -143,13 +144,15 @@ def _imported(request: MetricRequest, where: str) -> Any:
     module, _, name = request.plugin.partition(":")
     if not (module and name):
         raise UsageError(f"{where}: expected module:Class")
+    stranger = why_not_ours(request.folder) if request.folder else None
     # It stays there: what is heavy is imported when the metric is loaded. Last, so that it hides nothing installed.
-    if request.folder and request.folder not in sys.path:
+    if request.folder and stranger is None and request.folder not in sys.path:
         sys.path.append(request.folder)
     try:
         found: Any = importlib.import_module(module)
     except FOREIGN as error:
-        raise UsageError(f"{where}: the module cannot be imported: {said(error)}") from error
+        why = f" (not looked for in {printable(request.folder)}, which {stranger})" if stranger else ""
+        raise UsageError(f"{where}: the module cannot be imported: {said(error)}{why}") from error
     place = getattr(found, "__file__", None)
     for part in name.split("."):
         found = getattr(found, part, None)

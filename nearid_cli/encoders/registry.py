@@ -17,14 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from nearid_cli.configuration import GIVEN_KEYS, is_given
+from nearid_cli.configuration import GIVEN_KEYS, OVERRIDE, is_given
 from nearid_cli.encoders.architectures import READOUTS
 from nearid_cli.errors import UsageError
-from nearid_cli.text import did_you_mean, printable
+from nearid_cli.opening import expanded
+from nearid_cli.text import did_you_mean, printable, shown
 
 SHIPPED = "nearid-cli:nearid-mini"
 """The checkpoint inside this package. No folder and no Hub id is written so, and it is the same on every machine."""
@@ -182,15 +182,17 @@ def installed_metrics() -> dict[str, MetricRequest]:
 
 
 def known_metrics(configured: Mapping[str, object] | None = None) -> dict[str, MetricRequest]:
-    """The registry's metrics and those of the configuration, which win where names meet.
+    """The registry's metrics and those of the configuration, which win where they say `override`.
 
     Args:
         configured: name -> table with `checkpoint` and optionally `readout` and `revision`, or one with `plugin`, or
-            one of `GIVEN_KEYS`.
+            one of `GIVEN_KEYS`; any of them with `override`.
 
     Raises:
-        UsageError: a configured metric is not a table of these keys, or names an unknown readout.
+        UsageError: a configured metric is not a table of these keys, names an unknown readout, or has the name of a
+            built-in one and no `override`.
     """
+    _refuse_taken(configured or {}, REGISTRY, "built in")
     return REGISTRY | {name: _configured(name, table) for name, table in (configured or {}).items()}
 
 
@@ -214,8 +216,14 @@ def parse_metrics(
     ['facebook/dinov2-large', 'openai/clip-vit-large-patch14', 'org/model']
     """
     known = known_metrics(configured)
+    texts = [part.strip() for value in values for part in value.split(",")]
+    configured = configured or {}
+    if asked := own_metrics(texts, configured):  # or what is installed need not be known
+        _refuse_taken(
+            {name: configured[name] for name in asked}, installed_metrics(), "of an installed package"
+        )
     found: dict[str, MetricRequest] = {}
-    for text in (part.strip() for value in values for part in value.split(",")):
+    for text in texts:
         if not text:
             raise UsageError(f"expected a metric between commas, found none; {did_you_mean('', known)}")
         metric = _parse(text, known)
@@ -229,6 +237,30 @@ def parse_metrics(
     if not found:
         raise UsageError(f"expected at least one metric, found none; {did_you_mean('', known)}")
     return list(found.values())
+
+
+def own_metrics(values: Iterable[str], configured: Mapping[str, object]) -> list[str]:
+    """Which metrics of the configuration are asked for, however they are written.
+
+    >>> own_metrics(["ours::mean,hog", "x=org/model"], {"ours": {}, "theirs": {}})
+    ['ours']
+    """
+    heads = [re.split("=|::|@|//", part.strip())[0] for value in values for part in value.split(",")]
+    return list(dict.fromkeys(name for name in heads if name in configured))
+
+
+def _refuse_taken(configured: Mapping[str, object], taken: Mapping[str, object], whose: str) -> None:
+    """Refuse a configured metric that hides another one without saying so."""
+    names = [
+        name
+        for name, table in configured.items()
+        if name in taken and isinstance(table, Mapping) and not table.get(OVERRIDE)
+    ]
+    if names:
+        raise UsageError(
+            f"the configuration gives another meaning to {', '.join(names)}, {whose}: choose another name, or write "
+            f"{OVERRIDE} = true into [metrics.{names[0]}] if it is meant"
+        )
 
 
 def with_scores(
@@ -366,7 +398,7 @@ def _parse(text: str, known: Mapping[str, MetricRequest]) -> MetricRequest:
 
 def _check_target(target: str, name: str, known: Mapping[str, MetricRequest]) -> None:
     """Refuse what is neither a folder, nor written like a path, nor a Hub id."""
-    if Path(target).expanduser().is_file():
+    if expanded(target).is_file():
         raise UsageError(f'"{printable(target)}" is a file; expected the folder that holds config.json')
     looks_like_path = target.startswith((".", "/", "~", "\\")) or target.count("/") > 1
     if not (looks_like_path or _is_folder(target) or target == SHIPPED or HUB_ID.fullmatch(target)):
@@ -416,6 +448,7 @@ def _configured(name: str, table: object) -> MetricRequest:
         raise UsageError(f"{where}: expected a table with a checkpoint, found {type(table).__name__}")
     if not _NAME.fullmatch(name):
         raise UsageError(f"{where}: a name has letters, digits, dots, dashes and underscores only")
+    table = {key: value for key, value in table.items() if key != OVERRIDE}
     if "plugin" in table:
         settings = {key: value for key, value in table.items() if key not in ("plugin", "folder")}
         return MetricRequest(
@@ -439,7 +472,7 @@ def _configured(name: str, table: object) -> MetricRequest:
         if key not in keys:
             raise UsageError(f'{where}: unknown key "{printable(str(key))}": {did_you_mean(str(key), keys)}')
         if not isinstance(value, str) or not value:
-            raise UsageError(f"{where}: expected text for {key}, found {value!r}")
+            raise UsageError(f"{where}: expected text for {key}, found {shown(value)}")
     if "checkpoint" not in table:
         raise UsageError(
             f"{where}: expected a checkpoint (a Hub id or a local folder), a plugin or scores, found none"
@@ -459,7 +492,7 @@ def _configured(name: str, table: object) -> MetricRequest:
 
 
 def _is_folder(text: str) -> bool:
-    return Path(text).expanduser().is_dir()
+    return expanded(text).is_dir()
 
 
 def _written(metric: MetricRequest) -> str:

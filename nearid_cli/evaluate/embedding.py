@@ -26,6 +26,7 @@ from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
+from nearid_cli.opening import expanded
 from nearid_cli.options import COLOR_PROFILES, PAIRS, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable
@@ -74,7 +75,7 @@ class Job:
             BUDGET.size = options.memory
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
-        self._folder = Path(options.cache).expanduser() if options.cache else default_cache_folder()
+        self._folder = expanded(options.cache) if options.cache else default_cache_folder()
         self.cache = Cache(self._folder, options.verify_content) if options.use_cache else None
         self._loaded_texts: dict[EncoderSpec, TextEncoder] = {}
         self.settings = Settings(

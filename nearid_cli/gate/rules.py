@@ -9,9 +9,10 @@ from typing import Any
 
 from nearid_cli.configuration import Configuration, load_configuration, read_configuration
 from nearid_cli.errors import UsageError
+from nearid_cli.opening import expanded
 from nearid_cli.results import Rule
 from nearid_cli.results.gate import COPIES, COUNTS, MISSING, NEAR_COPIES
-from nearid_cli.text import count, printable, unknown
+from nearid_cli.text import count, printable, shown, unknown
 
 EVERY = "*"
 """The metric of a rule that is for all metrics of the run."""
@@ -59,7 +60,7 @@ def named_baseline(path: Path | None, folder: Path) -> Path | None:
     name = configuration.gate.get("baseline")
     if name is None or configuration.path is None:
         return None
-    baseline = configuration.path.parent / Path(name).expanduser()
+    baseline = configuration.path.parent / expanded(name)
     return baseline.relative_to(folder) if baseline.is_relative_to(folder) else baseline
 
 
@@ -76,7 +77,7 @@ def _checked(configuration: Configuration) -> tuple[Rule, ...]:
         problems.append(f"gate.baseline must be the path of a result (.json), found {_shown(baseline)}")
     entries = gate.get("rules", [])
     if not isinstance(entries, list):
-        problems.append(f"gate.rules must be tables such as [[gate.rules]], found {entries!r}")
+        problems.append(f"gate.rules must be tables such as [[gate.rules]], found {shown(entries)}")
         entries = []
     for number, entry in enumerate(entries, 1):
         problems += [f"rule {number}: {problem}" for problem in _problems(entry)]
@@ -102,7 +103,7 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
 def _problems(entry: Any) -> list[str]:
     """What is wrong with one rule. What its keys mean together is looked at once each of them is right."""
     if not isinstance(entry, dict):
-        return [f"must be a table, found {entry!r}"]
+        return [f"must be a table, found {shown(entry)}"]
     problems = [unknown("key", key, _KEYS) for key in entry if key not in _KEYS]
     for key, value in entry.items():
         if key in _NUMBERS:
@@ -126,7 +127,7 @@ def _is_number(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else printable(repr(value))
+    return str(value).lower() if isinstance(value, bool) else shown(value)
 
 
 def _contradictions(rule: Rule) -> Iterator[str]:

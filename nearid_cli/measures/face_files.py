@@ -9,6 +9,7 @@ from pathlib import Path
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
 from nearid_cli.encoders.hub.cache import Notify, find_snapshot
 from nearid_cli.errors import ModelError, UsageError
+from nearid_cli.opening import expanded
 from nearid_cli.text import printable
 
 
@@ -65,7 +66,7 @@ class FaceFiles:
                     f"{printable(revision)}"
                 )
             return cls()
-        folder = Path(checkpoint).expanduser()
+        folder = expanded(checkpoint)
         lacking = [file.name for file in FILES if not (folder / file.name).is_file()]
         if lacking:
             raise UsageError(

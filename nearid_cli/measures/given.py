@@ -17,8 +17,9 @@ from nearid_cli.layouts.tables.manifest import instead_of_a_manifest
 from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.layouts.tables.table import PictureTable, read_table, table_of
 from nearid_cli.measures.joining import KEYS, PATHS
+from nearid_cli.opening import expanded
 from nearid_cli.plugins import GivenMetric, NoScore, Range
-from nearid_cli.text import count, did_you_mean, few, printable
+from nearid_cli.text import count, did_you_mean, few, printable, shown
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class ScoresFile(GivenMetric):
         self.range = self._limits(range)
         for key, text in (("column", column), ("version", version)):
             if not isinstance(text, str):
-                raise UsageError(f"{self._where}: {key} must be text, found {text!r}")
+                raise UsageError(f"{self._where}: {key} must be text, found {shown(text)}")
         self.version = f"given {version}" if version else "given"
         self._column = column
         if scores is None:
@@ -113,7 +114,7 @@ class ScoresFile(GivenMetric):
     def _direction(self, higher_is_better: bool | None) -> bool:
         if not isinstance(higher_is_better, bool | None):
             raise UsageError(
-                f"{self._where}: higher_is_better must be true or false, found {higher_is_better!r}"
+                f"{self._where}: higher_is_better must be true or false, found {shown(higher_is_better)}"
             )
         words = _DISTANCES.intersection(re.split(r"[^a-z0-9]+", self._name.lower()))
         if higher_is_better is None and words:
@@ -129,10 +130,10 @@ class ScoresFile(GivenMetric):
             end is None or (isinstance(end, int | float) and not isinstance(end, bool) and end == end)
             for end in ends
         ):
-            raise UsageError(f"{self._where}: range must be two numbers such as [0, 1], found {given!r}")
+            raise UsageError(f"{self._where}: range must be two numbers such as [0, 1], found {shown(given)}")
         low, high = (None if end is None or math.isinf(end) else float(end) for end in ends)
         if low is not None and high is not None and low >= high:
-            raise UsageError(f"{self._where}: range must begin with its lower end, found {given!r}")
+            raise UsageError(f"{self._where}: range must begin with its lower end, found {shown(given)}")
         return low, high
 
     def _digest(self, path: Path) -> str:
@@ -262,10 +263,10 @@ class ScoresFile(GivenMetric):
 
 def _source(written: str, column: str) -> _Source:
     """`FILE` or `FILE::COLUMN`; a file whose own name is so comes first."""
-    path = Path(written).expanduser()
+    path = expanded(written)
     file, colons, own = written.rpartition("::")
     if colons and file and own and not path.exists():
-        return _Source(Path(file).expanduser(), own)
+        return _Source(expanded(file), own)
     return _Source(path, column)
 
 

@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from nearid_cli.errors import InputError, NearIDError
 from nearid_cli.files import digest_file, whole_folder
+from nearid_cli.opening import expanded
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def open_source(source: str, split: str = "train", notify: Notify = lambda line:
         InputError: the data set is not there, damaged, empty, or lacks the split; or `datasets` is not installed.
     """
     datasets = _library()
-    path = Path(source).expanduser()
+    path = expanded(source)
     with _quiet(datasets):
         try:
             if path.is_dir():
@@ -80,7 +81,7 @@ def default_split(source: str, preferred: str) -> str:
         source: as for `open_source`.
         preferred: which split of what is divided.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_dir():
         undivided = not (path / "dataset_dict.json").exists() and not any(map(_shard, _parquet_files(path)))
     else:

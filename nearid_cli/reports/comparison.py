@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from nearid_cli.reports.blocks import Block, Draft, Finding, FindingList, Panel, Prose, Story, Topic, origin
-from nearid_cli.reports.conclusion import conclude, conclusion_line, listed
+from nearid_cli.reports.conclusion import conclude, conclusion_line
 from nearid_cli.reports.copying import copying_and_diversity
 from nearid_cli.reports.curve_answer import told, whole_curve
 from nearid_cli.reports.curves import curve_blocks, numbers_of
@@ -47,7 +47,7 @@ from nearid_cli.results import (
     Metric,
 )
 from nearid_cli.results.compare import SIGNIFICANT
-from nearid_cli.text import count, few, printable
+from nearid_cli.text import count, few, listed, printable
 
 _SHOWN = 3  # disagreements of a metric that a terminal shows in each direction
 _RANKS: dict[int, tuple[Mark, ...]] = {1: ("best",), 2: ("second",)}

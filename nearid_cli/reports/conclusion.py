@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.table import Kind, P
 from nearid_cli.results import CompareResult, Comparison
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, listed, printable
 
 _DOES = {"references": "keeps identity", "prompts": "follows prompts"}
 """What the best method does best, by what a metric scores generations against."""
@@ -147,12 +146,3 @@ def _duel(result: CompareResult, gauge: Gauge, best: str, other: str) -> _Duel:
         found = compared.get(best)
     ahead = None if found is None or found.delta is None else sign * found.delta
     return _Duel(printable(other), ahead, found, gauge.score)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a list in a sentence.
-
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
-    """
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

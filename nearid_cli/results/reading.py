@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import sys
 import types
@@ -17,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
+from nearid_cli.opening import MalformedError, as_json, read_json
 from nearid_cli.results.base import Named
 from nearid_cli.results.compare import CompareResult, Methods
 from nearid_cli.results.holes import holes as found_holes
 from nearid_cli.results.score import ScoreResult
-from nearid_cli.text import first_few, printable
+from nearid_cli.text import first_few, printable, shown
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -33,6 +33,8 @@ _OLD: dict[str, Any] = {"nearid.score/1": ScoreResult, "nearid.compare/1": Compa
 _CHANGED = "aggregate retention, the intervals, SSR and PA"
 _ALSO_CHANGED = {ScoreResult: "", CompareResult: ", which generations are paired and the p-values"}
 
+RESULT_BYTES = 2**30
+"""The largest file that is read as a result; a result of a million generations by one metric has less."""
 _SHOWN = 10  # so many problems of one file are told, and so much of a value that is wrong: four times as many letters
 
 
@@ -89,11 +91,11 @@ def _document(path: Path, kinds: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
     name, made_by = printable(path), " or ".join(kind.command for kind in kinds)
     known = {kind.schema: kind for kind in kinds} | {old: kind for old, kind in _OLD.items() if kind in kinds}
     try:
-        document = json.loads(path.read_bytes(), parse_constant=_no_constant)
+        document = read_json(path, RESULT_BYTES, parse_constant=_no_constant)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is not a result of {made_by}: not valid JSON ({error})") from error
+    except MalformedError as error:
+        raise InputError(f"{name} is not a result of {made_by}: {error}") from error
     schema: Any = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, str) or schema not in known:
         found = f"its schema is {printable(str(schema))}" if schema else "it has no schema"
@@ -105,7 +107,7 @@ def _document(path: Path, kinds: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+    raise MalformedError(f"it is not JSON: {constant} is no number of JSON")
 
 
 def _as_old(result: ScoreResult | CompareResult) -> ScoreResult | CompareResult:
@@ -259,10 +261,7 @@ def _number(value: Any, _: Any) -> float:
 
 
 def _unexpected(wanted: str, value: Any) -> MisfitError:
-    shown, most = printable(json.dumps(value, ensure_ascii=False)), 4 * _SHOWN
-    return MisfitError(
-        "expected ", f" to be {wanted} but got {shown if len(shown) < most else shown[:most] + '...'}"
-    )
+    return MisfitError("expected ", f" to be {wanted} but got {shown(value, 4 * _SHOWN, as_json)}")
 
 
 def _misfits(error: Exception, place: str = "") -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.encoders.checkpoints import Fetcher, local_folder, locate
@@ -14,6 +13,7 @@ from nearid_cli.encoders.libraries import quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY, SHIPPED, MetricRequest
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.opening import expanded
 from nearid_cli.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _files(backbone: str, weights: bool) -> CheckpointFiles:
 
 def _request(backbone: str) -> MetricRequest:
     """What `--backbone` says, as what the search for checkpoints takes."""
-    if Path(backbone).expanduser().is_dir():
+    if expanded(backbone).is_dir():
         return MetricRequest("backbone", backbone)
     checkpoint, _, revision = backbone.partition("@")
     named = {name: metric.checkpoint for name, metric in REGISTRY.items() if metric.checkpoint}

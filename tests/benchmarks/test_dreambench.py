@@ -335,7 +335,7 @@ def test_ratings_without_any_correlation_are_null(ratings: Path) -> None:
 
 
 MALFORMED: list[tuple[str, str]] = [
-    ("{", "emu2.json: no JSON: "),
+    ("{", "emu2.json: it is not JSON: "),
     ("[1, 2]", "expected an object {key: number}, found a list"),
     ("null", "expected an object {key: number}, found null"),
     ("{}", "holds no ratings"),
@@ -353,7 +353,7 @@ MALFORMED: list[tuple[str, str]] = [
         "object_20_magic_cube-0 and object_20_rubik's_cube-0 are the same item",
     ),
     ('{"landscape_00_hill-0": 1}', "landscape_00_hill-0 begins with none of object, live_subject_animal"),
-    ("[" * 100_000, "emu2.json: no JSON: "),
+    ("[" * 100_000, "emu2.json: it is nested too deeply"),
 ]
 
 

@@ -56,14 +56,14 @@ def write(path: Path, result: object) -> bytes:
 class TestExitCodes:
     def test_passed(self, nearid: Nearid, folder: Path) -> None:
         finished = nearid("gate", "run.json", "--baseline", "base.json")
-        assert (finished.code, finished.err) == (0, "")
+        assert (finished.code, finished.said) == (0, "")
         assert "nearid score  passed   0.760     0.775  0.015" in finished.out
         assert finished.out.splitlines()[-1] == "gate passed: 2 checks, 2 passed"
 
     def test_planted_drop_by_subject(self, nearid: Nearid, folder: Path) -> None:
         (folder / "nearid.toml").write_text(BY_SUBJECT)
         finished = nearid("gate", "run.json", "--baseline", "base.json")
-        assert (finished.code, finished.err) == (1, "")
+        assert (finished.code, finished.said) == (1, "")
         failures = [line for line in finished.out.splitlines() if line.startswith("FAILED")]
         assert failures == [f"FAILED nearid score, subject {name}" for name in HALF]
         assert finished.out.splitlines()[-1] == "gate failed: 6 checks, 3 failed, 3 passed"
@@ -100,7 +100,7 @@ class TestExitCodes:
         (folder / ("run.json" if side == "run" else "base.json")).write_text(json.dumps(whole))
         (folder / "nearid.toml").write_text(BY_SUBJECT.replace("subject", level).replace("0.02", "0.5"))
         finished = nearid("gate", "run.json", "--baseline", "base.json")
-        assert (finished.code, finished.err) == (1, "")
+        assert (finished.code, finished.said) == (1, "")
         if level == "aggregate":
             assert "1 subject without score in the run or the baseline: s3" in finished.out
         else:
@@ -216,7 +216,9 @@ class TestExitCodes:
             [*command, "--format", form], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False
         )
         os.close(writer)
-        assert (finished.returncode, finished.stderr) == (1, b"")
+        assert finished.returncode == 1
+        assert finished.stderr.startswith(b"configuration: ")
+        assert finished.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -316,8 +318,8 @@ class TestGithub:
         finished = nearid("gate", "run.json", "--baseline", "base.json", "--format", "json")
         assert finished.code == 1
         assert json.loads(finished.out)["passed"] is False
-        assert len(finished.err.splitlines()) == 3
-        assert finished.err.startswith(
+        assert len(finished.said.splitlines()) == 3
+        assert finished.said.startswith(
             "::error title=nearid gate%3A nearid score%2C subject s0::score fell by 0.030"
         )
         summary = (folder / "summary.md").read_text(encoding="utf-8")
@@ -330,7 +332,7 @@ class TestGithub:
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "absent" / "summary.md"))
         finished = nearid("gate", "run.json", "--baseline", "base.json")
         assert finished.code == 1
-        assert "warning: cannot write the step's summary" in finished.err
+        assert "warning: cannot write the step's summary" in finished.said
 
 
 class TestUpdateBaseline:
@@ -339,7 +341,7 @@ class TestUpdateBaseline:
         assert nearid("gate", "run.json", "--baseline", "base.json").code == 1
         finished = nearid("gate", "run.json", "--baseline", "base.json", "--update-baseline")
         assert finished.code == 0
-        first, second = finished.err.splitlines()
+        first, second = finished.said.splitlines()
         assert first == "run.json is now the baseline base.json"
         assert second.startswith("nearid: score 0.775 -> 0.675; fell most: s")
         assert (folder / "base.json").read_bytes() == (folder / "run.json").read_bytes()
@@ -347,7 +349,7 @@ class TestUpdateBaseline:
 
     def test_a_first_baseline(self, nearid: Nearid, folder: Path) -> None:
         finished = nearid("gate", "run.json", "--baseline", "new.json", "--update-baseline")
-        assert (finished.code, finished.err) == (0, "run.json is now the baseline new.json\n")
+        assert (finished.code, finished.said) == (0, "run.json is now the baseline new.json\n")
         assert (folder / "new.json").read_bytes() == (folder / "run.json").read_bytes()
 
     @pytest.mark.parametrize("fault", ["minimum", "copies", "null"])
@@ -364,7 +366,7 @@ class TestUpdateBaseline:
             "gate", "run.json", "--baseline", "base.json", "--update-baseline", "-o", "gate.json"
         )
         assert finished.code == 1
-        assert finished.err == "wrote gate.json\nwarning: base.json stays as it was\n"
+        assert finished.said == "wrote gate.json\nwarning: base.json stays as it was\n"
         assert (folder / "base.json").read_bytes() == before
         assert (folder / "gate.json").exists()
 
@@ -372,7 +374,7 @@ class TestUpdateBaseline:
         (folder / "base.json").write_text("{")
         finished = nearid("gate", "run.json", "--baseline", "base.json", "--update-baseline")
         assert finished.code == 0
-        assert finished.err.startswith(
+        assert finished.said.startswith(
             "warning: the old baseline could not be read: base.json is not a result"
         )
         assert (folder / "base.json").read_bytes() == (folder / "run.json").read_bytes()
@@ -421,7 +423,7 @@ class TestNamedBaseline:
 
     def test_a_run_that_is_its_own_baseline_is_told(self, nearid: Nearid, folder: Path) -> None:
         finished = nearid("gate", "./base.json")
-        assert finished.err == "warning: base.json is its own baseline, so no drop can show\n"
+        assert finished.said == "warning: base.json is its own baseline, so no drop can show\n"
         assert finished.code == 0
 
     @pytest.mark.parametrize("value", ["true", '""', '["base.json"]'])
@@ -439,9 +441,9 @@ class TestInit:
     def test_what_it_writes_passes_by_the_command_that_it_names(self, nearid: Nearid, folder: Path) -> None:
         finished = nearid("gate", "init", "run.json", "-o", "nearid.toml")
         assert (finished.code, finished.out) == (0, "")
-        assert finished.err == "wrote nearid.toml, nearid-baseline.json\nnext: nearid gate run.json\n"
+        assert finished.said == "wrote nearid.toml, nearid-baseline.json\nnext: nearid gate run.json\n"
         judged = nearid("gate", "run.json")
-        assert (judged.code, judged.err) == (0, "")
+        assert (judged.code, judged.said) == (0, "")
         assert judged.out.splitlines()[-1] == "gate passed: 2 checks, 2 passed"
         assert (folder / "nearid-baseline.json").read_bytes() == (folder / "run.json").read_bytes()
         write(folder / "run.json", make_run(drops=dict.fromkeys(SUBJECTS, 0.1)))
@@ -450,7 +452,7 @@ class TestInit:
     def test_what_it_prints_passes(self, nearid: Nearid, folder: Path) -> None:
         printed = nearid("gate", "init", "base.json")
         assert printed.code == 0
-        assert printed.err == "save this as nearid.toml; then: nearid gate base.json\n"
+        assert printed.said == "save this as nearid.toml; then: nearid gate base.json\n"
         (folder / "nearid.toml").write_text(printed.out)
         assert nearid("gate", "base.json").code == 0
 
@@ -471,13 +473,13 @@ class TestInit:
         assert "category animal" not in judged.out.partition("check ")[0]
         wrong = nearid("gate", "init", "run.json", "--by", "categry")
         assert (wrong.code, wrong.out) == (2, "")
-        assert 'unknown label "categry": did you mean category?' in wrong.err
+        assert 'unknown label "categry": did you mean category?' in wrong.said
 
     @pytest.mark.parametrize("name", ["rules.toml", "a b/nearid.toml", "a b/it's.toml"])
     def test_rules_at_another_place(self, nearid: Nearid, folder: Path, name: str) -> None:
         (folder / "a b").mkdir()
         finished = nearid("gate", "init", "run.json", "-o", name)
-        command = shlex.split(finished.err.partition("next: ")[2])
+        command = shlex.split(finished.said.partition("next: ")[2])
         assert command == ["nearid", "gate", "run.json", "--config", name]
         assert nearid(*command[1:]).code == 0
 
@@ -493,7 +495,7 @@ class TestInit:
         finished = nearid("gate", "init", "run.json", "-o", "nearid.toml")
         assert finished.code == 0
         hidden = folder / "pyproject.toml"
-        assert f"warning: from now on nearid.toml hides the settings in {hidden}\n" in finished.err
+        assert f"warning: from now on nearid.toml hides the settings in {hidden}\n" in finished.said
 
     @pytest.mark.parametrize("kind", ["hog of one subject", "one reference", "copies", "comparison"])
     def test_runs_as_they_really_are(self, nearid: Nearid, data: Path, kind: str) -> None:
@@ -518,7 +520,7 @@ class TestInit:
         assert nearid(*command, "-o", "real.json").code == 0
         assert nearid("gate", "init", "real.json", "-o", "nearid.toml").code == 0
         judged = nearid("gate", "real.json")
-        assert (judged.code, judged.err) == (0, ""), judged.out
+        assert (judged.code, judged.said) == (0, ""), judged.out
 
     def test_a_result_without_its_generations(self, nearid: Nearid, folder: Path) -> None:
         document = json.loads((folder / "run.json").read_text()) | {"images": []}

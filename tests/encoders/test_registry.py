@@ -138,7 +138,7 @@ def test_names_from_the_outside_are_made_printable() -> None:
 def test_configured_metrics_add_to_the_registry_and_win() -> None:
     configured = {
         "mine": {"checkpoint": "org/mine", "readout": "mean", "revision": "v2"},
-        "dino": {"checkpoint": "./d"},
+        "dino": {"checkpoint": "./d", "override": True},
     }
     mine, dino = parse_metrics(["mine,dino"], configured)
     assert (mine.checkpoint, mine.readout, mine.revision) == ("org/mine", "mean", "v2")

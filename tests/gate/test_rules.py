@@ -81,7 +81,7 @@ def test_a_configuration_by_any_name(tmp_path):
         ('metric = "a"\nmin = 0.5\nlevel = "subjects"', 'unknown level "subjects": did you mean subject?'),
         ('metric = "a"\nmin = 0.5\non_fail = "warning"', 'unknown on_fail "warning": did you mean warn?'),
         ('metric = "a"\nmin = true', "min must be a number, found true"),
-        ('metric = "a"\nmin = 1' + 400 * "0", f"min must be a number, found 1{400 * '0'}"),
+        ('metric = "a"\nmin = 1' + 400 * "0", f"min must be a number, found 1{79 * '0'}..."),
         ('metric = "a"\nmin = nan', "min must be a number, found nan"),
         ('metric = "a"\nmax_drop = inf', "max_drop must be a number, found inf"),
         ('metric = "a"\nmin = "0.5"', "min must be a number, found '0.5'"),

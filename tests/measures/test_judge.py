@@ -875,7 +875,7 @@ def test_a_rubric_on_another_scale(serve: Serve, tmp_path: Path) -> None:
         (b"scale: low to high\njson score", 'found "scale: low to high"'),
         (b"scale: 3-3\njson score", "the lower number first"),
         (b"\xff\xfe\x00", "expected text in UTF-8, found other bytes at 0"),
-        (b"json score" * 20_000, "found a file of 200.0 kB"),
+        (b"json score" * 20_000, "cannot be read: has 200.0 kB"),
     ],
 )
 def test_what_is_no_rubric(tmp_path: Path, content: bytes, message: str) -> None:

@@ -6,7 +6,6 @@ one subject has two names. `item_key` makes them one, so that files are joined b
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,8 @@ from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.names import own_name
-from nearid_cli.text import count, printable
+from nearid_cli.opening import MalformedError, as_json, read_json
+from nearid_cli.text import count, printable, shown
 
 METHODS = (
     "textual_inversion_sd",
@@ -39,7 +39,6 @@ _ALIASES = {
     "rubik's_cube": "magic_cube"
 }  # one subject: so in the samples and metrics, so in the human ratings
 _IMAGE_INDEX = re.compile(r"_\d+\Z")
-_LARGEST = 1 << 26  # bytes; the published files have 50,000
 
 Scores = Mapping[str, float]
 
@@ -116,8 +115,9 @@ def by_item(scores: Iterable[tuple[str, object]], problems: list[str], where: st
         item = item_key(key)
         number = _number(value)
         if number is None:
-            shown = printable(json.dumps(value, ensure_ascii=False))
-            problems.append(f"{where}: {printable(key)} is {shown:.60}, which is no finite number")
+            problems.append(
+                f"{where}: {printable(key)} is {shown(value, 60, as_json)}, which is no finite number"
+            )
         elif item in found:
             problems.append(
                 f"{where}: {printable(keys[item])} and {printable(key)} are the same item, rated twice"
@@ -213,13 +213,11 @@ def _read_folder(folder: Path, ending: str, what: str) -> dict[str, dict[str, fl
 def _read_file(path: Path, problems: list[str]) -> dict[str, float]:
     where = f"{own_name(path.parent)}/{path.name}"
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("larger than 64 MiB")
-        pairs = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_Pairs)
+        pairs = read_json(path, object_pairs_hook=_Pairs)
     except OSError as error:
         problems.append(f"{printable(where)}: {error.strerror or error}")
-    except (ValueError, RecursionError) as error:
-        problems.append(f"{printable(where)}: no JSON: {printable(str(error))}")
+    except MalformedError as error:
+        problems.append(f"{printable(where)}: {error}")
     else:
         if not isinstance(pairs, _Pairs):
             problems.append(f"{printable(where)}: expected an object {{key: number}}, found {_kind(pairs)}")

@@ -6,6 +6,7 @@ The files are those of the published code (Gorluxor/NearID, evaluation/sim_test.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from nearid_cli.evaluate.kinds.measured import Likeness
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.part_level import SIMILARITIES, oracle, part_margins
 from nearid_cli.nearid_data import PartEdits, PictureColumns
+from nearid_cli.opening import read_regular
 from nearid_cli.reports.formats.data import to_csv, to_parquet
 from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Table
 from nearid_cli.text import printable, storable
@@ -171,14 +173,14 @@ def read_part_similarities(path: Path) -> PartSimilarities:
         InputError: the file cannot be read, or is none of these.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file))
+        text = read_regular(path, 2**30).decode()
+        lines = list(csv.DictReader(io.StringIO(text, newline="")))
         return PartSimilarities(
             np.array([int(line["sample_id"]) for line in lines], np.int64),
             _numbers(lines, _ORACLES),
             _numbers(lines, list(_COLUMNS.values())),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise InputError(
             f"{printable(path)}: no similarities of MTG ({error}); remove it and run again"
         ) from error

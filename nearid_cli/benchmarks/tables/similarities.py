@@ -26,6 +26,7 @@ from nearid_cli.benchmarks.slots import CROSSED
 from nearid_cli.errors import InputError
 from nearid_cli.files import replace_file
 from nearid_cli.metrics.margins import PAIRS
+from nearid_cli.opening import read_regular
 from nearid_cli.reports.formats.data import to_parquet
 from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table
 from nearid_cli.text import count, few, printable, storable
@@ -67,6 +68,7 @@ _NOTHING = frozenset(
         *("None", "null", "NULL", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
     }
 )
+_LARGEST = 2**30  # bytes; a million samples have less
 _SHOWN = 3  # so many bad cells of a column are named
 
 
@@ -218,8 +220,8 @@ def read_similarities(path: Path) -> Similarities:
     """
     name = parse_name(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file, strict=True) if line]
+        text = read_regular(path, _LARGEST).decode("utf-8-sig")
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
     except (csv.Error, UnicodeDecodeError) as error:

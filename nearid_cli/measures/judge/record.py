@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
+from nearid_cli.opening import expanded
 from nearid_cli.text import printable
 
 
@@ -23,7 +24,7 @@ class AnswerLog:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path).expanduser()
+        self._path = expanded(path)
         self._lock = threading.Lock()
         self._write(b"")
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import file_size, printable
+from nearid_cli.opening import expanded, read_regular
+from nearid_cli.text import printable
 
 _SCALE = re.compile(r"scale\s*:(.*)", re.IGNORECASE)
 _ENDS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.)\s*(\d+(?:\.\d+)?)\s*")
@@ -61,14 +62,12 @@ def read_rubric(path: str | Path) -> Rubric:
     """
     place = f"--judge-template {printable(path)}"
     try:
-        content = Path(path).expanduser().read_bytes()
+        content = read_regular(expanded(path), _LARGEST)
         text = content.decode("utf-8-sig").replace("\r\n", "\n").strip()
     except OSError as error:
         raise UsageError(f"{place}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{place}: expected text in UTF-8, found other bytes at {error.start}") from error
-    if len(content) > _LARGEST:
-        raise UsageError(f"{place}: expected an instruction, found a file of {file_size(len(content))}")
     first, _, rest = text.partition("\n")
     low, high = 0.0, 10.0
     if said := _SCALE.fullmatch(first.strip()):

@@ -27,6 +27,7 @@ from nearid_cli.encoders.hub.cache import Notify, commit_of, find_snapshot, keep
 from nearid_cli.encoders.registry import HUB_ID
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.opening import expanded
 from nearid_cli.text import few, printable
 
 MIND_THE_GLITCH = "abdo-eldesokey/mind-the-glitch"
@@ -178,7 +179,7 @@ def _before(names: Iterable[str], end: str) -> list[str]:
 
 def _folder(checkpoint: str, revision: str | None) -> Path | None:
     """The folder that a checkpoint names; None for a Hub id. A folder that exists wins."""
-    folder = Path(checkpoint).expanduser()
+    folder = expanded(checkpoint)
     if folder.is_dir():
         if revision is not None:
             raise UsageError(

@@ -66,7 +66,9 @@ docs: $(VENV)/.installed-test
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "The site is in build/site; to read and search it: $(BIN)/python -m http.server -d build/site"
 
-check: lint types docs test
+# Side by side: mypy has one core. The site is built by the tests, as `make docs` builds it.
+check:
+	@$(MAKE) --no-print-directory -j3 lint types test
 
 perf: $(VENV)/.installed-test
 	$(BIN)/python -m perf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from nearid_cli.text import printable
 _ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
 # Between its making and its lock a file that is written looks like one that was left.
 _UNLOCKED_SECONDS = 2.0
+_FLUSHES = 16
+"""Files that are flushed at a time: a file system's journal takes many at once in about the time of one."""
 
 
 def name_aside(path: Path) -> Path:
@@ -76,8 +79,13 @@ def _sweep(path: Path) -> None:
         os.close(handle)
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write bytes aside, flush them to the disk and rename them into place.
+def write_whole(path: Path, content: bytes | memoryview, mode: int = 0o666) -> None:
+    """Write bytes aside, flush them to the disk and rename them into place, where they are when this returns.
+
+    Args:
+        path: the file.
+        content: what is to be in it.
+        mode: what a new file allows, less the umask.
 
     Raises:
         OSError: the disk would not take it. Nothing is left behind, then or after an interrupt, and an
@@ -85,7 +93,9 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     """
     aside = name_aside(path)
     try:
-        with aside.open("xb") as file:
+        with os.fdopen(
+            os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb"
+        ) as file:
             hold_lock(file.fileno())
             file.write(content)
             file.flush()
@@ -93,6 +103,48 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Flush a file to the disk, or a folder's names, so that files that were renamed into it survive a power loss.
+
+    Raises:
+        OSError: the disk is failing. That a system, or a file system, cannot do it is no error.
+    """
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:  # Windows opens no folders; and one may write into a folder without reading it
+        return
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
+    finally:
+        os.close(opened)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those on the way to it, where they are not there, and flush their names to the disk.
+
+    Args:
+        folder: may exist.
+        mode: what new folders allow, less the umask.
+
+    Raises:
+        OSError: the disk would not take it, or a file is in the way.
+    """
+    try:
+        folder.mkdir(mode)
+    except FileNotFoundError:
+        make_folder(folder.parent, mode)
+        folder.mkdir(mode, exist_ok=True)  # another process may be as far
+    except OSError:
+        if folder.is_dir():
+            return
+        raise
+    flush(folder.parent)
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -121,15 +173,31 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     aside = name_aside(folder.absolute())
     sweep_leftovers(aside.parent)
-    aside.mkdir(parents=True)
+    make_folder(aside)
     try:
         with in_use(aside):
             yield aside
+            _flush_all(aside)
             if folder.is_dir():
                 folder.rmdir()
             aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    flush(aside.parent)
+
+
+def _flush_all(folder: Path) -> None:
+    """Flush a folder with all that is in it, before it gets a name by which people take it for whole."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    folders, files = [], []
+    for place, _, names in os.walk(folder):
+        folders.append(Path(place))
+        files += [Path(place, name) for name in names]
+    with ThreadPoolExecutor(_FLUSHES) as pool:
+        list(pool.map(flush, files))
+    for one in reversed(folders):
+        flush(one)
 
 
 def default_cache_folder() -> Path:

@@ -87,11 +87,21 @@ def read_regular(path: str | os.PathLike[str], limit: int = TEXT_BYTES) -> bytes
         UnfitFileError, OSError: as `open_regular`.
     """
     with open_regular(path, limit) as file:
-        parts = []
-        left = limit + 1  # it may grow while it is read
-        while left and (part := file.read(min(left, 2**24))):
-            parts.append(part)
-            left -= len(part)
+        return read_open(file, path, limit)
+
+
+def read_open(file: FileIO, path: str | os.PathLike[str], limit: int = TEXT_BYTES) -> bytes:
+    """The bytes of a file that `open_regular` opened, at most `limit`; for who looks at it while it is open.
+
+    Raises:
+        UnfitFileError: it has grown larger.
+        OSError: it cannot be read.
+    """
+    parts = []
+    left = limit + 1  # it may grow while it is read
+    while left and (part := file.read(min(left, 2**24))):
+        parts.append(part)
+        left -= len(part)
     if not left:
         raise _too_large(path, limit + 1, limit)
     return parts[0] if len(parts) == 1 else b"".join(parts)

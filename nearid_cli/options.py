@@ -142,6 +142,7 @@ class Options:
         directions: which of these are better, by metric: `higher` or `lower`.
         cache: the cache's folder; None for the default place.
         use_cache: False to neither read nor keep embeddings.
+        trust_cache: use what other users put into the cache, too.
         verify_content: read pictures and checkpoints again instead of trusting sizes and times.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
@@ -183,6 +184,7 @@ class Options:
             shared=True,
         ),
     ] = True
+    trust_cache: TrustCache = False
     verify_content: Annotated[
         bool, Flag("Read pictures and checkpoints again instead of trusting sizes and times.", shared=True)
     ] = False
@@ -337,6 +339,7 @@ class OptionArguments(TypedDict, total=False):
     directions: Mapping[str, str]
     cache: str | os.PathLike[str] | None
     use_cache: bool
+    trust_cache: bool
     verify_content: bool
     device: str
     dtype: str
@@ -506,6 +509,9 @@ CacheFolder = Annotated[
         kind=Path | None,
         shared=True,
     ),
+]
+TrustCache = Annotated[
+    bool, Flag("Use what other users put into the cache, too: they decide about numbers then.", shared=True)
 ]
 SafetensorsOnly = Annotated[
     bool,

@@ -16,7 +16,7 @@ from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Yes
 from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.errors import CacheError, UsageError
-from nearid_cli.options import CacheFolder, Flag
+from nearid_cli.options import CacheFolder, Flag, TrustCache
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -30,20 +30,20 @@ app = group(
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def open_cache(folder: CacheFolder) -> Cache:
-    """The cache in this folder, or in the default one."""
+def open_cache(folder: CacheFolder, trusted: bool) -> Cache:
+    """The cache in this folder, or in the default one; with what other users put there, if they are trusted."""
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.files import default_cache_folder
 
-    return Cache(Path(folder or default_cache_folder()))
+    return Cache(Path(folder or default_cache_folder()), trusted=trusted)
 
 
-def info(cache: CacheFolder = None) -> None:
+def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     """Show where the cache is and what it holds.
 
     `perceptual-hash` and `thumbnail` are no metrics: `nearid score` finds copied and repeated pictures by them.
     """
-    opened = open_cache(cache)
+    opened = open_cache(cache, trust_cache)
     rows = opened.info()
     typer.echo(
         f"{printable(opened.folder)}: {', '.join(_counted(rows))}, {file_size(sum(row.size for row in rows))}"
@@ -83,28 +83,30 @@ def _counted(rows: Sequence[CachedNumbers]) -> Iterator[str]:
             yield count(number, noun, plural)
 
 
-def verify(cache: CacheFolder = None) -> None:
+def verify(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     """Check every part of the cache.
 
     Its checksum must be right, and its embeddings finite and of length 1.
     """
-    opened = open_cache(cache)
+    opened = open_cache(cache, trust_cache)
     with doing("checking every part"):
-        sound, problems = opened.verify()
-    if problems:
+        found = opened.verify()
+    if found.damaged or found.unread:
+        bad = [(found.damaged, "damaged part"), (found.unread, "unreadable part")]
         raise CacheError(
-            f"{count(len(problems), 'damaged part')} in {printable(opened.folder)}, {sound:,} sound; "
-            "the next run that meets a damaged part sets it aside and embeds its pictures again",
-            [printable(problem) for problem in problems],
+            f"{' and '.join(count(len(parts), noun) for parts, noun in bad if parts)} in {printable(opened.folder)}, "
+            f"{found.sound:,} sound; the next run sets damaged parts aside, goes on without unreadable ones, and "
+            "computes again what was in them",
+            [printable(problem) for problem in (*found.damaged, *found.unread)],
         )
     typer.echo(
-        f"{printable(opened.folder)}: {count(sound, 'part')} of embeddings and of the file memo, all sound"
+        f"{printable(opened.folder)}: {count(found.sound, 'part')} of embeddings and of the file memo, all sound"
     )
 
 
-def compact(cache: CacheFolder = None) -> None:
+def compact(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     """Merge many small parts into few large ones."""
-    opened = open_cache(cache)
+    opened = open_cache(cache, trust_cache)
     before = sum(row.parts for row in opened.info())
     with _changing(opened), doing("merging parts"):
         opened.compact(above=1)
@@ -122,7 +124,7 @@ def clear(
 ) -> None:
     """Delete embeddings from the cache."""
     age = None if older_than is None else _seconds(older_than)
-    opened = open_cache(cache)
+    opened = open_cache(cache, trusted=True)  # whoever wrote it: nothing of it is used
     rows = opened.info()
     if metric is not None and metric not in {row.metric for row in rows}:
         known = ", ".join(sorted({row.metric for row in rows})) or "nothing"
@@ -142,9 +144,10 @@ def _changing(cache: Cache) -> Iterator[None]:
     """Say in a sentence that a disk takes no changes."""
     try:
         yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CacheError(f"the cache {printable(cache.folder)} cannot be changed: {reason}") from error
+    except (OSError, MemoryError) as error:
+        from nearid_cli.embedding.caution import why
+
+        raise CacheError(f"the cache {printable(cache.folder)} cannot be changed: {why(error)}") from error
 
 
 def _seconds(age: str) -> float:

@@ -15,6 +15,7 @@ from nearid_cli.cli import show
 from nearid_cli.cli.cache import open_cache
 from nearid_cli.cli.options import described
 from nearid_cli.embedding import EMBEDDINGS
+from nearid_cli.errors import CacheError
 from nearid_cli.options import DEFAULT_METRICS, CacheFolder
 from nearid_cli.text import file_size, listed, printable
 
@@ -99,7 +100,10 @@ def _devices() -> str:
 
 
 def _cache(folder: CacheFolder) -> str:
-    opened = open_cache(folder)
+    try:
+        opened = open_cache(folder, trusted=False)
+    except CacheError as error:
+        return error.message
     rows = opened.info()
     return (
         f"{printable(opened.folder)}, {sum(row.numbers for row in rows if row.what == EMBEDDINGS):,} embeddings, "

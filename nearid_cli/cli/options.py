@@ -245,6 +245,7 @@ def typer_option(one: Given) -> Any:
         envvar=f"NEARID_{one.name.replace('-', '_').upper()}" if flag.shared else None,
         min=flag.low,
         max=flag.high,
+        readable=False,  # who opens a path says better what is wrong with it, or does without
         # A shell asks at every TAB, so nothing heavy is imported.
         autocompletion=(lambda incomplete: starting(offered, incomplete))
         if offered

@@ -16,6 +16,7 @@ Each part's Parquet metadata says which metric and checkpoint it belongs to.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -24,16 +25,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import blake3
 import numpy as np
 
+from nearid_cli.activity import doing
 from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
+from nearid_cli.embedding.caution import Caution, why
 from nearid_cli.embedding.memo import FileMemo
-from nearid_cli.embedding.parts import COMPACT_ABOVE, DamagedPartError, PartFolder, read_part, warn_unwritable
+from nearid_cli.embedding.parts import (
+    COMPACT_ABOVE,
+    DamagedPartError,
+    ForeignPartError,
+    PartFolder,
+    read_part,
+)
 from nearid_cli.errors import CacheError
-from nearid_cli.files import write_whole
+from nearid_cli.files import make_folder, write_whole
+from nearid_cli.opening import MalformedError, parse_json, read_regular
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -82,6 +92,7 @@ def digest_masked(picture: bytes, mask: bytes | None, box: Sequence[int] | None,
 
 
 FORMAT = 1
+_MARKER, _MARKER_BYTES = "format", 64
 _METADATA = b"nearid"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache made by nearid. It can be deleted.\n"
 
@@ -109,35 +120,55 @@ class CachedNumbers:
     written: float
 
 
+class Verified(NamedTuple):
+    """What `Cache.verify` found.
+
+    Attributes:
+        sound: how many parts.
+        damaged: one line for each part that is.
+        unread: likewise for parts that disk or memory refused, of which nothing is known.
+    """
+
+    sound: int
+    damaged: list[str]
+    unread: list[str]
+
+
+class UnreadableCacheError(CacheError):
+    """A cache cannot be used, and a run goes on without it."""
+
+
+def open_cache(folder: Path, verify_content: bool = False, trusted: bool = False) -> Cache | None:
+    """The cache of a run, or None, with a warning, where the run is to go on without it; arguments as of `Cache`.
+
+    Raises:
+        CacheError: the folder is a file, or was written by a newer nearid: another is easily named.
+    """
+    try:
+        return Cache(folder, verify_content, trusted)
+    except UnreadableCacheError as error:
+        logger.warning("%s; this run goes on without it", error.message)
+        return None
+
+
 class Cache:
     """The cache in `folder`, made when first written.
 
     Args:
-        folder: need not exist yet.
+        folder: need not exist.
         verify_content: read every file again, whatever the memo says, and correct it.
+        trusted: use what other users put there, too.
 
     Raises:
         CacheError: the folder is a file, or was written by a newer nearid.
+        UnreadableCacheError: it cannot be told which nearid wrote it.
     """
 
-    def __init__(self, folder: Path, verify_content: bool = False) -> None:
+    def __init__(self, folder: Path, verify_content: bool = False, trusted: bool = False) -> None:
         self.folder = folder
-        self.memo = FileMemo(folder / "files", verify_content)
-        marker = folder / "format"
-        try:
-            found = marker.read_text(errors="backslashreplace").strip()
-        except FileNotFoundError:
-            found = None
-        except OSError as error:
-            raise CacheError(
-                f"cannot read the cache {printable(folder)}: {error.strerror}; choose another with --cache DIR"
-            ) from error
-        if found is not None and found != str(FORMAT):
-            raise CacheError(
-                f"the cache {printable(folder)} has format {printable(found)}, and this nearid knows format {FORMAT}; "
-                "upgrade nearid or choose another cache with --cache DIR"
-            )
-        self._marked = found is not None
+        self.caution = Caution(folder, trusted)
+        self.memo = FileMemo(folder / "files", verify_content, self.caution)
+        self._marked = _format(folder) is not None
 
     def load(self, spec: EncoderSpec, digests: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
         """The embeddings that are here among `digests`, float32 [D] each, exactly as they were added."""
@@ -155,68 +186,77 @@ class Cache:
         Every part that gives a row is read whole and checked first; of the others, only the digests are read.
         """
         wanted = set(digests)
-        for table in self.parts(EMBEDDINGS, spec.fingerprint).tables(wanted):
-            here = table.column("digest").to_pylist()
-            chosen = [row for row, digest in enumerate(here) if digest in wanted]
-            rows = _rows(table)
-            if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
-                here, rows = [here[row] for row in chosen], rows[chosen]
-            yield here, rows
+        parts = self.parts(EMBEDDINGS, spec.fingerprint)
+        with self.caution.reading(parts.folder):
+            for table in parts.tables(wanted):
+                here = table.column("digest").to_pylist()
+                chosen = [row for row, digest in enumerate(here) if digest in wanted]
+                rows = _rows(table)
+                if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
+                    here, rows = [here[row] for row in chosen], rows[chosen]
+                yield here, rows
 
     def absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> set[bytes]:
         """Those among `digests` that are known to have no embedding by an encoder."""
         wanted = set(digests)
-        return {
-            digest
-            for table in self._absent(spec.fingerprint).tables(wanted)
-            for digest in wanted.intersection(table.column("digest").to_pylist())
-        }
+        found: set[bytes] = set()
+        parts = self._absent(spec.fingerprint)
+        with self.caution.reading(parts.folder):
+            for table in parts.tables(wanted):
+                found |= wanted.intersection(table.column("digest").to_pylist())
+        return found
 
     def add_absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> None:
         """Note pictures that have no embedding by an encoder, as one new part."""
         import pyarrow as pa
 
+        def table() -> pa.Table:
+            schema = pa.schema([pa.field("digest", pa.binary(32), nullable=False)], metadata=_about(spec))
+            return pa.table([pa.array(list(digests), pa.binary(32))], schema=schema)
+
         self.mark()
-        schema = pa.schema([pa.field("digest", pa.binary(32), nullable=False)], metadata=_about(spec))
-        self._absent(spec.fingerprint).write(
-            pa.table([pa.array(list(digests), pa.binary(32))], schema=schema)
-        )
+        self._absent(spec.fingerprint).write(table)
 
     def dimension(self, spec: EncoderSpec) -> int | None:
         """The length of the embeddings that are here, or None if none are."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        for path in self.parts(EMBEDDINGS, spec.fingerprint).paths():
-            with suppress(pa.ArrowException, OSError):  # one that is damaged is set aside when it is read
-                return int(pq.read_schema(path).field("embedding").type.list_size)
+        parts = self.parts(EMBEDDINGS, spec.fingerprint)
+        for path in parts.paths():
+            with suppress(FileNotFoundError):
+                if found := parts.metadata(path):
+                    return int(found.schema.to_arrow_schema().field("embedding").type.list_size)
         return None
 
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
         """Add float32 embeddings [N, D] as one new part."""
         import pyarrow as pa
 
-        dimension = embeddings.shape[1]
-        values = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).ravel())
-        element = pa.field("element", pa.float32(), nullable=False)
-        schema = pa.schema(
-            [
-                pa.field("digest", pa.binary(32), nullable=False),
-                pa.field("embedding", pa.list_(element, dimension), nullable=False),
-            ],
-            metadata=_about(spec),
-        )
-        rows = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, dimension))
+        def table() -> pa.Table:
+            dimension = embeddings.shape[1]
+            values = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).ravel())
+            element = pa.field("element", pa.float32(), nullable=False)
+            schema = pa.schema(
+                [
+                    pa.field("digest", pa.binary(32), nullable=False),
+                    pa.field("embedding", pa.list_(element, dimension), nullable=False),
+                ],
+                metadata=_about(spec),
+            )
+            rows = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, dimension))
+            return pa.table([pa.array(list(digests), pa.binary(32)), rows], schema=schema)
+
         self.mark()
-        self.parts(EMBEDDINGS, spec.fingerprint).write(
-            pa.table([pa.array(list(digests), pa.binary(32)), rows], schema=schema)
-        )
+        self.parts(EMBEDDINGS, spec.fingerprint).write(table)
+
+    def tidy(self) -> None:
+        """Merge small parts at the end of a run. What keeps it from that has been warned about, or costs room only."""
+        with doing("tidying the cache"), suppress(OSError, MemoryError):
+            self.compact()
 
     def compact(self, above: int = COMPACT_ABOVE) -> None:
         """Merge small parts of every encoder and of the memo, where they are many.
 
         Raises:
-            OSError: the disk would not take a merged part. Nothing is lost.
+            OSError, MemoryError: the disk, or memory, would not take a merged part. Nothing is lost.
         """
         # Features are large, one a part, and the oldest go first: they stay as they are.
         stores: list[PartFolder | FileMemo] = [
@@ -230,29 +270,25 @@ class Cache:
 
     def info(self) -> list[CachedNumbers]:
         """What is here, by metric, the most room first."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rows = []
         for what, fingerprint in self._all():
             about: dict[str, str] = {}
             numbers = size = 0
             written = 0.0
-            paths = self._paths(what, fingerprint)
-            for path in paths:
-                try:
-                    metadata = pq.read_metadata(path)
-                    status = path.stat()
-                    about = json.loads((metadata.metadata or {}).get(_METADATA, b"{}"))
-                except FileNotFoundError:
-                    continue  # merged away by another process
-                except (pa.ArrowException, OSError) as error:
-                    logger.warning("%s cannot be read (%s); `nearid cache verify` says more", path, error)
-                    continue
-                if what != EMBEDDINGS or "embedding" in metadata.schema.to_arrow_schema().names:
-                    numbers += metadata.num_rows
-                size += status.st_size
-                written = max(written, status.st_mtime)
+            paths = []
+            for parts in self._of(what, fingerprint):
+                for path in parts.paths():
+                    paths.append(path)
+                    with suppress(OSError):  # merged away by another process
+                        metadata = parts.metadata(path)
+                        status = path.stat()
+                        size += status.st_size
+                        written = max(written, status.st_mtime)
+                        if metadata is None:
+                            continue
+                        about = _said(metadata.metadata) or about
+                        if what != EMBEDDINGS or "embedding" in metadata.schema.to_arrow_schema().names:
+                            numbers += metadata.num_rows
             if paths:
                 rows.append(
                     CachedNumbers(
@@ -269,75 +305,96 @@ class Cache:
                 )
         return sorted(rows, key=lambda row: (-row.size, row.metric))
 
-    def verify(self) -> tuple[int, list[str]]:
-        """Read every part, check its checksum and that its embeddings are finite unit vectors.
-
-        Returns:
-            The number of sound parts, and one line for each damaged one.
-        """
-        sound, problems = 0, []
+    def verify(self) -> Verified:
+        """Read every part, check its checksum and that its embeddings are finite unit vectors."""
+        sound, damaged, unread = 0, [], []
         stores = [parts for what, fingerprint in self._all() for parts in self._of(what, fingerprint)]
         for parts in [*stores, self.memo.parts]:
             for path in parts.paths():
                 try:
-                    table = read_part(path)
+                    table = read_part(path, self.caution)
                 except FileNotFoundError:
                     continue  # merged away by another process
-                except DamagedPartError as damage:
-                    problems.append(str(damage))
+                except (DamagedPartError, ForeignPartError) as damage:
+                    damaged.append(str(damage))
+                    continue
+                except (OSError, MemoryError) as error:
+                    unread.append(f"{path}: {why(error)}")
+                    continue
+                if table is None:
                     continue
                 if "embedding" in table.column_names and (problem := _unsound(table)):
-                    problems.append(f"{path}: {problem}")
+                    damaged.append(f"{path}: {problem}")
                 else:
                     sound += 1
-        return sound, problems
+        return Verified(sound, damaged, unread)
 
     def clear(self, metric: str | None = None, older_than: float | None = None) -> int:
         """Delete parts: of one metric, or last written more than `older_than` seconds ago, or all.
 
         Returns:
             Bytes freed.
+
+        Raises:
+            OSError: something cannot be deleted. The rest is.
         """
         freed = 0
+        failed: OSError | None = None
         now = time.time()
         for row in self.info():
             if metric is not None and row.metric != metric:
                 continue
             for path in self._paths(row.what, row.fingerprint):
                 try:
-                    status = path.stat()
+                    status = path.lstat()
+                    if older_than is None or now - status.st_mtime > older_than:
+                        _delete(path)
+                        freed += status.st_size
                 except FileNotFoundError:
                     continue  # merged away by another process
-                if older_than is None or now - status.st_mtime > older_than:
-                    freed += status.st_size
-                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    failed = error
             if not self._paths(row.what, row.fingerprint):
                 shutil.rmtree(self.folder / row.what / row.fingerprint, ignore_errors=True)
         if metric is None and older_than is None:
-            freed += sum(self.memo.parts.sizes().values())
-            for name in ("files", *_STORES):
-                shutil.rmtree(self.folder / name, ignore_errors=True)
-            freed += sum(self.converted_weights())
-            shutil.rmtree(self.folder / "weights", ignore_errors=True)
+            freed += sum(self.memo.parts.sizes().values()) + sum(self.converted_weights())
+            for name in ("files", "weights", *_STORES):
+                try:
+                    _delete(self.folder / name)
+                except OSError as error:
+                    failed = error
+        if failed:
+            raise failed
         return freed
 
     def converted_weights(self) -> list[int]:
         """Sizes in bytes of the safetensors copies of pickled weights."""
-        return [file.stat().st_size for file in (self.folder / "weights").glob("*.safetensors")]
+        sizes = []
+        for file in (self.folder / "weights").glob("*.safetensors"):
+            with suppress(OSError):  # deleted by another process
+                sizes.append(file.stat().st_size)
+        return sizes
 
     def _all(self) -> Iterator[tuple[str, str]]:
         """Of what there is anything, and the fingerprints of which metrics."""
         for what in _STORES:
             folder = self.folder / what
-            for fingerprint in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []:
-                yield what, fingerprint
+            try:
+                names = sorted(path.name for path in folder.iterdir())
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.caution.unread(folder, error)
+                continue
+            # What else is there, such as what a file browser left, is none of ours.
+            yield from ((what, name) for name in names if (folder / name).is_dir())
 
     def parts(self, what: str, fingerprint: str) -> PartFolder:
         """The parts of a metric that hold `EMBEDDINGS`, `PAIRS` or `FEATURES`."""
-        return PartFolder(self.folder / what / fingerprint, cache=self.folder)
+        return PartFolder(self.folder / what / fingerprint, self.caution)
 
     def _absent(self, fingerprint: str) -> PartFolder:
-        return PartFolder(self.folder / EMBEDDINGS / fingerprint / "absent", cache=self.folder)
+        return PartFolder(self.folder / EMBEDDINGS / fingerprint / "absent", self.caution)
 
     def _of(self, what: str, fingerprint: str) -> list[PartFolder]:
         """All folders of parts of a metric."""
@@ -352,12 +409,73 @@ class Cache:
         if self._marked:
             return
         self._marked = True
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self.folder / "CACHEDIR.TAG", _TAG.encode())
-            write_whole(self.folder / "format", f"{FORMAT}\n".encode())
-        except OSError as error:
-            warn_unwritable(self.folder, error)
+        with self.caution.writing(self.folder):
+            if self.caution.owns(self.folder):
+                folder_mode, mode = self.caution.modes
+                make_folder(self.folder, folder_mode)
+                write_whole(self.folder / "CACHEDIR.TAG", _TAG.encode(), mode)
+                write_whole(self.folder / _MARKER, f"{FORMAT}\n".encode(), mode)
+
+
+def _format(folder: Path) -> int | None:
+    """The format of the cache in a folder; None where there is none yet.
+
+    Raises:
+        CacheError, UnreadableCacheError: as `Cache`.
+    """
+    try:
+        text = read_regular(folder / _MARKER, _MARKER_BYTES)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError as error:
+        raise CacheError(
+            f"the cache {printable(folder)} would have to be a folder, and there is a file in its place; "
+            "choose another with --cache DIR"
+        ) from error
+    except OSError as error:
+        raise UnreadableCacheError(
+            f"the cache {printable(folder)} cannot be read ({_MARKER}: {why(error)}); choose another with --cache DIR"
+        ) from error
+    found = text.strip()
+    if not found.isdigit():
+        raise UnreadableCacheError(
+            f"the cache {printable(folder)} cannot be read ({_MARKER}: expected the number of its layout, found no "
+            "number); choose another with --cache DIR, or delete the folder"
+        )
+    if int(found) != FORMAT:
+        raise CacheError(
+            f"the cache {printable(folder)} has format {int(found)}, and this nearid knows format {FORMAT}; "
+            "upgrade nearid or choose another cache with --cache DIR"
+        )
+    return int(found)
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder with all that is in it, or what lies in its place; nothing where there is none.
+
+    Raises:
+        OSError: something in it cannot be deleted. The rest is.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)  # as far as it goes
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:  # another process writes into it just now
+            raise
+
+
+def _said(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """What a part's metadata say of its metric; nothing where they are not of ours."""
+    try:
+        about = parse_json((metadata or {}).get(_METADATA, b"{}"))
+    except MalformedError:
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _about(spec: EncoderSpec) -> dict[bytes, bytes]:

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from nearid_cli.embedding import FEATURES
 from nearid_cli.embedding.cache import Cache, metadata_of
+from nearid_cli.embedding.parts import keys_of
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.plugged import ask, class_of
@@ -128,16 +129,14 @@ class Features:
 
     def _stored(self, digest: bytes) -> npt.NDArray[np.float32] | None:
         """The features on disk, where they are there; looks once at what is there."""
-        import pyarrow.parquet as pq
-
         if self._parts is None:
             return None
         if self._paths is None:
             self._paths = {}
             for path in self._parts.paths():
-                with suppress(OSError, ValueError):
-                    found = pq.ParquetFile(path).read(["digest"], use_threads=False).column(0)
-                    self._paths[found[0].as_py()] = path
+                with suppress(FileNotFoundError):  # swept for room by another process
+                    if found := keys_of(path):
+                        self._paths[found[0]] = path
         if digest not in self._paths:
             return None
         with suppress(FileNotFoundError):  # swept for room by another process
@@ -154,12 +153,20 @@ class Features:
         assert self._cache is not None
         assert self._parts is not None
         about = {"metric": self._name, "checkpoint": self._metric.checkpoint, "dtype": self._metric.dtype}
-        fields = [("digest", pa.binary(32)), ("shape", pa.list_(pa.int32())), ("values", pa.large_binary())]
-        schema = pa.schema(fields, metadata=metadata_of(about))
-        row = [[digest], [list(features.shape)], [features.tobytes()]]
-        arrays = [pa.array(value, field.type) for value, field in zip(row, schema, strict=True)]
+
+        def table() -> pa.Table:
+            fields = [
+                ("digest", pa.binary(32)),
+                ("shape", pa.list_(pa.int32())),
+                ("values", pa.large_binary()),
+            ]
+            schema = pa.schema(fields, metadata=metadata_of(about))
+            row = [[digest], [list(features.shape)], [features.tobytes()]]
+            arrays = [pa.array(value, field.type) for value, field in zip(row, schema, strict=True)]
+            return pa.Table.from_arrays(arrays, schema=schema)
+
         self._cache.mark()
-        self._parts.write(pa.Table.from_arrays(arrays, schema=schema))
+        self._parts.write(table)
         self._kept += 1
         if self._kept % _TRIM_EVERY == 0:
             self.trim()

@@ -8,13 +8,14 @@ files are not remembered: they are read each time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearid_cli.embedding.caution import Caution
 from nearid_cli.embedding.parts import COMPACT_ABOVE, PartFolder
 from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
 from nearid_cli.files import digest_stream
@@ -35,10 +36,12 @@ class FileMemo:
     Args:
         folder: of this memo and of those of older versions.
         verify: take nothing for known that this process has not read itself, and correct what turns out wrong.
+        caution: of the cache that it belongs to; None for that of the folder around it.
     """
 
-    def __init__(self, folder: Path, verify: bool = False) -> None:
-        self.parts = PartFolder(folder / _FORMAT, cache=folder.parent)
+    def __init__(self, folder: Path, verify: bool = False, caution: Caution | None = None) -> None:
+        self._caution = caution or Caution(folder.parent)
+        self.parts = PartFolder(folder / _FORMAT, self._caution)
         self._folder = folder
         self._verify = verify
         self._tables: list[pa.Table] | None = None
@@ -101,17 +104,20 @@ class FileMemo:
 
     def flush(self) -> None:
         """Write what was noted since the last flush."""
-        import pyarrow as pa
-
         if self._corrected:
             logger.warning(
                 "%s changed in a way that size and times do not show; what the cache remembers of such is corrected",
                 count(self._corrected, "file"),
             )
             self._corrected = 0
-        if not self._unwritten:
-            return
-        new, self._unwritten = self._unwritten, {}
+        if self._unwritten:
+            new, self._unwritten = self._unwritten, {}
+            self.parts.write(lambda: self._table(new))
+
+    @staticmethod
+    def _table(new: Mapping[FileState, bytes]) -> pa.Table:
+        import pyarrow as pa
+
         paths = [file.path for file in new]
         ends = np.cumsum([0, *map(len, paths)], dtype=np.int32)
         columns = {
@@ -128,7 +134,7 @@ class FileMemo:
             pa.Array.from_buffers(kind, len(new), [None, *map(pa.py_buffer, buffers)])
             for kind, *buffers in columns.values()
         ]
-        self.parts.write(pa.Table.from_arrays(arrays, list(columns)))
+        return pa.Table.from_arrays(arrays, list(columns))
 
     def compact(self, above: int = COMPACT_ABOVE) -> None:
         """Merge small parts when they are more than `above`, and delete those of older versions.
@@ -136,7 +142,7 @@ class FileMemo:
         Raises:
             OSError: the disk would not take a merged part. Nothing is lost.
         """
-        for path in PartFolder(self._folder, self._folder.parent).paths():
+        for path in PartFolder(self._folder, self._caution).paths():
             with suppress(OSError):  # another user's
                 path.unlink()
         self.parts.compact(above)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,11 +134,13 @@ class Comparing:
             return
         low, high = self._limits
         wanted = {b"".join(key): key for key in keys}
-        for table in self._cache.parts(PAIRS, self.fingerprint).tables(wanted.keys()):
-            columns = [table.column(name).to_pylist() for name in ("key", "number", "reason")]
-            for key, number, reason in zip(*columns, strict=True):
-                if key in wanted and (number is None or low <= number <= high):
-                    self._known[wanted[key]] = NoScore(reason) if number is None else number
+        parts = self._cache.parts(PAIRS, self.fingerprint)
+        with self._cache.caution.reading(parts.folder):
+            for table in parts.tables(wanted.keys()):
+                columns = [table.column(name).to_pylist() for name in ("key", "number", "reason")]
+                for key, number, reason in zip(*columns, strict=True):
+                    if key in wanted and (number is None or low <= number <= high):
+                        self._known[wanted[key]] = NoScore(reason) if number is None else number
 
     def _load(self) -> None:
         if self._loaded:
@@ -191,8 +192,7 @@ class Comparing:
             self._write(unwritten)
             self._features.trim()
         if self._cache is not None:
-            with doing("tidying the cache"), suppress(OSError):
-                self._cache.parts(PAIRS, self.fingerprint).compact()
+            self._cache.tidy()
 
     def _checked(
         self, found: Any, pair: Pair, contents: Mapping[bytes, Content], prompts: Mapping[bytes, str]
@@ -221,16 +221,20 @@ class Comparing:
         if self._cache is None or not numbers:
             return
         about = {"metric": self.name, "checkpoint": self.metric.checkpoint, "dtype": self.metric.dtype}
-        schema = pa.schema(
-            [("key", pa.binary(64)), ("number", pa.float64()), ("reason", pa.string())],
-            metadata=metadata_of(about),
-        )
-        values = [None if isinstance(one, NoScore) else one for one in numbers.values()]
-        reasons = [one.reason if isinstance(one, NoScore) else None for one in numbers.values()]
-        columns = [[b"".join(key) for key in numbers], values, reasons]
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+
+        def table() -> pa.Table:
+            schema = pa.schema(
+                [("key", pa.binary(64)), ("number", pa.float64()), ("reason", pa.string())],
+                metadata=metadata_of(about),
+            )
+            values = [None if isinstance(one, NoScore) else one for one in numbers.values()]
+            reasons = [one.reason if isinstance(one, NoScore) else None for one in numbers.values()]
+            columns = [[b"".join(key) for key in numbers], values, reasons]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            return pa.Table.from_arrays(arrays, schema=schema)
+
         self._cache.mark()
-        self._cache.parts(PAIRS, self.fingerprint).write(pa.Table.from_arrays(arrays, schema=schema))
+        self._cache.parts(PAIRS, self.fingerprint).write(table)
 
     @property
     def _says(self) -> str:

@@ -11,17 +11,20 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blake3
 
-from nearid_cli.files import sweep_leftovers, write_whole
+from nearid_cli.embedding.caution import Caution, why
+from nearid_cli.files import make_folder, sweep_leftovers, write_whole
+from nearid_cli.opening import open_regular, read_open
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +32,84 @@ SUFFIX = ".parquet"
 # Parts grow by merging up to this size: large enough that few remain, small enough that
 # reading one whole, to check it, is cheap in time and memory.
 FULL_BYTES = 64 * 2**20
+# More than any part has: tables are cut to `FULL_BYTES`, and merging comes to less than twice that. What is in one
+# row, such as a picture's features, is not cut.
+LARGEST_BYTES = 2**30
 COMPACT_ABOVE = 16
 # Smaller parts are read whole at once: looking into them first would cost more than it saves.
 PEEK_ABOVE = 2**20
 
-_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
+_KEY_BYTES = 32  # of a row at least: every part has a digest in each, and we compress nothing
 
 
 class DamagedPartError(Exception):
-    """A part's bytes do not match its name, or are not Parquet."""
+    """A part's bytes do not match its name."""
 
 
-def read_part(path: Path) -> pa.Table:
+class ForeignPartError(Exception):
+    """A part's bytes match its name, and are not what we write. Somebody else, or another version, wrote it."""
+
+
+def read_part(path: Path, caution: Caution) -> pa.Table | None:
     """Read one part whole and check it.
 
+    Args:
+        path: the part.
+        caution: of its cache.
+
+    Returns:
+        None where it is not taken, being another user's.
+
     Raises:
-        DamagedPartError: the content differs from the checksum in the name, or does not parse.
+        DamagedPartError: the content differs from the checksum in the name.
+        ForeignPartError: it does not parse.
+        OSError: it cannot be read, which says nothing of what is in it.
         FileNotFoundError: another process merged the part away in the meantime.
+        MemoryError: there is no room for it.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    content = path.read_bytes()
+    with open_regular(path, LARGEST_BYTES) as file:
+        if not caution.takes(path, os.fstat(file.fileno())):
+            return None
+        content = read_open(file, path, LARGEST_BYTES)
     if blake3.blake3(content).hexdigest() != path.stem:
         raise DamagedPartError(f"{path}: the content does not match the checksum in its name")
     try:
         # Not `read_table`: it imports pyarrow.dataset, and with it pandas, which takes a third of a second.
+        parquet = pq.ParquetFile(pa.BufferReader(content))
+        if parquet.metadata.num_rows * _KEY_BYTES > len(content):
+            raise ForeignPartError(f"{path}: says that it has more rows than it has room for")
         # In this thread: one of Arrow's may still hold `content` when Python ends, and aborts the process then.
-        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        return parquet.read(use_threads=False)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise DamagedPartError(f"{path}: not a Parquet file ({error})") from error
+        raise ForeignPartError(f"{path}: not a Parquet file ({error})") from error
+
+
+def keys_of(path: Path) -> list[bytes] | None:
+    """The first column of a part, of which no more is read or checked; None if it is not to be had.
+
+    Raises:
+        FileNotFoundError: another process merged the part away.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with (
+            open_regular(path, LARGEST_BYTES) as opened,
+            pq.ParquetFile(opened, page_checksum_verification=True) as file,
+        ):
+            found: list[bytes] = (
+                file.read([file.schema_arrow.names[0]], use_threads=False).column(0).to_pylist()
+            )
+            return found if len(found) == file.metadata.num_rows else None
+    except FileNotFoundError:
+        raise
+    except Exception:  # parsing unchecked bytes raises nearly anything; reading the part whole tells why
+        return None
 
 
 def _may_hold(path: Path, keys: Set[bytes]) -> bool:
@@ -67,68 +118,59 @@ def _may_hold(path: Path, keys: Set[bytes]) -> bool:
     Raises:
         FileNotFoundError: another process merged the part away.
     """
-    import pyarrow.parquet as pq
-
     if path.stat().st_size < PEEK_ABOVE:
         return True
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found = file.read([file.schema_arrow.names[0]], use_threads=False).column(0).to_pylist()
-            return len(found) != file.metadata.num_rows or not keys.isdisjoint(found)
-    except FileNotFoundError:
-        raise
-    except Exception:  # parsing unchecked bytes raises nearly anything; reading the part whole tells why
-        return True
-
-
-def warn_unwritable(cache: Path, error: OSError) -> None:
-    """Say that a disk that is full or read-only costs the next run time, and this one nothing."""
-    logger.warning(
-        "the cache %s cannot be written (%s): these results are right, and what is not kept will be computed "
-        "again next time; choose another cache with --cache DIR",
-        printable(cache),
-        (error.strerror or str(error)).lower(),
-    )
+    found = keys_of(path)
+    return found is None or not keys.isdisjoint(found)
 
 
 class PartFolder:
-    """The parts in one folder. Safe for several processes at once without locks.
+    """The parts in one folder. Safe for several processes at once without locks, and no error of it ends a run.
 
     Args:
         folder: need not exist yet.
-        cache: the cache that it belongs to, for messages.
+        caution: of the cache that it belongs to.
     """
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, caution: Caution) -> None:
         self.folder = folder
-        self.cache = cache
+        self.caution = caution
 
     def paths(self) -> list[Path]:
-        """The parts that are there now, oldest first."""
-        while True:
-            try:
-                with os.scandir(self.folder) as entries:
-                    found = [
-                        (entry.stat().st_mtime_ns, entry.name)
-                        for entry in entries
-                        if entry.name.endswith(SUFFIX)
-                    ]
-                return [self.folder / name for _, name in sorted(found)]
-            except FileNotFoundError:
-                if not self.folder.exists():
-                    return []
-                # A part was merged away between its listing and its stat: list what took its place.
+        """The parts that are there now and are to be used, oldest first."""
+        found = []
+        try:
+            if not self.caution.owns(self.folder):
+                return []
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if not entry.name.endswith(SUFFIX):
+                        continue
+                    modified = 0
+                    with contextlib.suppress(
+                        OSError
+                    ):  # merged away, or not to be looked at: reading it tells
+                        status = entry.stat()
+                        if not self.caution.takes(self.folder / entry.name, status):
+                            continue
+                        modified = status.st_mtime_ns
+                    found.append((modified, entry.name))
+        except FileNotFoundError:
+            return []
+        except (OSError, MemoryError) as error:
+            self.caution.unread(self.folder, error)
+        return [self.folder / name for _, name in sorted(found)]
 
     def sizes(self) -> dict[Path, int]:
         """The parts that are there now, oldest first, with their bytes."""
         sizes: dict[Path, int] = {}
         for path in self.paths():
-            with contextlib.suppress(FileNotFoundError):  # merged away by another process
+            with contextlib.suppress(OSError):  # merged away by another process, or not to be looked at
                 sizes[path] = path.stat().st_size
         return sizes
 
     def tables(self, keys: Set[bytes] | None = None) -> Iterator[pa.Table]:
-        """Each part's table. A damaged part is set aside with a warning and passed over.
+        """Each part's table, but for those that cannot be used, of which a warning says why.
 
         Args:
             keys: pass over parts whose first column holds none of these, without reading them whole.
@@ -140,9 +182,7 @@ class PartFolder:
             for path in pending:
                 seen.add(path)
                 try:
-                    if keys is not None and not _may_hold(path, keys):
-                        continue
-                    table = self.read(path)
+                    table = self.read(path, keys)
                 except FileNotFoundError:
                     vanished = True
                     continue
@@ -151,32 +191,70 @@ class PartFolder:
             # A part that vanished was merged by another process: its rows are in a part newer than our list.
             pending = [path for path in self.paths() if path not in seen] if vanished else []
 
-    def read(self, path: Path) -> pa.Table | None:
-        """One part's table, or None after setting the part aside because it is damaged.
+    def read(self, path: Path, keys: Set[bytes] | None = None) -> pa.Table | None:
+        """One part's table, or None if it is not to be had.
+
+        A damaged part is set aside. What disk or memory refuse is left where it is: it may be sound.
+
+        Args:
+            path: the part.
+            keys: where its first column holds none of these, it is not read whole.
 
         Raises:
             FileNotFoundError: another process merged the part away.
         """
         try:
-            return read_part(path)
+            if keys is not None and not _may_hold(path, keys):
+                return None
+            return read_part(path, self.caution)
+        except FileNotFoundError:
+            raise
         except DamagedPartError as damage:
             with contextlib.suppress(OSError):  # a read-only cache keeps its damaged part; it is never used
                 path.rename(path.with_name(path.name + ".damaged"))
             logger.warning(
                 "a damaged part of the cache is set aside and its pictures are embedded again: %s", damage
             )
+        except ForeignPartError as error:
+            logger.warning("a part of the cache that no nearid wrote is passed over: %s", error)
+        except (OSError, MemoryError) as error:
+            self.caution.unread(path, error)
+        return None
+
+    def metadata(self, path: Path) -> pq.FileMetaData | None:
+        """What a part says of itself, unchecked, or None, with a warning, if that is not to be had.
+
+        Raises:
+            FileNotFoundError: another process merged the part away.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with open_regular(path, LARGEST_BYTES) as file:
+                return pq.read_metadata(file)
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError, MemoryError) as error:
+            logger.warning(
+                "%s cannot be read (%s); `nearid cache verify` says more", printable(path), why(error)
+            )
             return None
 
-    def write(self, table: pa.Table) -> None:
-        """Add a part. A disk that is full or read-only costs the part and a warning, not the run."""
-        try:
-            self._add(table)
-        except OSError as error:
-            if error.errno not in _UNWRITABLE:
-                raise
-            warn_unwritable(self.cache, error)
+    def write(self, make: Callable[[], pa.Table]) -> None:
+        """Add a part, or several of a large table. What the machine refuses costs the part and a warning, not the run.
 
-    def _add(self, table: pa.Table) -> Path:
+        Args:
+            make: makes the table.
+        """
+        with self.caution.writing(self.folder):
+            table = make()
+            rows = max(1, len(table) * FULL_BYTES // max(FULL_BYTES, table.nbytes))
+            for start in range(0, len(table), rows):
+                self._add(table.slice(start, rows))
+
+    def _add(self, table: pa.Table) -> Path | None:
+        """Add a part; None where it would lie among those of others, which are not used."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -184,19 +262,30 @@ class PartFolder:
         # Embeddings are random bits: neither a dictionary nor compression makes them smaller.
         pq.write_table(table, sink, use_dictionary=False, compression="none", write_page_checksum=True)
         content = sink.getvalue()
+        if len(content) > LARGEST_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        if not self.caution.owns(self.folder):
+            return None
         part = self.folder / f"{blake3.blake3(content).hexdigest()}{SUFFIX}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(part, content)
+        try:
+            self._put(part, content)
+        except FileNotFoundError:  # somebody clears the cache just now
+            self._put(part, content)
         return part
+
+    def _put(self, part: Path, content: memoryview) -> None:
+        folder_mode, mode = self.caution.modes
+        make_folder(self.folder, folder_mode)
+        write_whole(part, content, mode)
 
     def compact(self, above: int = COMPACT_ABOVE) -> None:
         """Merge small parts when there are more than `above` of them.
 
-        The merged part is in place before the first source goes, and a source goes only when its
-        rows were read whole, so a kill or a second merge at any moment costs nothing but room.
+        The merged part is on the disk before the first source goes, and a source goes only when its
+        rows were read whole, so a kill, a power loss or a second merge at any moment costs nothing but room.
 
         Raises:
-            OSError: the disk would not take the merged part. Nothing is lost.
+            OSError, MemoryError: the disk, or memory, would not take the merged part. Nothing is lost.
         """
         sweep_leftovers(self.folder)
         sizes = self.sizes()
@@ -218,17 +307,15 @@ class PartFolder:
 
         if len(sources) < 2:
             return
-        read: dict[Path, pa.Table] = {}
+        alike: dict[pa.Schema, dict[Path, pa.Table]] = {}  # versions of nearid may write other columns
         for path in sources:
             with contextlib.suppress(FileNotFoundError):
                 table = self.read(path)
                 if table is not None:
-                    read[path] = table
-        if not read:
-            return
-        merged = self._add(_distinct(pa.concat_tables(list(read.values()))))
-        for path in read:
-            if path != merged:
+                    alike.setdefault(table.schema.remove_metadata(), {})[path] = table
+        for read in alike.values():
+            merged = self._add(_distinct(pa.concat_tables(list(read.values()))))
+            for path in read.keys() - {merged} if merged else ():
                 with contextlib.suppress(OSError):  # gone already, or another user's: its rows stand twice
                     path.unlink()
 

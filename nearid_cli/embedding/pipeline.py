@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -163,9 +162,7 @@ def embed_contents(
         cached = len(contents) - len(unusable) - len(missing)
         unusable |= _embed_missing(missing, contents, batches, settings, cached, found)
         if cache:
-            # A full disk has been warned about; parts that stay apart are as good.
-            with doing("tidying the cache"), suppress(OSError):
-                cache.compact()
+            cache.tidy()
     for line in settings.reading.say(sum(found.values(), Findings())):
         logger.warning(line)
     worked = {spec.name: first[spec.fingerprint].name for spec in asked}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,8 +82,7 @@ def embed_texts(
         cut += [text for text, one in zip(missing, tokens, strict=True) if one.cut]
         if cache:
             cache.add(spec, [digests[text][one.cut] for text, one in zip(missing, tokens, strict=True)], new)
-            with suppress(OSError):  # parts that stay apart are as good
-                cache.compact()
+            cache.tidy()
     if cut and spec.folder is not None:
         logger.warning(
             "%s: %s cut at %d tokens: %s",

@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from nearid_cli.activity import doing
 from nearid_cli.embedding import pipeline
-from nearid_cli.embedding.cache import Cache
+from nearid_cli.embedding.cache import open_cache
 from nearid_cli.embedding.devices import choose_device, choose_dtype
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
@@ -76,7 +76,11 @@ class Job:
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
         self._folder = expanded(options.cache) if options.cache else default_cache_folder()
-        self.cache = Cache(self._folder, options.verify_content) if options.use_cache else None
+        self.cache = (
+            open_cache(self._folder, options.verify_content, options.trust_cache)
+            if options.use_cache
+            else None
+        )
         self._loaded_texts: dict[EncoderSpec, TextEncoder] = {}
         self.settings = Settings(
             device=device,

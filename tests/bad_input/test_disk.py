@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
 from tests.commandline import Finished, Nearid, warnings_of_work
 
@@ -65,20 +67,129 @@ def test_a_part_that_is_a_folder_or_has_a_wrong_name(nearid: Nearid, data: Path)
     assert len(warnings(finished)) == 1
 
 
-@pytest.mark.parametrize("found", [b"2\n", b"\xff\x1b[31m", b""])
-def test_a_cache_of_another_format(nearid: Nearid, data: Path, found: bytes) -> None:
+LOOKS = (("cache", "info"), ("cache", "verify"), ("cache", "compact"), ("cache", "clear", "--yes"))
+
+
+def test_a_cache_of_another_format(nearid: Nearid, data: Path) -> None:
     numbers(nearid(*SCORE))
-    (cache() / "format").write_bytes(found)
-    for arguments in (SCORE, ("cache", "info"), ("cache", "verify"), ("cache", "clear", "--yes")):
+    (cache() / "format").write_bytes(b"2\n")
+    for arguments in (SCORE, *LOOKS):
         error = nearid(*arguments).error
         assert "this nearid knows format 1" in error
         assert "--cache DIR" in error
-        assert "\x1b" not in error
+
+
+@pytest.mark.parametrize("found", [b"\xff\x1b[31m", b"", "a pipe", "a folder", "a link"])
+def test_a_cache_of_a_format_that_nobody_can_tell(nearid: Nearid, data: Path, found: bytes | str) -> None:
+    cold = numbers(nearid(*SCORE))
+    marker = cache() / "format"
+    marker.unlink()
+    if isinstance(found, bytes):
+        marker.write_bytes(found)
+    elif found == "a pipe":
+        os.mkfifo(marker)
+    elif found == "a folder":
+        marker.mkdir()
+    else:
+        marker.symlink_to("/proc/self/environ")
+    before = sorted(cache().rglob("*"))
+    finished = nearid(*SCORE)
+    assert numbers(finished) == cold
+    (warning,) = warnings(finished)
+    assert "cannot be read (format: " in warning
+    assert "\x1b" not in warning
+    assert sorted(cache().rglob("*")) == before
+    for arguments in LOOKS:
+        assert "cannot be read (format: " in nearid(*arguments).error
+
+
+def stray(what: str) -> None:
+    """Put into the cache what is none of it, or is in the way."""
+    embeddings = cache() / "embeddings"
+    of_hog = next(folder for folder in sorted(embeddings.iterdir()) if folder.is_dir())
+    if what == "what file browsers leave":
+        for folder in (cache(), embeddings, of_hog, cache() / "files"):
+            (folder / ".DS_Store").write_bytes(b"x")
+            (folder / "Thumbs.db").write_bytes(b"x")
+    elif what == "folders, pipes and links called parts":
+        for folder in (of_hog, cache() / "files"):
+            (folder / "X.parquet").mkdir()
+            os.mkfifo(folder / "Y.parquet")
+            (folder / "Z.parquet").symlink_to("/proc/self/mem")
+            (folder / "dead.parquet").symlink_to("nowhere")
+    elif what == "a link to /proc":
+        (embeddings / "proc").symlink_to("/proc/self")
+    elif what == "an odd format of Parquet":
+        content = b"PAR1 and nothing else"
+        (of_hog / f"{blake3(content).hexdigest()}.parquet").write_bytes(content)
+    else:
+        place = {"a file for the memo": cache() / "files", "a file for all": embeddings}.get(what, of_hog)
+        shutil.rmtree(place)
+        place.write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("what file browsers leave", 0),
+        ("folders, pipes and links called parts", 3),
+        ("a link to /proc", 0),
+        ("an odd format of Parquet", 1),
+        ("a file for the memo", 2),
+        ("a file for all", 2),
+        ("a file for one metric", 2),
+    ],
+)
+def test_what_is_none_of_the_cache_ends_no_run(nearid: Nearid, data: Path, what: str, said: int) -> None:
+    cold = numbers(nearid(*SCORE))
+    stray(what)
+    (data / "gens/cat/9.png").write_bytes((data / "gens/cat/1.png").read_bytes() + b"another digest")
+    expected = numbers(nearid(*SCORE, "--no-cache"))
+    assert expected != cold
+    finished = nearid(*SCORE)
+    assert numbers(finished) == expected
+    assert len(warnings(finished)) == said, warnings(finished)
+    for line in warnings(finished):
+        assert "cache" in line
+        assert "--cache DIR" in line or "passed over" in line
+    assert nearid("cache", "info").code == 0
+    for arguments in LOOKS[1:3]:
+        finished = nearid(*arguments)
+        assert finished.code == 0 or finished.error
+    assert nearid("cache", "clear", "--yes").code == 0
+    assert not list(cache().rglob("*.parquet"))
+    assert (numbers(nearid(*SCORE)), warnings(nearid(*SCORE))) == (expected, [])
+
+
+def test_a_part_that_may_not_be_read_is_left_alone(
+    nearid: Nearid, data: Path, powerless: list[str], run: Callable[..., Finished]
+) -> None:
+    cold = numbers(nearid(*SCORE))
+    locked = list(cache().rglob("*.parquet"))
+    for part in locked:
+        part.chmod(0)
+    verify = run([*powerless, *COMMAND, "cache", "verify"])
+    assert f"{len(locked)} unreadable parts in " in verify.error
+    assert len(verify.details) == len(locked)
+    finished = run([*powerless, *COMMAND, *SCORE])
+    assert numbers(finished) == cold
+    (warning,) = warnings(finished)
+    assert "cannot be read (" in warning
+    assert "permission denied): these results are right" in warning
+    assert not list(cache().rglob("*.damaged"))
+    for part in locked:
+        if part.exists():
+            part.chmod(0o644)
+    assert (numbers(nearid(*SCORE)), nearid("cache", "verify").code) == (cold, 0)
 
 
 def test_a_file_in_place_of_the_cache(nearid: Nearid, data: Path) -> None:
     (data / "file").touch()
-    assert "cannot read the cache file: " in nearid(*SCORE, "--cache", "file").error
+    for place in ("file", "file/below"):
+        error = nearid(*SCORE, "--cache", place).error
+        assert error.startswith(
+            f"the cache {place} would have to be a folder, and there is a file in its place"
+        )
 
 
 def test_a_read_only_cache(
@@ -119,8 +230,11 @@ def test_a_read_only_cache(
 
 def test_a_cache_that_may_not_be_read(data: Path, powerless: list[str], run: Callable[..., Finished]) -> None:
     (data / "locked").mkdir(mode=0)
-    error = run([*powerless, *COMMAND, *SCORE, "--cache", "locked"]).error
-    assert "'locked' is not readable" in error
+    expected = numbers(run([*COMMAND, *SCORE, "--no-cache"]))
+    finished = run([*powerless, *COMMAND, *SCORE, "--cache", "locked"])
+    assert numbers(finished) == expected
+    (warning,) = warnings(finished)
+    assert "the cache locked cannot be read (format: permission denied)" in warning
 
 
 def test_a_read_only_file_system(

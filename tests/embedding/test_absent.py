@@ -103,7 +103,7 @@ def test_all_absent_is_known_again_too(pictures: list[Path], cache: Cache) -> No
     assert metric.prepared == 3
     (about,) = cache.info()
     assert (about.metric, about.numbers, about.parts) == ("large", 0, 1)
-    assert cache.verify() == (1, [])
+    assert cache.verify() == (1, [], [])
     assert positions(run(pictures, metric, Cache(cache.folder))) == (LARGE, SMALL)
 
 
@@ -134,7 +134,7 @@ def test_many_parts_are_merged_and_cleared_like_others(pictures: list[Path], cac
     cache.compact()
     (about,) = cache.info()
     assert (about.numbers, about.parts) == (1, 2)
-    assert cache.verify() == (2, [])
+    assert cache.verify() == (2, [], [])
     assert cache.absent(spec, [*digests[:3], b"x" * 32]) == set(digests[:3])
     assert cache.clear(metric="large") > 0
     assert cache.info() == []

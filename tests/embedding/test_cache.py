@@ -82,13 +82,13 @@ def test_a_damaged_part_is_set_aside_and_the_others_stay(
     assert "set aside" in caplog.text
     assert not part.exists()
     assert part.with_name(part.name + ".damaged").exists()
-    assert cache.verify() == (1, [])
+    assert cache.verify() == (1, [], [])
 
 
 def test_a_part_of_wrong_numbers_is_found_by_verify(cache: Cache) -> None:
     cache.add(SPEC, digests(0, 1), np.full((1, 8), np.nan, np.float32))
     cache.add(SPEC, digests(1, 1), np.full((1, 8), 2, np.float32))
-    sound, problems = cache.verify()
+    sound, problems, _ = cache.verify()
     assert sound == 0
     assert sorted(problem.split(": ")[1] for problem in problems) == [
         "holds embeddings that are not finite",
@@ -114,7 +114,7 @@ def test_compaction_keeps_every_row_and_sweeps_what_a_crash_left(cache: Cache) -
     assert written.exists()
     found = cache.load(SPEC, digests(0, number))
     np.testing.assert_array_equal(np.stack([found[d] for d in digests(0, number)]), rows)
-    assert cache.verify() == (1, [])
+    assert cache.verify() == (1, [], [])
 
 
 def test_few_parts_are_left_alone_unless_asked(cache: Cache) -> None:
@@ -147,7 +147,7 @@ def test_a_newer_format_is_refused(cache: Cache) -> None:
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(CacheError, match="cannot read the cache"):
+    with pytest.raises(CacheError, match="a file in its place"):
         Cache(tmp_path / "file")
 
 
@@ -177,7 +177,7 @@ def test_parts_that_hold_nothing_wanted_are_not_read_whole(
     monkeypatch.setattr(parts, "PEEK_ABOVE", 0)
     read: list[Path] = []
     whole = parts.read_part
-    monkeypatch.setattr(parts, "read_part", lambda path: read.append(path) or whole(path))
+    monkeypatch.setattr(parts, "read_part", lambda path, caution: read.append(path) or whole(path, caution))
     assert set(cache.load(SPEC, digests(2, 1))) == set(digests(2, 1))
     assert len(read) == 1
     assert set(cache.load(SPEC, digests(2, 9))) == set(digests(2, 2))

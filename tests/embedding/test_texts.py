@@ -59,7 +59,7 @@ def test_each_text_is_embedded_once_and_kept(tmp_path: Path, counter: LetterCoun
     for text, row in rows.items():
         assert row.tobytes() == again[text].tobytes()
         np.testing.assert_array_equal(row, counter.embed([counter.prepare(text).ids])[0])
-    assert cache.verify() == (1, [])
+    assert cache.verify() == (1, [], [])
     embed_texts(["a cat", "new"], counter.spec, lambda _: counter, cache, Settings())
     assert counter.batches[-1] == 1
 

@@ -7,6 +7,7 @@
     │   └── BadImagesError  some pictures cannot be read; carries every one of them
     ├── ModelError          a checkpoint is missing, damaged or of an unknown architecture
     ├── CacheError          the embedding cache cannot be used
+    ├── MachineError        descriptors, memory or a disk failed for longer than is waited for
     └── TrackingError       a tracker of experiments cannot be logged to, or did not take all of a result
 
 A message says what was expected, what was found and what to do next, on one line. Further
@@ -67,6 +68,10 @@ class ModelError(NearIDError):
 
 class CacheError(NearIDError):
     """The embedding cache cannot be used."""
+
+
+class MachineError(NearIDError):
+    """Descriptors, memory or a disk failed for longer than is waited for. What was done is kept."""
 
 
 class TrackingError(NearIDError):

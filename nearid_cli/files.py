@@ -208,19 +208,18 @@ def default_cache_folder() -> Path:
     return expanded(chosen) if chosen else user_cache_path("nearid", appauthor=False)
 
 
-def digest_stream(file: BinaryIO, start: bytes = b"") -> bytes:
+def digest_stream(file: BinaryIO) -> bytes:
     """The BLAKE3 digest of a file of any size, 32 bytes.
 
     Args:
-        file: opened without a buffer, read from where it stands to its end.
-        start: what was read of it before.
+        file: opened without a buffer, at its start.
 
     Raises:
         OSError: it cannot be read.
     """
     from blake3 import blake3
 
-    hasher = blake3(start, max_threads=blake3.AUTO)
+    hasher = blake3(max_threads=blake3.AUTO)
     # Not mapped: a file that shrinks meanwhile would end the process.
     while block := file.read(2**22):
         hasher.update(block)

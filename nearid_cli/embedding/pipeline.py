@@ -11,20 +11,22 @@ many files there are, besides the embeddings themselves.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.embedding.forward import Batches, not_finite
-from nearid_cli.embedding.reading import Content, GivenPicture, identify, place_of
+from nearid_cli.embedding.patience import StarvedError, patiently
+from nearid_cli.embedding.reading import ChangedImage, Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.rows import Matrix, Rows
-from nearid_cli.embedding.settings import Settings, ahead, progress_bar
+from nearid_cli.embedding.settings import Settings, progress_bar
 from nearid_cli.errors import BadImage, ModelError
 from nearid_cli.images.memory import BUDGET
-from nearid_cli.images.reading import Findings
+from nearid_cli.images.reading import Findings, UnreadableImage
 from nearid_cli.layouts.dataset import Source
 from nearid_cli.text import count, printable, storable
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
 
 logger = logging.getLogger(__name__)
+
+_TURNS = 3  # so often pictures are embedded that change meanwhile
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,60 @@ def embed(
     Raises:
         ModelError: an encoder cannot be loaded, or gives embeddings that are not finite; all
             such encoders or pictures are named.
+        MachineError: descriptors, memory or a disk failed for longer than is waited for.
     """
+    load = functools.cache(load)
+    digests: list[bytes | None] = [None] * len(sources)
     reasons: dict[int, str] = {}
-    try:
-        digests = identify(sources, cache.memo if cache else None, settings, reasons)
-    finally:  # on an interrupt too: what is read need not be read again
-        if cache:
-            cache.memo.flush()
-    contents: dict[bytes, Content] = {}
-    for source, digest in zip(sources, digests, strict=True):
-        if digest is not None and digest not in contents:
-            contents[digest] = GivenPicture(source, digest)
-    rows, absent, unusable = embed_contents(contents, specs, load, cache, settings)
-    for position, digest in enumerate(digests):
+    places = list(range(len(sources)))
+    for turn in range(_TURNS):
+        _identify(places, sources, cache, settings, digests, reasons, doubt=turn > 0)
+        contents: dict[bytes, Content] = {}
+        for source, digest in zip(sources, digests, strict=True):
+            if digest is not None and digest not in contents:
+                contents[digest] = GivenPicture(source, digest)
+        rows, absent, unusable = _embed_contents(contents, specs, load, cache, settings)
+        places = [
+            place
+            for place, digest in enumerate(digests)
+            if digest is not None and isinstance(unusable.get(digest), ChangedImage)
+        ]
+        if not places:
+            break
+    for place, digest in enumerate(digests):
         if digest in unusable:
-            reasons[position] = unusable[digest]
+            reasons[place] = unusable[digest].reason
+    reasons |= dict.fromkeys(places, "keeps changing: it was another picture each time it was opened")
     return Embedded(
         digests=tuple(None if position in reasons else digest for position, digest in enumerate(digests)),
         bad=tuple(BadImage(storable(place_of(sources[i])), reasons[i]) for i in sorted(reasons)),
         rows=rows,
         absent=absent,
     )
+
+
+def _identify(
+    places: Sequence[int],
+    sources: Sequence[Source],
+    cache: Cache | None,
+    settings: Settings,
+    digests: list[bytes | None],
+    reasons: dict[int, str],
+    *,
+    doubt: bool,
+) -> None:
+    """Fill in the digests of the pictures at some places, or the reasons; `doubt` as for `identify`."""
+    why: dict[int, str] = {}
+    try:
+        memo = cache.memo if cache else None
+        found = identify([sources[place] for place in places], memo, settings, why, doubt=doubt)
+    finally:  # on an interrupt too: what is read need not be read again
+        if cache:
+            cache.memo.flush()
+    for position, place in enumerate(places):
+        digests[place] = found[position]
+        if position in why:
+            reasons[place] = why[position]
 
 
 def embed_contents(
@@ -122,8 +159,20 @@ def embed_contents(
         cannot be used, by digest.
 
     Raises:
-        ModelError: as for `embed`.
+        ModelError, MachineError: as for `embed`.
     """
+    rows, absent, unusable = _embed_contents(contents, specs, load, cache, settings)
+    return rows, absent, {digest: error.reason for digest, error in unusable.items()}
+
+
+def _embed_contents(
+    contents: Mapping[bytes, Content],
+    specs: Sequence[EncoderSpec],
+    load: Callable[[EncoderSpec], Encoder],
+    cache: Cache | None,
+    settings: Settings,
+) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
+    """As `embed_contents`, with all that is known of why pictures cannot be used."""
     asked, first = specs, {spec.fingerprint: spec for spec in reversed(specs)}
     # One encoder under two names works once.
     specs = [spec for spec in asked if first[spec.fingerprint] is spec]
@@ -160,7 +209,16 @@ def embed_contents(
             if spec.name in encoders
         }
         cached = len(contents) - len(unusable) - len(missing)
-        unusable |= _embed_missing(missing, contents, batches, settings, cached, found)
+        try:
+            unusable |= _embed_missing(missing, contents, batches, settings, cached, found)
+        except StarvedError as starved:
+            whole = sum(
+                all(digest in rows[name] or digest in absent[name] for name in rows) for digest in contents
+            )
+            done = (
+                f"{whole:,} of {count(len(contents), 'picture')} are embedded{' and kept' if cache else ''}"
+            )
+            raise starved.explained(printable(contents[cast(bytes, starved.item)].name), done) from starved
         if cache:
             cache.tidy()
     for line in settings.reading.say(sum(found.values(), Findings())):
@@ -175,20 +233,20 @@ def embed_contents(
 
 def _drop_leading_unusable(
     missing: dict[bytes, list[str]], contents: Mapping[bytes, Content], settings: Settings
-) -> dict[bytes, str]:
-    """Drop pictures from `missing` up to the first that can be decoded; returns them with reasons.
+) -> dict[bytes, UnreadableImage]:
+    """Drop pictures from `missing` up to the first that may be one; returns them with reasons.
 
     Bad pictures are never in the cache. A run that misses nothing else must not load a model for them.
     """
-    from nearid_cli.images.decode import UnreadableImage
-
     unusable = {}
     for digest in list(missing):
         try:
             contents[digest].open(settings.max_pixels, settings.reading)
         except UnreadableImage as error:
-            unusable[digest] = error.reason
+            unusable[digest] = error
             del missing[digest]
+        except (OSError, MemoryError):  # which say nothing of the picture
+            break
         else:
             break
     return unusable
@@ -218,7 +276,7 @@ def _embed_missing(
     settings: Settings,
     cached: int,
     found: dict[bytes, Findings],
-) -> dict[bytes, str]:
+) -> dict[bytes, UnreadableImage]:
     """Embed what is missing, picture by picture and encoder by encoder.
 
     Args:
@@ -234,10 +292,9 @@ def _embed_missing(
 
     Raises:
         ModelError: embeddings that are not finite; all such pictures are named.
+        StarvedError: as `patiently`, after all that could be prepared is embedded.
     """
-    from nearid_cli.images.decode import UnreadableImage
-
-    unusable: dict[bytes, str] = {}
+    unusable: dict[bytes, UnreadableImage] = {}
 
     def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
         shared: dict[object, Pixels | None] = {}
@@ -262,15 +319,21 @@ def _embed_missing(
         with progress_bar(settings, len(missing), "embedding") as bar:
             bar.set_postfix_str(f"{cached:,} from the cache")
             window = 2 * settings.threads + settings.pictures_a_pass
-            for digest, outcome in ahead(pool, ((d, d) for d in missing), prepare, window):
-                bar.update()
-                if isinstance(outcome, UnreadableImage):
-                    unusable[digest] = outcome.reason
-                    continue
-                for name, pixels in outcome.items():
-                    batches[name].add(digest, pixels)
+            starved = None
+            try:
+                for digest, outcome in patiently(pool, missing, prepare, window):
+                    bar.update()
+                    if isinstance(outcome, UnreadableImage):
+                        unusable[digest] = outcome
+                        continue
+                    for name, pixels in outcome.items():
+                        batches[name].add(digest, pixels)
+            except StarvedError as error:
+                starved = error
             for gathered in batches.values():
                 gathered.embed()
+            if starved:
+                raise starved
     finally:
         # On an interrupt too: what is done is kept, and nobody waits for pictures that nobody wants.
         pool.shutdown(wait=False, cancel_futures=True)

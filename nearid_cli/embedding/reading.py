@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.embedding.cache import digest_bytes, digest_masked, digest_pixels
 from nearid_cli.embedding.memo import FileMemo
+from nearid_cli.embedding.patience import StarvedError, patiently
 from nearid_cli.embedding.settings import Settings, ahead, progress_bar
 from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
 from nearid_cli.files import digest_stream
 from nearid_cli.images.files import open_picture, read_picture_file, why_unreadable
 from nearid_cli.images.reading import DEFAULT_READING, Reading, UnreadableImage
 from nearid_cli.layouts.dataset import InMemory, LetGo, Masked, Source, Whole
-from nearid_cli.text import printable
+from nearid_cli.opening import is_transient
+from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 
 _LET_GO = "it was let go once it was embedded"
+
+
+class ChangedImage(UnreadableImage):
+    """A picture that is not what was identified."""
 
 
 class Content(Protocol):
@@ -44,7 +50,8 @@ class Content(Protocol):
             reading: which pixels it has where its file leaves a choice.
 
         Raises:
-            UnreadableImage: with the reason.
+            UnreadableImage: with the reason; `ChangedImage` where it is another picture now.
+            OSError, MemoryError: the machine is at fault; see `opening.is_transient`.
         """
 
     def open_apart(
@@ -57,7 +64,7 @@ class Content(Protocol):
             all of it does.
 
         Raises:
-            UnreadableImage: with the reason.
+            UnreadableImage, OSError, MemoryError: as `open`.
         """
 
 
@@ -94,7 +101,7 @@ class GivenPicture:
             found, decode = _undecoded(self.source, limit, reading)
             if found != self.digest:
                 what = "picture" if isinstance(self.source, InMemory) else "file"
-                raise UnreadableImage(f"the {what} changed during the run; run again")
+                raise ChangedImage(f"the {what} changed during the run; run again")
             return decode(), None
         part = self.source
         found, decode = _undecoded(part.source, limit, reading)
@@ -103,7 +110,7 @@ class GivenPicture:
             digest_masked(found, None if levels is None else digest_bytes(levels), part.box, part.how)
             != self.digest
         ):
-            raise UnreadableImage("the picture or its mask changed during the run; run again")
+            raise ChangedImage("the picture or its mask changed during the run; run again")
         whole = decode()
         return whole, _mask(part, levels, whole.image.size, limit)
 
@@ -167,7 +174,12 @@ def place_of(source: Source) -> str:
 
 
 def identify(
-    sources: Sequence[Source], memo: FileMemo | None, settings: Settings, reasons: dict[int, str]
+    sources: Sequence[Source],
+    memo: FileMemo | None,
+    settings: Settings,
+    reasons: dict[int, str],
+    *,
+    doubt: bool = False,
 ) -> list[bytes | None]:
     """The digest of each picture; None, with a reason, for one that cannot be read.
 
@@ -176,15 +188,21 @@ def identify(
         memo: what it knows is not read again; None for none.
         settings: how.
         reasons: filled with position -> why the file there cannot be used.
+        doubt: read all, and correct the memo.
+
+    Raises:
+        MachineError: descriptors, memory or a disk failed for longer than is waited for.
     """
     if not any(isinstance(source, Masked) for source in sources):
-        return _identify([one for one in sources if not isinstance(one, Masked)], memo, settings, reasons)
+        return _identify(
+            [one for one in sources if not isinstance(one, Masked)], memo, settings, reasons, doubt
+        )
     of_file: dict[Whole, int] = {}
     for source in sources:
         for file in _files_of(source):
             of_file.setdefault(file, len(of_file))
     why: dict[int, str] = {}
-    known = _identify(list(of_file), memo, settings, why)
+    known = _identify(list(of_file), memo, settings, why, doubt)
     digests: list[bytes | None] = []
     for position, source in enumerate(sources):
         picture, *masks = (of_file[file] for file in _files_of(source))
@@ -209,7 +227,11 @@ def _files_of(source: Source) -> list[Whole]:
 
 
 def _identify(
-    sources: Sequence[Whole], memo: FileMemo | None, settings: Settings, reasons: dict[int, str]
+    sources: Sequence[Whole],
+    memo: FileMemo | None,
+    settings: Settings,
+    reasons: dict[int, str],
+    doubt: bool,
 ) -> list[bytes | None]:
     """As `identify`, of whole pictures and of files of masks."""
     digests: list[bytes | None] = [None] * len(sources)
@@ -222,37 +244,44 @@ def _identify(
     with doing("looking at the files"):
         states = _states(paths, stamps, reasons)
         if memo is not None:
-            known = memo.known(list(states.values()), stamps)
+            known = memo.known(list(states.values()), stamps, doubt=doubt)
             for position, state in states.items():
                 digests[position] = known.get(state)
-    unread = [position for position in states if digests[position] is None]
+    unread = [place for place in paths if digests[place] is None and place not in reasons]
     if not unread:
         return digests
 
-    def work(path: Path) -> tuple[FileState, bytes] | str:
+    def work(position: int) -> tuple[FileState, bytes] | str:
         try:
-            return read_steadily(path, digest_stream, open_picture)
+            return read_steadily(paths[position], digest_stream, open_picture)
         except UnreadableImage as error:
             return error.reason
         except OSError as error:
-            return why_unreadable(path, error)
+            if is_transient(error):
+                raise
+            return why_unreadable(paths[position], error)
 
     with ThreadPoolExecutor(settings.threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
-        jobs = ((position, paths[position]) for position in unread)
-        for position, outcome in ahead(pool, jobs, work, window=4 * settings.threads):
-            bar.update()
-            if isinstance(outcome, str):
-                reasons[position] = outcome
-                continue
-            state, digest = outcome
-            digests[position] = digest
-            if memo is not None:
-                memo.remember(state, digest, stamps)
+        try:
+            for position, outcome in patiently(pool, unread, work, window=4 * settings.threads):
+                bar.update()
+                if isinstance(outcome, str):
+                    reasons[position] = outcome
+                    continue
+                state, digest = outcome
+                digests[position] = digest
+                if memo is not None:
+                    memo.remember(state, digest, stamps)
+        except StarvedError as starved:
+            done = sum(digests[place] is not None or place in reasons for place in unread)
+            read = f"{done:,} of {count(len(unread), 'picture')} were read"
+            name = printable(paths[cast(int, starved.item)])
+            raise starved.explained(name, read) from starved
     return digests
 
 
 def _states(paths: Mapping[int, Path], stamps: Stamps, reasons: dict[int, str]) -> dict[int, FileState]:
-    """What the memo knows files by, or the reasons, by their positions."""
+    """What the memo knows files by, or the reasons, by their positions; neither where the machine is at fault."""
     states: dict[int, FileState] = {}
     for position, path in paths.items():
         try:
@@ -262,7 +291,8 @@ def _states(paths: Mapping[int, Path], stamps: Stamps, reasons: dict[int, str]) 
             else:  # a pipe would block, a device might never end
                 reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         except OSError as error:
-            reasons[position] = why_unreadable(path, error)
+            if not is_transient(error):
+                reasons[position] = why_unreadable(path, error)
     return states
 
 

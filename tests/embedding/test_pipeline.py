@@ -13,11 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from nearid_cli.embedding.cache import Cache
+from nearid_cli.embedding.cache import Cache, digest_bytes
 from nearid_cli.embedding.pipeline import Embedded, embed
+from nearid_cli.embedding.reading import GivenPicture
 from nearid_cli.embedding.settings import Settings
-from nearid_cli.embedding.stamps import read_steadily
+from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
 from nearid_cli.errors import ModelError
+from nearid_cli.images.reading import Masking
+from nearid_cli.layouts.dataset import Masked
 from tests.commandline import cached_digests
 
 from .conftest import GridEncoder, make_spec
@@ -151,17 +154,74 @@ def test_bad_pictures_are_all_listed_after_the_good_are_cached(
     assert len(cached_digests(cache, encoder.spec)) == len(pictures)
 
 
-def test_a_picture_that_changes_under_the_run_is_bad(
+def test_pictures_that_change_under_the_run_are_taken_as_they_are_then(
     pictures: list[Path], encoder: GridEncoder, cache: Cache, save: Save
 ) -> None:
+    shutil.copy(pictures[2], pictures[3])  # one digest, of which only one file changes
+    loads = []
+
     def load(_: object) -> GridEncoder:
         save("pictures/2.png", "coffee")  # after the digests, before the pictures are decoded
+        loads.append(encoder)
         return encoder
 
-    embedded = embed(pictures, [encoder.spec], load, cache, Settings())
+    embedded = embed(pictures, [encoder.spec], load, cache, Settings(batch_size=3))
+    assert embedded.bad == ()
+    np.testing.assert_array_equal(matrix(embedded, encoder), [direct(path) for path in pictures])
+    assert len(loads) == 1
+    again = run(pictures, encoder, Cache(cache.folder))
+    np.testing.assert_array_equal(matrix(again, encoder), matrix(embedded, encoder))
+
+
+def test_a_mask_that_changes_under_the_run_is_taken_as_it_is_then(
+    pictures: list[Path], encoder: GridEncoder, cache: Cache, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new("L", (96, 96), 255).save(mask)
+    part = Masked(pictures[0], mask, None, Masking())
+
+    def load(_: object) -> GridEncoder:
+        half = Image.new("L", (96, 96))
+        half.paste(255, (0, 0, 48, 96))
+        half.save(mask)
+        return encoder
+
+    embedded = embed([part, pictures[0]], [encoder.spec], load, cache, Settings())
+    assert embedded.bad == ()
+    fresh = embed([part], [encoder.spec], lambda _: encoder, None, Settings())
+    np.testing.assert_array_equal(matrix(embedded, encoder)[0], matrix(fresh, encoder)[0])
+
+
+def test_a_picture_that_is_another_each_time_is_bad(
+    pictures: list[Path], encoder: GridEncoder, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(self: GivenPicture, *how: Any) -> Any:
+        if self.source == pictures[2]:
+            with pictures[2].open("ab") as file:  # as a program that writes to it all the time
+                file.write(b"more")
+        return open_apart(self, *how)
+
+    open_apart = GivenPicture.open_apart
+    monkeypatch.setattr(GivenPicture, "open_apart", opened)
+    embedded = run(pictures, encoder, cache)
     assert [(bad.path, bad.reason) for bad in embedded.bad] == [
-        (str(pictures[2]), "the file changed during the run; run again")
+        (str(pictures[2]), "keeps changing: it was another picture each time it was opened")
     ]
+    assert len(matrix(embedded, encoder)) == len(pictures) - 1
+
+
+def test_a_memo_that_is_wrong_is_corrected_when_its_picture_is_opened(
+    pictures: list[Path], encoder: GridEncoder, cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = FileState.of(pictures[2], pictures[2].stat())
+    cache.memo.remember(wrong, digest_bytes(b"other"), Stamps())
+    cache.memo.flush()
+    embedded = run(pictures, encoder, Cache(cache.folder))
+    np.testing.assert_array_equal(matrix(embedded, encoder), [direct(path) for path in pictures])
+    assert "1 file changed in a way that size and times do not show" in caplog.text
+    caplog.clear()
+    assert run(pictures, encoder, Cache(cache.folder)).digests == embedded.digests
+    assert not caplog.text
 
 
 def test_an_embedding_that_is_not_finite_is_an_error_and_not_kept(pictures: list[Path], cache: Cache) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import INTERRUPTED
-from nearid_cli.options import Flag
+from nearid_cli.options import Flag, FollowSymlinks
 from nearid_cli.text import count, printable
 
 # Above it two seeds may share an identity: numbers are drawn from the 32-bit words of (seed, number).
@@ -44,6 +44,7 @@ def synth(
     backgrounds: Annotated[
         Path | None, Flag("Folder of pictures to take backgrounds from; painted scenes by default.", "DIR")
     ] = None,
+    follow_symlinks: FollowSymlinks = False,
     device: Annotated[
         str, Flag("cpu, cuda, cuda:N, or auto for a GPU where there is one.", "DEVICE")
     ] = "cpu",
@@ -62,6 +63,7 @@ def synth(
     same files, whatever the number of workers. Nothing is downloaded.
     """
     try:
+        from nearid_cli.layouts.reach import Reach
         from nearid_cli.synth.sample import SynthOptions
         from nearid_cli.synth.writing import find_backgrounds, next_command, write_identities
 
@@ -72,7 +74,7 @@ def synth(
             difficulty=difficulty,
             categories=tuple(name.strip() for name in categories.split(",")) if categories else (),
             seed=seed,
-            backgrounds=find_backgrounds(backgrounds),
+            backgrounds=find_backgrounds(backgrounds, Reach(follow_symlinks=follow_symlinks)),
         )
         written = write_identities(
             options,

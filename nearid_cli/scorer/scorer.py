@@ -29,6 +29,7 @@ from nearid_cli.layouts.given import (
     source_of,
 )
 from nearid_cli.layouts.names import composed
+from nearid_cli.layouts.reach import Reach
 from nearid_cli.layouts.sides import Assigned
 from nearid_cli.options import Leniency, OptionArguments
 from nearid_cli.results import ScoreResult
@@ -60,6 +61,7 @@ class Scorer:
         distractors: each subject's look-alikes, likewise.
         allow_unmatched: `compute` goes on without subjects that have no generations.
         skip_bad: go on without pictures that cannot be read.
+        follow_symlinks: follow links that lead out of folders.
         **options: further fields of `nearid_cli.Options`, such as `device="cuda:1"`.
 
     Raises:
@@ -81,14 +83,17 @@ class Scorer:
         distractors: Mapping[str, ManyPictures] | ManyPictures | None = None,
         allow_unmatched: bool = False,
         skip_bad: bool = False,
+        follow_symlinks: bool = False,
         **options: Unpack[OptionArguments],
     ) -> None:
         self._options = read_options(Scorer, metrics, options)
+        check("follow_symlinks", follow_symlinks, bool)
+        reach = Reach(follow_symlinks=follow_symlinks)
         check("allow_unmatched", allow_unmatched, bool)
         check("skip_bad", skip_bad, bool)
         self._leniency = Leniency(allow_unmatched=allow_unmatched, skip_bad=skip_bad)
-        self._references = _read(references, "references")
-        self._distractors = None if distractors is None else _read(distractors, "distractors")
+        self._references = _read(references, "references", reach)
+        self._distractors = None if distractors is None else _read(distractors, "distractors", reach)
         with host_untouched():
             self._job = RememberingJob(self._options)
             self._known = self._take_references()
@@ -288,9 +293,9 @@ class Scorer:
         return scored[""]
 
 
-def _read(value: Any, parameter: str) -> Assigned:
+def _read(value: Any, parameter: str, reach: Reach) -> Assigned:
     """References or distractors by subject."""
-    side = read_side(value, parameter)
+    side = read_side(value, parameter, reach=reach)
     if isinstance(side, Path):
         raise UsageError(
             f"{parameter}: expected a dict of pictures by subject, found the path {printable(side)}; of a folder of "

@@ -20,6 +20,7 @@ from nearid_cli.embedding.devices import choose_device
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file, whole_folder
 from nearid_cli.layouts.contexts import MADE_BY
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.walk import walk
 from nearid_cli.reports.files import check_outputs
 from nearid_cli.synth.dataset import require_datasets, write_dataset
@@ -68,7 +69,7 @@ def check_options(options: SynthOptions, form: str) -> None:
         require_datasets()
 
 
-def find_backgrounds(folder: Path | None) -> tuple[Path, ...]:
+def find_backgrounds(folder: Path | None, reach: Reach = WITHIN) -> tuple[Path, ...]:
     """All pictures in a folder at any depth, in natural order; none for None.
 
     Raises:
@@ -76,7 +77,7 @@ def find_backgrounds(folder: Path | None) -> tuple[Path, ...]:
     """
     if folder is None:
         return ()
-    names = walk(folder).names
+    names = walk(folder, reach=reach).names
     if not names:
         raise InputError(f"no pictures in {printable(folder)} to take backgrounds from")
     return tuple(folder / name for name in names)

@@ -43,6 +43,7 @@ from nearid_cli.benchmarks.dreambench.result import (
 from nearid_cli.benchmarks.dreambench.samples import Scored, find_samples, score_samples
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.evaluate.embedding import requested
+from nearid_cli.layouts.reach import Reach
 from nearid_cli.metrics.correlations import pearson
 from nearid_cli.metrics.human import (
     Category,
@@ -78,7 +79,12 @@ class Evaluated:
 
 
 def score_dreambench(
-    samples: Path, options: Options, *, skip_bad: bool = False, allow_missing: bool = False
+    samples: Path,
+    options: Options,
+    *,
+    skip_bad: bool = False,
+    allow_missing: bool = False,
+    follow_symlinks: bool = False,
 ) -> tuple[Scored, tuple[str, ...]]:
     """Score the samples of all methods by all metrics.
 
@@ -90,7 +96,7 @@ def score_dreambench(
         NearIDError: bad pictures, or an unusable metric; see `nearid_cli.errors` for the kinds.
     """
     requests = requested(options)
-    found = find_samples(samples)
+    found = find_samples(samples, Reach(follow_symlinks=follow_symlinks))
     if found.unpaired and not allow_missing:
         number = count(len(found.unpaired), "picture")
         raise InputError(

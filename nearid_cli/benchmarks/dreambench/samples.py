@@ -25,6 +25,7 @@ from nearid_cli.evaluate.kinds.embedding import OF_PAIRS
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.layouts.kinds.dreambench import SAMPLES
 from nearid_cli.layouts.names import own_name
+from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.walk import walk
 from nearid_cli.options import Options
 from nearid_cli.results import Metric, Skipped
@@ -106,12 +107,17 @@ def method_of(folder: str) -> str:
     return _FOLDERS[match[1]] if match else folder
 
 
-def find_samples(root: Path) -> FoundPairs:
+def find_samples(root: Path, reach: Reach = WITHIN) -> FoundPairs:
     """The pairs of all methods in a folder of samples, or of one method, given its own folder.
+
+    Args:
+        root: itself.
+        reach: where links may lead besides.
 
     Raises:
         InputError: there are none, two folders belong to one method, or two pictures have the same name.
     """
+    reach = reach.including(root)
     if SAMPLES.holds_both(root):
         folders = [root]
     elif root.is_dir():
@@ -138,7 +144,7 @@ def find_samples(root: Path) -> FoundPairs:
             twice.append(f"{printable(method)}: {printable(by_method[method])} and {printable(folder)}")
             continue
         by_method[method] = folder
-        sources, targets = (_pictures(folder, side, twice) for side in ("src_image", "tgt_image"))
+        sources, targets = (_pictures(folder, side, twice, reach) for side in ("src_image", "tgt_image"))
         methods[method] = [
             Pair(name.replace("/", "-"), sources[name], targets[name]) for name in targets if name in sources
         ]
@@ -216,10 +222,10 @@ def score_samples(
     )
 
 
-def _pictures(folder: Path, side: str, twice: list[str]) -> dict[str, Path]:
+def _pictures(folder: Path, side: str, twice: list[str], reach: Reach) -> dict[str, Path]:
     """The pictures of one side by name: the path below it without extension."""
     found: dict[str, Path] = {}
-    walked = walk(folder / side)
+    walked = walk(folder / side, reach=reach)
     for name in walked.names:
         path, bare = folder / side / name, name.rpartition(".")[0]
         other = found.setdefault(bare, path)

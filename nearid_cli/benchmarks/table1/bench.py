@@ -51,6 +51,7 @@ class Table1Job:
         mtg: the data set of MTG, its split `test`.
         samples, ratings: folders of DreamBench++; None where not given.
         skip_bad: go on without pictures that cannot be read.
+        follow_symlinks: follow links that lead out of the folder of samples.
     """
 
     positives: str = POSITIVES
@@ -61,6 +62,7 @@ class Table1Job:
     samples: Path | None = None
     ratings: Path | None = None
     skip_bad: bool = False
+    follow_symlinks: bool = False
 
 
 def table1(job: Table1Job, output: Path, options: Options) -> Table1Result:
@@ -232,7 +234,9 @@ class _Table1:
             rows.setdefault(_DREAMBENCH.get(item, item), []).append(self._metrics[item])
         options = replace(self._options, metrics=list(rows))
         try:
-            scored, unpaired = score_dreambench(samples, options, skip_bad=self._job.skip_bad)
+            scored, unpaired = score_dreambench(
+                samples, options, skip_bad=self._job.skip_bad, follow_symlinks=self._job.follow_symlinks
+            )
             found = evaluate(scored, [], ratings, samples=samples, unpaired=unpaired)
         except BadImagesError:
             raise

@@ -11,7 +11,7 @@ from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.groups import on_command_line
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, SkipBad
+from nearid_cli.options import DEFAULT_METRICS, Flag, FollowSymlinks, Metrics, Options, SkipBad
 
 
 def run(
@@ -42,6 +42,7 @@ def run(
     allow_missing: Annotated[bool, Flag("Go on without what does not join, and record it.")] = False,
     outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
+    follow_symlinks: FollowSymlinks = False,
     options: Options,
 ) -> None:
     """DreamBench++: does a metric rate pictures as people do?
@@ -81,7 +82,11 @@ def run(
     if samples is not None:
         with nothing_printed():
             scored, unpaired = score_dreambench(
-                samples, options, skip_bad=skip_bad, allow_missing=allow_missing
+                samples,
+                options,
+                skip_bad=skip_bad,
+                allow_missing=allow_missing,
+                follow_symlinks=follow_symlinks,
             )
         if folder is not None:  # before ratings are read: what they lack must not cost the scores
             write_scores(scored, folder)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
-from nearid_cli.options import Flag, Metrics, Options, SkipBad
+from nearid_cli.options import Flag, FollowSymlinks, Metrics, Options, SkipBad
 
 
 def run(
@@ -34,6 +34,7 @@ def run(
     metrics: Metrics = ("clip-i", "dino", "siglip2", "nearid"),
     outputs: BenchmarkOutputs,
     skip_bad: SkipBad = False,
+    follow_symlinks: FollowSymlinks = False,
     options: Options,
 ) -> None:
     """Run or resume all three, and print Table 1 of the paper.
@@ -46,7 +47,9 @@ def run(
     folder = outputs.folder()
     if folder is None:
         raise UsageError("Table 1 needs a folder for all that is computed: -o DIR")
-    job = Table1Job(positives, distractors or DISTRACTORS, rows, split, mtg, samples, ratings, skip_bad)
+    job = Table1Job(
+        positives, distractors or DISTRACTORS, rows, split, mtg, samples, ratings, skip_bad, follow_symlinks
+    )
     with nothing_printed():
         made = report(table1(job, folder, options))
     made.write(folder, "table1")

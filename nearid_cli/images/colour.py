@@ -19,6 +19,11 @@ gamma of 2.2 by 9, Display P3 by more than 100 where red is full."""
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
+_LARGE = 2**20
+_TOO_LARGE = 16 * 2**20
+"""Bytes. Profiles for printing, with their tables, have 3 MB."""
+
+
 class BrokenProfileError(Exception):
     """A profile that cannot be read, or belongs to another kind of picture."""
 
@@ -36,7 +41,7 @@ def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image | None:
     Raises:
         BrokenProfileError: the profile cannot be used.
     """
-    mode, transform = _transform(profile)
+    mode, transform = _looked_up(profile)
     if transform is None:
         return None
     if (picture.mode == "CMYK") != (mode == "CMYK") or (mode == "L" and not _is_grey(picture)):
@@ -51,14 +56,20 @@ def is_srgb(profile: bytes) -> bool:
     Raises:
         BrokenProfileError: the profile cannot be used.
     """
-    return _transform(profile)[1] is None
+    return _looked_up(profile)[1] is None
 
 
 def _is_grey(picture: Image.Image) -> bool:
     return picture.mode in {"1", "L", "LA", "La"}
 
 
-@lru_cache(maxsize=32)
+def _looked_up(profile: bytes) -> tuple[str, Any]:
+    """As `_transform`, which is kept for profiles that take little memory."""
+    if len(profile) > _TOO_LARGE:
+        raise BrokenProfileError(f"it has {len(profile):,} bytes")
+    return (_kept if len(profile) <= _LARGE else _transform)(profile)
+
+
 def _transform(profile: bytes) -> tuple[str, Any]:
     """The mode that a profile is for, and the transform to sRGB, None where there is nothing to do."""
     from io import BytesIO
@@ -81,6 +92,9 @@ def _transform(profile: bytes) -> tuple[str, Any]:
     if mode != "CMYK" and _furthest(transform, mode) <= _NEAR:
         return mode, None
     return mode, transform
+
+
+_kept = lru_cache(maxsize=32)(_transform)
 
 
 def _furthest(transform: ImageCms.ImageCmsTransform, mode: str) -> int:

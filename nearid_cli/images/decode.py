@@ -332,12 +332,27 @@ class _Avif(AvifImagePlugin.AvifImageFile):
         self.seek(0)
 
 
+_RLE_PIXELS = 16_000_000
+"""Pillow unpacks these BMPs byte by byte in Python, a second for each 5 Mpx."""
+
+
+class _Bmp(BmpImagePlugin.BmpImageFile):
+    """A BMP, which is not unpacked by the hour."""
+
+    def _open(self) -> None:
+        super()._open()
+        if self.tile and self.tile[0].codec_name == "bmp_rle" and self.width * self.height > _RLE_PIXELS:
+            raise UnreadableImage(
+                f"unsupported: run-length coded BMP of more than {megapixels(_RLE_PIXELS)}; convert it to PNG"
+            )
+
+
 # Only what cameras, the web and generators write. Pillow knows some forty more formats, among them
 # one that starts Ghostscript; none of them is worth its attack surface here.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": _WebP,
     "GIF": GifImagePlugin.GifImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
+    "BMP": _Bmp,
 }
 
 
@@ -373,9 +388,9 @@ class _Opened:
         """Bytes that it takes at most to load it and to make RGB of it, turned and converted."""
         width, height = self.picture.size
         stored = _STORED.get(self.picture.mode, 4)
-        made = 10 if stored == 2 else 4 * (self.picture.mode != "RGB")
+        made = 6 if stored == 2 else 4 * (self.picture.mode != "RGB")
         made += 4 * (self.orientation != 1) + 4 * bool(self.profile)
-        return width * height * (stored + made) + self.working
+        return width * height * stored + max(width * height * made, self.working)
 
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}

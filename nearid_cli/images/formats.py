@@ -82,9 +82,11 @@ def _other(name: str, advice: str = "") -> Format:
     return Format(name, decodable=False, picture=False, why=f"not an image: {name}{advice}")
 
 
-# Text formats may begin with a byte order mark and white space; XML with declarations and comments.
-_BLANK = rb"(?:\xef\xbb\xbf)?\s*"
-_XML = _BLANK + rb"(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+svg.*?>\s*)*"
+# Text formats may begin with a byte order mark and white space; XML with declarations and comments. Each of these ends
+# where it first can (`?>`): tried with every end, twenty comments in a row would take seconds, and a hundred for ever.
+_BLANK = rb"(?>(?:\xef\xbb\xbf)?\s*)"
+_COMMENTS = rb"(?>(?:(?><!--.*?-->)\s*)*)"
+_XML = _BLANK + rb"(?>(?:(?><\?.*?\?>|<!--.*?-->|<!DOCTYPE\s+svg.*?>)\s*)*)"
 
 _SIGNATURES = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE if text else re.DOTALL), format_)
@@ -143,7 +145,7 @@ _SIGNATURES = tuple(
             True,
             (
                 (_XML + rb"<svg[\s>]", _picture("SVG")),
-                (_BLANK + rb"(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", _other("an HTML page")),
+                (_BLANK + _COMMENTS + rb"<(!doctype html|html|head|body)\b", _other("an HTML page")),
                 (_BLANK + rb"<\?xml\s", _other("an XML document")),
                 (_BLANK + rb'(\{\s*("|\}\s*$)|\[\s*(["{\[\d]|-\d|\]\s*$))', _other("JSON")),
                 (

@@ -41,6 +41,18 @@ _UNSUPPORTED = {
 }
 
 
+MAX_SCANS = 500
+"""More scans are not decoded. libjpeg and jpegtran write up to 10, optimisers some 20; the standard's own limit for
+three components is some thousand."""
+
+_MAX_VISITS = 250_000_000
+"""Blocks in all scans together that are decoded, 30 times all those of 178 Mpx: a scan may skip blocks without a byte
+for each, but not without time."""
+
+_MAX_PIECES = 300_000
+"""Restart intervals in all scans together, which are fed one by one: one for each 16 x 16 pixels of 77 Mpx."""
+
+
 @dataclass(frozen=True)
 class Component:
     """One component of the frame: its identifier, sampling factors, and size in blocks of a scan of its own."""
@@ -99,6 +111,8 @@ class Jpeg:
 
     Attributes:
         scans: in order, up to the one that completes the picture.
+        lowest: for each component the lowest bit of each coefficient that has come so far.
+        visits, pieces: blocks of all scans together, and pieces of pixel data.
         exif: what its Exif segments hold, from the TIFF header on.
         xmp: its XMP packet.
         profile: its ICC profile, `b""` without one or where pieces of it are missing.
@@ -110,6 +124,14 @@ class Jpeg:
     profile: bytes = b""
     progressive: bool = False
     components: tuple[Component, ...] = ()
+    lowest: dict[int, list[int]] = field(default_factory=dict)
+    visits: int = 0
+    pieces: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all coefficients of all components have come to their last bit."""
+        return not any(any(bits) for bits in self.lowest.values())
 
     @property
     def header(self) -> bytes:
@@ -134,6 +156,7 @@ def take_apart(content: bytes) -> Jpeg:
     """
     jpeg = Jpeg()
     kept: list[bytes] = [b"\xff\xd8"]
+    exif: list[bytes] = []
     profile: dict[int, tuple[int, bytes]] = {}
     interval, size = 0, (0, 0)
     view = memoryview(content)
@@ -159,9 +182,9 @@ def take_apart(content: bytes) -> Jpeg:
             scan = _scan(b"".join(kept), body, jpeg, size, interval)
             kept.clear()
             at = _pixel_data(content, view, at, scan)
-            jpeg.scans.append(scan)
+            _note(scan, jpeg)
             # What comes after the last bit of all pixels is none of our business, be it an end marker or junk.
-            if not lacks_scans(jpeg):
+            if jpeg.complete:
                 break
         elif not _APP0 <= marker <= _APP15 and marker != _COM:
             kept.append(segment)
@@ -174,13 +197,14 @@ def take_apart(content: bytes) -> Jpeg:
         ):
             kept.append(segment)
         elif marker == _APP1 and body.startswith(b"Exif\0\0"):
-            jpeg.exif += body[6:]
+            exif.append(body[6:])
         elif marker == _APP1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             jpeg.xmp = body.partition(b"\0")[2]
         elif marker == _APP2 and body.startswith(b"ICC_PROFILE\0") and len(body) >= 14:
             profile.setdefault(body[12], (body[13], body[14:]))
     if not jpeg.scans:
         raise UnreadableImage("truncated JPEG")
+    jpeg.exif = b"".join(exif)
     if profile and sorted(profile) == [*range(1, len(profile) + 1)] and profile[1][0] == len(profile):
         jpeg.profile = b"".join(profile[number][1] for number in sorted(profile))
     return jpeg
@@ -197,6 +221,7 @@ def _frame(marker: int, body: bytes, jpeg: Jpeg) -> tuple[int, int]:
     across = max((row[1] >> 4 for row in rows), default=1) or 1
     down = max((row[1] & 15 for row in rows), default=1) or 1
     jpeg.progressive = marker == 0xC2
+    jpeg.lowest = {row[0]: [14] * 64 for row in rows}
     jpeg.components = tuple(
         Component(
             row[0],
@@ -259,18 +284,24 @@ def _pixel_data(content: bytes, view: memoryview, at: int, scan: Scan) -> int:
     return len(content)
 
 
-def lacks_scans(jpeg: Jpeg) -> bool:
-    """Whether some coefficient of some component has not come yet to its last bit.
+def _note(scan: Scan, jpeg: Jpeg) -> None:
+    """Add a scan to those of a file.
 
     Raises:
-        UnreadableImage: a scan of coefficients that do not exist.
+        UnreadableImage: with it they are more than are decoded.
     """
-    lowest = {part.identifier: [14] * 64 for part in jpeg.components}
-    for scan in jpeg.scans:
-        first, last = scan.band
-        for part in scan.components:
-            lowest[part][first : last + 1] = [scan.precision[1]] * (last + 1 - first)
-    return any(any(bits) for bits in lowest.values())
+    jpeg.scans.append(scan)
+    first, last = scan.band
+    for part in scan.components:
+        jpeg.lowest[part][first : last + 1] = [scan.precision[1]] * (last + 1 - first)
+    if len(jpeg.scans) > MAX_SCANS:
+        raise UnreadableImage(f"damaged JPEG: more than {MAX_SCANS} scans, which no encoder writes")
+    jpeg.visits += scan.blocks
+    jpeg.pieces += len(scan.pieces)
+    if jpeg.visits > _MAX_VISITS:
+        raise UnreadableImage(f"damaged JPEG: more scans ({len(jpeg.scans)}) than so large a picture needs")
+    if jpeg.pieces > _MAX_PIECES:
+        raise UnreadableImage(f"damaged JPEG: more than {_MAX_PIECES:,} restart intervals; save it without")
 
 
 _ONES = b"\xff\x00"
@@ -301,7 +332,7 @@ class Watched(JpegImagePlugin.JpegImageFile):
             OSError: libjpeg cannot decode it.
         """
         if self.tile:
-            if lacks_scans(self.jpeg):
+            if not self.jpeg.complete:
                 raise UnreadableImage("truncated JPEG")
             self.load_prepare()
             for number, index in self._decode(self.im, self.jpeg.scans)[:_MOST_DOUBTS]:

@@ -16,6 +16,7 @@ from nearid_cli.images.reading import UnreadableImage
 SUBFILE, COMPRESSION, PHOTOMETRIC, ORIENTATION = 254, 259, 262, 274
 BITS, SAMPLES, PLANAR, SAMPLE_FORMAT = 258, 277, 284, 339
 WIDTH, HEIGHT, ROWS_PER_STRIP, TILE_WIDTH, TILE_HEIGHT = 256, 257, 278, 322, 323
+STRIP_OFFSETS, TILE_OFFSETS = 273, 324
 ICC_PROFILE, XMP, DNG_VERSION = 34675, 700, 50706
 
 # Type: how `struct` writes one value. Rationals are two integers; text is no number.
@@ -86,13 +87,22 @@ class TagDirectory:
         row = self.entries.get(tag)
         if row is None:
             return b""
-        kind, count = struct.unpack_from(self.order + ("HQ" if self.big else "HI"), row, 2)
-        size = _SIZES.get(kind, 0) * count
+        size = self.size(row)
         field = row[12:] if self.big else row[8:]
         if size > len(field):
             (at,) = struct.unpack(self.order + ("Q" if self.big else "I"), field)
             field = self.content[at : at + size]
         return field[:size] if len(field) >= size else b""
+
+    def size(self, row: bytes) -> int:
+        """How many bytes the values of an entry take, as it says."""
+        kind, count = struct.unpack_from(self.order + ("HQ" if self.big else "HI"), row, 2)
+        return _SIZES.get(kind, 0) * int(count)
+
+    def count(self, tag: int) -> int:
+        """How many values a tag has, as its entry says; 0 without one."""
+        row = self.entries.get(tag)
+        return int(struct.unpack_from(self.order + ("Q" if self.big else "I"), row, 4)[0]) if row else 0
 
     def numbers(self, tag: int) -> tuple[float, ...]:
         """A tag's first values, `()` where they are no numbers; a rational is one number."""
@@ -164,9 +174,31 @@ def directory_of(content: bytes) -> TagDirectory:
     directory = TagDirectory.read(content)
     if directory is None or not directory.entries:
         raise UnreadableImage("truncated TIFF")
+    _check_bounds(directory)
     if reason := _unsupported(directory):
         raise UnreadableImage(f"unsupported: {reason}; convert it to PNG")
     return directory
+
+
+_MAX_VALUES = 2**21
+"""Bytes of the values of a tag: 260,000 strips or tiles of a BigTIFF. Pillow makes objects of them all."""
+
+
+def _check_bounds(directory: TagDirectory) -> None:
+    """Refuse what would take far more time or memory than its pixels do."""
+    for tag, row in directory.entries.items():
+        if tag in _PIXELS and directory.size(row) > _MAX_VALUES:
+            raise UnreadableImage(f"damaged TIFF: tag {tag} has {directory.size(row):,} bytes of values")
+    tiled = TILE_WIDTH in directory.entries
+    width, height = directory.number(WIDTH, 0), directory.number(HEIGHT, 0)
+    across = directory.number(TILE_WIDTH, 0) if tiled else width
+    down = directory.number(TILE_HEIGHT if tiled else ROWS_PER_STRIP, height)
+    pieces = directory.count(TILE_OFFSETS if tiled else STRIP_OFFSETS)
+    if min(width, height, across, down) > 0:
+        needed = ceil(width / across) * ceil(height / down) * max(1, directory.number(SAMPLES, 1))
+        # Pillow decodes all of them, one over the other.
+        if pieces > 2 * needed:
+            raise UnreadableImage(f"damaged TIFF: {pieces:,} strips or tiles, and its pixels need {needed:,}")
 
 
 def pixels_of(directory: TagDirectory) -> bytes:

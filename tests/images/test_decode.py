@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -325,21 +327,52 @@ def test_a_forbidden_file(tmp_path, monkeypatch):
     path.write_bytes(FILES["png"])
     if os.geteuid() == 0:  # permissions do not bind root
 
-        def refuse(self: Path) -> bytes:
-            raise PermissionError(13, "Permission denied", str(self))
+        def refuse(name: Path, flags: int) -> int:
+            raise PermissionError(13, "Permission denied", str(name))
 
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+        monkeypatch.setattr(os, "open", refuse)
     else:
         path.chmod(0)
     assert reason(path) == "permission denied"
 
 
-def test_out_of_memory(monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory that bind")
+def test_a_lack_of_memory_is_no_fault_of_the_picture(tmp_path):
+    """Whatever the decoder calls it: libjpeg says that the file is broken, libwebp that there is no decoder."""
+    files = []
+    for kind, options in (("PNG", {}), ("JPEG", {"progressive": True}), ("WEBP", {"method": 0})):
+        for size in ((60, 40), (6000, 4000)):
+            files.append(tmp_path / f"{size[0]}.{kind}")
+            Image.new("RGB", size).save(files[-1], kind, **options)
+    script = """
+import resource, sys
+from pathlib import Path
+from nearid_cli.images.decode import UnreadableImage, decode
+from nearid_cli.images.memory import BUDGET
+BUDGET.size = 10**10
+small, large = sys.argv[1::2], sys.argv[2::2]
+for path in small:
+    decode(Path(path))
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 50 * 2**20,) * 2)
+for path in large:
+    try:
+        print(decode(Path(path)).size)
+    except MemoryError:
+        print("MemoryError")
+    except UnreadableImage as error:
+        print(error.reason)
+"""
+    done = subprocess.run([sys.executable, "-c", script, *files], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["MemoryError"] * 3, done.stderr
+
+
+def test_a_header_that_asks_for_memory_is_the_pictures_fault(monkeypatch):
     def exhausted(*_: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Image.core, "new", exhausted)
-    assert reason(FILES["png"]) == "not enough memory to decode it"
+    assert reason(FILES["png"]) == "damaged PNG: it asks for more memory than its pixels need"
 
 
 def test_a_host_that_fills_in_truncated_pictures_is_refused(monkeypatch):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = 2  # spaces between columns
+MOST_ROWS = 500
+"""So many rows of a table are shown; a longer one says where the rest is. Nobody reads more, and fitting takes time."""
 _SHORTEST = 8  # columns that a label needs to stay apart from others
 _HEADER = 14  # headers longer than this may fold to make room
 _FEW_WORDS = 16  # words beside numbers have no column of their own below this
@@ -121,13 +123,29 @@ def _tell(block: Entries, console: Console) -> None:
 
 def show_table(console: Console, made: Table) -> None:
     """Print a table in as many pieces as the width asks for, and below it what must be known to read it."""
-    for one in fitted(made, console.width):
+    shown = _cut(made)
+    for one in fitted(shown, console.width):
         console.print(one, soft_wrap=False)
         console.print()
+    if shown is not made:
+        flag = "--groups" if made.noun == "groups" else "-o"
+        say(
+            console,
+            f"The first {MOST_ROWS:,} of {made.size:,} {made.noun}; {flag} FILE.csv has all of them.",
+            "",
+        )
     if made.notes:
         say(console, *made.notes, "")
     if legend := made.legend(_LEGEND, "terminal"):
         say(console, legend, "")
+
+
+def _cut(made: Table) -> Table:
+    """The table without rows that nobody reads; whole where it is one of few that were asked for by number."""
+    if made.whole or made.size <= MOST_ROWS:
+        return made
+    places = [*range(MOST_ROWS), *([made.size] if made.foot else ())]
+    return replace(made.only(places), foot=made.foot)
 
 
 def fitted(made: Table, width: int) -> list[Grid]:

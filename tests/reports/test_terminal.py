@@ -289,3 +289,12 @@ def test_pair(result, render):
         "nearid      0.9877\n"
         "clip-i     -0.5000\n\n"
     )
+
+
+def test_a_long_table_is_cut_and_says_where_the_rest_is(make, render):
+    names = [f"subject {place:04}" for place in range(5_000)]
+    lines = render(show, make(dict.fromkeys(names, 0.5), metrics=("nearid",))).splitlines()
+    shown = [line.split("  ")[0] for line in lines if line.startswith("subject 0")]
+    assert shown == names[:500]
+    assert "The first 500 of 5,000 subjects; -o FILE.csv has all of them." in lines
+    assert any(line.startswith("aggregate") for line in lines)

@@ -19,9 +19,17 @@ class Html(FileFormat):
 
     def render(self, document: Document) -> str:
         """The page with as many pictures as the document asks for."""
-        from nearid_cli.reports.html import embed, page_files, page_masks, plain_html, to_html
+        from nearid_cli.reports.html import (
+            embed,
+            page_files,
+            page_masks,
+            plain_html,
+            room_for_pictures,
+            to_html,
+        )
 
         if document.tell is None:
             return plain_html(document)
         files, masks = page_files(document.result), page_masks(document.result)
-        return to_html(document, embed(files, document.thumbnails, document.progress, masks))
+        room = room_for_pictures(document.story.result)
+        return to_html(document, embed(files, document.thumbnails, document.progress, masks, room))

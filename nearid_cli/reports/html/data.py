@@ -10,12 +10,12 @@ from typing import Any
 from nearid_cli.layouts.dataset import Masked
 from nearid_cli.reports.document import document
 from nearid_cli.reports.gauge import Gauge, gauges
+from nearid_cli.reports.html.chosen import Chosen, chosen, worse
 from nearid_cli.reports.html.failed import failed
 from nearid_cli.reports.html.pictures import Gallery
-from nearid_cli.reports.html.side_by_side import side_by_side
 from nearid_cli.reports.labels import NAME, apart
 from nearid_cli.reports.locations import generation_file, map_file, parts_of, reference_file
-from nearid_cli.results import CompareResult, GateResult, Image, Method, Metric, ScoreResult, SubjectScores
+from nearid_cli.results import CompareResult, GateResult, Image, Method, ScoreResult, SubjectScores
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
 
@@ -54,8 +54,11 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     methods = result.methods
     first = result.metrics[0]
     roots = {method.name: generation_file(method.result, "") for method in methods}
-    generations = [(method, image) for method in methods for image in method.result.images]
-    generations.sort(key=lambda one: (one[1].scores[first.name] is None, _worse(one[1], first)))
+    those = chosen(result).images
+    generations = [
+        (method, image) for method in methods for image in method.result.images if id(image) in those
+    ]
+    generations.sort(key=lambda one: (one[1].scores[first.name] is None, worse(one[1], first)))
     files = [roots[method.name] / image.path for method, image in generations[:STRIP]]
     for method, image in generations:
         if image.copy_of is not None:
@@ -76,11 +79,6 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
         maps.setdefault(roots[method.name] / image.path, []).extend(own)
     beside = (one for path in dict.fromkeys(files) for one in (path, *maps.get(path, ())))
     return [path for path in dict.fromkeys(beside) if path not in held]
-
-
-def _worse(image: Image, metric: Metric) -> float:
-    """The lower, the worse; 0 without a score."""
-    return metric.sign * (image.scores[metric.name] or 0.0)
 
 
 def page_masks(result: ScoreResult | CompareResult) -> dict[Path, Masked]:
@@ -117,7 +115,9 @@ def _in_memory(methods: Sequence[Method]) -> list[Path]:
     return references + generations
 
 
-def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None = None) -> dict[str, Any]:
+def page_data(
+    result: CompareResult, pictures: Gallery, gate: GateResult | None = None, those: Chosen | None = None
+) -> dict[str, Any]:
     """All that the scripts show, JSON-ready.
 
     A generation is a row `[method, subject, name, picture, copy_of, prompt, seed, scores, margins, labels, reasons,
@@ -133,6 +133,7 @@ def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None 
         result: methods in the order in which the page has them.
         pictures: that it can show.
         gate: verdicts on the result.
+        those: the generations that the page has room for, if they are known already.
     """
     methods = result.methods
     subjects = subjects_of(methods)
@@ -145,14 +146,18 @@ def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None 
         {subject.subject: subject.scores for subject in method.result.subjects} for method in methods
     ]
     # One picture may be a generation of two subjects.
-    numbers = {
-        key: number
-        for number, key in enumerate(
-            (method.name, image.subject, image.path) for method in methods for image in method.result.images
-        )
-    }
-    rows = side_by_side(methods)
+    rows = (those or chosen(result)).rows
     in_rows = {id(image): place for place, row in enumerate(rows) for _, image in row.images}
+    images = [
+        (number, image)
+        for number, method in enumerate(methods)
+        for image in method.result.images
+        if id(image) in in_rows
+    ]
+    numbers = {
+        (methods[method].name, image.subject, image.path): number
+        for number, (method, image) in enumerate(images)
+    }
     generations = [
         _row(
             number,
@@ -160,10 +165,12 @@ def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None 
             image,
             pictures.index.get(roots[number] / image.path, -1),
             shown,
-            {name: pictures.index.get(map_file(method.result, file)) for name, file in image.maps.items()},
+            {
+                name: pictures.index.get(map_file(methods[number].result, file))
+                for name, file in image.maps.items()
+            },
         )
-        for number, method in enumerate(methods)
-        for image in method.result.images
+        for number, image in images
     ]
     return {
         "metrics": [printable(name) for name in metrics],
@@ -191,9 +198,9 @@ def page_data(result: CompareResult, pictures: Gallery, gate: GateResult | None 
         ],
         "generations": generations,
         "rows": [[places[row.subject], None if row.name is None else printable(row.name)] for row in rows],
-        "cells": [in_rows[id(image)] for method in methods for image in method.result.images],
+        "cells": [in_rows[id(image)] for _, image in images],
         "disagreements": _disagreements(result, metrics, numbers),
-        "failed": [] if gate is None else [numbers[one] for one in failed(gate, result)],
+        "failed": [] if gate is None else [numbers[one] for one in failed(gate, result) if one in numbers],
         "strip": STRIP,
         "thumbnails": [shown.thumbnail for shown in pictures.shown],
         "full": [shown.full for shown in pictures.shown if shown.full is not None],

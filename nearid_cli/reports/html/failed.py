@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from nearid_cli.breakdown.labels import is_in
 from nearid_cli.results import CompareResult, GateResult, Image, Verdict
 from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
@@ -13,18 +15,24 @@ def failed(gate: GateResult, result: CompareResult) -> list[tuple[str, str, str]
     A verdict about a subject is about its generations, of a group about those in it; one that counts some is about
     those that it counts. A mean over all that is too low says nothing of any generation.
     """
-    verdicts = [one for one in gate.verdicts if one.status == "failed"]
+    verdicts: dict[tuple[str | None, str | None], list[Verdict]] = {}
+    for one in gate.verdicts:
+        if one.status == "failed":
+            verdicts.setdefault((one.method, one.subject), []).append(one)
     return [
         (method.name, image.subject, image.path)
         for method in result.methods
         for image in method.result.images
-        if any(_is_about(one, method.name, image) for one in verdicts)
+        if any(
+            _is_about(one, image)
+            for key in product((None, method.name), (None, image.subject))
+            for one in verdicts.get(key, ())
+        )
     ]
 
 
-def _is_about(verdict: Verdict, method: str, image: Image) -> bool:
-    if verdict.method not in (None, method) or verdict.subject not in (None, image.subject):
-        return False
+def _is_about(verdict: Verdict, image: Image) -> bool:
+    """Whether a verdict about the method and the subject of a generation is about itself."""
     if not is_in(image, verdict.group):
         return False
     statistic = verdict.rule.statistic

@@ -24,6 +24,7 @@ from nearid_cli.reports.gate import outcome, status
 from nearid_cli.reports.gauge import gauges
 from nearid_cli.reports.html import plots, sections, steps
 from nearid_cli.reports.html.charts import drawn
+from nearid_cli.reports.html.chosen import chosen
 from nearid_cli.reports.html.data import memory_note, page_data, subjects_of
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import cut, labels
@@ -65,6 +66,7 @@ def to_html(document: Document, pictures: Gallery) -> str:
     mapped = any(image.maps for run in result.runs.values() for image in run.images)
     script = "\n".join(['"use strict";', "(() => {", *map(_text, _SCRIPTS), "})();"])
 
+    those = chosen(result)
     macros, shown = _pieces({method.name: plots.colour(place) for place, method in enumerate(result.methods)})
     return _page(
         "page.html",
@@ -86,12 +88,12 @@ def to_html(document: Document, pictures: Gallery) -> str:
         parts=_parts(document, result),
         macros=macros,
         blocks=shown,
-        note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result.methods)}.",
+        note=f"{pictures.note[:1].upper()}{pictures.note[1:]}{memory_note(result.methods)}. {those.note}".rstrip(),
         made=[replace(one, folded="") for one in _about(document, Topic.ORIGIN)],
         masked=pictures.masked,
         mapped=mapped,
         keys=[*_keys(result, pictures.masked, mapped)],
-        data=page_data(result, pictures, gate),
+        data=page_data(result, pictures, gate, those),
     )
 
 

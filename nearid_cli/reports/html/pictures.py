@@ -69,18 +69,20 @@ def embed(
     limit: int | None = DEFAULT_THUMBNAILS,
     progress: bool = False,
     masks: Mapping[Path, Masked] = {},
+    room: int = MAX_EMBEDDED,
 ) -> Gallery:
     """Thumbnails of picture files as WebP data URIs.
 
     The longest side of a thumbnail is 256 px for up to 400 pictures; of more pictures each is smaller, so that
     all together keep about their size, down to 64 px. Where thumbnails nevertheless reach
-    `MAX_EMBEDDED` bytes, the rest is left out. Pictures are never enlarged.
+    `room` or `MAX_EMBEDDED` bytes, the rest is left out. Pictures are never enlarged.
 
     Args:
         files: absolute paths, each once, most important first.
         limit: embed the first so many; None or 0 for none.
         progress: show a progress bar on stderr.
         masks: which part of some of them counts.
+        room: bytes of all of them together.
 
     Returns:
         What could be embedded, in the order given. Missing and unreadable files are counted in `note`.
@@ -97,7 +99,7 @@ def embed(
             unreadable += 1
             continue
         uri, mask = _data("webp", content[0]), _data("png", content[1])
-        if size + len(uri or "") + len(mask or "") > MAX_EMBEDDED:
+        if size + len(uri or "") + len(mask or "") > min(room, MAX_EMBEDDED):
             break
         size += len(uri or "") + len(mask or "")
         index[path] = len(shown)

@@ -18,6 +18,7 @@ NAMES = (
     "preprocessing",
     "cold",
     "memory",
+    "growth",
     "synth",
     "report",
     "gpu",

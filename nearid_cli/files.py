@@ -91,13 +91,29 @@ def write_whole(path: Path, content: bytes | memoryview, mode: int = 0o666) -> N
         OSError: the disk would not take it. Nothing is left behind, then or after an interrupt, and an
             older file stays as it was.
     """
+    with whole_file(path, mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """The same for what is written piece by piece: the file takes its name when the block ends, on the disk.
+
+    Args:
+        path: the file.
+        mode: what a new file allows, less the umask.
+
+    Raises:
+        OSError: the disk would not take it. Nothing is left behind, also where the block fails, and an older file stays
+            as it was.
+    """
     aside = name_aside(path)
     try:
         with os.fdopen(
             os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb"
         ) as file:
             hold_lock(file.fileno())
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
@@ -153,10 +169,22 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
+    with replaced_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[BinaryIO]:
+    """The same for what is written piece by piece.
+
+    Raises:
+        InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
+    """
     target = path.resolve()  # through a symlink, which stays one
     sweep_leftovers(target.parent)
     try:
-        write_whole(target, data)
+        with whole_file(target) as file:
+            yield file
     except OSError as error:
         raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error
 

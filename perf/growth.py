@@ -42,11 +42,11 @@ def measure(folder: Path) -> list[Row]:
     return rows
 
 
-def score_command(world: Path) -> list[str | Path]:
+def score_command(world: Path, outputs: Sequence[str] = OUTPUTS) -> list[str | Path]:
     """What scores a world, with outputs into its folder."""
     command: list[str | Path] = [sys.executable, "-m", "nearid_cli", "score", world / "refs", world / "gens"]
     command += ["--metric", "hog", "--cache", world / "cache"]
-    return command + [part for name in OUTPUTS for part in ("-o", world / name)]
+    return command + [part for name in outputs for part in ("-o", world / name)]
 
 
 def run(command: Sequence[str | Path], limit: int | None = None) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def embed_pictures(
         embeddings={
             spec.name: embedded.matrix(
                 spec.name, (digest for digest in digests if digest not in embedded.absent[spec.name])
-            )[:]
+            )
             for spec in specs
         },
         skipped=tuple(Skipped(bad.path, bad.reason) for bad in embedded.bad),

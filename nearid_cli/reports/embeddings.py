@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict
 from pathlib import Path
 
-from nearid_cli.files import replace_file
+from nearid_cli.files import replaced_file
 from nearid_cli.results import EmbedResult
 from nearid_cli.text import storable
+
+_AT_ONCE = 4_096  # rows in memory; each such block is a row group of the file
 
 
 def write_embeddings(result: EmbedResult, path: Path) -> None:
@@ -48,19 +49,21 @@ def write_embeddings(result: EmbedResult, path: Path) -> None:
     ]
     if absent:
         schema = schema.with_metadata({**schema.metadata, "nearid.absent": json.dumps(absent)})
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, schema) as writer:
+    with replaced_file(path) as file, pq.ParquetWriter(file, schema) as writer:
         for metric in result.metrics:
             rows = result.embeddings[metric.name]
             without = result.absent.get(metric.name, {})
             here = [position for position in range(len(paths)) if position not in without]
-            offsets = pa.array([number * rows.shape[1] for number in range(len(here) + 1)], pa.int32())
-            embeddings = pa.ListArray.from_arrays(offsets, pa.array(rows.ravel(), pa.float32()))
-            texts = (
-                [paths[position] for position in here],
-                [digests[position] for position in here],
-                [storable(metric.name)] * len(here),
-            )
-            columns = [*(pa.array(column, pa.string()) for column in texts), embeddings]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    replace_file(path, buffer.getvalue())
+            for start in range(0, len(here) or 1, _AT_ONCE):
+                some, values = here[start : start + _AT_ONCE], rows[start : start + _AT_ONCE]
+                offsets = pa.array([number * rows.shape[1] for number in range(len(some) + 1)], pa.int32())
+                texts = (
+                    [paths[position] for position in some],
+                    [digests[position] for position in some],
+                    [storable(metric.name)] * len(some),
+                )
+                columns = [
+                    *(pa.array(column, pa.string()) for column in texts),
+                    pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), pa.float32())),
+                ]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema))

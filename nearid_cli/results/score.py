@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nearid_cli.results.base import Named, OneLine, Shown, Tabular, Tool, listed
 from nearid_cli.text import count, decimals
@@ -531,6 +531,17 @@ class PairResult(Shown):
         return f"{self.a}, {self.b}; {listed([f'{name} {one:.4f}' for name, one in self.similarity.items()])}"
 
 
+class EmbeddingRows(Protocol):
+    """Embeddings, float32 [N, D]."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N and D."""
+
+    def __getitem__(self, chosen: slice, /) -> npt.NDArray[np.float32]:
+        """Some of them."""
+
+
 @dataclass(frozen=True, repr=False)
 class EmbedResult(OneLine):
     """The result of `nearid embed`: pictures with their embeddings by metric.
@@ -539,7 +550,8 @@ class EmbedResult(OneLine):
         paths: in natural order.
         digests: BLAKE3 of each file's bytes, 32 bytes.
         metrics: what made the embeddings.
-        embeddings: metric -> float32 [N, D], rows of length 1, of the pictures that have one by that metric.
+        embeddings: metric -> float32 [N, D], rows of length 1, of the pictures that have one by that metric: an array,
+            or what reads its rows when they are asked for by a slice, and `np.asarray` all of them.
         skipped: pictures that cannot be used.
         absent: metric -> position in `paths` of each picture that has no embedding -> why; no key for a metric that
             embeds all.
@@ -548,7 +560,7 @@ class EmbedResult(OneLine):
     paths: tuple[Path, ...]
     digests: tuple[bytes, ...]
     metrics: tuple[Metric, ...]
-    embeddings: Mapping[str, npt.NDArray[np.float32]]
+    embeddings: Mapping[str, EmbeddingRows]
     skipped: tuple[Skipped, ...] = ()
     absent: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 

@@ -30,7 +30,7 @@ def oracle(data: Path, generated: tuple[str, ...]) -> dict[str, dict[str, float]
     """Floor and identification of each generated subject against the references of all subjects, pair by pair."""
     embedded = embed_pictures([data / "refs", data / "gens"], Options(metrics=["hog"], use_cache=False))
     rows: dict[str, dict[str, list[Any]]] = {"refs": {}, "gens": {}}
-    for path, row in zip(embedded.paths, embedded.embeddings["hog"].astype(np.float64), strict=True):
+    for path, row in zip(embedded.paths, np.asarray(embedded.embeddings["hog"], np.float64), strict=True):
         rows[path.parts[-3]].setdefault(path.parent.name, []).append(row)
     references = {subject: np.array(own) for subject, own in rows["refs"].items()}
     found = {}

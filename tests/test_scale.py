@@ -1,0 +1,57 @@
+"""Very many pictures: the memory of whole processes, as the kernel tells it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from perf.growth import run, score_command, write_world
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no peak of a child")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12,200 pictures, whose embeddings by hog and hashes are 160 MiB."""
+    return write_world(tmp_path_factory.mktemp("world") / "world", 50, 12_000)
+
+
+def test_a_score_does_not_hold_all_embeddings(world: Path) -> None:
+    _, peak = run(score_command(world, ["r.json"]))
+    assert peak < 400  # 457 with all of them in memory
+
+
+def test_embeddings_are_written_block_by_block(world: Path) -> None:
+    command = [sys.executable, "-m", "nearid_cli", "embed", world / "gens", "--metric", "hog"]
+    _, peak = run([*command, "--cache", world / "cache", "-o", world / "e.parquet"])
+    assert peak < 480  # 574 with all of them in memory
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(
+    ("subjects", "generations", "references", "most"),
+    [
+        (1_000, 100_000, 4, 1_024),
+        (1, 50_000, 2_000, 2_048),
+        (10_000, 100_000, 4, 2_048),
+        (1_000, 200_000, 4, 2_048),
+    ],
+)
+def test_very_many_pictures_have_their_bound(
+    subjects: int, generations: int, references: int, most: int, tmp_path: Path
+) -> None:
+    world = write_world(tmp_path / "world", subjects, generations, references)
+    for _ in ("with files that are new", "warm"):
+        _, peak = run(score_command(world))
+        assert peak <= most
+    assert (world / "r.html").stat().st_size < 20_000_000
+
+
+@pytest.mark.torture
+def test_embeddings_of_200_000_pictures_have_their_bound(tmp_path: Path) -> None:
+    world = write_world(tmp_path / "world", 1_000, 200_000)
+    command = [sys.executable, "-m", "nearid_cli", "embed", world / "gens", "--metric", "hog"]
+    _, peak = run([*command, "--cache", world / "cache", "-o", tmp_path / "e.parquet"])
+    assert peak <= 2_048

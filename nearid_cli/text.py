@@ -12,6 +12,10 @@ from typing import Any
 # At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
 _DIGITS = re.compile(r"([0-9]{1,18})")
 
+# Where logs of CI are searched for commands: GitHub's at the start of a line or (the older form) anywhere, and those of
+# Azure Pipelines and TeamCity. A name must not be one, such as "::stop-commands::x".
+_COMMAND = re.compile(r"^\s*:(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
+
 NaturalKey = tuple[list[str | int], str]
 
 
@@ -19,15 +23,22 @@ def printable(name: str | os.PathLike[str]) -> str:
     r"""A file name as text that any terminal, table and UTF-8 file can hold.
 
     Bytes that are not UTF-8 (surrogates in Python's view of the name) and control characters
-    (newlines, escape sequences) become backslash escapes; everything else stays as it is.
+    (newlines, escape sequences) become backslash escapes, and so does what a log of CI would take for a command;
+    everything else stays as it is.
 
     >>> printable("caf\u00e9 1.png")
     'café 1.png'
     >>> printable("a\nb\x1b[31m\udcff\ud800")
     'a\\nb\\x1b[31m\\xff\\ud800'
+    >>> printable("::stop-commands::x"), printable("see ##[group]"), printable("clip::mean ## 2")
+    ('\\x3a:stop-commands::x', 'see \\x23#[group]', 'clip::mean ## 2')
     """
     text = os.fspath(name)
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else _escaped(c) for c in text)
+    if "::" in text or "##" in text:
+        text = _COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text)
+    return text
 
 
 def shown(value: object, most: int = 80, spelled: Callable[[Any], str] = repr) -> str:

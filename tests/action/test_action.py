@@ -74,7 +74,7 @@ max_drop = 0.02
 
 
 def test_every_step_is_known_and_every_input_is_used() -> None:
-    assert [step.get("uses", "run") for step in STEPS] == ["run", "actions/cache@v4", "run"]
+    assert [step.get("uses", "run") for step in STEPS] == ["run", "run", "actions/cache@v4", "run"]
     used = set(re.findall(r"inputs\.([a-z-]+)", str(STEPS)))
     assert used == set(ACTION["inputs"])
     assert all(f"steps.score.outputs.{name} " in out["value"] for name, out in ACTION["outputs"].items())
@@ -125,6 +125,41 @@ def test_inputs_are_never_code(runner: Runner) -> None:
     (runner.folder / "refs").rename(runner.folder / 'r"; touch pwned; echo "$(touch pwned)')
     assert runner.run(**SCORE | {"references": 'r"; touch pwned; echo "$(touch pwned)'}).returncode == 0
     assert not (runner.folder / "pwned").exists()
+
+
+@pytest.mark.parametrize("name", ["references", "generations", "metrics", "config", "baseline"])
+def test_an_input_is_no_option(runner: Runner, name: str) -> None:
+    assert runner.run(**SCORE | {name: "--help"}).returncode == 2
+
+
+def test_names_that_begin_like_options_work(runner: Runner) -> None:
+    (runner.folder / "refs").rename(runner.folder / "--refs")
+    finished = runner.run(**SCORE | {"references": "--refs", "output": "-o ut", "cache": "--help"})
+    assert finished.returncode == 0, finished.stderr
+    assert runner.output("result").is_file()
+    assert (runner.folder / "--help" / "format").exists()
+
+
+def test_inputs_of_several_lines_or_none_are_refused(runner: Runner) -> None:
+    check = {key: value for key, value in SCORE.items() if key != "name"} | {"name": "Check the inputs"}
+    assert runner.run(**check).returncode == 0
+    for name in (
+        "references",
+        "generations",
+        "metrics",
+        "config",
+        "baseline",
+        "cache",
+        "output",
+        "torch_index",
+    ):
+        for value in ("a\nreport=/etc/passwd", "a\r\nb"):
+            finished = runner.run(**check | {name: value})
+            assert finished.returncode == 2
+            assert finished.stderr == f"nearid: the input {name.replace('_', '-')} must be one line\n"
+    for name in ("references", "metrics", "cache", "output"):
+        finished = runner.run(**check | {name: ""})
+        assert (finished.returncode, finished.stderr) == (2, f"nearid: the input {name} must not be empty\n")
 
 
 def test_further_arguments_are_lines(runner: Runner) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from nearid_cli.text import printable
 from tests.comparing import scored
+from tests.hostile import NAMES
+from tests.hostile import run as hostile
 from tests.reporting import BEGINNING, END, Open, without_pictures
 
 METHODS = [f"{BEGINNING}{middle}{END}" for middle in ("r4", "r16")]
@@ -116,3 +120,16 @@ def test_noise_does_not_fill_an_axis(open_page: Open, tmp_path: Path, subjects: 
     assert max(steps) - min(steps) <= 1
     legend = page.locator("svg.heatmap").first.locator("> text.tick").all_text_contents()
     assert float(legend[1]) - float(legend[0]) == pytest.approx(0.1, abs=0.0011)
+
+
+def test_names_made_to_do_harm_are_text(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(without_pictures(tmp_path / "report.html", {"a": hostile(1), NAMES[-9]: hostile(2)}))
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert page.title() != "owned"
+    shown = page.locator("body").inner_text()
+    assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", shown)
+    headings = page.locator("#subjects details tbody th").evaluate_all(
+        "all => all.map((one) => one.title || one.textContent)"
+    )
+    assert set(headings) >= set(map(printable, NAMES))

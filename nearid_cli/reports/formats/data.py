@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from nearid_cli.reports.table import Table
     from nearid_cli.results.base import Plain
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What begins a formula: at the start of a cell, and after a semicolon, where a spreadsheet may be set to part cells;
+# the wide forms count where East Asian text is written.
+_FORMULA = re.compile(r"^(?=[=+\-@\t\r＝＋－＠])|(?<=;)(?=[=+\-@＝＋－＠])")
 
 
 class Json(FileFormat):
@@ -80,8 +83,9 @@ def to_json(result: Plain) -> str:
     One line a member, and one an item of a list: as readable as fully indented JSON, and several
     times faster, because Python indents in Python.
 
-    Characters that would move a terminal's cursor or turn its text round are written as `\uXXXX`, which is
-    the same to a JSON reader. A byte of a file name that is not UTF-8 becomes backslash text such as `\xff`.
+    Characters that would move a terminal's cursor or turn its text round, or be a command to CI, are written as
+    `\uXXXX`, which is the same to a JSON reader. A byte of a file name that is not UTF-8 becomes
+    backslash text such as `\xff`.
 
     Raises:
         ValueError: a number is NaN or infinite. Results hold None instead, so this is a bug.
@@ -103,6 +107,8 @@ def _json(value: Any) -> str:
         return json.dumps(storable(character))[1:-1]
 
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    # A log of CI would take a name that holds this for a command; see `text.printable`.
+    text = text.replace("##", r"#\u0023")
     return text if text.isprintable() else "".join(c if c.isprintable() else escaped(c) for c in text)
 
 
@@ -150,5 +156,4 @@ def _defused(cell: Any) -> Any:
     """A cell that a spreadsheet shows instead of running it. Numbers, negative ones too, are no formulas."""
     if not isinstance(cell, str):
         return cell
-    text = printable(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub("'", printable(cell))

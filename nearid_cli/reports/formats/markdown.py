@@ -24,8 +24,8 @@ _MARKS: dict[Mark, str] = {"best": "**{}**", "second": "<ins>{}</ins>", "better"
 
 # What begins an inline element anywhere, and what begins a heading or list at the start of a line.
 _SPECIAL = r"[\\`*_\[\]<>~&$]|^[-+#=]|(?<=\d)[.)](?=\s|$)"
-# What GitHub would turn into a notification of somebody, or a reference to an issue.
-_MENTION = r"@(?=\w)|#(?=\d)"
+# What GitHub would turn into a notification of somebody, a reference to an issue, or a link.
+_LIVE = r"@(?=\w)|#(?=\d)|(?i:https?|ftp)(?=:)|(?i:www)(?=\.)|(?i:GH-)(?=\d)"
 
 _NAMED = 20
 """So many names of a finding are listed; the rest is counted."""
@@ -141,8 +141,8 @@ def _folded(summary: str, piece: Piece) -> Piece:
     """A piece that is folded away under `summary`, which is escaped here."""
     import html
 
-    # Inside <summary> Markdown is not read, so HTML's own escapes are what counts.
-    text = html.escape(printable(summary), quote=False)
+    # Inside <summary> Markdown is not read, so HTML's own escapes count; what is live to GitHub is so there, too.
+    text = re.sub(_LIVE, r"\g<0>&#8203;", html.escape(printable(summary), quote=False))
     before = ("<details>", f"<summary>{text}</summary>", "", *piece.before)
     return piece._replace(before=before, after=(*piece.after, "</details>", ""))
 
@@ -165,11 +165,11 @@ def _sentences(lines: Sequence[str]) -> str:
 def escape(text: str) -> str:
     r"""Text that Markdown shows as it is, in a table cell too.
 
-    GitHub calls nobody and links no issue because of it: after `@` and `#` comes a space without width.
+    GitHub calls nobody, and links no issue and no address because of it: inside of these is a space without width.
 
     >>> print(escape("<script> a|b `c` @d\n"))
     \<script\> a&#124;b \`c\` @&#8203;d\\n
     """
-    marked = re.sub(_MENTION, r"\g<0>&#8203;", re.sub(_SPECIAL, r"\\\g<0>", printable(text)))
+    marked = re.sub(_LIVE, r"\g<0>&#8203;", re.sub(_SPECIAL, r"\\\g<0>", printable(text)))
     # The pipe is an entity because renderers disagree about a backslash before an escaped pipe.
     return marked.replace("|", "&#124;")

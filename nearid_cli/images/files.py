@@ -12,8 +12,8 @@ from typing import BinaryIO
 from nearid_cli.images.formats import SNIFF_BYTES, likeness, sniff
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import UnreadableImage
-from nearid_cli.opening import UnfitFileError, is_transient, open_regular
-from nearid_cli.text import printable
+from nearid_cli.opening import is_transient, open_regular
+from nearid_cli.text import file_size, printable
 
 MAX_BYTES = 2**30
 """A file of more bytes is not read: twice of what the largest picture by default has uncompressed."""
@@ -44,12 +44,15 @@ def open_picture(path: Path) -> BinaryIO:
         OSError: the machine is at fault; see `opening.is_transient`.
     """
     try:
-        file = open_regular(path, MAX_BYTES)
+        file = open_regular(path)
         try:
             start = file.read(SNIFF_BYTES)
             if not start:
                 raise UnreadableImage("empty file")
             picture_format(start)
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise UnreadableImage(f"{file_size(size)} is over the limit of {file_size(MAX_BYTES)}")
             file.seek(0)
         except BaseException:
             file.close()
@@ -90,5 +93,4 @@ def why_unreadable(path: Path, error: OSError) -> str:
     """The reason for people that a file cannot be read."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"dead symlink to {printable(path.readlink())}"
-    reason = error.strerror or str(error)
-    return reason if isinstance(error, UnfitFileError) else reason.lower()
+    return (error.strerror or str(error)).lower()

@@ -258,6 +258,7 @@ def test_a_full_disk(nearid: Nearid, data: Path, mounting: list[str], run: Calla
     half = "score refs/cat gens/cat -m hog --cache disk/cache"
     script = f"""
         mkdir disk; mount -t tmpfs -o size=256k,nr_inodes=64 tmpfs disk
+        sleep 2.1  # the memo takes no younger pictures
         {NEARID} {half} >first.txt
         (cd disk && find cache -type f | sort) >before.txt
         head -c 1M /dev/zero >disk/filler 2>/dev/null || true

@@ -115,6 +115,7 @@ class Budget:
 
     def _wait(self, request: _Request) -> None:
         self._waiting.append(request)
+        self._changed.notify_all()  # with this one, all that hold some may wait
         try:
             while not self._may_go(request):
                 self._changed.wait()

@@ -1,0 +1,203 @@
+"""The budget of memory for decoding: never exceeded, never in the way of itself, and held by a whole process."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from nearid_cli.images.free import free_memory
+from nearid_cli.images.memory import Budget
+from nearid_cli.images.reading import UnreadableImage
+
+SIZE = 100
+
+
+class Watch:
+    """How much is in use, as those say who use it."""
+
+    def __init__(self) -> None:
+        self.used = self.most = 0
+        self._lock = threading.Lock()
+
+    def add(self, cost: int) -> None:
+        with self._lock:
+            self.used += cost
+            self.most = max(self.most, self.used)
+
+
+def in_threads(works: list[Callable[[], None]], threads: int) -> None:
+    """Do them all; a deadlock fails."""
+    left = list(works)
+
+    def run() -> None:
+        while True:
+            try:
+                work = left.pop()
+            except IndexError:
+                return
+            work()
+
+    running = [threading.Thread(target=run, daemon=True) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(20)
+        assert not thread.is_alive(), "a deadlock"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, SIZE), max_size=40), st.integers(1, 8))
+def test_threads_that_ask_once_never_exceed_it(costs: list[int], threads: int) -> None:
+    budget, watch = Budget(SIZE), Watch()
+
+    def work(cost: int) -> None:
+        with budget.taken(cost):
+            watch.add(cost)
+            time.sleep(random.random() / 5000)
+            watch.add(-cost)
+
+    in_threads([lambda cost=cost: work(cost) for cost in costs], threads)
+    assert watch.most <= SIZE
+    assert (budget._used, budget._holders, budget._waiting) == (0, 0, [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, SIZE // 2), min_size=1, max_size=4), max_size=20), st.integers(1, 8))
+def test_threads_that_ask_again_end_and_never_exceed_its_double(jobs: list[list[int]], threads: int) -> None:
+    budget, watch = Budget(SIZE), Watch()
+
+    def work(costs: list[int]) -> None:
+        with budget.kept():
+            held = 0
+            for cost in costs:
+                if held + cost > SIZE:
+                    with pytest.raises(UnreadableImage), budget.taken(cost):
+                        pass
+                    break
+                with budget.taken(cost):
+                    watch.add(cost)
+                    held += cost
+                time.sleep(random.random() / 5000)
+            watch.add(-held)
+
+    in_threads([lambda costs=costs: work(costs) for costs in jobs], threads)
+    assert watch.most <= 2 * SIZE
+    assert (budget._used, budget._holders, budget._waiting) == (0, 0, [])
+
+
+def test_a_large_request_is_not_overtaken_for_ever() -> None:
+    budget, done, stop = Budget(SIZE), threading.Event(), threading.Event()
+
+    def small() -> None:
+        while not stop.is_set():
+            with budget.taken(30):
+                time.sleep(0.001)
+
+    def large() -> None:
+        with budget.taken(SIZE):
+            done.set()
+
+    threads = [threading.Thread(target=small) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)
+    threads.append(threading.Thread(target=large))
+    threads[-1].start()
+    came = done.wait(20)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert came
+
+
+def test_more_than_all_of_it_is_refused_with_the_way_out() -> None:
+    reason = r"takes 5\.0 GB of memory .* limit of 4\.0 GB; raise it with --memory"
+    with pytest.raises(UnreadableImage, match=reason), Budget(4 * 10**9).taken(5 * 10**9):
+        pass
+
+
+def test_a_smaller_budget_lets_those_go_on_who_wait() -> None:
+    budget, done = Budget(SIZE), threading.Event()
+
+    def wait() -> None:
+        with budget.taken(SIZE):
+            done.set()
+
+    with budget.taken(SIZE):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.05)
+        budget.size = SIZE // 2
+    assert done.wait(20)
+    thread.join()
+
+
+def test_an_interrupt_ends_the_wait() -> None:
+    script = """
+import threading, time
+from nearid_cli.images.memory import Budget
+budget = Budget(100)
+def hold():
+    with budget.taken(100):
+        time.sleep(60)
+threading.Thread(target=hold, daemon=True).start()
+time.sleep(0.2)
+print("waits", flush=True)
+try:
+    with budget.taken(1):
+        pass
+except KeyboardInterrupt:
+    print(len(budget._waiting), flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "waits\n"
+    time.sleep(0.2)
+    child.send_signal(signal.SIGINT)
+    assert child.communicate(timeout=20)[0] == "0\n"
+
+
+def test_a_limit_of_the_process_is_what_is_free() -> None:
+    script = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+from nearid_cli.images.free import free_memory
+print(free_memory())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 2**30
+    assert free_memory() > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in kB")
+def test_six_large_pictures_and_six_workers_stay_within_it(tmp_path: Path) -> None:
+    """Each takes 475 MB; all at once they took 2.9 GB."""
+    for number in range(6):
+        folder = tmp_path / ("refs" if number < 3 else "gens") / f"s{number % 3}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (10_900, 10_900), (number, 80, 90)).save(folder / "a.png", compress_level=1)
+    script = """
+import resource, sys
+from nearid_cli.cli.app import main
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+    arguments = ["score", "refs", "gens", "-m", "hog", "--workers", "6", "--no-cache", "--memory", "500MB"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stderr.split()[-1]) * 1024 < 500e6 + 500e6, done.stderr

@@ -19,8 +19,8 @@ def why_not_ours(path: str | os.PathLike[str]) -> str | None:
     if not hasattr(os, "geteuid"):
         return None
     for status in (os.lstat(path), os.stat(path)):  # noqa: PTH116 - one way of asking for both
-        if status.st_uid not in _ours():
-            return f"belongs to {_named(status.st_uid)}"
+        if reason := belongs_to_another(status):
+            return reason
     if status.st_mode & stat.S_IWOTH:
         return "can be changed by everybody"
     # In a sticky folder, such as /tmp, everybody may add files and nobody replace those of others.
@@ -28,6 +28,13 @@ def why_not_ours(path: str | os.PathLike[str]) -> str | None:
     if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
         return "can be replaced by everybody"
     return None
+
+
+def belongs_to_another(status: os.stat_result) -> str | None:
+    """Why a file or folder is not the user's own or root's; None where it is, or there are no users."""
+    if not hasattr(os, "geteuid") or status.st_uid in _ours():
+        return None
+    return f"belongs to {_named(status.st_uid)}"
 
 
 @cache

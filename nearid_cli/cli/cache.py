@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,10 +83,19 @@ def _counted(rows: Sequence[CachedNumbers]) -> Iterator[str]:
             yield count(number, noun, plural)
 
 
-def verify(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
+def verify(
+    context: typer.Context,
+    cache: CacheFolder = None,
+    trust_cache: TrustCache = False,
+    recompute: Annotated[
+        int, Flag("Embed so many of the embeddings again, drawn at random, and compare.", "N", low=0)
+    ] = 0,
+    seed: Annotated[int, Flag("What the sample depends on.", "N")] = 0,
+) -> None:
     """Check every part of the cache.
 
-    Its checksum must be right, and its embeddings finite and of length 1.
+    Its checksum must be right, and its embeddings finite and of length 1. Who computed them it does not say;
+    --recompute does some of the work again.
     """
     opened = open_cache(cache, trust_cache)
     with doing("checking every part"):
@@ -102,6 +111,31 @@ def verify(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     typer.echo(
         f"{printable(opened.folder)}: {count(found.sound, 'part')} of embeddings and of the file memo, all sound"
     )
+    if recompute:
+        _recompute(opened, recompute, seed, context.obj.metrics)
+
+
+def _recompute(cache: Cache, number: int, seed: int, configured: Mapping[str, Any]) -> None:
+    """Say what came of a sample that was embedded again.
+
+    Raises:
+        CacheError: some embeddings are not what their metrics compute.
+    """
+    from nearid_cli.evaluate.recompute import recompute
+
+    with doing("embedding a sample again"):
+        found = recompute(cache, number, seed, configured)
+    for reason, those in sorted(found.unchecked.items()):
+        typer.echo(f"{count(those, 'embedding')} could not be checked: {reason}")
+    if found.wrong:
+        raise CacheError(
+            f"{count(len(found.wrong), 'embedding')} in {printable(cache.folder)} of "
+            f"{len(found.wrong) + found.same + found.close:,} that were computed again came out as something "
+            "else: do not trust it, and empty it by nearid cache clear",
+            [printable(line) for line in found.wrong],
+        )
+    close = f", and {found.close:,} but for rounding" if found.close else ""
+    typer.echo(f"{count(found.same, 'embedding')} came out the same again to the last bit{close}")
 
 
 def compact(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:

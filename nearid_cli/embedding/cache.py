@@ -39,6 +39,7 @@ from nearid_cli.embedding.parts import (
     DamagedPartError,
     ForeignPartError,
     PartFolder,
+    keys_of,
     read_part,
 )
 from nearid_cli.errors import CacheError
@@ -304,6 +305,28 @@ class Cache:
                     )
                 )
         return sorted(rows, key=lambda row: (-row.size, row.metric))
+
+    def keys(self) -> dict[str, list[bytes]]:
+        """The digests of the pictures whose embeddings are here, by the encoder's fingerprint."""
+        found: dict[str, list[bytes]] = {}
+        for what, fingerprint in self._all():
+            if what == EMBEDDINGS:
+                keys: set[bytes] = set()
+                with self.caution.reading(self.folder / what / fingerprint):
+                    for path in self.parts(what, fingerprint).paths():
+                        with suppress(FileNotFoundError):  # merged away by another process
+                            keys.update(keys_of(path) or ())
+                found[fingerprint] = sorted(keys)
+        return found
+
+    def about(self, fingerprint: str) -> dict[str, str]:
+        """What the embeddings of an encoder say of it; nothing where that is not to be had."""
+        parts = self.parts(EMBEDDINGS, fingerprint)
+        for path in parts.paths():
+            with suppress(FileNotFoundError):
+                if (metadata := parts.metadata(path)) and (said := _said(metadata.metadata)):
+                    return said
+        return {}
 
     def verify(self) -> Verified:
         """Read every part, check its checksum and that its embeddings are finite unit vectors."""

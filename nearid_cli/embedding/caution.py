@@ -7,6 +7,7 @@ So parts that other users wrote, or could have changed, are used only where the 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import stat
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nearid_cli.owners import belongs_to_another
 from nearid_cli.text import count, printable
 
 logger = logging.getLogger(__name__)
@@ -133,19 +135,20 @@ def why(error: BaseException) -> str:
 
 
 def why_not_ours(status: os.stat_result) -> str | None:
-    """Why a file or folder may hold what another user put there; None where only the user and the system can have.
+    """Why a file or folder may hold what another user put there; None where only the user and root can have.
 
     Where there are no users, everything is the user's own.
     """
     if not hasattr(os, "geteuid"):
         return None
-    if status.st_uid not in (0, os.geteuid()):
-        return f"belongs to another user ({status.st_uid})"
+    if reason := belongs_to_another(status):
+        return reason
     if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _private(status.st_gid)):
         return f"can be changed by other users (mode {stat.S_IMODE(status.st_mode):o})"
     return None
 
 
+@functools.cache
 def _private(group: int) -> bool:
     """Whether a group is the user's own, of the same name, as many systems make one for each user."""
     import grp

@@ -8,7 +8,8 @@ files are not remembered: they are read each time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,15 @@ class FileMemo:
                 if file in asked:
                     found[file] = columns["digest"][row].as_py()
         return found | {file: self._noted[file] for file in asked if file in self._noted}
+
+    def places(self, digests: Set[bytes]) -> dict[bytes, Path]:
+        """For each digest a file that had it when it was last read, where one is known."""
+        found: dict[bytes, Path] = {}
+        for table in self.parts.tables():
+            for row, digest in enumerate(table.column("digest").to_pylist()):
+                if digest in digests:
+                    found[digest] = Path(os.fsdecode(table.column("path")[row].as_py()))
+        return found
 
     def remember(self, file: FileState, digest: bytes, stamps: Stamps) -> None:
         """Note a digest, unless the file cannot be told from its next version. Written by `flush`.

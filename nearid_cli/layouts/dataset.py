@@ -66,7 +66,7 @@ Source = Whole | Masked
 """What is embedded: a picture, or a part of it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """One picture of a data set.
 

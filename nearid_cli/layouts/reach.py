@@ -19,6 +19,7 @@ from nearid_cli.text import count, few, natural_key, printable
 FOLLOW, OUTSIDE = "--follow-symlinks", "--allow-outside"
 """The options that let links, and paths in tables, lead beyond."""
 
+_LONGEST = 300  # characters of a path that are shown
 _HUB = re.compile(r"(.*/(?:models|datasets|spaces)--[^/]+)/snapshots/")
 
 
@@ -80,6 +81,12 @@ def _folder_of(place: Path) -> str:
         return with_slash(real)
     # Paths in a table count from the folder that it seems to lie in.
     return with_slash(os.path.realpath(place.parent))
+
+
+def shown_path(path: str) -> str:
+    """A path in a message; of one that goes on for lines, the beginning."""
+    text = printable(path.strip())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({count(len(text), 'character')})"
 
 
 def real_path(path: str | os.PathLike[str]) -> str:

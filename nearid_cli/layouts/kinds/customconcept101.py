@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class _CustomConcept(Layout):
             InputError: none of the folders is there, or two concepts would have the same name.
         """
         from nearid_cli.layouts.dataset import Picture
-        from nearid_cli.layouts.reach import OUTSIDE, real_path
+        from nearid_cli.layouts.reach import OUTSIDE, real_path, shown_path
         from nearid_cli.layouts.sides import Assigned
 
         root = look.root
@@ -52,7 +53,7 @@ class _CustomConcept(Layout):
         if outside := [one for one in folders if not look.reach.names(real_path(root / one))]:
             raise InputError(
                 f"{printable(file)} names {count(len(outside), 'folder')} of concepts outside of {printable(root)} and "
-                f"of the current folder ({few(outside)}); {OUTSIDE} takes them"
+                f"of the current folder ({few(outside, spelled=shown_path)}); {OUTSIDE} takes them"
             )
         found = Assigned(root, self)
         taken: dict[str, str] = {}
@@ -60,17 +61,17 @@ class _CustomConcept(Layout):
             name = posixpath.basename(folder)
             if taken.setdefault(name, folder) != folder:
                 raise InputError(
-                    f"two concepts of {printable(file)} are called {printable(name)}: "
-                    f"{printable(taken[name])} and {printable(folder)}"
+                    f"two concepts of {printable(file)} are called {shown_path(name)}: "
+                    f"{shown_path(taken[name])} and {shown_path(folder)}"
                 )
-            if name not in found.subjects and (root / folder).is_dir():
+            if name not in found.subjects and os.path.isdir(root / folder):  # noqa: PTH112 - no error for what is no path
                 walked = look.below(folder)
                 found.subjects[name] = [Picture.at(root, one) for one in walked.names]
                 found.left_out.extend(walked.left_out)
         if not found.subjects:
             raise InputError(
                 f"{printable(file)} names {count(len(taken), 'folder')} of concepts and none is there: "
-                f"looked for {printable(root / folders[0])} and so on"
+                f"looked for {shown_path(str(root / folders[0]))} and so on"
             )
         return found
 

@@ -11,13 +11,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from nearid_cli.layouts.names import composed
-from nearid_cli.layouts.reach import WITHIN, Reach, real_path
-from nearid_cli.text import count, printable
-
-_LONGEST = 300  # characters of a path that are shown
+from nearid_cli.layouts.reach import WITHIN, Reach, real_path, shown_path
+from nearid_cli.text import printable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """A file that was found.
 
@@ -52,7 +50,7 @@ class Locator:
         self._top = os.fspath(folder)
         self._real = cache(real_path)
         self._entries: dict[str, list[str]] = {}
-        self._seen: dict[str, tuple[str, int, int]] = {}
+        self._seen: dict[str, str] = {}
 
     def find(self, written: str) -> Place:
         r"""The file at a path.
@@ -71,30 +69,31 @@ class Locator:
             name = self._spelled(written)
             status = self._status(name)
         full = self._full(name or written.strip())
-        self._check_reach(written, full)
+        self._check_reach(written, full, status)
         if status is None:
-            raise NoPictureError(f"{_shown(written)} {self._why_not(written.strip())}")
+            raise NoPictureError(f"{shown_path(written)} {self._why_not(written.strip())}")
         mode = status.st_mode
         if stat.S_ISLNK(mode) and os.path.exists(full):  # noqa: PTH110 - raw strings are fast
             mode = os.stat(full).st_mode  # noqa: PTH116
         if stat.S_ISDIR(mode):
-            raise NoPictureError(f"{_shown(name)} is a folder")
+            raise NoPictureError(f"{shown_path(name)} is a folder")
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise NoPictureError(f"{_shown(name)} is not a regular file")
+            raise NoPictureError(f"{shown_path(name)} is not a regular file")
         if "//" in name or "./" in name:
             name = PurePosixPath(name).as_posix()
         return Place(name.replace(os.sep, "/"), self._key(full, status))
 
-    def _check_reach(self, written: str, full: str) -> None:
+    def _check_reach(self, written: str, full: str, status: os.stat_result | None) -> None:
+        """Raise OutsideError for a path that leads to where it may not, whatever is there."""
         head, name = os.path.split(full)
-        if name in ("", ".", "..") or os.path.islink(full):  # noqa: PTH114
+        if status is None or name in ("", ".", "..") or stat.S_ISLNK(status.st_mode):
             real = real_path(full)
         else:
             real = os.path.join(self._real(head or "."), name)  # noqa: PTH118
         if not self._reach.names(real):
-            lies = "lies" if real == os.path.normpath(full) else f"leads to {_shown(real)}, which lies"
+            lies = "lies" if real == os.path.normpath(full) else f"leads to {shown_path(real)}, which lies"
             raise OutsideError(
-                f"{_shown(written)} {lies} outside of the table's folder and of the current folder"
+                f"{shown_path(written)} {lies} outside of the table's folder and of the current folder"
             )
 
     def _full(self, name: str) -> str:
@@ -107,11 +106,11 @@ class Locator:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            self._check_reach(name, self._full(name))
-            raise NoPictureError(f"{_shown(name)} cannot be read ({error.strerror})") from error
+            self._check_reach(name, self._full(name), None)
+            raise NoPictureError(f"{shown_path(name)} cannot be read ({error.strerror})") from error
         except ValueError as error:
             why = "a zero byte" if "\0" in name else "half a character"
-            raise NoPictureError(f"{_shown(name)} holds {why}, as no path does") from error
+            raise NoPictureError(f"{shown_path(name)} holds {why}, as no path does") from error
 
     def _spelled(self, written: str) -> str:
         """Another spelling of a path under which something is there; nothing where there is none."""
@@ -158,16 +157,10 @@ class Locator:
         # Two spellings that differ in case or Unicode form are one file where the disk takes them for one: a file
         # with one name has a number of its own.
         folded = composed(key).casefold()
-        first, device, number = self._seen.setdefault(folded, (key, status.st_dev, status.st_ino))
-        if first != key and status.st_nlink == 1 and (device, number) == (status.st_dev, status.st_ino):
+        first = self._seen.setdefault(folded if folded != key else key, key)
+        if first != key and status.st_nlink == 1 and os.path.samestat(os.lstat(first), status):
             return first
         return key
-
-
-def _shown(path: str) -> str:
-    """A path in a message; of one that goes on for lines, the beginning."""
-    text = printable(path.strip())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({count(len(text), 'character')})"
 
 
 def _spellings(written: str) -> Iterator[str]:

@@ -43,6 +43,8 @@ MASK, BOX = "mask", "box"
 _LABELS = ("step", "category", CONTEXT)  # labels that have one spelling, whatever that of their column
 
 MANIFESTS = TABLE_EXTENSIONS
+_MOST_ROWS = 200  # of one picture, each compared with all others
+_NONE: Mapping[str, str] = {}
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 
 
@@ -73,7 +75,7 @@ class Manifest:
         return Assigned(self.path, MANIFEST, subjects, [], deepcopy(self.left_out), self.roles["distractor"])
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     """What a row says, once its cells are known to be in order."""
 
@@ -139,7 +141,9 @@ def read_manifest(path: Path, reach: Reach = WITHIN) -> Manifest:
     missing: list[str] = []
     wrong = list(table.problems)
     entries: list[_Entry] = []
-    for row in table.rows:
+    table.rows.reverse()
+    while table.rows:  # a million rows, and what they say, need not be held at once
+        row = table.rows.pop()
         found = _entry(table, row, missing)
         if isinstance(found, _Entry):
             entries.append(found)
@@ -232,9 +236,14 @@ def _one_name_each(entries: Iterable[_Entry]) -> list[str]:
 
 def _once_each(entries: Iterable[_Entry], left_out: LeftOutFiles, wrong: list[str]) -> Iterator[_Entry]:
     """The entries without those that only repeat an earlier one; adds those that contradict one to `wrong`."""
-    by_picture: dict[str, list[_Entry]] = {}
+    by_picture: dict[str, tuple[_Entry, ...]] = {}
     for entry in entries:
-        earlier = by_picture.setdefault(entry.place.key, [])
+        earlier = by_picture.get(entry.place.key, ())
+        if len(earlier) >= _MOST_ROWS:
+            wrong.append(
+                f"{entry.where}: more than {_MOST_ROWS} rows differ in what they say of {printable(entry.place.name)}"
+            )
+            continue
         for other in earlier:
             if why := _contradiction(entry, other):
                 wrong.append(f"{entry.where}: {printable(entry.place.name)} is {why} in {other.where}")
@@ -243,7 +252,7 @@ def _once_each(entries: Iterable[_Entry], left_out: LeftOutFiles, wrong: list[st
                 left_out.add("repeated manifest rows", entry.place.name)
                 break
         else:
-            earlier.append(entry)
+            by_picture[entry.place.key] = (*earlier, entry)
             yield entry
 
 
@@ -274,8 +283,8 @@ def _repeats(entry: _Entry, other: _Entry) -> bool:
 
 
 def _picture(folder: Path, entry: _Entry) -> Picture:
-    labels = dict(entry.rest)
-    prompt, seed = labels.pop("prompt", None), labels.pop("seed", None)
+    prompt, seed = entry.rest.get("prompt"), entry.rest.get("seed")
+    labels = {name: cell for name, cell in entry.rest.items() if name not in ("prompt", "seed")}
     path = Path(os.path.join(folder, entry.place.name))  # noqa: PTH118 - raw strings are fast
     mask = None if entry.mask is None else folder / entry.mask.name
     return Picture(
@@ -284,7 +293,7 @@ def _picture(folder: Path, entry: _Entry) -> Picture:
         entry.method or None,
         prompt,
         seed,
-        labels,
+        labels or _NONE,
         mask=mask,
         box=entry.box,
         prompt_from="manifest" if prompt else "",

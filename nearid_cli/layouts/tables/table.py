@@ -29,6 +29,7 @@ _LONGEST_CELL = csv.field_size_limit()
 """Far more than tables of pictures have. What is beyond would fill the memory long before it is known to be wrong."""
 _BATCH = 10_000  # rows of Parquet at a time
 _SHOWN = 20
+_DIFFERENT = 100_000
 
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
@@ -92,6 +93,7 @@ class PictureTable:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     leads_outside: bool = False
+    _said: dict[str, str] = field(default_factory=dict)
     _characters: int = 0
 
     def error(self, what: str, details: Iterable[str] = ()) -> InputError:
@@ -189,6 +191,12 @@ class PictureTable:
             return few(named, _SHOWN)
         return f"{count(len(named), 'column')} that {'is' if len(named) == 1 else 'are'} called otherwise"
 
+    def once(self, cell: str) -> str:
+        """A text that many rows say, as one object, for as long as not too many are different."""
+        if len(self._said) < _DIFFERENT:
+            return self._said.setdefault(cell, cell)
+        return self._said.get(cell, cell)
+
     def check_number(self, rows: int) -> None:
         """Raise InputError for more rows than are read."""
         most = min(_MOST_ROWS, _MOST_CELLS // max(len(self.columns), 1))
@@ -209,7 +217,7 @@ class PictureTable:
                 self.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
                 return
             if name and (cell := _text(value)):
-                cells[name] = cell
+                cells[name] = self.once(cell)
                 self._characters += len(cell)
                 if len(cell) > _LONGEST_CELL:
                     most = f"no more than {_LONGEST_CELL:,} are read"
@@ -256,7 +264,8 @@ def read_table(
     try:
         (_READERS | _IN_ONE)[path.suffix.lower()](table)
     except OSError as error:
-        raise InputError(f"cannot read {kind} {printable(path)}: {error.strerror or error}") from error
+        why = error.strerror or " ".join(str(error).split())  # Arrow's may have several lines
+        raise InputError(f"cannot read {kind} {printable(path)}: {printable(why)}") from error
     return table
 
 
@@ -414,7 +423,7 @@ def _read_csv(table: PictureTable) -> None:
                 )
                 continue
             passed_over = passed_over or any("".join(cells[place : place + 1]).strip() for place in nameless)
-            row = {name: cell for name, cell in zip(names, cells, strict=False) if name and cell}
+            row = {name: table.once(cell) for name, cell in zip(names, cells, strict=False) if name and cell}
             table.rows.append(PictureRow(f"line {line}", row))
             table.check_number(len(table.rows))
     except ValueError as error:
@@ -511,7 +520,7 @@ def _read_parquet(table: PictureTable) -> None:
     except UnicodeDecodeError as error:
         raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object)):.80}") from error
     except (pa.ArrowException, ValueError, OverflowError) as error:  # the last for a date beyond all years
-        raise table.error(f"is not valid Parquet: {printable(str(error)):.200}") from error
+        raise table.error(f"is not valid Parquet: {printable(' '.join(str(error).split())):.200}") from error
 
 
 def _parquet_rows(table: PictureTable, opened: BinaryIO) -> Iterator[dict[str, Any]]:

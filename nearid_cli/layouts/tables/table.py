@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nearid_cli.errors import InputError
-from nearid_cli.layouts.reach import WITHIN, Reach
+from nearid_cli.layouts.reach import WITHIN, Reach, shown_path
 from nearid_cli.layouts.tables.locate import Locator, NoPictureError, OutsideError, Place
 from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
@@ -30,6 +30,7 @@ _LONGEST_CELL = csv.field_size_limit()
 _BATCH = 10_000  # rows of Parquet at a time
 _SHOWN = 20
 _DIFFERENT = 100_000
+_AROUND = 60  # characters that are shown on either side of one that cannot be read
 
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # how spreadsheets say it, on a line of its own
@@ -102,6 +103,8 @@ class PictureTable:
 
     def not_utf8(self, where: str, cell: str) -> InputError:
         """A cell holds bytes that are not UTF-8: the file is in an encoding of old, and nothing says which."""
+        first = next(place for place, c in enumerate(cell) if "\ud800" <= c <= "\udfff")
+        cell = cell[max(first - _AROUND, 0) : first + _AROUND]
         return self.error(
             f"is not UTF-8: {where} holds {printable(cell)}, which may be {printable(_western(cell))} in Windows-1252 "
             "(Latin-1); save it as UTF-8: in a spreadsheet as CSV UTF-8, or with "
@@ -157,13 +160,13 @@ class PictureTable:
         if not self.fits(written):
             raise self._lacks_columns(names)
         if halves := [name for name in names if _HALF_CHARACTER.search(name)]:
-            raise self.error(f"has a column whose name holds half a character: {printable(halves[0])}")
+            raise self.error(f"has a column whose name holds half a character: {shown_path(halves[0])}")
         if damaged := [name for name in names if not is_utf8(name)]:
             raise self.not_utf8("a column's name", damaged[0])
         places: dict[str, list[str]] = {}
         for place, name in enumerate(written, 1):
             if name.strip():
-                places.setdefault(look_alike(name), []).append(f"{printable(name.strip())} (column {place})")
+                places.setdefault(look_alike(name), []).append(f"{shown_path(name)} (column {place})")
         if twice := [" and ".join(spelled) for spelled in places.values() if len(spelled) > 1]:
             raise self.error(f"has columns of one name: {'; '.join(twice)}; keep one of each")
         self.columns = dict(zip(written, names, strict=True))

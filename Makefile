@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+LOCKED := .venv-locked
 BIN := $(VENV)/bin
 DEMO ?= demo
 
@@ -12,7 +13,7 @@ RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 # Many tests start nearid as a process. Where containers forbid bytecode, each would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test torture test-oldest lint types docs check perf clean
+.PHONY: demo test torture test-oldest test-locked lint types docs check perf lock licences audit sbom release clean
 
 # An environment of an older Python, or a half-made one, is made anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -54,6 +55,16 @@ test-oldest:
 	@$(OLDEST)/bin/python scripts/browser.py
 	$(OLDEST)/bin/python -m pytest -n auto --dist loadfile
 
+# All tests with exactly the packages of the lock, each known by its hash, and none built from source.
+test-locked: PYTHON := python3.11
+test-locked:
+	@echo "Installing the packages of requirements-ci.txt into $(LOCKED)"
+	@$(PYTHON) -m venv --clear $(LOCKED)
+	@$(LOCKED)/bin/python $(INSTALL) --require-hashes --only-binary :all: -r requirements-ci.txt
+	@$(LOCKED)/bin/python $(INSTALL) --no-index --no-deps --no-build-isolation .
+	@$(LOCKED)/bin/python scripts/browser.py
+	$(LOCKED)/bin/python -m pytest -n auto --dist loadfile
+
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -73,5 +84,36 @@ check:
 perf: $(VENV)/.installed-test
 	$(BIN)/python -m perf
 
+$(VENV)/.installed-release: $(VENV)/.installed-test
+	@echo "Installing what a release needs into $(VENV)"
+	@$(BIN)/python $(INSTALL) -c constraints.txt -e ".[release]"
+	@touch $@
+
+# For Python 3.11 on Linux with torch for CPUs, which lies in PIP_FIND_LINKS, or is found with UV_TORCH_BACKEND=cpu.
+lock: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+lock: $(VENV)/.installed-release
+	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --extra test --upgrade \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 -c constraints.txt pyproject.toml -o requirements-ci.txt
+
+licences: $(VENV)/.installed-test
+	$(BIN)/python scripts/licences.py
+
+# Asks pypi.org for known vulnerabilities. Strict: a package that it cannot ask about is an error, not a pass.
+audit: $(VENV)/.installed-release
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-ci.txt
+
+# The bill of materials of what nearid runs on, without what only tests and releases need.
+sbom:
+	@mkdir -p dist
+	@$(PYTHON) -m venv --clear build/sbom
+	@build/sbom/bin/python $(INSTALL) -c constraints.txt torch
+	@build/sbom/bin/python $(INSTALL) -c constraints.txt .
+	@$(MAKE) --no-print-directory $(VENV)/.installed-release
+	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml -o dist/nearid.cdx.json build/sbom/bin/python
+
+# What is published: wheel, sdist and bill of materials in dist/, after all checks.
+release: check licences audit sbom
+	$(BIN)/python -m hatchling build -d dist
+
 clean:
-	rm -rf $(VENV) $(OLDEST) $(DEMO)
+	rm -rf $(VENV) $(OLDEST) $(LOCKED) $(DEMO)

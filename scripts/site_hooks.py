@@ -20,6 +20,7 @@ OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "LICENSE": "LICENSE",
     "CITATION.cff": "CITATION.cff",
     "nearid_cli/measures/judge/rubric.txt": "guides/judge-rubric.txt",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nearid_cli.images.decode import Decoded
 
 
+_IF_NOT = " (if nothing writes it, with --verify-content)"
 _LET_GO = "it was let go once it was embedded"
 
 
@@ -101,7 +102,7 @@ class GivenPicture:
             found, decode = _undecoded(self.source, limit, reading)
             if found != self.digest:
                 what = "picture" if isinstance(self.source, InMemory) else "file"
-                raise ChangedImage(f"the {what} changed during the run; run again")
+                raise ChangedImage(f"the {what} changed during the run; run again{_IF_NOT}")
             return decode(), None
         part = self.source
         found, decode = _undecoded(part.source, limit, reading)
@@ -110,7 +111,7 @@ class GivenPicture:
             digest_masked(found, None if levels is None else digest_bytes(levels), part.box, part.how)
             != self.digest
         ):
-            raise ChangedImage("the picture or its mask changed during the run; run again")
+            raise ChangedImage(f"the picture or its mask changed during the run; run again{_IF_NOT}")
         whole = decode()
         return whole, _mask(part, levels, whole.image.size, limit)
 

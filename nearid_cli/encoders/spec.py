@@ -40,7 +40,10 @@ def check_digest(file: Path, found: str, expected: str | None) -> None:
         raise ChangedCheckpointError(f"{printable(file)} {CHANGED}")
 
 
-CHANGED = "changed after its checkpoint was looked up, by which embeddings are known; nothing of it was used; run again"
+CHANGED = (
+    "changed after its checkpoint was looked up, by which embeddings are known; nothing of it was used; run again "
+    "(if nothing writes it, with --verify-content)"
+)
 
 
 @dataclass(frozen=True)

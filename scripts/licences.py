@@ -1,8 +1,8 @@
 """The licences of everything that nearid and its extras install: `python scripts/licences.py`.
 
 Prints a line a package: name, version, licence as the package states it. Exit code 1 with a line for each package whose
-licence is unknown or asks for more than to keep its notice, unless ALLOWED has it with the reason. Libraries inside binary
-wheels count: what a package states is often of its own code only.
+licence is unknown or asks for more than to keep its notice, unless ALLOWED has it with the reason. Libraries inside
+binary wheels count: what a package states is often of its own code only.
 """
 
 from __future__ import annotations

@@ -146,10 +146,10 @@ def _prefix(path: Path) -> tuple[str, ...]:
 
 
 def _is_of_nearid(path: Path) -> bool:
-    """Whether somebody else's file is meant for us, as far as it can be read."""
+    """Whether somebody else's file seems to be meant for us. It is not parsed, which may take as long as they like."""
     try:
-        return not _prefix(path) or _read(path) is not None
-    except UsageError:
+        return not _prefix(path) or f"[{'.'.join(_prefix(path))}".encode() in read_regular(path)
+    except OSError:
         return False
 
 
@@ -279,4 +279,4 @@ def _given(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _absolute(folder: Path, checkpoint: str) -> str:
     """A local checkpoint counts from the configuration's folder; anything else is a Hub id."""
     local = folder / expanded(checkpoint)
-    return str(local) if local.exists() else checkpoint
+    return str(local) if os.path.exists(local) else checkpoint  # noqa: PTH110 - of a text too long for a name

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nearid_cli.errors import InputError
-from nearid_cli.opening import expanded, open_regular
+from nearid_cli.opening import expanded, open_regular, real_path
 from nearid_cli.text import printable
 
 _ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
@@ -180,7 +180,9 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
-    target = path.resolve()  # through a symlink, which stays one
+    target = real_path(path)  # through a symlink, which stays one
+    if target.exists() and not target.is_file():  # root could put a file in the place of a device
+        raise InputError(f"cannot write {printable(path)}: it is not a regular file")
     sweep_leftovers(target.parent)
     try:
         with whole_file(target) as file:

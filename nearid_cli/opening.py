@@ -10,6 +10,7 @@ import errno
 import functools
 import json
 import os
+import re
 import stat
 from io import FileIO
 from pathlib import Path
@@ -25,6 +26,11 @@ _TRANSIENT = frozenset({
     errno.EREMOTEIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN,
     errno.ECONNRESET,
 })  # fmt: skip
+
+
+_TOML_BYTES = 2**20
+_LONG_KEY = re.compile(rb"""(?<![\w."'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""")
+"""The parser takes minutes for keys of a hundred thousand parts."""
 
 
 class UnfitFileError(OSError):
@@ -50,7 +56,18 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     >>> str(expanded("~nobody-here/x"))
     '~nobody-here/x'
     """
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises where there is no such user
+    try:
+        return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises where there is no such user
+    except ValueError:  # of a user whose name none can have
+        return Path(path)
+
+
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Where a path leads, absolute; links that lead in a circle, and what is no name, stay as they are."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() fails likewise
 
 
 def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> FileIO:
@@ -180,6 +197,12 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     """
     import tomllib  # of interest where there is a configuration
 
+    if len(content) > _TOML_BYTES:
+        raise MalformedError(
+            f"it has {file_size(len(content))}, and no more than {file_size(_TOML_BYTES)} of TOML are read"
+        )
+    if _LONG_KEY.search(content):
+        raise MalformedError("it is nested too deeply")
     try:
         return tomllib.loads(content.decode())
     except tomllib.TOMLDecodeError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nearid_cli.errors import InputError
 from nearid_cli.files import in_use, name_aside, replace_file, sweep_leftovers, whole_folder, write_whole
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing is swept")
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing i
 WRITING = """
 import sys, time
 from pathlib import Path
+from nearid_cli.errors import InputError
 from nearid_cli.files import in_use, name_aside, whole_folder
 with whole_folder(Path(sys.argv[1])) as aside:
     (aside / "half").write_text("half")
@@ -100,3 +102,13 @@ def test_a_lock_ends_with_its_block(tmp_path: Path) -> None:
 
 def test_sweeping_a_folder_that_is_not_there_is_nothing(tmp_path: Path) -> None:
     sweep_leftovers(tmp_path / "none")
+
+
+@pytest.mark.parametrize("through", ["a link", "its name"])
+def test_nothing_but_a_regular_file_is_replaced(tmp_path: Path, through: str) -> None:
+    """By root it could be: a result took the place of /dev/zero."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(InputError, match="it is not a regular file"):
+        replace_file(tmp_path / ("link" if through == "a link" else "pipe"), b"{}")
+    assert (tmp_path / "pipe").is_fifo()

@@ -10,11 +10,13 @@ import pytest
 from nearid_cli.opening import (
     MalformedError,
     UnfitFileError,
+    expanded,
     open_regular,
     parse_json,
     parse_toml,
     read_json,
     read_regular,
+    real_path,
 )
 
 
@@ -115,6 +117,9 @@ def test_json_that_cannot_be_read_says_why_and_quotes_nothing(
         (b"\xff = 1", "not UTF-8"),
         (b"a = " + b"[" * 100_000, "nested too deeply"),
         (b"a = " + b"9" * 10_000, "too long"),
+        (b"a" + b".a" * 100_000 + b" = 1", "nested too deeply"),  # for which the parser takes minutes
+        (b"[" + b'"a" . ' * 100_000 + b"b]", "nested too deeply"),
+        (b"a = 1\n" * 200_000, "no more than 1.0 MB of TOML are read"),
     ],
 )
 def test_toml_that_cannot_be_read_says_why(content: bytes, why: str) -> None:
@@ -126,3 +131,16 @@ def test_toml_that_cannot_be_read_says_why(content: bytes, why: str) -> None:
 def test_json_and_toml_that_can_be_read_are() -> None:
     assert parse_json('{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
     assert parse_toml(b'a = "b"') == {"a": "b"}
+
+
+def test_names_that_no_file_has_are_said_to_be_none(tmp_path: Path) -> None:
+    for name in ("a\0b", "\ud800"):
+        with pytest.raises(UnfitFileError, match="no name that a file can have"):
+            read_regular(tmp_path / name)
+        assert str(real_path(name)).endswith(name)
+    assert expanded("~\0/x") == Path("~\0/x")
+
+
+def test_a_link_in_a_circle_is_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("a")
+    assert real_path(tmp_path / "a") == tmp_path / "a"

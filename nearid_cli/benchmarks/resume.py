@@ -22,7 +22,7 @@ from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.files import digest_file, replace_file
 from nearid_cli.nearid_data import RowsGiven, column_rule
-from nearid_cli.opening import expanded, read_json
+from nearid_cli.opening import expanded, read_json, real_path
 from nearid_cli.text import printable, storable
 
 _LONGEST_NAME = 240  # bytes; file systems take 255, and the record beside the file has a longer name
@@ -118,7 +118,7 @@ def data_identity(source: str, hash_file: HashFile = digest_file) -> str | None:
             ]
         except OSError as error:
             raise InputError(f"{printable(source)} cannot be read: {error.strerror or error}") from error
-        return f"{storable(path.resolve())}: {blake3(json.dumps(contents).encode()).hexdigest()}"
+        return f"{storable(real_path(path))}: {blake3(json.dumps(contents).encode()).hexdigest()}"
     commit = _hub_commit(source)
     return None if commit is None else f"{source}@{commit}"
 

@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 _NAME = "nearid"
 _COMPLETE = "_NEARID_COMPLETE"
 _COMPLETIONS = {"--install-completion", "--show-completion"}
+_LONGEST = 5_000
+"""Characters of a line on stderr: more than a path has, and less than a file that was given as one."""
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
 
 
@@ -120,6 +122,8 @@ def _say(line: str) -> None:
     A terminal that is too narrow for it gets it broken at spaces.
     """
     line = printable(line)
+    if len(line) > _LONGEST:
+        line = f"{line[:_LONGEST]}... ({len(line) - _LONGEST:,} more characters)"
     # A line must not land in the middle of a progress bar.
     bars = (
         sys.modules["tqdm"].tqdm.external_write_mode(sys.stderr) if "tqdm" in sys.modules else nullcontext()
@@ -236,6 +240,8 @@ def _lines(error: Exception) -> list[str]:
     if isinstance(error, OSError) and error.strerror is not None:
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         return [f"error: {where}{error.strerror.lower()}"]
+    if isinstance(error, MemoryError):
+        return ["error: out of memory; fewer --workers, a smaller --batch-size or less at a time need less"]
     what = " ".join(str(error).split())
     return [
         f"error: unexpected {type(error).__name__}: {what} (--debug shows where, and `nearid doctor` what to report)"

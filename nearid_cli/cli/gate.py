@@ -17,6 +17,7 @@ from nearid_cli.cli import GATE_FAILED, show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Format, say_what_counts, types_of
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.opening import real_path
 from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
@@ -157,7 +158,7 @@ def _hides(output: Path) -> None:
     """Warn where a new configuration takes the place of one that is in force there."""
     from nearid_cli.configuration import load_configuration
 
-    hidden = load_configuration(output.resolve().parent).path
+    hidden = load_configuration(real_path(output).parent).path
     if output.name == "nearid.toml" and hidden is not None:
         logger.warning("from now on %s hides the settings in %s", printable(output), printable(hidden))
 
@@ -181,7 +182,7 @@ def _found_by(output: Path) -> list[str]:
     from nearid_cli.configuration import load_configuration
 
     nearest = load_configuration(Path.cwd()).path
-    found = nearest is not None and nearest.resolve() == output.resolve()
+    found = nearest is not None and real_path(nearest) == real_path(output)
     return [] if found else ["--config", str(output)]
 
 
@@ -277,9 +278,9 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
 
 def _keep_inputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
     """Refuse to write verdicts over what they are about."""
-    kept = {path.resolve() for path in inputs if path is not None}
+    kept = {real_path(path) for path in inputs if path is not None}
     for path in outputs:
-        if path.resolve() in kept:
+        if real_path(path) in kept:
             raise UsageError(f"the output {printable(path)} is an input, too; give the verdicts another file")
 
 

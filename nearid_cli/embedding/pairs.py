@@ -28,6 +28,7 @@ from nearid_cli.encoders.plugged import ask, plugin_fingerprint
 from nearid_cli.errors import ModelError
 from nearid_cli.files import digest_file
 from nearid_cli.plugins import NoScore, PairwiseMetric, TextMetric
+from nearid_cli.results.base import LARGEST
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ Number = float | NoScore
 
 _FLUSH_NUMBERS, _FLUSH_SECONDS = 1024, 5.0
 _ROUNDING = 1e-6  # a number may be so far outside its range, and is put at its end
-_LARGEST = 1e100  # squares of much larger ones are no numbers any more
 _PROMPT = "nearid-cli 2026 a prompt 1"
 
 
@@ -70,7 +70,7 @@ class Comparing:
         self._settings = settings
         self._known: dict[Pair, Number] = {}  # by `key`
         self._limits = tuple(
-            sign * _LARGEST if end is None else end for end, sign in zip(metric.range, (-1, 1), strict=True)
+            sign * LARGEST if end is None else end for end, sign in zip(metric.range, (-1, 1), strict=True)
         )
         self._features = Features(name, metric, self.fingerprint, cache, settings)
         self._loaded = False

@@ -85,7 +85,7 @@ def read_part(path: Path, caution: Caution) -> pa.Table | None:
         return parquet.read(use_threads=False)
     except MemoryError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
         raise ForeignPartError(f"{path}: not a Parquet file ({error})") from error
 
 

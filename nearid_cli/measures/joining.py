@@ -20,8 +20,9 @@ from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.matching import SubjectIndex
 from nearid_cli.layouts.names import composed
 from nearid_cli.plugins import NoScore, Range
+from nearid_cli.results.base import LARGEST
 from nearid_cli.results.pairing import compared_prompt
-from nearid_cli.text import count, few, printable
+from nearid_cli.text import count, few, printable, shown
 
 PATHS = ("path", "file_name", "filename", "file", "image", "image_path", "img_path")
 """What the column of paths may be called."""
@@ -184,10 +185,10 @@ class _Joining:
         said: dict[int, tuple[Number, str]] = {}
         repeated = 0
         moved = self._moved()
-        for where, shown, found, number in self._taken:
+        for where, name, found, number in self._taken:
             for place in found.places:
                 if found.before is not None and moved.get(self._generations[place].method) != found.before:
-                    self._strangers.append(f"{where}: {shown}")
+                    self._strangers.append(f"{where}: {name}")
                     continue
                 if place not in said:
                     said[place] = number, where
@@ -232,12 +233,15 @@ class _Joining:
             return given
         try:
             number = math.nan if given is None else float(given)
-        except (TypeError, ValueError):
-            self._problems.append(f"{where}: expected a number, found {printable(repr(given)):.60}")
+        except (TypeError, ValueError, OverflowError):
+            self._problems.append(f"{where}: expected a number, found {shown(given, 60)}")
             return None
         if not math.isfinite(number):
             return NoScore("no number given")
         low, high = self._limits
+        if abs(number) > LARGEST:
+            self._problems.append(f"{where}: {number:g} is too large a number to compute with")
+            return None
         if (low is not None and number < low) or (high is not None and number > high):
             ends = f"from {'-' if low is None else f'{low:g}'} to {'-' if high is None else f'{high:g}'}"
             self._problems.append(f"{where}: {number:g} is outside the range of the metric, {ends}")

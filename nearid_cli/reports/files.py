@@ -9,6 +9,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
+from nearid_cli.opening import real_path
 from nearid_cli.reports import formats
 from nearid_cli.reports.blocks import Document
 from nearid_cli.reports.document import document, groups_document, images_document
@@ -46,9 +47,9 @@ def check_outputs(
         formats.of_path(path, formats.known("groups"))
     seen: set[Path] = set()
     for path in every:
-        if path.resolve() in seen:
+        if real_path(path) in seen:
             raise UsageError(f"the output {printable(path)} is named twice; give each output its own file")
-        seen.add(path.resolve())
+        seen.add(real_path(path))
     problems = [problem for path in every if (problem := _obstacle(path))]
     if problems:
         raise InputError(f"cannot write {count(len(problems), 'output')}: {problems[0]}", problems[1:])
@@ -128,7 +129,7 @@ def write_groups(result: ScoreResult | CompareResult, path: Path) -> None:
 
 def _obstacle(path: Path) -> str | None:
     """Why a file cannot be written, or None."""
-    folder = path.resolve().parent
+    folder = real_path(path).parent
     if path.is_dir():
         return f"{printable(path)} is a folder"
     if not folder.is_dir():

@@ -9,6 +9,7 @@ from pathlib import Path
 from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.dataset import Masked
 from nearid_cli.layouts.tables.manifest import is_manifest
+from nearid_cli.opening import real_path
 from nearid_cli.results import PictureMask, ScoreResult, Subjects
 
 
@@ -91,4 +92,4 @@ def _file(root: str, name: str) -> Path:
     path = Path(root)
     if is_manifest(path) and not path.is_dir():
         path = path.parent
-    return Path(os.path.realpath(path)) / name
+    return real_path(path) / name

@@ -25,6 +25,9 @@ PathLike = str | os.PathLike[str]
 
 _NAMED = 4  # so many of a list are named; the rest is counted
 
+LARGEST = 1e60
+"""What a score can be at most: variances of variances of much larger ones are no numbers any more."""
+
 
 @dataclass(frozen=True)
 class Tool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import sys
 import types
 import typing
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from nearid_cli.activity import doing
 from nearid_cli.errors import InputError
 from nearid_cli.opening import MalformedError, as_json, read_json
-from nearid_cli.results.base import Named
+from nearid_cli.results.base import LARGEST, Named
 from nearid_cli.results.compare import CompareResult, Methods
 from nearid_cli.results.holes import holes as found_holes
 from nearid_cli.results.score import ScoreResult
@@ -35,6 +34,7 @@ _ALSO_CHANGED = {ScoreResult: "", CompareResult: ", which generations are paired
 
 RESULT_BYTES = 2**30
 """The largest file that is read as a result; a result of a million generations by one metric has less."""
+_MOST = 2**53  # beyond, JSON's numbers are none that count
 _SHOWN = 10  # so many problems of one file are told, and so much of a value that is wrong: four times as many letters
 
 
@@ -143,7 +143,16 @@ def _gaps(result: ScoreResult | CompareResult) -> Iterator[str]:
     for i, method in enumerate(result.methods):
         yield from _gaps_of_run(method.result, f"methods[{i}].result.")
     metrics, names = [metric.name for metric in result.metrics], result.methods.names()
+    yield from _strangers(result, metrics, names)
+    for i, method in enumerate(result.methods):
+        for place, has in {"ranks": method.ranks, "common": method.common or metrics}.items():
+            if missing := set(metrics) - set(has):
+                yield f"methods[{i}].{place} lacks the metric {printable(min(missing))}"
+        if missing := set(metrics) - method.result.aggregate.keys():
+            yield f"methods[{i}].result has no scores of the metric {printable(min(missing))}"
     for i, group in enumerate(result.groups):
+        if not group.labels:
+            yield f"groups[{i}].labels is empty"
         for name, scored in group.methods.items():
             if name not in names:
                 yield f"groups[{i}].methods has {printable(name)}, which is no method"
@@ -151,12 +160,45 @@ def _gaps(result: ScoreResult | CompareResult) -> Iterator[str]:
                 yield f"groups[{i}].methods.{printable(name)} has no scores of the metric {printable(min(missing))}"
 
 
+def _strangers(result: CompareResult, metrics: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    """What is said of methods and metrics that the comparison does not have."""
+    lists: dict[str, Iterable[object]] = {
+        "comparisons": result.comparisons,
+        "agreements": result.agreements,
+        "disagreements": result.disagreements,
+        **{f"groups[{i}].comparisons": group.comparisons for i, group in enumerate(result.groups)},
+        **{f"curves[{i}].points": curve.points for i, curve in enumerate(result.curves)},
+        **{f"curves[{i}].differences": curve.differences for i, curve in enumerate(result.curves)},
+    }
+    known = dict.fromkeys(("method", "baseline"), names) | dict.fromkeys(
+        ("metric", "against", "a", "b"), metrics
+    )
+    if result.baseline not in names:
+        yield f"baseline is {printable(result.baseline)}, which is no method"
+    for place, every in lists.items():
+        for i, one in enumerate(every):
+            for field, among in known.items():
+                name = getattr(one, field, None)
+                if name is not None and name not in among:
+                    kind = "method" if among is names else "metric"
+                    yield f"{place}[{i}].{field} is {printable(name)}, which is no {kind}"
+
+
 def _gaps_of_run(result: ScoreResult, where: str) -> Iterator[str]:
     metrics = [metric.name for metric in result.metrics]
+    known = set(result.subjects.names())
     if not metrics:
         yield f"{where}metrics is empty"
     yield from _twice("metric", metrics, where)
+    if not result.subjects:
+        yield f"{where}subjects is empty"
     yield from _twice("subject", result.subjects.names(), where)
+    for i, image in enumerate(result.images):
+        if image.subject not in known:
+            yield f"{where}images[{i}].subject is {printable(image.subject)}, which is none of the subjects"
+    yield from (
+        f"{where}groups[{i}].labels is empty" for i, one in enumerate(result.groups) if not one.labels
+    )
     rows: dict[str, list[Mapping[str, Any]]] = {
         "aggregate": [result.aggregate],
         "subjects": [subject.scores for subject in result.subjects],
@@ -197,7 +239,8 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(_is_tuple, _list)
     converter.register_structure_hook_factory(_is_mapping, _mapping)
     converter.register_structure_hook(float, _number)
-    for kind, wanted in {int: "a whole number", str: "a text", bool: "true or false"}.items():
+    converter.register_structure_hook(int, _whole)
+    for kind, wanted in {str: "a text", bool: "true or false"}.items():
         converter.register_structure_hook(kind, partial(_expected, wanted=wanted))
     return converter
 
@@ -211,7 +254,8 @@ def _object(kind: Any, converter: Converter) -> StructureHook:
     ]
 
     def structure(value: Any, kind: Any) -> Any:
-        if lacking := [key for key in required if key not in _expected(value, dict, "an object")]:
+        given = _expected(value, dict, "an object")
+        if lacking := [key for key in required if key not in given]:
             raise MisfitError("", f" lacks {', '.join(lacking)}")
         return build(value, kind)
 
@@ -255,9 +299,15 @@ def _expected(value: Any, kind: Any, wanted: str) -> Any:
 
 
 def _number(value: Any, _: Any) -> float:
-    if abs(_expected(value, int | float, "a number")) > sys.float_info.max:
-        raise _unexpected("a finite number", value)
+    if abs(_expected(value, int | float, "a number")) > LARGEST:
+        raise _unexpected(f"a number of no more than {LARGEST:g}", value)
     return float(value)
+
+
+def _whole(value: Any, _: Any) -> int:
+    if abs(_expected(value, int, "a whole number")) > _MOST:
+        raise _unexpected(f"a whole number of no more than {_MOST}", value)
+    return int(value)
 
 
 def _unexpected(wanted: str, value: Any) -> MisfitError:

@@ -22,6 +22,7 @@ from nearid_cli.files import replace_file, whole_folder
 from nearid_cli.layouts.contexts import MADE_BY
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.walk import walk
+from nearid_cli.opening import real_path
 from nearid_cli.reports.files import check_outputs
 from nearid_cli.synth.dataset import require_datasets, write_dataset
 from nearid_cli.synth.encoding import Identity, render_identities
@@ -151,7 +152,7 @@ def write_identities(
 
 def _check_sheet(sheet: Path, folder: Path) -> None:
     """Refuse a sheet that could not be written, before anything is rendered."""
-    if folder.resolve() in (sheet.resolve(), *sheet.resolve().parents):
+    if real_path(folder) in (real_path(sheet), *real_path(sheet).parents):
         raise UsageError(
             f"the sheet {printable(sheet)} is in {printable(folder)}, which must be new; put it beside that folder"
         )
@@ -181,7 +182,7 @@ def _watched(
 @contextmanager
 def _whole_or_nothing(folder: Path) -> Iterator[Path]:
     """`files.whole_folder`, with what is in the way of it said to people."""
-    target = folder.resolve()  # through a symlink, which stays one
+    target = real_path(folder)  # through a symlink, which stays one
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             what = "is not empty" if target.is_dir() else "is a file"

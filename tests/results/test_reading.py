@@ -8,6 +8,7 @@ import pytest
 from nearid_cli.errors import InputError
 from nearid_cli.results.reading import read_result, read_score
 
+SEEDS = Path(__file__).parents[1] / "fuzz/corpus/reports"
 OLD = Path(__file__).parent / "old"
 
 
@@ -57,7 +58,7 @@ def test_places_in_a_comparison_lead_through_its_methods(tmp_path):
 def test_a_comparison_names_each_method_once(tmp_path):
     document = json.loads((OLD / "compare.json").read_text())
     document["methods"][1]["name"] = document["methods"][0]["name"]
-    (message,) = problems(document, tmp_path / "r.json", read_result)
+    (message, *_) = problems(document, tmp_path / "r.json", read_result)
     assert message.endswith("is not a valid result of nearid compare: methods has the method faithful twice")
 
 
@@ -122,3 +123,43 @@ def test_what_a_comparison_lost_is_placed_in_its_method(tmp_path):
     document["methods"][1]["result"]["images"][2]["scores"]["hog"] = None
     (message,) = problems(document, tmp_path / "r.json", read_result)
     assert message.endswith("expected methods[1].result.images[2].scores.hog to be a number but got null")
+
+
+DAMAGED = [
+    (("aggregate", "hog", "score"), 1e308, "to be a number of no more than 1e+60"),
+    (("subjects", 0, "references"), 10**30, "to be a whole number of no more than 9007199254740992"),
+    (("subjects",), [], "subjects is empty"),
+    (("images", 0, "subject"), "nobody", "images[0].subject is nobody, which is none of the subjects"),
+    (("comparisons", 0, "pairing"), 3, "expected comparisons[0].pairing to be an object but got 3"),
+    (("comparisons", 0, "method"), "x", "comparisons[0].method is x, which is no method"),
+    (("disagreements", 0, "method"), "x", "disagreements[0].method is x, which is no method"),
+    (("agreements", 0, "a"), "x", "agreements[0].a is x, which is no metric"),
+    (("baseline",), "x", "baseline is x, which is no method"),
+    (("methods", 0, "ranks"), {}, "methods[0].ranks lacks the metric"),
+    (("methods", 0, "common"), {"x": None}, "methods[0].common"),
+    (("groups", 0, "labels"), {}, "groups[0].labels is empty"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "message"), DAMAGED)
+def test_what_no_table_and_no_plot_could_show_is_refused(tmp_path, place, value, message):
+    """Each of these ended in `unexpected`, in one format or another."""
+    for name in ("score.json", "compare.json"):
+        document = json.loads((SEEDS / name).read_text())
+        holder = document
+        try:
+            for step in place[:-1]:
+                holder = holder[step]
+            holder[place[-1]]
+        except KeyError:
+            continue
+        holder[place[-1]] = value
+        assert message in "\n".join(problems(document, tmp_path / "r.json", read_result))
+        return
+    raise AssertionError(place)
+
+
+def test_nothing_but_its_own_line_is_said_of_json_that_cannot_be_held(tmp_path):
+    (tmp_path / "r.json").write_bytes(b"[" * 100_000)
+    with pytest.raises(InputError, match=r"r.json is not a result of nearid score: it is nested too deeply"):
+        read_score(tmp_path / "r.json")

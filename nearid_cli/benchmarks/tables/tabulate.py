@@ -23,6 +23,7 @@ from nearid_cli.benchmarks.tables.similarities import (
 from nearid_cli.encoders.registry import REGISTRY, SHIPPED
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.metrics.margins import outcome, rate_differences, trial_margins
+from nearid_cli.opening import real_path
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, did_you_mean, printable, unknown
 
@@ -255,9 +256,9 @@ def _below(roots: Sequence[Path]) -> tuple[dict[Path, SimilarityName], list[tupl
         for path in _walk(root):
             name = parse_name(path)
             some |= name is not None
-            if path.resolve() in seen:
+            if real_path(path) in seen:
                 continue
-            seen.add(path.resolve())
+            seen.add(real_path(path))
             if name is not None:
                 files[path] = name
             else:

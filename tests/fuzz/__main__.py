@@ -92,6 +92,8 @@ def _by_coverage(atheris, asked: argparse.Namespace) -> int:  # type: ignore[no-
 
     learned = asked.learned or asked.findings / f"{asked.target}-learned"
     learned.mkdir(parents=True, exist_ok=True)
+    for data in TARGETS[asked.target].made():
+        (learned / hashlib.sha256(data).hexdigest()).write_bytes(data)
     options = [f"-seed={asked.seed or 1}", "-timeout=60", "-rss_limit_mb=4096", "-print_final_stats=1"]
     options += [f"-runs={asked.runs}"] if asked.runs else []
     options += [f"-max_total_time={int(asked.seconds)}"] if asked.seconds else []

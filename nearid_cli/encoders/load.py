@@ -248,8 +248,9 @@ def _tensors(
         return not ignored.match(name)
 
     if file.suffix == SAFETENSORS:
-        check_formats(read_head(file).formats, ignored.pattern, printable(file))
-        return read_tensors(file, wanted, digest)
+        head = read_head(file)
+        check_formats(head.formats, ignored.pattern, printable(file))
+        return read_tensors(file, head, wanted, digest)
     try:
         copy = converted(file, copies, digest)
     except OSError as error:
@@ -257,8 +258,9 @@ def _tensors(
             f"cannot keep {printable(file)} as safetensors in {printable(copies)}: {error.strerror}; "
             "name a cache folder that can be written with --cache or NEARID_CACHE"
         ) from error
-    check_formats(read_head(copy).formats, ignored.pattern, printable(file))
-    return read_tensors(copy, wanted, digest_of(copy))
+    head = read_head(copy)
+    check_formats(head.formats, ignored.pattern, printable(file))
+    return read_tensors(copy, head, wanted, digest_of(copy))
 
 
 def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path, when: str) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from blake3 import blake3
 
-from nearid_cli.encoders.heads import StoredTensor, head_of, unreadable
-from nearid_cli.encoders.spec import ChangedCheckpointError, check_digest
+from nearid_cli.encoders.heads import Head, StoredTensor, head_of, unreadable
+from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, check_digest
 from nearid_cli.errors import ModelError
 from nearid_cli.opening import open_regular
 from nearid_cli.text import printable
@@ -28,7 +28,7 @@ _DTYPES = {
 
 
 def read_tensors(
-    file: Path, wanted: Callable[[str], bool], digest: str | None = None
+    file: Path, head: Head, wanted: Callable[[str], bool], digest: str | None = None
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Tensors of a safetensors file, one by one, in the order of the file.
 
@@ -36,6 +36,7 @@ def read_tensors(
 
     Args:
         file: its path.
+        head: what it says of itself, by which it was found to be fit.
         wanted: says by its name whether a tensor is; others take no memory.
         digest: the BLAKE3 digest that the whole file must have, hex; None for any.
 
@@ -44,11 +45,12 @@ def read_tensors(
 
     Raises:
         ModelError: the file cannot be read, is damaged, or has a tensor in a format that torch lacks.
-        ChangedCheckpointError: it has another digest, or was cut while it was read.
+        ChangedCheckpointError: it has another head or digest, or was cut while it was read.
     """
     try:
         with open_regular(file) as stream:
-            head = head_of(stream, file)
+            if head_of(stream, file) != head:
+                raise ChangedCheckpointError(f"{printable(file)} {CHANGED}")
             hasher = None if digest is None else blake3(head.raw, max_threads=blake3.AUTO)
             for name, entry in head.entries.items():
                 if wanted(name):

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.heads import read_head
 from nearid_cli.encoders.load import load_encoder, load_text_encoder
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics
 from nearid_cli.encoders.spec import ChangedCheckpointError, EncoderSpec
@@ -130,7 +131,7 @@ def test_a_tokenizer_that_changes_is_not_loaded(tmp_path: Path, name: str) -> No
 
 def test_a_file_that_is_cut_while_it_is_read_ends_in_a_line(checkpoint: Checkpoint) -> None:
     file = checkpoint("vit") / "model.safetensors"
-    reading = read_tensors(file, lambda name: True)
+    reading = read_tensors(file, read_head(file), lambda name: True)
     next(reading)
     os.truncate(file, file.stat().st_size // 2)
     with pytest.raises(ChangedCheckpointError, match="was cut while it was read"):
@@ -228,7 +229,7 @@ def test_what_is_read_is_what_safetensors_reads(checkpoint: Checkpoint) -> None:
     for name in ("clip", "nearid"):
         file = checkpoint(name) / "model.safetensors"
         expected = load_file(file)
-        found = dict(read_tensors(file, lambda name: True, digest_file(file)))
+        found = dict(read_tensors(file, read_head(file), lambda name: True, digest_file(file)))
         assert found.keys() == expected.keys()
         for key, tensor in expected.items():
             assert found[key].dtype == tensor.dtype
@@ -241,7 +242,7 @@ def test_what_is_read_is_what_safetensors_reads(checkpoint: Checkpoint) -> None:
     change_weights(
         file.parent, lambda weights: weights.update(kinds, one=torch.tensor(3.0), none=torch.ones(0, 2))
     )
-    found = dict(read_tensors(file, lambda name: name in {*kinds, "one", "none"}))
+    found = dict(read_tensors(file, read_head(file), lambda name: name in {*kinds, "one", "none"}))
     assert found.keys() == {*kinds, "one", "none"}
     for key, tensor in load_file(file).items():
         assert key not in found or torch.equal(found[key], tensor)

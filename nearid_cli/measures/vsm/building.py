@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from nearid_cli.encoders.heads import Head, read_head
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
+from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError
+from nearid_cli.encoders.weights import read_tensors
 from nearid_cli.errors import ModelError
 from nearid_cli.measures.vsm import parts as names
 from nearid_cli.measures.vsm.features import DiffusionFeatures
 from nearid_cli.measures.vsm.networks import AggregationNetworks
 from nearid_cli.measures.vsm.parts import Parts
 from nearid_cli.measures.vsm.recipe import TAPS, Recipe
+from nearid_cli.opening import MalformedError, parse_json
 from nearid_cli.text import count, few, printable
 
 INITIAL_TIMESTEP = 261.0
@@ -53,24 +56,41 @@ def build(parts: Parts, recipe: Recipe, dtype: str, device: str) -> DiffusionFea
     with quiet_transformers(), _told(parts):
         models = _diffusers()
         with torch.device("meta"):
-            unet = _configured(models.UNet2DConditionModel, parts.files[names.UNET_CONFIG])
-            vae = _configured(models.AutoencoderKL, parts.files[names.VAE_CONFIG])
+            unet = _configured(models.UNet2DConditionModel, parts, names.UNET_CONFIG)
+            vae = _configured(models.AutoencoderKL, parts, names.VAE_CONFIG)
             aggregation = AggregationNetworks(
                 _channels(unet, recipe, parts), recipe.blocks, recipe.width, recipe.groups
             )
-        weights = parts.files[names.WEIGHTS]
-        vae_file, vae_prefix = _source(parts, parts.contents.vae, names.VAE)
-        unet_file, unet_prefix = _source(parts, parts.contents.unet, names.UNET)
-        fillings = (
-            _Filling(aggregation, weights, "", lambda name: name.startswith(names.AGGREGATION)),
-            _Filling(unet, unet_file, unet_prefix, _of_unet(parts, unet_file, unet_prefix)),
-            _Filling(vae, vae_file, vae_prefix, lambda name: name.startswith(_ENCODER)),
+        vae_file, vae_prefix = _source(parts.contents.vae, names.VAE)
+        unet_file, unet_prefix = _source(parts.contents.unet, names.UNET)
+        heads = {
+            name: read_head(parts.files[name]) for name in dict.fromkeys((names.WEIGHTS, vae_file, unet_file))
+        }
+        if names.contents_of(heads[names.WEIGHTS], parts.files[names.WEIGHTS]) != parts.contents:
+            raise ChangedCheckpointError(f"{printable(parts.files[names.WEIGHTS])} {CHANGED}")
+        described = (
+            (aggregation, names.WEIGHTS, "", lambda name: name.startswith(names.AGGREGATION)),
+            (unet, unet_file, unet_prefix, _of_unet(parts, unet_file, unet_prefix)),
+            (vae, vae_file, vae_prefix, lambda name: name.startswith(_ENCODER)),
         )
-        if problems := [problem for filling in fillings for problem in filling.problems()]:
+        fillings = [
+            (source, _Filling(network, parts.files[source], heads[source], prefix, belongs))
+            for network, source, prefix, belongs in described
+        ]
+        if problems := [problem for _, filling in fillings for problem in filling.problems()]:
             raise ModelError(
                 "the weights are not those of the networks that the configurations describe", problems
             )
-        if problems := [problem for filling in fillings for problem in filling.fill(place, kind)]:
+        learned: list[torch.Tensor] = []
+        for source, head in heads.items():
+            takers: dict[str, Callable[[torch.Tensor], None]] = {}
+            for where, filling in fillings:
+                takers |= filling.takers(place, kind) if where == source else {}
+            if source == names.WEIGHTS and parts.contents.timestep is not None:
+                takers[parts.contents.timestep] = learned.append
+            for full, tensor in _read(parts, source, head, takers.__contains__):
+                takers[full](tensor)
+        if problems := [problem for _, filling in fillings for problem in filling.fill()]:
             raise ModelError(f"weights with NaN or infinity in {dtype}", problems)
         prompt = _prompt(parts).to(place, kind)
     expected = (unet.config["cross_attention_dim"], vae.config["latent_channels"])
@@ -83,7 +103,7 @@ def build(parts: Parts, recipe: Recipe, dtype: str, device: str) -> DiffusionFea
         vae,
         unet,
         aggregation,
-        timestep=_timestep(parts).to(place, kind),
+        timestep=_timestep(parts, learned).to(place, kind),
         prompt=prompt,
         taps=[TAPS[one][0] for one in recipe.taps],
         side=recipe.side,
@@ -96,25 +116,25 @@ class _Filling:
     Args:
         network: on the meta device, without weights.
         file: where they are.
+        head: of the file.
         prefix: what stands before their names there.
         belongs: whether a name, without its prefix, is one of the network's.
     """
 
-    def __init__(self, network: nn.Module, file: Path, prefix: str, belongs: Callable[[str], bool]) -> None:
-        self._network, self._file = network, file
+    def __init__(
+        self, network: nn.Module, file: Path, head: Head, prefix: str, belongs: Callable[[str], bool]
+    ) -> None:
+        self._network = network
         expected = {name: tensor for name, tensor in network.state_dict().items() if belongs(name)}
         self._expected = {name: list(tensor.shape) for name, tensor in expected.items()}
-        with _opened(file) as reader:
-            found = [name for name in reader.keys() if name.startswith(prefix)]  # noqa: SIM118
-            self._names = {
-                _renamed(name.removeprefix(prefix)): name
-                for name in found
-                if belongs(name.removeprefix(prefix))
-            }
-            self._shapes = {
-                name: list(reader.get_slice(full).get_shape()) for name, full in self._names.items()
-            }
+        self._names = {
+            _renamed(full.removeprefix(prefix)): full
+            for full in head.entries
+            if full.startswith(prefix) and belongs(full.removeprefix(prefix))
+        }
+        self._shapes = {name: list(head.entries[full].shape) for name, full in self._names.items()}
         self._where = printable(file if not prefix else f"{file}, {prefix}")
+        self._weights: dict[str, torch.Tensor] = {}
 
     def problems(self) -> list[str]:
         """Weights that are not the network's, a line a kind."""
@@ -134,29 +154,35 @@ class _Filling:
             if found
         ]
 
-    def fill(self, device: torch.device, dtype: torch.dtype) -> list[str]:
-        """Give the network its weights, ready to run; returns a line if some are not finite."""
-        bad, weights = [], {}
-        with _opened(self._file) as reader:
-            for name, full in self._names.items():
-                # A copy: in the mapped file numbers may begin anywhere, and sums follow how they are aligned.
-                weights[name] = reader.get_tensor(full).to(device, dtype, copy=True)
-                if not weights[name].isfinite().all():
-                    bad.append(name)
-        self._network.load_state_dict(weights, strict=False, assign=True)  # names were compared before
+    def takers(self, device: torch.device, dtype: torch.dtype) -> dict[str, Callable[[torch.Tensor], None]]:
+        """What takes each weight, ready to run there, by its name in the file."""
+
+        def taker(name: str) -> Callable[[torch.Tensor], None]:
+            def take(tensor: torch.Tensor) -> None:
+                self._weights[name] = tensor.to(device, dtype)
+
+            return take
+
+        return {full: taker(name) for name, full in self._names.items()}
+
+    def fill(self) -> list[str]:
+        """Give the network the weights that were taken; returns a line if some are not finite."""
+        bad = [name for name, tensor in self._weights.items() if not tensor.isfinite().all()]
+        self._network.load_state_dict(self._weights, strict=False, assign=True)  # names were compared before
         self._network.requires_grad_(False).eval()
         return [f"{self._where}: {count(len(bad), 'weight')}: {few(bad, 5)}"] if bad else []
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[Any]:
-    try:
-        with safe_open(file, framework="pt") as reader:
-            yield reader
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"expected safetensors weights in {printable(file)}, found a damaged file ({error})"
-        ) from error
+def _read(
+    parts: Parts, name: str, head: Head, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors of one of the files, if it is still the one that was hashed; see `read_tensors`."""
+    return read_tensors(parts.files[name], head, wanted, parts.digests.get(name))
+
+
+def _read_all(parts: Parts, name: str) -> dict[str, torch.Tensor]:
+    """All of them."""
+    return dict(_read(parts, name, read_head(parts.files[name]), lambda full: True))
 
 
 @contextmanager
@@ -183,12 +209,12 @@ def _diffusers() -> Any:
     return diffusers
 
 
-def _configured(model: Any, file: Path) -> Any:
+def _configured(model: Any, parts: Parts, name: str) -> Any:
     """A network as its configuration describes it, without weights."""
-    config = _read_json(file)
-    name = config.get("_class_name")
-    if name != model.__name__:
-        raise ModelError(f"expected a {model.__name__} in {printable(file)}, found {printable(str(name))}")
+    config, file = _settings(parts, name), parts.files[name]
+    found = config.get("_class_name")
+    if found != model.__name__:
+        raise ModelError(f"expected a {model.__name__} in {printable(file)}, found {printable(str(found))}")
     try:
         return model.from_config(config)
     except Exception as error:  # whatever diffusers says about settings that make no network
@@ -196,13 +222,14 @@ def _configured(model: Any, file: Path) -> Any:
         raise ModelError(f"cannot make a {model.__name__} of {printable(file)}: {reason[:200]}") from error
 
 
-def _read_json(file: Path) -> Mapping[str, Any]:
+def _settings(parts: Parts, name: str) -> dict[str, Any]:
+    """A JSON object from one of the files."""
     try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"expected JSON in {printable(file)}, found a damaged file ({error})") from error
-    if not isinstance(found, Mapping):
-        raise ModelError(f"expected settings in {printable(file)}, found {type(found).__name__}")
+        found = parse_json(parts.read(name))
+    except MalformedError as error:
+        raise ModelError(f"expected JSON in {printable(parts.files[name])}: {error}") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"expected settings in {printable(parts.files[name])}, found {type(found).__name__}")
     return found
 
 
@@ -220,14 +247,14 @@ def _channels(unet: Any, recipe: Recipe, parts: Parts) -> list[int]:
     return [widths[TAPS[name][1]] for name in recipe.taps]
 
 
-def _source(parts: Parts, prefix: str | None, file: str) -> tuple[Path, str]:
+def _source(prefix: str | None, file: str) -> tuple[str, str]:
     """The file of a part of the diffusion model, and what stands before the names in it."""
-    return (parts.files[file], "") if prefix is None else (parts.files[names.WEIGHTS], prefix)
+    return (file, "") if prefix is None else (names.WEIGHTS, prefix)
 
 
-def _of_unet(parts: Parts, file: Path, prefix: str) -> Callable[[str], bool]:
+def _of_unet(parts: Parts, file: str, prefix: str) -> Callable[[str], bool]:
     """What is of the UNet among names without prefix; there may be other parts among these only without one."""
-    if prefix or file != parts.files[names.WEIGHTS]:
+    if prefix or file != names.WEIGHTS:
         return lambda name: True
     others = tuple(filter(None, (*names.AGGREGATION, parts.contents.timestep, parts.contents.vae)))
     return lambda name: not name.startswith(others)
@@ -239,31 +266,30 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _timestep(parts: Parts) -> torch.Tensor:
-    """The learned timestep, []."""
-    name = parts.contents.timestep
-    if name is None:
+def _timestep(parts: Parts, learned: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The learned timestep, []; the initial one where none was."""
+    if not learned:
         return torch.tensor(INITIAL_TIMESTEP)
-    with _opened(parts.files[names.WEIGHTS]) as reader:
-        found: torch.Tensor = reader.get_tensor(name)
+    (found,) = learned
     if found.numel() != 1 or not found.isfinite().all():
         what = f"{found.numel():,} numbers" if found.numel() != 1 else f"{found.item():g}"
         raise ModelError(
-            f"expected one finite number in {printable(name)} of {printable(parts.files[names.WEIGHTS])}, found {what}"
+            f"expected one finite number in {printable(str(parts.contents.timestep))} of "
+            f"{printable(parts.files[names.WEIGHTS])}, found {what}"
         )
     return found.reshape(())
 
 
 def _prompt(parts: Parts) -> torch.Tensor:
     """The embedding of the empty prompt, [1, tokens, width]."""
-    stored = parts.files.get(names.PROMPT)
-    if stored is None:
+    if names.PROMPT not in parts.files:
         return _embedded_prompt(parts)
-    with _opened(stored) as reader:
-        found = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
+    found = _read_all(parts, names.PROMPT)
     tensor = next(iter(found.values())) if len(found) == 1 else torch.empty(0)
     if tensor.ndim != 3 or len(tensor) != 1 or not tensor.isfinite().all():
-        raise ModelError(f"expected one tensor [1, tokens, width] in {printable(stored)}, found another")
+        raise ModelError(
+            f"expected one tensor [1, tokens, width] in {printable(parts.files[names.PROMPT])}, found another"
+        )
     return tensor
 
 
@@ -272,11 +298,11 @@ def _embedded_prompt(parts: Parts) -> torch.Tensor:
     """The same by text encoder and tokenizer."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-    with _opened(parts.files[names.TEXT]) as reader:
-        weights = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
+    weights = _read_all(parts, names.TEXT)
     folder = parts.files[names.TEXT_CONFIG].parent
+    tokens_of = {name: parts.read(name) for name in parts.files if name.startswith("tokenizer/")}
     try:
-        config = CLIPTextConfig.from_dict(dict(_read_json(parts.files[names.TEXT_CONFIG])))
+        config = CLIPTextConfig.from_dict(_settings(parts, names.TEXT_CONFIG))
         model, report = CLIPTextModel.from_pretrained(
             None,
             config=config,
@@ -285,9 +311,10 @@ def _embedded_prompt(parts: Parts) -> torch.Tensor:
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # reported here
         )
-        tokenizer = CLIPTokenizer.from_pretrained(
-            parts.files[names.TOKENIZER_CONFIG].parent, local_files_only=True
-        )
+        with TemporaryDirectory() as copies:  # of what was hashed
+            for name, content in tokens_of.items():
+                (Path(copies) / Path(name).name).write_bytes(content)
+            tokenizer = CLIPTokenizer.from_pretrained(copies, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"cannot make a text encoder of {printable(folder)}: {reason[:200]}") from error

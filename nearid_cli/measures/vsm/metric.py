@@ -82,11 +82,11 @@ class VisualSemanticMatching(PairwiseMetric):
                 raise UsageError(unknown(name, word, known))
         self._thresholds = float(semantic_threshold), float(threshold)
         self._latent = vsm_latent
-        self._parts = find_parts(checkpoint, revision, logger.info)
-        self._recipe = read_recipe(self._parts.files[SETTINGS])
+        self._parts = find_parts(checkpoint, revision, logger.info).hashed(hash_file)
+        self._recipe = read_recipe(self._parts.read(SETTINGS), self._parts.files[SETTINGS])
         self._extract: DiffusionFeatures | None = None
         self.checkpoint = checkpoint
-        digest = self._parts.digest(hash_file)
+        digest = self._parts.fingerprint
         self.revision = self._parts.commit or digest
         self.dtype = self._recipe.dtype if dtype == "auto" else dtype
         self.version = self.features_version = f"vsm/{_VERSION} {digest} {vsm_latent} {self.dtype}"

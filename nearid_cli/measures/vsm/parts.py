@@ -17,17 +17,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
-from nearid_cli.encoders.heads import read_head
+from nearid_cli.encoders.files import SAFETENSORS
+from nearid_cli.encoders.heads import Head, read_head
 from nearid_cli.encoders.hub.cache import Notify, commit_of, find_snapshot, keep_revision
 from nearid_cli.encoders.registry import HUB_ID
+from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
-from nearid_cli.opening import expanded
+from nearid_cli.opening import expanded, read_regular
 from nearid_cli.text import few, printable
 
 MIND_THE_GLITCH = "abdo-eldesokey/mind-the-glitch"
@@ -48,6 +50,10 @@ _TOKENIZERS = (("tokenizer/tokenizer.json",), ("tokenizer/vocab.json", "tokenize
 
 AGGREGATION = ("bottleneck_layers_", "mixing_weights_")
 """How the names of the aggregation networks' weights begin; the rest of the file is of the diffusion model."""
+
+
+_MOST_BYTES = 16 * 2**20
+"""Of settings and of a tokenizer's files, of which the largest published has 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +80,57 @@ class Parts:
         origins: the repository and the commit of those that are from the Hub.
         contents: of the weights.
         commit: of the checkpoint's repository; None for a folder.
+        digests: of the other files, by which they are known when they are loaded; hex.
     """
 
     files: Mapping[str, Path]
     origins: Mapping[str, str]
     contents: Contents
     commit: str | None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
-    def digest(self, hash_file: Callable[[Path], str] = digest_file) -> str:
-        """Names the content of all files: a commit stands for that of a file of the Hub; hex.
+    def hashed(self, hash_file: Callable[[Path], str]) -> Parts:
+        """The same with digests.
 
         Args:
-            hash_file: digest of a file of the folder.
+            hash_file: digest of a file of weights.
 
         Raises:
             ModelError: a file cannot be read.
         """
-        from blake3 import blake3
-
         try:
-            known = {name: self.origins.get(name) or hash_file(file) for name, file in self.files.items()}
+            digests = {
+                name: hash_file(file) if file.suffix == SAFETENSORS else digest_file(file)
+                for name, file in self.files.items()
+                if name not in self.origins
+            }
         except OSError as error:
             raise ModelError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
-        return blake3(json.dumps(known, sort_keys=True).encode()).hexdigest()
+        return replace(self, digests=digests)
+
+    def read(self, name: str) -> bytes:
+        """The content of a small file, if it is still the one that was hashed.
+
+        Raises:
+            ModelError: it cannot be read.
+            ChangedCheckpointError: it is another.
+        """
+        from blake3 import blake3
+
+        file = self.files[name]
+        try:
+            content = read_regular(file, _MOST_BYTES)
+        except OSError as error:
+            raise ModelError(f"cannot read {printable(file)}: {error.strerror}") from error
+        check_digest(file, blake3(content).hexdigest(), self.digests.get(name))
+        return content
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the content of all files, hex: a commit stands for that of a file of the Hub."""
+        from blake3 import blake3
+
+        return blake3(json.dumps({**self.digests, **self.origins}, sort_keys=True).encode()).hexdigest()
 
 
 class Ask(Enum):
@@ -129,7 +163,7 @@ def find_parts(
     folder = _folder(checkpoint, revision)
     finding = _Finding(folder, notify, ask)
     finding.find(checkpoint, revision, (WEIGHTS, SETTINGS))
-    contents = read_contents(finding.files[WEIGHTS])
+    contents = contents_of(read_head(finding.files[WEIGHTS]), finding.files[WEIGHTS])
     wanted = [] if contents.unet is not None else [(CLEANDIFT, UNET)]
     wanted += [(STABLE_DIFFUSION, name) for name in (UNET_CONFIG, VAE_CONFIG)]
     wanted += [] if contents.vae is not None else [(STABLE_DIFFUSION, VAE)]
@@ -150,13 +184,17 @@ def find_parts(
     return Parts(finding.files, finding.origins, contents, finding.commit)
 
 
-def read_contents(file: Path) -> Contents:
+def contents_of(head: Head, file: Path) -> Contents:
     """What is in the checkpoint's weights, by their names alone.
 
+    Args:
+        head: of the file.
+        file: its path.
+
     Raises:
-        ModelError: the file is damaged, or has several of a part.
+        ModelError: the file is empty, or has several of a part.
     """
-    names = read_head(file).entries
+    names = head.entries
     if not names:
         raise ModelError(f"expected safetensors weights in {printable(file)}, found an empty file")
     unets = _before(names, "time_embedding.linear_1.weight")

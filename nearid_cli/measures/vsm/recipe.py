@@ -53,14 +53,18 @@ class Recipe:
     dtype: str
 
 
-def read_recipe(file: Path) -> Recipe:
+def read_recipe(text: bytes, file: Path) -> Recipe:
     """Read the settings.
+
+    Args:
+        text: the content of the file.
+        file: its path, for messages.
 
     Raises:
         ModelError: PyYAML is not installed, the file is no YAML without objects, or settings are absent or senseless,
             all of which are named.
     """
-    content = _read_yaml(file)
+    content = _read_yaml(text, file)
     reading = _Reading(content)
     recipe = Recipe(
         reading.taps("model.feat_type"),
@@ -82,17 +86,15 @@ def read_recipe(file: Path) -> Recipe:
     return recipe
 
 
-def _read_yaml(file: Path) -> Any:
+def _read_yaml(text: bytes, file: Path) -> Any:
     try:
         import yaml
     except ImportError as error:
         raise ModelError('metric "vsm" needs PyYAML: pip install "nearid-cli[vsm]"') from error
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"cannot read {printable(file)}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        reason = printable(" ".join(str(error).split()))
+        return yaml.safe_load(text.decode())
+    except Exception as error:  # its constructors stumble over anything
+        reason = printable(" ".join(str(error).split())) or type(error).__name__
         raise ModelError(f"expected plain YAML in {printable(file)}, found: {reason[:200]}") from error
 
 

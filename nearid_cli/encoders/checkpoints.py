@@ -22,6 +22,7 @@ from nearid_cli.encoders.files import (
 )
 from nearid_cli.encoders.hub.cache import Notify, cached_snapshot, commit_of, find_snapshot, keep_revision
 from nearid_cli.encoders.registry import HUB_ID, SHIPPED, MetricRequest, local_argument, pull_argument
+from nearid_cli.encoders.settings import check_patches
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
@@ -189,6 +190,8 @@ def _resolve(
     preprocessing = find_preprocessing(files)
     if preprocessing is not None:
         _check_size(request, files, preprocessing)
+    if size := (preprocessing and preprocessing.picture_size) or files.picture_size:
+        check_patches(size, files.tower, printable(folder))
     return EncoderSpec(
         name=request.name,
         checkpoint=request.place,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from blake3 import blake3
 
 from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture
 from nearid_cli.encoders.heads import read_head
+from nearid_cli.encoders.processors import check_processor
+from nearid_cli.encoders.settings import check_size, used_settings
 from nearid_cli.encoders.tokenizer_files import TOKENIZER_FILES, lacking, no_tokenizer, tokenizer_files
 from nearid_cli.errors import ModelError
 from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
@@ -129,7 +130,8 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
         where: the file, for the message.
 
     Raises:
-        ModelError: another architecture, library or number of channels, or quantised weights; the message names it.
+        ModelError: another architecture, library or number of channels, quantised weights, or values that cannot be;
+            the message names it.
     """
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
@@ -144,7 +146,10 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
             )
         channels = part.get("num_channels", 3)
         if channels != 3:
-            raise ModelError(f"expected a model of RGB pictures, found num_channels {channels!r} in {where}")
+            raise ModelError(
+                f"expected a model of RGB pictures, found num_channels {printable(repr(channels)[:60])} in {where}"
+            )
+    used_settings(config, where)
 
 
 def _other_model(config: Mapping[str, Any], model_type: object) -> str:
@@ -183,7 +188,7 @@ _FORMS = (
     ("model.pt", ""),
     ("model.bin", ""),
 )
-_UNPROJECTED = {"CLIPVisionModel", "CLIPForImageClassification"}
+_UNPROJECTED = ("CLIPVisionModel", "CLIPForImageClassification")
 _LFS_POINTER = b"version https://git-lfs"
 _EXPECTED = f"{WEIGHTS} or pytorch_model.bin"
 
@@ -207,6 +212,11 @@ class CheckpointFiles:
     digests: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What of `config.json` is passed on to whatever makes a model of it."""
+        return used_settings(self.config, printable(self.folder / CONFIG))
+
+    @property
     def model_type(self) -> str:
         """The architecture's name, a key of `ARCHITECTURES`."""
         return str(self.config["model_type"])
@@ -222,7 +232,8 @@ class CheckpointFiles:
 
         A CLIP tower that was saved without the projection has the others only.
         """
-        unprojected = _UNPROJECTED.intersection(self.config.get("architectures") or ())
+        said = self.config.get("architectures")
+        unprojected = isinstance(said, list) and any(name in _UNPROJECTED for name in said)
         return tuple(one for one in self.architecture.readouts if not (unprojected and one == "projected"))
 
     @property
@@ -250,6 +261,11 @@ class CheckpointFiles:
         patch = _edges(tower.get("patch_size", 16)) if kind.startswith("siglip") else None
         rows, columns = patch or (1, 1)
         return (size[0] // rows, size[1] // columns) == (expected[0] // rows, expected[1] // columns)
+
+    @property
+    def tower(self) -> Mapping[str, Any]:
+        """The settings of the vision tower."""
+        return self._tower[1]
 
     @property
     def _tower(self) -> tuple[str, Mapping[str, Any]]:
@@ -303,7 +319,11 @@ def read_files(
     if weights and text:
         tokenizer_files(folder)
     _refuse_unreadable_formats(found, ARCHITECTURES[config["model_type"]])
-    return CheckpointFiles(folder, config, _read_image_processor(folder, digests), found, digests)
+    files = CheckpointFiles(folder, config, _read_image_processor(folder, digests), found, digests)
+    if weights:
+        size = sum(file.stat().st_size for file in found)
+        check_size(files.settings, text, size, printable(folder / CONFIG))
+    return files
 
 
 def _refuse_without_text(config: Mapping[str, Any], where: str) -> None:
@@ -434,11 +454,14 @@ def _read_json(file: Path, digests: dict[str, str] | None = None) -> dict[str, A
 
 def _read_image_processor(folder: Path, digests: dict[str, str]) -> dict[str, Any]:
     """The image processor's settings, looked for in the order in which transformers does."""
-    if os.path.lexists(folder / PROCESSOR):
-        nested = _read_json(folder / PROCESSOR, digests).get("image_processor")
-        if isinstance(nested, dict):
-            return nested
-    return _read_json(folder / PREPROCESSOR, digests)
+    file, found = folder / PROCESSOR, None
+    if file.exists():
+        found = _read_json(file, digests).get("image_processor")
+    if not isinstance(found, dict):
+        file = folder / PREPROCESSOR
+        found = _read_json(file, digests)
+    check_processor(found, printable(file))
+    return found
 
 
 def _find_weights(folder: Path, safetensors_only: bool) -> tuple[Path, ...]:
@@ -467,8 +490,9 @@ def _weight_files(folder: Path, form: tuple[str, str]) -> tuple[Path, ...]:
     if main.suffix != ".json":
         return (main,)
     weight_map = _read_json(main).get("weight_map")
-    names = set(weight_map.values()) if isinstance(weight_map, dict) else set()
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+    named = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    names = {name for name in named if isinstance(name, str) and Path(name).name == name and "\0" not in name}
+    if not names or len(names) < len({str(name) for name in named}):
         raise ModelError(f"expected a weight_map from weights to file names in {printable(main)}, found none")
     return tuple(folder / name for name in sorted(names))
 

@@ -192,8 +192,8 @@ def _choose_class(files: CheckpointFiles, readout: str) -> tuple[Any, Any, dict[
     if model_type == "nearid":
         from nearid_cli.encoders.nearid_model import NearIDConfig, NearIDModel
 
-        return NearIDModel, NearIDConfig.from_dict(files.config), {}
-    config = transformers.CONFIG_MAPPING[model_type].from_dict(files.config)
+        return NearIDModel, NearIDConfig.from_dict(files.settings), {}
+    config = transformers.CONFIG_MAPPING[model_type].from_dict(files.settings)
     if readout == TEXT:
         projection_dim, config = config.projection_dim, config.text_config
         config.projection_dim = projection_dim  # as below

@@ -10,12 +10,12 @@ import torch
 
 from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles
-from nearid_cli.encoders.libraries import quiet_transformers, torchvision_problem
 from nearid_cli.encoders.numerics import own_numerics
+from nearid_cli.encoders.processors import stock_processor
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError
 from nearid_cli.images.preprocessing import Preprocessing
-from nearid_cli.text import printable
+from nearid_cli.text import printable, said
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,7 +50,11 @@ class TorchEncoder:
         )
         self._files = files
         self._preprocessing = find_preprocessing(files)
-        self._processor = _stock_processor(files) if self._preprocessing is None else None
+        self._processor = (
+            stock_processor(files.folder, files.image_processor, files.model_type)
+            if self._preprocessing is None
+            else None
+        )
 
     @property
     def spec(self) -> EncoderSpec:
@@ -69,10 +73,23 @@ class TorchEncoder:
         if self._preprocessing is not None:
             return self._preprocessing.to_float(image)
         assert self._processor is not None
-        pixels: Pixels = np.asarray(
-            self._processor(image, return_tensors="np")["pixel_values"][0], np.float32
-        )
+        try:
+            pixels: Pixels = np.asarray(
+                self._processor(image, return_tensors="np")["pixel_values"][0], np.float32
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a library says of settings from anywhere
+            raise self._unfit(f"fails: {said(error)[:200]}") from error
+        if pixels.ndim != 3 or len(pixels) != 3:
+            raise self._unfit(f"makes {list(pixels.shape)} of a picture, not [3, height, width]")
         return pixels
+
+    def _unfit(self, why: str) -> ModelError:
+        """How transformers' image processor is refused."""
+        return ModelError(
+            f'metric "{printable(self._spec.name)}": the image processor of {printable(self._files.folder)} {why}'
+        )
 
     @torch.inference_mode()
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
@@ -124,9 +141,8 @@ class TorchEncoder:
         """Refuse pictures that the model does not take, which another image processor may have made."""
         if not self._files.takes((shape[-2], shape[-1])):
             wanted = self._files.picture_size or (0, 0)
-            raise ModelError(
-                f'metric "{printable(self._spec.name)}": the image processor of {printable(self._files.folder)} makes '
-                f"pictures of {shape[-1]}x{shape[-2]} px, and the model takes {wanted[1]}x{wanted[0]} px only"
+            raise self._unfit(
+                f"makes pictures of {shape[-1]}x{shape[-2]} px, and the model takes {wanted[1]}x{wanted[0]} px only"
             )
 
     def _read_out(self, outputs: Any) -> torch.Tensor:
@@ -142,23 +158,3 @@ class TorchEncoder:
         else:
             features = outputs.last_hidden_state[:, self._prefix_tokens :].float().mean(dim=1)
         return features
-
-
-def _stock_processor(files: CheckpointFiles) -> Any:
-    """Transformers' own image processor, for one that `Preprocessing` does not know."""
-    from transformers import AutoImageProcessor
-
-    with quiet_transformers():
-        try:
-            return AutoImageProcessor.from_pretrained(
-                files.folder, backend="pil", local_files_only=True, trust_remote_code=False
-            )
-        except (ImportError, ValueError, OSError, KeyError, TypeError, RuntimeError) as error:
-            if problem := torchvision_problem():
-                raise ModelError(problem) from error
-            kind = printable(str(files.image_processor.get("image_processor_type")))
-            needs = "; it needs `pip install torchvision`" if "torchvision" in str(error).lower() else ""
-            raise ModelError(
-                f"{printable(files.folder)}: transformers has no image processor {kind} that runs here{needs}"
-                f" ({' '.join(str(error).split())})"
-            ) from error

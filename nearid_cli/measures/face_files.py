@@ -9,7 +9,7 @@ from pathlib import Path
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
 from nearid_cli.encoders.hub.cache import Notify, find_snapshot
 from nearid_cli.errors import ModelError, UsageError
-from nearid_cli.opening import expanded
+from nearid_cli.opening import expanded, read_regular
 from nearid_cli.text import printable
 
 
@@ -38,6 +38,7 @@ RECOGNISER = ZooFile(
     "face_recognition_sface_2021dec.onnx",
     "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
 )
+_MOST_BYTES = 500_000_000
 FILES = (DETECTOR, RECOGNISER)
 """What is known by name; the digests are those that the zoo's own repository states."""
 
@@ -88,7 +89,7 @@ class FaceFiles:
         """The SHA-256 of each, hex; of the zoo's files what it must be, which `read` checks."""
         if self.folder is None:
             return tuple(file.sha256 for file in FILES)
-        return tuple(_sha256((self.folder / file.name).read_bytes()) for file in FILES)
+        return tuple(_sha256(_content(self.folder / file.name)) for file in FILES)
 
     def fetch(self, notify: Notify) -> None:
         """Bring the zoo's files into the Hub cache, and check them.
@@ -113,7 +114,7 @@ class FaceFiles:
                         f"to use local copies of {' and '.join(one.name for one in FILES)}: --metric face=FOLDER",
                     ],
                 ) from error
-            _check(path, path.read_bytes(), file.sha256)
+            _check(path, _content(path), file.sha256)
 
     def read(self, expected: tuple[str, ...]) -> tuple[bytes, ...]:
         """The content of both.
@@ -131,10 +132,7 @@ class FaceFiles:
             )
         contents = []
         for path, sha256 in zip(paths, expected, strict=True):
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise ModelError(f"cannot read {printable(path)}: {error.strerror}") from error
+            content = _content(path)
             _check(path, content, sha256)
             contents.append(content)
         return tuple(contents)
@@ -144,6 +142,18 @@ class FaceFiles:
             return self.folder / file.name
         snapshot = find_snapshot(file.repository, None, lambda folder: (folder / file.name).is_file())
         return None if snapshot is None else snapshot / file.name
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of one of the files, which are read once: what is loaded is what was looked at.
+
+    Raises:
+        ModelError: it cannot be read, or is much larger than any of them.
+    """
+    try:
+        return read_regular(path, _MOST_BYTES)
+    except OSError as error:
+        raise ModelError(f"cannot read {printable(path)}: {error.strerror}") from error
 
 
 def _sha256(content: bytes) -> str:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.encoders.checkpoints import Fetcher, local_folder, locate
-from nearid_cli.encoders.files import CONFIG, WEIGHTS, CheckpointFiles, has_weights, read_files
+from nearid_cli.encoders.files import CONFIG, SAFETENSORS, WEIGHTS, CheckpointFiles, has_weights, read_files
+from nearid_cli.encoders.heads import read_head
 from nearid_cli.encoders.libraries import quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY, SHIPPED, MetricRequest
 from nearid_cli.errors import ModelError, UsageError
@@ -169,7 +170,7 @@ def _config(files: CheckpointFiles, head: str, embed_dim: int | None) -> NearIDC
     model_type = _supported(files)
     with _refusing_settings(files):
         found: Any = NearIDConfig if model_type == "nearid" else CONFIG_MAPPING[model_type]
-        config = found.from_dict(files.config)
+        config = found.from_dict(files.settings)
         if model_type != "nearid":
             tower = getattr(config, "vision_config", config)
             return NearIDConfig(tower, embed_dim, head_type=head)
@@ -217,15 +218,13 @@ _HEADS = ("head.", "projection.", "backbone.head.")
 def _stored_dtype(files: CheckpointFiles) -> torch.dtype:
     """The precision in which a checkpoint holds its vision tower, told by the patch embedding."""
     import torch
-    from safetensors import safe_open
 
     dtypes = {"F16": torch.float16, "BF16": torch.bfloat16}
     for file in files.weights:
-        with safe_open(file, framework="pt") as reader:
-            for name in reader.keys():  # noqa: SIM118 - not a mapping
-                if "patch_embedding" in name and name.endswith("weight"):
-                    return dtypes.get(reader.get_slice(name).get_dtype(), torch.float32)
-    raise AssertionError("a tower without patch embedding")  # its absence was refused on loading
+        for name, kind in read_head(file).formats.items() if file.suffix == SAFETENSORS else ():
+            if "patch_embedding" in name and name.endswith("weight"):
+                return dtypes.get(kind, torch.float32)
+    return torch.float32  # of pickles, which do not tell before they are read
 
 
 def _check_picture_size(files: CheckpointFiles, config: NearIDConfig) -> None:

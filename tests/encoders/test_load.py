@@ -420,7 +420,7 @@ def test_the_text_half_is_not_read(checkpoint: Checkpoint, photos: list[Path]) -
 def test_settings_that_make_no_model(checkpoint: Checkpoint) -> None:
     folder = checkpoint("vit")
     config = transformers.ViTConfig.from_pretrained(folder).to_dict()
-    write_json(folder, "config.json", config | {"hidden_size": "big"})
+    write_json(folder, "config.json", config | {"num_attention_heads": 3})
     with pytest.raises(ModelError, match="cannot make a vit model"):
         load(folder)
 

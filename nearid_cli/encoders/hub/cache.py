@@ -25,6 +25,7 @@ from types import ModuleType
 
 from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
+from nearid_cli.opening import open_regular, read_regular
 from nearid_cli.text import printable
 
 Notify = Callable[[str], None]
@@ -32,6 +33,7 @@ Notify = Callable[[str], None]
 PARTIAL = ".nearid.incomplete"
 """How the name of a file ends that nearid has begun and can go on with."""
 
+_REF_BYTES = 1000  # more than a file has that names a commit
 _SECONDS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
 
 
@@ -147,7 +149,7 @@ def digest_as_hub(file: Path, name: str) -> str:
     digest = hashlib.sha1(usedforsecurity=False) if is_git else hashlib.sha256()
     if is_git:
         digest.update(b"blob %d\0" % file.stat().st_size)
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
@@ -261,7 +263,7 @@ class Repository:
 
 def _read_commit(file: Path) -> str | None:
     try:
-        commit = file.read_text(encoding="ascii").strip()
+        commit = read_regular(file, _REF_BYTES).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
     return commit if is_commit(commit) else None

@@ -97,6 +97,14 @@ def runs(shim: Path, _data: Path) -> Iterator[Runs]:
     made.end()
 
 
+@pytest.fixture(scope="module")
+def plain(_data: Path) -> Iterator[Runs]:
+    """Runs with system calls as they are."""
+    made = Runs(None, _data)
+    yield made
+    made.end()
+
+
 @pytest.fixture
 def place(data: Path) -> Path:
     """A folder with pictures, `refs` and `gens`, and an empty folder `faulty`."""

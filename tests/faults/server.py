@@ -39,8 +39,10 @@ def _run(job: dict[str, Any], shim: ctypes.CDLL | None, report: int) -> None:
     try:
         code = main(job["arguments"])
     except BaseException as error:  # a run that ends so would show a traceback
-        print(f"Traceback: {error!r}", file=sys.stderr)
-        code = 99
+        code = 130
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # not before it began
+            print(f"Traceback: {error!r}", file=sys.stderr)
+            code = 99
     sys.stdout.flush()
     sys.stderr.flush()
     seen = shim.shim_seen() if shim is not None else 0
@@ -58,7 +60,7 @@ def serve() -> None:
         os.environ["NEARID_CACHE"] = f"{folder}/cache"
         outputs = [word for name in ("a.json", "a.html", "a.csv") for word in ("-o", f"{folder}/{name}")]
         for arguments in (
-            ["score", *sys.argv[1:3], "-m", "hog", "--no-cache", *outputs],
+            ["score", *sys.argv[1:3], "-m", "hog", *outputs],
             ["cache", "verify"],
         ):
             assert main(arguments) == 0

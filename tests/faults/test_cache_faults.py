@@ -22,6 +22,7 @@ CACHED = ("--cache", "faulty/cache")
 OUTPUTS = ("-o", "faulty/run.json", "-o", "faulty/run.html", "-o", "faulty/run.csv")
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EACCES)
 KILL = -1
+WAYS = (*ERRORS, KILL)
 
 
 class Scene:
@@ -128,62 +129,62 @@ def test_some_faults_of_the_cache(scene: Scene, state: str) -> None:
     chance = random.Random(state)
     calls = scene.calls((*SCORE, *CACHED), scene.caches[state])
     for nth in chance.sample(calls, 4):
-        scene.check_cache(state, nth, chance.choice([*ERRORS, KILL]))
+        scene.check_cache(state, nth, chance.choice(WAYS))
 
 
 def test_some_faults_of_outputs(scene: Scene) -> None:
     chance = random.Random(15)
     for nth in chance.sample(scene.calls((*SCORE, "--cache", "cold/cache", *OUTPUTS), None), 5):
-        scene.check_outputs(chance.random() < 0.5, nth, chance.choice([*ERRORS, KILL]))
+        scene.check_outputs(chance.random() < 0.5, nth, chance.choice(WAYS))
 
 
-def every(calls: range, check: Callable[[int], Any], record_property: Callable[[str, object], None]) -> None:
-    """Check every call, and say of all that fail what is wrong."""
+def every(
+    calls: range, turn: int, check: Callable[[int, int], Any], record_property: Callable[[str, object], None]
+) -> None:
+    """Check every call, with each way to fail in turn, and say of all that go wrong how."""
     failed = []
     for nth in calls:
         try:
-            check(nth)
+            check(nth, WAYS[(nth + turn) % len(WAYS)])
         except AssertionError as failure:
             failed.append(str(failure)[:1200])
     record_property("tries", len(calls))
     assert not failed, f"{len(failed)} of {len(calls)}:\n" + "\n\n".join(failed)
 
 
-each_error = pytest.mark.parametrize(
-    "error", [*ERRORS, KILL], ids=lambda error: errno.errorcode.get(error, "kill")
-)
+each_turn = pytest.mark.parametrize("turn", range(len(WAYS)), ids="turn {}".format)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("state", ["no cache", "a full one", "one of many parts"])
-@each_error
+@each_turn
 def test_every_fault_of_the_cache(
-    scene: Scene, state: str, error: int, record_property: Callable[[str, object], None]
+    scene: Scene, state: str, turn: int, record_property: Callable[[str, object], None]
 ) -> None:
     calls = scene.calls((*SCORE, *CACHED), scene.caches[state])
-    every(calls, lambda nth: scene.check_cache(state, nth, error), record_property)
+    every(calls, turn, lambda nth, error: scene.check_cache(state, nth, error), record_property)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("old", [False, True], ids=["new", "replaced"])
-@each_error
+@each_turn
 def test_every_fault_of_outputs(
-    scene: Scene, old: bool, error: int, record_property: Callable[[str, object], None]
+    scene: Scene, old: bool, turn: int, record_property: Callable[[str, object], None]
 ) -> None:
     calls = scene.calls((*SCORE, "--cache", "cold/cache", *OUTPUTS), None)
-    every(calls, lambda nth: scene.check_outputs(old, nth, error), record_property)
+    every(calls, turn, lambda nth, error: scene.check_outputs(old, nth, error), record_property)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("command", ["info", "verify", "compact", "clear"])
-@each_error
+@each_turn
 def test_every_fault_of_cache_commands(
-    scene: Scene, command: str, error: int, record_property: Callable[[str, object], None]
+    scene: Scene, command: str, turn: int, record_property: Callable[[str, object], None]
 ) -> None:
     arguments = ("cache", command, *CACHED, *(["--yes"] if command == "clear" else []))
     filled = scene.caches["one of many parts"]
 
-    def check(nth: int) -> None:
+    def check(nth: int, error: int) -> None:
         fresh(scene.faulty, filled)
         ran = scene.fail(arguments, nth, error)
         where = (command, nth, errno.errorcode.get(error, "kill"), ran.code, ran.err[-600:])
@@ -195,4 +196,4 @@ def test_every_fault_of_cache_commands(
         assert (after.code, warnings_of_work(after.err)) == (0, []), (where, after.err)
         assert numbers(after.out) == scene.expected, where
 
-    every(scene.calls(arguments, filled), check, record_property)
+    every(scene.calls(arguments, filled), turn, check, record_property)

@@ -39,6 +39,7 @@ COMPACT_ABOVE = 16
 # Smaller parts are read whole at once: looking into them first would cost more than it saves.
 PEEK_ABOVE = 2**20
 
+_TRIES = 5  # to write a part into a folder that others delete
 _KEY_BYTES = 32  # of a row at least: every part has a digest in each, and we compress nothing
 
 
@@ -267,16 +268,16 @@ class PartFolder:
         if not self.caution.owns(self.folder):
             return None
         part = self.folder / f"{blake3.blake3(content).hexdigest()}{SUFFIX}"
-        try:
-            self._put(part, content)
-        except FileNotFoundError:  # somebody clears the cache just now
-            self._put(part, content)
-        return part
-
-    def _put(self, part: Path, content: memoryview) -> None:
         folder_mode, mode = self.caution.modes
-        make_folder(self.folder, folder_mode)
-        write_whole(part, content, mode)
+        for left in reversed(range(_TRIES)):
+            try:
+                make_folder(self.folder, folder_mode)
+                write_whole(part, content, mode)
+                break
+            except FileNotFoundError:  # somebody clears the cache just now
+                if not left:
+                    raise
+        return part
 
     def compact(self, above: int = COMPACT_ABOVE) -> None:
         """Merge small parts when there are more than `above` of them.
@@ -314,7 +315,10 @@ class PartFolder:
                 if table is not None:
                     alike.setdefault(table.schema.remove_metadata(), {})[path] = table
         for read in alike.values():
-            merged = self._add(_distinct(pa.concat_tables(list(read.values()))))
+            try:
+                merged = self._add(_distinct(pa.concat_tables(list(read.values()))))
+            except FileNotFoundError:  # somebody clears the cache just now, again and again
+                return
             for path in read.keys() - {merged} if merged else ():
                 with contextlib.suppress(OSError):  # gone already, or another user's: its rows stand twice
                     path.unlink()

@@ -71,6 +71,9 @@ def serve() -> None:
         if "wait" not in job:
             streams = tempfile.mkdtemp()
             Path(streams).chmod(0o777)
+            for name in ("out", "err"):
+                Path(streams, name).touch()
+                Path(streams, name).chmod(0o666)
             reading, report = os.pipe()
             pid = os.fork()
             if pid == 0:

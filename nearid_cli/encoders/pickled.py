@@ -29,6 +29,7 @@ from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError
 from nearid_cli.files import digest_file
 from nearid_cli.opening import open_regular
+from nearid_cli.owners import why_not_ours
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
     digest = digest_file(source)
     check_digest(source, digest, expected)
     for copy in sorted(folder.glob(f"{digest}-*{SAFETENSORS}")):
+        if why_not_ours(copy):  # its name says that it is whole, and not that it is of this pickle
+            continue
         if digest_of(copy) == digest_file(copy):
             return copy
         copy.unlink(missing_ok=True)

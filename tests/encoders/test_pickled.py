@@ -16,7 +16,7 @@ import pytest
 import torch
 import transformers
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import nearid_cli
 from nearid_cli.embedding.cache import Cache
@@ -25,6 +25,7 @@ from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.pickled import check_torch, converted, read_pickle
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import ModelError
+from nearid_cli.files import digest_file
 from tests.commandline import Nearid
 from tests.encoders.test_load import opened
 from tests.tiny import pickle_weights
@@ -132,6 +133,21 @@ def test_a_copy_is_made_once_and_again_when_it_is_damaged(
     assert np.abs(embed(folder, photos, cache) - expected).max() > 1e-3
     assert Cache(cache).clear() > 0
     assert not (cache / "weights").exists()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files to other users"
+)
+def test_a_copy_that_another_user_made_is_not_used(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(2)}, tmp_path / "pytorch_model.bin")
+    copy = converted(tmp_path / "pytorch_model.bin", tmp_path / "weights")
+    save_file({"weight": torch.zeros(2)}, tmp_path / "planted")
+    planted = copy.with_name(f"{copy.name.partition('-')[0]}-{digest_file(tmp_path / 'planted')}.safetensors")
+    (tmp_path / "planted").rename(planted)
+    copy.unlink()
+    assert converted(tmp_path / "pytorch_model.bin", tmp_path / "weights") == planted
+    os.chown(planted, 4321, 4321)
+    assert converted(tmp_path / "pytorch_model.bin", tmp_path / "weights") == copy
 
 
 def test_several_processes_at_once(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from nearid_cli.measures.judge.address import check_url
 from nearid_cli.measures.judge.answers import UnreadableAnswerError, read_score
 from nearid_cli.measures.judge.client import Retries
 from nearid_cli.measures.judge.metric import SentPicture
+from nearid_cli.measures.judge.record import AnswerLog
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.plugins import NoScore
 
@@ -317,6 +319,12 @@ def test_a_log_that_cannot_be_written_stops_before_anything_is_sent(serve: Serve
     with pytest.raises(InputError, match=r"^--judge-log .*: cannot be written: Is a directory$"):
         made(server, judge_log=tmp_path)
     assert server.asked == []
+
+
+def test_no_log_is_written_into_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"^--judge-log .*: cannot be written: it is not a regular file$"):
+        AnswerLog(tmp_path / "pipe")
 
 
 def test_what_was_spent_is_said(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

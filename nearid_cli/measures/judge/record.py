@@ -25,6 +25,11 @@ class AnswerLog:
 
     def __init__(self, path: str | Path) -> None:
         self._path = expanded(path)
+        if self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
+            # Opening a pipe would wait for a reader. Of a folder the system says what it is.
+            raise InputError(
+                f"--judge-log {printable(self._path)}: cannot be written: it is not a regular file"
+            )
         self._lock = threading.Lock()
         self._write(b"")
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from nearid_cli.errors import UsageError
-from nearid_cli.text import printable
+from nearid_cli.text import printable, shown
 
+MOST_DIGITS = 9
+"""Of a number of anything that is made or shown."""
 DEFAULT_METRICS = ("nearid", "clip-i", "dino")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -102,8 +104,8 @@ def all_given(group: type) -> Iterator[Given]:
 def _batch_size(value: str) -> int | None:
     if value == "auto":
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise UsageError(f"--batch-size must be auto or a positive number, found {value!r}")
+    if not value.isdecimal() or len(value) > MOST_DIGITS or int(value) < 1:
+        raise UsageError(f"--batch-size must be auto or a positive number, found {shown(value)}")
     return int(value)
 
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from nearid_cli.errors import NearIDError, UsageError
-from nearid_cli.options import Flag, Given, Options, given
-from nearid_cli.text import listed, printable, unknown
+from nearid_cli.options import MOST_DIGITS, Flag, Given, Options, given
+from nearid_cli.text import listed, printable, shown, unknown
 
 if TYPE_CHECKING:
     from nearid_cli.configuration import Configuration
@@ -34,8 +34,8 @@ FORMATS = ("table", "json")
 def _thumbnails(value: str) -> int | None:
     if value == "none":
         return None
-    if not value.isdecimal():
-        raise UsageError(f"--thumbnails must be a number or none, found {value!r}")
+    if not value.isdecimal() or len(value) > MOST_DIGITS:
+        raise UsageError(f"--thumbnails must be a number or none, found {shown(value)}")
     return int(value)
 
 

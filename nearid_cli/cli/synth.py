@@ -28,7 +28,7 @@ def synth(
             name="as",
         ),
     ] = "folders",
-    identities: Annotated[int, Flag("How many identities.", "N", low=1)] = 100,
+    identities: Annotated[int, Flag("How many identities.", "N", low=1, high=_LARGEST)] = 100,
     views: Annotated[
         int, Flag("Pictures of an identity, each in its own context, 1 to 3.", "N", low=1, high=3)
     ] = 3,

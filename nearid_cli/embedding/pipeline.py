@@ -296,16 +296,20 @@ def _embed_missing(
     """
     unusable: dict[bytes, UnreadableImage] = {}
 
-    def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
+    def prepared(digest: bytes) -> dict[object, Pixels | None]:
+        picture = contents[digest].open(settings.max_pixels, settings.reading)
+        found[digest] = picture.findings
         shared: dict[object, Pixels | None] = {}
+        for name in missing[digest]:
+            encoder = batches[name].encoder
+            if encoder.preparation not in shared:
+                shared[encoder.preparation] = encoder.prepare(picture.image)
+        return shared
+
+    def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
         try:
             with BUDGET.kept():
-                picture = contents[digest].open(settings.max_pixels, settings.reading)
-                found[digest] = picture.findings
-                for name in missing[digest]:
-                    encoder = batches[name].encoder
-                    if encoder.preparation not in shared:
-                        shared[encoder.preparation] = encoder.prepare(picture.image)
+                shared = prepared(digest)  # the picture itself is gone when its memory is given back
         except UnreadableImage as error:
             return error
         except ModelError as error:

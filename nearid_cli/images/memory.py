@@ -6,7 +6,9 @@ never wait; large ones are decoded one after the other instead of all at once.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,17 @@ _SHARE = 4
 
 _LEAST = 256 * 2**20
 """Bytes: the default budget is no smaller, so that pictures of 16 Mpx are read on any machine."""
+
+
+_WORTH_TRIMMING = 64 * 2**20
+
+
+def _trim() -> None:
+    """Give freed memory back to the system: glibc keeps, for each thread, what its largest picture took."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # which other C libraries lack
+        if trim is not None:
+            trim(0)
 
 
 @dataclass(eq=False)
@@ -131,6 +144,8 @@ class Budget:
 
     def _give(self, before: int, mine: _Mine) -> None:
         """Give back what this thread holds beyond so much."""
+        if mine.held - before >= _WORTH_TRIMMING:
+            _trim()
         with self._changed:
             self._used -= mine.held - before
             self._holders -= before == 0 < mine.held

@@ -20,6 +20,7 @@ from nearid_cli.text import printable
 _SCALE = re.compile(r"scale\s*:(.*)", re.IGNORECASE)
 _ENDS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.)\s*(\d+(?:\.\d+)?)\s*")
 _LARGEST = 100_000
+_HIGHEST = 1e6  # of a scale that anybody could answer on
 _NEEDS = ("json", "score")
 
 
@@ -72,7 +73,7 @@ def read_rubric(path: str | Path) -> Rubric:
     low, high = 0.0, 10.0
     if said := _SCALE.fullmatch(first.strip()):
         ends = _ENDS.fullmatch(said[1])
-        if ends is None or float(ends[1]) >= float(ends[2]):
+        if ends is None or not float(ends[1]) < float(ends[2]) <= _HIGHEST:
             raise UsageError(
                 f"{place}: expected a first line like `scale: 0-4`, the lower number first, found "
                 f'"{printable(first.strip())}"'

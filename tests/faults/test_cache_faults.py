@@ -6,6 +6,7 @@ import errno
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.parts import PartFolder
+from nearid_cli.encoders.descriptors import HOG
 from tests.commandline import warnings_of_work
 
 from .conftest import Ran, Runs, fresh, numbers
@@ -42,7 +44,7 @@ class Scene:
         }
 
     def _chopped(self) -> Path:
-        """A cache of so many parts that a run merges them, which lacks one picture."""
+        """A cache of so many parts of `hog` that a run merges them, which lacks one picture."""
         made = self.place / "chopped"
         cold = Cache(self.place / "cold/cache")
         chopped = Cache(made / "cache")
@@ -50,9 +52,13 @@ class Scene:
         for folder in {path.parent for path in cold.folder.rglob("*.parquet")}:
             parts = PartFolder(chopped.folder / folder.relative_to(cold.folder), chopped.caution)
             for table in PartFolder(folder, cold.caution).tables():
-                for rows in (1, 2):
-                    for start in range(len(table) - rows):
-                        parts.write(lambda table=table, start=start, rows=rows: table.slice(start, rows))
+                slices = [(0, len(table) - 1)]
+                if folder.name == HOG.fingerprint:
+                    slices = [(start, 1) for start in range(len(table) - 1)] + [
+                        (start, 2) for start in range(4)
+                    ]
+                for start, rows in slices:
+                    parts.write(partial(table.slice, start, rows))
         return made
 
     def fail(self, arguments: tuple[str, ...], nth: int, error: int) -> Ran:

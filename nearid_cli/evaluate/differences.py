@@ -267,7 +267,16 @@ def verdict(
         return f"not shown: one of {tested} comparisons may look so by chance"
     if one.ci95 is None:
         return "no difference shown"
-    return f"no difference shown; at most {max(map(abs, one.ci95)):.{places}f} either way (95 %)"
+    return f"no difference shown; at most {_bound(max(map(abs, one.ci95)), places)} either way (95 %)"
+
+
+def _bound(largest: float, places: int) -> str:
+    """A number that another is at most, rounded as in the interval beside it, but never to 0.
+
+    >>> _bound(0.3021, 3), _bound(0.0003, 3)
+    ('0.302', '0.001')
+    """
+    return f"{max(largest, 10**-places):.{places}f}"
 
 
 def _holm(p_values: Mapping[int, float | None]) -> dict[int, float]:

@@ -71,7 +71,8 @@ def _read(stream: FileIO, file: Path, name: str, entry: StoredTensor, hasher: bl
             f"expected numbers that torch has in {printable(file)}, found {printable(entry.dtype)}: "
             f"{printable(name)}"
         )
-    memory = torch.empty(entry.end - entry.start, dtype=torch.uint8, device="cpu")  # whatever a host has as its default
+    # A host program may have another default device.
+    memory = torch.empty(entry.end - entry.start, dtype=torch.uint8, device="cpu")
     if len(memory):
         _fill(stream, file, memory.numpy().data, hasher)
     return memory.view(_DTYPES[entry.dtype]).view(entry.shape)

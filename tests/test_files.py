@@ -16,7 +16,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing i
 WRITING = """
 import sys, time
 from pathlib import Path
-from nearid_cli.errors import InputError
 from nearid_cli.files import in_use, name_aside, whole_folder
 with whole_folder(Path(sys.argv[1])) as aside:
     (aside / "half").write_text("half")

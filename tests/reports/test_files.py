@@ -293,9 +293,9 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 
 READ_CASES = [
     (None, "cannot read .*No such file"),
-    ("", "not valid JSON"),
-    ("{", "not valid JSON"),
-    ("\udcff", "not valid JSON"),
+    ("", "it is not JSON: "),
+    ("{", "it is not JSON: "),
+    ("\udcff", "it is not UTF-8 text"),
     ("[1]", "expected schema nearid.score/2 but it has no schema"),
     ('{"schema": "nearid.pair/1"}', "expected schema nearid.score/2 but its schema is nearid.pair/1"),
     (
@@ -324,14 +324,14 @@ def test_what_is_no_result_is_said(tmp_path, text, message):
         (("aggregate", "nearid", "score"), None, r"aggregate\.nearid\.score to be a number but got null"),
         (("metrics", 0), {}, r"metrics\[0\] lacks name, checkpoint"),
         (("metrics",), [], "metrics is empty"),
-        (("aggregate", "nearid", "score"), 10**400, "score to be a finite number but got 1000"),
+        (("aggregate", "nearid", "score"), 10**400, r"score to be a number of no more than 1e\+60 but got 1000"),
         (("subjects", 1, "subject"), "cat", "subjects has the subject cat twice"),
         (("metrics", 2, "name"), "nearid", "metrics has the metric nearid twice"),
         (("images",), {}, "images to be a list"),
         (("tool",), 3, "tool to be an object but got 3"),
         (("created",), 3, "created to be a text but got 3"),
         (("images", 2, "scores"), {"nearid": 1}, r"images\[2\] has no scores of the metric clip-i"),
-        (("images", 2, "scores", "nearid"), float("nan"), "not valid JSON .NaN is not a JSON number"),
+        (("images", 2, "scores", "nearid"), float("nan"), "NaN is no number of JSON"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_by_its_place(result, tmp_path, keys, value, message):
@@ -349,9 +349,8 @@ def test_a_wrong_value_is_named_by_its_place(result, tmp_path, keys, value, mess
 def test_a_number_beyond_all_floats_is_no_score(result, tmp_path):
     written = json.dumps(plain(result.to_dict())).replace("0.1234567890123", "1e999")
     (tmp_path / "r.json").write_text(written)
-    with pytest.raises(
-        InputError, match=r"images\[2\]\.scores\.nearid to be a finite number but got Infinity"
-    ):
+    message = r"images\[2\]\.scores\.nearid to be a number of no more than 1e\+60 but got Infinity"
+    with pytest.raises(InputError, match=message):
         read_score(tmp_path / "r.json")
 
 

@@ -27,7 +27,7 @@ class Viewing:
     def stop(self) -> tuple[int, str]:
         """Press Ctrl-C; returns the exit code and what was said on stderr."""
         self.process.send_signal(signal.SIGINT)
-        _, err = self.process.communicate(timeout=20)
+        _, err = self.process.communicate(timeout=120)
         return self.process.returncode, err
 
 

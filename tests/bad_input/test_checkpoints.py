@@ -45,7 +45,7 @@ def test_every_missing_checkpoint_is_named_at_once(
 ) -> None:
     begun = time.monotonic()
     finished = run([*COMMAND, "score", "refs", "gens"], **environment)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120
     assert finished.error == "3 checkpoints are not here: nearid, clip-i, dino"
     *missing, pull, local, hint = finished.details
     assert missing == [

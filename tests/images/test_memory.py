@@ -52,7 +52,7 @@ def in_threads(works: list[Callable[[], None]], threads: int) -> None:
     for thread in running:
         thread.start()
     for thread in running:
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive(), "a deadlock"
 
 
@@ -114,7 +114,7 @@ def test_a_large_request_is_not_overtaken_for_ever() -> None:
     time.sleep(0.05)
     threads.append(threading.Thread(target=large))
     threads[-1].start()
-    came = done.wait(20)
+    came = done.wait(120)
     stop.set()
     for thread in threads:
         thread.join()
@@ -139,7 +139,7 @@ def test_a_smaller_budget_lets_those_go_on_who_wait() -> None:
         thread.start()
         time.sleep(0.05)
         budget.size = SIZE // 2
-    assert done.wait(20)
+    assert done.wait(120)
     thread.join()
 
 
@@ -165,7 +165,7 @@ except KeyboardInterrupt:
     assert child.stdout.readline() == "waits\n"
     time.sleep(0.2)
     child.send_signal(signal.SIGINT)
-    assert child.communicate(timeout=20)[0] == "0\n"
+    assert child.communicate(timeout=120)[0] == "0\n"
 
 
 def test_a_limit_of_the_process_is_what_is_free() -> None:

@@ -360,7 +360,8 @@ def test_what_was_spent_is_said(serve: Serve, caplog: pytest.LogCaptureFixture) 
 )
 def test_trouble_that_passes_is_waited_for(serve: Serve, trouble: Answer) -> None:
     server = serve(lambda asked: trouble if asked.again < 2 else scores(asked.levels[1]))
-    assert run(made(server, judge_timeout=2.0), 2) == ([0.0, 0.1], None)
+    patience = 2.0 if trouble.delay else 60.0
+    assert run(made(server, judge_timeout=patience), 2) == ([0.0, 0.1], None)
     assert len(server.asked) == 6
 
 
@@ -380,7 +381,8 @@ def test_trouble_that_stays_is_no_score_and_not_kept(
     server = serve(lambda asked: trouble if asked.levels[1] == 2 else scores(asked.levels[1]))
     log = tmp_path / "log"
     twice = Retries(attempts=2, first=0.01)
-    found, error = run(made(server, judge_timeout=2.0, judge_log=log, retries=twice), 4)
+    patience = 2.0 if trouble.delay else 60.0
+    found, error = run(made(server, judge_timeout=patience, judge_log=log, retries=twice), 4)
     assert error is None
     assert [found[0], found[1], found[3]] == [0.0, 0.1, 0.3]
     assert reason(found[2]) == (why, False)
@@ -399,7 +401,7 @@ def test_an_answer_that_only_drips_is_given_up(serve: Serve) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "1000")
         self.end_headers()
-        for _ in range(30):
+        for _ in range(600):
             self.wfile.write(b" ")
             self.wfile.flush()
             time.sleep(0.2)
@@ -408,7 +410,7 @@ def test_an_answer_that_only_drips_is_given_up(serve: Serve) -> None:
     begun = time.monotonic()
     found, _ = run(made(server, judge_timeout=1.0, retries=Retries(attempts=1)), 1)
     assert reason(found[0]) == ("no answer (timed out)", False)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 60
 
 
 def test_it_waits_as_long_as_the_endpoint_asks(serve: Serve) -> None:
@@ -419,7 +421,7 @@ def test_it_waits_as_long_as_the_endpoint_asks(serve: Serve) -> None:
         return fails(429, headers={"Retry-After": "1"}) if asked.again == 0 else scores(5)
 
     assert run(made(serve(behave)), 1) == ([0.5], None)
-    assert 1.0 <= times[1] - times[0] < 3
+    assert times[1] - times[0] >= 1.0
 
 
 def test_it_does_not_wait_for_an_hour(serve: Serve) -> None:
@@ -428,7 +430,7 @@ def test_it_does_not_wait_for_an_hour(serve: Serve) -> None:
     found, _ = run(made(server), 1)
     assert reason(found[0]) == ("no answer (HTTP 429)", False)
     assert len(server.asked) == 1
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 600
 
 
 def test_pauses_double_and_are_random() -> None:
@@ -623,7 +625,7 @@ def test_a_stop_gives_what_came_before(serve: Serve) -> None:
 
     def behave(asked: Asked) -> Answer:
         if asked.levels[1] == 2:
-            release.wait(10)
+            release.wait(60)
             return fails(401, "the key ran out")
         if asked.levels[1] == 6:
             release.set()
@@ -646,7 +648,7 @@ def test_what_stops_it_is_said_and_not_what_it_left_undone(serve: Serve) -> None
 
     def behave(asked: Asked) -> Answer:
         if asked.levels[1] == 0:
-            refused.wait(10)
+            refused.wait(60)
             return fails(503)
         refused.set()
         return fails(404, "no such model")
@@ -670,7 +672,7 @@ def test_an_interrupt_gives_what_came_before_and_waits_for_nobody(serve: Serve) 
 
     def behave(asked: Asked) -> Answer:
         if asked.levels[1] == 1:
-            release.wait(30)
+            release.wait(120)
         return scores(asked.levels[1])
 
     server = serve(behave)
@@ -687,7 +689,7 @@ def test_an_interrupt_gives_what_came_before_and_waits_for_nobody(serve: Serve) 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         found.extend(judge.scores(interrupted()))  # what came before an exception is there, too
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     release.set()
     assert found[0] == 0.0
     assert reason(found[1])[1] is False
@@ -718,7 +720,7 @@ def test_headers_that_never_end_are_late_too() -> None:
         judge.load("cpu")
         begun = time.monotonic()
         assert reason(judge.compare(picture(judge, 1), picture(judge, 2))) == ("no answer (timed out)", False)
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 120
 
 
 # --- too many without a score
@@ -741,14 +743,14 @@ def test_what_is_too_many_does_not_depend_on_the_order(serve: Serve, bad: set[in
 def test_a_stop_waits_for_what_was_asked_and_asks_nothing_again(serve: Serve) -> None:
     def behave(asked: Asked) -> Answer:
         time.sleep(0.3 if asked.levels[1] == 0 else 0.0)
-        return says("no") if asked.levels[1] == 0 else fails(503, headers={"Retry-After": "30"})
+        return says("no") if asked.levels[1] == 0 else fails(503, headers={"Retry-After": "110"})
 
     server = serve(behave)
     begun = time.monotonic()
     found, error = run(made(server, judge_max_failures=0.0, judge_parallel=2, retries=Retries()), 2)
     assert "1 of 2 pairs" in str(error)
     assert reason(found[1]) == ("no answer (HTTP 503)", False)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
     assert len(server.asked) == 2
 
 

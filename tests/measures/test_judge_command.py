@@ -209,7 +209,7 @@ def test_an_interrupt_keeps_what_came(pictures: Path, serve: Serve, process: Cal
         time.sleep(0.05)
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=300)
     release.set()
     assert running.returncode == 130, err
     held = [asked.levels for asked in server.asked if asked.levels[1] == 0]

@@ -48,7 +48,7 @@ def alive(process: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -94,9 +94,9 @@ def test_an_unexpected_error_says_where_it_came_from() -> None:
 def test_a_process_that_dies_is_an_error(task: Task, says: str) -> None:
     started = time.monotonic()
     with pytest.raises(NearIDError, match=r"^a rendering process died") as caught:
-        list(in_order(work, [("note", 0.0), task, ("sleep", 20.0)], workers=2))
+        list(in_order(work, [("note", 0.0), task, ("sleep", 300.0)], workers=2))
     assert says in caught.value.message
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 120
 
 
 @linux
@@ -133,7 +133,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", len(started))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted 3\n", "")
 
 
@@ -143,7 +143,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 import sys
 from nearid_cli.synth.workers import in_order
 from tests.synth.test_workers import work
-for _, process in in_order(work, [("sleep", 0.3)] * 4 + [("sleep", 60.0)] * 9, workers=2):
+for _, process in in_order(work, [("sleep", 0.3)] * 4 + [("sleep", 300.0)] * 9, workers=2):
     print(process, flush=True)
 """
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -41,7 +41,7 @@ def start() -> Iterator[Callable[..., Server]]:
 def fetch(
     server: Server, address: str, method: str = "GET", **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
     connection.request(method, address, headers=headers)
     response = connection.getresponse()
     body = response.read()
@@ -51,7 +51,7 @@ def fetch(
 
 def raw(server: Server, request: bytes) -> bytes:
     """What comes back for these very bytes, until the server closes the connection."""
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=120) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         answer = b""
@@ -129,7 +129,7 @@ def test_several_requests_go_over_one_connection(
     start: Callable[..., Server], save: Callable[..., Path]
 ) -> None:
     server = start(save("a.png"))
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
     for address in ("/", "/picture/0", "/thumbnail/0", "/favicon.ico", "/"):
         connection.request("GET", address)
         assert connection.getresponse().read() is not None
@@ -251,7 +251,7 @@ def test_nobody_outside_this_machine_is_listened_to(start: Callable[..., Server]
 )
 def test_what_is_no_http_is_refused(request_: bytes, start: Callable[..., Server]) -> None:
     server = start()
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=120) as connection:
         connection.sendall(request_)
     assert fetch(server, "/")[0] == 200
 
@@ -264,7 +264,7 @@ def test_a_browser_that_goes_away_is_nothing_to_talk_about(
     server = start(path)
     with caplog.at_level(logging.DEBUG):
         for _ in range(3):
-            connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=10)
+            connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=120)
             connection.sendall(b"GET /picture/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert connection.recv(100)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,9 @@ from blake3 import blake3
 
 from nearid_cli.encoders.architectures import TEXT
 from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, check_formats, read_files
-from nearid_cli.encoders.heads import read_head
+from nearid_cli.encoders.heads import read_head, unreadable
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
-from nearid_cli.encoders.pickled import converted, digest_of
+from nearid_cli.encoders.pickled import converted, digest_of, read_without_copy
 from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, Encoder, EncoderSpec, check_digest
 from nearid_cli.encoders.tokenizer_files import read_tokenizer
 from nearid_cli.errors import ModelError
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from nearid_cli.encoders.text_encoder import TextEncoder
+
+
+logger = logging.getLogger(__name__)
 
 
 def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = None) -> Encoder:
@@ -254,13 +258,30 @@ def _tensors(
     try:
         copy = converted(file, copies, digest)
     except OSError as error:
-        raise ModelError(
-            f"cannot keep {printable(file)} as safetensors in {printable(copies)}: {error.strerror}; "
-            "name a cache folder that can be written with --cache or NEARID_CACHE"
-        ) from error
+        return _without_copy(
+            file, ignored, digest, f"{printable(copies)} cannot be used ({error.strerror or error})"
+        )
     head = read_head(copy)
     check_formats(head.formats, ignored.pattern, printable(file))
     return read_tensors(copy, head, wanted, digest_of(copy))
+
+
+def _without_copy(
+    file: Path, ignored: re.Pattern[str], digest: str | None, reason: str
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights of a pickle of which no safetensors copy can be kept, and a warning that says so."""
+    from nearid_cli.encoders.weights import formats_of
+
+    try:
+        tensors = read_without_copy(file, digest)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    logger.warning(
+        f"{printable(file)} is not kept as safetensors: {reason}; these results are right, and each run reads the "
+        "pickle again; choose another cache with --cache DIR"
+    )
+    check_formats(formats_of(tensors), ignored.pattern, printable(file))
+    return ((name, tensor) for name, tensor in tensors.items() if not ignored.match(name))
 
 
 def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path, when: str) -> None:

@@ -6,11 +6,12 @@ everything else by name. What it made is written as a safetensors file, named by
     CACHE/weights/<digest of the pickle>-<digest of the safetensors file>.safetensors
 
 so a copy that was changed or cut is found out and made again, any number of processes may make it at once, and no
-later run unpickles anything.
+later run unpickles anything. Where no copy can be kept, each run reads the pickle into memory.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -21,8 +22,11 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from blake3 import blake3
 
 from nearid_cli.encoders.files import SAFETENSORS
 from nearid_cli.encoders.spec import check_digest
@@ -79,16 +83,27 @@ def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
         return _write(read_pickle(private, source), folder, digest)
 
 
+def read_without_copy(source: Path, expected: str | None = None) -> dict[str, torch.Tensor]:
+    """The tensors of a file of pickled weights, which is held in memory beside them until all are made.
+
+    Args and errors as for `converted`.
+    """
+    with open_regular(source) as stream:
+        content = stream.readall()
+    check_digest(source, blake3(content, max_threads=blake3.AUTO).hexdigest(), expected)
+    return read_pickle(BytesIO(content), source)
+
+
 def digest_of(copy: Path) -> str:
     """The digest that the content of a copy must have."""
     return copy.stem.rpartition("-")[2]
 
 
-def read_pickle(file: Path, source: Path) -> dict[str, torch.Tensor]:
+def read_pickle(file: Path | BytesIO, source: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file that `torch.save` wrote from a state dict, in the zip format or the one before it.
 
     Args:
-        file: is mapped, so that nobody else may write to it.
+        file: one on disk is mapped, so that nobody else may write to it.
         source: what to call it.
 
     Returns:
@@ -103,7 +118,8 @@ def read_pickle(file: Path, source: Path) -> dict[str, torch.Tensor]:
     with _nothing_else_allowed(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TypedStorage, in older files
         try:
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+            mapped = isinstance(file, Path) and zipfile.is_zipfile(file)
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
         except MemoryError:
             raise
         except Exception as error:  # a file from anywhere: the unpickler may stumble over anything
@@ -210,10 +226,14 @@ def _own_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def _write(tensors: dict[str, torch.Tensor], folder: Path, digest: str) -> Path:
     """Write a copy whole or not at all, under a name that says what is in it."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with _aside(folder) as aside:
-        save_file(tensors, aside, {"format": "pt"})
+        try:
+            save_file(tensors, aside, {"format": "pt"})
+        except SafetensorError as error:  # the disk would not take it: what is to be written is sound
+            raise OSError(errno.EIO, printable(str(error)), str(aside)) from error
         with aside.open("rb") as file:
             os.fsync(file.fileno())
         copy = folder / f"{digest}-{digest_file(aside)}{SAFETENSORS}"

@@ -6,7 +6,7 @@ changes a model that is in use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
@@ -25,6 +25,15 @@ _DTYPES = {
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
     "BOOL": torch.bool,
 }  # fmt: skip
+_FORMATS = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+def formats_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """The number formats of tensors in memory, as safetensors calls them."""
+    return {
+        name: _FORMATS.get(tensor.dtype, str(tensor.dtype).removeprefix("torch."))
+        for name, tensor in tensors.items()
+    }
 
 
 def read_tensors(

@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import pickle
+import re
+import resource
 import subprocess
 import sys
 import warnings
@@ -308,11 +310,38 @@ def test_an_older_torch_is_not_trusted_with_a_pickle() -> None:
         check_torch(version, Path("x.bin"))
 
 
-def test_a_cache_that_cannot_be_written(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    pickle_weights(checkpoint("vit"))
+@pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}], ids=["zip", "legacy"])
+def test_a_cache_that_cannot_be_written(
+    checkpoint: Checkpoint,
+    photos: list[Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, bool],
+) -> None:
+    folder = checkpoint("vit")
+    expected = embed(folder, photos, tmp_path / "cache")
+    pickle_weights(folder, **options)
     (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match=r"cannot keep .*pytorch_model\.bin as safetensors .*--cache"):
-        embed(tmp_path / "vit", [], tmp_path / "file")
+    np.testing.assert_array_equal(embed(folder, photos, tmp_path / "file"), expected)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert re.search(r"pytorch_model\.bin is not kept as safetensors: .*--cache DIR", warning)
+
+    torch.save({"a": torch.ones(2, dtype=torch.int8)}, folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"found int8 in .*pytorch_model\.bin"):
+        embed(folder, [], tmp_path / "file")
+
+
+def test_a_disk_that_is_full_before_a_copy_is_whole(tmp_path: Path) -> None:
+    # One number on the disk, and a hundred thousand where they are written out.
+    torch.save({"a": torch.zeros(1).expand(100_000)}, tmp_path / "x.bin")
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            converted(tmp_path / "x.bin", tmp_path / "weights")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert list((tmp_path / "weights").iterdir()) == []
 
 
 def test_safetensors_only(

@@ -151,13 +151,20 @@ def _gaps(result: ScoreResult | CompareResult) -> Iterator[str]:
         if missing := set(metrics) - method.result.aggregate.keys():
             yield f"methods[{i}].result has no scores of the metric {printable(min(missing))}"
     for i, group in enumerate(result.groups):
-        if not group.labels:
-            yield f"groups[{i}].labels is empty"
+        yield from _unlabelled(group.labels, f"groups[{i}]")
         for name, scored in group.methods.items():
             if name not in names:
                 yield f"groups[{i}].methods has {printable(name)}, which is no method"
             if missing := set(metrics) - scored.aggregate.keys():
                 yield f"groups[{i}].methods.{printable(name)} has no scores of the metric {printable(min(missing))}"
+
+
+def _unlabelled(labels: Mapping[str, str | None], place: str) -> Iterator[str]:
+    """What keeps a group from having a row: no label, or one without a name."""
+    if not labels:
+        yield f"{place}.labels is empty"
+    elif "" in labels:
+        yield f"{place}.labels has a label without a name"
 
 
 def _strangers(result: CompareResult, metrics: Sequence[str], names: Sequence[str]) -> Iterator[str]:
@@ -196,9 +203,8 @@ def _gaps_of_run(result: ScoreResult, where: str) -> Iterator[str]:
     for i, image in enumerate(result.images):
         if image.subject not in known:
             yield f"{where}images[{i}].subject is {printable(image.subject)}, which is none of the subjects"
-    yield from (
-        f"{where}groups[{i}].labels is empty" for i, one in enumerate(result.groups) if not one.labels
-    )
+    for i, group in enumerate(result.groups):
+        yield from _unlabelled(group.labels, f"{where}groups[{i}]")
     rows: dict[str, list[Mapping[str, Any]]] = {
         "aggregate": [result.aggregate],
         "subjects": [subject.scores for subject in result.subjects],

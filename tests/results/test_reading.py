@@ -138,6 +138,7 @@ DAMAGED = [
     (("methods", 0, "ranks"), {}, "methods[0].ranks lacks the metric"),
     (("methods", 0, "common"), {"x": None}, "methods[0].common"),
     (("groups", 0, "labels"), {}, "groups[0].labels is empty"),
+    (("groups", 0, "labels"), {"": "1"}, "groups[0].labels has a label without a name"),
 ]
 
 

@@ -38,6 +38,8 @@ EMBEDDING_VERSION = 2
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "nearid_mini"
 
+_SQUARE = (4096, 4096)  # no preprocessing leaves it as it is but one without a resize
+
 HashFile = Callable[[Path], str]
 
 
@@ -190,7 +192,7 @@ def _resolve(
     preprocessing = find_preprocessing(files)
     if preprocessing is not None:
         _check_size(request, files, preprocessing)
-    if size := (preprocessing and preprocessing.picture_size) or files.picture_size:
+    if size := _usual_size(files, preprocessing):
         check_patches(size, files.tower, printable(folder))
     return EncoderSpec(
         name=request.name,
@@ -245,6 +247,17 @@ def _check_size(
     )
 
 
+def _usual_size(
+    files: CheckpointFiles, preprocessing: Preprocessing | FloatPreprocessing | None
+) -> tuple[int, int] | None:
+    """Height and width of prepared pictures, of square ones where they differ; None where nothing tells."""
+    if fixed := (preprocessing and preprocessing.picture_size) or files.picture_size:
+        return fixed
+    if preprocessing is None or (square := preprocessing.resized(_SQUARE)) == _SQUARE:
+        return None
+    return square
+
+
 def _size(size: tuple[int, int]) -> str:
     """Height and width as people say a picture's size: width first.
 
@@ -259,7 +272,7 @@ def describe(preprocessing: Preprocessing | FloatPreprocessing | None, files: Ch
     if preprocessing is not None:
         return preprocessing.describe()
     kind = files.image_processor.get("image_processor_type") or files.model_type
-    return f"transformers' {printable(str(kind))}"
+    return f"transformers' {printable(str(kind)[:80])}"
 
 
 def _readout(request: MetricRequest, files: CheckpointFiles) -> str:

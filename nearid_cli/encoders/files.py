@@ -18,7 +18,7 @@ from nearid_cli.encoders.settings import check_size, used_settings
 from nearid_cli.encoders.tokenizer_files import TOKENIZER_FILES, lacking, no_tokenizer, tokenizer_files
 from nearid_cli.errors import ModelError
 from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
-from nearid_cli.text import count, did_you_mean, printable
+from nearid_cli.text import count, did_you_mean, few, printable
 
 _PLAIN = ("F64", "F32", "F16", "BF16")
 
@@ -49,11 +49,11 @@ def check_formats(formats: Mapping[str, str], unused: str, where: str) -> None:
     odd = {name: kind for name, kind in formats.items() if kind not in _PLAIN and not ignored.match(name)}
     if not odd:
         return
-    kinds = ", ".join(sorted({_spelled(kind) for kind in odd.values()}))
+    kinds = few(sorted({_spelled(kind) for kind in odd.values()}), 5, str)
     tool = next((tool for end, tool in _TOOLS if any(re.search(end, name) for name in formats)), None)
     raise ModelError(
         f"expected weights in float32, float16, bfloat16 or float64, found {kinds} in {where}: "
-        f"{count(len(odd), 'weight')} such as {printable(min(odd))}; the model is quantised"
+        f"{count(len(odd), 'weight')} such as {printable(min(odd)[:200])}; the model is quantised"
         f"{f' ({tool})' if tool else ''}, use the one that it was made from"
     )
 
@@ -66,7 +66,7 @@ def _spelled(kind: str) -> str:
     """
     match = re.fullmatch(r"(I|U|F|C)(\d+)(_\w+)?", kind)
     if match is None:
-        return printable(kind.lower())
+        return printable(kind[:80].lower())
     family = {"I": "int", "U": "uint", "F": "float", "C": "complex"}[match[1]]
     return f"{family}{match[2]}{(match[3] or '').lower()}"
 
@@ -140,8 +140,9 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
     for part in (config, tower if isinstance(tower, Mapping) else {}):
         if quantisation := part.get("quantization_config") or part.get("compression_config"):
             method = quantisation.get("quant_method") if isinstance(quantisation, Mapping) else None
+            said = printable(str(method or "method not named")[:80])
             raise ModelError(
-                f"expected plain weights, found a quantised model ({printable(str(method or 'method not named'))}) "
+                f"expected plain weights, found a quantised model ({said}) "
                 f"in {where}; use the model that it was made from"
             )
         channels = part.get("num_channels", 3)
@@ -162,12 +163,13 @@ def _other_model(config: Mapping[str, Any], model_type: object) -> str:
     if model_type is None and ("pretrained_cfg" in config or "architecture" in config):
         return "a timm model; look for the same model in the layout of transformers"
     if model_type is None and "_class_name" in config:
-        return f"a diffusers model ({printable(str(config['_class_name']))}), which is no encoder of pictures"
+        return f"a diffusers model ({printable(str(config['_class_name'])[:80])}), which is no encoder of pictures"
     if model_type is None and "peft_type" in config:
         return "a PEFT adapter; merge it into its base model and save that"
     code = "; its own code (auto_map) is never run" if config.get("auto_map") else ""
-    found = f'"{printable(str(model_type))}"' if model_type else "none"
-    return f"{found}: {did_you_mean(str(model_type or ''), ARCHITECTURES)}{code}"
+    named = str(model_type or "")[:80]
+    found = f'"{printable(named)}"' if named else "none"
+    return f"{found}: {did_you_mean(named, ARCHITECTURES)}{code}"
 
 
 CONFIG = "config.json"

@@ -6,11 +6,37 @@ under the name of float32, and the cache would keep them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+
+from nearid_cli.encoders.libraries import out_of_memory
+from nearid_cli.errors import ModelError
+from nearid_cli.text import printable, said
+
+
+@contextmanager
+def forward_pass(device: torch.device, folder: str | os.PathLike[str]) -> Iterator[None]:
+    """`own_numerics` for the forward pass of a checkpoint's model, whose failure is an error for people.
+
+    Args:
+        device: where it runs.
+        folder: of the checkpoint, for the message.
+
+    Raises:
+        RuntimeError: memory ran out.
+        ModelError: the pass failed otherwise, as where settings ask for shapes that do not go together.
+    """
+    try:
+        with own_numerics(device):
+            yield
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise
+        raise ModelError(f"{printable(folder)}: the model cannot be run: {said(error)[:300]}") from error
 
 
 @contextmanager

@@ -107,6 +107,11 @@ def _used(config: Mapping[str, Any], prefix: str, problems: list[str]) -> dict[s
             problems.append(f"{prefix}{key}: expected {expected}, found {_shown(value)}")
         else:
             found[key] = value
+    width, heads = found.get("hidden_size"), found.get("num_attention_heads")
+    if width and heads and width % heads:
+        problems.append(
+            f"{prefix}hidden_size: expected a multiple of num_attention_heads {heads}, found {width:,}"
+        )
     return found
 
 
@@ -182,7 +187,7 @@ def check_size(settings: Mapping[str, Any], text: bool, size: int, where: str) -
 
 
 def check_patches(size: tuple[int, int], settings: Mapping[str, Any], where: str) -> None:
-    """Refuse pictures of more patches than a model can be run with.
+    """Refuse pictures of no patch, or of more than a model can be run with.
 
     Args:
         size: height and width in pixels.
@@ -192,13 +197,19 @@ def check_patches(size: tuple[int, int], settings: Mapping[str, Any], where: str
     Raises:
         ModelError: saying how many there are.
     """
-    rows, columns = (max(1, edge) for edge in _pair(settings.get("patch_size"), 14))
+    rows, columns = patch_size(settings)
     patches = (size[0] // rows) * (size[1] // columns)
-    if patches > MOST_PATCHES:
+    if not 0 < patches <= MOST_PATCHES:
         raise ModelError(
-            f"{where}: expected at most {MOST_PATCHES:,} patches of a picture, found {patches:,} "
+            f"{where}: expected at least one patch of a picture and at most {MOST_PATCHES:,}, found {patches:,} "
             f"({size[1]}x{size[0]} px in patches of {columns}x{rows} px)"
         )
+
+
+def patch_size(settings: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width in pixels of a patch of the vision tower with these settings."""
+    rows, columns = _pair(settings.get("patch_size"), 14)
+    return max(1, rows), max(1, columns)
 
 
 def _least_numbers(settings: Mapping[str, Any], tower: Mapping[str, Any]) -> int:

@@ -12,8 +12,7 @@ from blake3 import blake3
 
 from nearid_cli.encoders.files import read_files
 from nearid_cli.encoders.spec import EncoderSpec
-from nearid_cli.encoders.tokenizer_files import read_tokenizer
-from nearid_cli.opening import MalformedError, parse_json
+from nearid_cli.encoders.tokenizer_files import read_tokenizer, tokenizer_settings
 
 # Part of every fingerprint. Raise it when a change of ours changes embeddings of texts.
 TEXT_VERSION = 1
@@ -41,17 +40,8 @@ def token_limit(config: Mapping[str, Any], tokenizer: Mapping[str, bytes]) -> in
     said = [half for half in map(config.get, ("text_config", "text_config_dict")) if isinstance(half, dict)]
     limits = [half.get("max_position_embeddings") for half in reversed(said)]  # as transformers has it
     model = next((limit for limit in limits if isinstance(limit, int)), _POSITIONS)
-    limit = _settings(tokenizer).get("model_max_length")
+    limit = tokenizer_settings(tokenizer).get("model_max_length")
     return int(limit) if isinstance(limit, (int, float)) and 0 < limit < model else model
-
-
-def _settings(tokenizer: Mapping[str, bytes]) -> dict[str, Any]:
-    """The settings of a tokenizer; none where they are damaged, of which whoever makes one of them complains."""
-    try:
-        found = parse_json(tokenizer.get("tokenizer_config.json", b"{}"))
-    except MalformedError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def text_spec(pictures: EncoderSpec) -> EncoderSpec:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from nearid_cli.encoders.libraries import quiet_transformers, torchvision_problem
-from nearid_cli.encoders.numerics import own_numerics
+from nearid_cli.encoders.numerics import forward_pass
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.encoders.text import token_limit
+from nearid_cli.encoders.tokenizer_files import passed_on
 from nearid_cli.errors import ModelError
 from nearid_cli.text import printable
 
@@ -108,7 +109,7 @@ class TextEncoder:
         for row, ids in enumerate(batch):
             tokens[row, : len(ids)] = torch.from_numpy(ids)
             mask[row, : len(ids)] = 1
-        with own_numerics(self._device):
+        with forward_pass(self._device, self.spec.folder or ""):
             outputs = self._model(input_ids=tokens.to(self._device), attention_mask=mask.to(self._device))
             features = outputs.text_embeds.float()
             rows: Embeddings = (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()
@@ -126,7 +127,7 @@ def _tokenizer(folder: Path, contents: Mapping[str, bytes]) -> Any:
 
     # Of copies, since what is in the folder may have become another by now.
     with quiet_transformers(), TemporaryDirectory() as copies:
-        for name, content in {**contents, "config.json": b'{"model_type": "clip"}'}.items():
+        for name, content in {**passed_on(contents), "config.json": b'{"model_type": "clip"}'}.items():
             (Path(copies) / name).write_bytes(content)
         try:
             return AutoTokenizer.from_pretrained(copies, local_files_only=True, trust_remote_code=False)

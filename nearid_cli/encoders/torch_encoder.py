@@ -10,11 +10,13 @@ import torch
 
 from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles
-from nearid_cli.encoders.numerics import own_numerics
+from nearid_cli.encoders.numerics import forward_pass
 from nearid_cli.encoders.processors import stock_processor
+from nearid_cli.encoders.settings import patch_size
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError
 from nearid_cli.images.preprocessing import Preprocessing
+from nearid_cli.images.reading import UnreadableImage
 from nearid_cli.text import printable, said
 
 if TYPE_CHECKING:
@@ -68,10 +70,27 @@ class TorchEncoder:
 
     def prepare(self, image: Image.Image) -> Pixels:
         """An RGB picture as uint8 [H, W, 3]; as float32 [3, H, W] where the preprocessing works on floats."""
+        if self._preprocessing is None:
+            return self._prepare_elsewhere(image)
         if isinstance(self._preprocessing, Preprocessing):
-            return self._preprocessing.to_uint8(image)
-        if self._preprocessing is not None:
-            return self._preprocessing.to_float(image)
+            prepared: Pixels = self._preprocessing.to_uint8(image)
+            height, width = prepared.shape[:2]
+        else:
+            prepared = self._preprocessing.to_float(image)
+            height, width = prepared.shape[1:]
+        if problem := self._lacks_a_patch(height, width):
+            raise UnreadableImage(problem)
+        return prepared
+
+    def _lacks_a_patch(self, height: int, width: int) -> str | None:
+        """Why a prepared picture is too small for the model; None if it is not."""
+        rows, columns = patch_size(self._files.tower)
+        if height >= rows and width >= columns:
+            return None
+        return f"it is prepared as {width}x{height} px, less than a patch of the model ({columns}x{rows} px)"
+
+    def _prepare_elsewhere(self, image: Image.Image) -> Pixels:
+        """The same with transformers' own image processor."""
         assert self._processor is not None
         try:
             pixels: Pixels = np.asarray(
@@ -83,6 +102,8 @@ class TorchEncoder:
             raise self._unfit(f"fails: {said(error)[:200]}") from error
         if pixels.ndim != 3 or len(pixels) != 3:
             raise self._unfit(f"makes {list(pixels.shape)} of a picture, not [3, height, width]")
+        if problem := self._lacks_a_patch(*pixels.shape[1:]):
+            raise self._unfit(f"makes too little of a picture: {problem}")
         return pixels
 
     def _unfit(self, why: str) -> ModelError:
@@ -131,7 +152,7 @@ class TorchEncoder:
         else:
             values = torch.from_numpy(np.stack(batch)).to(self._device)
         self._check_size(values.shape)
-        with own_numerics(self._device):
+        with forward_pass(self._device, self._files.folder):
             outputs = self._model(pixel_values=values.to(self._model.dtype))
             features = self._read_out(outputs).float()
             rows: Embeddings = (features / features.norm(dim=-1, keepdim=True)).cpu().numpy()

@@ -139,7 +139,7 @@ def fuzz(built: dict[str, Path], folder: Path, seed: int) -> str:
 
 @pytest.fixture
 def built(checkpoint: Checkpoint) -> dict[str, Path]:
-    """All tiny checkpoints, one of them in shards, one with a processor that transformers itself makes."""
+    """All tiny checkpoints, some in shards, with transformers' own processor, or with it in processor_config.json."""
     import transformers
 
     found = {
@@ -154,7 +154,14 @@ def built(checkpoint: Checkpoint) -> dict[str, Path]:
     (stock / "preprocessor_config.json").write_text(
         json.dumps(settings | {"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0.9})
     )
-    return {**found, "sharded": sharded, "stock": stock}
+    # As transformers 5 may keep it.
+    nested = Path(shutil.copytree(found["siglip"], found["vit"].parent / "nested"))
+    settings = json.loads((nested / "preprocessor_config.json").read_bytes())
+    (nested / "preprocessor_config.json").unlink()
+    (nested / "processor_config.json").write_text(
+        json.dumps({"image_processor": settings, "processor_class": "SiglipProcessor"})
+    )
+    return {**found, "sharded": sharded, "stock": stock, "nested": nested}
 
 
 def test_any_checkpoint_is_an_embedding_or_one_line(built: dict[str, Path], tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import transformers
+from PIL import Image
 
 from nearid_cli.encoders.files import read_files
+from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.settings import KEYS
 from nearid_cli.errors import ModelError
+from nearid_cli.images.reading import UnreadableImage
 from tests.encoders.test_changed import spec_of
 from tests.tiny import pickle_weights, write_json
 
@@ -172,6 +175,7 @@ def test_every_setting_of_an_architecture_is_passed_on_or_says_nothing(name: str
         ("layer_norm_eps", -1, "found -1"),
         ("layer_norm_eps", float("inf"), "found inf"),
         ("hidden_act", "exec", "found 'exec'"),
+        ("hidden_size", 33, "a multiple of num_attention_heads 2, found 33"),
         ("hidden_act", ["gelu"], "found a list of 1"),
         ("qkv_bias", "yes", "true or false, found 'yes'"),
     ],
@@ -223,17 +227,68 @@ def test_pictures_of_more_patches_than_can_be_run_are_refused(checkpoint: Checkp
     processor = json.loads((folder / "preprocessor_config.json").read_bytes())
     size = {"height": 1024, "width": 1024}
     write_json(folder, "preprocessor_config.json", processor | {"size": size, "crop_size": size})
-    with pytest.raises(ModelError, match="at most 32,768 patches of a picture, found 1,048,576"):
+    with pytest.raises(ModelError, match="one patch of a picture and at most 32,768, found 1,048,576"):
         spec_of(folder)
 
 
 @pytest.mark.parametrize("kind", ["pipeline", "AutoModel", "os.system", "planted.X", "CLIPTokenizer"])
 def test_a_processor_that_is_none_is_not_made(checkpoint: Checkpoint, kind: str) -> None:
-    from nearid_cli.encoders.load import load_encoder
-
     folder = checkpoint("vit")
     write_json(
         folder, "preprocessor_config.json", {"image_processor_type": kind, "auto_map": {"x": "planted.X"}}
     )
     with pytest.raises(ModelError, match=f"no image processor {kind} that runs here"):
         load_encoder(spec_of(folder))
+
+
+def with_processor(folder: Path, **settings: Any) -> Path:
+    processor = json.loads((folder / "preprocessor_config.json").read_bytes())
+    return write_json(folder, "preprocessor_config.json", processor | settings)
+
+
+def test_pictures_that_are_smaller_than_a_patch_are_refused(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("dinov2")
+    words = "expected at least one patch of a picture .*found 0 "
+    with pytest.raises(ModelError, match=words):
+        spec_of(with_processor(folder, crop_size={"height": 32, "width": 5}))
+    with pytest.raises(ModelError, match=words):
+        spec_of(with_processor(folder, do_center_crop=False, size={"shortest_edge": 5}))
+    picture = Image.new("RGB", (40, 6))
+    with pytest.raises(
+        UnreadableImage, match=r"prepared as 40x6 px, less than a patch of the model \(8x8 px\)"
+    ):
+        load_encoder(spec_of(with_processor(folder, do_resize=False))).prepare(picture)
+    with pytest.raises(ModelError, match=r"makes too little of a picture: .* as 1x1 px, less than a patch"):
+        load_encoder(spec_of(with_processor(folder, do_center_crop=True, crop_size=True))).prepare(picture)
+
+
+def test_a_forward_pass_that_fails_names_the_checkpoint(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("dinov3")
+    config = json.loads((folder / "config.json").read_bytes())
+    del config["num_attention_heads"]  # 6 by default, which do not divide the width
+    encoder = load_encoder(spec_of(write_json(folder, "config.json", config)))
+    pixels = encoder.prepare(Image.new("RGB", (40, 40)))
+    with pytest.raises(ModelError, match=r"/dinov3: the model cannot be run: RuntimeError: shape"):
+        encoder.embed([pixels])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"model_type": "a" * 5000}, {"quantization_config": {"quant_method": "a" * 5000}}]
+)
+def test_a_refusal_quotes_little_of_a_config(checkpoint: Checkpoint, settings: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="a" * 80) as error:
+        read_files(change(checkpoint("vit"), **settings))
+    assert len(str(error.value)) < 500
+
+
+def test_a_refusal_quotes_little_of_a_head(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("vit")
+    names = [f"{letter}{'x' * 5000}" for letter in "abcdefgh"]
+    table = {
+        name: {"dtype": name, "shape": [], "data_offsets": [at, at + 1]} for at, name in enumerate(names)
+    }
+    head = json.dumps(table).encode()
+    (folder / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + bytes(len(names)))
+    with pytest.raises(ModelError, match=r"and 3 more in .*the model is quantised") as error:
+        read_files(folder)
+    assert len(str(error.value)) < 1500

@@ -274,3 +274,36 @@ def test_a_damaged_tokenizer_is_one_line(checkpoint: Checkpoint) -> None:
         ModelError, match=r"cannot make a tokenizer of merges\.txt, tokenizer_config\.json, vocab"
     ):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model_max_length": "7"}, "expected a number of tokens in model_max_length of .*, found '7'"),
+        ({"max_len": {"a": 1}}, "expected a number of tokens in max_len of .*, found {'a': 1}"),
+        (
+            {"tokenizer_class": "pipeline"},
+            "expected a tokenizer_class of CLIPTokenizer, .*, found 'pipeline'",
+        ),
+        ({"tokenizer_class": ["planted.X"]}, "expected a tokenizer_class of CLIPTokenizer, .*, found "),
+    ],
+)
+def test_settings_of_another_kind_of_tokenizer(
+    checkpoint: Checkpoint, settings: dict[str, Any], words: str
+) -> None:
+    folder = write_json(checkpoint("clip-with-text"), "tokenizer_config.json", settings)
+    with pytest.raises(ModelError, match=words):
+        load(folder)
+
+
+def test_settings_of_a_tokenizer_that_say_nothing_of_tokens_are_not_passed_on(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("clip-with-text")
+    expected = load(folder).prepare("a cat").ids
+    planted = {
+        "auto_map": {"AutoTokenizer": ["planted.X", None]}, "fast_tokenizer_files": ["tokenizer.9.9.json"],
+        "init_inputs": [1], "vocab": {"a": 0}, "merges": [], "vocab_file": "/etc/passwd", "_encode_plus": "x",
+    }  # fmt: skip
+    settings = json.loads((folder / "tokenizer_config.json").read_bytes())
+    write_json(folder, "tokenizer_config.json", settings | planted)
+    write_json(folder, "special_tokens_map.json", {"eos_token": "<|endoftext|>", **planted})
+    assert (load(folder).prepare("a cat").ids == expected).all()

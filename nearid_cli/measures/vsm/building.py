@@ -15,6 +15,7 @@ from torch import nn
 from nearid_cli.encoders.heads import Head, read_head
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
 from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError
+from nearid_cli.encoders.tokenizer_files import passed_on
 from nearid_cli.encoders.weights import read_tensors
 from nearid_cli.errors import ModelError
 from nearid_cli.measures.vsm import parts as names
@@ -300,7 +301,7 @@ def _embedded_prompt(parts: Parts) -> torch.Tensor:
 
     weights = _read_all(parts, names.TEXT)
     folder = parts.files[names.TEXT_CONFIG].parent
-    tokens_of = {name: parts.read(name) for name in parts.files if name.startswith("tokenizer/")}
+    tokens_of = {Path(name).name: parts.read(name) for name in parts.files if name.startswith("tokenizer/")}
     try:
         config = CLIPTextConfig.from_dict(_settings(parts, names.TEXT_CONFIG))
         model, report = CLIPTextModel.from_pretrained(
@@ -312,8 +313,8 @@ def _embedded_prompt(parts: Parts) -> torch.Tensor:
             ignore_mismatched_sizes=True,  # reported here
         )
         with TemporaryDirectory() as copies:  # of what was hashed
-            for name, content in tokens_of.items():
-                (Path(copies) / Path(name).name).write_bytes(content)
+            for name, content in passed_on(tokens_of).items():
+                (Path(copies) / name).write_bytes(content)
             tokenizer = CLIPTokenizer.from_pretrained(copies, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -53,7 +53,7 @@ def layout(
     from nearid_cli.errors import UsageError
     from nearid_cli.layouts.masks import check_mask_options, find_masks
     from nearid_cli.layouts.methods import ReferencesAlone, read_layout
-    from nearid_cli.layouts.tables.manifest import check_manifest_name, write_manifest
+    from nearid_cli.layouts.tables.manifest import check_manifest_name, leads_outside, write_manifest
 
     for path in output or []:
         check_manifest_name(path)
@@ -70,6 +70,8 @@ def layout(
     for path in output or []:
         rows = write_manifest(path, found)
         typer.echo(f"wrote {printable(path)}: {count(rows, 'row')}", err=True)
+        if leads_outside(path, found):
+            typer.echo("its paths lead out of its folder: reading it may take --allow-outside", err=True)
     for method, dataset in found.items():
         _show(method, dataset, verbose)
 

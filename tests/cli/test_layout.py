@@ -49,6 +49,18 @@ def test_no_picture_is_opened(nearid: Nearid, data: Path) -> None:
     assert nearid("layout", "refs", "gens").code == 0
 
 
+def test_a_manifest_elsewhere_says_that_its_paths_lead_out(
+    nearid: Nearid, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    finished = nearid("layout", "refs", "gens", "-o", elsewhere / "m.csv")
+    assert finished.err.endswith(
+        "m.csv: 15 rows\nits paths lead out of its folder: reading it may take --allow-outside\n"
+    )
+    beside = nearid("layout", "refs", "gens", "-o", data / "m.csv")
+    assert beside.err.endswith("m.csv: 15 rows\n")
+
+
 @pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet"])
 def test_its_manifest_scores_alike(nearid: Nearid, data: Path, extension: str) -> None:
     manifest = f"out/m.{extension}"

@@ -249,3 +249,13 @@ def test_quotes_that_never_close(tmp_path: Path, quote: str) -> None:
     path = tmp_path / "m.csv"
     path.write_text(f"{HEADER}\n{quote}")
     assert "is not valid CSV: " in refused(path)
+
+
+def test_of_many_wrong_rows_the_first_are_listed(tmp_path: Path) -> None:
+    rows = "".join(f"gone/{number}.png,cat,generation\n" for number in range(5_000))
+    (tmp_path / "m.csv").write_text("path,subject,role\n" + rows)
+    with pytest.raises(InputError, match="has 5,000 wrong rows") as caught:
+        find(tmp_path / "m.csv", None)
+    assert len(caught.value.details) == 21
+    assert "gone/0.png" in caught.value.details[0]
+    assert caught.value.details[-1] == "and 4,980 more"

@@ -94,6 +94,24 @@ def test_sidecars(tmp_path: Path) -> None:
     assert list(masks_of(found, tmp_path).values()) == [*masks, "gens/cat/b_mask.png"]
 
 
+@pytest.mark.parametrize("picture", ["refs/cat/0", "gens/cat/a"])
+def test_sidecars_that_lead_out_of_the_tree_are_named(tmp_path: Path, picture: str) -> None:
+    inside = tmp_path / "inside"
+    lay(inside, PICTURES)
+    lay(tmp_path, ["elsewhere/mask.png"])
+    mask = inside / f"{picture}_mask.png"
+    mask.symlink_to(tmp_path / "elsewhere/mask.png")
+    with pytest.raises(
+        InputError, match=rf"^1 link leads out of .*{picture[5:]}_mask.png -> .*; --follow-symlinks"
+    ):
+        find_masks(sides(inside), MaskOptions("sidecar"))
+    follow = {"": find(inside / "refs", inside / "gens", LayoutOptions(follow_symlinks=True))}
+    assert (
+        masks_of(find_masks(follow, MaskOptions("sidecar")), inside)[f"{picture}.png"]
+        == f"{picture}_mask.png"
+    )
+
+
 @pytest.mark.parametrize(
     ("masks", "asked", "doubt"),
     [

@@ -18,7 +18,7 @@ from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.tables import MANIFEST
-from nearid_cli.layouts.reach import OUTSIDE, WITHIN, Reach
+from nearid_cli.layouts.reach import OUTSIDE, WITHIN, Reach, with_slash
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import NoPictureError, OutsideError, Place
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
@@ -130,8 +130,8 @@ def read_manifest(path: Path, reach: Reach = WITHIN) -> Manifest:
         reach: where its paths may lead besides its own folder and the current one.
 
     Raises:
-        InputError: the file cannot be read, rows are wrong, or contradict each other; lists every such row with its
-            line.
+        InputError: the file cannot be read, rows are wrong, or contradict each other; names the first such rows,
+            with their lines.
     """
     table = read_table(
         path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS, MASK, BOX), lists=[BOX], reach=reach
@@ -321,6 +321,24 @@ def check_manifest_name(path: Path) -> None:
         raise UsageError(
             f"cannot write a manifest to {printable(path)}: expected a name that ends in {', '.join(MANIFESTS)}"
         )
+
+
+def leads_outside(path: Path, methods: Mapping[str, Dataset]) -> bool:
+    """Whether a manifest under this name would need `--allow-outside`, or would from another current folder.
+
+    Of one below the current folder the latter is not asked: both are moved and used together.
+    """
+    reach = WITHIN.including(path)
+    allowed = reach.names if _below_here(path) else reach.links_to
+    pictures = (
+        one for dataset in methods.values() for subject in dataset.subjects for one in subject.pictures()
+    )
+    files = (file for one in pictures for file in (one.path, one.mask) if file is not None)
+    return not all(map(allowed, map(os.path.realpath, files)))
+
+
+def _below_here(path: Path) -> bool:
+    return os.path.realpath(path).startswith(with_slash(os.path.realpath(".")))
 
 
 def write_manifest(path: Path, methods: Mapping[str, Dataset]) -> int:

@@ -20,9 +20,9 @@ from nearid_cli.layouts.reach import OUTSIDE, Reach
 from nearid_cli.layouts.sides import Assigned, Tree
 from nearid_cli.layouts.tables.locate import NoPictureError
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
-from nearid_cli.layouts.tables.table import PictureTable, is_utf8, read_table
+from nearid_cli.layouts.tables.table import SHOWN, PictureTable, is_utf8, read_table
 from nearid_cli.layouts.walk import Look
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def read_metadata(look: Look, names: Sequence[str], files: Sequence[str]) -> dic
             f"the metadata of imagefolder {printable(root)} and its pictures do not fit: "
             f"{count(len(problems), 'problem')}; mend the rows, or move pictures that are none of it elsewhere"
             + (f"; {OUTSIDE} takes paths that lie elsewhere" if outside else ""),
-            problems,
+            first_few(problems, SHOWN),
         )
     return rows
 
@@ -220,7 +220,7 @@ def subjects_of(rows: Mapping[str, Mapping[str, str]], meaning: Meaning) -> dict
         raise InputError(
             f"the metadata does not say whose each picture is (column {printable(column)}); fill in, and write "
             "each name in one way",
-            problems,
+            first_few(problems, SHOWN),
         )
     return {name: spellings.chosen(row[column]) for name, row in rows.items()}
 

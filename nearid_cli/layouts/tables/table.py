@@ -20,7 +20,7 @@ from nearid_cli.layouts.reach import WITHIN, Reach, shown_path
 from nearid_cli.layouts.tables.locate import Locator, NoPictureError, OutsideError, Place
 from nearid_cli.layouts.tables.spelling import look_alike
 from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
-from nearid_cli.text import count, few, file_size, printable
+from nearid_cli.text import count, few, file_size, first_few, printable
 
 _MOST_BYTES, _JSON_BYTES = 2**28, 2**26
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 2_000_000, 1_000, 20_000_000
@@ -28,7 +28,8 @@ _LONGEST_LINE = 2**20  # of JSON
 _LONGEST_CELL = csv.field_size_limit()
 """Far more than tables of pictures have. What is beyond would fill the memory long before it is known to be wrong."""
 _BATCH = 10_000  # rows of Parquet at a time
-_SHOWN = 20
+SHOWN = 20
+"""So many wrong rows, or other findings of one kind, are listed."""
 _DIFFERENT = 100_000
 _AROUND = 60  # characters that are shown on either side of one that cannot be read
 
@@ -98,8 +99,8 @@ class PictureTable:
     _characters: int = 0
 
     def error(self, what: str, details: Iterable[str] = ()) -> InputError:
-        """What is wrong with the whole of it."""
-        return InputError(f"{self.kind} {printable(self.path)} {what}", tuple(details))
+        """What is wrong with the whole of it; of many details the first ones."""
+        return InputError(f"{self.kind} {printable(self.path)} {what}", first_few(details, SHOWN))
 
     def not_utf8(self, where: str, cell: str) -> InputError:
         """A cell holds bytes that are not UTF-8: the file is in an encoding of old, and nothing says which."""
@@ -191,7 +192,7 @@ class PictureTable:
         if not named:
             return "none"
         if all(map(_PLAIN_NAME.fullmatch, named)) and (len(named) > 1 or named[0] in self.known):
-            return few(named, _SHOWN)
+            return few(named, SHOWN)
         return f"{count(len(named), 'column')} that {'is' if len(named) == 1 else 'are'} called otherwise"
 
     def once(self, cell: str) -> str:
@@ -551,7 +552,7 @@ def _parquet_rows(table: PictureTable, opened: BinaryIO) -> Iterator[dict[str, A
         ]
         _check_values(table, file.metadata, set(kept))
         if passed_over := [name for name in schema.names if name not in kept]:
-            table.notes.append(f"passed over, as no text: {few(passed_over, _SHOWN)}")
+            table.notes.append(f"passed over, as no text: {few(passed_over, SHOWN)}")
         texts = [one.name for one in schema if one.name in kept and _is_text(one.type)]
     with pq.ParquetFile(opened, read_dictionary=texts) as file:
         for batch in file.iter_batches(_BATCH, columns=kept):

@@ -104,9 +104,9 @@ def test_files_that_are_damaged_or_of_another_format(nearid: Nearid, data: Path,
     weights = checkpoint / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[: len(content) // 2])
-    assert "checkpoint/model.safetensors, found a damaged file" in nearid(*SCORE).error
+    assert "checkpoint/model.safetensors, found a damaged file" in nearid(*SCORE).err
     weights.write_bytes(b"")
-    assert "checkpoint/model.safetensors" in nearid(*SCORE).error
+    assert "checkpoint/model.safetensors" in nearid(*SCORE).err
     weights.unlink()
     (checkpoint / "pytorch_model.bin").write_bytes(b"a pickle")
     message = " ".join([*(finished := nearid(*SCORE)).details, finished.error])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -209,7 +210,7 @@ def test_a_read_only_cache(
         finished = run([*powerless, *COMMAND, *SCORE])
         assert numbers(finished) == expected
         assert len(warnings(finished)) == 1
-        assert f"the cache {cache()} cannot be written (permission denied)" in finished.err
+        assert re.search(r"the cache \S+/nearid cannot be written \(.*permission denied\)", finished.err)
         assert sorted(cache().rglob("*")) == before
         # A first run into a place that takes nothing.
         finished = run([*powerless, *COMMAND, *SCORE, "--cache", cache() / "new"])
@@ -249,7 +250,7 @@ def test_a_read_only_file_system(
     )
     assert numbers(finished) == expected
     assert len(warnings(finished)) == 1
-    assert "the cache disk/cache cannot be written (read-only file system)" in finished.err
+    assert re.search(r"the cache disk/cache cannot be written \(.*read-only file system\)", finished.err)
 
 
 def test_a_full_disk(nearid: Nearid, data: Path, mounting: list[str], run: Callable[..., Finished]) -> None:
@@ -276,7 +277,7 @@ def test_a_full_disk(nearid: Nearid, data: Path, mounting: list[str], run: Calla
     full = Finished(0, (data / "full.json").read_text(), (data / "full.err").read_text())
     assert numbers(full) == expected
     assert len(warnings(full)) == 1
-    assert "the cache disk/cache cannot be written (no space left on device)" in full.err
+    assert re.search(r"the cache disk/cache cannot be written \(.*no space left on device\)", full.err)
     assert (data / "before.txt").read_text().count(".parquet") == 3  # hog, the perceptual hash, the memo
     assert (data / "after.txt").read_text() == (
         data / "before.txt"

@@ -175,7 +175,14 @@ def make_comparison(**runs: ScoreResult) -> CompareResult:
     """A comparison of methods, as far as the gate reads it."""
     first = next(iter(runs.values()))
     methods = tuple(
-        Method(name, run, sum(image.copy_of is not None for image in run.images), False, (), {})
+        Method(
+            name,
+            run,
+            sum(image.copy_of is not None for image in run.images),
+            False,
+            (),
+            {metric.name: None for metric in run.metrics},
+        )
         for name, run in runs.items()
     )
     return CompareResult(TOOL, CREATED, next(iter(runs)), False, first.metrics, methods, (), (), ())

@@ -137,6 +137,8 @@ class Features:
                 with suppress(FileNotFoundError):  # swept for room by another process
                     if found := keys_of(path):
                         self._paths[found[0]] = path
+                    else:  # which says what is wrong with it
+                        self._parts.read(path)
         if digest not in self._paths:
             return None
         with suppress(FileNotFoundError):  # swept for room by another process

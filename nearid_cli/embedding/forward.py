@@ -142,8 +142,7 @@ class Batches:
         self._waiting: list[tuple[bytes, Pixels]] = []
         self._unwritten: list[bytes] = []
         self._unwritten_absent: list[bytes] = []
-        # Of an encoder of ours the fingerprint says it already.
-        self._dimension = cache.dimension(spec) if cache is not None and spec.plugin is not None else None
+        self._dimension = cache.dimension(spec) if cache is not None else None
         self._written = time.monotonic()
 
     def add(self, digest: bytes, pixels: Pixels | None) -> None:
@@ -169,10 +168,14 @@ class Batches:
             rows = self._forward([pixels for _, pixels in waiting])
             if self._dimension not in (None, rows.shape[1]):
                 name = printable(self._spec.name)
+                remedy = (
+                    "who changes what comes out changes the plug-in's version, or forgets"
+                    if self._spec.plugin
+                    else "forget"
+                )
                 raise ModelError(
                     f'metric "{name}": expected embeddings of {self._dimension} numbers, as the cache holds, found '
-                    f"{rows.shape[1]}; who changes what comes out changes the plug-in's version, or forgets the old "
-                    f"ones: nearid cache clear --metric {name}"
+                    f"{rows.shape[1]}; {remedy} the old ones: nearid cache clear --metric {name}"
                 )
             usable = sound(rows)
             known = [digest for (digest, _), good in zip(waiting, usable, strict=True) if good]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nearid_cli.embedding import FILES
 from nearid_cli.embedding.caution import Caution
 from nearid_cli.embedding.parts import COMPACT_ABOVE, PartFolder
 from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
@@ -42,7 +43,7 @@ class FileMemo:
 
     def __init__(self, folder: Path, verify: bool = False, caution: Caution | None = None) -> None:
         self._caution = caution or Caution(folder.parent)
-        self.parts = PartFolder(folder / _FORMAT, self._caution)
+        self.parts = PartFolder(folder / _FORMAT, self._caution, FILES)
         self._folder = folder
         self._verify = verify
         self._tables: list[pa.Table] | None = None
@@ -152,7 +153,7 @@ class FileMemo:
         Raises:
             OSError: the disk would not take a merged part. Nothing is lost.
         """
-        for path in PartFolder(self._folder, self._caution).paths():
+        for path in PartFolder(self._folder, self._caution, FILES).paths():
             with suppress(OSError):  # another user's
                 path.unlink()
         self.parts.compact(above)

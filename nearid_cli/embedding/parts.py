@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import blake3
 
 from nearid_cli.embedding.caution import Caution, why
+from nearid_cli.embedding.columns import misfit
 from nearid_cli.files import make_folder, sweep_leftovers, write_whole
 from nearid_cli.opening import open_regular, read_open
 from nearid_cli.text import printable
@@ -51,19 +52,20 @@ class ForeignPartError(Exception):
     """A part's bytes match its name, and are not what we write. Somebody else, or another version, wrote it."""
 
 
-def read_part(path: Path, caution: Caution) -> pa.Table | None:
+def read_part(path: Path, caution: Caution, what: str) -> pa.Table | None:
     """Read one part whole and check it.
 
     Args:
         path: the part.
         caution: of its cache.
+        what: it is to hold, see `columns.py`.
 
     Returns:
         None where it is not taken, being another user's.
 
     Raises:
         DamagedPartError: the content differs from the checksum in the name.
-        ForeignPartError: it does not parse.
+        ForeignPartError: it does not parse, or holds something else.
         OSError: it cannot be read, which says nothing of what is in it.
         FileNotFoundError: another process merged the part away in the meantime.
         MemoryError: there is no room for it.
@@ -83,11 +85,14 @@ def read_part(path: Path, caution: Caution) -> pa.Table | None:
         if parquet.metadata.num_rows * _KEY_BYTES > len(content):
             raise ForeignPartError(f"{path}: says that it has more rows than it has room for")
         # In this thread: one of Arrow's may still hold `content` when Python ends, and aborts the process then.
-        return parquet.read(use_threads=False)
+        table = parquet.read(use_threads=False)
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
         raise ForeignPartError(f"{path}: not a Parquet file ({error})") from error
+    if reason := misfit(table, what):
+        raise ForeignPartError(f"{path}: {reason}")
+    return table
 
 
 def keys_of(path: Path) -> list[bytes] | None:
@@ -96,6 +101,7 @@ def keys_of(path: Path) -> list[bytes] | None:
     Raises:
         FileNotFoundError: another process merged the part away.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
@@ -103,10 +109,10 @@ def keys_of(path: Path) -> list[bytes] | None:
             open_regular(path, LARGEST_BYTES) as opened,
             pq.ParquetFile(opened, page_checksum_verification=True) as file,
         ):
-            found: list[bytes] = (
-                file.read([file.schema_arrow.names[0]], use_threads=False).column(0).to_pylist()
-            )
-            return found if len(found) == file.metadata.num_rows else None
+            column = file.read([file.schema_arrow.names[0]], use_threads=False).column(0)
+            found: list[bytes] = column.to_pylist()
+            whole = len(found) == file.metadata.num_rows and not column.null_count
+            return found if whole and pa.types.is_fixed_size_binary(column.type) else None
     except FileNotFoundError:
         raise
     except Exception:  # parsing unchecked bytes raises nearly anything; reading the part whole tells why
@@ -131,11 +137,13 @@ class PartFolder:
     Args:
         folder: need not exist yet.
         caution: of the cache that it belongs to.
+        what: its parts hold, see `columns.py`.
     """
 
-    def __init__(self, folder: Path, caution: Caution) -> None:
+    def __init__(self, folder: Path, caution: Caution, what: str) -> None:
         self.folder = folder
         self.caution = caution
+        self.what = what
 
     def paths(self) -> list[Path]:
         """The parts that are there now and are to be used, oldest first."""
@@ -207,7 +215,7 @@ class PartFolder:
         try:
             if keys is not None and not _may_hold(path, keys):
                 return None
-            return read_part(path, self.caution)
+            return read_part(path, self.caution, self.what)
         except FileNotFoundError:
             raise
         except DamagedPartError as damage:
@@ -217,7 +225,7 @@ class PartFolder:
                 "a damaged part of the cache is set aside and its pictures are embedded again: %s", damage
             )
         except ForeignPartError as error:
-            logger.warning("a part of the cache that no nearid wrote is passed over: %s", error)
+            logger.warning("a part of the cache that this nearid did not write is passed over: %s", error)
         except (OSError, MemoryError) as error:
             self.caution.unread(path, error)
         return None

@@ -177,7 +177,7 @@ def test_parts_that_hold_nothing_wanted_are_not_read_whole(
     monkeypatch.setattr(parts, "PEEK_ABOVE", 0)
     read: list[Path] = []
     whole = parts.read_part
-    monkeypatch.setattr(parts, "read_part", lambda path, caution: read.append(path) or whole(path, caution))
+    monkeypatch.setattr(parts, "read_part", lambda path, *how: read.append(path) or whole(path, *how))
     assert set(cache.load(SPEC, digests(2, 1))) == set(digests(2, 1))
     assert len(read) == 1
     assert set(cache.load(SPEC, digests(2, 9))) == set(digests(2, 2))

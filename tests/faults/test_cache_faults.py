@@ -50,8 +50,9 @@ class Scene:
         chopped = Cache(made / "cache")
         chopped.mark()
         for folder in {path.parent for path in cold.folder.rglob("*.parquet")}:
-            parts = PartFolder(chopped.folder / folder.relative_to(cold.folder), chopped.caution)
-            for table in PartFolder(folder, cold.caution).tables():
+            place = folder.relative_to(cold.folder)
+            parts = PartFolder(chopped.folder / place, chopped.caution, place.parts[0])
+            for table in PartFolder(folder, cold.caution, place.parts[0]).tables():
                 slices = [(0, len(table) - 1)]
                 if folder.name == HOG.fingerprint:
                     slices = [(start, 1) for start in range(len(table) - 1)] + [

@@ -215,7 +215,7 @@ def _part(folder: Path, data: bytes) -> None:
 
     path = _file(folder, f"{blake3(data).hexdigest()}.parquet", data)
     try:
-        read_part(path, Caution(folder))
+        read_part(path, Caution(folder), "embeddings")
     finally:
         path.unlink()
 

@@ -107,6 +107,58 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     TopologicalSorter(needs).prepare()
 
 
+READ_OTHERWISE = {
+    "embedding/devices.py": "a file of torch's",
+    "files.py": "folders and files that are ours, to flush and lock them",
+    "images/free.py": "what the kernel says of memory",
+    "measures/judge/rubric.py": "a file of this package",
+    "reports/html/page.py": "files of this package",
+    "schemas/__init__.py": "files of this package",
+    "benchmarks/dreambench/published.py": "a file of this package",
+    "benchmarks/table1/result.py": "a file of this package",
+    "encoders/pickled.py": "a copy that was just written, to flush it",
+    "training/checkpoints.py": "what was just written, to flush it",
+    "training/export.py": "what was just written, to flush it",
+}
+"""Modules that open files for reading by other means than `opening.py`, and which files these are."""
+
+
+def opens_to_read(tree: ast.AST) -> Iterator[int]:
+    """The lines that open a file and do not say that they write it."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        words = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+        if called in ("read_bytes", "read_text"):
+            yield node.lineno
+        elif called == "open" and isinstance(owner, ast.Name) and owner.id == "os":
+            yield from [node.lineno] if "O_WRONLY" not in ast.unparse(node) else []
+        # Classes and pictures have an `open` of their own, which takes no mode.
+        elif called == "open" and (owner is None or any(word in MODES for word in words)):
+            yield from [node.lineno] if not any(word in MODES - {"r", "rb"} for word in words) else []
+        elif (
+            called == "open"
+            and not node.args
+            and isinstance(owner, ast.Name)
+            and owner.id in ("path", "file")
+        ):
+            yield node.lineno
+
+
+MODES = {"r", "rb", "w", "wb", "x", "xb", "a", "ab"}
+
+
+def test_files_of_the_outside_world_are_opened_in_one_place() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in modules()
+        if path.name != "opening.py" and list(opens_to_read(ast.parse(path.read_text())))
+    }
+    assert found == set(READ_OTHERWISE)
+
+
 def test_one_class_has_a_name() -> None:
     places = defaultdict(list)
     for path in modules():

@@ -22,10 +22,11 @@ from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.kinds.measured import Measured
 from nearid_cli.files import digest_file, replace_file
 from nearid_cli.nearid_data import RowsGiven, column_rule
-from nearid_cli.opening import expanded, read_json, real_path
+from nearid_cli.opening import expanded, read_json, read_regular, real_path
 from nearid_cli.text import printable, storable
 
 _LONGEST_NAME = 240  # bytes; file systems take 255, and the record beside the file has a longer name
+_REF_BYTES = 1024
 _SCHEMA = "nearid.bench.nearid.record/1"
 
 Request = dict[str, Any]
@@ -209,6 +210,6 @@ def _hub_commit(source: str) -> str | None:
 
     repository = Path(constants.HF_HUB_CACHE) / f"datasets--{source.replace('/', '--')}"
     try:
-        return (repository / "refs" / "main").read_text(encoding="ascii").strip()
+        return read_regular(repository / "refs" / "main", _REF_BYTES).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None

@@ -6,7 +6,6 @@ the identity that tells them apart. What nobody says is not guessed; pictures ar
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from nearid_cli.layouts.matching import shortened, words
 from nearid_cli.layouts.names import folded, read_file_name, stem
 from nearid_cli.layouts.tables.manifest import CONTEXT
 from nearid_cli.layouts.tables.spelling import look_alike
+from nearid_cli.opening import read_json
 from nearid_cli.text import count, few, printable
 
 MADE_BY = "made-by.json"
@@ -85,7 +85,7 @@ def _made_by_synth(roots: Iterable[Path]) -> bool:
     if len(folders) != 1:
         return False
     try:
-        made_by = json.loads((folders.pop() / MADE_BY).read_text(encoding="utf-8"))
+        made_by = read_json(folders.pop() / MADE_BY)
     except (OSError, ValueError):
         return False
     return isinstance(made_by, dict) and str(made_by.get("schema")).startswith("nearid.synth/")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import InputError
+from nearid_cli.opening import MalformedError, read_json
 from nearid_cli.text import count, first_few, printable
 
 if TYPE_CHECKING:
@@ -173,13 +174,11 @@ def _listed(path: Path) -> list[Any]:
     """The list that the file holds, whatever its entries are."""
     expected = 'expected a JSON list of row positions, or {"indices": [...]}'
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_json(path)
     except OSError as error:
         raise InputError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{printable(path)}: {expected}, found no JSON ({' '.join(str(error).split())})"
-        ) from error
+    except MalformedError as error:
+        raise InputError(f"{printable(path)}: {expected}, found no JSON ({error})") from error
     if isinstance(content, dict):
         if "indices" not in content:
             raise InputError(f'{printable(path)}: {expected}, found an object without "indices"')

@@ -8,6 +8,7 @@ knows Parquet files by path and time, which other content may have; so each cont
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from blake3 import blake3
 
 from nearid_cli.errors import InputError, NearIDError
 from nearid_cli.files import digest_file, whole_folder
-from nearid_cli.opening import expanded
+from nearid_cli.opening import TEXT_BYTES, UnfitFileError, expanded, open_regular
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def _library() -> Any:
 
 
 def _open_folder(datasets: Any, folder: Path, split: str) -> Dataset:
+    if any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
+        _check_files(folder)
     if (folder / "dataset_dict.json").exists():
         splits = datasets.load_from_disk(str(folder))
         return splits[_known(split, list(splits), str(folder))]
@@ -113,6 +116,23 @@ def _open_folder(datasets: Any, folder: Path, split: str) -> Dataset:
     if files := _parquet_files(folder):
         return _open_parquet(datasets, files, str(folder), split)
     raise InputError(f"{printable(folder)} is no data set: expected {_FORMS}, found a folder of other things")
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse what `datasets` would open, and wait for or read without end.
+
+    Raises:
+        InputError: a file in the folder is no regular one, cannot be opened, or is larger than such files are.
+    """
+    unfit = []
+    for place, _, names in os.walk(folder):
+        for file in (Path(place, name) for name in names):
+            try:
+                open_regular(file, TEXT_BYTES if file.suffix == ".json" else None).close()
+            except OSError as error:
+                unfit.append(f"{printable(file.relative_to(folder))}: {error.strerror or error}")
+    if unfit:
+        raise InputError(f"{printable(folder)}: {count(len(unfit), 'file')} cannot be read", unfit)
 
 
 def _parquet_files(folder: Path) -> list[Path]:
@@ -134,7 +154,10 @@ def _open_parquet(datasets: Any, files: Sequence[Path], source: str, split: str)
     unreadable, rows = [], 0
     for file in files:
         try:
-            rows += pyarrow.parquet.read_metadata(file).num_rows
+            with open_regular(file) as opened:
+                rows += pyarrow.parquet.read_metadata(opened).num_rows
+        except UnfitFileError as error:
+            unreadable.append(f"{printable(file.name)}: {error.strerror}")
         except (pyarrow.ArrowException, OSError) as error:
             unreadable.append(f"{printable(file.name)}: {_reason(error)}")
         named = _shard(file)

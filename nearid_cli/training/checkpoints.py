@@ -28,6 +28,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.opening import MalformedError, open_regular, read_json
 from nearid_cli.text import count, printable
 
 
@@ -78,20 +79,32 @@ class Checkpoint:
 
     def state(self) -> dict[str, Any]:
         """What state.json holds."""
-        content: dict[str, Any] = json.loads((self.folder / STATE).read_bytes())
-        return content
+        return _object(self.folder / STATE)
 
     def metrics(self) -> dict[str, Any]:
         """The evaluation at this step; empty where there was none."""
-        content: dict[str, Any] = json.loads((self.folder / METRICS).read_bytes())
-        return content
+        return _object(self.folder / METRICS)
 
     def tensors(self) -> dict[str, Any]:
         """What state.pt holds, on the CPU. Nothing but tensors and plain values is unpickled."""
         import torch
 
-        content: dict[str, Any] = torch.load(self.folder / TENSORS, map_location="cpu", weights_only=True)
+        with open_regular(self.folder / TENSORS) as file:
+            content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         return content
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        MalformedError: it holds something else.
+        OSError: it cannot be read.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise MalformedError("it is not a JSON object")
+    return content
 
 
 def folder(output: Path, step: int) -> Path:
@@ -198,7 +211,7 @@ def _rank(checkpoint: Checkpoint) -> tuple[float, ...]:
     try:
         metrics = checkpoint.metrics()
         return metrics["ssr"], metrics["pa"], metrics["mean_margin"], -checkpoint.step
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 
@@ -215,6 +228,8 @@ def _damage(checkpoint: Checkpoint) -> str | None:
     """What is wrong with a checkpoint; None for nothing."""
     try:
         files = checkpoint.state()["files"]
+        if not isinstance(files, dict):
+            return "it is not complete (its files are not named)"
         wrong = [name for name, digest in files.items() if digest_file(checkpoint.folder / name) != digest]
     except (OSError, ValueError, KeyError) as error:
         return f"it is not complete ({printable(str(error))})"

@@ -25,6 +25,7 @@ from nearid_cli.encoders.libraries import quiet_hub, quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import whole_folder
+from nearid_cli.opening import MalformedError, read_json
 from nearid_cli.text import printable, unknown
 from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.model import name_processor
@@ -323,8 +324,10 @@ def _read_first(name: str, *folders: Path) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
+        content = read_json(path)
+    except OSError as error:
+        raise InputError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
+    except MalformedError as error:
         raise InputError(f"expected JSON in {printable(path)}: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"expected a JSON object in {printable(path)}, found {type(content).__name__}")

@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nearid_cli.errors import InputError
 from nearid_cli.files import write_whole
+from nearid_cli.opening import read_regular
+from nearid_cli.text import printable
 from nearid_cli.training.checkpoints import disk_errors
 from nearid_cli.training.options import TrainOptions
 
 FILE = "metrics.jsonl"
 TIMING = "timing"
+_LARGEST = 2**32  # bytes; a long run has a line of about 200 for each step
 _log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
 
@@ -31,7 +35,10 @@ class MetricsFile:
     def __init__(self, path: Path, step: int) -> None:
         kept = b""
         if step and path.exists():
-            lines = path.read_bytes().splitlines(keepends=True)
+            try:
+                lines = read_regular(path, _LARGEST).splitlines(keepends=True)
+            except OSError as error:
+                raise InputError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
             kept = b"".join(line for line in lines if _step(line) <= step)
         self._path = path
         with disk_errors(path):

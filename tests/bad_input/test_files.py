@@ -114,6 +114,22 @@ PLACES: dict[str, tuple[str, ...]] = {
     "bench tables of a file": ("bench", "tables", "sims_image_testall_fullneg_{}.csv"),
     "bench dreambench --ratings": ("bench", "dreambench", "--ratings", "{}", "--scores", "x={}"),
     "bench dreambench a file": ("bench", "dreambench", "--ratings", "rated", "--scores", "x=rated/group1"),
+    "bench nearid": ("bench", "nearid", "--positives", "{}", "--distractors", "{}", "-m", "hog", "-o", "out"),
+    "bench nearid --rows": (
+        "bench",
+        "nearid",
+        "--positives",
+        "kept",
+        "--rows",
+        "{}",
+        "-m",
+        "hog",
+        "-o",
+        "out",
+    ),
+    "bench mtg": ("bench", "mtg", "--data", "{}", "-m", "hog", "-o", "out"),
+    "train": ("train", "--positives", "{}", "--distractors", "{}", "--backbone", "x", "-o", "out"),
+    "export": ("export", "{}", "out"),
     "score nearid.toml": SCORE,
     "score pyproject.toml": SCORE,
     "cache info": ("cache", "info", "--cache", "{}"),
@@ -167,7 +183,15 @@ def test_each_has_a_line_of_its_own(nearid: Nearid, world: Path, place: str, kin
     _try(nearid, world, place, kind)
 
 
-READERS = ("gate", "gate --config", "gate --baseline", "view", "bench dreambench a file", "score nearid.toml")
+READERS = (
+    "export",
+    "gate",
+    "gate --config",
+    "gate --baseline",
+    "view",
+    "bench dreambench a file",
+    "score nearid.toml",
+)
 """Places that are read before anything else is done, and at once."""
 
 

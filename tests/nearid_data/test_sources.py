@@ -17,6 +17,7 @@ import pytest
 
 from nearid_cli.errors import InputError
 from nearid_cli.nearid_data import PictureColumns, open_source
+from tests.bad_input.test_files import KINDS
 from tests.nearid_data.making import png, saved, slots, table
 
 PICTURES = [(png(1), None, png(3)), (png(4), png(5), None), (None, None, None)]
@@ -252,3 +253,23 @@ def test_present_is_as_wide_as_the_slots(small: datasets.Dataset) -> None:
     columns = PictureColumns.find("small", small, "nimg")
     assert not columns.exist
     np.testing.assert_array_equal(columns.present, np.zeros((3, 3), bool))
+
+
+@pytest.mark.parametrize("name", ["dataset_dict.json", "state.json", "x.parquet"])
+def test_a_pipe_in_a_folder_is_never_opened(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="1 file cannot be read") as error:
+        open_source(str(tmp_path))
+    assert list(error.value.details) == [f"{name}: is not a regular file"]
+
+
+@pytest.mark.parametrize(
+    "what", ["a pipe", "a socket", "a link to a pipe", "a link into the kernel", "2 GB of zeros"]
+)
+def test_what_is_no_file_of_data_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    KINDS[what](Path("odd"))
+    with pytest.raises(InputError, match="1 file cannot be read as Parquet"):
+        open_source("odd")

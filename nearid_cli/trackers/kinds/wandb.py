@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.errors import TrackingError
+from nearid_cli.opening import read_regular
 from nearid_cli.trackers.base import Tracker, discreet
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _lost(log: Path) -> str:
     if not log.is_file():
         return ""
     for _ in range(_PATIENCE):
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_regular(log).decode(errors="replace").splitlines()
         if any(_ENDED in line for line in lines):
             break
         time.sleep(0.05)

@@ -214,8 +214,11 @@ def test_architectures_that_are_no_backbone(built: dict[str, Path]) -> None:
     ("change", "message"),
     [
         ({"image_size": 64}, r"makes pictures of 32x32 px, and the image_size of config.json is 64x64 px"),
-        ({"hidden_size": "wide"}, "cannot make a siglip_vision_model model of .*config.json"),
-        ({"num_attention_heads": 5}, "cannot make a siglip_vision_model model of .*config.json"),
+        (
+            {"hidden_size": "wide"},
+            r"config\.json describes no model that is read: hidden_size: .*found 'wide'",
+        ),
+        ({"num_attention_heads": 5}, "hidden_size: expected a multiple of num_attention_heads 5, found 32"),
     ],
 )
 def test_settings_that_make_no_model(settings: Path, change: dict[str, Any], message: str) -> None:

@@ -286,7 +286,8 @@ def _without_copy(
 
 def _refuse_non_finite(tensors: Iterable[tuple[str, torch.Tensor]], folder: Path, when: str) -> None:
     """Raise ModelError when a tensor holds NaN or infinity."""
-    bad = [name for name, tensor in tensors if not tensor.isfinite().all()]
+    # A sum is finite only of what is, and takes a tenth of the time; where it overflows, the numbers themselves tell.
+    bad = [name for name, tensor in tensors if not (tensor.sum().isfinite() or tensor.isfinite().all())]
     if bad:
         raise ModelError(
             f"{printable(folder)}: {count(len(bad), 'weight')} with NaN or infinity {when}: {few(bad, 5)}"

@@ -16,7 +16,8 @@ import transformers
 from PIL import Image, ImageOps
 
 from nearid_cli.encoders.checkpoints import resolve
-from nearid_cli.encoders.load import load_encoder
+from nearid_cli.encoders.files import read_files
+from nearid_cli.encoders.load import load_encoder, load_model
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.encoders.spec import Encoder
 from nearid_cli.errors import ModelError
@@ -470,3 +471,8 @@ def test_code_in_the_checkpoint_is_not_run(checkpoint: Checkpoint, photos: list[
     with pytest.raises(ModelError, match="no image processor Mine"):
         load(folder)
     assert not (folder / "ran").exists()
+
+
+def test_weights_whose_sum_is_too_large_are_finite(checkpoint: Checkpoint) -> None:
+    folder = change_weights(checkpoint("vit"), lambda weights: weights["layernorm.bias"].fill_(3e38))
+    load_model(read_files(folder), "cls", "float32")

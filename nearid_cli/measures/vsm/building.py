@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from torch import nn
 
 from nearid_cli.encoders.heads import Head, read_head
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
+from nearid_cli.encoders.settings import used_settings
 from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError
 from nearid_cli.encoders.tokenizer_files import passed_on
 from nearid_cli.encoders.weights import read_tensors
@@ -37,6 +40,8 @@ _OLD_NAMES = (
     (re.compile(r"\.proj_attn\.(weight|bias)$"), r".to_out.0.\1"),
 )
 _ENCODER = ("encoder.", "quant_conv.")
+_MOST_LAYERS, _MOST = 64, 65_536
+"""Of settings: making a network takes time by its layers, those in use have 10 a block at most."""
 _NAMED = 12  # weights of a kind: all of a bottleneck block
 
 
@@ -216,11 +221,29 @@ def _configured(model: Any, parts: Parts, name: str) -> Any:
     found = config.get("_class_name")
     if found != model.__name__:
         raise ModelError(f"expected a {model.__name__} in {printable(file)}, found {printable(str(found))}")
+    known = inspect.signature(model.__init__).parameters
+    used = {key: value for key, value in config.items() if key in known}
+    for key, value in used.items():
+        most = _MOST_LAYERS if key.endswith("layers_per_block") else _MOST
+        if any(abs(number) > most or math.isnan(number) for number in _numbers(value)):
+            raise ModelError(f"expected numbers up to {most:,} in {key} of {printable(file)}, found more")
     try:
-        return model.from_config(config)
+        return model.from_config(used)
     except Exception as error:  # whatever diffusers says about settings that make no network
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"cannot make a {model.__name__} of {printable(file)}: {reason[:200]}") from error
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers in a setting, at whatever depth of the lists that it may be."""
+    found, left = [], [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, (list, tuple)):
+            left.extend(one)
+        elif isinstance(one, (int, float)):
+            found.append(one)
+    return found
 
 
 def _settings(parts: Parts, name: str) -> dict[str, Any]:
@@ -299,11 +322,12 @@ def _embedded_prompt(parts: Parts) -> torch.Tensor:
     """The same by text encoder and tokenizer."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+    settings = used_settings(_settings(parts, names.TEXT_CONFIG), printable(parts.files[names.TEXT_CONFIG]))
     weights = _read_all(parts, names.TEXT)
     folder = parts.files[names.TEXT_CONFIG].parent
     tokens_of = {Path(name).name: parts.read(name) for name in parts.files if name.startswith("tokenizer/")}
     try:
-        config = CLIPTextConfig.from_dict(_settings(parts, names.TEXT_CONFIG))
+        config = CLIPTextConfig.from_dict(settings)
         model, report = CLIPTextModel.from_pretrained(
             None,
             config=config,

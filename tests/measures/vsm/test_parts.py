@@ -156,6 +156,18 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
         configure(UNET, _class_name="FluxTransformer"),
         "expected a UNet2DConditionModel in .*unet/config.json, found FluxTransformer",
     ),
+    "layers without end": (
+        configure(UNET, layers_per_block=[2, [10**9]]),
+        "expected numbers up to 64 in layers_per_block of .*unet/config.json, found more",
+    ),
+    "a wide network": (
+        configure(VAE, latent_channels=10**9),
+        "expected numbers up to 65,536 in latent_channels of .*vae/config.json, found more",
+    ),
+    "texts that import": (
+        configure("text_encoder/config.json", hidden_act="xielu"),
+        "text_encoder/config.json describes no model .*hidden_act: expected one of gelu, .*found 'xielu'",
+    ),
     "no network": (configure(VAE, norm_num_groups=3), "cannot make a AutoencoderKL of"),
     "other blocks": (
         configure(UNET, up_block_types=["UpBlock2D"] * 4),

@@ -116,9 +116,11 @@ def read_open(file: FileIO, path: str | os.PathLike[str], limit: int = TEXT_BYTE
     """
     parts = []
     left = limit + 1  # it may grow while it is read
-    while left and (part := file.read(min(left, 2**24))):
+    at_once = os.fstat(file.fileno()).st_size + 1  # most often all of it, which then is in memory once
+    while left and (part := file.read(min(left, at_once))):
         parts.append(part)
         left -= len(part)
+        at_once = 2**20
     if not left:
         raise _too_large(path, limit + 1, limit)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,18 @@ def test_the_bytes_of_a_file_come_back(tmp_path: Path) -> None:
     for content in (b"", b"a", os.urandom(2**24 + 7)):
         (tmp_path / "a").write_bytes(content)
         assert read_regular(tmp_path / "a") == content
+
+
+def test_a_large_file_is_in_memory_once(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(40 * 2**20)
+    tracemalloc.start()
+    try:
+        assert len(read_regular(tmp_path / "a")) == 40 * 2**20
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60 * 2**20
 
 
 def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nearid_cli.embedding.cache import digest_bytes
+from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.registry import parse_metrics
+from perf.filled import write_checkpoints
 from perf.growth import run, score_command, write_world
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no peak of a child")
@@ -27,6 +31,13 @@ def test_embeddings_are_written_block_by_block(world: Path) -> None:
     command = [sys.executable, "-m", "nearid_cli", "embed", world / "gens", "--metric", "hog"]
     _, peak = run([*command, "--cache", world / "cache", "-o", world / "e.parquet"])
     assert peak < 480  # 574 with all of them in memory
+
+
+def test_checkpoints_without_weights_do_for_measuring(tmp_path: Path) -> None:
+    folders = write_checkpoints(tmp_path)
+    chosen = parse_metrics([f"{name}={folder}" for name, folder in folders.items()], {})
+    specs = resolve(chosen, "float32", lambda path: digest_bytes(path.read_bytes()).hex())
+    assert [spec.name for spec in specs] == list(folders)
 
 
 @pytest.mark.torture

@@ -48,6 +48,8 @@ class StarvedError(Exception):
             done: what is kept, in words.
         """
         cause = self.__cause__
+        if isinstance(cause, MachineError):
+            return MachineError(f"{name}: {cause.message}; {done}; then run again")
         number = cause.errno if isinstance(cause, OSError) and cause.errno else errno.ENOMEM
         what = cause.strerror if isinstance(cause, OSError) and cause.strerror else "Cannot allocate memory"
         return MachineError(

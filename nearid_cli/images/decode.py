@@ -31,7 +31,7 @@ from PIL import (
 from nearid_cli.errors import UsageError
 from nearid_cli.images import jpeg, png, tiff
 from nearid_cli.images.files import picture_format, read_picture_file
-from nearid_cli.images.memory import BUDGET
+from nearid_cli.images.memory import BUDGET, ShortBudgetError
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
 from nearid_cli.images.reading import UnreadableImage as UnreadableImage
 from nearid_cli.text import file_size, printable
@@ -101,6 +101,7 @@ def decode(
 
     Raises:
         UnreadableImage: the file is not there, not a picture, too large, truncated or damaged.
+        MemoryError: this machine has too little memory for it.
         UsageError: the host program has told Pillow to fill in truncated pictures.
 
     >>> from io import BytesIO
@@ -188,7 +189,7 @@ def _read(
                 with BUDGET.taken(needed):
                     picture.load()
                     return settle(opened)
-    except UnreadableImage:
+    except (UnreadableImage, ShortBudgetError):
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
         if needed and _is_short_of(needed):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from nearid_cli.errors import MachineError
 from nearid_cli.images.free import free_memory
 from nearid_cli.images.reading import UnreadableImage
 from nearid_cli.text import file_size
@@ -34,6 +35,10 @@ def _trim() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # which other C libraries lack
         if trim is not None:
             trim(0)
+
+
+class ShortBudgetError(MachineError, MemoryError):
+    """This machine has too little memory for a picture, which is no finding about the picture."""
 
 
 @dataclass(eq=False)
@@ -60,11 +65,13 @@ class Budget:
     is in use is never more than twice the budget, and no more than the budget where no thread asks twice.
 
     Args:
-        size: bytes; None for a quarter of the memory that is free when it is first asked for.
+        size: bytes; None for a quarter of the memory that is free when it is first asked for, or where that does not
+            do, when it is asked for again.
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self._size = size
+        self._given = size
+        self._found = 0
         self._used = 0
         self._holders = 0
         self._waiting: list[_Request] = []
@@ -74,15 +81,20 @@ class Budget:
     @property
     def size(self) -> int:
         """Bytes."""
-        if self._size is None:
-            self._size = max(_LEAST, free_memory() // _SHARE)
-        return self._size
+        if self._given is not None:
+            return self._given
+        return self._found or self._look()
 
     @size.setter
     def size(self, size: int) -> None:
         with self._changed:
-            self._size = size
+            self._given = size
             self._changed.notify_all()
+
+    def _look(self) -> int:
+        """The size by what is free now, if that is more than before."""
+        self._found = max(_LEAST, self._found, free_memory() // _SHARE)
+        return self._found
 
     @contextmanager
     def taken(self, cost: int) -> Iterator[None]:
@@ -90,6 +102,7 @@ class Budget:
 
         Raises:
             UnreadableImage: with what this thread holds already, they are more than the whole budget.
+            ShortBudgetError: so they are, of a budget that nobody named: another machine would have them.
         """
         mine = self._mine
         before = mine.held
@@ -113,18 +126,28 @@ class Budget:
             self._give(before, mine)
 
     def _take(self, cost: int, mine: _Mine) -> None:
-        size = self.size
-        if mine.held + cost > size:
-            raise UnreadableImage(
-                f"takes {file_size(mine.held + cost)} of memory to decode, over the limit of {file_size(size)}; "
-                "raise it with --memory"
-            )
+        needed = mine.held + cost
+        if needed > self.size:
+            self._check(needed)
         with self._changed:
             if self._waiting or self._used + cost > self.size:
                 self._wait(_Request(cost, mine.held > 0))
             self._used += cost
             self._holders += mine.held == 0 < cost
             mine.held += cost
+
+    def _check(self, needed: int) -> None:
+        """Raise where one thread alone needs more than all."""
+        if self._given is None and needed > self._look():
+            raise ShortBudgetError(
+                f"decoding takes {file_size(needed)} of memory, and a quarter of what is free here is "
+                f"{file_size(self.size)}; allow more with --memory"
+            )
+        if needed > self.size:
+            raise UnreadableImage(
+                f"takes {file_size(needed)} of memory to decode, over the limit of {file_size(self.size)}; "
+                "raise it with --memory"
+            )
 
     def _wait(self, request: _Request) -> None:
         self._waiting.append(request)
@@ -159,4 +182,4 @@ BUDGET = Budget()
 
 if hasattr(os, "register_at_fork"):
     # A child has none of its parent's threads, one of which may have been changing the budget.
-    os.register_at_fork(after_in_child=lambda: BUDGET.__init__(BUDGET._size))  # type: ignore[misc]
+    os.register_at_fork(after_in_child=lambda: BUDGET.__init__(BUDGET._given))  # type: ignore[misc]

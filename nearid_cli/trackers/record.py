@@ -201,7 +201,7 @@ class LoggedResult:
             for place, image in enumerate(files, start=1):
                 try:
                     picture = decode(generation_file(run, image.path), at_least=_SIDE)
-                except (UnreadableImage, OSError) as error:
+                except (UnreadableImage, OSError, MemoryError) as error:
                     logger.warning("not logged as a picture: %s: %s", printable(image.path), error)
                     continue
                 picture.thumbnail((_SIDE, _SIDE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -16,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nearid_cli.images import memory
 from nearid_cli.images.free import free_memory
-from nearid_cli.images.memory import Budget
+from nearid_cli.images.memory import Budget, ShortBudgetError
 from nearid_cli.images.reading import UnreadableImage
 
 SIZE = 100
@@ -127,6 +129,46 @@ def test_more_than_all_of_it_is_refused_with_the_way_out() -> None:
         pass
 
 
+def test_a_budget_that_nobody_named_makes_no_picture_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = iter((4 * 10**9, 8 * 10**9, 2 * 10**9, 2 * 10**9))
+    monkeypatch.setattr(memory, "free_memory", lambda: next(free))
+    budget = Budget()
+    with budget.taken(10**9):
+        pass
+    with budget.taken(2 * 10**9):  # by what is free by now
+        pass
+    reason = (
+        r"takes 5\.0 GB of memory, and a quarter of what is free here is 2\.0 GB; allow more with --memory"
+    )
+    with pytest.raises(ShortBudgetError, match=reason), budget.taken(5 * 10**9):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory")
+def test_only_a_budget_that_was_named_has_pictures_skipped(tmp_path: Path) -> None:
+    """The same folders must not have other numbers where less memory is free."""
+    for folder in ("refs/a", "gens/a"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.effect_noise((64, 64), 50).save(tmp_path / folder / "a.png")
+    Image.new("L", (9_000, 9_000)).save(tmp_path / "gens" / "a" / "large.png", compress_level=1)
+
+    def score(budget: str) -> subprocess.CompletedProcess[str]:
+        limited = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1_400_000_000,) * 2)\n"
+        run = "import sys; from nearid_cli.cli.app import main; sys.exit(main())"
+        arguments = ["score", "refs", "gens", "-m", "hog", "--skip-bad", "--no-cache", "--workers", "1"]
+        return subprocess.run(
+            [sys.executable, "-c", limited + run, *arguments, "--memory", budget],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    automatic, named = score("auto"), score("350MB")
+    assert automatic.returncode == 2
+    assert "large.png: decoding takes 406" in automatic.stderr
+    assert "allow more with --memory" in automatic.stderr
+    assert named.returncode == 0, named.stderr
+    assert "large.png" in named.stdout
+
+
 def test_a_smaller_budget_lets_those_go_on_who_wait() -> None:
     budget, done = Budget(SIZE), threading.Event()
 
@@ -146,7 +188,8 @@ def test_a_smaller_budget_lets_those_go_on_who_wait() -> None:
 def test_an_interrupt_ends_the_wait() -> None:
     script = """
 import threading, time
-from nearid_cli.images.memory import Budget
+from nearid_cli.images import memory
+from nearid_cli.images.memory import Budget, ShortBudgetError
 budget = Budget(100)
 def hold():
     with budget.taken(100):
@@ -180,20 +223,22 @@ print(free_memory())
     assert free_memory() > 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in kB")
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/status")
 def test_six_large_pictures_and_six_workers_stay_within_it(tmp_path: Path) -> None:
     """Each takes 256 MB, all at once 1.5 GB."""
     for number in range(6):
         folder = tmp_path / ("refs" if number < 3 else "gens") / f"s{number % 3}"
         folder.mkdir(parents=True)
         Image.new("RGB", (8_000, 8_000), (number, 80, 90)).save(folder / "a.png", compress_level=1)
+    # VmHWM: ru_maxrss of a child begins at what its parent has.
     script = """
-import resource, sys
+import sys
 from nearid_cli.cli.app import main
 try:
     main()
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    status = open("/proc/self/status").read()
+    print(status.partition("VmHWM:")[2].split()[0], file=sys.stderr)
 """
     arguments = ["score", "refs", "gens", "-m", "hog", "--workers", "6", "--no-cache", "--memory", "300MB"]
     done = subprocess.run(

@@ -203,8 +203,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     aside = name_aside(folder.absolute())
     sweep_leftovers(aside.parent)
-    make_folder(aside)
     try:
+        make_folder(aside)
         with in_use(aside):
             yield aside
             _flush_all(aside)

@@ -88,10 +88,23 @@ def save_model(
         ModelError: a weight is not finite, or not in `dtype`.
         OSError: the disk would not take it. Nothing is left behind.
     """
+    refuse_existing(folder)
+    with whole_folder(folder) as aside:
+        write_model(model, aside, preprocessor, dtype, metrics, card)
+
+
+def write_model(
+    model: Any,
+    folder: Path,
+    preprocessor: Mapping[str, Any],
+    dtype: str | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    card: str | None = None,
+) -> None:
+    """Write the files of a release into a folder that is there; arguments and errors as for `save_model`."""
     import torch
     from safetensors.torch import save_file
 
-    refuse_existing(folder)
     weights = {
         name: tensor.detach().to("cpu", getattr(torch, dtype) if dtype else tensor.dtype).contiguous()
         for name, tensor in model.release_state_dict().items()
@@ -106,15 +119,11 @@ def save_model(
     texts = {name: _json(content) for name, content in files.items()}
     texts |= {METRICS: _json(metrics)} if metrics is not None else {}
     texts |= {CARD: card} if card is not None else {}
-    with whole_folder(folder) as aside:
-        save_file(weights, aside / WEIGHTS, {"format": "pt"})
-        for name, text in texts.items():
-            (aside / name).write_text(text, encoding="utf-8")
-        # safetensors lets nobody but the owner read it.
-        (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode)
-        for path in aside.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    save_file(weights, folder / WEIGHTS, {"format": "pt"})
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    # safetensors lets nobody but the owner read it.
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)
 
 
 def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
@@ -150,7 +159,7 @@ def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
     training = _read_first(TRAINING, *run, folder)
     with whole_folder(out) as aside:  # it has its name only when it has been compared
         card = model_card(out.absolute().name, model.config, dtype, metrics, training)
-        save_model(model, aside, name_processor(files), dtype, metrics, card)
+        write_model(model, aside, name_processor(files), dtype, metrics, card)
         cosine = _compare(files, model, aside, dtype)
         size = (aside / WEIGHTS).stat().st_size
     return Export(out, dtype, size, model.config.embed_dim, cosine, _PICTURES)

@@ -22,6 +22,7 @@ from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.nearid_model import NearIDModel
 from nearid_cli.encoders.registry import MetricRequest
 from nearid_cli.errors import InputError, ModelError, UsageError
+from nearid_cli.files import sweep_leftovers
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.training import export as module
 from nearid_cli.training.export import TOLERANCE, export, model_card, save_model
@@ -180,16 +181,32 @@ def test_a_file_that_went_missing_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     checkpoint(tmp_path / "checkpoint", tiny_nearid(tmp_path / "nearid"))
-    stock = module.save_model
+    stock = module.write_model
 
     def losing(model: Any, folder: Path, *arguments: Any) -> None:
         stock(model, folder, *arguments)
         (folder / lost).unlink()
 
-    monkeypatch.setattr(module, "save_model", losing)
+    monkeypatch.setattr(module, "write_model", losing)
     with pytest.raises(ModelError, match="found none"):
         export(tmp_path / "checkpoint", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_another_run_sweeps_no_release_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint(tmp_path / "checkpoint", tiny_nearid(tmp_path / "nearid"))
+    compared = module._compare
+
+    def swept(files: Any, model: Any, release: Path, dtype: str) -> float:
+        os.utime(release, (1, 1))
+        sweep_leftovers(release.parent)
+        return compared(files, model, release, dtype)
+
+    monkeypatch.setattr(module, "_compare", swept)
+    export(tmp_path / "checkpoint", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_weights_too_large_for_the_dtype(tmp_path: Path) -> None:

@@ -338,6 +338,9 @@ def _embed_missing(
                 gathered.embed()
             if starved:
                 raise starved
+    except BaseException:
+        BUDGET.give_up()  # or Python would not end before all that wait for memory have been decoded
+        raise
     finally:
         # On an interrupt too: what is done is kept, and nobody waits for pictures that nobody wants.
         pool.shutdown(wait=False, cancel_futures=True)

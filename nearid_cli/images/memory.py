@@ -7,6 +7,7 @@ never wait; large ones are decoded one after the other instead of all at once.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 import threading
@@ -43,10 +44,12 @@ class ShortBudgetError(MachineError, MemoryError):
 
 @dataclass(eq=False)
 class _Request:
-    """A thread that waits for so many bytes, and whether it holds some already."""
+    """A thread that waits for so many bytes, whether it holds some already, and whether to wait no longer."""
 
     cost: int
     holds: bool
+    thread: int
+    given_up: bool = False
 
 
 class _Mine(threading.local):
@@ -61,8 +64,8 @@ class Budget:
 
     They get it in the order in which they ask, so that a large request is not overtaken for ever by small ones.
     A thread that holds some and asks for more (for the mask beside a picture) comes before those that hold none.
-    Where all that hold some wait for more, nobody could go on; then the first of them does, whatever is left. So what
-    is in use is never more than twice the budget, and no more than the budget where no thread asks twice.
+    Where all that hold some wait for more, nobody could go on; then the first of them does, whatever is left, until it
+    is done. So what is in use is never more than twice the budget, and no more than it where no thread asks twice.
 
     Args:
         size: bytes; None for a quarter of the memory that is free when it is first asked for, or where that does not
@@ -74,6 +77,7 @@ class Budget:
         self._found = 0
         self._used = 0
         self._holders = 0
+        self._favoured: int | None = None  # the thread that may go beyond the budget
         self._waiting: list[_Request] = []
         self._changed = threading.Condition(threading.Lock())
         self._mine = _Mine()
@@ -102,6 +106,7 @@ class Budget:
 
         Raises:
             UnreadableImage: with what this thread holds already, they are more than the whole budget.
+            InterruptedError: `give_up` was called while it waited.
             ShortBudgetError: so they are, of a budget that nobody named: another machine would have them.
         """
         mine = self._mine
@@ -125,13 +130,23 @@ class Budget:
             mine.kept -= 1
             self._give(before, mine)
 
+    def give_up(self) -> None:
+        """Let those that wait now wait no longer: they get an InterruptedError in place of memory.
+
+        For who ends a run: what they would decode, one after the other, nobody wants any more.
+        """
+        with self._changed:
+            for one in self._waiting:
+                one.given_up = True
+            self._changed.notify_all()
+
     def _take(self, cost: int, mine: _Mine) -> None:
         needed = mine.held + cost
         if needed > self.size:
             self._check(needed)
         with self._changed:
             if self._waiting or self._used + cost > self.size:
-                self._wait(_Request(cost, mine.held > 0))
+                self._wait(_Request(cost, mine.held > 0, threading.get_ident()))
             self._used += cost
             self._holders += mine.held == 0 < cost
             mine.held += cost
@@ -155,15 +170,24 @@ class Budget:
         try:
             while not self._may_go(request):
                 self._changed.wait()
+                if request.given_up:
+                    raise InterruptedError(errno.EINTR, "nobody waits for this picture any more")
         finally:
             self._waiting.remove(request)
             self._changed.notify_all()
 
     def _may_go(self, request: _Request) -> bool:
         holding = [one for one in self._waiting if one.holds]
-        if request is not (holding or self._waiting)[0]:
+        if request is (holding or self._waiting)[0] and self._used + request.cost <= self.size:
+            return True
+        if len(holding) < self._holders:
             return False
-        return self._used + request.cost <= self.size or len(holding) == self._holders
+        if not holding:  # the budget became smaller than what this one waits for
+            return request is self._waiting[0]
+        # Always the same one until it is done, or several would come to be beyond the budget.
+        if self._favoured not in (one.thread for one in holding):
+            self._favoured = holding[0].thread
+        return request.thread == self._favoured
 
     def _give(self, before: int, mine: _Mine) -> None:
         """Give back what this thread holds beyond so much."""
@@ -173,6 +197,8 @@ class Budget:
             self._used -= mine.held - before
             self._holders -= before == 0 < mine.held
             mine.held = before
+            if before == 0 and self._favoured == threading.get_ident():
+                self._favoured = None
             if self._waiting:
                 self._changed.notify_all()
 

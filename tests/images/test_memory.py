@@ -185,6 +185,30 @@ def test_a_smaller_budget_lets_those_go_on_who_wait() -> None:
     thread.join()
 
 
+def test_who_ends_a_run_ends_the_wait_of_its_threads() -> None:
+    budget, outcomes = Budget(SIZE), []
+
+    def wait() -> None:
+        try:
+            with budget.taken(SIZE):
+                outcomes.append("decoded")
+        except InterruptedError:
+            outcomes.append("given up")
+
+    with budget.taken(SIZE):
+        threads = [threading.Thread(target=wait) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        while len(budget._waiting) < 5:
+            time.sleep(0.01)
+        budget.give_up()
+        for thread in threads:
+            thread.join(30)
+    assert outcomes == ["given up"] * 5
+    with budget.taken(SIZE):  # whoever asks afterwards gets it
+        pass
+
+
 def test_an_interrupt_ends_the_wait() -> None:
     script = """
 import threading, time

@@ -328,7 +328,7 @@ def _variances(result: ScoreResult, metric: str) -> dict[str, _Variance | None]:
         if len(own) == subject.generations and (prompts := by_prompt(own)) is not None:
             found[name] = _within_prompts(prompts, metric)
         else:
-            found[name] = None if scores.std is None else _Variance(scores.std**2 / n, n - 1)
+            found[name] = None if scores.std is None or n < 2 else _Variance(scores.std**2 / n, n - 1)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,23 @@ OUTPUTS = ("r.json", "r.html", "r.parquet", "r.csv")
 REFERENCES = 4
 _AT_ONCE = 2_048
 _LEVELS = 33  # of the brightness of a cell in a perceptual hash
+
+
+# A process begins with the peak of the one that it was forked from, and so from a small one.
+_LAUNCH = """
+import os, resource, sys
+limit, command = int(sys.argv[1]), sys.argv[2:]
+child = os.fork()
+if child == 0:
+    if limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    os.execv(command[0], command)
+_, status, used = os.wait4(child, 0)
+print(status, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
 
 
 def measure(folder: Path) -> list[Row]:
@@ -59,21 +77,18 @@ def run(command: Sequence[str | Path], limit: int | None = None) -> tuple[float,
     Raises:
         RuntimeError: it failed.
     """
-    import resource
-
-    child = os.fork()
-    if child == 0:
-        os.chdir(ROOT)
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        os.execv(command[0], [os.fspath(part) for part in command])
-    _, status, used = os.wait4(child, 0)
-    if status:
-        raise RuntimeError(f"{command} failed with {os.waitstatus_to_exitcode(status)}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    words = [os.fspath(part) for part in command]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCH, str(limit or 0), *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, seconds, peak = done.stdout.split()
+    if int(status):
+        raise RuntimeError(f"{command} failed with {os.waitstatus_to_exitcode(int(status))}")
+    return float(seconds), int(peak) / 1024
 
 
 def write_world(folder: Path, subjects: int, generations: int, references: int = REFERENCES) -> Path:

@@ -77,6 +77,11 @@ _NVIDIA = "comes with builds of torch for CUDA only; NVIDIA's terms"
 ALLOWED = (
     ("certifi", "MPL-2.0", _OWN_FILES),
     ("hypothesis", "MPL-2.0", f"{_OWN_FILES}; tests only"),
+    (
+        "pyte",
+        "GNU Lesser General Public License v3 (LGPLv3)",
+        "a terminal in tests; nothing that ships imports it",
+    ),
     ("pathspec", "MPL-2.0", f"{_OWN_FILES}; tests only"),
     ("tqdm", "MPL-2.0 AND MIT", _OWN_FILES),
     (

@@ -98,7 +98,7 @@ def measure(test: str, samples: Sequence[Sample], options: Options, parts: bool 
     groups = [(test, np.ones(len(samples), dtype=bool)), *(_groups(test, samples) if parts else ())]
     margins = {}
     for spec in specs:
-        vectors = embedded.matrix(spec.name, digests).reshape(len(samples), 6, -1)
+        vectors = np.asarray(embedded.matrix(spec.name, digests)[:]).reshape(len(samples), 6, -1)
         margins[spec.name] = sample_margins(vectors[:, :3], vectors[:, 3:], there, there)
     for name, chosen in groups:
         for metric, values in margins.items():

@@ -30,7 +30,7 @@ def test_a_score_does_not_hold_all_embeddings(world: Path) -> None:
 def test_embeddings_are_written_block_by_block(world: Path) -> None:
     command = [sys.executable, "-m", "nearid_cli", "embed", world / "gens", "--metric", "hog"]
     _, peak = run([*command, "--cache", world / "cache", "-o", world / "e.parquet"])
-    assert peak < 480  # 574 with all of them in memory
+    assert peak < 520  # 574 with all of them in memory
 
 
 def test_checkpoints_without_weights_do_for_measuring(tmp_path: Path) -> None:

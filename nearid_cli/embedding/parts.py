@@ -244,11 +244,13 @@ class PartFolder:
                 return pq.read_metadata(file)
         except FileNotFoundError:
             raise
-        except (pa.ArrowException, OSError, MemoryError) as error:
+        except pa.ArrowException as error:
             logger.warning(
                 "%s cannot be read (%s); `nearid cache verify` says more", printable(path), why(error)
             )
-            return None
+        except (OSError, MemoryError) as error:
+            self.caution.unread(path, error)
+        return None
 
     def write(self, make: Callable[[], pa.Table]) -> None:
         """Add a part, or several of a large table. What the machine refuses costs the part and a warning, not the run.

@@ -71,8 +71,7 @@ class Job:
         self.options = options
         if options.pairs not in PAIRS:
             raise UsageError(f"--pairs must be {' or '.join(PAIRS)}, found {printable(options.pairs)!r}")
-        if options.memory is not None:
-            BUDGET.size = options.memory
+        BUDGET.size = options.memory  # None after a job that named one, too
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
         self._folder = expanded(options.cache) if options.cache else default_cache_folder()

@@ -90,7 +90,7 @@ class Budget:
         return self._found or self._look()
 
     @size.setter
-    def size(self, size: int) -> None:
+    def size(self, size: int | None) -> None:
         with self._changed:
             self._given = size
             self._changed.notify_all()
@@ -185,7 +185,7 @@ class Budget:
         if not holding:  # the budget became smaller than what this one waits for
             return request is self._waiting[0]
         # Always the same one until it is done, or several would come to be beyond the budget.
-        if self._favoured not in (one.thread for one in holding):
+        if self._favoured not in [one.thread for one in holding]:
             self._favoured = holding[0].thread
         return request.thread == self._favoured
 

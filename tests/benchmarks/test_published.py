@@ -238,7 +238,7 @@ def test_problems_of_several_sets_are_named_at_once(bench: Callable[..., Finishe
     finished = bench("--ratings", ratings)
     assert (finished.code, finished.error) == (2, "4 problems in the scores; mend the files")
     dino, *of_vsm, empty = finished.err.splitlines()[1:]
-    assert dino.startswith("  data_dino_rating/emu2.json: no JSON")
+    assert dino.startswith("  data_dino_rating/emu2.json: it is not JSON")
     assert [line.partition(" is ")[2] for line in of_vsm] == [
         f"{value}, which is no finite number" for value in ("null", "NaN")
     ]

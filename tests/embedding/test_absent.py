@@ -103,7 +103,8 @@ def test_all_absent_is_known_again_too(pictures: list[Path], cache: Cache) -> No
     assert metric.prepared == 3
     (about,) = cache.info()
     assert (about.metric, about.numbers, about.parts) == ("large", 0, 1)
-    assert cache.verify() == (1, [], [])
+    found = cache.verify()
+    assert (found.damaged, found.unread) == ([], [])
     assert positions(run(pictures, metric, Cache(cache.folder))) == (LARGE, SMALL)
 
 

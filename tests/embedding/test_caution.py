@@ -184,7 +184,7 @@ print(len(found))
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-@pytest.mark.parametrize("left", [8, 40, 60])
+@pytest.mark.parametrize("left", [2, 8, 16])
 def test_out_of_memory_is_no_damage(tmp_path: Path, left: int) -> None:
     cache = Cache(tmp_path / "cache")
     rows = np.zeros((4096, 2048), np.float32)

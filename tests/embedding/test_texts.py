@@ -18,7 +18,7 @@ from nearid_cli.embedding.texts import embed_texts
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.encoders.text_encoder import Tokens
 from nearid_cli.errors import ModelError
-from tests.tiny import tiny_clip_with_text, write_json
+from tests.tiny import tiny_clip_with_text
 
 
 @dataclass
@@ -40,8 +40,8 @@ class LetterCounter:
 
 @pytest.fixture
 def counter(tmp_path: Path) -> LetterCounter:
-    write_json(tmp_path, "config.json", {"text_config": {"max_position_embeddings": 12}})
-    return LetterCounter(EncoderSpec("ct", "", tmp_path, None, "text", "float32", "letters", "e" * 64))
+    folder = tiny_clip_with_text(tmp_path / "clip")
+    return LetterCounter(EncoderSpec("ct", "", folder, None, "text", "float32", "letters", "e" * 64))
 
 
 def none(spec: EncoderSpec) -> LetterCounter:
@@ -79,7 +79,7 @@ def test_what_is_cut_is_said_cold_and_warm(
     embed_texts(texts, counter.spec, lambda _: counter, cache, Settings())
     (cold,) = caplog.messages
     assert cold == (
-        'ct: 5 prompts cut at 12 tokens: "0 prompts that are long\\n ...", "1 prompts that are long\\n ...", '
+        'ct: 5 prompts cut at 16 tokens: "0 prompts that are long\\n ...", "1 prompts that are long\\n ...", '
         '"2 prompts that are long\\n ..." and 2 more'
     )
     caplog.clear()

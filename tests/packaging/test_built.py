@@ -50,7 +50,7 @@ def test_the_wheel_holds_all_of_the_package_and_nothing_else(built: Path) -> Non
 def test_the_sdist_makes_the_same_wheel_and_holds_the_tests(built: Path, tmp_path: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (folder,) = tmp_path.iterdir()
     subprocess.run(
         [*BUILD, str(tmp_path / "again"), "-t", "wheel"], cwd=folder, check=True, capture_output=True

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from nearid_cli.embedding.stamps import read_steadily
 from nearid_cli.evaluate.maps import drawn
-from nearid_cli.files import digest_file
 from nearid_cli.measures.vsm import VisualSemanticMatching
 from nearid_cli.measures.vsm.features import DiffusionFeatures
 from tests.commandline import Nearid
@@ -58,11 +58,11 @@ def test_weights_of_a_folder_are_read_for_their_digest_once(
         os.utime(file, (1e9, 1e9))
     read: list[str] = []
 
-    def digest(path: Path) -> str:
+    def noting(path: Path, *how: Any) -> Any:
         read.append(path.name)
-        return digest_file(path)
+        return read_steadily(path, *how)
 
-    monkeypatch.setattr("nearid_cli.embedding.cache.digest_file", digest)
+    monkeypatch.setattr("nearid_cli.embedding.memo.read_steadily", noting)
     run = ("score", "refs", "gens", "-m", f"vsm={checkpoint}", "--format", "json")
     first = json.loads(nearid(*run).out)
     assert "mtg_weights.safetensors" in read

@@ -614,6 +614,7 @@ def test_strange_names_stay_in_the_grid(open_page: Open, tmp_path: Path, width: 
         assert label.bounding_box()["width"] <= width
 
 
+@pytest.mark.torture
 def test_all_rows_are_on_paper_and_the_screen_is_as_before(open_page: Open, large: tuple[Path, Path]) -> None:
     page = open_page(large[0], viewport={"width": 703, "height": 1000})
     page.evaluate("location.hash = '#pictures'")

@@ -6,6 +6,8 @@ import pytest
 from nearid_cli.metrics.closeness import chance_of_near_copy, chance_of_shares
 from nearid_cli.metrics.identity import identity_scores
 
+pytestmark = pytest.mark.torture  # minutes of worlds, of statistics that change seldom
+
 DIMENSIONS = 40
 
 

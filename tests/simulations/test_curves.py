@@ -18,6 +18,8 @@ from nearid_cli.metrics.onset import Counts, above, risen_from
 from nearid_cli.results import Curve
 from tests.comparing import scored
 
+pytestmark = pytest.mark.torture  # minutes of worlds, of statistics that change seldom
+
 WORLDS = 400
 STEPS = 8
 

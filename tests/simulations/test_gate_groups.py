@@ -11,6 +11,8 @@ from nearid_cli.results import ScoreResult
 from tests.gating import gate, make_rule, make_run
 from tests.worlds.planting import deviations
 
+pytestmark = pytest.mark.torture  # minutes of worlds, of statistics that change seldom
+
 WORLDS = 10_000  # a share of 5 % is then known to 0.22 %
 
 

@@ -18,6 +18,8 @@ from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.results import Comparison, Method, ScoreResult
 from tests.comparing import scored
 
+pytestmark = pytest.mark.torture  # minutes of worlds, of statistics that change seldom
+
 Floats = npt.NDArray[np.float64]
 
 WORLDS = 500  # a share of 5 % is then known to 1.0 %

@@ -19,6 +19,8 @@ from nearid_cli.results import Image, Method, ScoreResult
 from nearid_cli.results.pairing import by_subject, match_runs
 from tests.comparing import scored
 
+pytestmark = pytest.mark.torture  # minutes of worlds, of statistics that change seldom
+
 Floats = npt.NDArray[np.float64]
 
 WORLDS = 500  # a share of 5 % is then known to 1.0 %

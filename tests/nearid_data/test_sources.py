@@ -119,7 +119,8 @@ def test_other_content_under_the_path_and_time_of_a_parquet_file_is_read(
 def test_a_parquet_file_that_changes_while_it_is_converted_is_refused_and_not_kept(
     small: datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = as_file(small.select([2, 0, 1]), tmp_path)  # which no other test has converted
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "converted")
+    source = as_file(small, tmp_path)
     whole = Path(source).read_bytes()
     convert = datasets.Dataset.from_parquet
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import uuid
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.files import digest_file
+from nearid_cli.files import digest_file, flush
 from nearid_cli.opening import MalformedError, open_regular, read_json
 from nearid_cli.text import count, printable
 
@@ -147,11 +146,11 @@ def save(
             digests = {path.relative_to(aside).as_posix(): digest_file(path) for path in files}
             _write_json(aside / STATE, {"step": step, **state, "files": digests})
             for path in (*files, aside / STATE, aside / MODEL, aside):
-                _flush(path)
+                flush(path)
             if place.exists():  # damaged, or it would have been resumed from
                 shutil.rmtree(place)
             aside.rename(place)
-            _flush(output)
+            flush(output)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return Checkpoint(place, step)
@@ -246,12 +245,3 @@ def _point(link: Path, target: str) -> None:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _flush(path: Path) -> None:
-    """See a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

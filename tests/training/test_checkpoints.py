@@ -195,7 +195,7 @@ train(options(Path({data!r}), Path("run")))
 """
 
 
-@pytest.mark.parametrize(("place", "call"), [("_write_json", 1), ("_flush", 6)], ids=["writing", "flushing"])
+@pytest.mark.parametrize(("place", "call"), [("_write_json", 1), ("flush", 6)], ids=["writing", "flushing"])
 def test_killed_while_it_saves(data: Path, tmp_path: Path, place: str, call: int) -> None:
     threads = torch.get_num_threads()
     program = SLOW.format(root=str(ROOT), place=place, call=call, data=str(data), threads=threads)

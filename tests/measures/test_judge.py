@@ -22,9 +22,10 @@ from nearid_cli.errors import InputError, ModelError, NearIDError, UsageError
 from nearid_cli.measures.judge import Judge
 from nearid_cli.measures.judge.address import check_url
 from nearid_cli.measures.judge.answers import UnreadableAnswerError, read_score
-from nearid_cli.measures.judge.client import Retries
+from nearid_cli.measures.judge.client import Endpoint, Retries
 from nearid_cli.measures.judge.metric import SentPicture
 from nearid_cli.measures.judge.record import AnswerLog
+from nearid_cli.measures.judge.replies import NoReplyError
 from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.plugins import NoScore
 
@@ -504,6 +505,23 @@ def test_nobody_is_there() -> None:
     found, error = run(judge, 40)
     assert str(error) == f"judge: {server.url} cannot be reached: Connection refused; is it running?"
     assert all(isinstance(score, NoScore) and not score.lasting for score in found)
+
+
+def test_who_is_stopped_by_another_thread_gives_no_reason_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = JudgeServer(lambda asked: scores(1))
+    server.server_close()
+    endpoint = Endpoint(server.url, "m", 5.0, QUICK)
+    asked = []
+
+    def stopped_in_between(*_: object) -> dict[str, object]:
+        asked.append(1)
+        if len(asked) == 3:  # the attempt that would say that nobody is there
+            endpoint.stop()
+        return {}
+
+    monkeypatch.setattr(endpoint, "_body", stopped_in_between)
+    with pytest.raises(NoReplyError, match="the run stopped"):
+        endpoint.ask([])
 
 
 def test_no_secure_connection(serve: Serve) -> None:

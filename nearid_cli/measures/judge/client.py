@@ -255,6 +255,8 @@ class Endpoint:
             NoReplyError: there is to be none.
             ModelError: nobody has ever been there.
         """
+        if self.stopped:  # whoever stopped it says why; what failed since may only follow from that
+            raise error
         if not self._reached and attempt >= min(3, self._retries.attempts):
             self.stop()
             raise ModelError(f"judge: {self.shown} cannot be reached: {error}; is it running?")

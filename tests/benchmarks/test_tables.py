@@ -318,11 +318,21 @@ def test_a_file_by_its_name(tmp_path: Path) -> None:
         tabulate([path, tmp_path / "notes.txt"])
 
 
-def test_a_linked_source_is_found(tmp_path: Path) -> None:
-    put(tmp_path / "elsewhere", "qwen")
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "NearID-SDXL").symlink_to(tmp_path / "elsewhere" / FOLDERS["qwen"])
-    assert cell(tabulate([tmp_path / "root"]), "sdxl", "source").outcome.samples > 0
+def test_links_that_lead_out_are_named_and_followed_where_asked(tmp_path: Path) -> None:
+    elsewhere = put(tmp_path / "elsewhere", "qwen").parent
+    root = tmp_path / "root"
+    put(root)
+    (root / "NearID-SDXL").symlink_to(elsewhere)
+    file = next(elsewhere.glob("sims*.csv"))
+    (root / file.name).symlink_to(file)
+    with pytest.raises(InputError, match=r"2 links lead out of .*; --follow-symlinks follows them") as caught:
+        tabulate([root])
+    assert f"NearID-SDXL -> {elsewhere}" in caught.value.message
+    assert f"{file.name} -> {file}" in caught.value.message
+    (root / file.name).unlink()
+    for roots, follow in (([root], True), ([root, tmp_path / "elsewhere"], False)):
+        result = tabulate(roots, follow_symlinks=follow)
+        assert (result.files, cell(result, "sdxl", "source").outcome.samples > 0) == (2, True)
 
 
 def test_sources_with_different_samples_are_named(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from nearid_cli.benchmarks.tables.similarities import (
 )
 from nearid_cli.encoders.registry import REGISTRY, SHIPPED
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.layouts.reach import Reach, real_path, refuse_links
 from nearid_cli.metrics.margins import outcome, rate_differences, trial_margins
-from nearid_cli.opening import real_path
 from nearid_cli.results.base import this_tool, timestamp
 from nearid_cli.text import count, did_you_mean, printable, unknown
 
@@ -43,6 +43,7 @@ def tabulate(
     metrics: Sequence[str] = (),
     prefer: str | None = None,
     against: Path | None = None,
+    follow_symlinks: bool = False,
 ) -> TablesResult:
     """Read the similarity files below some folders, and make the tables.
 
@@ -54,15 +55,17 @@ def tabulate(
         metrics: take these models alone: a checkpoint, its last part, or a name of `nearid models list`.
         prefer: which of `PREFER`.
         against: a file of the method that all others are compared with; None for no comparison.
+        follow_symlinks: follow links that lead out of the folders.
 
     Raises:
         UsageError: an unknown group, variant, metric or `prefer`, or a variant that no file has.
-        InputError: no files, the same twice without `prefer`, or bad files: all of them are listed.
+        InputError: no files, the same twice without `prefer`, links that lead out, or bad files: all are listed.
     """
     for group in groups:
         if group not in GROUPS:
             raise UsageError(unknown("group", group, GROUPS))
-    files, passed_over = _find(roots, variants, metrics, prefer)
+    reach = Reach(follow_symlinks=follow_symlinks).including(*roots)
+    files, passed_over = _find(roots, variants, metrics, prefer, reach)
     methods = _methods(files)
     present = {source for method in methods for source in method.sources}
     outside = present.difference(*GROUPS.values())
@@ -210,7 +213,7 @@ def _methods(files: Mapping[Path, SimilarityName]) -> list[_Measured]:
 
 
 def _find(
-    roots: Sequence[Path], variants: Sequence[str], metrics: Sequence[str], prefer: str | None
+    roots: Sequence[Path], variants: Sequence[str], metrics: Sequence[str], prefer: str | None, reach: Reach
 ) -> tuple[dict[Path, SimilarityName], list[tuple[str, str]]]:
     """The files to take, and those to leave with the reason. The same file reached twice counts once."""
     for variant in variants:
@@ -218,7 +221,7 @@ def _find(
             raise UsageError(unknown("masks", variant, ["none", *VARIANTS[1:]]))
     if prefer is not None and prefer not in PREFER:
         raise UsageError(unknown("choice for --prefer", prefer, PREFER))
-    every, passed_over = _below(roots)
+    every, passed_over = _below(roots, reach)
     files = {path: name for path, name in every.items() if not variants or name.variant in variants}
     if not files:
         there = [variant for variant in VARIANTS if any(name.variant == variant for name in every.values())]
@@ -242,18 +245,18 @@ def _masks(variants: Sequence[str]) -> str:
     return ", ".join("none" if variant == "image" else variant for variant in variants)
 
 
-def _below(roots: Sequence[Path]) -> tuple[dict[Path, SimilarityName], list[tuple[str, str]]]:
+def _below(roots: Sequence[Path], reach: Reach) -> tuple[dict[Path, SimilarityName], list[tuple[str, str]]]:
     """The similarity files below all roots, and the files that are named nearly like one."""
     absent = [root for root in roots if not (root.is_dir() or root.is_file())]
     if missing := [f"{printable(root)}: no such folder" for root in absent]:
         raise InputError(f"cannot search {count(len(missing), 'folder')}: {missing[0]}", missing[1:])
     files: dict[Path, SimilarityName] = {}
     strange: list[tuple[str, str]] = []
-    seen: set[Path] = set()
+    seen: set[str] = set()
     empty = []
     for root in roots:
         some = False
-        for path in _walk(root):
+        for path in _walk(root, reach):
             name = parse_name(path)
             some |= name is not None
             if real_path(path) in seen:
@@ -274,7 +277,7 @@ def _below(roots: Sequence[Path]) -> tuple[dict[Path, SimilarityName], list[tupl
     return files, strange
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def _walk(root: Path, reach: Reach) -> Iterator[Path]:
     """The files `sims*.csv` below a folder, sorted; a file is itself. Linked folders are followed, once."""
 
     def refuse(error: OSError) -> None:
@@ -284,15 +287,27 @@ def _walk(root: Path) -> Iterator[Path]:
         yield root
         return
     entered: set[str] = set()
+    leading_out: list[str] = []
+
+    def within(folder: str, name: str) -> bool:
+        path = os.path.join(folder, name)  # noqa: PTH118 - strings, as those of os.walk are
+        if reach.opens(path):
+            return True
+        leading_out.append(f"{os.path.relpath(path, root)} -> {real_path(path)}")
+        return False
+
     for folder, subfolders, names in os.walk(root, onerror=refuse, followlinks=True):
         if (real := os.path.realpath(folder)) in entered:
             subfolders.clear()
             continue
         entered.add(real)
-        subfolders.sort()
+        subfolders[:] = [name for name in sorted(subfolders) if within(folder, name)]
         yield from (
-            Path(folder, name) for name in sorted(names) if name.startswith("sims") and name.endswith(".csv")
+            Path(folder, name)
+            for name in sorted(names)
+            if name.startswith("sims") and name.endswith(".csv") and within(folder, name)
         )
+    refuse_links(root, leading_out)
 
 
 def _chosen(files: dict[Path, SimilarityName], metrics: Sequence[str]) -> dict[Path, SimilarityName]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli.outputs import BenchmarkOutputs
-from nearid_cli.options import Flag
+from nearid_cli.options import Flag, FollowSymlinks
 
 
 def run(
@@ -56,6 +56,7 @@ def run(
         ),
     ] = None,
     outputs: BenchmarkOutputs,
+    follow_symlinks: FollowSymlinks = False,
 ) -> None:
     """Make the tables of NearID-Bench from similarity files.
 
@@ -71,6 +72,7 @@ def run(
         variants=["image" if name == "none" else name for name in _each(masks)],
         metrics=_each(metrics),
         prefer=prefer and prefer.lower(),
+        follow_symlinks=follow_symlinks,
     )
     outputs.give(report(result), folder)
 

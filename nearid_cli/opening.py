@@ -126,12 +126,17 @@ def read_open(file: FileIO, path: str | os.PathLike[str], limit: int = TEXT_BYTE
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check(status: os.stat_result, path: str | os.PathLike[str], limit: int | None) -> None:
+def check_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
+    """Raise UnfitFileError, with the reason, unless a path names a regular file that lies on a disk."""
     if not stat.S_ISREG(status.st_mode):
         what = "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
         raise UnfitFileError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL, what, path)
     if status.st_dev in _of_the_kernel():
         raise UnfitFileError(errno.EINVAL, "is not a regular file but one of the kernel's", path)
+
+
+def _check(status: os.stat_result, path: str | os.PathLike[str], limit: int | None) -> None:
+    check_regular(status, path)
     if limit is not None and status.st_size > limit:
         raise _too_large(path, status.st_size, limit)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from nearid_cli.files import digest_stream
 from nearid_cli.images.files import open_picture, read_picture_file, why_unreadable
 from nearid_cli.images.reading import DEFAULT_READING, Reading, UnreadableImage
 from nearid_cli.layouts.dataset import InMemory, LetGo, Masked, Source, Whole
-from nearid_cli.opening import is_transient
+from nearid_cli.opening import check_regular, is_transient
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -287,10 +286,8 @@ def _states(paths: Mapping[int, Path], stamps: Stamps, reasons: dict[int, str]) 
     for position, path in paths.items():
         try:
             status = stamps.look(path)
-            if stat.S_ISREG(status.st_mode):
-                states[position] = FileState.of(path, status)
-            else:  # a pipe would block, a device might never end
-                reasons[position] = "is a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            check_regular(status, path)
+            states[position] = FileState.of(path, status)
         except OSError as error:
             if not is_transient(error):
                 reasons[position] = why_unreadable(path, error)

@@ -149,7 +149,7 @@ def test_pipes_and_folders_named_like_pictures(
     # Given by name they are bad pictures, as they are in a manifest.
     finished = run([*COMMAND, "pair", "gens/cat/pipe.png", "gens/cat/folder.png", "-m", "hog"])
     assert finished.details == [
-        "gens/cat/pipe.png: not a regular file",
+        "gens/cat/pipe.png: is not a regular file",
         "gens/cat/folder.png: is a directory",
     ]
     rows = [

@@ -269,7 +269,11 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
             print(line, file=sys.stderr)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
-            with Path(summary).open("a", encoding="utf-8") as file:
+            # A pipe that nobody reads is an error, in place of a wait for who does.
+            opened = os.open(
+                summary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666
+            )
+            with os.fdopen(opened, "a", encoding="utf-8") as file:
                 file.write(markdown(verdicts))
         except OSError as error:
             logger.warning("cannot write the step's summary %s: %s", printable(summary), error.strerror)

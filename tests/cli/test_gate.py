@@ -326,10 +326,12 @@ class TestGithub:
         assert summary.startswith("before\n# ")
         assert "nearid gate failed" in summary
 
+    @pytest.mark.parametrize("name", ["absent/summary.md", "pipe"])
     def test_a_summary_that_cannot_be_written_is_said(
-        self, nearid: Nearid, folder: Path, monkeypatch: pytest.MonkeyPatch
+        self, nearid: Nearid, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "absent" / "summary.md"))
+        os.mkfifo(folder / "pipe")
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / name))
         finished = nearid("gate", "run.json", "--baseline", "base.json")
         assert finished.code == 1
         assert "warning: cannot write the step's summary" in finished.said

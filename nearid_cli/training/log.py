@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.files import write_whole
-from nearid_cli.opening import read_regular
+from nearid_cli.opening import MalformedError, parse_json, read_regular
 from nearid_cli.text import printable
 from nearid_cli.training.checkpoints import disk_errors
 from nearid_cli.training.options import TrainOptions
@@ -124,11 +125,13 @@ class Journal:
 
 
 def _step(line: bytes) -> float:
-    """The step of a line of metrics.jsonl; beyond all for one that a kill cut off."""
+    """The step of a line of metrics.jsonl; beyond all for one that a kill cut off, or that we never wrote."""
     try:
-        return float(json.loads(line)["step"])
-    except ValueError:
-        return float("inf")
+        record = parse_json(line)
+    except MalformedError:
+        return math.inf
+    step = record.get("step") if isinstance(record, dict) else None
+    return step if isinstance(step, int) else math.inf
 
 
 def _flat(options: TrainOptions) -> dict[str, Any]:

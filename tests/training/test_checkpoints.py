@@ -232,13 +232,16 @@ def test_killed_while_it_saves(data: Path, tmp_path: Path, place: str, call: int
     assert not list(run.glob(".checkpoint*"))
 
 
-def test_a_line_that_a_kill_cut_off_is_dropped(data: Path, tmp_path: Path) -> None:
+def test_a_line_that_a_kill_cut_off_is_dropped_and_so_is_what_we_never_wrote(
+    data: Path, tmp_path: Path
+) -> None:
     train(options(data, tmp_path / "straight"))
     train(options(data, tmp_path / "run"))
     for name in ("checkpoint-4", "checkpoint-6"):
         shutil.rmtree(tmp_path / "run" / name)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text()
-    (tmp_path / "run" / "metrics.jsonl").write_text(lines[: lines.index('"step": 5') + 15])
+    kept = lines[: lines.index('"step": 5') + 15]
+    (tmp_path / "run" / "metrics.jsonl").write_text('null\n[1]\n{"step": null}\n{}\n' + kept)
     train(options(data, tmp_path / "run", resume=True))
     assert_same_run(tmp_path / "straight", tmp_path / "run")
 

@@ -21,6 +21,7 @@ import json
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ from nearid_cli.text import printable
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from PIL import Image
 
     from nearid_cli.encoders.spec import EncoderSpec
@@ -171,6 +173,8 @@ class Cache:
         self.caution = Caution(folder, trusted)
         self.memo = FileMemo(folder / "files", verify_content, self.caution)
         self._marked = _format(folder) is not None
+        self._lengths: dict[str, int] = {}
+        """Of the embeddings of encoders that have been run, by fingerprint, where parts had another."""
 
     def load(self, spec: EncoderSpec, digests: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
         """The embeddings that are here among `digests`, float32 [D] each, exactly as they were added."""
@@ -189,7 +193,7 @@ class Cache:
         """
         wanted = set(digests)
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
-        dimension = 0
+        dimension = self.dimension(spec)
         with self.caution.reading(parts.folder):
             for table in parts.tables(wanted):
                 here = table.column("digest").to_pylist()
@@ -199,8 +203,8 @@ class Cache:
                 if rows.shape[1] != dimension:
                     logger.warning(
                         "%s",
-                        f"a part of the cache is passed over: its embeddings are of {rows.shape[1]} numbers, those of "
-                        f"older ones of {dimension}; `nearid cache clear --metric {printable(spec.name)}` forgets both",
+                        f"a part of the cache is passed over: its embeddings are of {rows.shape[1]} numbers, most of "
+                        f"{dimension}; `nearid cache clear --metric {printable(spec.name)}` forgets both",
                     )
                     continue
                 if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
@@ -229,20 +233,30 @@ class Cache:
         self._absent(spec.fingerprint).write(table)
 
     def dimension(self, spec: EncoderSpec) -> int | None:
-        """The length of the embeddings that are here, or None if none are."""
+        """The length of most embeddings that are here, or None if none are."""
+        if spec.fingerprint in self._lengths:
+            return self._lengths[spec.fingerprint]
+        parts = self.parts(EMBEDDINGS, spec.fingerprint)
+        numbers = Counter[int]()
+        for path in parts.paths():
+            with suppress(FileNotFoundError):
+                if (found := parts.metadata(path)) and (length := _length_in(found)):
+                    numbers[length] += found.num_rows
+        return max(numbers, key=numbers.__getitem__, default=None)
+
+    def set_aside(self, spec: EncoderSpec, length: int) -> None:
+        """Set aside the parts that are none of an encoder's, which gives embeddings of this length."""
+        self._lengths[spec.fingerprint] = length
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
         for path in parts.paths():
             with suppress(FileNotFoundError):
-                if found := parts.metadata(path):
-                    schema = found.schema.to_arrow_schema()
-                    size = (
-                        getattr(schema.field("embedding").type, "list_size", 0)
-                        if "embedding" in schema.names
-                        else 0
+                if (found := parts.metadata(path)) and _length_in(found) not in (0, length):
+                    parts.set_aside(path)
+                    logger.warning(
+                        "%s",
+                        f"a part of the cache is set aside and its pictures are embedded again: its embeddings are of "
+                        f"{_length_in(found)} numbers, and {printable(spec.name)} gives {length}",
                     )
-                    if size > 0:
-                        return int(size)
-        return None
 
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
         """Add float32 embeddings [N, D] as one new part."""
@@ -450,6 +464,14 @@ class Cache:
                 make_folder(self.folder, folder_mode)
                 write_whole(self.folder / "CACHEDIR.TAG", _TAG.encode(), mode)
                 write_whole(self.folder / _MARKER, f"{FORMAT}\n".encode(), mode)
+
+
+def _length_in(part: pq.FileMetaData) -> int:
+    """The length of a part's embeddings, as it says; 0 where it holds none."""
+    schema = part.schema.to_arrow_schema()
+    if "embedding" not in schema.names:
+        return 0
+    return max(0, getattr(schema.field("embedding").type, "list_size", 0))
 
 
 def _format(folder: Path) -> int | None:

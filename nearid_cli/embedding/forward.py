@@ -102,6 +102,20 @@ def sound(rows: Embeddings) -> npt.NDArray[np.bool_]:
     return usable
 
 
+class OtherLengthError(Exception):
+    """An encoder gives embeddings of another length than the cache holds under its fingerprint: those are none of its.
+
+    Attributes:
+        spec: the encoder's.
+        length: of what it gives.
+    """
+
+    def __init__(self, spec: EncoderSpec, length: int) -> None:
+        super().__init__(f"{spec.name}: {length}")
+        self.spec = spec
+        self.length = length
+
+
 # What a kill -9 may cost at most: this many embeddings or this many seconds of work.
 FLUSH_ROWS = 1024
 FLUSH_SECONDS = 5.0
@@ -162,20 +176,19 @@ class Batches:
         Raises:
             ModelError: memory does not hold one picture, or a plug-in fails, or gives embeddings of another length than
                 the cache holds.
+            OtherLengthError: an encoder that its fingerprint says all of gives those.
         """
         waiting, self._waiting = self._waiting, []
         if waiting:
             rows = self._forward([pixels for _, pixels in waiting])
             if self._dimension not in (None, rows.shape[1]):
+                if not self._spec.plugin:
+                    raise OtherLengthError(self._spec, rows.shape[1])
                 name = printable(self._spec.name)
-                remedy = (
-                    "who changes what comes out changes the plug-in's version, or forgets"
-                    if self._spec.plugin
-                    else "forget"
-                )
                 raise ModelError(
                     f'metric "{name}": expected embeddings of {self._dimension} numbers, as the cache holds, found '
-                    f"{rows.shape[1]}; {remedy} the old ones: nearid cache clear --metric {name}"
+                    f"{rows.shape[1]}; who changes what comes out changes the plug-in's version, or forgets the old "
+                    f"ones: nearid cache clear --metric {name}"
                 )
             usable = sound(rows)
             known = [digest for (digest, _), good in zip(waiting, usable, strict=True) if good]

@@ -219,8 +219,7 @@ class PartFolder:
         except FileNotFoundError:
             raise
         except DamagedPartError as damage:
-            with contextlib.suppress(OSError):  # a read-only cache keeps its damaged part; it is never used
-                path.rename(path.with_name(path.name + ".damaged"))
+            self.set_aside(path)
             logger.warning(
                 "a damaged part of the cache is set aside and its pictures are embedded again: %s", damage
             )
@@ -229,6 +228,11 @@ class PartFolder:
         except (OSError, MemoryError) as error:
             self.caution.unread(path, error)
         return None
+
+    def set_aside(self, path: Path) -> None:
+        """Keep a part under a name that is no part's. A read-only cache keeps it as it is."""
+        with contextlib.suppress(OSError):
+            path.rename(path.with_name(path.name + ".damaged"))
 
     def metadata(self, path: Path) -> pq.FileMetaData | None:
         """What a part says of itself, unchecked, or None, with a warning, if that is not to be had.

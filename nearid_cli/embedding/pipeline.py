@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.forward import Batches, not_finite
+from nearid_cli.embedding.forward import Batches, OtherLengthError, not_finite
 from nearid_cli.embedding.patience import StarvedError, patiently
 from nearid_cli.embedding.reading import ChangedImage, Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.rows import Matrix, Rows
@@ -173,6 +173,26 @@ def _embed_contents(
     settings: Settings,
 ) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
     """As `embed_contents`, with all that is known of why pictures cannot be used."""
+    try:
+        return _embed_by_cache(contents, specs, load, cache, settings)
+    except OtherLengthError as other:  # once for each encoder
+        assert cache is not None  # whose the other length is
+        cache.set_aside(other.spec, other.length)
+        return _embed_contents(contents, specs, load, cache, settings)
+
+
+def _embed_by_cache(
+    contents: Mapping[bytes, Content],
+    specs: Sequence[EncoderSpec],
+    load: Callable[[EncoderSpec], Encoder],
+    cache: Cache | None,
+    settings: Settings,
+) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
+    """The same, relying on the lengths of what the cache holds.
+
+    Raises:
+        OtherLengthError: they are those of something else.
+    """
     asked, first = specs, {spec.fingerprint: spec for spec in reversed(specs)}
     # One encoder under two names works once.
     specs = [spec for spec in asked if first[spec.fingerprint] is spec]

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from blake3 import blake3
 
-from nearid_cli.embedding.cache import Cache
+from nearid_cli.embedding.cache import Cache, digest_bytes
 from nearid_cli.embedding.memo import FileMemo
+from nearid_cli.embedding.pipeline import embed
+from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.stamps import FileState, Stamps
-from tests.embedding.conftest import make_spec
+from tests.embedding.conftest import GridEncoder, make_spec
 
 SPEC = make_spec()
 DIGEST = b"d" * 32
@@ -124,8 +127,34 @@ def test_what_this_nearid_does_not_write_is_passed_over(
     assert part.exists()
 
 
-def test_of_two_dimensions_the_older_counts(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
-    cache.add(SPEC, [DIGEST], np.array([[0.6, 0.8]], np.float32))
+def test_of_two_dimensions_that_of_most_counts(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
     cache.add(SPEC, [b"e" * 32], np.array([[1]], np.float32))
+    cache.add(SPEC, [DIGEST, b"f" * 32], np.array([[0.6, 0.8], [0.8, 0.6]], np.float32))
     assert set(cache.load(SPEC, [DIGEST, b"e" * 32])) == {DIGEST}
-    assert "embeddings are of 1 numbers, those of older ones of 2" in caplog.text
+    assert "embeddings are of 1 numbers, most of 2" in caplog.text
+
+
+@pytest.mark.parametrize("foreign", [1, 10])
+def test_parts_of_another_dimension_cost_no_run(
+    cache: Cache,
+    encoder: GridEncoder,
+    save: Callable[..., Path],
+    foreign: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Older than ours, and fewer or more."""
+    paths = [save(f"{index}.png", crop=index) for index in range(3)]
+    keys = [digest_bytes(paths[0].read_bytes()), *(bytes([index]) * 32 for index in range(foreign - 1))]
+    cache.add(encoder.spec, keys, np.full((foreign, 1), 1, np.float32))
+
+    def run(cache: Cache | None, number: int) -> npt.NDArray[np.float32]:
+        found = embed(paths[:number], [encoder.spec], lambda _: encoder, cache, Settings())
+        return found.matrix(encoder.spec.name, [one for one in found.digests if one])[:]
+
+    assert np.array_equal(run(cache, 3), run(None, 3))
+    assert caplog.text.count("a part of the cache is set aside") == 1
+    caplog.clear()
+    again = Cache(cache.folder)
+    assert np.array_equal(run(again, 3), run(None, 3))
+    assert set(again.load(encoder.spec, keys)) == {keys[0]}
+    assert caplog.text == ""

@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import transformers
@@ -137,9 +139,12 @@ def test_a_copy_is_made_once_and_again_when_it_is_damaged(
     assert not (cache / "weights").exists()
 
 
-@pytest.mark.skipif(
+_as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files to other users"
 )
+
+
+@_as_root
 def test_a_copy_that_another_user_made_is_not_used(tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(2)}, tmp_path / "pytorch_model.bin")
     copy = converted(tmp_path / "pytorch_model.bin", tmp_path / "weights")
@@ -150,6 +155,28 @@ def test_a_copy_that_another_user_made_is_not_used(tmp_path: Path) -> None:
     assert converted(tmp_path / "pytorch_model.bin", tmp_path / "weights") == planted
     os.chown(planted, 4321, 4321)
     assert converted(tmp_path / "pytorch_model.bin", tmp_path / "weights") == copy
+
+
+@_as_root
+@pytest.mark.parametrize("trust", [(), ("--trust-cache",)], ids=["", "trusted"])
+def test_a_copy_of_another_user_is_not_used_where_embeddings_of_theirs_are(
+    checkpoint: Checkpoint, photos: list[Path], tmp_path: Path, nearid: Nearid, trust: tuple[str, ...]
+) -> None:
+    """A foreign copy is another model; whoever is trusted with embeddings need not be with that."""
+    folder = checkpoint("vit")
+    pickle_weights(folder)
+    run = ("embed", photos[0].parent, "-m", f"x={folder}", "--cache", "cache", *trust)
+    assert nearid(*run, "-o", "before.parquet").code == 0
+    (copy,) = (tmp_path / "cache/weights").iterdir()
+    save_file({name: tensor + 1 for name, tensor in load_file(copy).items()}, tmp_path / "planted")
+    planted = copy.with_name(f"{copy.name.partition('-')[0]}-{digest_file(tmp_path / 'planted')}.safetensors")
+    (tmp_path / "planted").rename(planted)
+    os.chown(planted, 4321, 4321)
+    copy.unlink()
+    shutil.rmtree(tmp_path / "cache/embeddings")
+    assert nearid(*run, "-o", "after.parquet").code == 0
+    before, after = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("before", "after"))
+    assert before.equals(after)
 
 
 def test_several_processes_at_once(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -201,19 +201,33 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk would not take it, or `folder` is in the way.
     """
-    aside = name_aside(folder.absolute())
+    with folder_aside(folder.absolute()) as aside:
+        yield aside
+        _flush_all(aside)
+        if folder.is_dir():
+            folder.rmdir()
+        aside.rename(folder)
+    flush(aside.parent)
+
+
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` that is gone when the block ends, or swept once this process is killed.
+
+    Args:
+        path: what is to be made of it; folders on the way are made.
+
+    Raises:
+        OSError: the disk would not take it.
+    """
+    aside = name_aside(path)
     sweep_leftovers(aside.parent)
     try:
         make_folder(aside)
         with in_use(aside):
             yield aside
-            _flush_all(aside)
-            if folder.is_dir():
-                folder.rmdir()
-            aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    flush(aside.parent)
 
 
 def _flush_all(folder: Path) -> None:

@@ -116,7 +116,6 @@ READ_OTHERWISE = {
     "schemas/__init__.py": "files of this package",
     "benchmarks/dreambench/published.py": "a file of this package",
     "benchmarks/table1/result.py": "a file of this package",
-    "encoders/pickled.py": "a copy that was just written, to flush it",
 }
 """Modules that open files for reading by other means than `opening.py`, and which files these are."""
 

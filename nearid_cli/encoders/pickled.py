@@ -13,15 +13,12 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
 import shutil
-import time
-import uuid
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +28,7 @@ from blake3 import blake3
 from nearid_cli.encoders.files import SAFETENSORS
 from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError
-from nearid_cli.files import digest_file
+from nearid_cli.files import digest_file, flush, folder_aside
 from nearid_cli.opening import open_regular
 from nearid_cli.owners import why_not_ours
 from nearid_cli.text import count, file_size, printable
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SAFE_SINCE = (2, 6)  # before, torch's weights-only unpickler could be led to run code (CVE-2025-32434)
-_ABANDONED = 86_400  # seconds after which an unfinished copy is nobody's
 
 
 def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
@@ -73,14 +69,17 @@ def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
         f"reading {printable(source)} ({file_size(source.stat().st_size)}) once by torch's weights-only loader; "
         f"kept as safetensors in {printable(folder)}"
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
-    with _aside(folder) as private:
+    with folder_aside(folder / digest) as aside:
+        private = aside / "pickle"
         # Torch maps the file, which nobody may cut or change meanwhile.
         with open_regular(source) as stream, private.open("xb") as target:
             shutil.copyfileobj(stream, target, 2**21)
         check_digest(source, digest_file(private), digest)
-        return _write(read_pickle(private, source), folder, digest)
+        written = _write(read_pickle(private, source), aside / "copy")
+        copy = folder / f"{digest}-{digest_file(written)}{SAFETENSORS}"
+        written.replace(copy)
+    flush(folder)
+    return copy
 
 
 def read_without_copy(source: Path, expected: str | None = None) -> dict[str, torch.Tensor]:
@@ -224,36 +223,14 @@ def _own_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return own
 
 
-def _write(tensors: dict[str, torch.Tensor], folder: Path, digest: str) -> Path:
-    """Write a copy whole or not at all, under a name that says what is in it."""
+def _write(tensors: dict[str, torch.Tensor], path: Path) -> Path:
+    """Write a file of tensors, to the disk."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    with _aside(folder) as aside:
-        try:
-            save_file(tensors, aside, {"format": "pt"})
-        except SafetensorError as error:  # the disk would not take it: what is to be written is sound
-            raise OSError(errno.EIO, printable(str(error)), str(aside)) from error
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        copy = folder / f"{digest}-{digest_file(aside)}{SAFETENSORS}"
-        aside.replace(copy)
-    return copy
-
-
-@contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A name for a file of this process alone, which is gone when the block ends."""
-    aside = folder / f".{uuid.uuid4().hex}.tmp"
     try:
-        yield aside
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove files of processes that were killed."""
-    for left in folder.glob(".*.tmp"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED:
-                left.unlink()
+        save_file(tensors, path, {"format": "pt"})
+    except SafetensorError as error:  # the disk would not take it: what is to be written is sound
+        raise OSError(errno.EIO, printable(str(error)), str(path)) from error
+    flush(path)
+    return path

@@ -29,7 +29,7 @@ from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.pickled import check_torch, converted, read_pickle
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.errors import ModelError
-from nearid_cli.files import digest_file
+from nearid_cli.files import digest_file, in_use, name_aside
 from tests.commandline import Nearid
 from tests.encoders.test_load import opened
 from tests.tiny import pickle_weights
@@ -210,15 +210,17 @@ def test_several_processes_at_once(checkpoint: Checkpoint, tmp_path: Path) -> No
     assert len(names) == 1
 
 
-def test_what_a_killed_process_left_is_swept_up(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_swept_and_nothing_that_is_written(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "x.bin")
-    old, new = tmp_path / "weights" / ".a.tmp", tmp_path / "weights" / ".b.tmp"
-    old.parent.mkdir()
-    for left in (old, new):
-        left.touch()
-    os.utime(old, (1, 1))
-    converted(tmp_path / "x.bin", tmp_path / "weights")
-    assert (old.exists(), new.exists()) == (False, True)
+    weights = tmp_path / "weights"
+    left, written = (name_aside(weights / "copy") for _ in range(2))
+    for folder in (left, written):
+        folder.mkdir(parents=True)
+        (folder / ".tmpAbC").touch()  # as safetensors names what it writes
+        os.utime(folder, (1, 1))
+    with in_use(written):
+        copy = converted(tmp_path / "x.bin", weights)
+        assert set(weights.iterdir()) == {copy, written}
 
 
 class Evil:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,17 @@ class Ran(Finished):
 
 
 class Runs:
-    """Runs of the command line, forked from one process that has imported everything."""
+    """Runs of the command line, forked from one process that has imported everything.
 
-    def __init__(self, shim: Path | None, data: Path) -> None:
+    Args:
+        shim: of system calls that may fail; None for them as they are.
+        data: pictures, `refs` and `gens`.
+        first: done there before all else, for what they import.
+    """
+
+    def __init__(self, shim: Path | None, data: Path, first: Sequence[Sequence[str]] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.server", str(data / "refs"), str(data / "gens")],
+            [sys.executable, "-m", "tests.faults.server", str(data), json.dumps(first)],
             env=os.environ | ({"LD_PRELOAD": str(shim)} if shim else {}),
             cwd=Path(__file__).parents[2],
             text=True,
@@ -124,3 +131,24 @@ def fresh(folder: Path, filled: Path | None = None) -> None:
 def numbers(text: str) -> dict[str, Any]:
     """A result without what differs from run to run."""
     return {**json.loads(text), "created": None}
+
+
+ERRORS = (errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EACCES)
+KILL = -1
+
+
+def every(
+    calls: range,
+    ways: Sequence[int],
+    check: Callable[[int, int], Any],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Check every call, with each way to fail in turn, and say of all that go wrong how."""
+    failed = []
+    for nth in calls:
+        try:
+            check(nth, ways[nth % len(ways)])
+        except AssertionError as failure:
+            failed.append(str(failure)[:1200])
+    record_property("tries", len(calls))
+    assert not failed, f"{len(failed)} of {len(calls)}:\n" + "\n\n".join(failed)

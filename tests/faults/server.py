@@ -1,6 +1,7 @@
 """A process that has imported nearid and forks a run of the command line for each job: thousands of runs in minutes.
 
-Started with the shim in LD_PRELOAD. Reads jobs from stdin and answers on stdout, a line of JSON each.
+Started with a folder of pictures and a list of commands to do there first, and with the shim in LD_PRELOAD. Reads jobs
+from stdin and answers on stdout, a line of JSON each.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,15 @@ def serve() -> None:
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NEARID_CACHE"] = f"{folder}/cache"
-        outputs = [word for name in ("a.json", "a.html", "a.csv") for word in ("-o", f"{folder}/{name}")]
+        formats = ("json", "html", "csv", "parquet", "md", "tex")
+        outputs = [word for name in formats for word in ("-o", f"{folder}/a.{name}")]
         for arguments in (
-            ["score", *sys.argv[1:3], "-m", "hog", *outputs],
+            ["score", "refs", "gens", "-m", "hog", *outputs],
             ["cache", "verify"],
+            *json.loads(sys.argv[2]),
         ):
-            assert main(arguments) == 0
+            with chdir(sys.argv[1]):
+                assert main(arguments) == 0, arguments
     reports: dict[int, tuple[int, str]] = {}
     print("ready", file=answers, flush=True)
     for line in sys.stdin:

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static char below[PATH_MAX];
@@ -134,6 +136,20 @@ ssize_t write(int fd, const void *from, size_t size) {
     ssize_t got = real(fd, from, size);
     if (got > 0 && below_length) { char r[PATH_MAX]; record("write", absolute(fd, "", r), "", from, got); }
     return got; }
+ssize_t writev(int fd, const struct iovec *from, int number) { /* of C++ streams */
+    REAL(writev); return fails_of(fd) ? -1 : real(fd, from, number); }
+FILE *fopen(const char *path, const char *how) { REAL(fopen); return fails_at(AT_FDCWD, path) ? NULL : real(path, how); }
+FILE *fopen64(const char *path, const char *how) {
+    REAL(fopen64); return fails_at(AT_FDCWD, path) ? NULL : real(path, how); }
+int ftruncate(int fd, off_t size) { REAL(ftruncate); return fails_of(fd) ? -1 : real(fd, size); }
+int ftruncate64(int fd, off64_t size) { REAL(ftruncate64); return fails_of(fd) ? -1 : real(fd, size); }
+int flock(int fd, int how) { REAL(flock); return fails_of(fd) ? -1 : real(fd, how); }
+int chmod(const char *path, mode_t mode) { REAL(chmod); return fails_at(AT_FDCWD, path) ? -1 : real(path, mode); }
+int fchmodat(int at, const char *path, mode_t mode, int flags) {
+    REAL(fchmodat); return fails_at(at, path) ? -1 : real(at, path, mode, flags); }
+int symlink(const char *to, const char *path) { REAL(symlink); return fails_at(AT_FDCWD, path) ? -1 : real(to, path); }
+int symlinkat(const char *to, int at, const char *path) {
+    REAL(symlinkat); return fails_at(at, path) ? -1 : real(to, at, path); }
 int fsync(int fd) {
     REAL(fsync); if (fails_of(fd)) return -1;
     int got = real(fd); if (!got) RECORD("fsync", fd, ""); return got; }
@@ -170,6 +186,11 @@ int mkdirat(int at, const char *path, mode_t mode) {
     int got = real(at, path, mode); if (!got) RECORD("mkdir", at, path); return got; }
 DIR *opendir(const char *path) { REAL(opendir); return fails_at(AT_FDCWD, path) ? NULL : real(path); }
 DIR *fdopendir(int fd) { REAL(fdopendir); return fails_of(fd) ? NULL : real(fd); }
+/* The first entry of a folder, as one system call reads many. */
+struct dirent *readdir(DIR *folder) {
+    REAL(readdir); return !telldir(folder) && fails_of(dirfd(folder)) ? NULL : real(folder); }
+struct dirent64 *readdir64(DIR *folder) {
+    REAL(readdir64); return !telldir(folder) && fails_of(dirfd(folder)) ? NULL : real(folder); }
 int stat(const char *path, struct stat *to) {
     REAL(stat); if (fails_at(AT_FDCWD, path)) return -1;
     int got = real(path, to); RECORD("stat", AT_FDCWD, path); return got; }

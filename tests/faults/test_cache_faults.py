@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import errno
-import json
 import random
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.embedding.parts import PartFolder
-from nearid_cli.encoders.descriptors import HOG
 from tests.commandline import warnings_of_work
 
-from .conftest import Ran, Runs, fresh, numbers
+from .conftest import ERRORS, KILL, Ran, Runs, every, fresh, numbers
+from .jobs import JOBS, Shop, Workshop, chopped
 
 SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
 CACHED = ("--cache", "faulty/cache")
-OUTPUTS = ("-o", "faulty/run.json", "-o", "faulty/run.html", "-o", "faulty/run.csv")
-ERRORS = (errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EACCES)
-KILL = -1
 WAYS = (*ERRORS, KILL)
 
 
@@ -40,27 +33,8 @@ class Scene:
         self.caches: dict[str, Path | None] = {
             "no cache": None,
             "a full one": place / "cold",
-            "one of many parts": self._chopped(),
+            "one of many parts": chopped(Cache(place / "cold/cache"), place / "chopped"),
         }
-
-    def _chopped(self) -> Path:
-        """A cache of so many parts of `hog` that a run merges them, which lacks one picture."""
-        made = self.place / "chopped"
-        cold = Cache(self.place / "cold/cache")
-        chopped = Cache(made / "cache")
-        chopped.mark()
-        for folder in {path.parent for path in cold.folder.rglob("*.parquet")}:
-            place = folder.relative_to(cold.folder)
-            parts = PartFolder(chopped.folder / place, chopped.caution, place.parts[0])
-            for table in PartFolder(folder, cold.caution, place.parts[0]).tables():
-                slices = [(0, len(table) - 1)]
-                if folder.name == HOG.fingerprint:
-                    slices = [(start, 1) for start in range(len(table) - 1)] + [
-                        (start, 2) for start in range(4)
-                    ]
-                for start, rows in slices:
-                    parts.write(partial(table.slice, start, rows))
-        return made
 
     def fail(self, arguments: tuple[str, ...], nth: int, error: int) -> Ran:
         return self.runs(self.place, *arguments, below=str(self.faulty), nth=nth, error=error)
@@ -89,41 +63,12 @@ class Scene:
         _, damaged, unread = Cache(self.faulty / "cache").verify()
         assert (damaged, unread) == ([], []), where
 
-    def check_outputs(self, old: bool, nth: int, error: int) -> bool:
-        """Whether the run could not write."""
-        fresh(self.faulty)
-        names = [name.removeprefix("faulty/") for name in OUTPUTS[1::2]]
-        for name in names if old else ():
-            (self.faulty / name).write_text("old")
-        ran = self.fail((*SCORE, "--cache", "cold/cache", *OUTPUTS), nth, error)
-        where = (nth, errno.errorcode.get(error, "killed"), ran.err[-600:])
-        assert "Traceback" not in ran.err, where
-        assert "unexpected" not in ran.err, where
-        assert ran.code in ((0, -9) if error == KILL else (0, 2)), where
-        if ran.code == 2:
-            assert ran.err.splitlines()[-1].startswith(("error: ", "  ")), where
-        elif ran.code == 0:
-            assert numbers(ran.out) == self.expected, where
-        for path in self.faulty.iterdir():
-            if path.name in names:
-                assert whole(path, self.expected, old and ran.code != 0), (path, where)
-            else:
-                # What cannot be deleted is swept by the next run.
-                assert error == KILL or path.name.endswith(".tmp"), (path, where)
-        assert ran.code != 0 or {path.name for path in self.faulty.iterdir()} >= set(names), where
-        again = self.runs(self.place, *SCORE, "--cache", "cold/cache", *OUTPUTS)
-        assert again.code == 0, (where, again.err)
-        assert all(whole(self.faulty / name, self.expected, old=False) for name in names), where
-        return ran.code == 2
 
-
-def whole(path: Path, expected: dict[str, Any], old: bool) -> bool:
-    text = path.read_text()
-    if old and text == "old":
-        return True
-    if path.suffix == ".json":
-        return bool({**json.loads(text), "created": None} == expected)
-    return text.rstrip().endswith("</html>") if path.suffix == ".html" else text.count("\n") > 3
+@pytest.fixture(scope="module")
+def shop(runs: Runs, shim: Path, _data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    made = Shop(runs, shim, _data, tmp_path_factory.mktemp("shop"))
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -139,24 +84,9 @@ def test_some_faults_of_the_cache(scene: Scene, state: str) -> None:
         scene.check_cache(state, nth, chance.choice(WAYS))
 
 
-def test_some_faults_of_outputs(scene: Scene) -> None:
-    chance = random.Random(15)
-    for nth in chance.sample(scene.calls((*SCORE, "--cache", "cold/cache", *OUTPUTS), None), 5):
-        scene.check_outputs(chance.random() < 0.5, nth, chance.choice(WAYS))
-
-
-def every(
-    calls: range, turn: int, check: Callable[[int, int], Any], record_property: Callable[[str, object], None]
-) -> None:
-    """Check every call, with each way to fail in turn, and say of all that go wrong how."""
-    failed = []
-    for nth in calls:
-        try:
-            check(nth, WAYS[(nth + turn) % len(WAYS)])
-        except AssertionError as failure:
-            failed.append(str(failure)[:1200])
-    record_property("tries", len(calls))
-    assert not failed, f"{len(failed)} of {len(calls)}:\n" + "\n\n".join(failed)
+def ways(turn: int) -> tuple[int, ...]:
+    """All ways to fail, each in turn."""
+    return WAYS[turn:] + WAYS[:turn]
 
 
 each_turn = pytest.mark.parametrize("turn", range(len(WAYS)), ids="turn {}".format)
@@ -169,26 +99,16 @@ def test_every_fault_of_the_cache(
     scene: Scene, state: str, turn: int, record_property: Callable[[str, object], None]
 ) -> None:
     calls = scene.calls((*SCORE, *CACHED), scene.caches[state])
-    every(calls, turn, lambda nth, error: scene.check_cache(state, nth, error), record_property)
+    every(calls, ways(turn), lambda nth, error: scene.check_cache(state, nth, error), record_property)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("old", [False, True], ids=["new", "replaced"])
-@each_turn
-def test_every_fault_of_outputs(
-    scene: Scene, old: bool, turn: int, record_property: Callable[[str, object], None]
-) -> None:
-    calls = scene.calls((*SCORE, "--cache", "cold/cache", *OUTPUTS), None)
-    every(calls, turn, lambda nth, error: scene.check_outputs(old, nth, error), record_property)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("command", ["info", "verify", "compact", "clear"])
+@pytest.mark.parametrize("command", ["info", "verify", "verify --recompute 3", "compact", "clear --yes"])
 @each_turn
 def test_every_fault_of_cache_commands(
     scene: Scene, command: str, turn: int, record_property: Callable[[str, object], None]
 ) -> None:
-    arguments = ("cache", command, *CACHED, *(["--yes"] if command == "clear" else []))
+    arguments = ("cache", *command.split(), *CACHED)
     filled = scene.caches["one of many parts"]
 
     def check(nth: int, error: int) -> None:
@@ -203,4 +123,38 @@ def test_every_fault_of_cache_commands(
         assert (after.code, warnings_of_work(after.err)) == (0, []), (where, after.err)
         assert numbers(after.out) == scene.expected, where
 
-    every(scene.calls(arguments, filled), turn, check, record_property)
+    every(scene.calls(arguments, filled), ways(turn), check, record_property)
+
+
+def check_output(workshop: Workshop, nth: int, error: int) -> None:
+    """One line, and nothing by half; and the next time all is right."""
+    workshop.begin()
+    ran = workshop.fail(nth, error)
+    where = (workshop.job.arguments[:2], nth, errno.errorcode.get(error, "killed"), ran.code, ran.err[-600:])
+    assert "Traceback" not in ran.err, where
+    assert "unexpected" not in ran.err, where
+    assert ran.code in ((0, -9) if error == KILL else (0, 2)), where
+    assert ran.code != 2 or ran.err.splitlines()[-1].startswith(("error: ", "  ")), where
+    try:
+        workshop.look(ran.code == 0)
+        workshop.again()
+    except AssertionError as failure:
+        raise AssertionError(f"{failure} {where}") from failure
+
+
+def test_some_faults_of_outputs(shop: Shop) -> None:
+    chance = random.Random(15)
+    for name in ("score anew", "compare", "embed", "gate init", "gate update"):
+        workshop = shop(name)
+        for nth in chance.sample(workshop.calls, 2 if name == "score anew" else 1):
+            check_output(workshop, nth, chance.choice(WAYS))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("ways", [ERRORS, (KILL,)], ids=["errors", "kills"])
+@pytest.mark.parametrize("name", JOBS)
+def test_every_fault_of_outputs(
+    shop: Shop, name: str, ways: tuple[int, ...], record_property: Callable[[str, object], None]
+) -> None:
+    workshop = shop(name)
+    every(workshop.calls, ways, lambda nth, error: check_output(workshop, nth, error), record_property)

@@ -53,6 +53,11 @@ def _steady(value: Any) -> Any:
     return [_steady(entry) for entry in value] if isinstance(value, list) else value
 
 
+def manifests(path: Path) -> Any:
+    """The same of manifests, whose paths are absolute where the disk does not say what links are among them."""
+    return json.loads(json.dumps(content(path), default=bytes.decode).replace(f"{path.parent}/", "../"))
+
+
 def embeddings(path: Path) -> dict[str, dict[bytes, bytes]]:
     """All embeddings of the caches in a folder."""
     found = {}
@@ -128,7 +133,7 @@ JOBS = {
     ),
     "compare": Job(("compare", "gens", "gens2", "--refs", "refs", *_HOG, *_written(*FORMATS))),
     "embed": Job(("embed", "refs", "gens", *_HOG, "-o", "out/rows.parquet")),
-    "layout": Job(("layout", "refs", "gens", "-o", "out/rows.csv", "-o", "out/rows.jsonl")),
+    "layout": Job(("layout", "refs", "gens", "-o", "out/rows.csv", "-o", "out/rows.jsonl"), read=manifests),
     "gate": Job(("gate", "run.json", "--config", "rules.toml", *_written("xml", "json", "md"))),
     "gate init": Job(("gate", "init", "run.json", "-o", "out/rules.toml"), once=True),
     "gate update": Job(

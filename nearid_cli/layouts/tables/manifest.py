@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.files import write_whole
+from nearid_cli.files import replace_file
 from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.tables import MANIFEST
 from nearid_cli.layouts.reach import OUTSIDE, WITHIN, Reach, with_slash
@@ -353,13 +353,13 @@ def write_manifest(path: Path, methods: Mapping[str, Dataset]) -> int:
 
     Raises:
         UsageError: another extension.
-        OSError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     check_manifest_name(path)
     rows = list(dict.fromkeys(tuple(row.items()) for row in _said(path.parent, methods)))
     said = dict.fromkeys(name for row in rows for name, _ in row)
     columns = dict.fromkeys([*REQUIRED, *(name for name in OPTIONAL if name in said), *said])
-    write_whole(path, _WRITERS[path.suffix.lower()]([*columns], [dict(row) for row in rows]))
+    replace_file(path, _WRITERS[path.suffix.lower()]([*columns], [dict(row) for row in rows]))
     return len(rows)
 
 

@@ -270,3 +270,92 @@ finally:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split()[-1]) * 1024 < 300e6 + 300e6, done.stderr
+
+
+GB = 10**9
+V1, V2 = "5:cpu,memory:", "0::"
+TREES: dict[str, tuple[dict[str, str], int]] = {
+    "no files": ({}, 4 * GB),
+    "no groups": ({"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:     3000000 kB\n"}, 3_072_000_000),
+    "no limit": (
+        {
+            "proc/meminfo": "MemAvailable: 3000000 kB\n",
+            "proc/self/cgroup": f"{V2}/a\n",
+            "sys/fs/cgroup/a/memory.max": "max\n",
+        },
+        3_072_000_000,
+    ),
+    "v2": ({"proc/self/cgroup": f"{V2}/a/b\n", "sys/fs/cgroup/a/b/memory.max": f"{GB}\n"}, GB),
+    "v2, nested, the outer one is less": (
+        {
+            "proc/self/cgroup": f"{V2}/a/b\n",
+            "sys/fs/cgroup/a/b/memory.max": "max",
+            "sys/fs/cgroup/a/memory.max": f"{GB}",
+            "sys/fs/cgroup/memory.max": f"{2 * GB}",
+        },
+        GB,
+    ),
+    "v2, in a container": ({"proc/self/cgroup": f"{V2}/\n", "sys/fs/cgroup/memory.max": f"{GB}\n"}, GB),
+    "v2, of a place that is not mounted": (
+        {"proc/self/cgroup": f"{V2}/../../a\n", "sys/fs/cgroup/memory.max": f"{GB}\n", "sys/a/memory.max": "1\n"},
+        GB,
+    ),
+    "v2, much of it used": (
+        {
+            "proc/self/cgroup": f"{V2}/a\n",
+            "sys/fs/cgroup/a/memory.max": f"{8 * GB}\n",
+            "sys/fs/cgroup/a/memory.current": f"{7 * GB}\n",
+            "sys/fs/cgroup/a/memory.stat": f"anon {5 * GB}\ninactive_file {2 * GB}\nactive_file 1\n",
+        },
+        3 * GB,
+    ),
+    "v2, a limit below what is used": (
+        {
+            "proc/self/cgroup": f"{V2}/a\n",
+            "sys/fs/cgroup/a/memory.max": f"{GB}\n",
+            "sys/fs/cgroup/a/memory.current": f"{2 * GB}\n",
+        },
+        0,
+    ),
+    "v1, beside v2 without controllers": (
+        {
+            "proc/self/cgroup": f"{V1}/a\n1:name=systemd:/a\n{V2}/a\n",
+            "sys/fs/cgroup/memory/a/memory.limit_in_bytes": f"{3 * GB}\n",
+            "sys/fs/cgroup/memory/a/memory.usage_in_bytes": f"{2 * GB}\n",
+            "sys/fs/cgroup/memory/a/memory.stat": f"inactive_file 5\ntotal_inactive_file {GB}\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        },
+        2 * GB,
+    ),
+    "v1, in a container that does not see its path": (
+        {"proc/self/cgroup": f"{V1}/docker/1\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{GB}\n"},
+        GB,
+    ),
+    "nonsense": (
+        {
+            "proc/meminfo": "MemAvailable:\nMemAvailable: many kB\nMemAvailable: -5 kB\nMemAvailable: \u0663 kB\n",
+            "proc/self/cgroup": f"\n:\n::\nmemory\n5:memory\n{V1}/b\n{V2}/a\n\0\n",
+            "sys/fs/cgroup/a/memory.max": f"-1\n\n{'9' * 5000}\n1.5\n\udc80\n0x10\n",
+            "sys/fs/cgroup/memory/b/memory.limit_in_bytes": f"{GB}\n",
+            "sys/fs/cgroup/memory/b/memory.usage_in_bytes": "none\n",
+            "sys/fs/cgroup/memory/b/memory.stat": "total_inactive_file\ntotal_inactive_file x\n",
+        },
+        GB,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_what_the_kernel_says_is_free(tree: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    files, expected = TREES[tree]
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert free_memory(tmp_path) == expected
+
+
+def test_a_group_without_room_leaves_the_least_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 0)
+    assert Budget().size == 256 * 2**20

@@ -245,11 +245,21 @@ def _flush_all(folder: Path) -> None:
 
 
 def default_cache_folder() -> Path:
-    """Where embeddings and converted weights are kept unless `--cache` or NEARID_CACHE says otherwise."""
+    """Where embeddings and converted weights are kept unless `--cache` or NEARID_CACHE says otherwise.
+
+    In the folder for temporary files where the user has no home, as in a container that runs as any number.
+    """
     from platformdirs import user_cache_path
 
-    chosen = os.environ.get("NEARID_CACHE")
-    return expanded(chosen) if chosen else user_cache_path("nearid", appauthor=False)
+    if chosen := os.environ.get("NEARID_CACHE"):
+        return expanded(chosen)
+    try:
+        folder = user_cache_path("nearid", appauthor=False)
+    except RuntimeError:  # of the newer versions; of older ones it is a relative path that begins with `~`
+        folder = Path()
+    return (
+        folder if folder.is_absolute() else Path(os.environ.get("TMPDIR") or "/tmp", f"nearid-{os.getuid()}")
+    )
 
 
 def digest_stream(file: BinaryIO) -> bytes:

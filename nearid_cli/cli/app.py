@@ -22,7 +22,7 @@ from nearid_cli import __version__
 from nearid_cli.activity import shown_on
 from nearid_cli.cli import FAILED, INTERRUPTED, groups
 from nearid_cli.cli.groups import HELP, LazyGroup
-from nearid_cli.errors import NearIDError
+from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -193,6 +193,12 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as end:
         # Typer gives 1 to a shell that it does not know, and that is a failed gate's.
         return FAILED if end.exit_code and set(arguments) & _COMPLETIONS else end.exit_code
+    except RuntimeError as error:  # of Typer, where it finds no home
+        if not set(arguments) & _COMPLETIONS:
+            raise
+        raise UsageError(
+            "completion cannot be installed (there is no home folder: set HOME); --show-completion prints it"
+        ) from error
     except SystemExit as end:  # how Typer ends after it has shown or installed a completion
         return end.code if isinstance(end.code, int) else 0
     return 0
@@ -237,6 +243,8 @@ def _lines(error: Exception) -> list[str]:
         message = " ".join(error.format_message().split()).rstrip(".")
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return [f"error: {message[0].lower()}{message[1:]}{where}"]
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+        return ["error: the current folder is there no more; go to one that is (cd)"]
     if isinstance(error, OSError) and error.strerror is not None:
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         return [f"error: {where}{error.strerror.lower()}"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Yes
 from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.errors import CacheError, UsageError
+from nearid_cli.opening import expanded
 from nearid_cli.options import CacheFolder, Flag, TrustCache
 from nearid_cli.text import count, file_size, printable
 
@@ -35,7 +35,7 @@ def open_cache(folder: CacheFolder, trusted: bool) -> Cache:
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.files import default_cache_folder
 
-    return Cache(Path(folder or default_cache_folder()), trusted=trusted)
+    return Cache(expanded(folder) if folder else default_cache_folder(), trusted=trusted)
 
 
 def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,9 +33,15 @@ def console(stderr: bool = False) -> Console:
             raise  # Rich would exit with code 1, which is a failed gate's
 
     stream = sys.stderr if stderr else sys.stdout
-    limited = stream.isatty() or "COLUMNS" in os.environ
+    environment = dict(os.environ)
+    asked = re.fullmatch("[1-9][0-9]{0,8}", environment.get("COLUMNS", ""))
+    if not asked:
+        environment.pop("COLUMNS", None)  # Rich would take 0, and stumble over other digits
+    limited = asked or stream.isatty()
     width = None if limited else _PIPE_WIDTH
-    return Output(stderr=stderr, width=width, soft_wrap=not limited, highlight=False, emoji=False)
+    return Output(
+        stderr=stderr, width=width, soft_wrap=not limited, highlight=False, emoji=False, _environ=environment
+    )
 
 
 def wrote(*paths: Path) -> None:

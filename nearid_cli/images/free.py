@@ -22,16 +22,16 @@ def free_memory(root: Path = Path("/")) -> int:
     return min(_told(root), default=_UNKNOWN)
 
 
-class _Names(NamedTuple):
-    """What a version of control groups calls things."""
+class _GroupFiles(NamedTuple):
+    """What a version of control groups calls its files, and of `memory.stat` what can be given up."""
 
     limit: str
     used: str
     cached: str
 
 
-_FIRST = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_SECOND = _Names("memory.max", "memory.current", "inactive_file")
+_FIRST = _GroupFiles("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_SECOND = _GroupFiles("memory.max", "memory.current", "inactive_file")
 
 
 def _told(root: Path) -> Iterator[int]:
@@ -53,7 +53,7 @@ def _told(root: Path) -> Iterator[int]:
                 yield limit
 
 
-def _left(mount: Path, path: str, names: _Names) -> Iterator[int]:
+def _left(mount: Path, path: str, names: _GroupFiles) -> Iterator[int]:
     """What a control group and those around it have left; inside a container its own may be mounted as the outermost.
 
     Files that the kernel keeps in memory, and gives up when it must, are counted as used, and are not.

@@ -12,15 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearid_cli.encoders.files import (
-    CONFIG,
-    PREPROCESSOR,
-    PROCESSOR,
-    CheckpointFiles,
-    is_complete,
-    read_files,
-)
+from nearid_cli.encoders.files import CheckpointFiles, is_complete, read_files
 from nearid_cli.encoders.hub.cache import Notify, cached_snapshot, commit_of, find_snapshot, keep_revision
+from nearid_cli.encoders.layout import CONFIG, PREPROCESSOR, PROCESSOR
 from nearid_cli.encoders.registry import HUB_ID, SHIPPED, MetricRequest, local_argument, pull_argument
 from nearid_cli.encoders.settings import check_patches
 from nearid_cli.encoders.spec import EncoderSpec

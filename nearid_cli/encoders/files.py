@@ -1,11 +1,9 @@
-"""The files of a checkpoint: which ones are read, reading and checking them without torch, and naming the others."""
+"""The files of a checkpoint, read and checked without torch: all of its settings, and the heads of its weights."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,186 +11,27 @@ from blake3 import blake3
 
 from nearid_cli.encoders.architectures import ARCHITECTURES, Architecture
 from nearid_cli.encoders.heads import read_head
+from nearid_cli.encoders.layout import (
+    CONFIG,
+    PREPROCESSOR,
+    PROCESSOR,
+    SAFETENSORS,
+    form_of,
+    names_in,
+    no_checkpoint,
+    refusal,
+)
+from nearid_cli.encoders.number_formats import check_formats
 from nearid_cli.encoders.processors import check_processor
 from nearid_cli.encoders.settings import check_size, used_settings
-from nearid_cli.encoders.tokenizer_files import TOKENIZER_FILES, lacking, no_tokenizer, tokenizer_files
+from nearid_cli.encoders.strangers import check_config
+from nearid_cli.encoders.tokenizer_files import lacking, tokenizer_files
 from nearid_cli.errors import ModelError
 from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
-from nearid_cli.text import count, did_you_mean, few, printable
+from nearid_cli.text import count, printable
 
-_PLAIN = ("F64", "F32", "F16", "BF16")
-
-# Ends of weights' names that one tool alone writes.
-_TOOLS = (
-    (r"\.SCB$|\.absmax$|\.quant_map$|\.quant_state\.bitsandbytes", "bitsandbytes"),
-    (r"\.g_idx$", "GPTQ"),
-    (r"\.qweight$|\.qzeros$", "AWQ or GPTQ"),
-    (r"_weight_qdata$|:_data$|\.int_data$", "torchao"),
-    (r"\._data$|\._scale$", "quanto"),
-    (r"\.weight_packed$|\.weight_scale$|\.weight_scale_inv$", "compressed-tensors or FP8"),
-    (r"\.W_q$", "HQQ"),
-)
-
-
-def check_formats(formats: Mapping[str, str], unused: str, where: str) -> None:
-    """Refuse weights that are not plain floating-point numbers.
-
-    Args:
-        formats: by the names of the weights, see `heads.Head.formats`.
-        unused: regular expression, matched at the start of a name, of weights that do not matter.
-        where: the file, for the message.
-
-    Raises:
-        ModelError: naming the formats, and the tool that quantised the model where the names of its weights tell.
-    """
-    ignored = re.compile(unused)
-    odd = {name: kind for name, kind in formats.items() if kind not in _PLAIN and not ignored.match(name)}
-    if not odd:
-        return
-    kinds = few(sorted({_spelled(kind) for kind in odd.values()}), 5, str)
-    tool = next((tool for end, tool in _TOOLS if any(re.search(end, name) for name in formats)), None)
-    raise ModelError(
-        f"expected weights in float32, float16, bfloat16 or float64, found {kinds} in {where}: "
-        f"{count(len(odd), 'weight')} such as {printable(min(odd)[:200])}; the model is quantised"
-        f"{f' ({tool})' if tool else ''}, use the one that it was made from"
-    )
-
-
-def _spelled(kind: str) -> str:
-    """A format of safetensors by torch's name.
-
-    >>> _spelled("I8"), _spelled("U8"), _spelled("F8_E4M3"), _spelled("F4")
-    ('int8', 'uint8', 'float8_e4m3', 'float4')
-    """
-    match = re.fullmatch(r"(I|U|F|C)(\d+)(_\w+)?", kind)
-    if match is None:
-        return printable(kind[:80].lower())
-    family = {"I": "int", "U": "uint", "F": "float", "C": "complex"}[match[1]]
-    return f"{family}{match[2]}{(match[3] or '').lower()}"
-
-
-# The file that gives a kind of repository away, and what it is. The first that fits counts: formats that may stand
-# beside each other come later than the tools whose repositories hold them.
-_KINDS = (
-    (
-        "adapter_config.json",
-        "a PEFT adapter, which is no model by itself: merge it into its base model and save that",
-    ),
-    (
-        "adapter_model.*",
-        "a PEFT adapter, which is no model by itself: merge it into its base model and save that",
-    ),
-    (
-        "model_index.json",
-        "a diffusers pipeline: name the folder of its image encoder, such as ID//image_encoder",
-    ),
-    ("modules.json", "a sentence-transformers model: name the folder of its tower, such as ID//0_CLIPModel"),
-    (
-        "open_clip_*",
-        "an open_clip model, in open_clip's own layout: look for the same model in that of transformers",
-    ),
-    ("*.gguf", "a GGUF model, which is for llama.cpp"),
-    ("*.onnx", "an ONNX model"),
-    ("onnx/*.onnx", "an ONNX model"),
-    ("flax_model*.msgpack", "a Flax model"),
-    ("tf_model*.h5", "a TensorFlow model"),
-    ("saved_model.pb", "a TensorFlow model"),
-    ("*.mlpackage/*", "a Core ML model"),
-    ("*.ckpt", "a training checkpoint"),
-    ("*.pth", "a PyTorch file that is not in the layout of transformers"),
-    ("*.pt", "a PyTorch file that is not in the layout of transformers"),
-    ("*.bin", "a file of weights that is not in the layout of transformers"),
-    ("*.safetensors", "a file of weights that is not in the layout of transformers"),
-)
-
-_NAFLEX = ("siglip2", "siglip2_vision_model")
-
-
-def kind_of(names: Iterable[str]) -> str | None:
-    """What files of these names are, and the one that tells; None for nothing that is known.
-
-    >>> kind_of(["README.md", "model-q4.gguf"])
-    'a GGUF model, which is for llama.cpp (model-q4.gguf)'
-    """
-    names = sorted(names)
-    for pattern, kind in _KINDS:
-        for name in names:
-            if fnmatch(name, pattern):
-                return f"{kind} ({printable(name)})"
-    return None
-
-
-def check_config(config: Mapping[str, Any], where: str) -> None:
-    """Refuse a `config.json` that is not of an encoder of ours, before its weights are fetched or read.
-
-    Args:
-        config: its content.
-        where: the file, for the message.
-
-    Raises:
-        ModelError: another architecture, library or number of channels, quantised weights, or values that cannot be;
-            the message names it.
-    """
-    model_type = config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        raise ModelError(f"expected a known model_type in {where}, found {_other_model(config, model_type)}")
-    tower = config.get("vision_config")
-    for part in (config, tower if isinstance(tower, Mapping) else {}):
-        if quantisation := part.get("quantization_config") or part.get("compression_config"):
-            method = quantisation.get("quant_method") if isinstance(quantisation, Mapping) else None
-            said = printable(str(method or "method not named")[:80])
-            raise ModelError(
-                f"expected plain weights, found a quantised model ({said}) "
-                f"in {where}; use the model that it was made from"
-            )
-        channels = part.get("num_channels", 3)
-        if channels != 3:
-            raise ModelError(
-                f"expected a model of RGB pictures, found num_channels {printable(repr(channels)[:60])} in {where}"
-            )
-    used_settings(config, where)
-
-
-def _other_model(config: Mapping[str, Any], model_type: object) -> str:
-    """What a config.json describes that is not of ours."""
-    if model_type in _NAFLEX:
-        return (
-            f'"{model_type}", a NaFlex model, whose pictures keep their proportions, which is not read; '
-            "take one of fixed size, such as google/siglip2-so400m-patch14-384"
-        )
-    if model_type is None and ("pretrained_cfg" in config or "architecture" in config):
-        return "a timm model; look for the same model in the layout of transformers"
-    if model_type is None and "_class_name" in config:
-        return f"a diffusers model ({printable(str(config['_class_name'])[:80])}), which is no encoder of pictures"
-    if model_type is None and "peft_type" in config:
-        return "a PEFT adapter; merge it into its base model and save that"
-    code = "; its own code (auto_map) is never run" if config.get("auto_map") else ""
-    named = str(model_type or "")[:80]
-    found = f'"{printable(named)}"' if named else "none"
-    return f"{found}: {did_you_mean(named, ARCHITECTURES)}{code}"
-
-
-CONFIG = "config.json"
-PREPROCESSOR = "preprocessor_config.json"
-PROCESSOR = "processor_config.json"  # transformers 5 may keep the image processor's settings in here
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
-SAFETENSORS = ".safetensors"
-
-_SETTINGS = (CONFIG, PREPROCESSOR, PROCESSOR)
-# The forms that weights come in, the preferred first: the file that must be there, and what belongs to it.
-_FORMS = (
-    (WEIGHTS, ""),
-    (WEIGHTS_INDEX, "model-*-of-*.safetensors"),
-    ("pytorch_model.bin", ""),
-    ("pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"),
-    ("pytorch_model.pt", ""),
-    ("model.pt", ""),
-    ("model.bin", ""),
-)
 _UNPROJECTED = ("CLIPVisionModel", "CLIPForImageClassification")
 _LFS_POINTER = b"version https://git-lfs"
-_EXPECTED = f"{WEIGHTS} or pytorch_model.bin"
 
 
 @dataclass(frozen=True)
@@ -311,7 +150,7 @@ def read_files(
     if not folder.is_dir():
         raise ModelError(f"expected a folder with {CONFIG}, found no folder {printable(folder)}")
     if not (folder / CONFIG).exists():
-        raise ModelError(_no_checkpoint(_names(folder), folder, CONFIG))
+        raise ModelError(refusal(names_in(folder), folder, CONFIG))
     digests: dict[str, str] = {}
     config = _read_json(folder / CONFIG, digests)
     check_config(config, printable(folder / CONFIG))
@@ -346,8 +185,8 @@ def is_complete(folder: Path, text: bool = False) -> bool:
         folder: of the checkpoint.
         text: whether the tokenizer is read, too.
     """
-    names = _names(folder)
-    form = _form(names)
+    names = names_in(folder)
+    form = form_of(names)
     if CONFIG not in names or not names & {PREPROCESSOR, PROCESSOR} or form is None:
         return False
     if text and lacking(names):
@@ -356,84 +195,6 @@ def is_complete(folder: Path, text: bool = False) -> bool:
         return all(file.is_file() for file in _weight_files(folder, form))
     except ModelError:  # damaged, not absent: `read_files` says how
         return True
-
-
-def select(names: Iterable[str], safetensors_only: bool = False, text: bool = False) -> list[str]:
-    """Of the files of a checkpoint's folder, those that an encoder reads: the settings, and one form of the weights.
-
-    Pickled weights are among them only where there are no safetensors.
-
-    Args:
-        names: file names relative to the folder, further folders' files too.
-        safetensors_only: never choose pickled weights.
-        text: whether the tokenizer is read, too.
-
-    >>> select(["config.json", "pytorch_model.bin", "tf_model.h5", "README.md"])
-    ['config.json', 'pytorch_model.bin']
-    >>> select(["config.json", "pytorch_model.bin", "model.safetensors"])
-    ['config.json', 'model.safetensors']
-    """
-    found = set(names)
-    form = _form(found, safetensors_only)
-    main, parts = form or ("", "")
-    own = (*_SETTINGS, main, *(TOKENIZER_FILES if text else ()))
-    return sorted(name for name in found if name in own or (parts and fnmatch(name, parts)))
-
-
-def no_checkpoint(
-    names: Iterable[str], where: str, safetensors_only: bool = False, text: bool = False
-) -> str | None:
-    """Why the files of a folder or repository are no checkpoint, as far as their names tell; None if they are one.
-
-    Args:
-        names: file names relative to the folder.
-        where: what to call the folder.
-        safetensors_only: pickled weights do not count.
-        text: there must be a tokenizer, too.
-    """
-    found = set(names)
-    if CONFIG not in found:
-        return _no_checkpoint(found, where, CONFIG)
-    if _form(found, safetensors_only) is not None:
-        return no_tokenizer(absent, where) if text and (absent := lacking(found)) else None
-    if form := _form(found):
-        return f"{where} has its weights in {form[0]} only, which --safetensors-only refuses (docs/guides/offline.md)"
-    return _no_checkpoint(found, where, _EXPECTED)
-
-
-def has_weights(folder: Path) -> bool:
-    """Whether a folder holds weights, in whatever format."""
-    names = _names(folder) - set(_SETTINGS)
-    return _form(names) is not None or kind_of(names) is not None
-
-
-def _no_checkpoint(names: Iterable[str], where: object, expected: str) -> str:
-    """How a folder that lacks a file is refused: by the name of what it is, if that is known."""
-    place = printable(str(where))
-    known = {main for main, _ in _FORMS}  # tell nothing
-    if kind := kind_of(name for name in names if name not in known):
-        return f"expected a checkpoint of transformers in {place}, found {kind}"
-    hint = ""
-    if isinstance(where, Path) and ((inner := where / "model") / expected).is_file():
-        hint = f"; did you mean {printable(inner)}?"  # where nearid train keeps the model of a checkpoint
-    return f"expected {expected} in {place}, found none{hint}"
-
-
-def _names(folder: Path) -> set[str]:
-    """The names of the files in a folder."""
-    return {file.name for file in folder.iterdir() if file.is_file()} if folder.is_dir() else set()
-
-
-def _form(names: set[str], safetensors_only: bool = False) -> tuple[str, str] | None:
-    """The preferred form of weights among files: its main file, and the pattern of the files that belong to it."""
-    return next(
-        (
-            (main, parts)
-            for main, parts in _FORMS
-            if main in names and (SAFETENSORS in main or not safetensors_only)
-        ),
-        None,
-    )
 
 
 def _read_json(file: Path, digests: dict[str, str] | None = None) -> dict[str, Any]:
@@ -468,12 +229,11 @@ def _read_image_processor(folder: Path, digests: dict[str, str]) -> dict[str, An
 
 def _find_weights(folder: Path, safetensors_only: bool) -> tuple[Path, ...]:
     """The weight files of a folder."""
-    names = _names(folder)
-    form = _form(names, safetensors_only)
-    if form is None:
-        raise ModelError(
-            no_checkpoint(names, printable(folder), safetensors_only) or f"expected {_EXPECTED} in {folder}"
-        )
+    names = names_in(folder)
+    if problem := no_checkpoint(names, printable(folder), safetensors_only):
+        raise ModelError(problem)
+    form = form_of(names, safetensors_only)
+    assert form is not None
     files = _weight_files(folder, form)
     absent = [file.name for file in files if not file.is_file()]
     if absent:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from nearid_cli.encoders.architectures import TEXT
-from nearid_cli.encoders.files import SAFETENSORS, CheckpointFiles, check_formats, read_files
+from nearid_cli.encoders.files import CheckpointFiles, read_files
 from nearid_cli.encoders.heads import read_head, unreadable
+from nearid_cli.encoders.layout import SAFETENSORS
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers, torchvision_problem
+from nearid_cli.encoders.number_formats import check_formats
 from nearid_cli.encoders.pickled import converted, digest_of, read_without_copy
 from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, Encoder, EncoderSpec, check_digest
 from nearid_cli.encoders.tokenizer_files import read_tokenizer

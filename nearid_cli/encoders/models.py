@@ -16,8 +16,9 @@ from nearid_cli.encoders.checkpoints import (
     locate,
     resolve,
 )
-from nearid_cli.encoders.files import read_files, select
+from nearid_cli.encoders.files import read_files
 from nearid_cli.encoders.hub.cache import Notify, digest_as_hub, is_digest
+from nearid_cli.encoders.layout import select
 from nearid_cli.encoders.making import make, metric_class
 from nearid_cli.encoders.plugged import plugin_fingerprint
 from nearid_cli.encoders.registry import (

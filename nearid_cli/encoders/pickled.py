@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from nearid_cli.encoders.files import SAFETENSORS
+from nearid_cli.encoders.layout import SAFETENSORS
 from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError
 from nearid_cli.files import digest_file, flush, folder_aside

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nearid_cli import __version__
-from nearid_cli.encoders.files import CONFIG, PREPROCESSOR, WEIGHTS, CheckpointFiles, read_files
+from nearid_cli.encoders.files import CheckpointFiles, read_files
+from nearid_cli.encoders.layout import CONFIG, PREPROCESSOR, WEIGHTS
 from nearid_cli.encoders.libraries import quiet_hub, quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY
 from nearid_cli.errors import InputError, ModelError, UsageError

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nearid_cli.encoders.checkpoints import Fetcher, local_folder, locate
-from nearid_cli.encoders.files import CONFIG, SAFETENSORS, WEIGHTS, CheckpointFiles, has_weights, read_files
+from nearid_cli.encoders.files import CheckpointFiles, read_files
 from nearid_cli.encoders.heads import read_head
+from nearid_cli.encoders.layout import CONFIG, SAFETENSORS, WEIGHTS, has_weights
 from nearid_cli.encoders.libraries import quiet_transformers
 from nearid_cli.encoders.registry import HUB_ID, REGISTRY, SHIPPED, MetricRequest
 from nearid_cli.errors import ModelError, UsageError

@@ -9,7 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nearid_cli.encoders.files import check_config, is_complete, no_checkpoint, read_files, select
+from nearid_cli.encoders.files import is_complete, read_files
+from nearid_cli.encoders.layout import no_checkpoint, select
+from nearid_cli.encoders.strangers import check_config
 from nearid_cli.errors import ModelError
 from tests.tiny import change_weights, write_json
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nearid_cli.activity import doing
-from nearid_cli.encoders.files import no_checkpoint, read_files, select
+from nearid_cli.encoders.files import read_files
 from nearid_cli.encoders.hub.asking import Asking, Listing, Patience
 from nearid_cli.encoders.hub.cache import (
     Notify,
@@ -22,6 +22,7 @@ from nearid_cli.encoders.hub.cache import (
     is_digest,
 )
 from nearid_cli.encoders.hub.failures import HubError, TransientError, check_reachable
+from nearid_cli.encoders.layout import no_checkpoint, select
 from nearid_cli.encoders.libraries import quiet_hub
 from nearid_cli.errors import ModelError
 from nearid_cli.text import few, file_size, printable

@@ -22,9 +22,9 @@ from enum import Enum
 from pathlib import Path
 
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
-from nearid_cli.encoders.files import SAFETENSORS
 from nearid_cli.encoders.heads import Head, read_head
 from nearid_cli.encoders.hub.cache import Notify, commit_of, find_snapshot, keep_revision
+from nearid_cli.encoders.layout import SAFETENSORS
 from nearid_cli.encoders.registry import HUB_ID
 from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError, UsageError

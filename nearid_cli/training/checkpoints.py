@@ -124,7 +124,7 @@ def save(
     Args:
         output: folder of the run.
         step: optimiser steps done.
-        write_model: writes the model into a folder that it makes.
+        write_model: writes the model into an empty folder.
         tensors: for state.pt.
         state: for state.json, besides what is added here.
         metrics: for metrics.json.
@@ -138,7 +138,7 @@ def save(
     aside = output / f".{place.name}-{uuid.uuid4().hex}.tmp"
     try:
         with disk_errors(place):
-            aside.mkdir()
+            (aside / MODEL).mkdir(parents=True)
             write_model(aside / MODEL)
             torch.save(tensors, aside / TENSORS)
             _write_json(aside / METRICS, metrics)

@@ -65,7 +65,7 @@ class Export:
     pictures: int
 
 
-def save_model(
+def write_model(
     model: NearIDModel,
     folder: Path,
     preprocessor: Mapping[str, Any],
@@ -73,11 +73,11 @@ def save_model(
     metrics: Mapping[str, Any] | None = None,
     card: str | None = None,
 ) -> None:
-    """Write a model in the release layout: the whole folder or nothing.
+    """Write a model in the release layout.
 
     Args:
         model: on any device.
-        folder: where to; it may exist if it is empty.
+        folder: an empty one, which gets its name when all is in it.
         preprocessor: content of preprocessor_config.json.
         dtype: `float32`, `float16` or `bfloat16` for all weights; None keeps each weight in its own, and such a
             model is loaded in the widest of them.
@@ -85,24 +85,9 @@ def save_model(
         card: content of README.md, if there shall be one.
 
     Raises:
-        InputError: the folder is not empty.
         ModelError: a weight is not finite, or not in `dtype`.
-        OSError: the disk would not take it. Nothing is left behind.
+        OSError: the disk would not take it.
     """
-    refuse_existing(folder)
-    with whole_folder(folder) as aside:
-        write_model(model, aside, preprocessor, dtype, metrics, card)
-
-
-def write_model(
-    model: Any,
-    folder: Path,
-    preprocessor: Mapping[str, Any],
-    dtype: str | None = None,
-    metrics: Mapping[str, Any] | None = None,
-    card: str | None = None,
-) -> None:
-    """Write the files of a release into a folder that is there; arguments and errors as for `save_model`."""
     import torch
     from safetensors.torch import save_file
 

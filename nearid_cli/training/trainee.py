@@ -16,7 +16,7 @@ from nearid_cli.errors import ModelError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.text import printable
 from nearid_cli.training.checkpoints import model_folder
-from nearid_cli.training.export import save_model
+from nearid_cli.training.export import write_model
 from nearid_cli.training.model import build_model, load_preprocessing, read_preprocessor
 from nearid_cli.training.options import TrainOptions
 
@@ -75,8 +75,8 @@ class Trainee(nn.Module):
                 weight.copy_(weights[name])
 
     def save(self, folder: Path, metrics: dict[str, Any]) -> None:
-        """Write the model as every encoder loads it."""
-        save_model(self.model, folder, self.preprocessor, metrics=metrics or None)
+        """Write the model into an empty folder, as every encoder loads it."""
+        write_model(self.model, folder, self.preprocessor, metrics=metrics or None)
 
 
 def make_trainee(options: TrainOptions, device: str) -> Trainee:

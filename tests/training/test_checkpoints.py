@@ -36,7 +36,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(output: Path, step: int, size: int = 100, **metrics: float) -> Checkpoint:
     def write_model(folder: Path) -> None:
-        folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"x" * size)
 
     return save(output, step, write_model, {"weight": torch.ones(3)}, {"options": {"lr": 1}}, metrics)

@@ -25,7 +25,7 @@ from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import sweep_leftovers
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.training import export as module
-from nearid_cli.training.export import TOLERANCE, export, model_card, save_model
+from nearid_cli.training.export import TOLERANCE, export, model_card, write_model
 from nearid_cli.training.model import build_model, load_preprocessing, read_preprocessor
 from tests.tiny import BUILDERS, change_weights, tiny_nearid, tiny_siglip, write_json
 
@@ -49,7 +49,8 @@ def checkpoint(
         for weight in model.parameters():
             if weight.requires_grad:
                 weight.add_(torch.linspace(-0.05, 0.05, weight.numel()).view(weight.shape))
-    save_model(model, folder / "model", read_preprocessor(str(backbone)))
+    (folder / "model").mkdir(parents=True)
+    write_model(model, folder / "model", read_preprocessor(str(backbone)))
     if metrics is not None:
         write_json(folder, "metrics.json", metrics)
     return model.eval()
@@ -221,14 +222,14 @@ def test_weights_too_large_for_the_dtype(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = build_model(str(tiny_nearid(tmp_path / "nearid")))
+    source = tiny_nearid(tmp_path / "nearid")
 
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        save_model(model, tmp_path / "out", {})
+        export(source, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["nearid"]
 
 

@@ -12,7 +12,7 @@ from nearid_cli.reports.charts import IntervalChart, Spot, Spots
 from nearid_cli.reports.differences import difference_columns, stored_differences, trend
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.numbers import in_detail, metric_columns
-from nearid_cli.reports.table import COUNT, RECORD, TEXT, Column, Mark, Table, named
+from nearid_cli.reports.table import COUNT, RECORD, TEXT, Column, Mark, Table, label_columns, named
 from nearid_cli.results import (
     AggregateScores,
     ComparedGroup,
@@ -118,40 +118,21 @@ def groups_table(result: ScoreResult | CompareResult) -> Table:
         for name, scored in group.methods.items():
             own = {one.metric: one for one in group.comparisons if one.method == name}
             rows.append((group.labels, name, scored, own))
-    labels = list(dict.fromkeys(label for row in rows for label in row[0]))
-    shown_by = gauges(result)
     columns = [
-        Column(TEXT, ["+".join(row[0]) for row in rows], name="by"),
-        *(
-            Column(TEXT, [row[0].get(label) for row in rows], name=name)
-            for label, name in zip(labels, _column_names(labels, list(shown_by)), strict=True)
-        ),
         *([Column(TEXT, [row[1] for row in rows], name="method")] if compared else []),
         Column(COUNT, [row[2].subjects for row in rows], name="subjects"),
         Column(COUNT, [row[2].generations for row in rows], name="generations"),
     ]
-    for name, gauge in shown_by.items():
+    for name, gauge in gauges(result).items():
         columns += metric_columns(
             gauge, AggregateScores, [row[2].aggregate[name] for row in rows], prefix=name
         )
         if compared:
             columns += stored_differences(name, [row[3].get(name) for row in rows])
-    return Table(tuple(columns[:1]), tuple(columns[1:]), noun="groups")
-
-
-def _column_names(labels: Sequence[str], metrics: Sequence[str]) -> list[str]:
-    """Each label as the name of a column; one that another column has is `label_<name>`."""
-    taken = {"by", "method", "subjects", "generations"}
-    names = []
-    for label in labels:
-        name = label
-        while name.casefold() in taken or any(
-            name.casefold().startswith(f"{one.casefold()}_") for one in metrics
-        ):
-            name = f"label_{name}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    by = Column(TEXT, ["+".join(row[0]) for row in rows], name="by")
+    others = ["by", "method", *(name for column in columns for name, _, _ in column.stored())]
+    labels = label_columns([row[0] for row in rows], others)
+    return Table((by,), (*labels, *columns), noun="groups")
 
 
 def _by_breakdown(groups: Iterable[ScoredGroup | ComparedGroup]) -> dict[tuple[str, ...], list]:  # type: ignore[type-arg]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,11 +29,10 @@ from nearid_cli.reports.numbers import (
 )
 from nearid_cli.reports.order import copies, sorted_subjects, worst_images
 from nearid_cli.reports.provenance import about_inputs, made_by
-from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table, named
+from nearid_cli.reports.table import COUNT, SCORE, TEXT, Column, Table, label_columns, named
 from nearid_cli.results import (
     CompareResult,
     Disagreement,
-    Image,
     Method,
     Methods,
     Metric,
@@ -284,13 +283,16 @@ def images_table(result: ScoreResult | CompareResult) -> Table:
     metrics = [metric.name for metric in result.metrics]
     known = [name for name in ("prompt", "seed") if any(getattr(one, name) is not None for one in images)]
     margins = any(image.margins for image in images)
+    of_metrics = [
+        f"{metric}{end}" for metric in metrics for end in ("", "_margin", "_reason", "_near_copy_of")
+    ]
     columns = (
         *([Column(TEXT, [method for method, _ in rows], name="method")] if None not in runs else []),
         *(
             Column(TEXT, [getattr(image, name) for image in images], name=name)
             for name in ("path", "subject", "copy_of", *known)
         ),
-        *_labels(images, metrics),
+        *label_columns([image.labels for image in images], [*_OWN_COLUMNS, *of_metrics]),
         *(Column(SCORE, [image.scores[metric] for image in images], name=metric) for metric in metrics),
         *(
             Column(SCORE, [(one.margins or {}).get(metric) for one in images], name=f"{metric}_margin")
@@ -309,25 +311,6 @@ def images_table(result: ScoreResult | CompareResult) -> Table:
         ),
     )
     return Table(columns[:1], columns[1:])
-
-
-def _labels(images: Sequence[Image], metrics: Sequence[str]) -> Iterator[Column]:
-    """A column for every label that some generation has; one that is called like another column is `label_<name>`.
-
-    Names that differ in case only are alike to many readers of tables, and so here.
-    """
-    own = (
-        name
-        for metric in metrics
-        for name in (metric, *(f"{metric}_{kind}" for kind in ("margin", "reason", "near_copy_of")))
-    )
-    taken = {*_OWN_COLUMNS, *(name.casefold() for name in own)}
-    for label in {name: None for image in images for name in image.labels}:
-        name = label
-        while name.casefold() in taken:
-            name = f"label_{name}"
-        taken.add(name.casefold())
-        yield Column(TEXT, [image.labels.get(label) for image in images], name=name)
 
 
 def score_story(result: ScoreResult) -> Story:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -307,6 +307,27 @@ def safe(title: str) -> str:
 def missing(value: Any) -> bool:
     """Whether a cell does not exist."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def label_columns(rows: Sequence[Mapping[str, str | None]], others: Iterable[str]) -> Iterator[Column]:
+    """A column for every label that some row has; one that is called like another column is `label_<name>`.
+
+    Names that differ in case only are alike to many readers of tables, and so here.
+
+    Args:
+        rows: the labels of each.
+        others: names of the table's other columns.
+
+    >>> [column.name for column in label_columns([{"seed": "1"}, {"Path": "x"}], ["path", "hog"])]
+    ['seed', 'label_Path']
+    """
+    taken = {name.casefold() for name in others}
+    for label in {name: None for row in rows for name in row}:
+        name = label
+        while name.casefold() in taken:
+            name = f"label_{name}"
+        taken.add(name.casefold())
+        yield Column(TEXT, [row.get(label) for row in rows], name=name)
 
 
 def named(title: str, cells: Sequence[str | None], name: str = "") -> Column:

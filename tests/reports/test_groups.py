@@ -144,6 +144,16 @@ def test_labels_that_are_called_like_columns_keep_a_column(compared: CompareResu
     assert len({name.casefold() for name in names}) == len(names)
 
 
+def test_a_metric_may_be_called_as_what_sets_labels_apart() -> None:
+    result = method(1, metrics=("label",))
+    result = replace(
+        result, groups=(ScoredGroup({"subjects": "1", "label_score": "x"}, 3, 12, result.aggregate),)
+    )
+    names = [name for name, _, _ in groups_table(result).stored()]
+    assert names[:3] == ["by", "label_subjects", "label_label_score"]
+    assert "label_score" in names
+
+
 def test_groups_of_few_subjects_have_no_interval_and_say_so() -> None:
     result = grouped(method(1), ({"category": "animal"}, 2), ({"category": None}, 10))
     text = printed(result)

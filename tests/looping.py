@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -16,6 +17,16 @@ Paths = dict[str, list[Path]]
 
 def by_subject(folder: Path) -> Paths:
     return {subject.name: sorted(subject.iterdir()) for subject in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def refs(data: Path) -> Paths:
+    return by_subject(data / "refs")
+
+
+@pytest.fixture
+def gens(data: Path) -> Paths:
+    return by_subject(data / "gens")
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -5,16 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 from skimage import data
 
 from tests.tiny import BUILDERS
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)  # models this small only lose by more
 
 
 @pytest.fixture(scope="session")

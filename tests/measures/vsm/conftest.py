@@ -5,14 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.measures.vsm.tiny import tiny_vsm
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)  # models this small only lose by more
 
 
 @pytest.fixture(scope="session")

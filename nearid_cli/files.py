@@ -11,12 +11,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from nearid_cli.errors import InputError
 from nearid_cli.opening import expanded, open_regular, real_path
 from nearid_cli.text import printable
 
+if TYPE_CHECKING:
+    from blake3 import blake3
+
+_PROCESS = os.getpid()
 _ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
 # Between its making and its lock a file that is written looks like one that was left.
 _UNLOCKED_SECONDS = 2.0
@@ -262,6 +266,16 @@ def default_cache_folder() -> Path:
     )
 
 
+def new_hasher() -> blake3:
+    """A BLAKE3 hasher that uses all cores.
+
+    One alone in a forked process: the threads of the process before are not there, and it would wait for them for ever.
+    """
+    from blake3 import blake3
+
+    return blake3(max_threads=blake3.AUTO if os.getpid() == _PROCESS else 1)
+
+
 def digest_stream(file: BinaryIO) -> bytes:
     """The BLAKE3 digest of a file of any size, 32 bytes.
 
@@ -271,9 +285,7 @@ def digest_stream(file: BinaryIO) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    from blake3 import blake3
-
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = new_hasher()
     # Not mapped: a file that shrinks meanwhile would end the process.
     while block := file.read(2**22):
         hasher.update(block)

@@ -111,3 +111,20 @@ def test_nothing_but_a_regular_file_is_replaced(tmp_path: Path, through: str) ->
     with pytest.raises(InputError, match="it is not a regular file"):
         replace_file(tmp_path / ("link" if through == "a link" else "pipe"), b"{}")
     assert (tmp_path / "pipe").is_fifo()
+
+
+FORKED = """
+import multiprocessing, sys
+from pathlib import Path
+from nearid_cli.files import digest_file
+file = Path(sys.argv[1])
+first = digest_file(file)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    assert pool.apply(digest_file, (file,)) == first
+"""
+
+
+def test_a_forked_process_reads_digests_too(tmp_path: Path) -> None:
+    """As a host's program makes them, whose parent has hashed a checkpoint."""
+    (tmp_path / "weights").write_bytes(bytes(2**20))
+    subprocess.run([sys.executable, "-c", FORKED, str(tmp_path / "weights")], check=True, timeout=120)

@@ -23,12 +23,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blake3 import blake3
-
 from nearid_cli.encoders.layout import SAFETENSORS
 from nearid_cli.encoders.spec import check_digest
 from nearid_cli.errors import ModelError
-from nearid_cli.files import digest_file, flush, folder_aside
+from nearid_cli.files import digest_file, flush, folder_aside, new_hasher
 from nearid_cli.opening import open_regular
 from nearid_cli.owners import why_not_ours
 from nearid_cli.text import count, file_size, printable
@@ -89,7 +87,7 @@ def read_without_copy(source: Path, expected: str | None = None) -> dict[str, to
     """
     with open_regular(source) as stream:
         content = stream.readall()
-    check_digest(source, blake3(content, max_threads=blake3.AUTO).hexdigest(), expected)
+    check_digest(source, new_hasher().update(content).hexdigest(), expected)
     return read_pickle(BytesIO(content), source)
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from blake3 import blake3
 
 from nearid_cli.encoders.heads import Head, StoredTensor, head_of, unreadable
 from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, check_digest
 from nearid_cli.errors import ModelError
+from nearid_cli.files import new_hasher
 from nearid_cli.opening import open_regular
 from nearid_cli.text import printable
+
+if TYPE_CHECKING:
+    from blake3 import blake3
 
 _BLOCK = 2**21  # bytes, which stay in a processor's cache while they are hashed
 _DTYPES = {
@@ -60,7 +64,7 @@ def read_tensors(
         with open_regular(file) as stream:
             if head_of(stream, file) != head:
                 raise ChangedCheckpointError(f"{printable(file)} {CHANGED}")
-            hasher = None if digest is None else blake3(head.raw, max_threads=blake3.AUTO)
+            hasher = None if digest is None else new_hasher().update(head.raw)
             for name, entry in head.entries.items():
                 if wanted(name):
                     yield name, _read(stream, file, name, entry, hasher)

@@ -106,7 +106,7 @@ class Job:
 FORMATS = ("json", "csv", "html", "parquet", "md", "tex")
 _HOG = ("-m", "hog", "--cache", "cache")
 SETS = ("--positives", "positives", "--distractors", "distractors")
-_SYNTH = ("synth", "out/made", "--identities", "2", "--size", "32", "--workers", "1")
+_SYNTH = ("--identities", "2", "--size", "32", "--workers", "1")
 _TRAIN = (
     *(
         "train",
@@ -118,7 +118,7 @@ _TRAIN = (
         "--from-scratch",
         "--unfreeze",
     ),
-    *("--batch-size", "4", "--max-steps", "4", "--save-steps", "2", "--keep", "1", "-o", "out/run"),
+    *("--batch-size", "4", "--max-steps", "2", "--save-steps", "1", "--keep", "1", "-o", "out/run"),
 )
 
 
@@ -141,8 +141,8 @@ JOBS = {
         {"base.json": "rules-baseline.json"},
     ),
     "compact": Job(("cache", "compact", "--cache", "out/cache"), {"cache": "chopped/cache"}, read=embeddings),
-    "synth": Job(_SYNTH, once=True, heavy=True),
-    "synth dataset": Job((*_SYNTH, "--as", "dataset"), once=True, heavy=True),
+    "synth": Job(("synth", "out/made", *_SYNTH), once=True, heavy=True),
+    "synth dataset": Job(("synth", "out/sets", *_SYNTH, "--as", "dataset"), once=True, heavy=True),
     "bench": Job(("bench", "nearid", *SETS, *_HOG, "-o", "out/bench"), heavy=True),
     "export": Job(("export", "checkpoint", "out/release"), once=True, heavy=True),
     "train": Job(_TRAIN, grows=("run",), again=("--resume",), heavy=True, stopped=(0, 130)),

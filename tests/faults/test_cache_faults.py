@@ -118,7 +118,7 @@ def test_every_fault_of_cache_commands(
         assert ran.code in ((0, -9) if error == KILL else (0, 2)), where
         assert ran.err.count("error: ") == (ran.code == 2), where
         assert "Traceback" not in ran.err, where
-        assert "unexpected" not in ran.err, where
+        assert "error: unexpected" not in ran.err, where
         after = scene.runs(scene.place, *SCORE, *CACHED)
         assert (after.code, warnings_of_work(after.err)) == (0, []), (where, after.err)
         assert numbers(after.out) == scene.expected, where
@@ -132,7 +132,7 @@ def check_output(workshop: Workshop, nth: int, error: int) -> None:
     ran = workshop.fail(nth, error)
     where = (workshop.job.arguments[:2], nth, errno.errorcode.get(error, "killed"), ran.code, ran.err[-600:])
     assert "Traceback" not in ran.err, where
-    assert "unexpected" not in ran.err, where
+    assert "error: unexpected" not in ran.err, where
     assert ran.code in ((0, -9) if error == KILL else (0, 2)), where
     assert ran.code != 2 or ran.err.splitlines()[-1].startswith(("error: ", "  ")), where
     try:

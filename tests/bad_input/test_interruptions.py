@@ -64,6 +64,29 @@ mark(module, "read_picture")
 """
 )
 LOADING = MARKED + "import nearid_cli.embedding.pipeline as module; mark(module, '_load')\n"
+# Memory for one picture at a time: who has it keeps it until the others have given up.
+WAITING = """
+import sys, threading
+from pathlib import Path
+from nearid_cli.images import decode as module
+from nearid_cli.images.memory import BUDGET, Budget
+given_up, give_up, wait = threading.Event(), Budget.give_up, Budget._wait
+def decoded(*given, read_picture=module.read_picture, **named):
+    if threading.current_thread() is threading.main_thread():  # which looks whether any can be read
+        return read_picture(*given, **named)
+    with BUDGET.taken(BUDGET.size // 2 + 1):
+        with open("begun", "a") as file:
+            file.write(".")
+        given_up.wait(120)
+        return read_picture(*given, **named)
+def waited(self, request):
+    with open("waiting", "a") as file:
+        file.write(".")
+    wait(self, request)
+module.read_picture = decoded
+Budget._wait = waited
+Budget.give_up = lambda self: (give_up(self), given_up.set())
+"""
 RUN = "from nearid_cli.cli.app import main; sys.exit(main(sys.argv[1:]))"
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -169,6 +192,16 @@ def test_an_interrupt_while_pictures_are_decoded(start: Start, data: Path) -> No
     process = start(DECODING + RUN, "score", "refs", "gens", "-m", "hog", "--workers", "1")
     interrupt(process, data, 0.6)
     assert len((data / "begun").read_text()) < 15
+
+
+def test_an_interrupt_while_threads_wait_for_memory(start: Start, data: Path) -> None:
+    """None of them goes on with its picture when the memory becomes free."""
+    process = start(
+        WAITING + RUN, "score", "refs", "gens", "-m", "hog", "--workers", "4", "--memory", "1MB", "--no-cache"
+    )
+    wait_for(lambda: (data / "waiting").exists() and len((data / "waiting").read_text()) == 3, process)
+    interrupt(process, data, 0)
+    assert (data / "begun").read_text() == "."
 
 
 def test_an_interrupt_while_the_program_itself_loads(start: Start, data: Path) -> None:

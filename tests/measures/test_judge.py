@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import resource
 import socket
 import threading
 import time
@@ -320,6 +321,21 @@ def test_a_log_that_cannot_be_written_stops_before_anything_is_sent(serve: Serve
     with pytest.raises(InputError, match=r"^--judge-log .*: cannot be written: Is a directory$"):
         made(server, judge_log=tmp_path)
     assert server.asked == []
+
+
+def test_a_line_that_a_full_disk_takes_by_half_is_an_error_and_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = AnswerLog(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(InputError, match="cannot be written: File too large$"):
+            log.add(score=0.5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    AnswerLog(path).add(score=0.25)
+    half, line = path.read_text().splitlines()
+    assert (len(half), json.loads(line)["score"]) == (10, 0.25)
 
 
 def test_no_log_is_written_into_a_pipe_that_nobody_reads(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,3 +97,33 @@ def test_signals(
     torn = Torn(shop(name))
     found = attack(torn, [sent] * times, codes(torn.workshop.job, sent), 20, 2)
     record_property("ends", found)
+
+
+def alive(process: str) -> bool:
+    """Whether a process is there and more than a zombie."""
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for children")
+def test_workers_of_a_training_run_end_with_it(shop: Shop) -> None:
+    train = shop("train")
+    train.begin()
+    run = train.runs.start(train.place, *train.job.arguments, "--max-steps", "100000", "--workers", "2")
+    children = Path("/proc", str(run), "task", str(run), "children")
+    workers: list[str] = []
+    for _ in range(600):
+        if (train.out / "run/metrics.jsonl").exists() and len(workers := children.read_text().split()) >= 2:
+            break
+        time.sleep(0.1)
+    train.runs.kill(run)
+    train.runs.wait(run)
+    assert len(workers) >= 2
+    for _ in range(600):
+        if not any(map(alive, workers)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("workers outlive a killed run by a minute")

@@ -329,7 +329,7 @@ def test_a_line_that_a_full_disk_takes_by_half_is_an_error_and_spoils_no_other(t
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
     try:
-        with pytest.raises(InputError, match="cannot be written: File too large$"):
+        with pytest.raises(InputError, match=r"cannot be written: File too large$"):
             log.add(score=0.5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

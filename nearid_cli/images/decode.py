@@ -29,7 +29,7 @@ from PIL import (
 )
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images import jpeg, png, tiff
+from nearid_cli.images import heif, jpeg, png, tiff
 from nearid_cli.images.files import picture_format, read_picture_file
 from nearid_cli.images.memory import BUDGET, ShortBudgetError
 from nearid_cli.images.reading import DEFAULT_READING, Findings, Reading
@@ -428,6 +428,7 @@ def _opened(content: bytes, name: str, transparency: bool = False) -> _Opened:
         file = _Avif(BytesIO(content))
         told: tuple[int, bytes] | None = file.orientation, _profile_of(file)
     elif name == "HEIF":  # libheif has turned it already
+        heif.check_items(content)
         file = _heif_plugin()(BytesIO(content))
         told = 1, _profile_of(file)
     else:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from nearid_cli.images import jpeg
+from tests.images import iso
 
 SECONDS, MEMORY = 20, 2 * 2**30
 CHILD = f"""
@@ -189,11 +190,149 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], object]] = {
     ),
 }  # fmt: skip
 
+MB = 2**20
+OVER = "items are said to have [0-9,]+ bytes, more than the file"
+READ_AGAIN: dict[str, tuple[Callable[[], bytes], object]] = {
+    "HEIC of 50 x 30 x 8 MB of EXIF": (lambda: iso.metadata("HEIF", 50, 30, 8 * MB), OVER),
+    "HEIC of 50 x 8 MB of XMP": (lambda: iso.metadata("HEIF", 50, 1, 8 * MB, b"mime"), OVER),
+    "HEIC of a picture of 30 x 8 MB": (lambda: iso.pieces("HEIF", 30, 8 * MB), OVER),
+    "HEIC of 1 MB of EXIF": (lambda: iso.metadata("HEIF", 1, 1, MB), [64, 64]),
+}
+HOSTILE |= READ_AGAIN
+
+
+def gif_of_frames(number: int) -> bytes:
+    one = gif((1, 1), (1, 1))
+    return one[:19] + one[19:-1] * number + b";"
+
+
+def png_of_frames(number: int) -> bytes:
+    def control(at: int) -> bytes:
+        return chunk(b"fcTL", struct.pack(">IIIIIHHBB", at, 1, 1, 0, 0, 1, 10, 0, 0))
+
+    frames = b"".join(
+        control(at) + chunk(b"fdAT", struct.pack(">I", at + 1) + zlib.compress(b"\0\0"))
+        for at in range(1, 2 * number, 2)
+    )
+    still = png(chunk(b"acTL", struct.pack(">II", number, 0)), control(0))
+    end = still.rindex(b"IEND") - 4
+    return still[:end] + frames + still[end:]
+
+
+def tiff_of_pages(number: int) -> bytes:
+    page = 2 + 12 * 8 + 4
+    data = 8 + number * page
+    rows = sorted([*tags(16, 16), (273, 4, 1, data), (278, 4, 1, 16), (279, 4, 1, 256)])
+    one = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", *row) for row in rows)
+    nexts = [8 + page * (at + 1) for at in range(number - 1)] + [0]
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8)
+        + b"".join(one + struct.pack("<I", at) for at in nexts)
+        + b"\x55" * 256
+    )
+
+
+def big_tiff(values: int) -> bytes:
+    rows = [
+        (256, 4, 1, 16),
+        (257, 4, 1, 16),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 16, values, 1024),
+    ]
+    head = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, len(rows))
+    return (head + b"".join(struct.pack("<HHQQ", *row) for row in rows)).ljust(4096, b"\0")
+
+
+def exif_circle() -> bytes:
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, 8) for tag in (330, 34665, 34853))
+    return encoded(SMALL, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x03\0" + rows + struct.pack("<I", 8))
+
+
+STRIP = ((273, 4, 1, 1024), (278, 4, 1, 16), (279, 4, 1, 256))
+ITEMS: dict[str, tuple[Callable[[], bytes], object]] = {}
+for kind in iso.CODES:
+    ITEMS |= {
+        f"{kind} of 64 px": (lambda kind=kind: iso.declared(kind, 64, 64), [64, 64]),
+        f"{kind} of 900 tiles": (lambda kind=kind: iso.grid(kind, 30, 30, 1920, 1920), [1920, 1920]),
+        f"{kind} said to be of 65,535 x 65,535": (
+            lambda kind=kind: iso.declared(kind, 65_535, 65_535),
+            "over|damaged",
+        ),
+        f"{kind} said to be of 12,000 x 12,000": (
+            lambda kind=kind: iso.declared(kind, 12_000, 12_000),
+            "takes 2.9 GB",
+        ),
+        f"{kind} said to be of 2,147,483,648 x 2,147,483,648": (
+            lambda kind=kind: iso.declared(kind, 2**31, 2**31),
+            "damaged",
+        ),
+        f"{kind} of a tile of 65,535 x 65,535": (
+            lambda kind=kind: iso.grid(kind, 1, 1, 65_535, 65_535),
+            "over|damaged",
+        ),
+        f"{kind} of one tile 65,280 times": (
+            lambda kind=kind: iso.grid(kind, 256, 255, 64, 64, shared=True),
+            "damaged",
+        ),
+        f"{kind} of a grid of itself": (lambda kind=kind: iso.grid_of_itself(kind), "damaged"),
+        f"{kind} of transparency of 267 Mpx": (lambda kind=kind: iso.transparent(kind, 255, 256), "damaged"),
+    }
+FRAMES: dict[str, tuple[Callable[[], bytes], object]] = {
+    "HEIC of 65,000 pictures on another": (lambda: iso.overlay(65_000, 512, 512), "damaged"),
+    "HEIC of a canvas of 65,535 x 65,535": (lambda: iso.overlay(1, 65_535, 65_535), "over"),
+    "AVIF of 50 x 30 x 8 MB of EXIF": (lambda: iso.metadata("AVIF", 50, 30, 8 * MB), "truncated|damaged"),
+    "GIF of 100,000 frames": (lambda: gif_of_frames(100_000), [1, 1]),
+    "GIF of 169 Mpx": (lambda: encoded(Image.new("P", (13_000, 13_000)), "GIF"), [13_000, 13_000]),
+    "PNG of 240,000 frames": (lambda: png_of_frames(240_000), [1, 1]),
+    "MPO of 300 pictures": (
+        lambda: encoded(SMALL, "MPO", save_all=True, append_images=[SMALL] * 299),
+        [16, 16],
+    ),
+    "TIFF of 60,000 pages": (lambda: tiff_of_pages(60_000), [16, 16]),
+    "TIFF of directories inside that are a circle": (
+        lambda: tiff(
+            *tags(16, 16), *STRIP, *((tag, 4, 1, 8) for tag in (330, 34665, 34853)), more=b"\0" * 256, following=8
+        ),
+        [16, 16],
+    ),
+    "TIFF of 2,000,000 directories inside": (
+        lambda: tiff(*tags(16, 16), *STRIP, (330, 4, 2_000_000, 2048), more=b"\0" * 1024 + b"\x08\0\0\0" * 2_000_000),
+        [16, 16],
+    ),
+    "TIFF of 2,147,483,648 x 2,147,483,648": (lambda: tiff(*tags(2**31, 2**31), *STRIP), "Mpx is over"),
+    "TIFF of 169 Mpx and 256 bytes": (lambda: tiff(*tags(13_000, 13_000), *STRIP, more=b"\0" * 256), "truncated"),
+    "TIFF of JPEG 2000": (lambda: tiff(*tags(16, 16, 34712), *STRIP, more=b"\0" * 256), "unsupported"),
+    "BigTIFF of 2^64 - 1 strips": (lambda: big_tiff(2**64 - 1), "147,573,952,589,676,412,920 bytes of values"),
+    "EXIF whose directories are a circle": (exif_circle, [16, 16]),
+    "WebP of 100,000 frames of 25 Mpx": (lambda: webp(5_000, 5_000, *[b""] * 100_000), [5_000, 5_000]),
+    "ICO of 60,000 x 60,000": (
+        lambda: struct.pack("<HHHBBBBHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, 99, 22) + png(size=(60_000, 60_000)),
+        "unsupported: ICO",
+    ),
+    "JPEG 2000 of 60,000 x 60,000": (
+        lambda: b"\xff\x4f" + struct.pack(">HHHIIIIIIIIH", 0xFF51, 41, 0, *[60_000, 60_000, 0, 0] * 2, 1) + b"\7\1\1",
+        "unsupported: JPEG 2000",
+    ),
+}  # fmt: skip
+MORE = ITEMS | FRAMES
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", MORE)
+def test_of_many_frames_tiles_and_directories_the_first_is_read(name: str, tmp_path: Path) -> None:
+    _decode(*MORE[name], tmp_path)
+
 
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")  # Pillow's, of the EXIF that it is to write
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_picture_takes_seconds_and_little_memory(name: str, tmp_path: Path) -> None:
-    make, expected = HOSTILE[name]
+    _decode(*HOSTILE[name], tmp_path)
+
+
+def _decode(make: Callable[[], bytes], expected: object, tmp_path: Path) -> None:
     tmp_path.joinpath("picture").write_bytes(make())
     done = subprocess.run(
         [sys.executable, "-c", CHILD, tmp_path / "picture"], capture_output=True, text=True, timeout=SECONDS

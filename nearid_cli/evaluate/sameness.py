@@ -6,19 +6,16 @@ run without such pictures opens none, and one that found some finds them in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from nearid_cli.encoders.descriptors import COPY_BITS, COPY_SIMILARITY, SAME_LEVELS, greatest_difference
+from nearid_cli.encoders.descriptors import SAME_LEVELS, greatest_difference
+from nearid_cli.evaluate.nearness import BYTES, near
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from nearid_cli.embedding.rows import Rows
-
-    Floats = npt.NDArray[np.float32]
 
 Thing = TypeVar("Thing", bound=Hashable)
 Pair = tuple[bytes, bytes]
@@ -35,20 +32,19 @@ def equal_hashes(digests: Iterable[bytes], hashes: Rows) -> list[Pair]:
         digests: of the pictures.
         hashes: perceptual hash of each digest.
     """
-    return [(same[0], other) for same in _by_hash(digests, hashes) for other in same[1:]]
+    return [(same[0], other) for same in _by_hash(digests, hashes).values() for other in same[1:]]
 
 
 def near_hashes(digests: Iterable[bytes], hashes: Rows) -> list[Pair]:
     """Pictures whose hashes are those of copies, which nearly the same hash or the very same one is.
 
-    Arguments as for `equal_hashes`. All pictures are compared whose hashes have nearly as many bits set.
+    Arguments as for `equal_hashes`.
     """
     groups = _by_hash(digests, hashes)
-    pairs = [(same[0], other) for same in groups for other in same[1:]]
-    if len(groups) > 1:
-        first = [same[0] for same in groups]
-        pairs += [(first[i], first[j]) for i, j in _near(hashes.matrix(first)[:])]
-    return pairs
+    pairs = [(same[0], other) for same in groups.values() for other in same[1:]]
+    first = [same[0] for same in groups.values()]
+    packed = np.frombuffer(b"".join(groups), np.uint8).reshape(-1, BYTES)
+    return pairs + [(first[i], first[j]) for i, j in near(packed)]
 
 
 def one_picture(pairs: Iterable[Pair], look: Callable[[Sequence[bytes]], Rows]) -> dict[bytes, bytes]:
@@ -91,8 +87,8 @@ def connected(pairs: Iterable[tuple[Thing, Thing]]) -> dict[Thing, Thing]:
     return {thing: root(thing) for thing in list(parent)}
 
 
-def _by_hash(digests: Iterable[bytes], hashes: Rows) -> list[list[bytes]]:
-    """Digests in order, grouped by hash."""
+def _by_hash(digests: Iterable[bytes], hashes: Rows) -> dict[bytes, list[bytes]]:
+    """Digests in order, by their packed hash."""
     as_given = list(dict.fromkeys(digests))  # which is how they lie in a file, if they are many
     packed: dict[bytes, bytes] = {}
     for start in range(0, len(as_given), _BLOCK):
@@ -102,20 +98,4 @@ def _by_hash(digests: Iterable[bytes], hashes: Rows) -> list[list[bytes]]:
     groups: dict[bytes, list[bytes]] = {}
     for digest in sorted(packed):
         groups.setdefault(packed[digest], []).append(digest)
-    return list(groups.values())
-
-
-def _near(rows: Floats) -> Iterator[tuple[int, int]]:
-    """The places of hashes [N, 767] that are those of copies, each pair once.
-
-    They differ in few bits, so the numbers of their bits that are set differ by no more.
-    """
-    lit = (rows > 0).sum(axis=1)
-    order = np.argsort(lit, kind="stable")
-    rows, lit = rows[order], lit[order]
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        stop = int(np.searchsorted(lit, lit[start + len(block) - 1] + COPY_BITS, side="right"))
-        close = np.triu(block @ rows[start:stop].T > COPY_SIMILARITY, 1)
-        for i, j in zip(*np.nonzero(close), strict=True):
-            yield int(order[start + i]), int(order[start + j])
+    return groups

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.captions import with_prompts_beside
@@ -181,9 +182,16 @@ def _as_people_say(subjects: dict[str, list[Picture]]) -> dict[str, list[Picture
     names = {name: forms[-1] if len(forms := spellings(name)) == 3 else name for name in subjects}
     keys = [loose_key(name) for name in names.values()]
     # Nor where one would be the beginning of another, to which the trainer's words told it apart.
-    if any(a != b and b.startswith(a) for a in keys for b in keys) or len(set(keys)) < len(keys):
-        return subjects
-    return {names[name]: own for name, own in subjects.items()}
+    return subjects if one_begins_another(keys) else {names[name]: own for name, own in subjects.items()}
+
+
+def one_begins_another(keys: Iterable[str]) -> bool:
+    """Whether one of these is how another one begins, or is there twice: in order, those that it begins follow it.
+
+    >>> one_begins_another(["cat", "dog", "catfish"]), one_begins_another(["cat", "dog"])
+    (True, False)
+    """
+    return any(b.startswith(a) for a, b in pairwise(sorted(keys)))
 
 
 def _loose_to_one(found: Assigned, index: SubjectIndex) -> Assigned:

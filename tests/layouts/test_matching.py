@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.matching import SubjectIndex, match_beginnings, match_subjects
+from nearid_cli.layouts.resolve import one_begins_another
 
 names = st.text(min_size=1, max_size=12)
 
@@ -135,4 +136,14 @@ def test_a_name_that_goes_on_with_another_subjects_is_nobodys():
         match_beginnings(index, ["backpack_dog_0"])
     assert caught.value.details == (
         "backpack_dog_0 may belong to the references backpack, dog or to neither",
+    )
+
+
+@given(st.lists(st.text("ab\0", max_size=4), max_size=7))
+def test_that_one_name_begins_another_is_seen(keys):
+    assert one_begins_another(keys) == any(
+        other.startswith(one)
+        for place, one in enumerate(keys)
+        for beside, other in enumerate(keys)
+        if place != beside
     )

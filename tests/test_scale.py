@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -66,3 +67,38 @@ def test_embeddings_of_200_000_pictures_have_their_bound(tmp_path: Path) -> None
     command = [sys.executable, "-m", "nearid_cli", "embed", world / "gens", "--metric", "hog"]
     _, peak = run([*command, "--cache", world / "cache", "-o", tmp_path / "e.parquet"])
     assert peak <= 2_048
+
+
+_READ = """
+import sys
+from pathlib import Path
+from nearid_cli.layouts.tables.manifest import read_manifest
+roles = read_manifest(Path(sys.argv[1])).roles
+assert sum(len(own) for subjects in roles.values() for own in subjects.values()) == int(sys.argv[2])
+"""
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("extension", [".csv", ".jsonl"])
+def test_a_manifest_of_a_million_rows_has_its_bound(tmp_path: Path, extension: str) -> None:
+    """Each row is a picture of its own: ten subjects, each in its box, in 102,000 files."""
+    files, boxes = 102_000, 10
+    manifest = tmp_path / f"m{extension}"
+    (tmp_path / "p").mkdir()
+    with manifest.open("w") as file:
+        file.write("path,subject,role,prompt,seed,box\n" if extension == ".csv" else "")
+        for number in range(files):
+            name = f"p/{number:06}.png"
+            (tmp_path / name).touch()
+            for box in range(boxes):
+                row = {
+                    "path": name,
+                    "subject": f"subject {(number + box) % 1000:04}",
+                    "role": "generation" if number % 50 else "reference",
+                    "prompt": f"a photo of a thing {number % 37} somewhere",
+                    "seed": str(number % 200),
+                    "box": f"{box} 0 10 10",
+                }
+                file.write((",".join(row.values()) if extension == ".csv" else json.dumps(row)) + "\n")
+    _, peak = run([sys.executable, "-c", _READ, manifest, str(files * boxes)])
+    assert peak <= 800  # 1,110 with all rows in memory

@@ -85,7 +85,7 @@ def _near_of_all(packed: Packed) -> list[tuple[int, int]]:
     lit = np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
     order = np.argsort(lit, kind="stable")
     packed, lit = packed[order], lit[order]
-    found = []
+    found: list[tuple[int, int]] = []
     for start in range(0, len(packed), _BLOCK):
         block = _signed(packed[start : start + _BLOCK])
         stop = int(np.searchsorted(lit, lit[start + len(block) - 1] + COPY_BITS, side="right"))

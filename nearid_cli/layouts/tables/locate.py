@@ -50,7 +50,7 @@ class Locator:
         self._top = os.fspath(folder)
         self._real = cache(real_path)
         self._entries: dict[str, list[str]] = {}
-        self._seen: dict[str, str] = {}
+        self._seen: dict[int, str] = {}  # by hash, since there may be a million
 
     def find(self, written: str) -> Place:
         r"""The file at a path.
@@ -157,7 +157,7 @@ class Locator:
         # Two spellings that differ in case or Unicode form are one file where the disk takes them for one: a file
         # with one name has a number of its own.
         folded = composed(key).casefold()
-        first = self._seen.setdefault(folded if folded != key else key, key)
+        first = self._seen.setdefault(hash(folded), key)
         if first != key and status.st_nlink == 1 and os.path.samestat(os.lstat(first), status):
             return first
         return key

@@ -13,12 +13,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from sys import intern
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
 from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.kinds.tables import MANIFEST
-from nearid_cli.layouts.reach import OUTSIDE, WITHIN, Reach, with_slash
+from nearid_cli.layouts.reach import OUTSIDE, WITHIN, Reach, shown_path, with_slash
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.locate import NoPictureError, OutsideError, Place
 from nearid_cli.layouts.tables.spelling import Spellings, look_alike
@@ -27,7 +28,7 @@ from nearid_cli.layouts.tables.table import (
     PictureRow,
     PictureTable,
     is_utf8,
-    read_table,
+    rows_of,
 )
 from nearid_cli.text import count, natural_key, printable, unknown
 
@@ -77,14 +78,16 @@ class Manifest:
 
 @dataclass(slots=True)
 class _Entry:
-    """What a row says, once its cells are known to be in order."""
+    """What a row says, once its cells are known to be in order. There may be a million of them."""
 
     where: str
     place: Place
     role: str
     subject: str
     method: str
-    rest: dict[str, str]
+    prompt: str | None
+    seed: str | None
+    labels: Mapping[str, str]
     mask: Place | None = None
     box: Box | None = None
 
@@ -92,6 +95,11 @@ class _Entry:
     def part(self) -> tuple[str | None, Box | None]:
         """Which part of the picture shows the subject."""
         return None if self.mask is None else self.mask.key, self.box
+
+    @property
+    def rest(self) -> dict[str, str | None]:
+        """What it says besides."""
+        return {"prompt": self.prompt, "seed": self.seed, **self.labels}
 
     def __str__(self) -> str:
         return f"{self.role} of {printable(self.subject)}"
@@ -133,38 +141,52 @@ def read_manifest(path: Path, reach: Reach = WITHIN) -> Manifest:
         InputError: the file cannot be read, rows are wrong, or contradict each other; names the first such rows,
             with their lines.
     """
-    table = read_table(
-        path, "manifest", REQUIRED, (*REQUIRED, *OPTIONAL, *_LABELS, MASK, BOX), lists=[BOX], reach=reach
-    )
+    known = (*REQUIRED, *OPTIONAL, *_LABELS, MASK, BOX)
+    table = PictureTable("manifest", path, REQUIRED, known, lists=[BOX], reach=reach)
+    manifest = Manifest(path, {role: {} for role in ROLES})
+    missing: list[str] = []
+    wrong: list[str] = []
+    subjects, methods = Spellings("subject"), Spellings("method")
+    found = _entries(table, subjects, methods, wrong, missing)
+    entries = list(_once_each(found, manifest.left_out, wrong))
     for note in table.notes:
         logger.info("manifest %s: %s", printable(path), note)
-    missing: list[str] = []
-    wrong = list(table.problems)
-    entries: list[_Entry] = []
-    table.rows.reverse()
-    while table.rows:  # a million rows, and what they say, need not be held at once
-        row = table.rows.pop()
-        found = _entry(table, row, missing)
-        if isinstance(found, _Entry):
-            entries.append(found)
-        else:
-            wrong.append(f"{row.where}: {found}")
-    clashes = _one_name_each(entries)
-    manifest = Manifest(path, {role: {} for role in ROLES})
-    for entry in _once_each(entries, manifest.left_out, wrong):
-        pictures = manifest.roles[entry.role].setdefault(entry.subject, [])
-        pictures.append(_picture(path.parent, entry))
+    clashes = subjects.clashes() + methods.clashes()
+    wrong += table.problems
     if clashes or wrong:
         raise _problems(table, clashes, sorted(wrong, key=natural_key), missing)
-    for subjects in manifest.roles.values():
-        for pictures in subjects.values():
-            pictures.sort(key=lambda one: natural_key(one.name))
+    entries.reverse()
+    while entries:  # a million, and their pictures, need not be held at once
+        entry = entries.pop()
+        entry.method = entry.method and methods.chosen(entry.method)
+        own = manifest.roles[entry.role].setdefault(subjects.chosen(entry.subject), [])
+        own.append(_picture(path.parent, entry))
+    for by_subject in manifest.roles.values():
+        for own in by_subject.values():
+            own.sort(key=lambda one: natural_key(one.name))
     return manifest
+
+
+def _entries(
+    table: PictureTable, subjects: Spellings, methods: Spellings, wrong: list[str], missing: list[str]
+) -> Iterator[_Entry]:
+    """What the rows of a table say, with names in the form that all of their spellings have.
+
+    Adds the names to `subjects` and `methods`, wrong rows to `wrong`, and paths that lead nowhere to `missing`.
+    """
+    for row in rows_of(table):
+        entry = _entry(table, row, missing)
+        if isinstance(entry, str):
+            wrong.append(f"{row.where}: {entry}")
+            continue
+        entry.subject = subjects.add(entry.subject, entry.where, leading=entry.role == "reference")
+        entry.method = entry.method and methods.add(entry.method, entry.where)
+        yield entry
 
 
 def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry | str:
     """What a row says, or all that is wrong with it; adds a path that leads to no picture to `missing`."""
-    written, subject, role = row.cells.get("path", ""), row.text("subject"), row.text("role").lower()
+    written, subject, role = row.cells.get("path", ""), row.text("subject"), intern(row.text("role").lower())
     wrong = []
     place = Place("", "")
     try:
@@ -175,7 +197,7 @@ def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry |
     if not subject:
         wrong.append("the subject is empty")
     if role not in ROLES:
-        wrong.append(unknown("role", role, ROLES))
+        wrong.append(unknown("role", shown_path(role), ROLES))
     mask = box = None
     try:
         mask = table.picture(row, MASK) if row.text(MASK) else None
@@ -192,8 +214,9 @@ def _entry(table: PictureTable, row: PictureRow, missing: list[str]) -> _Entry |
             raise table.not_utf8(row.where, cell)
     if wrong:
         return "; ".join(wrong)
-    rest = row.besides(*REQUIRED, "method", MASK, BOX)
-    return _Entry(row.where, place, role, subject, row.text("method"), rest, mask, box)
+    labels = row.besides(*REQUIRED, *OPTIONAL, MASK, BOX) or _NONE
+    prompt, seed = row.text("prompt") or None, row.text("seed") or None
+    return _Entry(row.where, place, role, subject, row.text("method"), prompt, seed, labels, mask, box)
 
 
 def _box(text: str) -> Box:
@@ -221,24 +244,17 @@ def _whole(number: float) -> int:
     return int(number)
 
 
-def _one_name_each(entries: Iterable[_Entry]) -> list[str]:
-    """Give subjects and methods one spelling each, the references' where there are any; returns what clashes."""
-    subjects, methods = Spellings("subject"), Spellings("method")
-    for entry in entries:
-        subjects.add(entry.subject, entry.where, leading=entry.role == "reference")
-        if entry.method:
-            methods.add(entry.method, entry.where)
-    for entry in entries:
-        entry.subject = subjects.chosen(entry.subject)
-        entry.method = entry.method and methods.chosen(entry.method)
-    return subjects.clashes() + methods.clashes()
-
-
 def _once_each(entries: Iterable[_Entry], left_out: LeftOutFiles, wrong: list[str]) -> Iterator[_Entry]:
     """The entries without those that only repeat an earlier one; adds those that contradict one to `wrong`."""
-    by_picture: dict[str, tuple[_Entry, ...]] = {}
+    by_picture: dict[str, _Entry] = {}
+    further: dict[str, list[_Entry]] = {}
     for entry in entries:
-        earlier = by_picture.get(entry.place.key, ())
+        key = entry.place.key
+        first = by_picture.setdefault(key, entry)
+        if first is entry:
+            yield entry
+            continue
+        earlier = (first, *further.get(key, ()))
         if len(earlier) >= _MOST_ROWS:
             wrong.append(
                 f"{entry.where}: more than {_MOST_ROWS} rows differ in what they say of {printable(entry.place.name)}"
@@ -252,7 +268,7 @@ def _once_each(entries: Iterable[_Entry], left_out: LeftOutFiles, wrong: list[st
                 left_out.add("repeated manifest rows", entry.place.name)
                 break
         else:
-            by_picture[entry.place.key] = (*earlier, entry)
+            further.setdefault(key, []).append(entry)
             yield entry
 
 
@@ -283,20 +299,18 @@ def _repeats(entry: _Entry, other: _Entry) -> bool:
 
 
 def _picture(folder: Path, entry: _Entry) -> Picture:
-    prompt, seed = entry.rest.get("prompt"), entry.rest.get("seed")
-    labels = {name: cell for name, cell in entry.rest.items() if name not in ("prompt", "seed")}
     path = Path(os.path.join(folder, entry.place.name))  # noqa: PTH118 - raw strings are fast
     mask = None if entry.mask is None else folder / entry.mask.name
     return Picture(
         path,
         entry.place.name,
         entry.method or None,
-        prompt,
-        seed,
-        labels or _NONE,
+        entry.prompt,
+        entry.seed,
+        entry.labels,
         mask=mask,
         box=entry.box,
-        prompt_from="manifest" if prompt else "",
+        prompt_from="manifest" if entry.prompt else "",
     )
 
 

@@ -8,13 +8,15 @@ can tell, so they clash.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from functools import lru_cache
 
 from nearid_cli.layouts.names import composed, folded
-from nearid_cli.text import few, printable
+from nearid_cli.text import printable
 
 _BETWEEN_WORDS = re.compile(r"[ _-]+")
+_SHOWN = 3  # rows of a name
 
 
 @lru_cache(2**16)
@@ -43,27 +45,32 @@ class Spellings:
 
     >>> names = Spellings("subject")
     >>> for row, name in enumerate(["cat", "CAT", "dog", "CAT "], 2):
-    ...     names.add(name, f"line {row}")
-    >>> names.add("hot dog", "line 6")
-    >>> names.add("hot_dog", "line 7")
+    ...     form = names.add(name, f"line {row}")
+    >>> names.add("hot  dog", "line 6"), names.add("hot_dog", "line 7")
+    ('hot dog', 'hot_dog')
     >>> for line in names.clashes():
     ...     print(line)
     the subjects cat (line 2) and CAT (line 3, line 5) differ only in case
-    the subjects hot dog (line 6) and hot_dog (line 7) differ only in the signs between words
+    the subjects hot  dog (line 6) and hot_dog (line 7) differ only in the signs between words
     """
 
     def __init__(self, noun: str) -> None:
         self._noun = noun
         self._chosen: dict[str, tuple[bool, str]] = {}
-        self._rows: dict[str, list[str]] = {}
+        self._rows: dict[str, tuple[int, list[str]]] = {}  # how many, and the first ones
 
-    def add(self, name: str, where: str, leading: bool = False) -> None:
-        """Take note of a name; the first `leading` one, else the first one, is how it will be spelled."""
-        form = same_name(name)
-        rows = self._rows.setdefault(form, [])
-        if not rows or (leading and not self._chosen[form][0]):
+    def add(self, name: str, where: str, leading: bool = False) -> str:
+        """Take note of a name; the first `leading` one, else the first one, is how it will be spelled.
+
+        Returns:
+            What all of its spellings have in common, one object for all of them.
+        """
+        form = sys.intern(same_name(name))
+        number, first = self._rows.get(form, (0, []))
+        if not number or (leading and not self._chosen[form][0]):
             self._chosen[form] = leading, name.strip()
-        rows.append(where)
+        self._rows[form] = number + 1, [*first, where] if number < _SHOWN else first
+        return form
 
     def chosen(self, name: str) -> str:
         """The spelling of a name that was added."""
@@ -77,9 +84,7 @@ class Spellings:
         return [self._clash(forms) for forms in alike.values() if len(forms) > 1]
 
     def _clash(self, forms: list[str]) -> str:
-        shown = [
-            f"{_revealed(self._chosen[form][1])} ({few(self._rows[form], spelled=str)})" for form in forms
-        ]
+        shown = [f"{_revealed(self._chosen[form][1])} ({self._where(form)})" for form in forms]
         without_signs = [_BETWEEN_WORDS.sub(" ", form) for form in forms]
         if len(set(map(str.casefold, forms))) == 1:
             how = "in case"
@@ -90,6 +95,10 @@ class Spellings:
         else:
             how = "in characters that do not show"
         return f"the {self._noun}s {' and '.join(shown)} differ only {how}"
+
+    def _where(self, form: str) -> str:
+        number, first = self._rows[form]
+        return ", ".join(first) + (f" and {number - len(first):,} more" if number > len(first) else "")
 
 
 def _revealed(name: str) -> str:

@@ -77,7 +77,7 @@ class PictureTable:
         lists: those of them that may hold a list, which becomes its text in JSON.
         reach: where its paths may lead besides its own folder.
         columns: names of columns as the reader spells them, by how they are written.
-        rows: but for those in `problems`.
+        rows: but for those in `problems`; none where they are read as they are asked for.
         problems: rows that are none, each with its place.
         notes: how it was read, where that is not plain.
         leads_outside: whether a path was asked for that lies where its paths may not.
@@ -210,8 +210,8 @@ class PictureTable:
                 f"has more rows than are read, which is {most:,} of {columns}; make several of it"
             )
 
-    def add(self, where: str, values: Mapping[str, Any]) -> None:
-        """Add a row of values by columns as they are written; an empty one is passed over."""
+    def row(self, where: str, values: Mapping[str, Any]) -> PictureRow | None:
+        """The row of values by columns as they are written; None for an empty one, and for a wrong one."""
         cells = {}
         for written, value in values.items():
             name = self.columns[written]
@@ -219,7 +219,7 @@ class PictureTable:
             if name in self.known and isinstance(value, nested):
                 shown = printable(json.dumps(value, ensure_ascii=False, default=str))
                 self.problems.append(f"{where}: expected {name} to be text but got {shown:.40}")
-                return
+                return None
             if name and (cell := _text(value)):
                 cells[name] = self.once(cell)
                 self._characters += len(cell)
@@ -228,17 +228,15 @@ class PictureTable:
                     self.problems.append(
                         f"{where}: {printable(name)} has {len(cell):,} characters, and {most}"
                     )
-                    return
+                    return None
                 if not cell.isascii() and _HALF_CHARACTER.search(cell):
                     self.problems.append(
                         f"{where}: {printable(name)} holds half a character: {printable(cell):.80}"
                     )
-                    return
-        if any(cell.strip() for cell in cells.values()):
-            self.rows.append(PictureRow(where, cells))
-            self.check_number(len(self.rows))
-            if self._characters > 2 * _MOST_BYTES:
-                raise self.error(f"holds more text than is read, which is {file_size(2 * _MOST_BYTES)}")
+                    return None
+        if self._characters > 2 * _MOST_BYTES:
+            raise self.error(f"holds more text than is read, which is {file_size(2 * _MOST_BYTES)}")
+        return PictureRow(where, cells) if any(cell.strip() for cell in cells.values()) else None
 
 
 def read_table(
@@ -265,12 +263,28 @@ def read_table(
         InputError: it cannot be read as a whole: encoding, quotes, columns that are missing or there twice.
     """
     table = PictureTable(kind, path, needed, known, either, lists, reach)
+    table.rows += rows_of(table)
+    return table
+
+
+def rows_of(table: PictureTable) -> Iterator[PictureRow]:
+    """The rows of a table, read as they are asked for: of a million not all need be held at once.
+
+    Its columns are known once the first row is, and its problems and notes once all are.
+
+    Args:
+        table: without rows.
+
+    Raises:
+        InputError: as for `read_table`.
+    """
     try:
-        (_READERS | _IN_ONE)[path.suffix.lower()](table)
+        for number, row in enumerate((_READERS | _IN_ONE)[table.path.suffix.lower()](table), 1):
+            table.check_number(number)
+            yield row
     except OSError as error:
         why = error.strerror or " ".join(str(error).split())  # Arrow's may have several lines
-        raise InputError(f"cannot read {kind} {printable(path)}: {printable(why)}") from error
-    return table
+        raise InputError(f"cannot read {table.kind} {printable(table.path)}: {printable(why)}") from error
 
 
 def table_of(
@@ -293,7 +307,10 @@ def table_of(
         InputError: columns are missing or there twice.
     """
     table = PictureTable(kind, Path(name), (), known, either)
-    _add_objects(table, [(f"row {number}", row) for number, row in enumerate(rows, 1)])
+    objects = [(f"row {number}", row) for number, row in enumerate(rows, 1)]
+    _has_keys(table, objects)
+    table.rows += _rows_of_objects(table, objects)
+    table.check_number(len(table.rows))
     return table
 
 
@@ -412,7 +429,7 @@ def _rows(text: str, start: int, separator: str, spaced: bool) -> Iterator[tuple
             yield line, cells
 
 
-def _read_csv(table: PictureTable) -> None:
+def _read_csv(table: PictureTable) -> Iterator[PictureRow]:
     try:
         header, separator, rows = _delimited(table)
         table.has_columns(header)
@@ -428,8 +445,7 @@ def _read_csv(table: PictureTable) -> None:
                 continue
             passed_over = passed_over or any("".join(cells[place : place + 1]).strip() for place in nameless)
             row = {name: table.once(cell) for name, cell in zip(names, cells, strict=False) if name and cell}
-            table.rows.append(PictureRow(f"line {line}", row))
-            table.check_number(len(table.rows))
+            yield PictureRow(f"line {line}", row)
     except ValueError as error:
         raise table.error(f"is not valid CSV: {error}") from error
     if separator != "commas" and (separator, table.path.suffix.lower()) != ("tabs", ".tsv"):
@@ -446,33 +462,42 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _read_jsonl(table: PictureTable) -> None:
+def _read_jsonl(table: PictureTable) -> Iterator[PictureRow]:
     text = table.text()
     if text.lstrip().startswith("["):
         raise table.error("is one JSON list: expected one object a line, for example from jq -c '.[]'")
-    objects: list[tuple[str, Mapping[str, Any]]] = []
+    # Twice, since the last line may have a key that no other has, and a million objects take a gigabyte.
+    _has_keys(table, _objects_of(table, text, table.problems))
+    yield from _rows_of_objects(table, _objects_of(table, text, []))
+
+
+def _objects_of(
+    table: PictureTable, text: str, problems: list[str]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects of a text, one a line; adds lines that are none to `problems`."""
+    found = 0
     for number, match in enumerate(_LINE.finditer(text), 1):
         if match[0].isspace() or not match[0]:
             continue
         where = f"line {number}"
         if len(match[0]) > _LONGEST_LINE:
-            table.problems.append(
+            problems.append(
                 f"{where}: has {len(match[0]):,} characters, and no more than {_LONGEST_LINE:,} are read"
             )
             continue
         try:
             value = parse_json(match[0], object_pairs_hook=_once)
         except InputError as error:
-            table.problems.append(f"{where}: {error}")
+            problems.append(f"{where}: {error}")
         except MalformedError as error:
-            table.problems.append(f"{where}: not valid JSON: {_without_start(error)}")
+            problems.append(f"{where}: not valid JSON: {_without_start(error)}")
         else:
-            table.check_number(len(objects) + 1)
-            _take_object(table, objects, where, value)
-    _add_objects(table, objects)
+            found += 1
+            table.check_number(found)
+            yield from _object(where, value, problems)
 
 
-def _read_json(table: PictureTable) -> None:
+def _read_json(table: PictureTable) -> Iterator[PictureRow]:
     """A list of rows, or an object with a number, or another plain value, a path."""
     try:
         value = parse_json(table.text(_JSON_BYTES), object_pairs_hook=_once)
@@ -486,41 +511,47 @@ def _read_json(table: PictureTable) -> None:
         value = [{"path": path, "score": one} for path, one in value.items()]
     if not isinstance(value, list):
         raise table.error("is no table: expected a list of rows, each an object, or numbers by path")
-    objects: list[tuple[str, Mapping[str, Any]]] = []
-    for number, one in enumerate(value, 1):
-        _take_object(table, objects, f"row {number}", one)
-    _add_objects(table, objects)
+    objects = [
+        found
+        for number, one in enumerate(value, 1)
+        for found in _object(f"row {number}", one, table.problems)
+    ]
+    _has_keys(table, objects)
+    yield from _rows_of_objects(table, objects)
 
 
 def _without_start(error: MalformedError) -> str:
     return str(error).removeprefix("it is not JSON: ")
 
 
-def _take_object(
-    table: PictureTable, objects: list[tuple[str, Mapping[str, Any]]], where: str, value: Any
-) -> None:
+def _object(where: str, value: Any, problems: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The object with its place; else adds to `problems`."""
     if isinstance(value, dict):
-        objects.append((where, value))
+        yield where, value
     else:
-        table.problems.append(f"{where}: expected a JSON object")
+        problems.append(f"{where}: expected a JSON object")
 
 
-def _add_objects(table: PictureTable, objects: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Rows by column. A key that some lack is an empty cell there; one that all lack is a missing column."""
+def _has_keys(table: PictureTable, objects: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Set the columns. A key that some lack is an empty cell there; one that all lack is a missing column."""
     written = dict.fromkeys(name for _, one in objects for name in one)
     if written or not table.problems:
         table.has_columns(list(written))
-    for where, one in objects:
-        table.add(where, one)
 
 
-def _read_parquet(table: PictureTable) -> None:
+def _rows_of_objects(
+    table: PictureTable, objects: Iterable[tuple[str, Mapping[str, Any]]]
+) -> Iterator[PictureRow]:
+    return (row for where, one in objects if (row := table.row(where, one)) is not None)
+
+
+def _read_parquet(table: PictureTable) -> Iterator[PictureRow]:
     import pyarrow as pa
 
     try:
         with open_regular(table.path) as file:
-            for number, row in enumerate(_parquet_rows(table, file), 1):
-                table.add(f"row {number}", row)
+            rows = ((f"row {number}", row) for number, row in enumerate(_parquet_rows(table, file), 1))
+            yield from _rows_of_objects(table, rows)
     except UnicodeDecodeError as error:
         raise table.error(f"holds text that is not UTF-8: {printable(repr(error.object)):.80}") from error
     except (pa.ArrowException, ValueError, OverflowError) as error:  # the last for a date beyond all years

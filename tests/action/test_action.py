@@ -171,8 +171,8 @@ def test_further_arguments_are_lines(runner: Runner) -> None:
 
 
 def test_the_installation(tmp_path: Path) -> None:
-    """Into an environment of its own that finds the dependencies here: nothing but the build tool is downloaded."""
-    venv.create(tmp_path / "env", with_pip=True)
+    """Into an environment of its own that finds the dependencies and pip here: nothing but the build tool is downloaded."""
+    venv.create(tmp_path / "env")
     programs = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     site = subprocess.run(
         [programs / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],

@@ -33,8 +33,7 @@ def test_a_reader_that_is_gone(shell: Callable[..., Finished], form: str) -> Non
     assert (finished.out, finished.err) == ("0\n", SAID)
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize(("form", "unbuffered"), [("table", ""), ("json", "1")])
 def test_a_failed_gate_fails_whoever_reads(
     shell: Callable[..., Finished], data: Path, form: str, unbuffered: str
 ) -> None:

@@ -217,9 +217,8 @@ def interrupted(folder: Path, when: str | None, delay: float = 0) -> tuple[int, 
 @pytest.mark.parametrize(
     ("when", "delay"),
     [
-        *(
-            (".*.tmp", delay) for delay in (0, 0.05, 0.1, 0.2, 0.4)
-        ),  # while processes start, and while they load
+        (".*.tmp", 0),  # while processes start
+        (".*.tmp", 0.2),  # while they load
         (".*.tmp/references/*/01.png", 0),
     ],
 )

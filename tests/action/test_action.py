@@ -171,7 +171,7 @@ def test_further_arguments_are_lines(runner: Runner) -> None:
 
 
 def test_the_installation(tmp_path: Path) -> None:
-    """Into an environment of its own that finds the dependencies and pip here: nothing but the build tool is downloaded."""
+    """Into an environment of its own that finds pip and what is needed here: only the build tool is downloaded."""
     venv.create(tmp_path / "env")
     programs = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     site = subprocess.run(

@@ -110,6 +110,7 @@ TABLE1 = (
     ),
     *("--ratings", "rated", "--samples", "nowhere"),
 )
+TINY = ("--identities", "1", "--views", "1", "--size", "16", "--workers", "1")
 JUDGE = ("score", "refs", "gens", "-m", "judge=x", "--judge-url", "http://localhost:1/v1")
 PLACES: dict[str, tuple[str, ...]] = {
     "score REFS": ("score", "{}", "gens", "-m", "hog"),
@@ -147,6 +148,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     "score prompts.json": SCORE,
     "score made-by.json": (*SCORE, "--distractors", "gens"),
     "score --metric": ("score", "refs", "gens", "-m", "x=./{}"),
+    "score --metric of faces": ("score", "refs", "gens", "-m", "face=./{}"),
+    "score --metric of text": ("score", "refs", "gens", "-m", "clip-t=./{}"),
+    "score --metric of a VAE": ("score", "refs", "gens", "-m", "vsm=./{}"),
     "score --judge-template": (*JUDGE, "--judge-template", "{}"),
     "score --judge-log": (*JUDGE, "--judge-log", "{}"),
     "compare -o": ("compare", "run.json", "gens", "--refs", "refs", "-o", "{}.html"),
@@ -230,6 +234,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "export training.json": ("export", "trained", "out"),
     "export OUT": ("export", "trained", "{}"),
     "export": ("export", "{}", "out"),
+    "score a configuration that is named": SCORE,
     "score nearid.toml": SCORE,
     "score a cache of nearid.toml": ("score", "refs", "gens"),
     "score a metric of nearid.toml": ("score", "refs", "gens"),
@@ -245,9 +250,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     "models info config.json": ("models", "info", "x=./scratch"),
     "models pull": ("models", "pull", "x=./{}"),
     "demo": ("demo", "{}"),
-    "synth --backgrounds": ("synth", "out", "--identities", "1", "--size", "16", "--backgrounds", "{}"),
-    "synth --sheet": ("synth", "out", "--identities", "1", "--size", "16", "--sheet", "{}.png"),
-    "synth": ("synth", "{}", "--identities", "1"),
+    "synth --backgrounds": ("synth", "out", *TINY, "--backgrounds", "{}"),
+    "synth --sheet": ("synth", "out", *TINY, "--sheet", "{}.png"),
+    "synth": ("synth", "{}", *TINY),
 }
 
 FILES = {
@@ -276,6 +281,7 @@ FILES = {
     "score a picture": "gens/cat/0.png",
     "score a reference": "refs/cat/0.jpg",
     "score a rubric of nearid.toml": "odd",
+    "score a configuration that is named": "odd",
     "score dataset.json": "refs/dataset.json",
     "score made-by.json": "made-by.json",
     "score metadata.csv": "gens/metadata.csv",
@@ -294,6 +300,12 @@ FILES = {
     "train a backbone's config.json": "scratch/config.json",
 }
 """Where the odd file is, where the arguments do not name it."""
+
+NAMED = {
+    "score a configuration that is named": "NEARID_CONFIG",
+    "gate the summary of a step": "GITHUB_STEP_SUMMARY",
+}
+"""The variables that name an odd file."""
 
 CONFIGURED = {
     "score a cache of nearid.toml": 'metric = "hog"\ncache = "odd"\n',
@@ -364,8 +376,8 @@ def world(
         shutil.copytree(request.getfixturevalue("trained"), tmp_path / "trained")
     if place in CONFIGURED:
         (tmp_path / "nearid.toml").write_text(CONFIGURED[place])
-    if place == "gate the summary of a step":
-        monkeypatch.setenv("GITHUB_STEP_SUMMARY", "odd")
+    if place in NAMED:
+        monkeypatch.setenv(NAMED[place], "odd")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.chdir(tmp_path)
     return tmp_path

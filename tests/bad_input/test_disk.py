@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,30 @@ from .conftest import COMMAND
 
 SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
 NEARID = shlex.join(COMMAND)
+
+# Several runs of the command line in one process, and a file of what came of each.
+RUNNING = """
+import json, os, sys
+from pathlib import Path
+from nearid_cli.cli.app import main
+
+def run(name, *arguments):
+    for number, kind in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{name}.{kind}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+    code = main(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    said = [code, *(Path(f"{name}.{kind}").read_text() for kind in ("out", "err"))]
+    files = sorted(str(path) for path in Path("disk").rglob("*") if path.is_file())
+    Path(f"{name}.json").write_text(json.dumps([said, files]))
+"""
+SEVERAL = RUNNING + "for name, arguments in json.loads(sys.argv[1]).items(): run(name, *arguments)"
+
+
+def left(data: Path, name: str) -> tuple[Finished, list[str]]:
+    """What came of a run, and the files of the disk after it."""
+    said, files = json.loads((data / f"{name}.json").read_text())
+    return Finished(*said), files
 
 
 def numbers(finished: Finished) -> dict[str, Any]:
@@ -207,18 +232,20 @@ def test_a_read_only_cache(
     for folder in folders:
         folder.chmod(0o555)
     try:
-        finished = run([*powerless, *COMMAND, *SCORE])
-        assert numbers(finished) == expected
-        assert len(warnings(finished)) == 1
-        assert re.search(r"the cache \S+/nearid cannot be written \(.*permission denied\)", finished.err)
-        assert sorted(cache().rglob("*")) == before
-        # A first run into a place that takes nothing.
-        finished = run([*powerless, *COMMAND, *SCORE, "--cache", cache() / "new"])
-        assert numbers(finished) == expected
-        assert len(warnings(finished)) == 1
-        for job in (["compact"], ["clear", "--yes"]):
-            refused = run([*powerless, *COMMAND, "cache", *job])
+        new = ("--cache", str(cache() / "new"))  # a first run into a place that takes nothing
+        jobs = {"compact": ("cache", "compact"), "clear": ("cache", "clear", "--yes")}
+        several = {"warm": SCORE, "new": (*SCORE, *new), **jobs}
+        finished = run([*powerless, sys.executable, "-c", SEVERAL, json.dumps(several)])
+        assert finished.code == 0, finished.err
+        for name in ("warm", "new"):
+            scored, _ = left(data, name)
+            assert numbers(scored) == expected
+            (warning,) = warnings(scored)
+            assert re.search(r"the cache \S+/(nearid|new) cannot be written \(.*permission denied\)", warning)
+        for name in jobs:
+            refused, _ = left(data, name)
             assert refused.error == f"the cache {cache()} cannot be changed: permission denied"
+        assert sorted(cache().rglob("*")) == before
         # A damaged part cannot be set aside here, and is not used either.
         (part, *_) = (cache() / "embeddings").rglob("*.parquet")
         part.chmod(0o644)
@@ -253,42 +280,53 @@ def test_a_read_only_file_system(
     assert re.search(r"the cache disk/cache cannot be written \(.*read-only file system\)", finished.err)
 
 
+FULL = (
+    RUNNING
+    + """
+score, cache = sys.argv[1:], ("--cache", "disk/cache")
+run("first", "score", "refs/cat", "gens/cat", "-m", "hog", *cache)
+with open("disk/filler", "wb", buffering=0) as file:
+    try:
+        while file.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+run("full", *score, *cache)
+run("verified", "cache", "verify", *cache)
+run("unwritten", *score, "-o", "disk/out.json", *cache)
+os.unlink("disk/filler")
+run("mended", *score, *cache)
+run("verified again", "cache", "verify", *cache)
+"""
+)
+
+
 def test_a_full_disk(nearid: Nearid, data: Path, mounting: list[str], run: Callable[..., Finished]) -> None:
     """Room for the first parts only: the good ones stay, the rest costs a warning."""
     expected = numbers(nearid(*SCORE, "--no-cache"))
-    half = "score refs/cat gens/cat -m hog --cache disk/cache"
-    script = f"""
-        mkdir disk; mount -t tmpfs -o size=256k,nr_inodes=64 tmpfs disk
-        sleep 2.1  # the memo takes no younger pictures
-        {NEARID} {half} >first.txt
-        (cd disk && find cache -type f | sort) >before.txt
-        head -c 1M /dev/zero >disk/filler 2>/dev/null || true
-        {NEARID} {shlex.join(SCORE)} --cache disk/cache >full.json 2>full.err || echo failed
-        (cd disk && find cache -type f | sort) >after.txt
-        {NEARID} cache verify --cache disk/cache >verify.txt
-        {NEARID} {shlex.join(SCORE)} --cache disk/cache -o disk/out.json >/dev/null 2>output.err && echo wrote
-        ls -A disk >left.txt
-        rm disk/filler
-        {NEARID} {shlex.join(SCORE)} --cache disk/cache >mended.json
-        {NEARID} cache verify --cache disk/cache >verify.txt
-    """.replace("&& echo wrote", "|| echo $? >output.code")
-    finished = run([*mounting, script])
-    assert (finished.code, finished.out) == (0, ""), finished.err
-    full = Finished(0, (data / "full.json").read_text(), (data / "full.err").read_text())
-    assert numbers(full) == expected
-    assert len(warnings(full)) == 1
-    assert re.search(r"the cache disk/cache cannot be written \(.*no space left on device\)", full.err)
-    assert (data / "before.txt").read_text().count(".parquet") == 3  # hog, the perceptual hash, the memo
-    assert (data / "after.txt").read_text() == (
-        data / "before.txt"
-    ).read_text()  # no part lost, nothing half-written
-    assert (data / "output.code").read_text() == "2\n"
-    assert (data / "output.err").read_text().splitlines()[-1] == (
-        "error: cannot write disk/out.json: No space left on device"
+    program = shlex.join([sys.executable, "-c", FULL, *SCORE])
+    finished = run(
+        [*mounting, f"mkdir disk; mount -t tmpfs -o size=256k,nr_inodes=64 tmpfs disk; exec {program}"]
     )
-    assert (data / "left.txt").read_text().split() == ["cache", "filler"]
-    assert numbers(Finished(0, (data / "mended.json").read_text(), "")) == expected
-    assert "all sound" in (data / "verify.txt").read_text()
+    assert finished.code == 0, finished.err
+
+    first, before = left(data, "first")
+    assert first.code == 0, first.err
+    assert sum(name.endswith(".parquet") for name in before) == 3  # hog, the perceptual hash, the memo
+    full, after = left(data, "full")
+    assert numbers(full) == expected
+    (warning,) = warnings(full)
+    assert re.search(r"the cache disk/cache cannot be written \(.*no space left on device\)", warning)
+    assert after == sorted([*before, "disk/filler"])  # no part lost, nothing half-written
+    unwritten, files = left(data, "unwritten")
+    assert unwritten.code == 2
+    assert unwritten.err.splitlines()[-1] == "error: cannot write disk/out.json: No space left on device"
+    assert files == after
+    assert numbers(left(data, "mended")[0]) == expected
+    for name in ("verified", "verified again"):
+        verified, _ = left(data, name)
+        assert verified.code == 0, verified.err
+        assert "all sound" in verified.out
 
 
 def test_a_disk_that_was_full_from_the_start(

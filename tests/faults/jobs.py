@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import eq
 from pathlib import Path
@@ -21,6 +23,7 @@ from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.parts import PartFolder
 from nearid_cli.encoders.descriptors import HOG
 from tests.faults.conftest import Ran, Runs, fresh
+from tests.measures.endpoint import JudgeServer, scores
 
 _LEFT = re.compile(r"\.(checkpoint-\d+-)?[0-9a-f]{32}\.tmp|\.best\.tmp")
 _TIMES = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:[\d.]+)?([+-]\d\d:\d\d|Z| UTC)?")
@@ -57,6 +60,20 @@ def _steady(value: Any) -> Any:
 def manifests(path: Path) -> Any:
     """The same of manifests, whose paths are absolute where the disk does not say what links are among them."""
     return json.loads(json.dumps(content(path), default=bytes.decode).replace(f"{path.parent}/", "../"))
+
+
+def answers(path: Path) -> dict[str, Any]:
+    """The same of a log that is added to: which whole lines are in it, once each."""
+    lines = (
+        path.joinpath("log.jsonl").read_bytes().splitlines() if path.joinpath("log.jsonl").exists() else []
+    )
+    whole = set()
+    for line in lines:
+        with suppress(ValueError):  # half of one
+            whole.add(json.dumps(_steady(json.loads(line))))
+    return {"log.jsonl": whole} | {
+        one.name: content(one) for one in path.glob("[!.]*") if one.name != "log.jsonl"
+    }
 
 
 def embeddings(path: Path) -> dict[str, dict[bytes, bytes]]:
@@ -125,6 +142,9 @@ _TRAIN = (
 )
 
 
+_URL = "the address of a judge"
+
+
 def _written(*suffixes: str) -> tuple[str, ...]:
     return tuple(word for suffix in suffixes for word in ("-o", f"out/run.{suffix}"))
 
@@ -144,6 +164,25 @@ JOBS = {
         {"base.json": "rules-baseline.json"},
     ),
     "compact": Job(("cache", "compact", "--cache", "out/cache"), {"cache": "chopped/cache"}, read=embeddings),
+    "judge": Job(
+        (
+            *(
+                "score",
+                "refs",
+                "gens",
+                "-m",
+                "judge=m",
+                "--judge-url",
+                _URL,
+                "--judge-parallel",
+                "1",
+                "--no-cache",
+            ),
+            *("--judge-log", "out/log.jsonl", "-o", "out/run.json"),
+        ),
+        grows=("log.jsonl",),
+        read=answers,
+    ),
     "synth": Job(("synth", "out/made", *_SYNTH), once=True, heavy=True),
     "synth dataset": Job(("synth", "out/sets", *_SYNTH, "--as", "dataset"), once=True, heavy=True),
     "bench": Job(("bench", "nearid", *SETS, *_HOG, "-o", "out/bench"), piecemeal=True, heavy=True),
@@ -247,6 +286,7 @@ class Shop:
             shutil.copytree(data / source, place / name)
         (place / "old").write_bytes(_OLD)
         self._heavy: Runs | None = None
+        self._judge: JudgeServer | None = None
         for words in (
             ("score", "refs", "gens", *_HOG, "-o", "run.json"),
             ("gate", "init", "run.json", "-o", "rules.toml"),
@@ -258,7 +298,18 @@ class Shop:
     def __call__(self, name: str) -> Workshop:
         """Where a job is done."""
         job = JOBS[name]
+        if _URL in job.arguments:
+            words = (self.judge if word == _URL else word for word in job.arguments)
+            job = replace(job, arguments=tuple(words))
         return Workshop(self.heavy if job.heavy else self._light, self._place, job)
+
+    @property
+    def judge(self) -> str:
+        """The address of a judge who says the same of all pictures."""
+        if self._judge is None:
+            self._judge = JudgeServer(lambda asked: scores(5))
+            threading.Thread(target=self._judge.serve_forever, args=(0.01,), daemon=True).start()
+        return self._judge.url
 
     @property
     def heavy(self) -> Runs:
@@ -274,6 +325,9 @@ class Shop:
         return self._heavy
 
     def end(self) -> None:
-        """End the processes that were started here."""
+        """End what was started here."""
         if self._heavy:
             self._heavy.end()
+        if self._judge:
+            self._judge.shutdown()
+            self._judge.server_close()

@@ -183,12 +183,13 @@ def model_folder(place: Path) -> Path:
     return place
 
 
-def thin_out(output: Path, keep: int) -> None:
-    """Point `best` at the best checkpoint, then delete all but that and the `keep` newest.
+def thin_out(output: Path, step: int, keep: int) -> None:
+    """Point `best` at the best checkpoint up to a step, then delete all of these but that and the `keep` newest.
 
-    The best has the highest SSR, then PA, then mean margin; the earliest of equals.
+    The best has the highest SSR, then PA, then mean margin; the earliest of equals. What is beyond the step where a run
+    goes on is damaged.
     """
-    found = _found(output)
+    found = [checkpoint for checkpoint in _found(output) if checkpoint.step <= step]
     ranks = {checkpoint: _rank(checkpoint) for checkpoint in found}
     best = max((c for c in found if ranks[c]), key=lambda checkpoint: ranks[checkpoint], default=None)
     if best is not None:

@@ -149,6 +149,9 @@ class _Run:
         if accelerator.is_main_process:
             write_record(setup, self.steps)
             checkpoints.clear_leftovers(options.output)
+            checkpoints.thin_out(
+                options.output, self.step, options.keep
+            )  # the run before may not have come so far
         self.journal = Journal(options, accelerator, self.step, self.steps, bar)
         self.pending: list[torch.Tensor] = []
         self.names: list[str] = []
@@ -270,7 +273,7 @@ class _Run:
                 },
                 metrics=self.metrics,
             )
-            checkpoints.thin_out(output, self.options.keep)
+            checkpoints.thin_out(output, self.step, self.options.keep)
         self.accelerator.wait_for_everyone()
         self.checkpoint = checkpoints.folder(output, self.step)
         self._restart_clock()

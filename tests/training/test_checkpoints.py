@@ -85,7 +85,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_replaced(
     assert newest(tmp_path) == Checkpoint(tmp_path / "checkpoint-2", 2)
     (message,) = caplog.messages
     assert message.startswith(f"{tmp_path / 'checkpoint-4'} is passed over: it")
-    thin_out(tmp_path, keep=5)  # damaged metrics are no reason to stop
+    thin_out(tmp_path, 4, keep=5)  # damaged metrics are no reason to stop
     write(tmp_path, 4)
     assert newest(tmp_path) == Checkpoint(tmp_path / "checkpoint-4", 4)
 
@@ -103,7 +103,7 @@ def test_the_newest_and_the_best_are_kept(
         place.mkdir()
         values = {} if score is None else dict(zip(("ssr", "pa", "mean_margin"), score, strict=True))
         (place / "metrics.json").write_text(json.dumps(values))
-        thin_out(output, keep)
+        thin_out(output, step, keep)
         so_far = [(score, -index) for index, score in enumerate(scores[: step + 1]) if score is not None]
         expected = {f"checkpoint-{index}" for index in range(max(0, step + 1 - keep), step + 1)}
         if so_far:

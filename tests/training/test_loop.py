@@ -162,6 +162,19 @@ def test_resuming_a_finished_run_does_nothing(data: Path, straight: Path) -> Non
     assert journal(straight) == before
 
 
+def test_a_run_that_was_killed_before_it_pointed_at_the_best_does_so_when_it_goes_on(
+    data: Path, straight: Path, tmp_path: Path
+) -> None:
+    killed = tmp_path / "killed"
+    shutil.copytree(straight, killed, symlinks=True)
+    best = killed / "best"
+    right = best.readlink()
+    best.unlink()
+    best.symlink_to(next(path.name for path in killed.glob("checkpoint-*") if path.name != right.name))
+    train(options(data, killed, resume=True, **RANDOM))
+    assert best.readlink() == right
+
+
 def test_resume_refuses_other_options_and_names_them_all(data: Path, straight: Path) -> None:
     changes = {**RANDOM, "lr": 0.5, "head": "mlp", "mixed_precision": "no"}
     with pytest.raises(UsageError) as error:

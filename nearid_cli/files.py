@@ -155,16 +155,21 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
     Raises:
         OSError: the disk would not take it, or a file is in the way.
     """
-    try:
-        folder.mkdir(mode)
-    except FileNotFoundError:
-        make_folder(folder.parent, mode)
-        folder.mkdir(mode, exist_ok=True)  # another process may be as far
-    except OSError:
-        if folder.is_dir():
-            return
-        raise
-    flush(folder.parent)
+    missing = [folder]  # a list, as a path may have more parts than functions may call themselves
+    while missing:
+        try:
+            missing[-1].mkdir(mode)
+        except FileNotFoundError:
+            if missing[-1] == missing[-1].parent:  # the current folder is gone
+                raise
+            missing.append(missing[-1].parent)
+            continue
+        except OSError:
+            if not missing[-1].is_dir():  # or another process may be as far
+                raise
+        else:
+            flush(missing[-1].parent)
+        missing.pop()
 
 
 def replace_file(path: Path, data: bytes) -> None:

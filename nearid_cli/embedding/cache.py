@@ -143,11 +143,7 @@ class UnreadableCacheError(CacheError):
 
 
 def open_cache(folder: Path, verify_content: bool = False, trusted: bool = False) -> Cache | None:
-    """The cache of a run, or None, with a warning, where the run is to go on without it; arguments as of `Cache`.
-
-    Raises:
-        CacheError: the folder is a file, or was written by a newer nearid: another is easily named.
-    """
+    """The cache of a run, or None, with a warning, where the run is to go on without it; arguments as of `Cache`."""
     try:
         return Cache(folder, verify_content, trusted)
     except UnreadableCacheError as error:
@@ -164,8 +160,7 @@ class Cache:
         trusted: use what other users put there, too.
 
     Raises:
-        CacheError: the folder is a file, or was written by a newer nearid.
-        UnreadableCacheError: it cannot be told which nearid wrote it.
+        UnreadableCacheError: the folder is a file, a newer nearid wrote it, or it cannot be told which one did.
     """
 
     def __init__(self, folder: Path, verify_content: bool = False, trusted: bool = False) -> None:
@@ -240,7 +235,7 @@ class Cache:
         numbers = Counter[int]()
         for path in parts.paths():
             with suppress(FileNotFoundError):
-                if (found := parts.metadata(path)) and (length := _length_in(found)):
+                if (found := parts.metadata(path, quiet=True)) and (length := _length_in(found)):
                     numbers[length] += found.num_rows
         return max(numbers, key=numbers.__getitem__, default=None)
 
@@ -478,14 +473,14 @@ def _format(folder: Path) -> int | None:
     """The format of the cache in a folder; None where there is none yet.
 
     Raises:
-        CacheError, UnreadableCacheError: as `Cache`.
+        UnreadableCacheError: as `Cache`.
     """
     try:
         text = read_regular(folder / _MARKER, _MARKER_BYTES)
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
-        raise CacheError(
+        raise UnreadableCacheError(
             f"the cache {printable(folder)} would have to be a folder, and there is a file in its place; "
             "choose another with --cache DIR"
         ) from error
@@ -500,7 +495,7 @@ def _format(folder: Path) -> int | None:
             "number); choose another with --cache DIR, or delete the folder"
         )
     if int(found) != FORMAT:
-        raise CacheError(
+        raise UnreadableCacheError(
             f"the cache {printable(folder)} has format {int(found)}, and this nearid knows format {FORMAT}; "
             "upgrade nearid or choose another cache with --cache DIR"
         )

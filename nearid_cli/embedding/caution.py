@@ -62,8 +62,8 @@ class Caution:
     def _refused(self, done: str, place: Path, error: OSError | MemoryError, cost: str) -> None:
         reason = why(error)
         where = "" if place == self.cache else f"{printable(place.relative_to(self.cache))}: "
-        self._say(
-            f"{done} {reason}",
+        self._say(  # once a reason: what cannot be read will most often not be written either
+            reason,
             f"the cache {printable(self.cache)} cannot be {done} ({where}{reason}): these results are right, and "
             f"{cost}; choose another cache with --cache DIR",
         )
@@ -98,10 +98,13 @@ class Caution:
     def _pass_over(self, place: Path, reason: str) -> None:
         name = "it" if place == self.cache else printable(place.relative_to(self.cache))
         others = sum(1 for _ in self._parts_of_others())
+        some = (
+            f"{count(others, 'part')} of " if others else ""
+        )  # of one that is yet to be filled, all will be
         self._say(
             "others",
-            f"{count(others, 'part')} of the cache {printable(self.cache)} "
-            f"{'is' if others == 1 else 'are'} passed over: {name} {reason}, and whoever writes a part decides about "
+            f"{some}the cache {printable(self.cache)} "
+            f"{'are' if others > 1 else 'is'} passed over: {name} {reason}, and whoever writes a part decides about "
             "numbers; use them with --trust-cache, or choose another cache with --cache DIR",
         )
 

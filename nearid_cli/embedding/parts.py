@@ -234,8 +234,12 @@ class PartFolder:
         with contextlib.suppress(OSError):
             path.rename(path.with_name(path.name + ".damaged"))
 
-    def metadata(self, path: Path) -> pq.FileMetaData | None:
+    def metadata(self, path: Path, quiet: bool = False) -> pq.FileMetaData | None:
         """What a part says of itself, unchecked, or None, with a warning, if that is not to be had.
+
+        Args:
+            path: the part.
+            quiet: without the warning, for whoever reads the part next and says it then.
 
         Raises:
             FileNotFoundError: another process merged the part away.
@@ -249,11 +253,13 @@ class PartFolder:
         except FileNotFoundError:
             raise
         except pa.ArrowException as error:
-            logger.warning(
-                "%s cannot be read (%s); `nearid cache verify` says more", printable(path), why(error)
-            )
+            if not quiet:
+                logger.warning(
+                    "%s cannot be read (%s); `nearid cache verify` says more", printable(path), why(error)
+                )
         except (OSError, MemoryError) as error:
-            self.caution.unread(path, error)
+            if not quiet:
+                self.caution.unread(path, error)
         return None
 
     def write(self, make: Callable[[], pa.Table]) -> None:

@@ -41,6 +41,10 @@ T = TypeVar("T")
 MAX_PIXELS = 178_000_000
 """Default limit of width x height; Pillow itself stops just above, at twice its `MAX_IMAGE_PIXELS`."""
 
+MAX_EDGE = 1_000_000
+"""Limit of either edge in pixels. Pillow keeps a pointer for each row and goes row by row, so a column of 170 million
+pixels takes gigabytes and a minute that the number of pixels does not tell of."""
+
 
 class _Silence(threading.local):
     """Whether this thread is inside Pillow on behalf of `decode`."""
@@ -209,6 +213,8 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
             f"{megapixels(size[0] * size[1])} is over the limit of {megapixels(max_pixels)}; "
             "raise it with --max-pixels"
         )
+    if max(size) > MAX_EDGE:
+        raise UnreadableImage(f"an edge of {max(size):,} px is over the limit of {MAX_EDGE:,} px")
 
 
 def _is_short_of(size: int) -> bool:

@@ -97,12 +97,16 @@ LOOKS = (("cache", "info"), ("cache", "verify"), ("cache", "compact"), ("cache",
 
 
 def test_a_cache_of_another_format(nearid: Nearid, data: Path) -> None:
-    numbers(nearid(*SCORE))
+    cold = numbers(nearid(*SCORE))
     (cache() / "format").write_bytes(b"2\n")
-    for arguments in (SCORE, *LOOKS):
-        error = nearid(*arguments).error
-        assert "this nearid knows format 1" in error
-        assert "--cache DIR" in error
+    before = sorted(cache().rglob("*"))
+    finished = nearid(*SCORE)
+    assert numbers(finished) == cold
+    (warning,) = warnings(finished)
+    assert "this nearid knows format 1; upgrade nearid or choose another cache with --cache DIR" in warning
+    assert sorted(cache().rglob("*")) == before
+    for arguments in LOOKS:
+        assert "this nearid knows format 1" in nearid(*arguments).error
 
 
 @pytest.mark.parametrize("found", [b"\xff\x1b[31m", b"", "a pipe", "a folder", "a link"])
@@ -161,8 +165,8 @@ def stray(what: str) -> None:
         ("folders, pipes and links called parts", 3),
         ("a link to /proc", 0),
         ("an odd format of Parquet", 1),
-        ("a file for the memo", 2),
-        ("a file for all", 2),
+        ("a file for the memo", 1),
+        ("a file for all", 1),
         ("a file for one metric", 2),
     ],
 )
@@ -210,12 +214,39 @@ def test_a_part_that_may_not_be_read_is_left_alone(
 
 
 def test_a_file_in_place_of_the_cache(nearid: Nearid, data: Path) -> None:
+    expected = numbers(nearid(*SCORE, "--no-cache"))
     (data / "file").touch()
     for place in ("file", "file/below"):
-        error = nearid(*SCORE, "--cache", place).error
-        assert error.startswith(
-            f"the cache {place} would have to be a folder, and there is a file in its place"
-        )
+        finished = nearid(*SCORE, "--cache", place)
+        assert numbers(finished) == expected
+        (warning,) = warnings(finished)
+        reason = f"the cache {place} would have to be a folder, and there is a file in its place; "
+        assert reason in warning
+        assert "choose another with --cache DIR; this run goes on without it" in warning
+        assert nearid("cache", "info", "--cache", place).error.startswith(reason)
+    assert (data / "file").read_bytes() == b""
+
+
+def test_a_cache_in_more_folders_than_functions_may_call_themselves(nearid: Nearid, data: Path) -> None:
+    assert warnings(nearid(*SCORE, "--cache", "x/" * 1200 + "cache")) == []
+
+
+def test_a_cache_that_can_be_neither_read_nor_written_is_one_warning(nearid: Nearid, data: Path) -> None:
+    expected = numbers(nearid(*SCORE))
+    shutil.rmtree(cache() / "embeddings")
+    (cache() / "embeddings").touch()
+    finished = nearid(*SCORE)
+    assert numbers(finished) == expected
+    (warning,) = warnings(finished)
+    assert "/nearid cannot be read (embeddings/" in warning
+
+
+def test_a_folder_that_others_may_change_has_no_parts_to_count_yet(nearid: Nearid, data: Path) -> None:
+    (data / "open").mkdir()
+    (data / "open").chmod(0o1777)
+    (warning,) = warnings(nearid(*SCORE, "--cache", "open"))
+    assert "the cache open is passed over: it can be changed by other users (mode 1777)" in warning
+    assert "part" not in warning.split(":")[0]
 
 
 def test_a_read_only_cache(

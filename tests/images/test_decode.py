@@ -24,7 +24,7 @@ from PIL import Image, ImageFile, ImageOps, PngImagePlugin
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from nearid_cli.errors import UsageError
-from nearid_cli.images.decode import UnreadableImage, decode, read_held
+from nearid_cli.images.decode import MAX_EDGE, UnreadableImage, decode, read_held
 
 ORIENTATION = 0x0112
 
@@ -427,3 +427,11 @@ def test_the_filter_is_added_once():
     filters = list(warnings.filters)
     decode(content)
     assert warnings.filters == filters
+
+
+@pytest.mark.parametrize("size", [(1, MAX_EDGE + 1), (MAX_EDGE + 1, 1)])
+def test_an_edge_has_its_limit_too(size):
+    assert (
+        reason(encoded(Image.new("L", size), "PNG"))
+        == "an edge of 1,000,001 px is over the limit of 1,000,000 px"
+    )

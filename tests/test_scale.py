@@ -6,13 +6,16 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nearid_cli.embedding.cache import digest_bytes
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import parse_metrics
+from nearid_cli.reports.formats.data import to_json
 from perf.filled import write_checkpoints
 from perf.growth import run, score_command, write_world
+from tests.comparing import scored
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no peak of a child")
 
@@ -55,10 +58,25 @@ def test_very_many_pictures_have_their_bound(
     subjects: int, generations: int, references: int, most: int, tmp_path: Path
 ) -> None:
     world = write_world(tmp_path / "world", subjects, generations, references)
-    for _ in ("with files that are new", "warm"):
-        _, peak = run(score_command(world))
-        assert peak <= most
+    _, peak = run(score_command(world), limit=2 * 2**30)
+    assert peak <= most
     assert (world / "r.html").stat().st_size < 20_000_000
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(("subjects", "generations"), [(1_000, 100), (10_000, 10)])
+def test_a_comparison_of_100_000_generations_has_its_bound(
+    subjects: int, generations: int, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    names = [f"subject {number:05}" for number in range(subjects)]
+    for method in "ab":
+        result = scored({name: 0.5 + 0.1 * random.random((generations, 1)) for name in names}, ["hog"])
+        (tmp_path / f"{method}.json").write_text(to_json(result))
+    command = [sys.executable, "-m", "nearid_cli", "compare", tmp_path / "a.json", tmp_path / "b.json"]
+    _, peak = run([*command, "-o", tmp_path / "r.json", "-o", tmp_path / "r.html"], limit=2 * 2**30)
+    assert peak <= 1_024
+    assert (tmp_path / "r.html").stat().st_size < 20_000_000
 
 
 @pytest.mark.torture

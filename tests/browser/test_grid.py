@@ -519,7 +519,6 @@ def test_what_scrolls_sideways_goes_below_the_references_with_its_bar(
 ) -> None:
     page = open_page(large[0], viewport={"width": 360, "height": 740})
     page.evaluate("location.hash = '#pictures'")
-    page.locator("#grid").evaluate("one => one.scrollIntoView({ behavior: 'instant' })")
     references = page.locator("#grid .reference").first.bounding_box()
     tick = cells(page, 0).nth(1).locator(".tick").bounding_box()
     by = tick["x"] - references["x"] - references["width"] / 2
@@ -527,6 +526,7 @@ def test_what_scrolls_sideways_goes_below_the_references_with_its_bar(
         "(one, by) => { one.style.scrollSnapType = 'none'; one.scrollLeft = by; }", by
     )
     page.wait_for_timeout(200)
+    page.locator("#grid").evaluate("one => one.scrollIntoView({ behavior: 'instant' })")
     tick = cells(page, 0).nth(1).locator(".tick").bounding_box()
     assert references["x"] < tick["x"] < references["x"] + references["width"]
     middle = [tick["x"] + tick["width"] / 2, tick["y"] + tick["height"] / 2]

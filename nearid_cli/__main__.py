@@ -11,7 +11,10 @@ def main() -> None:
         from nearid_cli.cli.app import main as run
     except KeyboardInterrupt:
         sys.exit(130)
-    code = run()
+    try:
+        code = run()
+    except KeyboardInterrupt:  # a second one, when the first is said
+        code = 130
     # After a Ctrl-C within code that was made as text, such as that of a dataclass, Python would end `python -m` by the
     # signal, whatever the code to exit with; other text makes it forget.
     exec("")

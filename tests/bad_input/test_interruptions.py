@@ -219,6 +219,19 @@ main()
     assert (process.returncode, out, err) == (130, "", "")
 
 
+def test_a_second_interrupt_after_the_first_is_said(start: Start) -> None:
+    program = """
+import nearid_cli.cli.app
+from nearid_cli.__main__ import main
+def interrupted():
+    raise KeyboardInterrupt
+nearid_cli.cli.app.main = interrupted
+main()
+"""
+    out, err = (process := start(program)).communicate(timeout=300)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
 def interrupt(process: subprocess.Popen[str], folder: Path, delay: float) -> None:
     wait_for((folder / "begun").exists, process)
     time.sleep(delay)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from nearid_cli.errors import InputError, UsageError
@@ -19,6 +19,9 @@ _PLACEHOLDERS = ("subject", "method", "prompt", "seed", "step", "category")
 _NUMERIC = frozenset({"seed", "step"})  # so that {subject}_{seed} can be told apart in one way
 _TAKEN = frozenset({"path", "role"})  # columns of a manifest that say something else
 _PIECE = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
+_MOST_PARTS, _MOST_TOKENS = 64, 32
+"""Of a pattern, and of one of its parts. Time grows with their product."""
+_MOST_READINGS = 1000
 
 Values = tuple[tuple[str, str], ...]
 
@@ -38,12 +41,23 @@ class Pattern:
     []
 
     Raises:
-        UsageError: braces do not match, or a name cannot be a label.
+        UsageError: braces do not match, a name cannot be a label, or it goes on without end.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._parts = [_tokens(part, text) for part in composed(text).strip("/").split("/")]
+        self._parts: list[tuple[str, ...] | None] = []
+        for part in composed(text).strip("/").split("/"):
+            if part != "**" or self._parts[-1:] != [None]:  # any number of parts, twice, is any number
+                self._parts.append(_tokens(part, text))
+        if (
+            len(self._parts) > _MOST_PARTS
+            or max(map(len, filter(None, self._parts)), default=0) > _MOST_TOKENS
+        ):
+            raise UsageError(
+                f"the pattern has too many parts: expected at most {_MOST_PARTS} between /, "
+                f"and {_MOST_TOKENS} words, * and placeholders in each"
+            )
         self.names = {token[1:-1] for part in self._parts for token in part or () if token[0] == "{"}
         if not text.strip("/"):
             raise UsageError("the pattern is empty; write it like '{subject}/{prompt}/{seed}.png'")
@@ -54,29 +68,43 @@ class Pattern:
             raise UsageError(f"the pattern {printable(text)!r} has {{{near[0]}}}: did you mean {{subject}}?")
 
     def readings(self, name: str) -> list[dict[str, str]]:
-        """Every way in which a path fits, each with its values by placeholder."""
+        """Every way in which a path fits, each with its values by placeholder.
+
+        Raises:
+            UsageError: there are more ways than anybody would look at.
+        """
         *folders, file = composed(name).split("/")
-        found = {tuple(sorted(values)) for values in self._match(0, (*folders, *archived(file)))}
+        found = self._match(0, (*folders, *archived(file)), {})
         return [dict(values) for values in sorted(found)]
 
-    def _match(self, position: int, parts: tuple[str, ...]) -> Iterator[Values]:
+    def _match(
+        self, position: int, parts: tuple[str, ...], known: dict[tuple[int, int], set[Values]]
+    ) -> set[Values]:
+        """The ways in which the pattern from one of its parts on matches the last parts of a path.
+
+        Args:
+            position: of the pattern's part.
+            parts: of the path.
+            known: ways that were found already, by position and number of parts.
+        """
         if position == len(self._parts):
-            if not parts:
-                yield ()
-            return
+            return set() if parts else {()}
+        if (found := known.get((position, len(parts)))) is not None:
+            return found
+        found = known[position, len(parts)] = set()
         tokens = self._parts[position]
-        if tokens is None:  # **
-            rest = range(len(parts) + 1) if position < len(self._parts) - 1 else (len(parts),)
-            for taken in rest:
-                if taken or position < len(self._parts) - 1:
-                    yield from self._match(position + 1, parts[taken:])
-            return
-        if not parts:
-            return
-        for values in _within(tokens, parts[0]):
-            for others in self._match(position + 1, parts[1:]):
-                if (together := _joined(values, others)) is not None:
-                    yield together
+        if tokens is None:  # **, which takes something if nothing comes after it
+            last = position == len(self._parts) - 1
+            for taken in range(1 if last else 0, len(parts) + 1):
+                found |= self._match(position + 1, parts[taken:], known)
+        elif parts:
+            for values in _within(tokens, parts[0]):
+                for others in self._match(position + 1, parts[1:], known):
+                    if (together := _joined(values, others)) is not None:
+                        found.add(together)
+        if len(found) > _MOST_READINGS:
+            raise _too_vague(self.text)
+        return found
 
 
 @lru_cache(maxsize=10_000)
@@ -97,7 +125,15 @@ def _within(tokens: tuple[str, ...], text: str) -> tuple[Values, ...]:
         for values in _within(rest, text[end:]):
             if (together := _joined(own, values)) is not None:
                 found[together] = None
+        if len(found) > _MOST_READINGS:
+            raise _too_vague("".join(tokens))
     return tuple(found)
+
+
+def _too_vague(pattern: str) -> UsageError:
+    return UsageError(
+        f"a path fits {printable(pattern)!r} in more than {_MOST_READINGS:,} ways; make the pattern say more"
+    )
 
 
 def _joined(a: Values, b: Values) -> Values | None:

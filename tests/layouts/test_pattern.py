@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -58,6 +59,66 @@ def test_what_does_not(pattern: str, path: str) -> None:
 def test_a_path_made_by_a_pattern_is_read_back(prompt: str, subject: str, seed: int) -> None:
     found = Pattern("{prompt}/{subject}/{seed}.png").readings(f"{prompt}/{subject}/{seed}.png")
     assert found == [{"prompt": prompt, "seed": str(seed), "subject": subject}]
+
+
+def every_way(pattern: str, path: str) -> list[dict[str, str]]:
+    """All ways, found by trying each way to cut the path into what `**` takes and what it does not."""
+    found: list[dict[str, str]] = []
+
+    def match(own: list[str], rest: list[str], values: dict[str, str]) -> None:
+        if not own:
+            if not rest and values not in found:
+                found.append(values)
+        elif own[0] == "**":
+            for taken in range(len(own) == 1, len(rest) + 1):
+                match(own[1:], rest[taken:], values)
+        elif rest:
+            names = re.findall(r"\{(\w)\}", own[0])
+            cuts = itertools.combinations_with_replacement(range(len(rest[0]) + 1), 2) if names else [(0, 0)]
+            for start, stop in cuts:
+                first, second = rest[0][:start] + rest[0][stop:], rest[0][start:stop]
+                if not names and own[0] in ("*", rest[0]):
+                    match(own[1:], rest[1:], values)
+                elif len(names) == 1 and not first and second and values.get(names[0], second) == second:
+                    match(own[1:], rest[1:], values | {names[0]: second})
+                elif len(names) == 2 and start == 0 and second and first:
+                    two = dict(zip(names, (second, first), strict=True))
+                    if all(values.get(name, value) == value for name, value in two.items()):
+                        match(own[1:], rest[1:], values | two)
+
+    match(pattern.split("/"), path.split("/"), {})
+    return found
+
+
+@given(
+    st.lists(st.sampled_from(["**", "*", "a", "{x}", "{y}", "{x}{y}"]), min_size=1, max_size=6).map("/".join),
+    st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=5).map("/".join),
+)
+def test_all_ways_are_found(pattern: str, path: str) -> None:
+    def ordered(ways: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
+        return sorted(sorted(way.items()) for way in ways)
+
+    assert ordered(Pattern(pattern).readings(path)) == ordered(every_way(pattern, path))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "message"),
+    [
+        ("**/" * 300 + "{subject}", "a/" * 40 + "b.png", None),
+        ("**/*/" * 30 + "{subject}", "a/" * 80 + "b.png", None),
+        ("*a" * 16 + "/{subject}", "a" * 250 + "/b.png", None),
+        ("{subject}" + "".join(f"{{x{i}}}" for i in range(20)), "a" * 250, "in more than 1,000 ways"),
+        ("**/{a}/**/{b}/**/{c}/**/{subject}", "/".join(map(str, range(40))), "in more than 1,000 ways"),
+        ("*a" * 100 + "{subject}", "", "too many parts"),
+        ("*/" * 100 + "{subject}", "", "too many parts"),
+    ],
+)
+def test_patterns_without_end_end(pattern: str, path: str, message: str | None) -> None:
+    if message is None:
+        assert Pattern(pattern).readings(path) == [{"subject": "b.png"}]
+    else:
+        with pytest.raises(UsageError, match=message):
+            Pattern(pattern).readings(path)
 
 
 @pytest.mark.parametrize(

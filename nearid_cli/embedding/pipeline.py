@@ -359,6 +359,7 @@ def _embed_missing(
             if starved:
                 raise starved
     except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)  # first, or who is let go takes the next picture
         BUDGET.give_up()  # or Python would not end before all that wait for memory have been decoded
         raise
     finally:

@@ -15,7 +15,7 @@ from nearid_cli.cli import show
 from nearid_cli.cli.cache import open_cache
 from nearid_cli.cli.options import described
 from nearid_cli.embedding import EMBEDDINGS
-from nearid_cli.errors import CacheError
+from nearid_cli.errors import CacheError, UsageError
 from nearid_cli.options import DEFAULT_METRICS, CacheFolder
 from nearid_cli.text import file_size, listed, printable
 
@@ -114,6 +114,10 @@ def _cache(folder: CacheFolder) -> str:
 def _checkpoints(configured: Mapping[str, object]) -> list[tuple[str, str]]:
     from nearid_cli.encoders.models import available
 
+    try:
+        metrics = available(configured)
+    except UsageError as error:  # which is what some come here to find out about
+        return [("metrics", f"none can be used: {error}")]
     return [
         (
             f"metric {row.metric}",
@@ -121,7 +125,7 @@ def _checkpoints(configured: Mapping[str, object]) -> list[tuple[str, str]]:
             if row.checkpoint
             else "needs no weights",
         )
-        for row in available(configured)
+        for row in metrics
     ]
 
 

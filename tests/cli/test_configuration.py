@@ -83,6 +83,12 @@ class TestWhatIsInForceIsSaid:
         assert line.split(maxsplit=1)[1].rstrip() == (
             f"{data / 'nearid.toml'}: sets metric, metrics.dino in the place of the built-in one and gate"
         )
+        (data / "nearid.toml").write_text('[metrics.dino]\ncheckpoint = "org/x"\n')
+        finished = nearid("doctor")
+        assert finished.code == 0
+        assert said(finished.out)[0].endswith(f"{data / 'nearid.toml'}: sets metrics.dino")
+        (line,) = [line for line in finished.out.splitlines() if line.startswith("metrics ")]
+        assert "none can be used: the configuration gives another meaning to dino, built in" in line
 
 
 class TestBuiltInMetrics:

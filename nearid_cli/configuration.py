@@ -188,6 +188,8 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
             problems.append(
                 f"{key} must be {' or '.join(kind.__name__ for kind in known[name])}, found {shown(value)}"
             )
+        elif value == "":  # which, as a path, would be the folder of the configuration
+            problems.append(f"{key} must be a value, found an empty text")
         else:
             options[name] = value
     for name in _PATHS & options.keys():

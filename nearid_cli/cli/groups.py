@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from nearid_cli.cli.options import defaults, say_what_counts, starting, with_flags
 from nearid_cli.errors import UsageError
-from nearid_cli.text import unknown
+from nearid_cli.text import listed, unknown
 
 # Typer raises the exceptions of Click, and its newer versions carry a Click of their own: this is
 # the UsageError of the Typer that is installed.
@@ -40,7 +40,25 @@ class _Command(TyperCommand):
             given = defaults(ctx.obj)
             shared = {one.name for one in self.params if one.envvar}
             ctx.default_map = {name: value for name, value in given.items() if name in shared}
+        self._refuse_nothing(ctx, args)
         return super().parse_args(ctx, args)
+
+    def _refuse_nothing(self, ctx: Any, args: list[str]) -> None:
+        """Refuse empty texts. Python takes an empty path for the current folder, and whoever gives one means another.
+
+        Raises:
+            UsageError: naming all.
+        """
+        if "" in args or any(one.endswith("=") for one in args):
+            given, *_ = self.make_parser(ctx).parse_args(args=list(args))
+            empty = [one for one in self.params if "" in _texts(given.get(one.name))]
+            if empty:
+                names = [
+                    one.opts[0] if one.opts[0][:1] == "-" else str(one.metavar or one.name) for one in empty
+                ]
+                raise UsageError(
+                    f"{listed(names)}: expected a value, found an empty text; is a variable not set?"
+                )
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, and say first what it has from the configuration: that may be of a folder far above."""
@@ -178,7 +196,7 @@ def _source(context: Any, name: str) -> str | None:
 
 
 def _texts(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
 
 
 def _names(command: Any, context: Any) -> list[str]:

@@ -45,10 +45,32 @@ def test_wrong_values_are_named_with_what_is_right(nearid: Nearid, data: Path, c
     assert hint.lower() in message.lower()
 
 
-@pytest.mark.parametrize("metrics", ["", ",", "hog,,"])
+@pytest.mark.parametrize("metrics", [",", "hog,,"])
 def test_no_metric_between_commas(nearid: Nearid, data: Path, metrics: str) -> None:
     error = nearid("score", "refs", "gens", "-m", metrics).error
     assert error.startswith("expected a metric between commas, found none; known: nearid, clip-i, dino")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["score", "", "", "--cache", ""], "REFS, GENS and --cache"),
+        ([*SCORE, "-o", "run.json", "-o", ""], "--output"),
+        ([*SCORE, "--cache="], "--cache"),
+        (["synth", ""], "OUT"),
+        (["gate", ""], "RUN"),
+        (["bench", "mtg", "--data", ""], "--data"),
+        (["cache", "info", "--cache="], "--cache"),
+    ],
+)
+def test_an_empty_text_is_never_the_current_folder(
+    nearid: Nearid, data: Path, arguments: list[str], named: str
+) -> None:
+    before = sorted(data.rglob("*"))
+    assert nearid(*arguments).error == (
+        f"{named}: expected a value, found an empty text; is a variable not set?"
+    )
+    assert sorted(data.rglob("*")) == before
 
 
 def test_no_command_shows_the_help(nearid: Nearid) -> None:
@@ -66,6 +88,7 @@ def test_no_command_shows_the_help(nearid: Nearid) -> None:
             "[metrics.ours]\nreadout = 'pooled'",
             'metrics.ours must be a table with checkpoint = "PATH or Hub id"',
         ),
+        ('cache = ""', "cache must be a value, found an empty text"),
         ("metric = [", "is not TOML"),
         ("\x00", "is not TOML"),
     ],

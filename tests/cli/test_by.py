@@ -117,7 +117,7 @@ def test_pictures_and_finished_results_are_broken_down_alike(nearby: Nearid, pla
             ["--by", "categry"],
             'error: unknown label "categry": did you mean category?; the generations have 3 labels',
         ),
-        (["--by", ""], "error: --by: expected a label, found nothing"),
+        (["--by", ","], "error: --by: expected a label, found nothing"),
         (["--groups", "g.csv"], "error: --groups needs --by LABEL: without it there are no groups"),
         (["--by", "seed", "--groups", "g.md"], "error: cannot write g.md"),
     ],

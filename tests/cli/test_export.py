@@ -90,7 +90,7 @@ def test_push(checkpoint: Path, nearid: Nearid, hub: list[tuple[str, dict[str, A
     assert set(files) == {"config.json", "model.safetensors", "preprocessor_config.json", "README.md"}
 
 
-@pytest.mark.parametrize("name", ["mine", "a/b/c", "me/", ""])
+@pytest.mark.parametrize("name", ["mine", "a/b/c", "me/"])
 def test_push_to_what_is_no_repository(checkpoint: Path, nearid: Nearid, hub: list[Any], name: str) -> None:
     done = nearid("export", checkpoint, "out", "--push-to-hub", name)
     assert done.error.startswith("--push-to-hub takes a Hub id (organisation/model), found")

@@ -394,7 +394,7 @@ def _read_methods(methods: object, reach: Reach) -> tuple[list[Path], dict[str, 
         }
     given = [methods] if is_path(methods) or not isinstance(methods, Iterable) else list(methods)
     for one in given:
-        if not is_path(one):
+        if not is_path(one) or not os.fspath(one):  # an empty one is the current folder to Python
             raise UsageError(
                 f"methods: expected a path, paths, or a dict of methods by name, found {shown(one)}"
             )

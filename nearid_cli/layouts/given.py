@@ -74,7 +74,7 @@ def read_side(
     Traceback (most recent call last):
     nearid_cli.errors.InputError: references["cat"]: no pictures
     """
-    if is_path(value) and not _is_picture_file(path := Path(value)):
+    if is_path(value) and os.fspath(value) and not _is_picture_file(path := Path(value)):
         return path
     reader = _Reader(memory_root(side), parameter or side, reach)
     reader.side(value)

@@ -69,6 +69,7 @@ def test_a_value_of_the_wrong_type_is_named(arguments, message: str) -> None:
     ("methods", "message"),
     [
         (3, "methods: expected a path, paths, or a dict of methods by name, found 3"),
+        (["gens", ""], "methods: expected a path, paths, or a dict of methods by name, found ''"),
         ([3], "methods: expected a path, paths, or a dict of methods by name, found 3"),
         ({3: "gens"}, "methods: expected names of methods as keys, found 3"),
         ({"ours": [None]}, r'methods\["ours"\]\[0\]: expected a path, a PIL image or'),

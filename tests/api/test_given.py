@@ -218,6 +218,7 @@ SMALL = np.zeros((9, 9, 3), np.uint8)
         (None, UsageError, "references: expected pictures, found None"),
         (3, UsageError, "references: expected pictures, found int"),
         ([], InputError, "references: no pictures"),
+        ("", UsageError, "references: expected a path.*, found an empty path"),
         ({}, InputError, "references: no pictures, the dict is empty"),
         ({"cat": []}, InputError, 'references["cat"]: no pictures'),
         ({"cat": None}, UsageError, 'references["cat"]: expected pictures, found None'),

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -228,7 +229,10 @@ def test_a_file_in_place_of_the_cache(nearid: Nearid, data: Path) -> None:
 
 
 def test_a_cache_in_more_folders_than_functions_may_call_themselves(nearid: Nearid, data: Path) -> None:
-    assert warnings(nearid(*SCORE, "--cache", "x/" * 1200 + "cache")) == []
+    try:
+        assert warnings(nearid(*SCORE, "--cache", "x/" * 1200 + "cache")) == []
+    finally:  # Python, and so pytest, cannot delete it
+        subprocess.run(["rm", "-rf", "x"], cwd=data, check=True)
 
 
 def test_a_cache_that_can_be_neither_read_nor_written_is_one_warning(nearid: Nearid, data: Path) -> None:
@@ -343,7 +347,8 @@ def test_a_full_disk(nearid: Nearid, data: Path, mounting: list[str], run: Calla
 
     first, before = left(data, "first")
     assert first.code == 0, first.err
-    assert sum(name.endswith(".parquet") for name in before) == 3  # hog, the perceptual hash, the memo
+    # Of hog and the perceptual hash, and of the memo if the pictures are old enough by then.
+    assert sum(name.endswith(".parquet") for name in before) in (2, 3)
     full, after = left(data, "full")
     assert numbers(full) == expected
     (warning,) = warnings(full)

@@ -24,7 +24,9 @@ KEPT = [0.0, 0.3, 0.6, 1.0, 0.7]
 """How much of the subject, and how little of a look-alike, is in a generation of each step before the copies."""
 
 
-@pytest.fixture(scope="module", params=[7, 21, 1_000_003])
+@pytest.fixture(
+    scope="module", params=[7, *(pytest.param(seed, marks=pytest.mark.torture) for seed in (21, 1_000_003))]
+)
 def samples(request: pytest.FixtureRequest) -> list[Sample]:
     return [
         next(

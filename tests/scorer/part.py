@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,17 @@ import nearid_cli
 from tests.looping import by_subject, tensor
 
 
-def joined(rank: int, world: int, root: Path, case: str) -> None:
-    """One of the processes that a test starts."""
+def joined(rank: int, world: int, root: Path, cases: Iterable[str]) -> None:
+    """One of the processes that a test starts, which is slow: all cases one after the other."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{root}/meeting-{case}", rank=rank, world_size=world
-    )
-    try:
-        work(root, case)
-    finally:
-        torch.distributed.destroy_process_group()
+    for case in cases:
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"file://{root}/meeting-{case}", rank=rank, world_size=world
+        )
+        try:
+            work(root, case)
+        finally:
+            torch.distributed.destroy_process_group()
 
 
 def work(root: Path, case: str) -> None:

@@ -99,7 +99,9 @@ WITHIN: Callable[[float], float] = lambda level: level + 2 * (level * (1 - level
 
 
 @pytest.mark.parametrize("kind", ["subjects", "generations"])
-@pytest.mark.parametrize(("methods", "picked"), [(2, False), (4, True)])
+@pytest.mark.parametrize(
+    ("methods", "picked"), [(2, False), pytest.param(4, True, marks=pytest.mark.torture)]
+)
 def test_where_nothing_differs_hardly_any_group_of_any_method_is_said_to(
     kind: str, methods: int, picked: bool
 ) -> None:

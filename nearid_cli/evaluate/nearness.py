@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Packed = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.intp]
+    PlacePairs = npt.NDArray[np.int32]
 
 _PARTS = COPY_BITS + 1
 _PART_BITS = -(-BITS // _PARTS)
@@ -27,8 +28,10 @@ BYTES = 96
 """Of a packed hash."""
 
 
-def near(packed: Packed) -> list[tuple[int, int]]:
-    """The places of hashes that are those of copies, each pair once.
+def near(packed: Packed) -> PlacePairs:
+    """The places [P, 2] of hashes that are those of copies, each pair once.
+
+    There may be very many: of the frames of a film all pairs.
 
     Args:
         packed: hashes [N, 96], by `np.packbits`.
@@ -56,15 +59,16 @@ def _number_alike(part: npt.NDArray[np.uint32]) -> int:
     return int((counts * (counts - 1) // 2).sum())
 
 
-def _near_by_parts(packed: Packed, parts: npt.NDArray[np.uint32]) -> list[tuple[int, int]]:
+def _near_by_parts(packed: Packed, parts: npt.NDArray[np.uint32]) -> PlacePairs:
     words = packed.view(np.uint64)
-    found: dict[tuple[int, int], None] = {}
+    found = [np.empty(0, np.int64)]
     for part in parts:
         for one, other in _alike(part):
             close = np.bitwise_count(words[one] ^ words[other]).sum(axis=1) <= COPY_BITS
-            pairs = np.sort(np.stack([one[close], other[close]], axis=1), axis=1)
-            found |= dict.fromkeys(map(tuple, pairs.tolist()))
-    return list(found)
+            low, high = np.minimum(one, other)[close], np.maximum(one, other)[close]
+            found.append(low * len(packed) + high)
+    pairs = np.unique(np.concatenate(found))
+    return np.stack(np.divmod(pairs, max(1, len(packed))), axis=1).astype(np.int32)
 
 
 def _alike(part: npt.NDArray[np.uint32]) -> Iterator[tuple[Places, Places]]:
@@ -80,20 +84,20 @@ def _alike(part: npt.NDArray[np.uint32]) -> Iterator[tuple[Places, Places]]:
         yield order[first], order[first + step]
 
 
-def _near_of_all(packed: Packed) -> list[tuple[int, int]]:
+def _near_of_all(packed: Packed) -> PlacePairs:
     """They differ in few bits, so the numbers of their bits that are set differ by no more."""
     lit = np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
-    order = np.argsort(lit, kind="stable")
+    order = np.argsort(lit, kind="stable").astype(np.int32)
     packed, lit = packed[order], lit[order]
-    found: list[tuple[int, int]] = []
+    found = [np.empty((0, 2), np.int32)]
     for start in range(0, len(packed), _BLOCK):
         block = _signed(packed[start : start + _BLOCK])
         stop = int(np.searchsorted(lit, lit[start + len(block) - 1] + COPY_BITS, side="right"))
         for beside in range(start, stop, _BLOCK):
             close = block @ _signed(packed[beside : min(beside + _BLOCK, stop)]).T > COPY_SIMILARITY
             one, other = np.nonzero(np.triu(close, 1) if beside == start else close)
-            found += zip(order[start + one].tolist(), order[beside + other].tolist(), strict=True)
-    return found
+            found.append(np.stack([order[start + one], order[beside + other]], axis=1))
+    return np.concatenate(found)
 
 
 def _signed(packed: Packed) -> npt.NDArray[np.float32]:

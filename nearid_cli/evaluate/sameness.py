@@ -6,7 +6,8 @@ run without such pictures opens none, and one that found some finds them in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,12 +16,14 @@ from nearid_cli.encoders.descriptors import SAME_LEVELS, greatest_difference
 from nearid_cli.evaluate.nearness import BYTES, near
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nearid_cli.embedding.rows import Rows
 
 Thing = TypeVar("Thing", bound=Hashable)
 Pair = tuple[bytes, bytes]
 
-_BLOCK = 256  # pictures at a time
+_BLOCK, _PAIRS = 256, 65_536  # pictures, and pairs of them, at a time
 
 
 def equal_hashes(digests: Iterable[bytes], hashes: Rows) -> list[Pair]:
@@ -35,19 +38,40 @@ def equal_hashes(digests: Iterable[bytes], hashes: Rows) -> list[Pair]:
     return [(same[0], other) for same in _by_hash(digests, hashes).values() for other in same[1:]]
 
 
-def near_hashes(digests: Iterable[bytes], hashes: Rows) -> list[Pair]:
+def near_hashes(digests: Iterable[bytes], hashes: Rows) -> Collection[Pair]:
     """Pictures whose hashes are those of copies, which nearly the same hash or the very same one is.
 
     Arguments as for `equal_hashes`.
     """
     groups = _by_hash(digests, hashes)
-    pairs = [(same[0], other) for same in groups.values() for other in same[1:]]
     first = [same[0] for same in groups.values()]
     packed = np.frombuffer(b"".join(groups), np.uint8).reshape(-1, BYTES)
-    return pairs + [(first[i], first[j]) for i, j in near(packed)]
+    equal = [(same[0], other) for same in groups.values() for other in same[1:]]
+    return _Proposed(equal, first, near(packed))
 
 
-def one_picture(pairs: Iterable[Pair], look: Callable[[Sequence[bytes]], Rows]) -> dict[bytes, bytes]:
+@dataclass(frozen=True)
+class _Proposed(Collection[Pair]):
+    """Pairs, of which there may be millions: those of the very same hash, and others by their places among digests."""
+
+    equal: list[Pair]
+    digests: list[bytes]
+    places: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.equal) + len(self.places)
+
+    def __iter__(self) -> Iterator[Pair]:
+        yield from self.equal
+        for start in range(0, len(self.places), _PAIRS):
+            for one, other in self.places[start : start + _PAIRS].tolist():
+                yield self.digests[one], self.digests[other]
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == own for own in self)
+
+
+def one_picture(pairs: Collection[Pair], look: Callable[[Sequence[bytes]], Rows]) -> dict[bytes, bytes]:
     """What stands for the pictures that are one: for each of them, the first by digest.
 
     Args:
@@ -57,11 +81,10 @@ def one_picture(pairs: Iterable[Pair], look: Callable[[Sequence[bytes]], Rows]) 
     Returns:
         Nothing for pictures that are like no other.
     """
-    pairs = list(pairs)
     if not pairs:
         return {}
     thumbnails = look(sorted({digest for pair in pairs for digest in pair}))
-    known = [pair for pair in pairs if pair[0] in thumbnails and pair[1] in thumbnails]
+    known = (pair for pair in pairs if pair[0] in thumbnails and pair[1] in thumbnails)
     return connected(
         pair for pair in known if greatest_difference(thumbnails[pair[0]], thumbnails[pair[1]]) <= SAME_LEVELS
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -139,6 +140,23 @@ def test_pictures_of_one_hash_and_of_near_ones_are_proposed() -> None:
     one, near, other = np.where(bits, 1, -1).astype(np.float32)
     hashes = Rows.of({b"d": other, b"c": one, b"b": near, b"a": one})
     assert sorted(map(sorted, near_hashes(hashes, hashes))) == [[b"a", b"b"], [b"a", b"c"]]
+
+
+def test_the_frames_of_a_film_are_all_proposed() -> None:
+    random = np.random.default_rng(0)
+    bits = np.tile(random.random(767) < 0.5, (600, 1))
+    for own in bits:
+        own[random.choice(767, 6, replace=False)] ^= True
+    frames = {number.to_bytes(4): own for number, own in enumerate(np.where(bits, 1, -1).astype(np.float32))}
+    hashes = Rows.of(frames)
+    tracemalloc.start()
+    proposed = near_hashes(frames, hashes)
+    seen = {digest for pair in proposed for digest in pair}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seen == set(frames)
+    assert len(proposed) == len(set(proposed)) == 600 * 599 // 2
+    assert peak < 20e6  # 30e6 with a tuple for each
 
 
 @settings(max_examples=60)

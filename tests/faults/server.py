@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import chdir
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,11 @@ def _run(job: dict[str, Any], shim: ctypes.CDLL | None, report: int) -> None:
         shim.shim_arm(job["below"].encode(), job["nth"], job["error"], log)
     try:
         code = main(job["arguments"])
-    except BaseException as error:  # a run that ends so would show a traceback
+    except KeyboardInterrupt:  # a second one, when the first is said: `python -m nearid_cli` does the same
         code = 130
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # not before it began
-            print(f"Traceback: {error!r}", file=sys.stderr)
-            code = 99
+    except BaseException as error:  # a run that ends so would show a traceback
+        print(f"Traceback: {error!r}", file=sys.stderr)
+        code = 99
     sys.stdout.flush()
     sys.stderr.flush()
     seen = shim.shim_seen() if shim is not None else 0
@@ -82,7 +82,9 @@ def serve() -> None:
             reading, report = os.pipe()
             pid = os.fork()
             if pid == 0:
-                _run(job | {"streams": streams}, shim, report)
+                with suppress(KeyboardInterrupt):  # before it has begun, or when it is over
+                    _run(job | {"streams": streams}, shim, report)
+                os._exit(130)
             os.close(report)
             reports[pid] = reading, streams
             print(json.dumps(pid), file=answers, flush=True)

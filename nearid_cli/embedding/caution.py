@@ -98,9 +98,8 @@ class Caution:
     def _pass_over(self, place: Path, reason: str) -> None:
         name = "it" if place == self.cache else printable(place.relative_to(self.cache))
         others = sum(1 for _ in self._parts_of_others())
-        some = (
-            f"{count(others, 'part')} of " if others else ""
-        )  # of one that is yet to be filled, all will be
+        # Of a cache that is yet to be filled, all parts will be.
+        some = f"{count(others, 'part')} of " if others else ""
         self._say(
             "others",
             f"{some}the cache {printable(self.cache)} "

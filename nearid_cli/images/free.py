@@ -58,9 +58,8 @@ def _left(mount: Path, path: str, names: _GroupFiles) -> Iterator[int]:
 
     Files that the kernel keeps in memory, and gives up when it must, are counted as used, and are not.
     """
-    inside = (
-        [] if ".." in path.split("/") else path.strip("/").split("/")
-    )  # a path may lead out of what is mounted
+    parts = path.strip("/").split("/")
+    inside = [] if ".." in parts else parts  # a path may lead out of what is mounted
     for depth in range(len(inside), -1, -1):
         folder = mount.joinpath(*inside[:depth])
         for limit in _numbers(folder / names.limit):

@@ -15,7 +15,7 @@ _CODED = frozenset((b"hvc1", b"hev1", b"av01", b"avc1", b"vvc1", b"jpeg", b"j2k1
 """Items that are read when they are decoded, and may share their bytes; all others are of a few bytes, or metadata."""
 
 _MOST_ITEMS, _MOST_EXTENTS = 20_000, 100
-"""More are not looked at: libheif refuses a file of fewer than that."""
+"""More are not looked at: libheif refuses files of as many."""
 
 
 def check_items(content: bytes) -> None:

@@ -149,9 +149,8 @@ class _Run:
         if accelerator.is_main_process:
             write_record(setup, self.steps)
             checkpoints.clear_leftovers(options.output)
-            checkpoints.thin_out(
-                options.output, self.step, options.keep
-            )  # the run before may not have come so far
+            # The run before may not have come so far.
+            checkpoints.thin_out(options.output, self.step, options.keep)
         self.journal = Journal(options, accelerator, self.step, self.steps, bar)
         self.pending: list[torch.Tensor] = []
         self.names: list[str] = []

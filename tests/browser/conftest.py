@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from scripts.browser import REQUIRED, NoBrowserError, launch
 from tests.viewing import run_json, view
 
-__all__ = ["allowed", "browser", "open_page", "run_json", "view", "wait_until"]
+__all__ = ["allowed", "browser", "open_page", "run_json", "settle", "view", "wait_until"]
 
 REBOUND = "rebound.example"
 """A name of somebody else that leads the browser to this machine."""
@@ -38,7 +38,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     """Open a file or an address in a window of its own.
 
     `dark=True` emulates the dark colour scheme, further keywords go to `browser.new_context`
-    (`viewport={"width": 400, "height": 800}`). A message of the console that is a warning or an error, an exception
+    (`viewport={"width": 400, "height": 800}`). Nothing scrolls smoothly: on a busy machine that would go on while
+    a test measures where things are. A message of the console that is a warning or an error, an exception
     of the page, and a request to anything but the page itself, its server, `data:` and `blob:` fail the test
     when it ends.
     """
@@ -47,7 +48,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
     def open_(address: Path | str, dark: bool = False, **options: object) -> Page:
         url = address.resolve().as_uri() if isinstance(address, Path) else address
-        context = browser.new_context(color_scheme="dark" if dark else "light", **options)
+        scheme = "dark" if dark else "light"
+        context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -83,3 +85,10 @@ def wait_until(page: Page, condition: str) -> None:
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"not true after ten seconds: {condition}")
+
+
+def settle(page: Page) -> None:
+    """Let the page do all that follows from a scroll or a new size: it does that in the next few frames."""
+    page.evaluate("""async () => {
+        for (let i = 0; i < 12; i++) await new Promise((drawn) => { requestAnimationFrame(drawn); });
+    }""")

@@ -20,7 +20,7 @@ from tests.pages import METHODS, SUBJECTS, many, page_of
 from tests.reporting import Open, page, report, without_pictures
 from tests.viewing import Viewing
 
-from .conftest import wait_until
+from .conftest import settle, wait_until
 
 __all__ = ["page", "report"]
 
@@ -448,7 +448,7 @@ def test_of_many_rows_only_those_near_exist(open_page: Open, large: tuple[Path, 
     page.evaluate("location.hash = '#pictures'")
     for share in (0.5, 1):
         page.locator("#grid").evaluate("(one, share) => { one.scrollTop = one.scrollHeight * share; }", share)
-        page.wait_for_timeout(200)
+        settle(page)
         near_only(page)
     last = cells(page, 269)
     expect(last).to_have_count(8)
@@ -507,10 +507,10 @@ def test_nothing_of_the_page_lies_over_the_grid_and_nothing_of_the_grid_over_the
 ) -> None:
     page = open_page(large[0], viewport={"width": 1000, "height": 900})
     page.locator("#grid").evaluate("one => one.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_timeout(200)
+    settle(page)
     assert page.evaluate(HIDDEN, "#grid") == []
     page.evaluate("scrollBy({ top: 150, behavior: 'instant' })")
-    page.wait_for_timeout(200)
+    settle(page)
     assert page.evaluate(HIDDEN, ".bar") == []
 
 
@@ -525,7 +525,7 @@ def test_what_scrolls_sideways_goes_below_the_references_with_its_bar(
     page.locator("#grid").evaluate(
         "(one, by) => { one.style.scrollSnapType = 'none'; one.scrollLeft = by; }", by
     )
-    page.wait_for_timeout(200)
+    settle(page)
     page.locator("#grid").evaluate("one => one.scrollIntoView({ behavior: 'instant' })")
     tick = cells(page, 0).nth(1).locator(".tick").bounding_box()
     assert references["x"] < tick["x"] < references["x"] + references["width"]
@@ -571,7 +571,7 @@ def test_a_phone_shows_a_reference_and_one_method_and_swipes_to_the_next(
     assert first["x"] + first["width"] <= box["x"] + box["width"] + 1
     assert second["x"] >= box["x"] + box["width"]
     grid.evaluate("one => { one.scrollLeft = one.querySelectorAll('.cell')[2].offsetWidth + 10; }")
-    page.wait_for_timeout(100)
+    settle(page)
     moved = cells(page, 0).nth(2).bounding_box()
     assert moved["x"] == pytest.approx(first["x"], abs=2)
     assert cells(page, 0).first.bounding_box()["x"] == pytest.approx(reference["x"], abs=1)  # stays in sight
@@ -589,7 +589,7 @@ def test_when_the_window_changes_the_cell_with_the_focus_stays_in_sight(
     page.keyboard.press("Control+End")
     for width in (360, 1280):
         page.set_viewport_size({"width": width, "height": 740})
-        page.wait_for_timeout(300)
+        settle(page)
         assert at(page) == [8, 8]
         box = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
         assert 0 <= box["left"] < box["right"] <= width
@@ -619,7 +619,7 @@ def test_all_rows_are_on_paper_and_the_screen_is_as_before(open_page: Open, larg
     page = open_page(large[0], viewport={"width": 703, "height": 1000})
     page.evaluate("location.hash = '#pictures'")
     page.locator("#grid").evaluate("one => { one.scrollTop = 5000; }")
-    page.wait_for_timeout(300)
+    settle(page)
     before = page.locator("#grid .rows").inner_html()
     page.emulate_media(media="print")
     expect(page.locator("#grid .rows [role=row]")).to_have_count(270)

@@ -18,7 +18,7 @@ from tests.pages import METHODS, SUBJECTS
 from tests.reporting import BEGINNING, END, Open, page, report, without_pictures
 from tests.viewing import Viewing
 
-from .conftest import wait_until
+from .conftest import settle, wait_until
 
 __all__ = ["page", "report"]
 
@@ -72,12 +72,12 @@ def test_the_screen_is_as_before_when_it_was_printed(page: Page, open_page: Open
     page.evaluate(
         "scrollTo({ top: document.getElementById('gallery').offsetTop - 800, behavior: 'instant' })"
     )
-    page.wait_for_timeout(300)
+    settle(page)
     state = """() => [document.getElementById("gallery").innerHTML, document.querySelectorAll("details[open]").length,
         document.getElementById("subject").value, document.getElementById("order").textContent, scrollY]"""
     before = page.evaluate(state)
     printed(page)
-    page.wait_for_timeout(300)
+    settle(page)
     assert page.evaluate(state) == before
     assert page.locator(".more").count() > 0
 
@@ -91,10 +91,10 @@ def test_what_was_seen_before_the_order_changed_is_back_too(open_page: Open, tmp
     page.locator("#order").evaluate(
         "button => { scrollTo({ top: 0, behavior: 'instant' }); button.click(); }"
     )
-    page.wait_for_timeout(300)
+    settle(page)
     before = page.locator("#gallery").inner_html()
     printed(page)
-    page.wait_for_timeout(300)
+    settle(page)
     assert page.locator("#gallery").inner_html() == before
 
 

@@ -84,29 +84,24 @@ def test_some_faults_of_the_cache(scene: Scene, state: str) -> None:
         scene.check_cache(state, nth, chance.choice(WAYS))
 
 
-def ways(turn: int) -> tuple[int, ...]:
-    """All ways to fail, each in turn."""
-    return WAYS[turn:] + WAYS[:turn]
-
-
-each_turn = pytest.mark.parametrize("turn", range(len(WAYS)), ids="turn {}".format)
+each_way = pytest.mark.parametrize("ways", [ERRORS, (KILL,)], ids=["errors", "kills"])
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("state", ["no cache", "a full one", "one of many parts"])
-@each_turn
+@each_way
 def test_every_fault_of_the_cache(
-    scene: Scene, state: str, turn: int, record_property: Callable[[str, object], None]
+    scene: Scene, state: str, ways: tuple[int, ...], record_property: Callable[[str, object], None]
 ) -> None:
     calls = scene.calls((*SCORE, *CACHED), scene.caches[state])
-    every(calls, ways(turn), lambda nth, error: scene.check_cache(state, nth, error), record_property)
+    every(calls, ways, lambda nth, error: scene.check_cache(state, nth, error), record_property)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("command", ["info", "verify", "verify --recompute 3", "compact", "clear --yes"])
-@each_turn
+@each_way
 def test_every_fault_of_cache_commands(
-    scene: Scene, command: str, turn: int, record_property: Callable[[str, object], None]
+    scene: Scene, command: str, ways: tuple[int, ...], record_property: Callable[[str, object], None]
 ) -> None:
     arguments = ("cache", *command.split(), *CACHED)
     filled = scene.caches["one of many parts"]
@@ -123,7 +118,7 @@ def test_every_fault_of_cache_commands(
         assert (after.code, warnings_of_work(after.err)) == (0, []), (where, after.err)
         assert numbers(after.out) == scene.expected, where
 
-    every(scene.calls(arguments, filled), ways(turn), check, record_property)
+    every(scene.calls(arguments, filled), ways, check, record_property)
 
 
 def check_output(workshop: Workshop, nth: int, error: int) -> None:
@@ -151,7 +146,7 @@ def test_some_faults_of_outputs(shop: Shop) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("ways", [ERRORS, (KILL,)], ids=["errors", "kills"])
+@each_way
 @pytest.mark.parametrize("name", JOBS)
 def test_every_fault_of_outputs(
     shop: Shop, name: str, ways: tuple[int, ...], record_property: Callable[[str, object], None]

@@ -7,12 +7,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.browser import REQUIRED, NoBrowserError, launch
 from tests.viewing import run_json, view
 
 __all__ = ["allowed", "browser", "open_page", "run_json", "settle", "view", "wait_until"]
+
+PATIENCE = 60
+"""Seconds to wait for what a page is to do: many times what it takes, for machines that do much else."""
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 REBOUND = "rebound.example"
 """A name of somebody else that leads the browser to this machine."""
@@ -52,7 +57,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("console", lambda message: message.type in ("warning", "error") and complain(message.text))
         page.on("pageerror", lambda error: complain(f"exception: {error}"))
         context.on("request", lambda request: allowed(request.url, url) or complain(f"asks {request.url}"))
@@ -80,11 +85,11 @@ def allowed(asked: str, page: str) -> bool:
 
 def wait_until(page: Page, condition: str) -> None:
     """Wait until an expression is true. `page.wait_for_function` evaluates in the page, which its policy forbids."""
-    for _ in range(200):
+    for _ in range(PATIENCE * 20):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
-    raise AssertionError(f"not true after ten seconds: {condition}")
+    raise AssertionError(f"not true after {PATIENCE} seconds: {condition}")
 
 
 def settle(page: Page) -> None:

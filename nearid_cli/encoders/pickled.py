@@ -11,7 +11,6 @@ later run unpickles anything. Where no copy can be kept, each run reads the pick
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import shutil
@@ -55,6 +54,8 @@ def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
         ChangedCheckpointError: it is not the one that is expected.
         OSError: it cannot be read, or the copy cannot be written.
     """
+    from nearid_cli.encoders.weights import write_tensors
+
     digest = digest_file(source)
     check_digest(source, digest, expected)
     for copy in sorted(folder.glob(f"{digest}-*{SAFETENSORS}")):
@@ -73,7 +74,9 @@ def converted(source: Path, folder: Path, expected: str | None = None) -> Path:
         with open_regular(source) as stream, private.open("xb") as target:
             shutil.copyfileobj(stream, target, 2**21)
         check_digest(source, digest_file(private), digest)
-        written = _write(read_pickle(private, source), aside / "copy")
+        written = aside / "copy"
+        write_tensors(read_pickle(private, source), written)
+        flush(written)
         copy = folder / f"{digest}-{digest_file(written)}{SAFETENSORS}"
         written.replace(copy)
     flush(folder)
@@ -219,16 +222,3 @@ def _own_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         own[name] = tensor if whole and memory.data_ptr() not in seen else tensor.clone().contiguous()
         seen.add(memory.data_ptr())
     return own
-
-
-def _write(tensors: dict[str, torch.Tensor], path: Path) -> Path:
-    """Write a file of tensors, to the disk."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    try:
-        save_file(tensors, path, {"format": "pt"})
-    except SafetensorError as error:  # the disk would not take it: what is to be written is sound
-        raise OSError(errno.EIO, printable(str(error)), str(path)) from error
-    flush(path)
-    return path

@@ -1,4 +1,4 @@
-"""Weights from safetensors files: read once, into memory of their own, and held to the digest that they must have.
+"""Weights in safetensors files: written; and read once, into memory of their own, and held to their digest.
 
 Files are read and not mapped. A mapped file that is cut ends the process without a word, and one that is written over
 changes a model that is in use.
@@ -6,6 +6,9 @@ changes a model that is in use.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
@@ -112,3 +115,24 @@ def _fill(stream: FileIO, file: Path, target: memoryview, hasher: blake3 | None)
         if hasher is not None:
             hasher.update(target[at : at + length])
         at += length
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    """Write a safetensors file.
+
+    Args:
+        tensors: contiguous, on the CPU, none in the memory of another.
+        file: its path.
+
+    Raises:
+        OSError: the disk would not take it; with its path and what the system said.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, file, {"format": "pt"})
+    except SafetensorError as error:  # what is to be written is sound; the number is in the text only
+        told = re.search(r"os error (\d+)", str(error))
+        code = int(told[1]) if told else errno.EIO
+        raise OSError(code, os.strerror(code), str(file)) from error

@@ -27,7 +27,7 @@ from nearid_cli.encoders.registry import HUB_ID, REGISTRY
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import whole_folder
 from nearid_cli.opening import MalformedError, read_json
-from nearid_cli.text import printable, unknown
+from nearid_cli.text import printable, said, unknown
 from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.model import name_processor
 
@@ -89,7 +89,8 @@ def write_model(
         OSError: the disk would not take it.
     """
     import torch
-    from safetensors.torch import save_file
+
+    from nearid_cli.encoders.weights import write_tensors
 
     weights = {
         name: tensor.detach().to("cpu", getattr(torch, dtype) if dtype else tensor.dtype).contiguous()
@@ -105,7 +106,7 @@ def write_model(
     texts = {name: _json(content) for name, content in files.items()}
     texts |= {METRICS: _json(metrics)} if metrics is not None else {}
     texts |= {CARD: card} if card is not None else {}
-    save_file(weights, folder / WEIGHTS, {"format": "pt"})
+    write_tensors(weights, folder / WEIGHTS)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     # safetensors lets nobody but the owner read it.
@@ -247,9 +248,6 @@ def refuse_existing(folder: Path) -> None:
 
 def _compare(source: CheckpointFiles, model: NearIDModel, folder: Path, dtype: str) -> float:
     """Embed seeded random pictures by the source and by the release, loaded both ways; the lowest cosine."""
-    import torch
-    from transformers import AutoModel
-
     from nearid_cli.encoders.checkpoints import resolve
     from nearid_cli.encoders.load import load_encoder
     from nearid_cli.encoders.registry import MetricRequest
@@ -262,10 +260,7 @@ def _compare(source: CheckpointFiles, model: NearIDModel, folder: Path, dtype: s
     pictures = _random_pictures()
     prepared = [reference.prepare(picture) for picture in pictures]
     wanted = reference.embed(prepared)
-    with quiet_transformers():
-        automatic = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
-        )
+    automatic = _load_automatically(folder)
     encoder = load_encoder(after)
     assert isinstance(encoder, TorchEncoder)  # every picture has an embedding
     found = {
@@ -283,6 +278,28 @@ def _compare(source: CheckpointFiles, model: NearIDModel, folder: Path, dtype: s
                 f"in {dtype}; nothing was written"
             )
     return min(cosines.values())
+
+
+def _load_automatically(folder: Path) -> Any:
+    """A release as people load it who have transformers alone."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModel
+
+    try:
+        with quiet_transformers():
+            return AutoModel.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+            )
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:  # whatever a file says that cannot be read
+        raise ModelError(
+            f"the exported model cannot be loaded by AutoModel.from_pretrained: {said(error)}; nothing was written"
+        ) from error
 
 
 def _lowest_cosine(one: Embeddings, other: Embeddings) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -231,6 +233,34 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space left"):
         export(source, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["nearid"]
+
+
+def test_weights_that_the_disk_does_not_take(tmp_path: Path) -> None:
+    source = tiny_nearid(tmp_path / "nearid")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            export(source, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert [path.name for path in tmp_path.iterdir()] == ["nearid"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", None])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_release_that_transformers_cannot_load(tmp_path: Path, name: str, damage: bytes | None) -> None:
+    file = tiny_nearid(tmp_path / "nearid", layout="flat") / name
+    file.unlink()
+    if damage is not None:
+        file.write_bytes(damage)
+    with pytest.raises(
+        ModelError, match=r"cannot be loaded by AutoModel.from_pretrained: .*; nothing was"
+    ) as caught:
+        module._load_automatically(tmp_path / "nearid")
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < 500
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ _COMPLETE = "_NEARID_COMPLETE"
 _COMPLETIONS = {"--install-completion", "--show-completion"}
 _LONGEST = 5_000
 """Characters of a line on stderr: more than a path has, and less than a file that was given as one."""
+_NO_MEMORY = re.compile(r"failed to map segment|cannot allocate memory", re.IGNORECASE)  # the loader's words
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
 
 
@@ -248,8 +250,13 @@ def _lines(error: Exception) -> list[str]:
     if isinstance(error, OSError) and error.strerror is not None:
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         return [f"error: {where}{error.strerror.lower()}"]
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _NO_MEMORY.search(str(error))):
         return ["error: out of memory; fewer --workers, a smaller --batch-size or less at a time need less"]
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return [
+            "error: the system starts no more threads: out of memory, or too many processes (ulimit -u, pids.max of a "
+            "container); fewer --workers need less"
+        ]
     what = " ".join(str(error).split())
     return [
         f"error: unexpected {type(error).__name__}: {what} (--debug shows where, and `nearid doctor` what to report)"

@@ -119,3 +119,23 @@ def test_numbers_are_the_same_in_every_environment(
         return found
 
     assert metrics(before, change(dict(os.environ))) == metrics([], dict(os.environ))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux how much memory it has")
+def test_a_machine_without_memory_or_threads_has_a_line() -> None:
+    """What Python and the loader say when there is no room for a thread or for a library."""
+    code = """
+import resource, threading, typer
+from nearid_cli.cli import app
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**20, -1))
+for fail in (threading.Thread(target=print).start, lambda: __import__("pyarrow")):
+    try:
+        fail()
+    except Exception as error:
+        print(app._lines(error))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    threads, memory = ran.stdout.splitlines()
+    assert "the system starts no more threads: out of memory" in threads
+    assert "error: out of memory; fewer --workers" in memory

@@ -24,6 +24,7 @@ from nearid_cli.activity import shown_on
 from nearid_cli.cli import FAILED, INTERRUPTED, groups
 from nearid_cli.cli.groups import HELP, LazyGroup
 from nearid_cli.errors import NearIDError, UsageError
+from nearid_cli.interrupts import interrupts_noted
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _COMPLETE = "_NEARID_COMPLETE"
 _COMPLETIONS = {"--install-completion", "--show-completion"}
 _LONGEST = 5_000
 """Characters of a line on stderr: more than a path has, and less than a file that was given as one."""
+_INTERRUPTED, _KEPT = "interrupted; {}", "what is embedded is kept"
 _NO_MEMORY = re.compile(r"failed to map segment|cannot allocate memory", re.IGNORECASE)  # the loader's words
 _NO = {"", "0", "f", "false", "n", "no", "off"}  # as Typer reads a switch from the environment
 
@@ -157,14 +159,15 @@ def main(arguments: list[str] | None = None) -> int:
     logger.setLevel(logging.INFO)
     arguments = sys.argv[1:] if arguments is None else arguments
     code = 0
+    interrupts: list[int] = []
     try:
-        with shown_on(spinner) if spinner else nullcontext():
+        with interrupts_noted() as interrupts, shown_on(spinner) if spinner else nullcontext():
             code = _run(arguments)
         sys.stdout.flush()
         return code
     except (KeyboardInterrupt, typer.Abort) as interrupt:
         # What was at work says what is kept of it; mostly pictures are being embedded.
-        _say(f"interrupted; {str(interrupt) or 'what is embedded is kept'}")
+        _say(_INTERRUPTED.format(str(interrupt) or _KEPT))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`nearid ... | head`): nothing is wrong with the job, and what it came
@@ -173,6 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if _wants_traceback(arguments):
             raise
+        if interrupts and not isinstance(error, NearIDError):
+            _say(_INTERRUPTED.format(_KEPT))
+            return INTERRUPTED
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error, file=sys.stderr)
             return FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from nearid_cli.encoders.strangers import check_config
 from nearid_cli.encoders.tokenizer_files import lacking, tokenizer_files
 from nearid_cli.errors import ModelError
 from nearid_cli.opening import MalformedError, open_regular, parse_json, read_regular
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, printable, shown
 
 _UNPROJECTED = ("CLIPVisionModel", "CLIPForImageClassification")
 _LFS_POINTER = b"version https://git-lfs"
@@ -235,11 +236,11 @@ def _find_weights(folder: Path, safetensors_only: bool) -> tuple[Path, ...]:
     form = form_of(names, safetensors_only)
     assert form is not None
     files = _weight_files(folder, form)
-    absent = [file.name for file in files if not file.is_file()]
+    absent = [file.name for file in files if not os.path.isfile(file)]  # noqa: PTH113 - Path's fails for long names
     if absent:
         raise ModelError(
             f"{form[0]} names {count(len(absent), 'weight file')} not in {printable(folder)}: "
-            f"{', '.join(map(printable, absent[:3]))}"
+            f"{', '.join(shown(name, spelled=printable) for name in absent[:3])}"
         )
     for file in files:
         _refuse_pointer(file)

@@ -27,7 +27,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import digest_file, flush
-from nearid_cli.opening import MalformedError, open_regular, read_json
+from nearid_cli.opening import MalformedError, UnfitFileError, open_regular, read_json
 from nearid_cli.text import count, printable
 
 
@@ -211,7 +211,8 @@ def _rank(checkpoint: Checkpoint) -> tuple[float, ...]:
     try:
         metrics = checkpoint.metrics()
         return metrics["ssr"], metrics["pa"], metrics["mean_margin"], -checkpoint.step
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _refuse_unread(checkpoint, error)
         return ()
 
 
@@ -232,8 +233,19 @@ def _damage(checkpoint: Checkpoint) -> str | None:
             return "it is not complete (its files are not named)"
         wrong = [name for name, digest in files.items() if digest_file(checkpoint.folder / name) != digest]
     except (OSError, ValueError, KeyError) as error:
+        _refuse_unread(checkpoint, error)
         return f"it is not complete ({printable(str(error))})"
     return f"its {printable(wrong[0])} is damaged" if wrong else None
+
+
+def _refuse_unread(checkpoint: Checkpoint, error: Exception) -> None:
+    """Raise InputError for what is no damage: what the system refuses now it may give later, and whole."""
+    damage = (UnfitFileError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
+    if isinstance(error, OSError) and not isinstance(error, damage):
+        raise InputError(
+            f"cannot read {printable(checkpoint.folder)}: {(error.strerror or str(error)).lower()}; "
+            "all checkpoints are kept: mend that and go on with --resume"
+        ) from error
 
 
 def _point(link: Path, target: str) -> None:

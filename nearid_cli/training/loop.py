@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.interrupts import raises_interrupt
 from nearid_cli.text import count, printable
 from nearid_cli.training import checkpoints
 from nearid_cli.training.batches import load
@@ -59,7 +60,7 @@ def stop_requests() -> Iterator[threading.Event]:
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             handler = signal.getsignal(number)
-            if handler in (signal.default_int_handler, signal.SIG_DFL):
+            if handler is signal.SIG_DFL or raises_interrupt(handler):
                 previous[number] = handler
                 signal.signal(number, note)
     try:

@@ -219,6 +219,22 @@ main()
     assert (process.returncode, out, err) == (130, "", "")
 
 
+def test_an_interrupt_that_compiled_code_turns_into_another_error(start: Start) -> None:
+    """NumPy says of a comparison that a Ctrl-C hits that its arrays cannot be compared."""
+    program = """
+import os, signal, sys
+import numpy, numpy._core._internal
+import nearid_cli.cli.app as app
+numpy._core._internal._promote_fields = lambda *types: os.kill(os.getpid(), signal.SIGINT) or types[0]
+def compare(arguments):
+    return numpy.zeros(2, [("x", "i4")]) == numpy.zeros(2, [("x", "i8")])
+app._run = compare
+sys.exit(app.main([]))
+"""
+    out, err = (process := start(program)).communicate(timeout=300)
+    assert (process.returncode, out, err) == (130, "", "interrupted; what is embedded is kept\n")
+
+
 def test_a_second_interrupt_after_the_first_is_said(start: Start) -> None:
     program = """
 import nearid_cli.cli.app

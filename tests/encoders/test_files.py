@@ -226,7 +226,10 @@ def test_git_lfs_pointer(checkpoint: Checkpoint) -> None:
 def test_sharded_weights(checkpoint: Checkpoint) -> None:
     folder = checkpoint("vit")
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    weight_map = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    weight_map = {"a": "model-00001-of-00002.safetensors", "b": "a" * 5000}
+    write_json(folder, "model.safetensors.index.json", {"weight_map": weight_map})
+    refuse(folder, r"names 1 weight file not in .*a{80}\.\.\.$")
+    weight_map["b"] = "model-00002-of-00002.safetensors"
     write_json(folder, "model.safetensors.index.json", {"weight_map": weight_map})
     refuse(folder, "names 1 weight file not in .*model-00002-of-00002.safetensors")
     assert not is_complete(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -88,6 +89,34 @@ def test_a_damaged_checkpoint_is_passed_over_and_replaced(
     thin_out(tmp_path, 4, keep=5)  # damaged metrics are no reason to stop
     write(tmp_path, 4)
     assert newest(tmp_path) == Checkpoint(tmp_path / "checkpoint-4", 4)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.EACCES])
+@pytest.mark.parametrize("name", ["metrics.json", "state.json"])
+def test_a_checkpoint_that_cannot_be_read_now_is_not_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    """The best would be another one, or a run would go on from one before it."""
+    write(tmp_path, 2, ssr=0.1, pa=0.1, mean_margin=0.1)
+    write(tmp_path, 4, ssr=0.9, pa=0.9, mean_margin=0.9)
+    refused = str(tmp_path / "checkpoint-4" / name)
+    stock = os.open
+
+    def refuse(path: Any, *arguments: Any, **more: Any) -> int:
+        if str(path) == refused:
+            raise OSError(code, os.strerror(code), path)
+        return stock(path, *arguments, **more)
+
+    def look() -> None:
+        thin_out(tmp_path, 4, keep=1) if name == "metrics.json" else newest(tmp_path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(InputError, match=r"cannot read .*checkpoint-4: .*--resume"):
+            look()
+    assert names(tmp_path) == {"checkpoint-2", "checkpoint-4"}
+    thin_out(tmp_path, 4, keep=1)
+    assert (tmp_path / "best").readlink() == Path("checkpoint-4")
 
 
 @given(

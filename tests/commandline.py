@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.encoders.spec import EncoderSpec
+
+LOST = re.compile(r"Exception ignored in: .*\n(?:.*\n)*?KeyboardInterrupt: ?\n")
+"""Where Ctrl-C comes within a callback that Python or compiled code makes (of an import's lock, of pydantic for options
+of Typer), Python says so and goes on."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 import signal
 import sys
@@ -14,13 +13,10 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.embedding.cache import Cache
+from tests.commandline import LOST
 
 from .conftest import Runs
 from .jobs import JOBS, Job, Shop, Workshop
-
-# Where Ctrl-C comes within a callback that Python or compiled code makes (of an import's lock, of pydantic for options
-# of Typer), Python says so and goes on.
-_LOST = re.compile(r"Exception ignored in: .*\n(?:.*\n)*?KeyboardInterrupt: ?\n")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ class Torn:
             shop.runs.kill(run, one)
             time.sleep(chance.uniform(0, 0.05))
         ran = shop.runs.wait(run)
-        assert "Traceback" not in _LOST.sub("", ran.err), ran.err
+        assert "Traceback" not in LOST.sub("", ran.err), ran.err
         shop.look(done=False)
         assert sent != [signal.SIGINT] or not shop.leftovers()
         return ran.code, ran.err

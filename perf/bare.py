@@ -18,8 +18,9 @@ for root in (references, generations):
     files = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]  # noqa: PTH118
     counts.append(len([os.stat(file) for file in files]))  # noqa: PTH116
 digests = [
-    pq.ParquetFile(f"{cache}/files/{name}").read().column("digest")
-    for name in os.listdir(f"{cache}/files")  # noqa: PTH208
+    pq.ParquetFile(f"{folder}/{name}").read().column("digest")
+    for folder, _, names in os.walk(f"{cache}/files")
+    for name in names
 ]
 for fingerprint in os.listdir(f"{cache}/embeddings"):  # noqa: PTH208
     for part in os.listdir(f"{cache}/embeddings/{fingerprint}"):  # noqa: PTH208

@@ -7,9 +7,11 @@ passes exceptions on. So this module, and no other, knows the classes that Typer
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, get_args
 
 import typer
 import typer.main
@@ -30,8 +32,65 @@ _OF_METRICS = ("metric", "scores", "name", "names")
 HELP = "help"
 """What contexts hold in the place of a configuration where help is wanted, which must come even if that is broken."""
 
+_TO_READ = object()
+"""What stands for a value that Typer is to read."""
 
-class _Command(TyperCommand):
+
+def _spare_reading(parameter: Any) -> None:
+    """Take values as they are where there is nothing to read, such as texts, and those that nobody gave.
+
+    Typer reads all of them by pydantic, and that takes longer to import than Typer itself.
+    """
+    if "process_value" in vars(parameter) or not hasattr(parameter, "type_descriptor"):
+        return
+    read = parameter.process_value
+
+    def process_value(context: Any, value: Any) -> Any:
+        found = _as_it_is(parameter, value)
+        if found is _TO_READ:
+            return read(context, value)
+        return found if parameter.callback is None else parameter.callback(context, parameter, found)
+
+    parameter.process_value = process_value
+
+
+def _as_it_is(parameter: Any, value: Any) -> Any:
+    """What a value comes to, or `_TO_READ`."""
+    kind, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
+    several = parameter.multiple or parameter.nargs == -1
+    if value is None:
+        return _TO_READ if parameter.required else () if several else None
+    if not several:
+        return _one_as_it_is(value, kind, info)
+    if not value or not isinstance(value, list | tuple):
+        return _TO_READ
+    found = [_one_as_it_is(one, get_args(kind)[0], info) for one in value]
+    return _TO_READ if _TO_READ in found else found
+
+
+def _one_as_it_is(value: Any, kind: Any, info: Any) -> Any:
+    if kind is Path and type(value) in (str, type(Path())) and "\0" not in str(value):
+        return Path(value) if not info.readable or os.access(value, os.R_OK) else _TO_READ
+    if type(value) is not kind:
+        return _TO_READ
+    if kind is str:
+        return value
+    within = kind in (int, float) and (info.min is None or value >= info.min)
+    return value if within and (info.max is None or value <= info.max) else _TO_READ
+
+
+class _Spared:
+    """A command or group whose parameters are spared Typer's way of reading where they can be."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All of them, the one for help too."""
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for one in found:
+            _spare_reading(one)
+        return found
+
+
+class _Command(_Spared, TyperCommand):
     """A command. What the environment may give, the configuration may give, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -69,7 +128,7 @@ class _Command(TyperCommand):
         return super().invoke(ctx)
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(_Spared, TyperGroup):
     """A group whose commands are named in `entries`.
 
     Attributes:

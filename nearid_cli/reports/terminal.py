@@ -160,8 +160,9 @@ def fitted(made: Table, width: int) -> list[Grid]:
         title = f"by {safe(by)}" if by else header
         room = width - min(max(map(cell_len, [title, *names])), made.fold)
         for columns in _dealt(list(map(_spelled, part)), room):
-            short = _shortened(names[: made.size], None if made.whole else width - _needed(columns))
-            grids.append(_grid(title, [*short, *names[made.size :]], columns, made.foot))
+            beside = width - _needed(columns)
+            short = _shortened(names[: made.size], None if made.whole else beside)
+            grids.append(_grid(title, [*short, *names[made.size :]], columns, made.foot, beside))
     return grids
 
 
@@ -255,8 +256,8 @@ def _shortened(names: Sequence[str], room: int | None) -> Sequence[str]:
     return [name if holds(name, room) else label for name, label in short]
 
 
-def _grid(header: str, names: Sequence[str], columns: Sequence[TextColumn], foot: bool) -> Grid:
-    """One row a name, the last one the foot where there is one. Names fold where the width asks for it."""
+def _grid(header: str, names: Sequence[str], columns: Sequence[TextColumn], foot: bool, room: int) -> Grid:
+    """One row a name, the last one the foot where there is one. Names fold where `room` for them asks for it."""
     made = Grid(
         box=box.SIMPLE,
         show_edge=False,
@@ -269,9 +270,20 @@ def _grid(header: str, names: Sequence[str], columns: Sequence[TextColumn], foot
     for column in columns:
         last = column.cells[-1] if foot else ""
         made.add_column(column.title, last, justify=column.justify, width=column.width, overflow="fold")
-    for place, name in enumerate(names[: len(names) - foot]):
-        made.add_row(Text(name), *(column.cells[place] for column in columns))
+    shown = len(names) - foot
+    cells = [[Text(name) for name in names[:shown]], *(column.cells[:shown] for column in columns)]
+    rooms = [room, *(column.width for column in columns)]
+    if any(_folds(own, room) for own, room in zip(cells, rooms, strict=True)):
+        for row in zip(*cells, strict=True):
+            made.add_row(*row)
+    elif shown:  # all as one row of many lines, which takes Rich half the time
+        made.add_row(*map(Text("\n").join, cells))
     return made
+
+
+def _folds(cells: Iterable[Text], room: int) -> bool:
+    """Whether any cell takes more than one line."""
+    return any(cell.cell_len > room or "\n" in cell.plain for cell in cells)
 
 
 def say(console: Console, *lines: str | Text, indent: int = 0) -> None:

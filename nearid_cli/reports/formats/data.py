@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from types import SimpleNamespace
@@ -11,6 +12,8 @@ from nearid_cli.reports.formats.base import FileFormat
 from nearid_cli.text import printable, storable
 
 if TYPE_CHECKING:
+    from json import JSONEncoder
+
     from nearid_cli.reports.blocks import Document
     from nearid_cli.reports.table import Table
     from nearid_cli.results.base import Plain
@@ -101,15 +104,24 @@ def _item_by_line(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    import json
-
-    def escaped(character: str) -> str:
-        return json.dumps(storable(character))[1:-1]
-
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text = _encoder().encode(value)
     # A log of CI would take a name that holds this for a command; see `text.printable`.
     text = text.replace("##", r"#\u0023")
-    return text if text.isprintable() else "".join(c if c.isprintable() else escaped(c) for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+@functools.cache
+def _encoder() -> JSONEncoder:
+    """One for all: `json.dumps` makes one a call."""
+    import json
+
+    return json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+
+
+def _escaped(character: str) -> str:
+    import json
+
+    return json.dumps(storable(character))[1:-1]
 
 
 def to_csv(table: Table) -> str:

@@ -34,7 +34,7 @@ import numpy as np
 from nearid_cli.activity import doing
 from nearid_cli.embedding import ABSENT, EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.embedding.caution import Caution, why
-from nearid_cli.embedding.columns import embeddings_of
+from nearid_cli.embedding.columns import digests_of, embeddings_of
 from nearid_cli.embedding.memo import FileMemo
 from nearid_cli.embedding.parts import (
     COMPACT_ABOVE,
@@ -191,7 +191,7 @@ class Cache:
         dimension = self.dimension(spec)
         with self.caution.reading(parts.folder):
             for table in parts.tables(wanted):
-                here = table.column("digest").to_pylist()
+                here = digests_of(table)
                 chosen = [row for row, digest in enumerate(here) if digest in wanted]
                 rows = embeddings_of(table)
                 dimension = dimension or rows.shape[1]
@@ -213,7 +213,7 @@ class Cache:
         parts = self._absent(spec.fingerprint)
         with self.caution.reading(parts.folder):
             for table in parts.tables(wanted):
-                found |= wanted.intersection(table.column("digest").to_pylist())
+                found |= wanted.intersection(digests_of(table))
         return found
 
     def add_absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> None:

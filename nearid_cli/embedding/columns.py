@@ -6,7 +6,7 @@ A checksum says that a part is whole. It does not say that this version of neari
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+DIGEST_BYTES = 32
 _UNIT = 1e-3  # by which an embedding's length may be off
 
 
@@ -44,6 +45,23 @@ def embeddings_of(table: pa.Table) -> npt.NDArray[np.float32]:
     return values.reshape(len(table), -1)
 
 
+def digests_of(table: pa.Table, rows: Iterable[int] | None = None) -> list[bytes]:
+    """A part's digests, or those of some rows, several times as fast as by `to_pylist`."""
+    array = table.column("digest").combine_chunks()
+    content = array.buffers()[1].to_pybytes()
+    starts = ((array.offset + row) * DIGEST_BYTES for row in (range(len(array)) if rows is None else rows))
+    return [content[start : start + DIGEST_BYTES] for start in starts]
+
+
+def paths_of(table: pa.Table, rows: Iterable[int]) -> list[bytes]:
+    """The paths of some rows of a part of the memo, likewise."""
+    array = table.column("path").combine_chunks()
+    _, ends, values = array.buffers()
+    bounds = np.frombuffer(ends, np.int32)[array.offset :].tolist()
+    content = values.to_pybytes() if values else b""
+    return [content[bounds[row] : bounds[row + 1]] for row in rows]
+
+
 def _columns(what: str) -> Mapping[str, Callable[[pa.DataType], bool]]:
     """The columns by name, and what their types must be."""
     import pyarrow as pa
@@ -51,7 +69,7 @@ def _columns(what: str) -> Mapping[str, Callable[[pa.DataType], bool]]:
     def of(kind: pa.DataType) -> Callable[[pa.DataType], bool]:
         return lambda found: found == kind
 
-    digest = of(pa.binary(32))
+    digest = of(pa.binary(DIGEST_BYTES))
     number, counter = of(pa.int64()), of(pa.uint64())
     return {
         EMBEDDINGS: {"digest": digest, "embedding": _is_embedding},

@@ -18,6 +18,7 @@ import numpy as np
 
 from nearid_cli.embedding import FILES
 from nearid_cli.embedding.caution import Caution
+from nearid_cli.embedding.columns import digests_of, paths_of
 from nearid_cli.embedding.parts import COMPACT_ABOVE, PartFolder
 from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
 from nearid_cli.files import digest_stream
@@ -73,28 +74,34 @@ class FileMemo:
         if self._tables is None:
             self._tables = list(self.parts.tables())
         asked = set(files)
-        inodes = np.array([file.inode for file in asked], np.uint64)
+        if not asked:
+            return {}
+        inodes = np.sort(np.array([file.inode for file in asked], np.uint64))
         found: dict[FileState, bytes] = {}
         for table in self._tables:
-            columns = {name: table.column(name).combine_chunks() for name in table.column_names}
             # By DLPack, because `to_numpy` imports pandas, which takes longer than all the rest of a warm run.
-            numbers = [np.from_dlpack(columns[name]) for name in _NUMBERS]
-            # The inode leaves few candidates without making Python objects of a memo of a million files.
-            rows = np.flatnonzero(np.isin(numbers[-1], inodes))
+            numbers = [np.from_dlpack(table.column(name).combine_chunks()) for name in _NUMBERS]
+            # The inode leaves few candidates without making Python objects of a memo of a million files. Not `isin`,
+            # which imports masked arrays.
+            nearest = np.searchsorted(inodes, numbers[-1]).clip(max=len(inodes) - 1)
+            rows = np.flatnonzero(inodes[nearest] == numbers[-1])
             states = zip(*(column[rows].tolist() for column in numbers), strict=True)
-            for row, state in zip(rows.tolist(), states, strict=True):
-                file = FileState(columns["path"][row].as_py(), *state)
+            chosen = rows.tolist()
+            columns = paths_of(table, chosen), states, digests_of(table, chosen)
+            for path, state, digest in zip(*columns, strict=True):
+                file = FileState(path, *state)
                 if file in asked:
-                    found[file] = columns["digest"][row].as_py()
+                    found[file] = digest
         return found | {file: self._noted[file] for file in asked if file in self._noted}
 
     def places(self, digests: Set[bytes]) -> dict[bytes, Path]:
         """For each digest a file that had it when it was last read, where one is known."""
         found: dict[bytes, Path] = {}
         for table in self.parts.tables():
-            for row, digest in enumerate(table.column("digest").to_pylist()):
-                if digest in digests:
-                    found[digest] = Path(os.fsdecode(table.column("path")[row].as_py()))
+            here = digests_of(table)
+            rows = [row for row, digest in enumerate(here) if digest in digests]
+            for row, path in zip(rows, paths_of(table, rows), strict=True):
+                found[here[row]] = Path(os.fsdecode(path))
         return found
 
     def remember(self, file: FileState, digest: bytes, stamps: Stamps) -> None:

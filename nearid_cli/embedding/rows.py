@@ -8,7 +8,6 @@ with the process, however that ends.
 from __future__ import annotations
 
 import logging
-import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -168,8 +167,10 @@ class _OnDisk:
 
     def __init__(self, dimension: int, folder: Path | None) -> None:
         self.dimension = dimension
+        from tempfile import TemporaryFile
+
         where = folder if folder and folder.is_dir() else None
-        self._file = tempfile.TemporaryFile(dir=where, buffering=0)  # noqa: SIM115 - see below
+        self._file = TemporaryFile(dir=where, buffering=0)  # noqa: SIM115 - see below
         weakref.finalize(self, self._file.close)
 
     def put(self, places: npt.NDArray[np.intp], rows: Floats) -> None:

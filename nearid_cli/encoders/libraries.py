@@ -7,7 +7,6 @@ ours with a better message, or nothing the user can act on.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import logging
 import re
@@ -39,18 +38,22 @@ def torchvision_problem() -> str | None:
 
 def _torch_it_needs() -> str | None:
     """The version of torch that the installed torchvision asks for."""
+    from importlib import metadata
+
     try:
-        requirements = importlib.metadata.requires("torchvision") or []
-    except importlib.metadata.PackageNotFoundError:
+        requirements = metadata.requires("torchvision") or []
+    except metadata.PackageNotFoundError:
         return None
     found = (re.match(r"torch\s*\(?([<>=!~][^);]*)", requirement) for requirement in requirements)
     return next((match[1].strip() for match in found if match), None)
 
 
 def _version(package: str) -> str:
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return "of unknown version"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -86,6 +85,8 @@ def _log(
     params: Mapping[str, str | int],
     tags: Mapping[str, str | int],
 ) -> None:
+    from tempfile import TemporaryDirectory
+
     now = int(time.time() * 1000)
     entities = package.entities
     made = {
@@ -101,7 +102,7 @@ def _log(
         while some := list(islice(every, _AT_A_TIME[kind])):
             client.log_batch(run, **{kind: some})
     step = record.own_step
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         for name, content in record.files.items():
             Path(folder, name).write_bytes(content)
         captions = []
@@ -128,10 +129,12 @@ def _alone(uri: str) -> Iterator[None]:
     if not uri.startswith("sqlite:"):
         yield
         return
+    from tempfile import gettempdir
+
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # exported lazily
 
     name = f"nearid-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
-    with WeakFileLock(Path(tempfile.gettempdir(), name)):
+    with WeakFileLock(Path(gettempdir(), name)):
         yield
 
 

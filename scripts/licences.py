@@ -76,6 +76,7 @@ _OWN_FILES = "covers its own files, which are used unchanged"
 _NVIDIA = "comes with builds of torch for CUDA only; NVIDIA's terms"
 ALLOWED = (
     ("certifi", "MPL-2.0", _OWN_FILES),
+    ("fqdn", "MPL-2.0", f"{_OWN_FILES}; releases only"),
     ("hypothesis", "MPL-2.0", f"{_OWN_FILES}; tests only"),
     (
         "pyte",

@@ -126,7 +126,7 @@ class Job:
 FORMATS = ("json", "csv", "html", "parquet", "md", "tex")
 _HOG = ("-m", "hog", "--cache", "cache")
 SETS = ("--positives", "positives", "--distractors", "distractors")
-_SYNTH = ("--identities", "2", "--size", "32", "--workers", "1")
+_SYNTH = ("--identities", "1", "--size", "32", "--workers", "1")
 _TRAIN = (
     *(
         "train",

@@ -10,11 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
+from nearid_cli.measures.vsm import features
 from tests.benchmarks.nearid_sets import made
 from tests.benchmarks.part_edits import part_edits
 from tests.commandline import Nearid
 from tests.measures.vsm.tiny import tiny_vsm
 from tests.nearid_data.making import table
+
+
+@pytest.fixture(autouse=True)
+def small_squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What matters here is which pictures are compared; looking at large ones takes seconds."""
+    monkeypatch.setattr(features, "SIZE", 192)
 
 
 @pytest.fixture(scope="module")

@@ -50,9 +50,9 @@ class Plain:
         return {key[len(prefix) :]: value for key, value in self.weights.items() if key.startswith(prefix)}
 
     @torch.no_grad()
-    def maps(self, image: Image.Image, latent: str) -> list[list[np.ndarray]]:
-        """Semantic and visual vectors, [SIDE][SIDE] of arrays, not normalised."""
-        small = np.asarray(image.resize((768, 768), Image.Resampling.BILINEAR))
+    def maps(self, image: Image.Image, latent: str, edge: int = 768) -> list[list[np.ndarray]]:
+        """Semantic and visual vectors, [SIDE][SIDE] of arrays, not normalised, of a picture squashed to `edge`."""
+        small = np.asarray(image.resize((edge, edge), Image.Resampling.BILINEAR))
         pixels = torch.tensor(small.transpose(2, 0, 1)[None].copy()).float() / 255 * 2 - 1
         moments = self.vae.quant_conv(self.vae.encoder(pixels))
         mean, logarithm = moments.chunk(2, dim=1)

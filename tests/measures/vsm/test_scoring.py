@@ -19,6 +19,8 @@ from nearid_cli.measures.vsm.features import DiffusionFeatures
 from tests.commandline import Nearid
 from tests.measures.vsm.tiny import change
 
+pytestmark = pytest.mark.usefixtures("small_squares")
+
 
 def opened(path: Path) -> Image.Image:
     with Image.open(path) as image:

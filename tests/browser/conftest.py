@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from scripts.browser import REQUIRED, NoBrowserError, launch
 from tests.viewing import run_json, view
 
-__all__ = ["allowed", "browser", "open_page", "run_json", "settle", "view", "wait_until"]
+__all__ = ["allowed", "browser", "open_page", "run_json", "settle", "view", "wait_until", "watched"]
 
 PATIENCE = 60
 """Seconds to wait for what a page is to do: many times what it takes, for machines that do much else."""
@@ -40,13 +41,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open a file or an address in a window of its own.
+    """Open a file or an address in a window of its own, see `watched`."""
+    with watched(browser) as open_:
+        yield open_
+
+
+@contextmanager
+def watched(browser: Browser) -> Iterator[OpenPage]:
+    """Gives a function that opens a file or an address in a window of its own.
 
     `dark=True` emulates the dark colour scheme, further keywords go to `browser.new_context`
     (`viewport={"width": 400, "height": 800}`). Nothing scrolls smoothly: on a busy machine that would go on while
     a test measures where things are. A message of the console that is a warning or an error, an exception
-    of the page, and a request to anything but the page itself, its server, `data:` and `blob:` fail the test
-    when it ends.
+    of the page, and a request to anything but the page itself, its server, `data:` and `blob:` fail at the end.
     """
     complaints: list[str] = []
     contexts = []

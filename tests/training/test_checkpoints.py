@@ -216,7 +216,7 @@ def slow(*arguments):
         calls += 1
         if calls == {call}:
             Path("begun").touch()
-            time.sleep(60)
+            time.sleep(600)
     return original(*arguments)
 setattr(checkpoints, place, slow)
 train(options(Path({data!r}), Path("run")))

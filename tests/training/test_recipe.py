@@ -16,6 +16,7 @@ LESS = {
     "24000": "26",
     "30000": "26",
     " 300 ": " 4 ",
+    "--nproc_per_node 2": "--nproc_per_node 1",
     "--max-steps 4000": "--max-steps 2",
     "--max-steps 7500": "--max-steps 1",
     "checkpoint-4000": "checkpoint-2",

@@ -20,7 +20,7 @@ from nearid_cli.files import in_use, name_aside, whole_folder
 with whole_folder(Path(sys.argv[1])) as aside:
     (aside / "half").write_text("half")
     print("writing", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

@@ -14,7 +14,11 @@ from PIL import Image
 
 from tests.commandline import Finished
 
-EMBED = f"{shlex.quote(sys.executable)} -m nearid_cli embed disk/picture.bmp -m hog --cache cache -o"
+# The memo trusts files at once, as in `tests.conftest.isolated`.
+TRUSTING = (
+    "from nearid_cli.embedding import stamps; stamps.SETTLED = 0; from nearid_cli.cli.app import main; main()"
+)
+EMBED = f"{shlex.join([sys.executable, '-c', TRUSTING])} embed disk/picture.bmp -m hog --cache cache -o"
 
 
 @pytest.fixture
@@ -27,9 +31,9 @@ def bitmaps(tmp_path: Path) -> list[Path]:
 
 
 def put(name: str, kind: str) -> str:
-    """A new disk with a picture on it that is old enough for the memo."""
+    """A new disk with a picture on it."""
     picture = "disk/picture.bmp"
-    return f"mount -t {kind} {kind} disk; cp {name}.bmp {picture}; touch -d @1700000000 {picture}; sleep 2.1"
+    return f"mount -t {kind} {kind} disk; cp {name}.bmp {picture}; touch -d @1700000000 {picture}; sleep 0.1"
 
 
 def test_another_disk_of_the_same_number(

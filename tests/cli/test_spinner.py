@@ -55,7 +55,7 @@ def test_a_step_is_shown_and_taken_back(terminal: Terminal) -> None:
 def test_it_turns_by_itself(terminal: Terminal) -> None:
     with shown_on(Spinner(terminal)), doing("waiting"):
         assert terminal.getvalue() == "", "a short step is not worth a word"
-        for _ in range(600):
+        for _ in range(2400):
             if terminal.getvalue().count("waiting") > 2:
                 break
             time.sleep(0.05)

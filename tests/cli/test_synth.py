@@ -195,7 +195,7 @@ def interrupted(folder: Path, when: str | None, delay: float = 0) -> tuple[int, 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    for _ in range(6000):
+    for _ in range(24_000):
         if when is None or list(folder.glob(when)):
             break
         assert running.poll() is None, running.communicate()

@@ -124,7 +124,7 @@ def test_times_that_64_bits_do_not_hold(tmp_path: Path, file: Path, year: int) -
 def test_the_newest_of_two_notes_counts(tmp_path: Path, file: Path) -> None:
     for content in (b"first", b"second!"):
         memo = remember(tmp_path / "memo", state(file), content)
-        time.sleep(0.01)
+        time.sleep(0.03)
     memo.compact(above=1)
     assert known(FileMemo(tmp_path / "memo"), file) == digest_bytes(b"second!")
 

@@ -269,7 +269,7 @@ def test_the_released_configuration() -> None:
     "order",
     [
         "import nearid_cli; from transformers import SiglipVisionModel, AutoModel",
-        "from transformers import AutoModel; import nearid_cli",
+        pytest.param("from transformers import AutoModel; import nearid_cli", marks=pytest.mark.torture),
         "import nearid_cli.encoders.nearid_config; from transformers import AutoModel",
     ],
 )

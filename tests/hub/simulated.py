@@ -371,14 +371,14 @@ class _StorageHandler(_Handler):
             self.hang()
         elif self.hub.happens("storage-held"):
             self.wfile.write(body[: len(body) // 2])
-            self.hub.released.wait(60)
+            self.hub.released.wait(600)
             self.wfile.write(body[len(body) // 2 :])
         elif self.hub.happens("storage-drip"):
             step = max(1, len(body) // 30)
             for start in range(0, len(body), step):
                 self.wfile.write(body[start : start + step])
                 self.wfile.flush()
-                time.sleep(0.1)
+                time.sleep(1)
         else:
             self.wfile.write(body)
 

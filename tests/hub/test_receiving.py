@@ -178,7 +178,7 @@ def test_orphans_go_and_the_work_of_others_stays(hub: SimulatedHub, here: Here) 
             sys.executable,
             "-c",
             "import sys, time, filelock\n"
-            "with filelock.FileLock(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(60)",
+            "with filelock.FileLock(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(600)",
             str(locks / f"{'d' * 64}.lock"),
         ],
         stdout=subprocess.PIPE,
@@ -196,7 +196,7 @@ def test_orphans_go_and_the_work_of_others_stays(hub: SimulatedHub, here: Here) 
 def test_two_processes_fetch_once(hub: SimulatedHub, tmp_path: Path) -> None:
     hub.fail("storage-held", times=1)
     command = [sys.executable, "-m", "nearid_cli", "models", "pull", "org/model"]
-    variables = environment(hub.endpoint, tmp_path / "home", HF_HUB_DOWNLOAD_TIMEOUT="60")
+    variables = environment(hub.endpoint, tmp_path / "home", HF_HUB_DOWNLOAD_TIMEOUT="600")
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as first:
         while not hub.asked("storage GET"):
             time.sleep(0.02)

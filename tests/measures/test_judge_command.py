@@ -188,7 +188,7 @@ def test_an_interrupt_keeps_what_came(pictures: Path, serve: Serve, process: Cal
 
     def behave(asked: Asked) -> Answer:
         if asked.levels[1] == 0 and asked.again == 0:
-            release.wait(60)
+            release.wait(600)
         return by_levels(asked)
 
     server = serve(behave)
@@ -204,11 +204,9 @@ def test_an_interrupt_keeps_what_came(pictures: Path, serve: Serve, process: Cal
         "3",
     )
     running = process(*command)
-    deadline = time.monotonic() + 120
-    while len(server.asked) < PAIRS + AMONG and time.monotonic() < deadline:
+    while len(server.asked) < PAIRS + AMONG:
         assert running.poll() is None, running.communicate()
         time.sleep(0.05)
-    time.sleep(0.5)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=300)
     release.set()
@@ -218,7 +216,10 @@ def test_an_interrupt_keeps_what_came(pictures: Path, serve: Serve, process: Cal
     again = process(*command)
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    assert sorted(asked.levels for asked in server.asked[before:]) == sorted(held)
+    repeated = [asked.levels for asked in server.asked[before:]]
+    assert len(set(repeated)) == len(repeated)
+    assert set(held) <= set(repeated)
+    assert len(repeated) <= len(held) + 2  # whose answers were under way to the two that were not held up
 
 
 def test_a_wrong_key_is_one_line(

@@ -500,7 +500,7 @@ def test_a_large_page_is_made_fast_and_small() -> None:
     start = time.process_time()
     page_files(result)
     html = page_of(result, NONE)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
     assert len(html) < 2_500_000
 
 

@@ -13,10 +13,11 @@ import nearid_cli
 
 RECIPE = Path(nearid_cli.__file__).parent.parent / "examples" / "nearid-mini"
 LESS = {
-    "24000": "26",
-    "30000": "26",
+    "24000": "8",
+    "30000": "8",
+    "--batch-size 24": "--batch-size 8",
     " 300 ": " 4 ",
-    "--nproc_per_node 2": "--nproc_per_node 1",
+    "-m torch.distributed.run --nproc_per_node 2 ": "",
     "--max-steps 4000": "--max-steps 2",
     "--max-steps 7500": "--max-steps 1",
     "checkpoint-4000": "checkpoint-2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -142,13 +143,15 @@ def test_a_picture_that_becomes_a_link_to_another_file_no_longer_leaves(
 
 
 def test_half_requests_block_nobody_and_end(running: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "PATIENCE", 1.0)
+    monkeypatch.setattr(serving, "PATIENCE", 3.0)
     halves = [connected(running) for _ in range(100)]
     for connection in halves:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        with contextlib.suppress(ConnectionError):  # of what was cut off already, on a busy machine
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
     assert get(running, "/picture/0")[0] == 200
     for connection in halves:
-        assert connection.recv(1) == b""
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(1) == b""
         connection.close()
 
 

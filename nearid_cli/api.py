@@ -318,6 +318,7 @@ def load_encoder(
     *,
     device: str = "auto",
     dtype: str = "auto",
+    engine: str = "auto",
     batch_size: int = 16,
     configured: Mapping[str, Mapping[str, str]] | None = None,
     safetensors_only: bool = False,
@@ -328,12 +329,13 @@ def load_encoder(
         metric: as in `--metric`: a name, `NAME=PATH_OR_ID`, a folder or a Hub id.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
+        engine: `auto` (OpenVINO on a CPU where it is installed, else torch), `torch` or `openvino`.
         batch_size: pictures a forward pass.
         configured: metrics of your own, name -> {checkpoint, readout, revision}.
         safetensors_only: refuse weights in torch's pickle format.
 
     Raises:
-        UsageError: an unknown metric, device or dtype, or several metrics.
+        UsageError: an unknown metric, device, dtype or engine, or several metrics.
         ModelError: the checkpoint cannot be had or used.
     """
     from nearid_cli.encoders.load import load_encoder as load
@@ -343,7 +345,9 @@ def load_encoder(
     if len(requests) != 1:
         raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
     chosen = choose_device(device)
-    options = Options(device=chosen, dtype=dtype, use_cache=False, safetensors_only=safetensors_only)
+    options = Options(
+        device=chosen, dtype=dtype, engine=engine, use_cache=False, safetensors_only=safetensors_only
+    )
     (measure,) = measured(requests, Job(options))
     spec = measure.encoder
     return ImageEncoder(load(spec, chosen), batch_size)

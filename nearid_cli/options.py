@@ -24,6 +24,7 @@ MOST_DIGITS = 9
 DEFAULT_METRICS = ("nearid", "clip-i", "dino")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
+ENGINES = ("auto", "torch", "openvino")
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
 PAIRS = ("own", "all")
@@ -148,6 +149,8 @@ class Options:
         verify_content: read pictures and checkpoints again instead of trusting sizes and times.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
+        engine: what runs checkpoints: `torch`, `openvino`, or `auto`, which is OpenVINO on a CPU where it is installed,
+            and torch elsewhere.
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
@@ -199,6 +202,15 @@ class Options:
             "auto (float16 on CUDA, else float32), float32, float16 or bfloat16.",
             "DTYPE",
             words=DTYPES,
+            shared=True,
+        ),
+    ] = "auto"
+    engine: Annotated[
+        str,
+        Flag(
+            "What runs checkpoints: auto (OpenVINO on a CPU where it is installed, else torch), torch or openvino.",
+            "ENGINE",
+            words=ENGINES,
             shared=True,
         ),
     ] = "auto"
@@ -345,6 +357,7 @@ class OptionArguments(TypedDict, total=False):
     verify_content: bool
     device: str
     dtype: str
+    engine: str
     batch_size: int | None
     workers: int | None
     max_pixels: int | None

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from nearid_cli.cli.app import main
-from nearid_cli.embedding import stamps
+from nearid_cli.embedding import devices, stamps
 from nearid_cli.text import count
 from tests.commandline import Finished, Nearid
 from tests.documents import check_run
@@ -64,6 +64,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch, new_folder: Callable[[str], Path])
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NEARID_ENGINE", "torch")  # tiny models are converted for longer than they run
+    monkeypatch.setattr(devices, "_has_openvino", lambda: False)
     monkeypatch.setattr(stamps, "SETTLED", 0)  # what tests write is younger than the memo trusts
 
 

@@ -152,6 +152,14 @@ def tiny_clip_tower(folder: Path, seed: int = 0) -> Path:
     return write_json(folder, "preprocessor_config.json", settings)
 
 
+def tiny_siglip_tower(folder: Path, seed: int = 0) -> Path:
+    """SigLIP's vision tower, as `SiglipVisionModel.save_pretrained` writes it."""
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    _save(SiglipVisionModel, SiglipVisionConfig(**VISION), folder, seed)
+    return write_json(folder, "preprocessor_config.json", _siglip_processor("SiglipImageProcessor"))
+
+
 def tiny_classifier(folder: Path, kind: str, seed: int = 0) -> Path:
     """An image classifier on a `clip`, `siglip` or `dinov2` tower, as fine-tunes on the Hub."""
     import transformers

@@ -52,6 +52,8 @@ def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
         typer.echo(
             f"{count(len(weights), 'file')} of pickled weights kept as safetensors, {file_size(sum(weights))}"
         )
+    if models := opened.converted_models():
+        typer.echo(f"{count(len(models), 'model')} converted for OpenVINO, {file_size(sum(models))}")
     if rows:
         show.rows(
             ("metric", "checkpoint", "dtype", "embeddings", "parts", "size", "fingerprint"),

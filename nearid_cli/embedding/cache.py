@@ -10,6 +10,7 @@ On disk, under one folder that any number of processes may use at once:
     features/<fingerprint>/*.parquet      what such numbers are computed from, where that is worth its room
     files/*.parquet                   the memo from files to digests (see memo.py)
     weights/*.safetensors             pickled weights as safetensors (see encoders/pickled.py)
+    openvino/<key>-<digest>/          models converted for OpenVINO (see encoders/kept_models.py)
 
 Each part's Parquet metadata says which metric and checkpoint it belongs to.
 """
@@ -402,7 +403,8 @@ class Cache:
                 shutil.rmtree(self.folder / row.what / row.fingerprint, ignore_errors=True)
         if metric is None and older_than is None:
             freed += sum(self.memo.parts.sizes().values()) + sum(self.converted_weights())
-            for name in ("files", "weights", *_STORES):
+            freed += sum(self.converted_models())
+            for name in ("files", "weights", "openvino", *_STORES):
                 try:
                     _delete(self.folder / name)
                 except OSError as error:
@@ -413,8 +415,15 @@ class Cache:
 
     def converted_weights(self) -> list[int]:
         """Sizes in bytes of the safetensors copies of pickled weights."""
+        return self._sizes("weights", "*.safetensors")
+
+    def converted_models(self) -> list[int]:
+        """Sizes in bytes of the models that are converted for OpenVINO."""
+        return self._sizes("openvino", "*/model.bin")
+
+    def _sizes(self, what: str, pattern: str) -> list[int]:
         sizes = []
-        for file in (self.folder / "weights").glob("*.safetensors"):
+        for file in (self.folder / what).glob(pattern):
             with suppress(OSError):  # deleted by another process
                 sizes.append(file.stat().st_size)
         return sizes
@@ -538,6 +547,7 @@ def _about(spec: EncoderSpec) -> dict[bytes, bytes]:
         "revision": spec.revision,
         "readout": spec.readout,
         "dtype": spec.dtype,
+        **({"engine": spec.engine} if spec.engine else {}),
         "preprocessing": spec.preprocessing,
         "fingerprint": spec.fingerprint,
     }

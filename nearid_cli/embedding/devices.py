@@ -1,7 +1,7 @@
-"""Choosing the device and the dtype without importing torch.
+"""Choosing the device, the dtype and the engine without importing torch or OpenVINO.
 
-The dtype is part of every embedding's fingerprint, so a warm run must know what `auto` means
-before it can look into the cache, and importing torch to ask would cost seconds.
+Dtype and engine are part of every embedding's fingerprint, so a warm run must know what `auto`
+means before it can look into the cache, and importing torch to ask would cost seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEVICES, DTYPES
+from nearid_cli.options import DEVICES, DTYPES, ENGINES
 from nearid_cli.text import count, unknown
 
 
@@ -53,6 +53,53 @@ def choose_dtype(dtype: str, device: str) -> str:
     if dtype != "auto":
         return dtype
     return "float16" if device.startswith("cuda") else "float32"
+
+
+def choose_engine(engine: str, device: str, dtype: str) -> str:
+    """What `--engine` means for a device and a dtype.
+
+    Returns:
+        `torch` or `openvino`; `auto` for OpenVINO with the checkpoints that it runs, and torch with the others.
+
+    Raises:
+        UsageError: not an engine, or OpenVINO where it cannot be had.
+    """
+    if engine not in ENGINES:
+        raise UsageError(unknown("engine", engine, ENGINES))
+    if engine == "torch":
+        return engine
+    lack = _lack_of_openvino(device, dtype)
+    if lack and engine == "openvino":
+        raise UsageError(f"--engine openvino {lack}; or choose --engine torch")
+    return "torch" if lack else engine
+
+
+def _lack_of_openvino(device: str, dtype: str) -> str | None:
+    """Why OpenVINO is not to be had for this, and what to do; None where it is."""
+    if device != "cpu":
+        return f"runs on CPUs, and the device is {device}: --device cpu"
+    if dtype == "float16":
+        return "computes in float32 or bfloat16 on CPUs, and the dtype is float16"
+    if not _has_openvino():
+        return 'needs OpenVINO: pip install "nearid-cli[openvino]"'
+    if dtype == "bfloat16" and not _multiplies_bfloat16():
+        return (
+            "computes in bfloat16 on processors that multiply it only, and this one does not: --dtype float32"
+        )
+    return None
+
+
+def _has_openvino() -> bool:
+    return importlib.util.find_spec("openvino") is not None
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16, as far as the system tells without OpenVINO: Linux does."""
+    try:
+        said = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return bool(re.search(r"^(flags|Features)\b.*\b(avx512_bf16|amx_bf16|bf16)\b", said, re.MULTILINE))
 
 
 def _is_apple() -> bool:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Part of every fingerprint. Raise it when a change of ours changes embeddings.
 EMBEDDING_VERSION = 2
+# Of the models that are converted for OpenVINO. Raise it when a change of ours changes what they compute.
+CONVERSION_VERSION = 1
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "nearid_mini"
 
@@ -47,6 +49,7 @@ def resolve(
     hash_file: HashFile | None = None,
     notify: Notify = lambda line: None,
     safetensors_only: bool = False,
+    engine: str = "torch",
 ) -> list[EncoderSpec]:
     """Find the checkpoints of all metrics; fetch those that are neither local nor in the Hub cache.
 
@@ -57,6 +60,7 @@ def resolve(
             Files of the Hub cache are named by their commit and not hashed.
         notify: called with one line before something is downloaded.
         safetensors_only: neither fetch nor use weights in torch's pickle format.
+        engine: `torch`, `openvino`, or `auto` for OpenVINO where pictures are prepared to one size.
 
     Returns:
         One spec a request, in the same order.
@@ -70,7 +74,7 @@ def resolve(
     fetch = Fetcher(notify, safetensors_only)
     for request in requests:
         try:
-            specs.append(_resolve(request, dtype, hash_file or digest_file, fetch, safetensors_only))
+            specs.append(_resolve(request, dtype, hash_file or digest_file, fetch, safetensors_only, engine))
         except ModelError as error:
             problems.append((request, error))
     if problems:
@@ -159,7 +163,12 @@ class Fetcher:
 
 
 def _resolve(
-    request: MetricRequest, dtype: str, hash_file: HashFile, fetch: Fetcher, safetensors_only: bool
+    request: MetricRequest,
+    dtype: str,
+    hash_file: HashFile,
+    fetch: Fetcher,
+    safetensors_only: bool,
+    engine: str,
 ) -> EncoderSpec:
     """One metric's spec."""
     if not request.checkpoint:
@@ -188,6 +197,7 @@ def _resolve(
         _check_size(request, files, preprocessing)
     if size := _usual_size(files, preprocessing):
         check_patches(size, files.tower, printable(folder))
+    by_openvino = engine != "torch" and _has_one_size(files, preprocessing, insisted=engine == "openvino")
     return EncoderSpec(
         name=request.name,
         checkpoint=request.place,
@@ -204,11 +214,32 @@ def _resolve(
                 "readout": readout,
                 "dtype": dtype,
                 "version": EMBEDDING_VERSION,
+                **({"engine": "openvino"} if by_openvino else {}),
             }
         ),
         image_processor=request.image_processor,
         digests=digests,
+        engine="openvino" if by_openvino else "",
+        converted=_digest([content, readout, size, CONVERSION_VERSION]) if by_openvino else "",
     )
+
+
+def _has_one_size(
+    files: CheckpointFiles, preprocessing: Preprocessing | FloatPreprocessing | None, insisted: bool
+) -> bool:
+    """Whether all pictures are prepared to one size that is known before, for which a model can be converted.
+
+    Raises:
+        ModelError: they are not, and OpenVINO was asked for.
+    """
+    if preprocessing is not None and preprocessing.picture_size is not None:
+        return True
+    if insisted:
+        raise ModelError(
+            f"--engine openvino needs pictures of one size, and {printable(files.folder)} prepares them by "
+            f"{describe(preprocessing, files)}; choose --engine torch"
+        )
+    return False
 
 
 def find_preprocessing(files: CheckpointFiles) -> Preprocessing | FloatPreprocessing | None:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
 from nearid_cli.encoders.architectures import TEXT
+from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles, read_files
 from nearid_cli.encoders.heads import read_head, unreadable
 from nearid_cli.encoders.layout import SAFETENSORS
@@ -23,7 +25,9 @@ from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, Encoder, E
 from nearid_cli.encoders.tokenizer_files import read_tokenizer
 from nearid_cli.errors import ModelError
 from nearid_cli.files import default_cache_folder
-from nearid_cli.text import count, few, printable
+from nearid_cli.images.preprocessing import FloatPreprocessing
+from nearid_cli.interrupts import interrupts_held
+from nearid_cli.text import count, few, printable, said
 
 # What programs that wrap a model put before the names of its weights.
 _WRAPPERS = {
@@ -65,14 +69,72 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
         # By what they give: a metric may be given any name, and the fingerprint tells how pictures are read, too.
         encoders = {one.spec.readout: one for one in (HogEncoder, PerceptualHash, Thumbnail)}
         return encoders[spec.readout]()
-    from nearid_cli.encoders.torch_encoder import TorchEncoder
-
     files = _files(spec, spec.folder)
     if spec.image_processor is not None:
         files = replace(files, image_processor=dict(spec.image_processor))
     with _enough_memory(spec.folder, device):
+        if spec.engine:
+            return _load_converted(spec, files, cache or default_cache_folder())
+        from nearid_cli.encoders.torch_encoder import TorchEncoder
+
         model = load_model(files, spec.readout, spec.dtype, cache, spec.digests)
         return TorchEncoder(spec, files, model, device)
+
+
+def _load_converted(spec: EncoderSpec, files: CheckpointFiles, cache: Path) -> Encoder:
+    """Load an encoder that OpenVINO runs: from the model that is kept, or from one that is made of torch's and kept.
+
+    Raises:
+        EngineError: OpenVINO cannot run it.
+        ModelError: as for `load_encoder`.
+    """
+    from nearid_cli.encoders import openvino_encoder as by_openvino
+    from nearid_cli.encoders.kept_models import KeptModels
+
+    if isinstance(find_preprocessing(files), FloatPreprocessing):
+        _import_torch()  # which its threads would do otherwise
+    kept = KeptModels(cache)
+    if place := kept.find(spec.converted):
+        try:
+            graph = by_openvino.read(place)
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            kept.discard(place.parent, said(error)[:160])
+        else:
+            return by_openvino.OpenVINOEncoder(spec, files, by_openvino.compiled(graph, files, spec.dtype))
+    graph = _converted(spec, files, cache)
+    try:
+        # Of the file, so that nothing of torch stays in memory.
+        graph = by_openvino.read(kept.keep(spec.converted, partial(by_openvino.write, graph)))
+    except (OSError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        logger.warning(
+            "%s was converted for OpenVINO and is not kept, so it will be again next time: %s cannot be written (%s)",
+            printable(spec.name),
+            printable(kept.folder),
+            printable(getattr(error, "strerror", None) or said(error)[:160]),
+        )
+    return by_openvino.OpenVINOEncoder(spec, files, by_openvino.compiled(graph, files, spec.dtype))
+
+
+def _import_torch() -> None:
+    with interrupts_held():
+        import torch  # noqa: F401
+
+
+def _converted(spec: EncoderSpec, files: CheckpointFiles, cache: Path) -> Any:
+    """The model of a checkpoint, converted for OpenVINO; in float32, which every dtype is made of."""
+    from nearid_cli.encoders.openvino_encoder import converted
+    from nearid_cli.encoders.torch_encoder import pictures_a_pass
+
+    logger.info(
+        f"converting {printable(spec.name)} for OpenVINO once; kept in {printable(cache / 'openvino')}"
+    )
+    _import_torch()
+    model = load_model(files, spec.readout, "float32", cache, spec.digests)
+    return converted(model, files, spec.readout, pictures_a_pass(model.num_parameters()))
 
 
 def load_text_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = None) -> TextEncoder:

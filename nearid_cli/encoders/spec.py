@@ -25,6 +25,10 @@ class ChangedCheckpointError(ModelError):
     """A checkpoint's files are not those that its fingerprint was made of: what they give belongs under another one."""
 
 
+class EngineError(ModelError):
+    """OpenVINO cannot run a checkpoint, which torch may."""
+
+
 def check_digest(file: Path, found: str, expected: str | None) -> None:
     """Refuse a file that was read and is not the one that was looked up.
 
@@ -60,12 +64,14 @@ class EncoderSpec:
         dtype: `float32`, `float16` or `bfloat16`.
         preprocessing: the preprocessing in one line.
         fingerprint: hex digest of everything that decides an embedding besides the picture:
-            checkpoint content or revision, readout, preprocessing, dtype. The cache's key.
+            checkpoint content or revision, readout, preprocessing, dtype, engine. The cache's key.
         image_processor: settings that count in place of the checkpoint's `preprocessor_config.json`, or None.
         absent: why a picture may have no embedding, such as `no face`; empty if every picture has one.
         plugin: what embeds, made and not loaded, where that is no checkpoint of ours.
         digests: the files of the checkpoint that the fingerprint was made of: by name the BLAKE3 digest, hex, that each
             must have when it is loaded; None for weights in the Hub cache, which are known by their commit.
+        engine: `openvino` where that runs the checkpoint; empty for torch, and for what has no checkpoint.
+        converted: hex digest of all that decides about the converted model which OpenVINO runs; empty without one.
     """
 
     name: str
@@ -80,6 +86,8 @@ class EncoderSpec:
     absent: str = ""
     plugin: EmbeddingMetric | None = field(default=None, compare=False)
     digests: Mapping[str, str | None] = field(default_factory=dict, compare=False)
+    engine: str = ""
+    converted: str = ""
 
 
 class Encoder(Protocol):

@@ -117,7 +117,7 @@ def comparable(
     if differences:
         raise InputError(
             f"{count(len(differences), 'metric')} not the same as in {printable(first)}; "
-            "score all methods with the same checkpoint, dtype, masks and version of nearid-cli",
+            "score all methods with the same checkpoint, dtype, engine, masks and version of nearid-cli",
             differences,
         )
     _warn_of_other_references(chosen)
@@ -150,6 +150,8 @@ def _short(name: str, value: Any, other: Any) -> str:
     """A value of a field of a metric, of which something shows that it is not the other one."""
     if name == "range":
         return " to ".join("no end" if end is None else f"{end:g}" for end in value)
+    if name == "engine":
+        return printable(value or "torch")
     if name in _WORDS:
         return _WORDS[name][value]
     text, against = (printable(str(one or "none")) for one in (value, other))

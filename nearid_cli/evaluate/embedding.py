@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +14,15 @@ from blake3 import blake3
 from nearid_cli.activity import doing
 from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import open_cache
-from nearid_cli.embedding.devices import choose_device, choose_dtype
+from nearid_cli.embedding.devices import choose_device, choose_dtype, choose_engine
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.embedding.texts import embed_texts
 from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.kept_models import KeptModels, openvino_version
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scores
+from nearid_cli.encoders.spec import EngineError
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.files import default_cache_folder, digest_file
 from nearid_cli.images.memory import BUDGET
@@ -74,6 +77,8 @@ class Job:
         BUDGET.size = options.memory  # None after a job that named one, too
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
+        self._engine = choose_engine(options.engine, device, self._dtype)
+        self._engine_is_said = False
         self._folder = expanded(options.cache) if options.cache else default_cache_folder()
         self.cache = (
             open_cache(self._folder, options.verify_content, options.trust_cache)
@@ -108,8 +113,50 @@ class Job:
                 self.digest_file,
                 logger.info,
                 self.options.safetensors_only,
+                self._engine,
             )
-        return [self.as_read(spec) for spec in specs]
+        return [
+            self.as_read(self._settled(request, spec)) for request, spec in zip(requests, specs, strict=True)
+        ]
+
+    def _settled(self, request: MetricRequest, spec: EncoderSpec) -> EncoderSpec:
+        """An encoder, or the same by torch, where `auto` took OpenVINO and that turns out not to run it.
+
+        Tried before anything is looked up by its fingerprint, and once: by a model that is kept it is known to run.
+        """
+        if self._engine != "auto" or not spec.engine or self._runs_as_it_seems(spec):
+            return spec
+        kept = KeptModels(self._folder)
+        why = kept.failed(spec.converted)
+        if why is None:
+            try:
+                self._load(spec)
+                return spec
+            except EngineError as error:
+                why = error.message
+                with suppress(OSError):  # then it is tried again
+                    kept.note_failure(spec.converted, why)
+            except ModelError:  # which is said when it is loaded
+                return spec
+        logger.warning("%s runs by torch: %s", printable(spec.name), printable(why))
+        return resolve(
+            [request], self._dtype, self.digest_file, safetensors_only=self.options.safetensors_only
+        )[0]
+
+    def _runs_as_it_seems(self, spec: EncoderSpec) -> bool:
+        """Whether OpenVINO has run an encoder before."""
+        if KeptModels(self._folder).has(spec.converted):
+            return True
+        return self.cache is not None and self.cache.dimension(self.as_read(spec)) is not None
+
+    def _say_engine(self, spec: EncoderSpec) -> None:
+        """Say once that `auto` takes OpenVINO: by being installed it changes what embeddings are known by."""
+        if spec.engine and self._engine == "auto" and not self._engine_is_said:
+            self._engine_is_said = True
+            logger.info(
+                f"embedding by OpenVINO {openvino_version()}, because it is installed; its embeddings and results are "
+                "known apart from those by torch, which --engine torch gives"
+            )
 
     def as_read(self, spec: EncoderSpec) -> EncoderSpec:
         """An encoder of pictures that may be read otherwise than by default, which its fingerprint must tell apart."""
@@ -177,7 +224,8 @@ class Job:
 
         # Torch is imported in one long breath: no other thread runs.
         with doing(f"loading {spec.name}", at_once=spec.folder is not None or spec.plugin is not None):
-            if spec.folder is not None:
+            self._say_engine(spec)
+            if spec.folder is not None and not spec.engine:
                 with interrupts_held():
                     import torch  # noqa: F401
 
@@ -217,5 +265,5 @@ def refuse_bad(bad: Sequence[BadImage], pictures: int, advice: str = MEND_OR_SKI
 
 def describe(spec: EncoderSpec, protocol: str) -> Metric:
     """What made a metric's numbers."""
-    names = ("name", "checkpoint", "revision", "fingerprint", "readout", "dtype", "preprocessing")
+    names = ("name", "checkpoint", "revision", "fingerprint", "readout", "dtype", "preprocessing", "engine")
     return Metric(**{name: getattr(spec, name) for name in names}, protocol=protocol)

@@ -19,7 +19,7 @@ import numpy as np
 from blake3 import blake3
 
 from nearid_cli.embedding.cache import Cache
-from nearid_cli.embedding.devices import choose_device
+from nearid_cli.embedding.devices import choose_device, choose_engine
 from nearid_cli.embedding.pipeline import embed
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.checkpoints import locate, resolve
@@ -141,6 +141,7 @@ def _candidates(about: Mapping[str, str], configured: Mapping[str, Any] | None) 
     for request in asked:
         try:
             if request.checkpoint and locate(request) is not None:
-                yield from resolve([request], about.get("dtype", "float32"))
+                dtype, engine = about.get("dtype", "float32"), about.get("engine", "torch")
+                yield from resolve([request], dtype, engine=choose_engine(engine, "cpu", dtype))
         except NearIDError:  # it is not what it was, and computed none of these
             continue

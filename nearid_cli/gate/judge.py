@@ -410,6 +410,9 @@ def _mismatch(run: Metric, baseline: Metric) -> str:
         differ.append(
             f"is masked otherwise: run {printable(run.masks)}, baseline {printable(baseline.masks)}"
         )
+    elif run.engine != baseline.engine:
+        ours, theirs = (one.engine or "torch" for one in (run, baseline))
+        differ.append(printable(f"is by another engine: run {ours}, baseline {theirs} (--engine {theirs})"))
     elif run.fingerprint != baseline.fingerprint:
         differ.append(f"is of another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
     if run.outdated != baseline.outdated:

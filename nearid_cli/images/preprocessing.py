@@ -236,19 +236,24 @@ class Preprocessing:
         """
         import torch
 
-        table = self.lookup().T.copy()
         if torch.device(device).type == "cpu":
-            # Picture by picture the work stays in the processor's cache, beside threads that decode.
-            height, width, _ = pixels[0].shape
-            values = np.empty((len(pixels), 3, height, width), np.float32)
-            for planes, picture in zip(values, pixels, strict=True):
-                for channel in range(3):
-                    np.take(table[channel], picture[..., channel], out=planes[channel], mode="clip")
-            return torch.from_numpy(values)
+            return torch.from_numpy(self.normalised(pixels))
         stack = torch.from_numpy(np.stack(pixels))
         if torch.device(device).type == "cuda":
             stack = stack.pin_memory()
-        return gather(torch.from_numpy(table).to(device), stack.to(device, non_blocking=True))
+        table = torch.from_numpy(self.lookup().T.copy())
+        return gather(table.to(device), stack.to(device, non_blocking=True))
+
+    def normalised(self, pixels: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """The same without torch."""
+        table = self.lookup().T.copy()
+        # Picture by picture the work stays in the processor's cache, beside threads that decode.
+        height, width, _ = pixels[0].shape
+        values = np.empty((len(pixels), 3, height, width), np.float32)
+        for planes, picture in zip(values, pixels, strict=True):
+            for channel in range(3):
+                np.take(table[channel], picture[..., channel], out=planes[channel], mode="clip")
+        return values
 
     def describe(self) -> str:
         """The steps in one line that tells any two preprocessings apart."""

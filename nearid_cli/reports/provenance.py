@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from nearid_cli.results import CompareResult, Inputs, MasksUsed, Metric, ScoreResult, Tool
 from nearid_cli.text import count
 
-_ALWAYS = ("checkpoint", "revision", "fingerprint", "readout", "dtype", "preprocessing", "protocol")
+_ALWAYS = ("checkpoint", "revision", "fingerprint", "readout", "dtype", "engine", "preprocessing", "protocol")
 
 
 def made_by(result: ScoreResult | CompareResult, inputs: Iterable[str]) -> Iterator[str]:

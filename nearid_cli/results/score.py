@@ -153,6 +153,7 @@ class Metric:
         symmetric: whether reference and generation may be exchanged.
         against: what generations are scored against: `references`, `prompts`, or nothing that is known.
         masks: which part of pictures it sees, in words; empty for whole pictures.
+        engine: what ran the model where torch did not: `openvino`; empty otherwise.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Metric:
     symmetric: bool = True
     against: str = "references"
     masks: str = ""
+    engine: str = ""
 
     @property
     def usual(self) -> bool:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from nearid_cli.embedding import devices
-from nearid_cli.embedding.devices import choose_device, choose_dtype
+from nearid_cli.embedding.devices import choose_device, choose_dtype, choose_engine
 from nearid_cli.errors import UsageError
 
 
@@ -52,8 +52,47 @@ def test_dtypes(dtype: str, device: str, chosen: str) -> None:
     assert choose_dtype(dtype, device) == chosen
 
 
+@pytest.mark.parametrize(
+    ("engine", "device", "dtype", "chosen"),
+    [
+        ("auto", "cpu", "float32", "auto"),
+        ("auto", "cpu", "bfloat16", "auto"),
+        ("auto", "cpu", "float16", "torch"),
+        ("auto", "cuda", "float32", "torch"),
+        ("torch", "cpu", "float32", "torch"),
+        ("openvino", "cpu", "bfloat16", "openvino"),
+    ],
+)
+def test_engines(monkeypatch: pytest.MonkeyPatch, engine: str, device: str, dtype: str, chosen: str) -> None:
+    monkeypatch.setattr(devices, "_has_openvino", lambda: True)
+    monkeypatch.setattr(devices, "_multiplies_bfloat16", lambda: True)
+    assert choose_engine(engine, device, dtype) == chosen
+
+
+@pytest.mark.parametrize(
+    ("here", "device", "dtype", "says"),
+    [
+        (False, "cpu", "float32", 'pip install "nearid-cli[openvino]"; or choose --engine torch'),
+        (True, "cuda", "float32", "the device is cuda: --device cpu"),
+        (True, "cpu", "float16", "the dtype is float16"),
+        (True, "cpu", "bfloat16", "this one does not: --dtype float32"),
+    ],
+)
+def test_openvino_where_it_is_not_to_be_had(
+    monkeypatch: pytest.MonkeyPatch, here: bool, device: str, dtype: str, says: str
+) -> None:
+    monkeypatch.setattr(devices, "_has_openvino", lambda: here)
+    monkeypatch.setattr(devices, "_multiplies_bfloat16", lambda: False)
+    with pytest.raises(UsageError) as refused:
+        choose_engine("openvino", device, dtype)
+    assert says in refused.value.message
+    assert choose_engine("auto", device, dtype) == "torch"
+
+
 def test_wrong_names_get_a_hint() -> None:
     with pytest.raises(UsageError, match="did you mean cuda"):
         choose_device("cuba")
     with pytest.raises(UsageError, match="did you mean float16"):
         choose_dtype("flaot16", "cpu")
+    with pytest.raises(UsageError, match="did you mean openvino"):
+        choose_engine("openvno", "cpu", "float32")

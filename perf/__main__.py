@@ -17,6 +17,7 @@ NAMES = (
     "decoding",
     "preprocessing",
     "cold",
+    "engines",
     "memory",
     "growth",
     "synth",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nearid_cli.encoders.architectures import TEXT
@@ -18,6 +18,7 @@ from nearid_cli.encoders.checkpoints import (
 )
 from nearid_cli.encoders.files import read_files
 from nearid_cli.encoders.hub.cache import Notify, digest_as_hub, is_digest
+from nearid_cli.encoders.kept_models import KeptModels
 from nearid_cli.encoders.layout import select
 from nearid_cli.encoders.making import make, metric_class
 from nearid_cli.encoders.plugged import plugin_fingerprint
@@ -31,7 +32,7 @@ from nearid_cli.encoders.registry import (
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.encoders.text import text_spec
 from nearid_cli.errors import ModelError, NearIDError, UsageError
-from nearid_cli.files import digest_file
+from nearid_cli.files import default_cache_folder, digest_file
 from nearid_cli.options import Options
 from nearid_cli.plugins import AnyMetric
 from nearid_cli.text import count, printable
@@ -188,7 +189,8 @@ def verify(
     """Hash a checkpoint's files again, and check that its weights are complete and finite.
 
     Files in the Hub cache are named by the digest that the Hub gave, so damage shows. A local
-    folder has no such record: its digests are returned for comparison with another copy's.
+    folder has no such record: its digests are returned for comparison with another copy's. The model that was
+    converted for OpenVINO, if there is one, has its digest in its name.
 
     Raises:
         UsageError: the metric is unknown.
@@ -216,7 +218,17 @@ def verify(
         files = read_files(spec.folder)
         for part in (spec.readout, *((TEXT,) if request.text else ())):
             load_model(files, part, spec.dtype)
-    return verification
+    return replace(verification, files=(*checks, *_check_converted(request, hash_file, safetensors_only)))
+
+
+def _check_converted(
+    request: MetricRequest, hash_file: HashFile | None, safetensors_only: bool
+) -> Iterator[FileCheck]:
+    """The model that is kept for OpenVINO, hashed again. One that is damaged is said and deleted."""
+    spec = resolve([request], "float32", hash_file, safetensors_only=safetensors_only, engine="auto")[0]
+    if spec.converted and (graph := KeptModels(default_cache_folder()).find(spec.converted)):
+        digest = graph.parent.name.rpartition("-")[2]
+        yield FileCheck(graph, "blake3", digest, digest)
 
 
 def _newest(request: MetricRequest, fetch: Fetcher, notify: Notify) -> Path:

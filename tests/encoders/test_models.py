@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.encoders import models
-from nearid_cli.encoders.registry import REGISTRY
+from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.kept_models import WEIGHTS, KeptModels
+from nearid_cli.encoders.registry import REGISTRY, parse_metrics
 from nearid_cli.errors import ModelError, UsageError
-from nearid_cli.files import digest_file
+from nearid_cli.files import default_cache_folder, digest_file
 from tests.tiny import change_weights, hub_cache
 
 Checkpoint = Callable[[str], Path]
@@ -92,6 +94,24 @@ def test_verify_a_local_folder(checkpoint: Checkpoint) -> None:
     change_weights(folder, lambda weights: weights["layernorm.bias"].fill_(float("nan")))
     with pytest.raises(ModelError, match="NaN or infinity"):
         models.verify(f"x={folder}")
+
+
+def test_verify_the_model_that_was_converted(
+    checkpoint: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = checkpoint("vit")
+    (spec,) = resolve(parse_metrics([f"x={folder}"]), "float32", engine="auto")
+
+    def write(graph: Path) -> None:
+        graph.write_bytes(b"<net/>")
+        graph.with_name(WEIGHTS).write_bytes(b"weights")
+
+    kept = KeptModels(default_cache_folder()).keep(spec.converted, write)
+    (check,) = [one for one in models.verify(f"x={folder}").files if one.path == kept]
+    assert check.expected == check.digest
+    kept.write_bytes(b"<net!>")
+    assert kept not in [one.path for one in models.verify(f"x={folder}").files]
+    assert "is converted anew: it was changed or cut" in caplog.text
 
 
 def test_verify_what_is_not_here(no_hub: Path) -> None:

@@ -1,0 +1,138 @@
+"""A checkpoint by OpenVINO on a CPU against transformers' pipeline as one writes it: float32, eager, a picture a pass.
+
+The forward pass of a mid-size tower with random weights (SigLIP base at 224 px), and then whole processes, each loading
+the model and embedding one picture: their peak memory, and how long ours takes to load a model that is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from perf.data import photographs, siglip_processor, write_json
+from perf.measure import Row, alternate, process
+
+PICTURES = 4
+ROUNDS = 4
+
+_OURS = """
+import sys, time
+from pathlib import Path
+from PIL import Image
+from nearid_cli.encoders.checkpoints import resolve
+from nearid_cli.encoders.load import load_encoder
+from nearid_cli.encoders.registry import parse_metrics
+(spec,) = resolve(parse_metrics(["x=" + sys.argv[1]]), sys.argv[4], engine="openvino")
+start = time.perf_counter()
+encoder = load_encoder(spec, cache=Path(sys.argv[2]))
+taken = time.perf_counter() - start
+encoder.embed([encoder.prepare(Image.open(sys.argv[3]))])
+"""
+_STOCK = """
+import sys, time
+start = time.perf_counter()
+import transformers
+transformers.utils.logging.disable_progress_bar()
+embed = transformers.pipeline(
+    "image-feature-extraction", sys.argv[1], pool=True, model_kwargs={"attn_implementation": "eager"}
+)
+taken = time.perf_counter() - start
+embed(sys.argv[3])
+"""
+_SAY = """
+peak = open("/proc/self/status").read().split("VmHWM:")[1].split()[0]
+print("said", taken, int(peak) / 1024, file=sys.stderr)
+"""
+
+
+def measure(folder: Path) -> list[Row]:
+    import torch
+    from transformers import SiglipVisionConfig, SiglipVisionModel, pipeline
+    from transformers.utils import logging
+
+    from nearid_cli.encoders.checkpoints import resolve
+    from nearid_cli.encoders.load import load_encoder
+    from nearid_cli.encoders.registry import parse_metrics
+
+    logging.disable_progress_bar()
+    torch.manual_seed(0)
+    SiglipVisionModel(SiglipVisionConfig(image_size=224, patch_size=16)).save_pretrained(folder / "base")
+    write_json(folder / "base/preprocessor_config.json", siglip_processor(224))
+    paths = photographs(folder / "pictures", PICTURES, edge=224)
+    pictures = [Image.open(path).convert("RGB") for path in paths]
+    encoders = {}
+    for dtype in ("float32", "bfloat16"):
+        (spec,) = resolve(parse_metrics([f"x={folder / 'base'}"]), dtype, engine="openvino")
+        encoders[dtype] = load_encoder(spec, cache=folder / "cache")
+    (spec,) = resolve(parse_metrics([f"x={folder / 'base'}"]), "float32")
+    by_torch = load_encoder(spec)
+    stock = pipeline(
+        "image-feature-extraction",
+        str(folder / "base"),
+        pool=True,
+        model_kwargs={"attn_implementation": "eager"},
+    )
+
+    def ours(dtype: str) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        encoder = encoders[dtype]
+        return encoder.embed([encoder.prepare(picture) for picture in pictures])
+
+    expected = by_torch.embed([by_torch.prepare(picture) for picture in pictures])
+    for dtype in encoders:
+        print(f"least cosine to torch in float32, {dtype}: {(ours(dtype) * expected).sum(axis=1).min():.7f}")
+    seconds = alternate(
+        {
+            "float32": lambda: ours("float32"),
+            "bfloat16": lambda: ours("bfloat16"),
+            "torch": lambda: by_torch.embed([by_torch.prepare(picture) for picture in pictures]),
+            "stock": lambda: [stock(picture) for picture in pictures],
+        },
+        rounds=ROUNDS,
+    )
+    speed = {name: PICTURES / taken for name, taken in seconds.items()}
+    rows = [
+        Row(
+            f"OpenVINO {dtype} / transformers pipeline",
+            speed[dtype],
+            speed["stock"],
+            "img/s",
+            limit,
+            at_least=True,
+        )
+        for dtype, limit in (("float32", 2.2), ("bfloat16", 3.5))
+    ]
+    rows.append(
+        Row(
+            "nearid by torch / transformers pipeline",
+            speed["torch"],
+            speed["stock"],
+            "img/s",
+            1,
+            at_least=True,
+        )
+    )
+    said = {
+        name: _said(program, folder, paths[0], dtype)
+        for name, program, dtype in (
+            ("stock", _STOCK, ""),
+            ("float32", _OURS, "float32"),
+            ("bfloat16", _OURS, "bfloat16"),
+        )
+    }
+    for dtype in encoders:
+        rows.append(
+            Row(f"peak memory, {dtype} / transformers pipeline", said[dtype][1], said["stock"][1], "MiB", 0.5)
+        )
+        rows.append(Row(f"load a model that is kept, {dtype} / 5 s", said[dtype][0], 5, "s", 1))
+        rows.append(Row(f"load, {dtype} / transformers pipeline", said[dtype][0], said["stock"][0], "s", 1))
+    return rows
+
+
+def _said(program: str, folder: Path, picture: Path, dtype: str) -> tuple[float, float]:
+    """Seconds that loading takes, and the peak in MiB, of a process."""
+    said = process(sys.executable, "-c", program + _SAY, folder / "base", folder / "cache", picture, dtype)
+    seconds, peak = said.rpartition("said ")[2].split()
+    return float(seconds), float(peak)

@@ -11,6 +11,10 @@ def main() -> None:
         from nearid_cli.cli.app import main as run
     except KeyboardInterrupt:
         sys.exit(130)
+    except RuntimeError as error:  # how Python 3.11 tells of a Ctrl-C while a class is made
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            sys.exit(130)
+        raise
     try:
         code = run()
     except KeyboardInterrupt:  # a second one, when the first is said

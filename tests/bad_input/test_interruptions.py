@@ -204,13 +204,19 @@ def test_an_interrupt_while_threads_wait_for_memory(start: Start, data: Path) ->
     assert (data / "begun").read_text() == "."
 
 
-def test_an_interrupt_while_the_program_itself_loads(start: Start, data: Path) -> None:
-    program = """
+@pytest.mark.parametrize("when", ["interrupt()", "class A: a = Interrupted()"])
+def test_an_interrupt_while_the_program_itself_loads(start: Start, data: Path, when: str) -> None:
+    program = f"""
 import os, signal, sys
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+class Interrupted:
+    def __set_name__(self, owner, name):
+        interrupt()
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "nearid_cli.cli.app":
-            os.kill(os.getpid(), signal.SIGINT)
+            {when}
 sys.meta_path.insert(0, Finder())
 from nearid_cli.__main__ import main
 main()

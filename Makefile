@@ -22,13 +22,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		echo "nearid needs Python 3.11 or newer; $(PYTHON) is $$found. Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -c 'import pip; $(RECENT)' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing nearid into $(VENV), with torch: a few minutes, once"
-	@$(BIN)/python $(INSTALL) -c constraints.txt torch
-	@$(BIN)/python $(INSTALL) -c constraints.txt -e .
+	@$(BIN)/python $(INSTALL) --no-compile -c constraints.txt torch
+	@$(BIN)/python $(INSTALL) --no-compile -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Installing what the tests need into $(VENV)"
-	@$(BIN)/python $(INSTALL) -c constraints.txt -e ".[test]"
+	@$(BIN)/python $(INSTALL) --no-compile -c constraints.txt -e ".[test]"
+	@# pip would on one core. Packages hold files for other versions of Python, which do not compile.
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 demo: $(VENV)/.installed

@@ -362,17 +362,22 @@ def test_an_installed_package_brings_a_metric(
     assert "did you mean shiny" in nearid("score", "refs", "gens", "-m", "shinny").error
 
 
-def test_a_run_that_is_killed_keeps_what_it_has(nearid: Nearid, data: Path, process: Any) -> None:
+def test_a_run_that_is_killed_keeps_what_it_has(
+    nearid: Nearid, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (data / "nearid.toml").write_text('[metrics.slow]\nplugin = "tests.plugged:Slow"\n')
-    running = process("score", "refs", "gens", "-m", "slow")
+    often = "from nearid_cli.embedding import pairs; pairs._FLUSH_SECONDS = 0.5\n"
+    program = f"{often}from nearid_cli.cli.app import main; main()"
+    running = subprocess.Popen([sys.executable, "-c", program, "score", "refs", "gens", "-m", "slow"])
     cache = Path(os.environ["NEARID_CACHE"])
     while not list(cache.glob("pairs/*/*.parquet")):
-        assert running.poll() is None, running.communicate()
+        assert running.poll() is None
         time.sleep(0.1)
     running.kill()
-    running.communicate()
+    running.wait()
     kept = nearid("cache", "info").out
     assert re.search(r"\b\d+ numbers? of (a pair|pairs)", kept), kept
+    monkeypatch.setattr("tests.plugged.Slow.seconds", 0.0)
     assert nearid("score", "refs", "gens", "-m", "slow").code == 0
 
 

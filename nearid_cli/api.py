@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nearid_cli.encoders.spec import Encoder, EncoderSpec
+    from nearid_cli.images.decode import Halve
     from nearid_cli.layouts.given import GivenSide, OnePicture, PathLike
     from nearid_cli.layouts.sides import Side
 
@@ -271,7 +272,7 @@ class ImageEncoder:
         bad: list[BadImage] = []
         for number, image in enumerate(images):
             place = storable(image) if is_path(image) else f"images[{number}]"
-            opened = _open(image, place, bad)
+            opened = _open(image, place, bad, self._encoder.takes_half if self.spec.fast else None)
             if opened is not None:
                 ready = self._encoder.prepare(opened)
                 if ready is None:
@@ -300,14 +301,15 @@ class ImageEncoder:
         return embedded
 
 
-def _open(image: OnePicture, place: str, bad: list[BadImage]) -> Image.Image | None:
-    from nearid_cli.images.decode import UnreadableImage, decode, read_held
+def _open(image: OnePicture, place: str, bad: list[BadImage], halve: Halve | None) -> Image.Image | None:
+    from nearid_cli.images import decode
+    from nearid_cli.images.reading import UnreadableImage
 
     try:
         if is_path(image):
-            return decode(Path(image))
+            return decode.read_picture(Path(image), halve=halve).image
         held = read_picture(image, place)
-        return read_held(held.image).image if isinstance(held, InMemory) else None
+        return decode.read_held(held.image).image if isinstance(held, InMemory) else None
     except UnreadableImage as error:
         bad.append(BadImage(place, error.reason))
         return None
@@ -322,6 +324,7 @@ def load_encoder(
     batch_size: int = 16,
     configured: Mapping[str, Mapping[str, str]] | None = None,
     safetensors_only: bool = False,
+    preprocessing: str = "exact",
 ) -> ImageEncoder:
     """Load a metric's encoder.
 
@@ -333,9 +336,10 @@ def load_encoder(
         batch_size: pictures a forward pass.
         configured: metrics of your own, name -> {checkpoint, readout, revision}.
         safetensors_only: refuse weights in torch's pickle format.
+        preprocessing: `exact`, or `fast`, which makes pictures smaller nearly so and sooner.
 
     Raises:
-        UsageError: an unknown metric, device, dtype or engine, or several metrics.
+        UsageError: an unknown metric, device, dtype, engine or preprocessing, or several metrics.
         ModelError: the checkpoint cannot be had or used.
     """
     from nearid_cli.encoders.load import load_encoder as load
@@ -346,7 +350,12 @@ def load_encoder(
         raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
     chosen = choose_device(device)
     options = Options(
-        device=chosen, dtype=dtype, engine=engine, use_cache=False, safetensors_only=safetensors_only
+        device=chosen,
+        dtype=dtype,
+        engine=engine,
+        use_cache=False,
+        safetensors_only=safetensors_only,
+        preprocessing=preprocessing,
     )
     (measure,) = measured(requests, Job(options))
     spec = measure.encoder

@@ -27,6 +27,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 ENGINES = ("auto", "torch", "openvino")
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
+PREPROCESSINGS = ("exact", "fast")
 PAIRS = ("own", "all")
 MASK_SOURCES = ("manifest", "sidecar", "both", "none")
 MASK_KEEPS = ("foreground", "background", "both")
@@ -158,6 +159,7 @@ class Options:
             quarter of what is free, or as it was set before.
         color_profile: `ignore` colour profiles in pictures, or `convert` to sRGB by them.
         sixteen_bit: `scale` grey levels of 16 bits to 8, or `clip` them at 255.
+        preprocessing: `exact`, to the bit what transformers does with Pillow, or `fast`, nearly the same sooner.
         safetensors_only: refuse checkpoints whose weights are in torch's pickle format.
         pairs: which pairs metrics compute that go pair by pair: `own`, of each subject, or `all`, for a floor,
             retention and identification.
@@ -261,6 +263,16 @@ class Options:
             shared=True,
         ),
     ] = "scale"
+    preprocessing: Annotated[
+        str,
+        Flag(
+            "How pictures are made as small as encoders take them: exact, to the bit as transformers does it, or fast, "
+            "nearly the same sooner.",
+            "|".join(PREPROCESSINGS),
+            words=PREPROCESSINGS,
+            shared=True,
+        ),
+    ] = "exact"
     safetensors_only: SafetensorsOnly = False
     pairs: Annotated[
         str,
@@ -364,6 +376,7 @@ class OptionArguments(TypedDict, total=False):
     memory: int | None
     color_profile: str
     sixteen_bit: str
+    preprocessing: str
     safetensors_only: bool
     pairs: str
     judge_url: str | None

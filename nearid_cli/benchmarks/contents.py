@@ -26,7 +26,7 @@ from nearid_cli.text import storable
 if TYPE_CHECKING:
     from PIL import Image
 
-    from nearid_cli.images.decode import Decoded
+    from nearid_cli.images.decode import Decoded, Halve
 
 # Part of the digest of a masked picture. Change the number when masks.py or images/masking.py changes pixels.
 _MASKED = "masked by nearid bench, 1: "
@@ -62,26 +62,33 @@ class StoredPicture:
         mask = self._content(self.masks)
         return digest_bytes(b"\0".join((content, f"{_MASKED}{self.keep}".encode(), mask)))
 
-    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
-        """Decode it to RGB, upright, and mask it.
+    def open(
+        self, max_pixels: int | None, reading: Reading = DEFAULT_READING, halve: Halve | None = None
+    ) -> Decoded:
+        """Decode it to RGB, upright, and mask it; see `embedding.reading.Content`.
 
         Raises:
             UnreadableImage: the picture or its mask cannot be used.
         """
         from nearid_cli.images.masking import painted
 
-        picture, mask = self.open_apart(max_pixels, reading)
+        picture, mask = self._apart(max_pixels, reading, halve if self.keep == "none" else None)
         return picture if mask is None else replace(picture, image=painted(picture.image, mask, Masking()))
 
     def open_apart(
         self, max_pixels: int | None, reading: Reading = DEFAULT_READING
     ) -> tuple[Decoded, Image.Image | None]:
         """The whole picture, and its mask; see `embedding.reading.Content`."""
+        return self._apart(max_pixels, reading, None)
+
+    def _apart(
+        self, max_pixels: int | None, reading: Reading, halve: Halve | None
+    ) -> tuple[Decoded, Image.Image | None]:
         from nearid_cli.benchmarks.masks import fitted
         from nearid_cli.images.decode import MAX_PIXELS, UnreadableImage, decode, read_picture
 
         limit = max_pixels or MAX_PIXELS
-        picture = read_picture(self._content(self.columns), limit, reading=reading)
+        picture = read_picture(self._content(self.columns), limit, reading=reading, halve=halve)
         if self.keep == "none":
             return picture, None
         try:

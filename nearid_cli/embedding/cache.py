@@ -111,6 +111,7 @@ class CachedNumbers:
 
     Attributes:
         what: `embeddings`, `pairs` or `features`.
+        preprocessing: `exact` or `fast`.
         numbers: how many of these.
     """
 
@@ -118,6 +119,7 @@ class CachedNumbers:
     metric: str
     checkpoint: str
     dtype: str
+    preprocessing: str
     fingerprint: str
     numbers: int
     parts: int
@@ -324,6 +326,7 @@ class Cache:
                         metric=about.get("metric", "?"),
                         checkpoint=about.get("checkpoint", "?"),
                         dtype=about.get("dtype", "?"),
+                        preprocessing=about.get("way", "exact"),
                         fingerprint=fingerprint,
                         numbers=numbers,
                         parts=len(paths),
@@ -551,6 +554,8 @@ def _about(spec: EncoderSpec) -> dict[bytes, bytes]:
         "preprocessing": spec.preprocessing,
         "fingerprint": spec.fingerprint,
     }
+    if spec.fast:
+        about["way"] = "fast"
     return metadata_of(about)
 
 

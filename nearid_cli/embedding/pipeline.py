@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 from nearid_cli.activity import doing
 from nearid_cli.embedding.forward import Batches, OtherLengthError, not_finite
 from nearid_cli.embedding.patience import StarvedError, patiently
+from nearid_cli.embedding.preparing import prepared
 from nearid_cli.embedding.reading import ChangedImage, Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.rows import Matrix, Rows
 from nearid_cli.embedding.settings import Settings, progress_bar
@@ -212,7 +213,8 @@ def _embed_by_cache(
         if (lacking := [name for name in rows if digest not in rows[name] and digest not in absent[name]])
     }
     found: dict[bytes, Findings] = {}
-    unusable = _drop_leading_unusable(missing, contents, settings) if missing else {}
+    fast = {spec.name: bool(spec.fast) for spec in specs}
+    unusable = _drop_leading_unusable(missing, contents, settings, fast) if missing else {}
     if missing:
         names = {name for lacking in missing.values() for name in lacking}
         encoders = _load([spec for spec in specs if spec.name in names], load)
@@ -252,16 +254,22 @@ def _embed_by_cache(
 
 
 def _drop_leading_unusable(
-    missing: dict[bytes, list[str]], contents: Mapping[bytes, Content], settings: Settings
+    missing: dict[bytes, list[str]],
+    contents: Mapping[bytes, Content],
+    settings: Settings,
+    fast: Mapping[str, bool],
 ) -> dict[bytes, UnreadableImage]:
     """Drop pictures from `missing` up to the first that may be one; returns them with reasons.
 
-    Bad pictures are never in the cache. A run that misses nothing else must not load a model for them.
+    Bad pictures are never in the cache. A run that misses nothing else must not load a model for them. `fast` says
+    which encoders, by name, may take pictures at half their size.
     """
     unusable = {}
     for digest in list(missing):
+        # At half its size it takes less memory: more than is allowed is found when encoders ask for all of it.
+        halve = any(fast[name] for name in missing[digest])
         try:
-            contents[digest].open(settings.max_pixels, settings.reading)
+            contents[digest].open(settings.max_pixels, settings.reading, (lambda _: True) if halve else None)
         except UnreadableImage as error:
             unusable[digest] = error
             del missing[digest]
@@ -316,27 +324,19 @@ def _embed_missing(
     """
     unusable: dict[bytes, UnreadableImage] = {}
 
-    def prepared(digest: bytes) -> dict[object, Pixels | None]:
-        picture = contents[digest].open(settings.max_pixels, settings.reading)
-        found[digest] = picture.findings
-        shared: dict[object, Pixels | None] = {}
-        for name in missing[digest]:
-            encoder = batches[name].encoder
-            if encoder.preparation not in shared:
-                shared[encoder.preparation] = encoder.prepare(picture.image)
-        return shared
-
     def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
+        encoders = {name: batches[name].encoder for name in missing[digest]}
         try:
-            with BUDGET.kept():
-                shared = prepared(digest)  # the picture itself is gone when its memory is given back
+            made = prepared(
+                contents[digest], encoders.values(), settings, functools.partial(found.__setitem__, digest)
+            )
         except UnreadableImage as error:
             return error
         except ModelError as error:
             raise ModelError(
                 f"{error.message} ({printable(contents[digest].name)})", error.details
             ) from error
-        return {name: shared[batches[name].encoder.preparation] for name in missing[digest]}
+        return {name: made[encoder.preparation] for name, encoder in encoders.items()}
 
     pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="decode")
     try:

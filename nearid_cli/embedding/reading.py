@@ -24,7 +24,7 @@ from nearid_cli.text import count, printable
 if TYPE_CHECKING:
     from PIL import Image
 
-    from nearid_cli.images.decode import Decoded
+    from nearid_cli.images.decode import Decoded, Halve
 
 
 _IF_NOT = " (if nothing writes it, with --verify-content)"
@@ -42,12 +42,15 @@ class Content(Protocol):
     def name(self) -> str:
         """What it is called in messages."""
 
-    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
+    def open(
+        self, max_pixels: int | None, reading: Reading = DEFAULT_READING, halve: Halve | None = None
+    ) -> Decoded:
         """Decode it to RGB.
 
         Args:
             max_pixels: more pixels than this are refused; None for the default limit.
             reading: which pixels it has where its file leaves a choice.
+            halve: whether a JPEG may come at half its size, see `decode.read_picture`; one with a mask never does.
 
         Raises:
             UnreadableImage: with the reason; `ChangedImage` where it is another picture now.
@@ -80,10 +83,14 @@ class GivenPicture:
         """Its path, or the place where it was given."""
         return place_of(self.source)
 
-    def open(self, max_pixels: int | None, reading: Reading = DEFAULT_READING) -> Decoded:
+    def open(
+        self, max_pixels: int | None, reading: Reading = DEFAULT_READING, halve: Halve | None = None
+    ) -> Decoded:
         """See `Content.open`."""
+        if not isinstance(self.source, Masked):
+            return self._unmasked(self.source, max_pixels, reading, halve)
         whole, mask = self.open_apart(max_pixels, reading)
-        if mask is None or not isinstance(self.source, Masked):
+        if mask is None:
             return whole
         from nearid_cli.images.masking import painted
 
@@ -96,13 +103,9 @@ class GivenPicture:
         # Pillow and its plugins: a run that finds everything in the cache does without them.
         from nearid_cli.images.decode import MAX_PIXELS
 
-        limit = max_pixels or MAX_PIXELS
         if not isinstance(self.source, Masked):
-            found, decode = _undecoded(self.source, limit, reading)
-            if found != self.digest:
-                what = "picture" if isinstance(self.source, InMemory) else "file"
-                raise ChangedImage(f"the {what} changed during the run; run again{_IF_NOT}")
-            return decode(), None
+            return self._unmasked(self.source, max_pixels, reading), None
+        limit = max_pixels or MAX_PIXELS
         part = self.source
         found, decode = _undecoded(part.source, limit, reading)
         levels = None if part.mask is None else _mask_bytes(part.mask)
@@ -114,8 +117,21 @@ class GivenPicture:
         whole = decode()
         return whole, _mask(part, levels, whole.image.size, limit)
 
+    def _unmasked(
+        self, source: Whole, max_pixels: int | None, reading: Reading, halve: Halve | None = None
+    ) -> Decoded:
+        from nearid_cli.images.decode import MAX_PIXELS
 
-def _undecoded(source: Whole, limit: int, reading: Reading) -> tuple[bytes, Callable[[], Decoded]]:
+        found, decode = _undecoded(source, max_pixels or MAX_PIXELS, reading, halve)
+        if found != self.digest:
+            what = "picture" if isinstance(source, InMemory) else "file"
+            raise ChangedImage(f"the {what} changed during the run; run again{_IF_NOT}")
+        return decode()
+
+
+def _undecoded(
+    source: Whole, limit: int, reading: Reading, halve: Halve | None = None
+) -> tuple[bytes, Callable[[], Decoded]]:
     """The digest of a picture as it is now, and what decodes it.
 
     Raises:
@@ -129,7 +145,7 @@ def _undecoded(source: Whole, limit: int, reading: Reading) -> tuple[bytes, Call
         taken = read_held(source.image, limit, reading)
         return digest_pixels(taken.image), lambda: taken
     content = read_picture_file(source)
-    return digest_bytes(content), lambda: read_picture(content, limit, reading=reading)
+    return digest_bytes(content), lambda: read_picture(content, limit, reading=reading, halve=halve)
 
 
 def _mask_bytes(path: Path) -> bytes:

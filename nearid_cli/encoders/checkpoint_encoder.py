@@ -35,7 +35,8 @@ class CheckpointEncoder(ABC):
     def __init__(self, spec: EncoderSpec, files: CheckpointFiles) -> None:
         self._spec = spec
         self._files = files
-        self._preprocessing = find_preprocessing(files)
+        found = find_preprocessing(files)
+        self._preprocessing = found.hastened() if found is not None and spec.fast else found
         self._processor = (
             stock_processor(files.folder, files.image_processor, files.model_type)
             if self._preprocessing is None
@@ -51,6 +52,10 @@ class CheckpointEncoder(ABC):
     def preparation(self) -> Hashable:
         """Encoders with equal `preparation` may share the output of `prepare`."""
         return self._preprocessing or ("transformers", self._spec.folder)
+
+    def takes_half(self, size: tuple[int, int]) -> bool:
+        """See `nearid_cli.encoders.spec.Encoder`."""
+        return self._preprocessing is not None and self._preprocessing.takes_half(size)
 
     def prepare(self, image: Image.Image) -> Pixels:
         """An RGB picture as uint8 [H, W, 3]; as float32 [3, H, W] where the preprocessing works on floats."""

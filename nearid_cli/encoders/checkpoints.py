@@ -221,6 +221,7 @@ def _resolve(
         digests=digests,
         engine="openvino" if by_openvino else "",
         converted=_digest([content, readout, size, CONVERSION_VERSION]) if by_openvino else "",
+        fast=False if preprocessing is not None and preprocessing.has_fast_way else None,
     )
 
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import blake3
 import numpy as np
 
 from nearid_cli.encoders.spec import EncoderSpec
+from nearid_cli.images.fast import takes_half
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Embeddings, Pixels
 
 
-def descriptor_spec(name: str, version: str, side: int, readout: str, settings: str = "") -> EncoderSpec:
+def descriptor_spec(
+    name: str, version: str, side: int, readout: str, settings: str = "", fast: bool | None = False
+) -> EncoderSpec:
     """What such an encoder is.
 
     Args:
@@ -37,6 +40,7 @@ def descriptor_spec(name: str, version: str, side: int, readout: str, settings: 
         side: pixels of the square that every picture is reduced to.
         readout: what its numbers are.
         settings: everything else that decides them.
+        fast: see `EncoderSpec`.
     """
     preprocessing = f"resize {side}x{side} box"
     text = " ".join(filter(None, (version, preprocessing, settings)))
@@ -49,18 +53,32 @@ def descriptor_spec(name: str, version: str, side: int, readout: str, settings: 
         dtype="float32",
         preprocessing=preprocessing,
         fingerprint=blake3.blake3(text.encode()).hexdigest(),
+        fast=fast,
     )
 
 
 class Descriptor(ABC):
-    """An encoder that does all of its work in `prepare`, where threads share it, and shares that with no other."""
+    """An encoder that does all of its work in `prepare`, where threads share it, and shares that with no other.
 
-    spec: ClassVar[EncoderSpec]
+    Args:
+        spec: what it is, where that is more than its class says: how pictures are read, or that they may be half as
+            large.
+    """
+
+    spec: EncoderSpec
+
+    def __init__(self, spec: EncoderSpec | None = None) -> None:
+        if spec is not None:
+            self.spec = spec
 
     @property
     def preparation(self) -> Hashable:
         """Shared with no other encoder."""
         return self.spec.fingerprint
+
+    def takes_half(self, size: tuple[int, int]) -> bool:
+        """See `nearid_cli.encoders.spec.Encoder`."""
+        return bool(self.spec.fast) and takes_half(size, _ENOUGH)
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> Pixels:
@@ -69,6 +87,11 @@ class Descriptor(ABC):
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
         """Stack descriptors: float32 [len(batch), D]."""
         return np.stack(batch).astype(np.float32, copy=False)
+
+
+_ENOUGH = (384, 384)
+"""Width and height of pictures that do for every square above: those of the default metric, so that one decoding serves
+both."""
 
 
 def reduced(image: Image.Image, side: int) -> Image.Image:
@@ -194,8 +217,9 @@ HOG = descriptor_spec(
     _HOG_SIDE,
     "descriptor",
     f"cell {_HOG_CELL} orientations {_ORIENTATIONS} grid {_GRID} hsv {_BINS}",
+    fast=None,
 )
-"""What the metric `hog` is."""
+"""What the metric `hog` is. It has no fast way: of half a JPEG its scores move by more than those of encoders."""
 
 
 class HogEncoder(Descriptor):
@@ -212,7 +236,8 @@ class HogEncoder(Descriptor):
 
     spec = HOG
 
-    def __init__(self) -> None:
+    def __init__(self, spec: EncoderSpec | None = None) -> None:
+        super().__init__(spec)
         # Imported here, in one thread, since it takes a second and the threads of `prepare` would all wait.
         import skimage.feature
 

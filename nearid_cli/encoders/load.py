@@ -68,7 +68,7 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
 
         # By what they give: a metric may be given any name, and the fingerprint tells how pictures are read, too.
         encoders = {one.spec.readout: one for one in (HogEncoder, PerceptualHash, Thumbnail)}
-        return encoders[spec.readout]()
+        return encoders[spec.readout](spec)
     files = _files(spec, spec.folder)
     if spec.image_processor is not None:
         files = replace(files, image_processor=dict(spec.image_processor))

@@ -208,6 +208,10 @@ class PluggedEncoder:
         """Shared with no other encoder."""
         return self._spec.fingerprint
 
+    def takes_half(self, size: tuple[int, int]) -> bool:
+        """Never: what the plug-in does of a picture nobody knows."""
+        return False
+
     def prepare(self, image: Image.Image) -> Pixels | None:
         """An RGB picture as the plug-in wants it; None if it shows nothing to embed.
 

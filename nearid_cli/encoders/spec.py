@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nearid_cli.errors import ModelError
+from nearid_cli.images.fast import VERSION
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class EncoderSpec:
             must have when it is loaded; None for weights in the Hub cache, which are known by their commit.
         engine: `openvino` where that runs the checkpoint; empty for torch, and for what has no checkpoint.
         converted: hex digest of all that decides about the converted model which OpenVINO runs; empty without one.
+        fast: whether pictures are prepared the fast way; None where there is none.
     """
 
     name: str
@@ -88,6 +90,16 @@ class EncoderSpec:
     digests: Mapping[str, str | None] = field(default_factory=dict, compare=False)
     engine: str = ""
     converted: str = ""
+    fast: bool | None = None
+
+    def hastened(self) -> EncoderSpec:
+        """The encoder that prepares pictures the fast way, another one by its fingerprint; itself if there is none."""
+        from blake3 import blake3
+
+        if self.fast is None:
+            return self
+        fingerprint = blake3(f"{self.fingerprint}\n{VERSION}".encode()).hexdigest()
+        return replace(self, fast=True, preprocessing=f"fast: {self.preprocessing}", fingerprint=fingerprint)
 
 
 class Encoder(Protocol):
@@ -100,6 +112,12 @@ class Encoder(Protocol):
     @property
     def preparation(self) -> Hashable:
         """Encoders with equal `preparation` may share the output of `prepare`."""
+
+    def takes_half(self, size: tuple[int, int]) -> bool:
+        """Whether `prepare` may be given a JPEG of width and height `size` at half of both.
+
+        Only where the spec is `fast`. By nothing but the size: an embedding shall not depend on what else is embedded.
+        """
 
     def prepare(self, image: Image.Image) -> Pixels | None:
         """An RGB picture as the array that `embed` takes, by the checkpoint's own preprocessing.

@@ -117,7 +117,7 @@ def comparable(
     if differences:
         raise InputError(
             f"{count(len(differences), 'metric')} not the same as in {printable(first)}; "
-            "score all methods with the same checkpoint, dtype, engine, masks and version of nearid-cli",
+            "score all methods with the same checkpoint, dtype, engine, preprocessing, masks and version of nearid-cli",
             differences,
         )
     _warn_of_other_references(chosen)

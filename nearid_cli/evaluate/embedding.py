@@ -25,12 +25,13 @@ from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scor
 from nearid_cli.encoders.spec import EngineError
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.files import default_cache_folder, digest_file
+from nearid_cli.images.fast import check_installed
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
 from nearid_cli.opening import expanded
-from nearid_cli.options import COLOR_PROFILES, PAIRS, SIXTEEN_BIT, Options
+from nearid_cli.options import COLOR_PROFILES, PAIRS, PREPROCESSINGS, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable
 
@@ -74,6 +75,13 @@ class Job:
         self.options = options
         if options.pairs not in PAIRS:
             raise UsageError(f"--pairs must be {' or '.join(PAIRS)}, found {printable(options.pairs)!r}")
+        if options.preprocessing not in PREPROCESSINGS:
+            expected = " or ".join(PREPROCESSINGS)
+            raise UsageError(
+                f"--preprocessing must be {expected}, found {printable(options.preprocessing)!r}"
+            )
+        if options.preprocessing == "fast":
+            check_installed()
         BUDGET.size = options.memory  # None after a job that named one, too
         device = choose_device(options.device)
         self._dtype = choose_dtype(options.dtype, device)
@@ -159,7 +167,9 @@ class Job:
             )
 
     def as_read(self, spec: EncoderSpec) -> EncoderSpec:
-        """An encoder of pictures that may be read otherwise than by default, which its fingerprint must tell apart."""
+        """An encoder of pictures that are read and prepared as the options say, which its fingerprint tells apart."""
+        if self.options.preprocessing == "fast":
+            spec = spec.hastened()
         words = self.settings.reading.describe()
         if not words:
             return spec

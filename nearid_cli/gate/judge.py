@@ -413,6 +413,11 @@ def _mismatch(run: Metric, baseline: Metric) -> str:
     elif run.engine != baseline.engine:
         ours, theirs = (one.engine or "torch" for one in (run, baseline))
         differ.append(printable(f"is by another engine: run {ours}, baseline {theirs} (--engine {theirs})"))
+    elif run.checkpoint == baseline.checkpoint and run.preprocessing != baseline.preprocessing:
+        differ.append(
+            f"is of pictures prepared otherwise: run {printable(run.preprocessing)}, "
+            f"baseline {printable(baseline.preprocessing)}"
+        )
     elif run.fingerprint != baseline.fingerprint:
         differ.append(f"is of another checkpoint: run {_checkpoint(run)}, baseline {_checkpoint(baseline)}")
     if run.outdated != baseline.outdated:

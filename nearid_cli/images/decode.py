@@ -73,10 +73,16 @@ class Decoded:
     Attributes:
         image: of mode RGB, upright, with empty `info`.
         findings: what `Reading` decided about.
+        reduced: whether it is smaller than it is stored.
     """
 
     image: Image.Image
     findings: Findings
+    reduced: bool = False
+
+
+Halve = Callable[[tuple[int, int]], bool]
+"""Whether half of a picture of some width and height, upright, does."""
 
 
 def decode(
@@ -127,14 +133,48 @@ def read_picture(
     *,
     at_least: int | None = None,
     reading: Reading = DEFAULT_READING,
+    halve: Halve | None = None,
 ) -> Decoded:
     """As `decode`, and what of the picture was a matter of choice.
+
+    Args:
+        source: as for `decode`.
+        max_pixels: likewise.
+        at_least: likewise.
+        reading: likewise.
+        halve: where it says yes, a JPEG may come out at exactly half its width and height, much sooner: one of grey or
+            of ordinary colours, both of whose edges are even. Any other picture comes whole.
 
     Raises:
         UnreadableImage, UsageError: as `decode`.
     """
     content = source if isinstance(source, bytes) else read_picture_file(source)
-    return _read(content, max_pixels, lambda opened: _settled(opened, reading), at_least)
+
+    def draft(opened: _Opened) -> None:
+        if at_least is not None:
+            opened.picture.draft("RGB", (at_least, at_least))
+        elif halve is not None and _has_half(opened, reading) and halve(opened.upright_size):
+            width, height = opened.picture.size
+            opened.picture.draft("RGB", (width // 2, height // 2))
+
+    def settle(opened: _Opened) -> Decoded:
+        return _settled(opened, reading)
+
+    try:
+        return _read(content, max_pixels, settle, draft)
+    except jpeg.DoubtfulError:
+        return _read(content, max_pixels, settle)
+
+
+def _has_half(opened: _Opened, reading: Reading) -> bool:
+    """Whether a picture at half its size has the same outline, and pixels that are means of its own."""
+    picture = opened.picture
+    return (
+        isinstance(picture, jpeg.Watched)
+        and picture.mode in ("RGB", "L")
+        and not any(edge % 2 for edge in picture.size)
+        and not (opened.profile and reading.color_profile == "convert")
+    )
 
 
 def read_mask(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -169,10 +209,13 @@ def _read(
     content: bytes,
     max_pixels: int,
     settle: Callable[[_Opened], T],
-    at_least: int | None = None,
+    draft: Callable[[_Opened], None] | None = None,
     transparency: bool = False,
 ) -> T:
-    """Open and load a picture, and make something of it; arguments and errors as for `decode` and `_opened`."""
+    """Open and load a picture, and make something of it; `draft` may tell it to load less.
+
+    Arguments and errors as for `decode` and `_opened`, and `jpeg.DoubtfulError` where it loads less.
+    """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UsageError(
             "Pillow is set to fill in what truncated pictures lack, and they would be scored as if whole; "
@@ -187,13 +230,13 @@ def _read(
             opened = _opened(content, kind, transparency)
             with opened.picture as picture:
                 _check_size(picture.size, max_pixels)
-                if at_least is not None:
-                    picture.draft("RGB", (at_least, at_least))
+                if draft is not None:
+                    draft(opened)
                 needed = opened.memory + _COPIES * len(content)
                 with BUDGET.taken(needed):
                     picture.load()
                     return settle(opened)
-    except (UnreadableImage, ShortBudgetError):
+    except (UnreadableImage, ShortBudgetError, jpeg.DoubtfulError):
         raise
     except Exception as error:  # parsers of broken files raise nearly everything; the reason says what
         if needed and _is_short_of(needed):
@@ -232,7 +275,8 @@ def _settled(opened: _Opened, reading: Reading) -> Decoded:
     deep = picture.mode.startswith("I;16")
     shallow = _high_bits(picture, *opened.grey) if deep and reading.sixteen_bit == "scale" else picture
     rgb, findings = _coloured(shallow, opened.profile, reading)
-    return Decoded(_upright(rgb, opened.orientation), findings + Findings(deep=int(deep)))
+    reduced = isinstance(picture, jpeg.Watched) and picture.reduced
+    return Decoded(_upright(rgb, opened.orientation), findings + Findings(deep=int(deep)), reduced)
 
 
 def _high_bits(picture: Image.Image, bits: int, inverted: bool) -> Image.Image:
@@ -391,6 +435,12 @@ class _Opened:
         return _profile_of(self.picture) if self.told is None else self.told[1]
 
     @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height that it has when it is turned."""
+        width, height = self.picture.size
+        return (height, width) if self.orientation >= _FIRST_ON_ITS_SIDE else (width, height)
+
+    @property
     def memory(self) -> int:
         """Bytes that it takes at most to load it and to make RGB of it, turned and converted."""
         width, height = self.picture.size
@@ -399,6 +449,9 @@ class _Opened:
         made += 4 * (self.orientation != 1) + 4 * bool(self.profile)
         return width * height * stored + max(width * height * made, self.working)
 
+
+_FIRST_ON_ITS_SIDE = 5
+"""Of the orientations as EXIF numbers them, 1 to 8."""
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """Bytes a pixel of Pillow's modes; of all others 4."""

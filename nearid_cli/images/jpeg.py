@@ -317,6 +317,10 @@ _MOST_DOUBTS = 4
 """So many pieces of pixel data are decoded again to see whether they have some left over."""
 
 
+class DoubtfulError(Exception):
+    """Whether a picture is whole cannot be told from its decoding at a part of its size."""
+
+
 class Watched(JpegImagePlugin.JpegImageFile):
     """A JPEG that Pillow's decoder reads piece by piece, under watch."""
 
@@ -324,18 +328,27 @@ class Watched(JpegImagePlugin.JpegImageFile):
         self.jpeg = jpeg
         super().__init__(BytesIO(jpeg.header))
 
+    @property
+    def reduced(self) -> bool:
+        """Whether it is decoded at a part of its size."""
+        return self.decoderconfig[:1] > (1,)
+
     def load(self) -> Any:
         """Decode it.
 
         Raises:
             UnreadableImage: it lacks pixel data, or has some left over.
+            DoubtfulError: it may, which only its decoding at full size tells.
             OSError: libjpeg cannot decode it.
         """
         if self.tile:
             if not self.jpeg.complete:
                 raise UnreadableImage("truncated JPEG")
             self.load_prepare()
-            for number, index in self._decode(self.im, self.jpeg.scans)[:_MOST_DOUBTS]:
+            doubted = self._decode(self.im, self.jpeg.scans)
+            if self.reduced and (doubted or not self.jpeg.scans[-1].ended):
+                raise DoubtfulError  # what is left out of the pixels may be all that differs
+            for number, index in doubted[:_MOST_DOUBTS]:
                 self._refuse_what_is_left_over(number, index)
             if not self.jpeg.scans[-1].ended and not self._same_without_ones():
                 raise UnreadableImage("truncated JPEG")

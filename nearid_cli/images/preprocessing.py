@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
+
+from nearid_cli.images import fast
 
 if TYPE_CHECKING:
     import torch
@@ -104,6 +106,7 @@ class Preprocessing:
         mean, std: by channel, subtracted and divided by after rescaling.
         even_crop: whether half a pixel of the crop's margin is rounded to the even number, as torchvision does, and
             not down, as transformers does.
+        fast: whether the resize is nearly that of Pillow only, and sooner done.
     """
 
     size: tuple[tuple[str, int], ...] | None
@@ -113,6 +116,7 @@ class Preprocessing:
     mean: Triple | None
     std: Triple | None
     even_crop: bool = False
+    fast: bool = False
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], model_type: str | None) -> Preprocessing | None:
@@ -175,7 +179,9 @@ class Preprocessing:
             UnreadableImage: see `resized`.
         """
         if self.size is not None:
-            image = image.resize(self.resized(image.size), cast("Image.Resampling", self.resample))
+            size = self.resized(image.size)
+            smaller = fast.resized(image, size, self.resample) if self.fast else None
+            image = smaller or image.resize(size, cast("Image.Resampling", self.resample))
         if self.crop is not None:
             height, width = self.crop
             # Floors, so that an odd margin is cut at the bottom and right, and padded at the top and left.
@@ -202,6 +208,23 @@ class Preprocessing:
                 f"{size[0]}x{size[1]} px is too elongated, it would be resized to {width}x{height} px"
             )
         return width, height
+
+    @property
+    def has_fast_way(self) -> bool:
+        """Whether it can be hastened."""
+        return self.size is not None and self.resample in fast.FILTERS
+
+    def hastened(self) -> Preprocessing:
+        """The same, nearly and sooner; see `nearid_cli.images.fast`."""
+        return replace(self, fast=True)
+
+    def takes_half(self, size: tuple[int, int]) -> bool:
+        """Whether a picture of width and height `size` does at half of both, which `resized` makes as large as ever.
+
+        Raises:
+            UnreadableImage: see `resized`.
+        """
+        return self.fast and fast.takes_half(size, self.resized(size))
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
@@ -292,7 +315,8 @@ class FloatPreprocessing:
     numbers are its own. They are near those of a Pillow resize and not equal to them: no level is rounded on the way.
 
     Attributes:
-        steps: what each step does. Its resize is bilinear or bicubic.
+        steps: what each step does. Its resize is bilinear or bicubic. If they are hastened, that is by smaller
+            pictures to begin with.
     """
 
     steps: Preprocessing
@@ -310,6 +334,19 @@ class FloatPreprocessing:
         if steps is None or steps.rescale is None or steps.resample not in _TORCH_MODES:
             return None
         return cls(steps)
+
+    @property
+    def has_fast_way(self) -> bool:
+        """Whether it can be hastened."""
+        return self.steps.has_fast_way
+
+    def hastened(self) -> FloatPreprocessing:
+        """The same of JPEGs at half their size; see `nearid_cli.images.fast`."""
+        return FloatPreprocessing(self.steps.hastened())
+
+    def takes_half(self, size: tuple[int, int]) -> bool:
+        """As `Preprocessing.takes_half`."""
+        return self.steps.takes_half(size)
 
     @property
     def picture_size(self) -> tuple[int, int] | None:

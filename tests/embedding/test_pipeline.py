@@ -199,10 +199,10 @@ def test_a_picture_that_is_another_each_time_is_bad(
         if self.source == pictures[2]:
             with pictures[2].open("ab") as file:  # as a program that writes to it all the time
                 file.write(b"more")
-        return open_apart(self, *how)
+        return open_(self, *how)
 
-    open_apart = GivenPicture.open_apart
-    monkeypatch.setattr(GivenPicture, "open_apart", opened)
+    open_ = GivenPicture.open
+    monkeypatch.setattr(GivenPicture, "open", opened)
     embedded = run(pictures, encoder, cache)
     assert [(bad.path, bad.reason) for bad in embedded.bad] == [
         (str(pictures[2]), "keeps changing: it was another picture each time it was opened")

@@ -11,7 +11,7 @@ import pytest
 import skimage
 from PIL import Image
 
-from nearid_cli.images.decode import UnreadableImage, decode
+from nearid_cli.images.decode import UnreadableImage, decode, read_picture
 
 CAT = Image.open(Path(skimage.__file__).parent / "data" / "chelsea.png").convert("RGB").resize((150, 101))
 FLAT = Image.new("RGB", (200, 150), "white")
@@ -205,3 +205,24 @@ def test_a_thumbnail_is_watched_too():
     assert decode(content, at_least=128).size == (300, 202)
     with pytest.raises(UnreadableImage):
         decode(content[: len(content) // 2] + EOI, at_least=128)
+
+
+@pytest.mark.parametrize(
+    "image", [CAT.resize((150, 100)), FLAT, FLAT.convert("L")], ids=["cat", "flat", "grey"]
+)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
+def test_half_of_a_picture_is_watched_as_the_whole(image, options):
+    """The same files are refused, for the same reasons; those that raise a doubt are decoded whole."""
+    content = encoded(image, optimize=True, **options)
+
+    def outcome(cut: bytes, **options) -> str:
+        try:
+            read_picture(cut, **options)
+        except UnreadableImage as error:
+            return error.reason
+        return "read"
+
+    for end in np.linspace(data_of(content), len(content), 12).astype(int):
+        for ending in (b"", EOI, b"\0" * 300 + EOI):
+            cut = content[:end] + ending
+            assert outcome(cut, halve=lambda size: True) == outcome(cut), (end, ending)

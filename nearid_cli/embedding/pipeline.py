@@ -95,7 +95,7 @@ def embed(
         for source, digest in zip(sources, digests, strict=True):
             if digest is not None and digest not in contents:
                 contents[digest] = GivenPicture(source, digest)
-        rows, absent, unusable = _embed_contents(contents, specs, load, cache, settings)
+        rows, absent, unusable = embed_contents(contents, specs, load, cache, settings)
         places = [
             place
             for place, digest in enumerate(digests)
@@ -145,7 +145,7 @@ def embed_contents(
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
-) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, str]]:
+) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
     """Embed pictures that are identified already, through the cache.
 
     Args:
@@ -162,24 +162,12 @@ def embed_contents(
     Raises:
         ModelError, MachineError: as for `embed`.
     """
-    rows, absent, unusable = _embed_contents(contents, specs, load, cache, settings)
-    return rows, absent, {digest: error.reason for digest, error in unusable.items()}
-
-
-def _embed_contents(
-    contents: Mapping[bytes, Content],
-    specs: Sequence[EncoderSpec],
-    load: Callable[[EncoderSpec], Encoder],
-    cache: Cache | None,
-    settings: Settings,
-) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
-    """As `embed_contents`, with all that is known of why pictures cannot be used."""
-    try:
-        return _embed_by_cache(contents, specs, load, cache, settings)
-    except OtherLengthError as other:  # once for each encoder
-        assert cache is not None  # whose the other length is
-        cache.set_aside(other.spec, other.length)
-        return _embed_contents(contents, specs, load, cache, settings)
+    while True:
+        try:
+            return _embed_by_cache(contents, specs, load, cache, settings)
+        except OtherLengthError as other:  # once for each encoder
+            assert cache is not None  # whose the other length is
+            cache.set_aside(other.spec, other.length)
 
 
 def _embed_by_cache(

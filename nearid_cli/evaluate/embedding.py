@@ -210,7 +210,7 @@ class Job:
         ]
         if lacking:
             raise ModelError("a benchmark needs every picture, and some have no embedding", lacking)
-        return rows, unusable
+        return rows, {digest: error.reason for digest, error in unusable.items()}
 
     def embed_texts(self, texts: Sequence[str], spec: EncoderSpec) -> Mapping[str, npt.NDArray[np.float32]]:
         """Embed texts, through the cache; see `nearid_cli.embedding.texts`."""

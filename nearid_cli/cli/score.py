@@ -67,13 +67,10 @@ def score(
     options: Options,
 ) -> None:
     """Score the generations of each subject against its references."""
-    from nearid_cli.cli.gate import Rulebook, finish
     from nearid_cli.cli.outputs import nothing_printed
-    from nearid_cli.evaluate.compared_groups import BASELINE, RUN, changed_groups
     from nearid_cli.evaluate.embedding import requested
     from nearid_cli.evaluate.score import score as run
     from nearid_cli.reports.document import document
-    from nearid_cli.reports.groups import Changes
     from nearid_cli.reports.order import check_sort
     from nearid_cli.results import ScoreResult
     from nearid_cli.results.reading import read_score
@@ -82,7 +79,11 @@ def score(
     options = replace(options, scores=scores, directions=directions)
     outputs.check(judged=gate is not None, by=by)
     check_sort(sort, [request.name for request in requested(options)])
-    rules = None if gate is None else Rulebook.of(gate, baseline)
+    rules = None
+    if gate is not None:
+        from nearid_cli.cli.gate import Rulebook, finish
+
+        rules = Rulebook.of(gate, baseline)
     before = rules.before if rules else read_score(baseline) if baseline else None
     with nothing_printed():
         result = run(
@@ -98,6 +99,9 @@ def score(
         )
     changes = None
     if by and isinstance(before, ScoreResult):
+        from nearid_cli.evaluate.compared_groups import BASELINE, RUN, changed_groups
+        from nearid_cli.reports.groups import Changes
+
         changes = Changes(RUN, BASELINE, changed_groups(result, before, by))
     verdicts = None if rules is None else rules.judge(result, str(result.inputs.generations), allow_mismatch)
     made = document(

@@ -277,9 +277,11 @@ def _shared(
         for one, digest in pictures:
             owners.setdefault(same.get(digest, digest), {}).setdefault(name, one)
     for owned in owners.values():
+        if len(owned) < 2:
+            continue
         one_file = len({one.source for one in owned.values()}) == 1
         apart = len({(one.mask, one.box) for one in owned.values() if one.has_mask}) == len(owned)
-        if len(owned) > 1 and not (one_file and (several_files or apart)):
+        if not (one_file and (several_files or apart)):
             yield " is also ".join(f"{one.name} of {name}" for name, one in owned.items())
 
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from nearid_cli.errors import InputError
 from nearid_cli.opening import expanded, open_regular, real_path
@@ -243,14 +243,24 @@ def _flush_all(folder: Path) -> None:
     """Flush a folder with all that is in it, before it gets a name by which people take it for whole."""
     from concurrent.futures import ThreadPoolExecutor
 
-    folders, files = [], []
-    for place, _, names in os.walk(folder):
-        folders.append(Path(place))
-        files += [Path(place, name) for name in names]
     with ThreadPoolExecutor(_FLUSHES) as pool:
-        list(pool.map(flush, files))
-    for one in reversed(folders):
-        flush(one)
+        list(pool.map(flush, files_below(folder)))
+    for place, _, _ in os.walk(folder, topdown=False, onerror=_refuse):
+        flush(Path(place))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and in those inside it, links to files among them, in order.
+
+    Raises:
+        OSError: a folder cannot be read. `Path.rglob` would leave out what is in it, and say nothing.
+    """
+    found = (Path(place, name) for place, _, names in os.walk(folder, onerror=_refuse) for name in names)
+    return sorted(path for path in found if path.is_file())
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error
 
 
 def default_cache_folder() -> Path:

@@ -1,22 +1,32 @@
 """What a killed process leaves is swept by the next one, and what a living one writes is not."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nearid_cli.errors import InputError
-from nearid_cli.files import in_use, name_aside, replace_file, sweep_leftovers, whole_folder, write_whole
+from nearid_cli.files import (
+    files_below,
+    in_use,
+    name_aside,
+    replace_file,
+    sweep_leftovers,
+    whole_folder,
+    write_whole,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing is swept")
 
 WRITING = """
 import sys, time
 from pathlib import Path
-from nearid_cli.files import in_use, name_aside, whole_folder
+from nearid_cli.files import files_below, in_use, name_aside, whole_folder
 with whole_folder(Path(sys.argv[1])) as aside:
     (aside / "half").write_text("half")
     print("writing", flush=True)
@@ -128,3 +138,30 @@ def test_a_forked_process_reads_digests_too(tmp_path: Path) -> None:
     """As a host's program makes them, whose parent has hashed a checkpoint."""
     (tmp_path / "weights").write_bytes(bytes(2**20))
     subprocess.run([sys.executable, "-c", FORKED, str(tmp_path / "weights")], check=True, timeout=120)
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "inner/b", "inner/deep/c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "round").symlink_to(".")
+    assert [str(path.relative_to(tmp_path)) for path in files_below(tmp_path)] == [
+        "a", "inner/b", "inner/deep/c", "link",
+    ]  # fmt: skip
+    stock = os.scandir
+
+    def refuse(path: Any = ".") -> Any:
+        if str(path).endswith("deep"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stock(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 3  # why not that
+    with pytest.raises(PermissionError):
+        files_below(tmp_path)
+    with pytest.raises(PermissionError), whole_folder(tmp_path / "new") as folder:
+        (folder / "deep").mkdir()
+    assert not (tmp_path / "new").exists()

@@ -20,7 +20,7 @@ from nearid_cli.encoders.checkpoints import HashFile
 from nearid_cli.encoders.registry import SHIPPED, MetricRequest
 from nearid_cli.errors import BadImage, InputError, UsageError
 from nearid_cli.evaluate.kinds.measured import Measured
-from nearid_cli.files import digest_file, replace_file
+from nearid_cli.files import digest_file, files_below, replace_file
 from nearid_cli.nearid_data import RowsGiven, column_rule
 from nearid_cli.opening import expanded, read_json, read_regular, real_path
 from nearid_cli.text import printable, storable
@@ -112,8 +112,8 @@ def data_identity(source: str, hash_file: HashFile = digest_file) -> str | None:
     """
     path = expanded(source)
     if path.exists():
-        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
         try:
+            files = [path] if path.is_file() else files_below(path)
             contents = [
                 ("" if file == path else str(file.relative_to(path)), hash_file(file)) for file in files
             ]

@@ -13,7 +13,7 @@ import numpy as np
 from nearid_cli.encoders.libraries import out_of_memory
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError, NearIDError, UsageError
-from nearid_cli.files import digest_file
+from nearid_cli.files import digest_file, files_below
 from nearid_cli.plugins import EmbeddingMetric, PairwiseMetric
 from nearid_cli.text import printable, said
 
@@ -130,8 +130,7 @@ def _with_content(value: Any, hash_file: Callable[[Path], str]) -> Any:
     if os.path.isfile(path):  # noqa: PTH113 - nor is every text short enough for one
         return {"file": hash_file(path)}
     if os.path.isdir(path):  # noqa: PTH112
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        return {"folder": {str(file.relative_to(path)): hash_file(file) for file in files}}
+        return {"folder": {str(file.relative_to(path)): hash_file(file) for file in files_below(path)}}
     return str(value)
 
 

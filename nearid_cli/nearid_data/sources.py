@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from nearid_cli.errors import InputError, NearIDError
-from nearid_cli.files import digest_file, whole_folder
+from nearid_cli.files import digest_file, files_below, whole_folder
 from nearid_cli.opening import TEXT_BYTES, UnfitFileError, expanded, open_regular
 from nearid_cli.text import count, file_size, printable
 
@@ -124,8 +124,13 @@ def _check_files(folder: Path) -> None:
     Raises:
         InputError: a file in the folder is no regular one, cannot be opened, or is larger than such files are.
     """
-    unfit = []
-    for place, _, names in os.walk(folder):
+    unfit: list[str] = []
+
+    def note(error: OSError) -> None:
+        place = printable(Path(error.filename).relative_to(folder))
+        unfit.append(f"{place}/: {error.strerror or error}")
+
+    for place, _, names in os.walk(folder, onerror=note):
         for file in (Path(place, name) for name in names):
             try:
                 open_regular(file, TEXT_BYTES if file.suffix == ".json" else None).close()
@@ -189,7 +194,7 @@ def _converted(datasets: Any, files: Sequence[str], source: str) -> Dataset:
             if not folder.exists():  # where it does, another process was faster
                 raise
     # Not asked of `from_parquet`, which would look at the files again.
-    parts = [datasets.Dataset.from_file(str(file)) for file in sorted(folder.rglob("*.arrow"))]
+    parts = [datasets.Dataset.from_file(str(file)) for file in files_below(folder) if file.suffix == ".arrow"]
     dataset: Dataset = datasets.concatenate_datasets(parts)
     return dataset
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.files import digest_file, flush
+from nearid_cli.files import digest_file, files_below, flush, sweep_leftovers
 from nearid_cli.opening import MalformedError, UnfitFileError, open_regular, read_json
 from nearid_cli.text import count, printable
 
@@ -142,7 +142,7 @@ def save(
             write_model(aside / MODEL)
             torch.save(tensors, aside / TENSORS)
             _write_json(aside / METRICS, metrics)
-            files = sorted(path for path in aside.rglob("*") if path.is_file())
+            files = files_below(aside)
             digests = {path.relative_to(aside).as_posix(): digest_file(path) for path in files}
             _write_json(aside / STATE, {"step": step, **state, "files": digests})
             for path in (*files, aside / STATE, aside / MODEL, aside):
@@ -201,6 +201,7 @@ def thin_out(output: Path, step: int, keep: int) -> None:
 
 def clear_leftovers(output: Path) -> None:
     """Delete what a killed run was writing."""
+    sweep_leftovers(output)
     for path in output.glob(".checkpoint-*.tmp"):
         shutil.rmtree(path)
     (output / f".{BEST}.tmp").unlink(missing_ok=True)

@@ -148,6 +148,9 @@ def test_leftovers_are_cleared(tmp_path: Path) -> None:
     write(tmp_path, 1)
     (tmp_path / ".checkpoint-2-abc.tmp" / "model").mkdir(parents=True)
     (tmp_path / ".best.tmp").symlink_to("checkpoint-1")
+    record = tmp_path / f".{'0' * 32}.tmp"
+    record.touch()
+    os.utime(record, (1, 1))
     clear_leftovers(tmp_path)
     assert names(tmp_path) == {"checkpoint-1"}
 

@@ -31,6 +31,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no measurement {', '.join(unknown)}; known: {', '.join(NAMES)}", file=sys.stderr)
         return 2
+    os.environ["NEARID_ENGINE"] = "torch"  # caches are filled as by torch; `engines` names the others itself
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does; the peers have it too
     print(f"{'':50} {'ours':>9} {'peer':>9} {'unit':6} {'ratio':>6}  target", flush=True)
     for name in names or NAMES:

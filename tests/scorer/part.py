@@ -46,7 +46,7 @@ def work(root: Path, case: str) -> None:
         refs = refs | ({"cat": gens["cat"]} if rank else {})
     mine = shares.get(case, every[rank::world])
     answer: dict[str, Any] = {}
-    scorer = nearid_cli.Scorer("nearid-mini", refs, use_cache=False)
+    scorer = nearid_cli.Scorer("nearid-mini", refs, use_cache=False, engine="torch")
     for subject, path in mine:
         scorer.update(path if case != "memory" else tensor(path) / 255, subject, prompt=path.stem)
     try:
@@ -56,7 +56,7 @@ def work(root: Path, case: str) -> None:
     except nearid_cli.NearIDError as error:
         answer["error"] = str(error)
     if mine and case == "even":
-        alone = nearid_cli.Scorer("nearid-mini", refs, use_cache=False, allow_unmatched=True)
+        alone = nearid_cli.Scorer("nearid-mini", refs, use_cache=False, engine="torch", allow_unmatched=True)
         alone.merge(scorer)
         answer["alone"] = alone.compute(gather=False).inputs.generation_images
     (root / f"{case}-{rank}.json").write_text(json.dumps(answer))

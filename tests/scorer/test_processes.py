@@ -38,7 +38,7 @@ def answers(data: Path, case: str) -> list[Any]:
 
 def expected(data: Path) -> Any:
     """What one process computes."""
-    scorer = nearid_cli.Scorer("nearid-mini", by_subject(data / "refs"), use_cache=False)
+    scorer = nearid_cli.Scorer("nearid-mini", by_subject(data / "refs"), use_cache=False, engine="torch")
     for subject, files in by_subject(data / "gens").items():
         scorer.update(files, subject, prompt=[path.stem for path in files])
     result = scorer.compute().to_dict()

@@ -72,5 +72,5 @@ def test_each_exception_has_its_reason_and_is_needed() -> None:
     for name, licence, reason in ALLOWED:
         assert len(reason) > 10
         assert not permissive(licence), name
-        if "*" not in name:
+        if "*" not in name and "releases only" not in reason:  # which need not be installed here
             assert any(package.name == name for package in installed), name

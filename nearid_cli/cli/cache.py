@@ -61,7 +61,7 @@ def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
                 (
                     row.metric if row.what == EMBEDDINGS else f"{row.metric} ({row.what})",
                     row.checkpoint or "none",
-                    row.dtype if row.preprocessing == "exact" else f"{row.dtype}, {row.preprocessing}",
+                    ", ".join((row.dtype, *row.ways)),
                     f"{row.numbers:,}",
                     f"{row.parts:,}",
                     file_size(row.size),

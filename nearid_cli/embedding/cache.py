@@ -111,7 +111,7 @@ class CachedNumbers:
 
     Attributes:
         what: `embeddings`, `pairs` or `features`.
-        preprocessing: `exact` or `fast`.
+        ways: how it comes otherwise than by default, such as `fast` or `openvino`.
         numbers: how many of these.
     """
 
@@ -119,7 +119,7 @@ class CachedNumbers:
     metric: str
     checkpoint: str
     dtype: str
-    preprocessing: str
+    ways: tuple[str, ...]
     fingerprint: str
     numbers: int
     parts: int
@@ -326,7 +326,7 @@ class Cache:
                         metric=about.get("metric", "?"),
                         checkpoint=about.get("checkpoint", "?"),
                         dtype=about.get("dtype", "?"),
-                        preprocessing=about.get("way", "exact"),
+                        ways=tuple(about[name] for name in ("way", "engine") if name in about),
                         fingerprint=fingerprint,
                         numbers=numbers,
                         parts=len(paths),
@@ -550,12 +550,13 @@ def _about(spec: EncoderSpec) -> dict[bytes, bytes]:
         "revision": spec.revision,
         "readout": spec.readout,
         "dtype": spec.dtype,
-        **({"engine": spec.engine} if spec.engine else {}),
         "preprocessing": spec.preprocessing,
         "fingerprint": spec.fingerprint,
     }
     if spec.fast:
         about["way"] = "fast"
+    if spec.engine:
+        about["engine"] = spec.engine
     return metadata_of(about)
 
 

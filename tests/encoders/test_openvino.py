@@ -183,6 +183,7 @@ def test_results_name_it_and_do_not_mix(nearid: Nearid, data: Path, checkpoint: 
     Path("nearid.toml").write_text('[[gate.rules]]\nmetric = "x"\nmax_drop = 0.1\n', encoding="utf-8")
     gated = nearid("gate", "auto.json", "--baseline", "torch.json")
     assert "is by another engine: run openvino, baseline torch (--engine torch)" in gated.err + gated.out
+    assert "float32, openvino" in nearid("cache", "info", "--cache", "cache").out
     again = nearid("cache", "verify", "--recompute", "4", "--cache", "cache")
     assert again.code == 0, again.err + again.out
 

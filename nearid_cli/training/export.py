@@ -291,12 +291,8 @@ def _load_automatically(folder: Path) -> Any:
             return AutoModel.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
             )
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:  # whatever a file says that cannot be read
+    # Whatever is said of a file that cannot be read.
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"the exported model cannot be loaded by AutoModel.from_pretrained: {said(error)}; nothing was written"
         ) from error

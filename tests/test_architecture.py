@@ -21,6 +21,7 @@ FLOORS = {
     "opening": -1.5,
     "files": -1,
     "owners": -1.5,
+    "remote": -1,
     "activity": -1,
     "interrupts": -1,
     "results": 0,
@@ -61,6 +62,7 @@ HEAVY = {
     "huggingface_hub.hf_api",
     "openvino",
 }
+HEAVY |= {"fsspec", "s3fs", "botocore", "aiohttp"}
 HEAVY |= {"wandb", "tensorboard", "mlflow", "trackio", "yaml"}
 
 

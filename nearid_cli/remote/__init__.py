@@ -1,0 +1,1 @@
+"""Object stores and other places that have URLs, reached through fsspec."""

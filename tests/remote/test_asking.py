@@ -1,0 +1,133 @@
+"""Asking a store: what URLs are, again where it is busy, and one line where it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from nearid_cli.errors import UsageError
+from nearid_cli.remote import attempts
+from nearid_cli.remote.attempts import AbsentError, RemoteError, TruncatedError, patiently
+from nearid_cli.remote.stores import Location, file_system, locate
+from tests.remote.s3_server import S3, Reply
+
+CODES = [
+    ("NoSuchBucket", 404, "no such bucket: s3://pictures (at {endpoint})"),
+    ("NoSuchKey", 404, "nothing there: s3://pictures/a.png (at {endpoint})"),
+    ("AccessDenied", 403, "access to s3://pictures/a.png is denied"),
+    ("InvalidAccessKeyId", 403, "the credentials of the environment were refused"),
+    ("SignatureDoesNotMatch", 403, "the credentials of the environment were refused"),
+    ("ExpiredToken", 400, "the credentials of the environment were refused"),
+    ("PermanentRedirect", 301, "s3://pictures is in another region"),
+    ("AuthorizationHeaderMalformed", 400, "s3://pictures is in another region"),
+    ("PreconditionFailed", 412, "s3://pictures/a.png was replaced while it was read"),
+    ("SlowDown", 503, "too busy or breaks off: SlowDown (tried 8 times"),
+    ("InternalError", 500, "too busy or breaks off: InternalError (tried 8 times"),
+    ("MethodNotAllowed", 405, "refuses: MethodNotAllowed"),
+]
+
+
+@pytest.fixture
+def asked(s3: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The server, as this process finds it, with waits between attempts of no length."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(attempts.time, "sleep", lambda seconds: None)
+    file_system.cache_clear()
+    s3.make("pictures")
+    s3.put("pictures", "a.png", b"content")
+    return s3
+
+
+def read() -> bytes:
+    place = locate("s3://pictures/a.png")
+    return patiently(
+        place.url, lambda: place.files.call_s3("get_object", Bucket="pictures", Key="a.png")["ETag"]
+    )
+
+
+@pytest.mark.parametrize(("code", "status", "message"), CODES)
+def test_a_refusal_is_one_line_without_what_the_store_wrote(
+    asked: S3, code: str, status: int, message: str
+) -> None:
+    asked.answer = lambda request: Reply(status, code)
+    with pytest.raises(RemoteError) as raised:
+        read()
+    said = str(raised.value)
+    assert message.format(endpoint=asked.endpoint) in said
+    assert "\n" not in said
+    assert "secret" not in said.replace("AWS_SECRET_ACCESS_KEY", "")
+    assert isinstance(raised.value, AbsentError) == (status == 404)
+
+
+@pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("InternalError", 500), ("", 429)])
+def test_a_busy_store_is_asked_again(asked: S3, code: str, status: int) -> None:
+    left = iter([Reply(status, code)] * 5)
+    asked.answer = lambda request: next(left, None)
+    assert read()
+    assert len(asked.requests) == 6
+
+
+def test_what_is_no_matter_of_the_store_goes_on_as_it_is() -> None:
+    def wrong() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        patiently("s3://b", wrong)
+
+
+def test_a_connection_that_breaks_off_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts.time, "sleep", lambda seconds: None)
+    left = iter([TruncatedError(), ConnectionResetError(), TimeoutError()])
+
+    def work() -> str:
+        for error in left:
+            raise error
+        return "done"
+
+    assert patiently("s3://b", work) == "done"
+
+
+def test_nobody_answers(asked: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    file_system.cache_clear()
+    with pytest.raises(
+        RemoteError, match=r"cannot reach the store of s3://pictures/a.png at http://127.0.0.1:9 \(tried 3"
+    ):
+        read()
+
+
+def test_no_credentials(asked: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    file_system.cache_clear()
+    with pytest.raises(RemoteError, match=r"no credentials for s3://pictures/a\.png: set AWS_ACCESS_KEY_ID"):
+        read()
+    assert not asked.requests
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:hunter2@bucket/x",
+        "s3://hunter2@bucket",
+        "s3://b/x?X-Amz-Signature=hunter2",
+        "az://c/x?sv=1&sig=hunter2",
+    ],
+)
+def test_a_secret_in_a_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match="in the environment") as raised:
+        locate(url)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("scheme", "package"), [("gs", "gcsfs"), ("az", "adlfs")])
+def test_a_package_that_is_lacking_is_named(scheme: str, package: str) -> None:
+    with pytest.raises(UsageError, match=f"{scheme}:// needs a package.*: pip install {package}"):
+        locate(f"{scheme}://bucket/refs")
+
+
+def test_a_location() -> None:
+    place = locate("memory://bucket/refs/")
+    assert (place.url, place.path) == ("memory://bucket/refs", "/bucket/refs")
+    assert isinstance(place.below("a"), Location)
+    assert place.below("a").url == "memory://bucket/refs/a"

@@ -281,6 +281,11 @@ def default_cache_folder() -> Path:
     )
 
 
+def cache_folder(given: str | os.PathLike[str] | None) -> Path:
+    """The cache's folder, where an option may name it."""
+    return expanded(given) if given else default_cache_folder()
+
+
 def new_hasher() -> blake3:
     """A BLAKE3 hasher that uses all cores.
 

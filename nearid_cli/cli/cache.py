@@ -15,7 +15,6 @@ from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Yes
 from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.errors import CacheError, UsageError
-from nearid_cli.opening import expanded
 from nearid_cli.options import CacheFolder, Flag, TrustCache
 from nearid_cli.text import count, file_size, printable
 
@@ -33,9 +32,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 def open_cache(folder: CacheFolder, trusted: bool) -> Cache:
     """The cache in this folder, or in the default one; with what other users put there, if they are trusted."""
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.files import default_cache_folder
+    from nearid_cli.files import cache_folder
 
-    return Cache(expanded(folder) if folder else default_cache_folder(), trusted=trusted)
+    return Cache(cache_folder(folder), trusted=trusted)
 
 
 def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:

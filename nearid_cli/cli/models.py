@@ -11,7 +11,7 @@ from nearid_cli.activity import doing
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.show import rows
 from nearid_cli.errors import ModelError
-from nearid_cli.options import SafetensorsOnly
+from nearid_cli.options import ENGINES, CacheFolder, Flag, SafetensorsOnly
 from nearid_cli.text import file_size, printable
 
 if TYPE_CHECKING:
@@ -91,25 +91,52 @@ def pull(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Metrics, as for --metric.", metavar="NAMES")],
     safetensors_only: SafetensorsOnly = False,
+    engine: Annotated[
+        str,
+        Flag(
+            "openvino: convert them for it, too, and keep that in the cache; auto and torch: nothing more.",
+            "ENGINE",
+            words=ENGINES,
+            shared=True,
+        ),
+    ] = "auto",
+    cache: CacheFolder = None,
 ) -> None:
     """Fetch checkpoints, for use without network."""
+    from nearid_cli.embedding.devices import choose_engine
     from nearid_cli.encoders import models
+    from nearid_cli.files import cache_folder
 
+    converts = choose_engine(engine, "cpu", "float32") == "openvino"
     notify = logging.getLogger("nearid_cli").info
-    for row in models.pull(names, _configuration(context).metrics, notify, safetensors_only):
+    for row in models.pull(
+        names,
+        _configuration(context).metrics,
+        notify,
+        safetensors_only,
+        convert_in=cache_folder(cache) if converts else None,
+    ):
         place = f"{printable(row.folder)} ({file_size(row.size or 0)})" if row.folder else "needs no weights"
         typer.echo(f"{row.metric}: {place}" + (", part of nearid-cli" if row.is_shipped else ""))
 
 
-def verify(context: typer.Context, name: Name, safetensors_only: SafetensorsOnly = False) -> None:
+def verify(
+    context: typer.Context, name: Name, safetensors_only: SafetensorsOnly = False, cache: CacheFolder = None
+) -> None:
     """Check a checkpoint's files and weights.
 
-    The files are hashed again; the weights must be complete and finite.
+    The files are hashed again, and the model that was converted for OpenVINO; the weights must be complete and finite.
     """
     from nearid_cli.encoders import models
+    from nearid_cli.files import cache_folder
 
     with doing(f"checking {name}"):
-        found = models.verify(name, _configuration(context).metrics, safetensors_only=safetensors_only)
+        found = models.verify(
+            name,
+            _configuration(context).metrics,
+            safetensors_only=safetensors_only,
+            cache=cache_folder(cache),
+        )
     if found.files:
         rows(
             ("file", "digest", "check"),

@@ -197,7 +197,8 @@ def _resolve(
         _check_size(request, files, preprocessing)
     if size := _usual_size(files, preprocessing):
         check_patches(size, files.tower, printable(folder))
-    by_openvino = engine != "torch" and _has_one_size(files, preprocessing, insisted=engine == "openvino")
+    one_size = _has_one_size(files, preprocessing, insisted=engine == "openvino")
+    by_openvino = one_size and engine != "torch"
     return EncoderSpec(
         name=request.name,
         checkpoint=request.place,
@@ -220,7 +221,7 @@ def _resolve(
         image_processor=request.image_processor,
         digests=digests,
         engine="openvino" if by_openvino else "",
-        converted=_digest([content, readout, size, CONVERSION_VERSION]) if by_openvino else "",
+        converted=_digest([content, readout, size, CONVERSION_VERSION]) if one_size else "",
         fast=False if preprocessing is not None and preprocessing.has_fast_way else None,
     )
 

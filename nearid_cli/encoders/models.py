@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nearid_cli.activity import doing
 from nearid_cli.encoders.architectures import TEXT
 from nearid_cli.encoders.checkpoints import (
     Fetcher,
@@ -142,6 +143,7 @@ def pull(
     configured: Mapping[str, object] | None = None,
     notify: Notify = lambda line: None,
     safetensors_only: bool = False,
+    convert_in: Path | None = None,
 ) -> list[ModelRow]:
     """Fetch the checkpoints of metrics into the Hub cache. A branch is brought up to date.
 
@@ -150,13 +152,14 @@ def pull(
         configured: metrics of the configuration.
         notify: called with one line before each download.
         safetensors_only: refuse weights in torch's pickle format.
+        convert_in: the cache's folder, in which checkpoints are kept as OpenVINO runs them; None to convert none.
 
     Returns:
         One row a metric, all of them here now.
 
     Raises:
         UsageError: an unknown metric.
-        ModelError: naming all that failed. Those that could be fetched are here nevertheless.
+        ModelError: naming all that failed. Those that could be fetched, or converted, are here nevertheless.
     """
     fetch = Fetcher(notify, safetensors_only)
     requests = parse_metrics(names, configured)
@@ -177,7 +180,40 @@ def pull(
         raise ModelError(
             f"{len(failures)} of {count(len(requests), 'checkpoint')} could not be fetched", failures
         )
+    if convert_in is not None:
+        _convert(requests, convert_in, safetensors_only)
     return [_row(request) for request in requests]
+
+
+def _convert(requests: Sequence[MetricRequest], cache: Path, safetensors_only: bool) -> None:
+    """Keep checkpoints as OpenVINO runs them, those that are not kept yet.
+
+    Raises:
+        ModelError: naming all that failed.
+    """
+    from nearid_cli.encoders.load import load_encoder
+
+    ours = [request for request in requests if request.checkpoint and not _own_class(request)]
+    failures: list[str] = []
+    for request in ours:
+        try:
+            (spec,) = resolve([request], "float32", safetensors_only=safetensors_only, engine="openvino")
+        except ModelError as error:
+            failures += error.details  # which name it
+            continue
+        try:
+            with doing(f"converting {request.name}", at_once=True):
+                load_encoder(spec, cache=cache)
+            if not KeptModels(cache).has(spec.converted):
+                failures.append(
+                    f"{printable(request.name)}: it runs, and cannot be kept in {printable(cache)}"
+                )
+        except ModelError as error:
+            failures += [f"{printable(request.name)}: {error.message}", *error.details]
+    if failures:
+        raise ModelError(
+            f"not all of {count(len(ours), 'checkpoint')} could be converted for OpenVINO", failures
+        )
 
 
 def verify(
@@ -185,12 +221,20 @@ def verify(
     configured: Mapping[str, object] | None = None,
     hash_file: HashFile | None = None,
     safetensors_only: bool = False,
+    cache: Path | None = None,
 ) -> Verification:
     """Hash a checkpoint's files again, and check that its weights are complete and finite.
 
     Files in the Hub cache are named by the digest that the Hub gave, so damage shows. A local
     folder has no such record: its digests are returned for comparison with another copy's. The model that was
     converted for OpenVINO, if there is one, has its digest in its name.
+
+    Args:
+        name: as for `--metric`.
+        configured: metrics of the configuration.
+        hash_file: digest of a file; by default it is read.
+        safetensors_only: refuse weights in torch's pickle format.
+        cache: the cache's folder; None for the default one.
 
     Raises:
         UsageError: the metric is unknown.
@@ -211,24 +255,19 @@ def verify(
         return Verification(spec, ())
     is_local = local_folder(request) is not None
     checks = tuple(
-        _check_local(file) if is_local else _check_blob(file) for file in _read(spec.folder, request.text)
+        _check_local(file, spec.digests.get(file.name)) if is_local else _check_blob(file)
+        for file in _read(spec.folder, request.text)
     )
     verification = Verification(spec, checks)
     if not verification.damaged:
         files = read_files(spec.folder)
         for part in (spec.readout, *((TEXT,) if request.text else ())):
             load_model(files, part, spec.dtype)
-    return replace(verification, files=(*checks, *_check_converted(request, hash_file, safetensors_only)))
-
-
-def _check_converted(
-    request: MetricRequest, hash_file: HashFile | None, safetensors_only: bool
-) -> Iterator[FileCheck]:
-    """The model that is kept for OpenVINO, hashed again. One that is damaged is said and deleted."""
-    spec = resolve([request], "float32", hash_file, safetensors_only=safetensors_only, engine="auto")[0]
-    if spec.converted and (graph := KeptModels(default_cache_folder()).find(spec.converted)):
+    # One that is damaged is said and deleted when it is looked for.
+    if spec.converted and (graph := KeptModels(cache or default_cache_folder()).find(spec.converted)):
         digest = graph.parent.name.rpartition("-")[2]
-        yield FileCheck(graph, "blake3", digest, digest)
+        checks = (*checks, FileCheck(graph, "blake3", digest, digest))
+    return replace(verification, files=checks)
 
 
 def _newest(request: MetricRequest, fetch: Fetcher, notify: Notify) -> Path:
@@ -336,5 +375,6 @@ def _check_blob(file: Path) -> FileCheck:
     return FileCheck(file, algorithm, digest_as_hub(blob, blob.name), known)
 
 
-def _check_local(file: Path) -> FileCheck:
-    return FileCheck(file, "blake3", digest_file(file), None)
+def _check_local(file: Path, digest: str | None = None) -> FileCheck:
+    """A file that nothing tells the digest of; its own where it is known already."""
+    return FileCheck(file, "blake3", digest or digest_file(file), None)

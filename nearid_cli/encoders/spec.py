@@ -72,7 +72,8 @@ class EncoderSpec:
         digests: the files of the checkpoint that the fingerprint was made of: by name the BLAKE3 digest, hex, that each
             must have when it is loaded; None for weights in the Hub cache, which are known by their commit.
         engine: `openvino` where that runs the checkpoint; empty for torch, and for what has no checkpoint.
-        converted: hex digest of all that decides about the converted model which OpenVINO runs; empty without one.
+        converted: hex digest of all that decides about the model that OpenVINO runs, or would; empty where it cannot,
+            because pictures are prepared to many sizes, and for what has no checkpoint.
         fast: whether pictures are prepared the fast way; None where there is none.
     """
 

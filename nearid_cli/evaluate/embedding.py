@@ -24,13 +24,12 @@ from nearid_cli.encoders.kept_models import KeptModels, openvino_version
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scores
 from nearid_cli.encoders.spec import EngineError
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
-from nearid_cli.files import default_cache_folder, digest_file
+from nearid_cli.files import cache_folder, digest_file
 from nearid_cli.images.fast import check_installed
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
-from nearid_cli.opening import expanded
 from nearid_cli.options import COLOR_PROFILES, PAIRS, PREPROCESSINGS, SIXTEEN_BIT, Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable
@@ -87,7 +86,7 @@ class Job:
         self._dtype = choose_dtype(options.dtype, device)
         self._engine = choose_engine(options.engine, device, self._dtype)
         self._engine_is_said = False
-        self._folder = expanded(options.cache) if options.cache else default_cache_folder()
+        self._folder = cache_folder(options.cache)
         self.cache = (
             open_cache(self._folder, options.verify_content, options.trust_cache)
             if options.use_cache
@@ -158,8 +157,14 @@ class Job:
         return self.cache is not None and self.cache.dimension(self.as_read(spec)) is not None
 
     def _say_engine(self, spec: EncoderSpec) -> None:
-        """Say once that `auto` takes OpenVINO: by being installed it changes what embeddings are known by."""
-        if spec.engine and self._engine == "auto" and not self._engine_is_said:
+        """Say once that `auto` takes OpenVINO, which changes what embeddings are known by; and where it cannot."""
+        if self._engine != "auto":
+            return
+        if spec.folder is not None and not spec.converted:
+            logger.info(
+                f"{printable(spec.name)} runs by torch, though OpenVINO is installed: its pictures are of many sizes"
+            )
+        if spec.engine and not self._engine_is_said:
             self._engine_is_said = True
             logger.info(
                 f"embedding by OpenVINO {openvino_version()}, because it is installed; its embeddings and results are "

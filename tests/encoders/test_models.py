@@ -11,7 +11,7 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.kept_models import WEIGHTS, KeptModels
 from nearid_cli.encoders.registry import REGISTRY, parse_metrics
 from nearid_cli.errors import ModelError, UsageError
-from nearid_cli.files import default_cache_folder, digest_file
+from nearid_cli.files import digest_file
 from tests.tiny import change_weights, hub_cache
 
 Checkpoint = Callable[[str], Path]
@@ -97,20 +97,34 @@ def test_verify_a_local_folder(checkpoint: Checkpoint) -> None:
 
 
 def test_verify_the_model_that_was_converted(
-    checkpoint: Checkpoint, caplog: pytest.LogCaptureFixture
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = checkpoint("vit")
+    """It is looked for in the cache in force, and the checkpoint is hashed once."""
+    folder, cache = checkpoint("vit"), tmp_path / "cache"
     (spec,) = resolve(parse_metrics([f"x={folder}"]), "float32", engine="auto")
 
     def write(graph: Path) -> None:
         graph.write_bytes(b"<net/>")
         graph.with_name(WEIGHTS).write_bytes(b"weights")
 
-    kept = KeptModels(default_cache_folder()).keep(spec.converted, write)
-    (check,) = [one for one in models.verify(f"x={folder}").files if one.path == kept]
-    assert check.expected == check.digest
+    kept = KeptModels(cache).keep(spec.converted, write)
+    hashed: list[Path] = []
+
+    def hash_file(file: Path) -> str:
+        hashed.append(file)
+        return digest_file(file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(models, "digest_file", lambda file: pytest.fail(f"{file} is hashed again"))
+        found = models.verify(f"x={folder}", hash_file=hash_file, cache=cache).files
+    assert hashed == [folder / "model.safetensors"]
+    assert [one.expected == one.digest for one in found if one.path == kept] == [True]
+    assert kept not in [one.path for one in models.verify(f"x={folder}").files]  # the default cache
     kept.write_bytes(b"<net!>")
-    assert kept not in [one.path for one in models.verify(f"x={folder}").files]
+    assert kept not in [one.path for one in models.verify(f"x={folder}", cache=cache).files]
     assert "is converted anew: it was changed or cut" in caplog.text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from nearid_cli.embedding import devices
 from nearid_cli.encoders import load, openvino_encoder, torch_encoder
@@ -153,11 +156,17 @@ def test_bfloat16_where_the_processor_has_it(siglip: Path, tmp_path: Path, pixel
     assert ((alike >= 0.999) & (alike < 1 - 1e-6)).all()  # so small a model is further off than real ones
 
 
-def test_pictures_of_many_sizes_are_torchs(tmp_path: Path) -> None:
+def test_pictures_of_many_sizes_are_torchs(nearid: Nearid, tmp_path: Path) -> None:
     folder = tiny_dinov2(tmp_path / "dinov2")
     processor = json.loads((folder / "preprocessor_config.json").read_bytes())
     write_json(folder, "preprocessor_config.json", processor | {"do_center_crop": False})
     assert spec_of(folder, "auto") == spec_of(folder, "torch")
+    Image.new("RGB", (40, 60), "red").save(tmp_path / "red.png")
+    auto = nearid("pair", "red.png", "red.png", "-m", f"x={folder}", "--engine", "auto")
+    assert auto.code == 0, auto.err
+    assert (
+        auto.err.count("x runs by torch, though OpenVINO is installed: its pictures are of many sizes") == 1
+    )
     with pytest.raises(ModelError, match=r"needs pictures of one size.*choose --engine torch"):
         spec_of(folder, "openvino")
 
@@ -208,6 +217,60 @@ def test_what_openvino_does_not_run(
         assert "engine" not in metric(auto)
         assert auto.err.count("x runs by torch: OpenVINO cannot convert the model: aten::odd") == 1
     assert len(tried) == 2  # a run of `auto` remembers
+
+
+def test_fast_preprocessing_by_openvino(nearid: Nearid, data: Path, checkpoint: Any) -> None:
+    """Both ways to be faster together are the fast pictures of torch, under a fingerprint of their own."""
+    pytest.importorskip("cykooz_resizer")
+    embed = ("embed", "refs", "-m", "x=nearid", "--cache", "cache")
+    checkpoint("nearid")
+    rows = {}
+    for engine in ("torch", "openvino"):
+        for way in ("exact", "fast"):
+            done = nearid(*embed, "--engine", engine, "--preprocessing", way, "-o", "x.parquet")
+            assert done.code == 0, done.err
+            rows[engine, way] = np.array(pq.read_table("x.parquet").column("embedding").to_pylist())
+    assert len(list(Path("cache/embeddings").iterdir())) == 4
+    assert ((rows["torch", "fast"] * rows["openvino", "fast"]).sum(axis=1) >= 0.999999).all()
+    assert not np.array_equal(rows["openvino", "fast"], rows["openvino", "exact"])
+    # One model for both: pictures are prepared before it.
+    assert len(list(Path("cache/openvino").glob("*/model.xml"))) == 1
+    info = nearid("cache", "info", "--cache", "cache").out
+    assert "float32, fast, openvino" in info
+
+
+def test_pull_prepares_and_verify_covers_it(
+    nearid: Nearid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_siglip(tmp_path / "one")
+    many = tiny_dinov2(tmp_path / "many")
+    processor = json.loads((many / "preprocessor_config.json").read_bytes())
+    write_json(many, "preprocessor_config.json", processor | {"do_center_crop": False})
+    pull = ("models", "pull", "x=one", "y=many", "hog", "--cache", "cache")
+    assert nearid(*pull).code == 0
+    assert not Path("cache").exists()
+    refused = nearid(*pull, "--engine", "openvino")
+    assert (refused.code, len(refused.details)) == (2, 1)
+    assert "not all of 2 checkpoints could be converted" in refused.error
+    assert refused.details[0].startswith("y: --engine openvino needs pictures of one size")
+    (kept,) = Path("cache/openvino").glob("*/model.xml")
+    monkeypatch.setattr(load, "_converted", lambda *_: pytest.fail("converted again"))
+    assert nearid("models", "pull", "x=one", "--engine", "openvino", "--cache", "cache").code == 0
+    assert re.search(
+        r"^model\.xml +blake3:", nearid("models", "verify", "x=one", "--cache", "cache").out, re.M
+    )
+    assert "model.xml" not in nearid("models", "verify", "x=one").out  # of another cache
+    monkeypatch.setattr(devices, "_has_openvino", lambda: False)
+    assert 'pip install "nearid-cli[openvino]"' in nearid(*pull, "--engine", "openvino").err
+    assert kept.is_file()
+
+
+def test_pull_says_what_cannot_be_kept(nearid: Nearid, tmp_path: Path) -> None:
+    tiny_siglip(tmp_path / "one")
+    Path("cache").write_text("a file is in the way")
+    pulled = nearid("models", "pull", "x=one", "--engine", "openvino", "--cache", "cache")
+    assert pulled.code == 2
+    assert "x: it runs, and cannot be kept in cache" in pulled.err
 
 
 def test_the_package_is_not_installed(

@@ -20,6 +20,7 @@ NAMES = (
     "engines",
     "memory",
     "growth",
+    "scaling",
     "synth",
     "report",
     "gpu",

@@ -12,9 +12,12 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from contextlib import chdir, suppress
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from nearid_cli.cli.app import main
 
@@ -56,6 +59,9 @@ def serve() -> None:
     """Do the jobs. Those without `wait` go on beside the next; `{"wait": pid}` answers for one of them."""
     shim = ctypes.CDLL(os.environ["LD_PRELOAD"]) if os.environ.get("LD_PRELOAD") else None
     os.environ.pop("LD_PRELOAD", None)
+    # All forks share tqdm's own lock: a run that is killed while it draws would leave it taken for the next.
+    tqdm.set_lock(threading.RLock())
+    tqdm.monitor_interval = 0  # no thread of it, which a fork would not have
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory() as folder:

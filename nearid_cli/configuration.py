@@ -44,6 +44,7 @@ from nearid_cli.errors import UsageError
 from nearid_cli.opening import MalformedError, expanded, parse_toml, read_regular
 from nearid_cli.options import SHARED, Given, all_given
 from nearid_cli.owners import why_not_ours
+from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, printable, quoted, shown, unknown
 
 _TOML: dict[Any, tuple[type, ...]] = {
@@ -193,7 +194,8 @@ def _checked(path: Path, table: dict[str, Any]) -> Configuration:
         else:
             options[name] = value
     for name in _PATHS & options.keys():
-        options[name] = str(path.parent / expanded(options[name]))
+        if url_of(options[name]) is None:
+            options[name] = str(path.parent / expanded(options[name]))
     metrics = table.get("metrics", {})
     if not isinstance(metrics, dict):
         problems.append(f"metrics must be tables such as [metrics.ours], found {shown(metrics)}")

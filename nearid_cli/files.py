@@ -11,10 +11,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from nearid_cli.errors import InputError
 from nearid_cli.opening import expanded, open_regular, real_path
+from nearid_cli.remote.attempts import RemoteError
+from nearid_cli.remote.sending import send, send_file
+from nearid_cli.remote.stores import locate, url_of
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -173,11 +177,15 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file aside and put it in place, so that nobody ever sees half of it.
+    """Write a file aside and put it in place, so that nobody ever sees half of it; or an object where a URL is meant.
 
     Raises:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
+    if url := url_of(path):
+        with _sending(url):
+            send(locate(url), data)
+        return
     with replaced_file(path) as file:
         file.write(data)
 
@@ -189,6 +197,14 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
+    if url := url_of(path):
+        with TemporaryDirectory(prefix="nearid-") as folder:
+            made = Path(folder, "object")
+            with made.open("xb") as file:
+                yield file
+            with _sending(url):
+                send_file(locate(url), made)
+        return
     target = real_path(path)  # through a symlink, which stays one
     if target.exists() and not target.is_file():  # root could put a file in the place of a device
         raise InputError(f"cannot write {printable(path)}: it is not a regular file")
@@ -198,6 +214,14 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _sending(url: str) -> Iterator[None]:
+    try:
+        yield
+    except RemoteError as error:
+        raise InputError(f"cannot write {printable(url)}: {error.message}") from error
 
 
 @contextmanager
@@ -264,13 +288,14 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def default_cache_folder() -> Path:
-    """Where embeddings and converted weights are kept unless `--cache` or NEARID_CACHE says otherwise.
+    """Where embeddings and converted weights are kept unless `--cache` or the folder in NEARID_CACHE says otherwise.
 
     In the folder for temporary files where the user has no home, as in a container that runs as any number.
     """
     from platformdirs import user_cache_path
 
-    if chosen := os.environ.get("NEARID_CACHE"):
+    chosen = os.environ.get("NEARID_CACHE")
+    if chosen and url_of(chosen) is None:
         return expanded(chosen)
     try:
         folder = user_cache_path("nearid", appauthor=False)
@@ -282,8 +307,14 @@ def default_cache_folder() -> Path:
 
 
 def cache_folder(given: str | os.PathLike[str] | None) -> Path:
-    """The cache's folder, where an option may name it."""
-    return expanded(given) if given else default_cache_folder()
+    """The cache's folder, where an option may name it; of one under a URL, what is of use on this machine only."""
+    return expanded(given) if given and url_of(given) is None else default_cache_folder()
+
+
+def cache_place(given: str | os.PathLike[str] | None) -> Path | str:
+    """The cache's folder, or its URL, where an option or NEARID_CACHE may name either."""
+    chosen = given or os.environ.get("NEARID_CACHE")
+    return (chosen and url_of(chosen)) or cache_folder(given)
 
 
 def new_hasher() -> blake3:

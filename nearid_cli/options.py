@@ -144,7 +144,7 @@ class Options:
         scores: numbers that something else computed, by the name of their metric, which is one more: a file, several
             files, rows as mappings or a data frame, or numbers by path.
         directions: which of these are better, by metric: `higher` or `lower`.
-        cache: the cache's folder; None for the default place.
+        cache: the cache's folder, or its URL as text; None for the default place.
         use_cache: False to neither read nor keep embeddings.
         trust_cache: use what other users put into the cache, too.
         verify_content: read pictures and checkpoints again instead of trusting sizes and times.
@@ -531,10 +531,10 @@ By = Annotated[
 CacheFolder = Annotated[
     str | os.PathLike[str] | None,
     Flag(
-        "Folder of the embedding cache; the user's cache folder by default.",
-        "DIR",
+        "Folder or URL of the embedding cache; the user's cache folder by default.",
+        "DIR|URL",
         name="cache",
-        kind=Path | None,
+        kind=str | None,
         shared=True,
     ),
 ]

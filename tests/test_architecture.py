@@ -21,7 +21,7 @@ FLOORS = {
     "opening": -1.5,
     "files": -1,
     "owners": -1.5,
-    "remote": -1,
+    "remote": -1.2,
     "activity": -1,
     "interrupts": -1,
     "results": 0,

@@ -30,11 +30,11 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def open_cache(folder: CacheFolder, trusted: bool) -> Cache:
-    """The cache in this folder, or in the default one; with what other users put there, if they are trusted."""
+    """The cache in this place, or in the default one; with what other users put there, if they are trusted."""
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.files import cache_folder
+    from nearid_cli.files import cache_place
 
-    return Cache(cache_folder(folder), trusted=trusted)
+    return Cache(cache_place(folder), trusted=trusted)
 
 
 def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
@@ -45,7 +45,7 @@ def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     opened = open_cache(cache, trust_cache)
     rows = opened.info()
     typer.echo(
-        f"{printable(opened.folder)}: {', '.join(_counted(rows))}, {file_size(sum(row.size for row in rows))}"
+        f"{printable(opened.name)}: {', '.join(_counted(rows))}, {file_size(sum(row.size for row in rows))}"
     )
     if weights := opened.converted_weights():
         typer.echo(
@@ -104,13 +104,13 @@ def verify(
     if found.damaged or found.unread:
         bad = [(found.damaged, "damaged part"), (found.unread, "unreadable part")]
         raise CacheError(
-            f"{' and '.join(count(len(parts), noun) for parts, noun in bad if parts)} in {printable(opened.folder)}, "
+            f"{' and '.join(count(len(parts), noun) for parts, noun in bad if parts)} in {printable(opened.name)}, "
             f"{found.sound:,} sound; the next run sets damaged parts aside, goes on without unreadable ones, and "
             "computes again what was in them",
             [printable(problem) for problem in (*found.damaged, *found.unread)],
         )
     typer.echo(
-        f"{printable(opened.folder)}: {count(found.sound, 'part')} of embeddings and of the file memo, all sound"
+        f"{printable(opened.name)}: {count(found.sound, 'part')} of embeddings and of the file memo, all sound"
     )
     if recompute:
         _recompute(opened, recompute, seed, context.obj.metrics)
@@ -130,7 +130,7 @@ def _recompute(cache: Cache, number: int, seed: int, configured: Mapping[str, An
         typer.echo(f"{count(those, 'embedding')} could not be checked: {reason}")
     if found.wrong:
         raise CacheError(
-            f"{count(len(found.wrong), 'embedding')} in {printable(cache.folder)} of "
+            f"{count(len(found.wrong), 'embedding')} in {printable(cache.name)} of "
             f"{len(found.wrong) + found.same + found.close:,} that were computed again came out as something "
             "else: do not trust it, and empty it by nearid cache clear",
             [printable(line) for line in found.wrong],
@@ -146,7 +146,7 @@ def compact(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     with _changing(opened), doing("merging parts"):
         opened.compact(above=1)
     typer.echo(
-        f"{printable(opened.folder)}: {count(before, 'part')} before, "
+        f"{printable(opened.name)}: {count(before, 'part')} before, "
         f"{sum(row.parts for row in opened.info()):,} now"
     )
 
@@ -168,7 +168,7 @@ def clear(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"clearing {what} asks first, and there is nobody to ask; add --yes")
-        typer.confirm(f"Delete {what} in {printable(opened.folder)}?", abort=True, err=True)
+        typer.confirm(f"Delete {what} in {printable(opened.name)}?", abort=True, err=True)
     with _changing(opened), doing("deleting"):
         freed = opened.clear(metric, age)
     typer.echo(f"{file_size(freed)} freed")
@@ -182,7 +182,7 @@ def _changing(cache: Cache) -> Iterator[None]:
     except (OSError, MemoryError) as error:
         from nearid_cli.embedding.caution import why
 
-        raise CacheError(f"the cache {printable(cache.folder)} cannot be changed: {why(error)}") from error
+        raise CacheError(f"the cache {printable(cache.name)} cannot be changed: {why(error)}") from error
 
 
 def _seconds(age: str) -> float:

@@ -108,7 +108,7 @@ def _cache(folder: CacheFolder) -> str:
         return error.message
     rows = opened.info()
     return (
-        f"{printable(opened.folder)}, {sum(row.numbers for row in rows if row.what == EMBEDDINGS):,} embeddings, "
+        f"{printable(opened.name)}, {sum(row.numbers for row in rows if row.what == EMBEDDINGS):,} embeddings, "
         f"{file_size(sum(row.size for row in rows))}"
     )
 

@@ -9,6 +9,7 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.options import Flag, FollowSymlinks, Metrics, Options, SkipBad, Verbose
+from nearid_cli.remote.stores import named
 from nearid_cli.text import count, printable
 
 
@@ -45,6 +46,6 @@ def embed(
             err=True,
         )
     typer.echo(
-        f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {printable(output)}",
+        f"{count(len(result.paths), 'picture')} by {', '.join(result.embeddings)} in {named(output)}",
         err=True,
     )

@@ -16,6 +16,7 @@ from nearid_cli.cli import show
 from nearid_cli.cli.options import Format
 from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag
+from nearid_cli.remote.stores import named, url_of
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def give(
     from nearid_cli.reports.formats.data import to_json
 
     for path in files:
-        with doing(f"writing {printable(path)}"):
+        with doing(f"writing {named(path)}"):
             write_document(made, path)
     for path in images:
-        with doing(f"writing {printable(path)}"):
+        with doing(f"writing {named(path)}"):
             write_images(made.result, path)
     for path in groups:
-        with doing(f"writing {printable(path)}"):
+        with doing(f"writing {named(path)}"):
             write_groups(made.result, path)
     with contextlib.suppress(BrokenPipeError):  # nobody listens any more; files and verdicts stand
         if form == "json":
@@ -160,7 +161,7 @@ class Outputs:
         give(made, self.form, self.output, self.images, self.groups)
         tables = [path for path in self.output if path.suffix.lower() in (".csv", ".parquet")]
         if made.result.groups and tables and not self.groups:
-            names = ", ".join(map(printable, tables))
+            names = ", ".join(map(named, tables))
             typer.echo(f"note: no groups in {names}; --groups FILE writes a row for each", err=True)
 
     def track(self, made: Document) -> None:
@@ -208,6 +209,12 @@ class BenchmarkOutputs:
 
         files = self._files()
         folders = [path for path in self.output if path not in files]
+        for path in folders:
+            if url := url_of(path):
+                raise UsageError(
+                    f"{printable(url)}: the folder of a benchmark is resumed, and lies on a disk; a URL may be that of "
+                    "its report, such as .json"
+                )
         if len(folders) > 1:
             raise UsageError(
                 f"several folders for one report: {', '.join(map(printable, folders))}; give one"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nearid_cli.text import printable
+from nearid_cli.remote.stores import named
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def wrote(*paths: Path) -> None:
     if paths:
         with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
             sys.stdout.flush()  # where both are one terminal or file, what was printed comes first
-        typer.echo(f"wrote {', '.join(map(printable, paths))}", err=True)
+        typer.echo(f"wrote {', '.join(map(named, paths))}", err=True)
 
 
 def rows(header: Sequence[str] | None, cells: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> None:

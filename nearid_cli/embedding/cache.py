@@ -1,6 +1,6 @@
 """The cache: (digest of a picture's bytes, fingerprint of an encoder) -> embedding; and the like for other metrics.
 
-On disk, under one folder that any number of processes may use at once:
+In one folder, or under one URL, that any number of processes may use at once:
 
     CACHEDIR.TAG                      tells backup tools to pass by
     format                            the number of this layout
@@ -8,24 +8,27 @@ On disk, under one folder that any number of processes may use at once:
     embeddings/<fingerprint>/absent/*.parquet    column digest: pictures in which there was nothing to embed
     pairs/<fingerprint>/*.parquet         numbers of pairs (see pairs.py)
     features/<fingerprint>/*.parquet      what such numbers are computed from, where that is worth its room
+
+What is of use on one machine only lies in a folder; in the user's own, where the cache is a URL:
+
     files/*.parquet                   the memo from files to digests (see memo.py)
     weights/*.safetensors             pickled weights as safetensors (see encoders/pickled.py)
     openvino/<key>-<digest>/          models converted for OpenVINO (see encoders/kept_models.py)
+    copies/*.parquet                  parts that were read from URLs, or written there (see objects.py)
 
 Each part's Parquet metadata says which metric and checkpoint it belongs to.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,18 +39,14 @@ from nearid_cli.activity import doing
 from nearid_cli.embedding import ABSENT, EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.embedding.caution import Caution, why
 from nearid_cli.embedding.columns import digests_of, embeddings_of
+from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.memo import FileMemo
-from nearid_cli.embedding.parts import (
-    COMPACT_ABOVE,
-    DamagedPartError,
-    ForeignPartError,
-    PartFolder,
-    keys_of,
-    read_part,
-)
+from nearid_cli.embedding.parts import COMPACT_ABOVE, ForeignPartError, PartFolder
+from nearid_cli.embedding.storage import DamagedPartError, Storage, StoredPart
 from nearid_cli.errors import CacheError
-from nearid_cli.files import make_folder, write_whole
-from nearid_cli.opening import MalformedError, parse_json, read_regular
+from nearid_cli.files import cache_folder
+from nearid_cli.opening import MalformedError, parse_json
+from nearid_cli.remote.stores import url_of
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -103,6 +102,10 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache ma
 
 
 _STORES = (EMBEDDINGS, PAIRS, FEATURES)
+_MEMO = "files"
+_COPIES = "copies"
+_BESIDE = (_MEMO, "weights", "openvino", _COPIES)
+"""What else lies in a cache's folder, and under no URL."""
 
 
 @dataclass(frozen=True)
@@ -145,32 +148,41 @@ class UnreadableCacheError(CacheError):
     """A cache cannot be used, and a run goes on without it."""
 
 
-def open_cache(folder: Path, verify_content: bool = False, trusted: bool = False) -> Cache | None:
+def open_cache(place: Path | str, verify_content: bool = False, trusted: bool = False) -> Cache | None:
     """The cache of a run, or None, with a warning, where the run is to go on without it; arguments as of `Cache`."""
     try:
-        return Cache(folder, verify_content, trusted)
+        return Cache(place, verify_content, trusted)
     except UnreadableCacheError as error:
         logger.warning("%s; this run goes on without it", error.message)
         return None
 
 
 class Cache:
-    """The cache in `folder`, made when first written.
+    """The cache in a folder, or under a URL, made when first written.
 
     Args:
-        folder: need not exist.
+        place: the folder, which need not exist, or the URL, where nothing needs to be.
         verify_content: read every file again, whatever the memo says, and correct it.
-        trusted: use what other users put there, too.
+        trusted: use what other users put into the folder, too. Of a URL everything is used.
+
+    Attributes:
+        folder: where what is of use on this machine only is kept.
+        name: of the place, for messages.
 
     Raises:
         UnreadableCacheError: the folder is a file, a newer nearid wrote it, or it cannot be told which one did.
+        UsageError: the URL is none that can be used.
     """
 
-    def __init__(self, folder: Path, verify_content: bool = False, trusted: bool = False) -> None:
-        self.folder = folder
-        self.caution = Caution(folder, trusted)
-        self.memo = FileMemo(folder / "files", verify_content, self.caution)
-        self._marked = _format(folder) is not None
+    def __init__(self, place: Path | str, verify_content: bool = False, trusted: bool = False) -> None:
+        url = url_of(place)
+        self.folder = cache_folder(place)
+        disk = Disk(self.folder, trusted=trusted)
+        self.storage: Storage = _under(url, self.folder) if url else disk
+        self.name = self.storage.name
+        self.caution = Caution(self.name) if url else disk.caution
+        self.memo = FileMemo(self.folder / _MEMO, verify_content, disk)
+        self._marked = _format(self.storage) is not None
         self._lengths: dict[str, int] = {}
         """Of the embeddings of encoders that have been run, by fingerprint, where parts had another."""
 
@@ -192,7 +204,7 @@ class Cache:
         wanted = set(digests)
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
         dimension = self.dimension(spec)
-        with self.caution.reading(parts.folder):
+        with self.caution.reading(parts.inside):
             for table in parts.tables(wanted):
                 here = digests_of(table)
                 chosen = [row for row, digest in enumerate(here) if digest in wanted]
@@ -214,7 +226,7 @@ class Cache:
         wanted = set(digests)
         found: set[bytes] = set()
         parts = self._absent(spec.fingerprint)
-        with self.caution.reading(parts.folder):
+        with self.caution.reading(parts.inside):
             for table in parts.tables(wanted):
                 found |= wanted.intersection(digests_of(table))
         return found
@@ -236,9 +248,9 @@ class Cache:
             return self._lengths[spec.fingerprint]
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
         numbers = Counter[int]()
-        for path in parts.paths():
+        for _, outcome in parts.each(partial(parts.metadata, quiet=True), parts.listing()):
             with suppress(FileNotFoundError):
-                if (found := parts.metadata(path, quiet=True)) and (length := _length_in(found)):
+                if (found := outcome()) and (length := _length_in(found)):
                     numbers[length] += found.num_rows
         return max(numbers, key=numbers.__getitem__, default=None)
 
@@ -246,10 +258,10 @@ class Cache:
         """Set aside the parts that are none of an encoder's, which gives embeddings of this length."""
         self._lengths[spec.fingerprint] = length
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
-        for path in parts.paths():
+        for part, outcome in parts.each(parts.metadata, parts.listing()):
             with suppress(FileNotFoundError):
-                if (found := parts.metadata(path)) and _length_in(found) not in (0, length):
-                    parts.set_aside(path)
+                if (found := outcome()) and _length_in(found) not in (0, length):
+                    parts.set_aside(part)
                     logger.warning(
                         "%s",
                         f"a part of the cache is set aside and its pictures are embedded again: its embeddings are of "
@@ -303,23 +315,21 @@ class Cache:
         rows = []
         for what, fingerprint in self._all():
             about: dict[str, str] = {}
-            numbers = size = 0
-            written = 0.0
-            paths = []
+            numbers = size = written = 0
+            listed = []
             for parts in self._of(what, fingerprint):
-                for path in parts.paths():
-                    paths.append(path)
-                    with suppress(OSError):  # merged away by another process
-                        metadata = parts.metadata(path)
-                        status = path.stat()
-                        size += status.st_size
-                        written = max(written, status.st_mtime)
+                for part, outcome in parts.each(parts.metadata, parts.listing()):
+                    with suppress(FileNotFoundError):  # merged away by another process
+                        metadata = outcome()
+                        listed.append(part)
+                        size += part.size
+                        written = max(written, part.written)
                         if metadata is None:
                             continue
                         about = _said(metadata.metadata) or about
                         if what != EMBEDDINGS or "embedding" in metadata.schema.to_arrow_schema().names:
                             numbers += metadata.num_rows
-            if paths:
+            if listed:
                 rows.append(
                     CachedNumbers(
                         what=what,
@@ -329,9 +339,9 @@ class Cache:
                         ways=tuple(about[name] for name in ("way", "engine") if name in about),
                         fingerprint=fingerprint,
                         numbers=numbers,
-                        parts=len(paths),
+                        parts=len(listed),
                         size=size,
-                        written=written,
+                        written=written / 1e9,
                     )
                 )
         return sorted(rows, key=lambda row: (-row.size, row.metric))
@@ -342,19 +352,20 @@ class Cache:
         for what, fingerprint in self._all():
             if what == EMBEDDINGS:
                 keys: set[bytes] = set()
-                with self.caution.reading(self.folder / what / fingerprint):
-                    for path in self.parts(what, fingerprint).paths():
+                parts = self.parts(what, fingerprint)
+                with self.caution.reading(parts.inside):
+                    for _, outcome in parts.each(parts.keys, parts.listing()):
                         with suppress(FileNotFoundError):  # merged away by another process
-                            keys.update(keys_of(path) or ())
+                            keys.update(outcome() or ())
                 found[fingerprint] = sorted(keys)
         return found
 
     def about(self, fingerprint: str) -> dict[str, str]:
         """What the embeddings of an encoder say of it; nothing where that is not to be had."""
         parts = self.parts(EMBEDDINGS, fingerprint)
-        for path in parts.paths():
+        for part in parts.listing():
             with suppress(FileNotFoundError):
-                if (metadata := parts.metadata(path)) and (said := _said(metadata.metadata)):
+                if (metadata := parts.metadata(part)) and (said := _said(metadata.metadata)):
                     return said
         return {}
 
@@ -363,16 +374,16 @@ class Cache:
         sound, damaged, unread = 0, [], []
         stores = [parts for what, fingerprint in self._all() for parts in self._of(what, fingerprint)]
         for parts in [*stores, self.memo.parts]:
-            for path in parts.paths():
+            for part, outcome in parts.each(parts.checked, parts.listing()):
                 try:
-                    table = read_part(path, self.caution, parts.what)
+                    table = outcome()
                 except FileNotFoundError:
                     continue  # merged away by another process
                 except (DamagedPartError, ForeignPartError) as damage:
                     damaged.append(str(damage))
                     continue
                 except (OSError, MemoryError) as error:
-                    unread.append(f"{path}: {why(error)}")
+                    unread.append(f"{parts.storage.place(part.key)}: {why(error)}")
                     continue
                 sound += table is not None
         return Verified(sound, damaged, unread)
@@ -388,28 +399,31 @@ class Cache:
         """
         freed = 0
         failed: OSError | None = None
-        now = time.time()
+        now = time.time_ns()
         for row in self.info():
             if metric is not None and row.metric != metric:
                 continue
-            for path in self._paths(row.what, row.fingerprint):
+            for part in self._parts(row.what, row.fingerprint):
+                if older_than is not None and not 0 < part.written < now - older_than * 1e9:
+                    continue
                 try:
-                    status = path.lstat()
-                    if older_than is None or now - status.st_mtime > older_than:
-                        _delete(path)
-                        freed += status.st_size
+                    self.storage.remove(part)
+                    freed += part.size
                 except FileNotFoundError:
                     continue  # merged away by another process
                 except OSError as error:
                     failed = error
-            if not self._paths(row.what, row.fingerprint):
-                shutil.rmtree(self.folder / row.what / row.fingerprint, ignore_errors=True)
+            if not self._parts(row.what, row.fingerprint):
+                with suppress(OSError):  # what is left in it is no part
+                    self.storage.clear(f"{row.what}/{row.fingerprint}")
         if metric is None and older_than is None:
-            freed += sum(self.memo.parts.sizes().values()) + sum(self.converted_weights())
-            freed += sum(self.converted_models())
-            for name in ("files", "weights", "openvino", *_STORES):
+            beside = isinstance(self.storage, Disk)
+            if beside:
+                freed += sum(self.converted_weights()) + sum(self.converted_models())
+                freed += sum(part.size for part in self.memo.parts.listing())
+            for name in (*_STORES, *(_BESIDE if beside else ())):
                 try:
-                    _delete(self.folder / name)
+                    self.storage.clear(name)
                 except OSError as error:
                     failed = error
         if failed:
@@ -434,43 +448,47 @@ class Cache:
     def _all(self) -> Iterator[tuple[str, str]]:
         """Of what there is anything, and the fingerprints of which metrics."""
         for what in _STORES:
-            folder = self.folder / what
             try:
-                names = sorted(path.name for path in folder.iterdir())
-            except FileNotFoundError:
-                continue
+                names = self.storage.folders(what)
             except OSError as error:
-                self.caution.unread(folder, error)
+                self.caution.unread(what, error)
                 continue
-            # What else is there, such as what a file browser left, is none of ours.
-            yield from ((what, name) for name in names if (folder / name).is_dir())
+            yield from ((what, name) for name in names)
 
     def parts(self, what: str, fingerprint: str) -> PartFolder:
         """The parts of a metric that hold `EMBEDDINGS`, `PAIRS` or `FEATURES`."""
-        return PartFolder(self.folder / what / fingerprint, self.caution, what)
+        return PartFolder(self.storage, f"{what}/{fingerprint}", self.caution, what)
 
     def _absent(self, fingerprint: str) -> PartFolder:
-        return PartFolder(self.folder / EMBEDDINGS / fingerprint / "absent", self.caution, ABSENT)
+        return PartFolder(self.storage, f"{EMBEDDINGS}/{fingerprint}/absent", self.caution, ABSENT)
 
     def _of(self, what: str, fingerprint: str) -> list[PartFolder]:
         """All folders of parts of a metric."""
         parts = self.parts(what, fingerprint)
         return [parts, self._absent(fingerprint)] if what == EMBEDDINGS else [parts]
 
-    def _paths(self, what: str, fingerprint: str) -> list[Path]:
-        return [path for parts in self._of(what, fingerprint) for path in parts.paths()]
+    def listing(self, what: str) -> list[StoredPart]:
+        """The parts of all metrics that hold `EMBEDDINGS`, `PAIRS` or `FEATURES`."""
+        return [part for found, name in self._all() if found == what for part in self._parts(what, name)]
+
+    def _parts(self, what: str, fingerprint: str) -> list[StoredPart]:
+        return [part for parts in self._of(what, fingerprint) for part in parts.listing()]
 
     def mark(self) -> None:
         """Name the format and tag the folder, before the first part lands in it."""
         if self._marked:
             return
         self._marked = True
-        with self.caution.writing(self.folder):
-            if self.caution.owns(self.folder):
-                folder_mode, mode = self.caution.modes
-                make_folder(self.folder, folder_mode)
-                write_whole(self.folder / "CACHEDIR.TAG", _TAG.encode(), mode)
-                write_whole(self.folder / _MARKER, f"{FORMAT}\n".encode(), mode)
+        with self.caution.writing(""):
+            if self.storage.add("CACHEDIR.TAG", _TAG.encode()):
+                self.storage.add(_MARKER, f"{FORMAT}\n".encode())
+
+
+def _under(url: str, folder: Path) -> Storage:
+    """What is kept under a URL, with copies in a folder."""
+    from nearid_cli.embedding.objects import Objects
+
+    return Objects(url, folder / _COPIES)
 
 
 def _length_in(part: pq.FileMetaData) -> int:
@@ -481,56 +499,38 @@ def _length_in(part: pq.FileMetaData) -> int:
     return max(0, getattr(schema.field("embedding").type, "list_size", 0))
 
 
-def _format(folder: Path) -> int | None:
-    """The format of the cache in a folder; None where there is none yet.
+def _format(storage: Storage) -> int | None:
+    """The format of a cache; None where there is none yet.
 
     Raises:
         UnreadableCacheError: as `Cache`.
     """
+    name = printable(storage.name)
     try:
-        text = read_regular(folder / _MARKER, _MARKER_BYTES)
+        text = storage.note(_MARKER, _MARKER_BYTES)
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
         raise UnreadableCacheError(
-            f"the cache {printable(folder)} would have to be a folder, and there is a file in its place; "
+            f"the cache {name} would have to be a folder, and there is a file in its place; "
             "choose another with --cache DIR"
         ) from error
     except OSError as error:
         raise UnreadableCacheError(
-            f"the cache {printable(folder)} cannot be read ({_MARKER}: {why(error)}); choose another with --cache DIR"
+            f"the cache {name} cannot be read ({_MARKER}: {why(error)}); choose another with --cache DIR"
         ) from error
     found = text.strip()
     if not found.isdigit():
         raise UnreadableCacheError(
-            f"the cache {printable(folder)} cannot be read ({_MARKER}: expected the number of its layout, found no "
+            f"the cache {name} cannot be read ({_MARKER}: expected the number of its layout, found no "
             "number); choose another with --cache DIR, or delete the folder"
         )
     if int(found) != FORMAT:
         raise UnreadableCacheError(
-            f"the cache {printable(folder)} has format {int(found)}, and this nearid knows format {FORMAT}; "
+            f"the cache {name} has format {int(found)}, and this nearid knows format {FORMAT}; "
             "upgrade nearid or choose another cache with --cache DIR"
         )
     return int(found)
-
-
-def _delete(path: Path) -> None:
-    """Delete a folder with all that is in it, or what lies in its place; nothing where there is none.
-
-    Raises:
-        OSError: something in it cannot be deleted. The rest is.
-    """
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)  # as far as it goes
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        if error.errno != errno.ENOTEMPTY:  # another process writes into it just now
-            raise
 
 
 def _said(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:

@@ -17,7 +17,6 @@ from blake3 import blake3
 
 from nearid_cli.embedding import FEATURES
 from nearid_cli.embedding.cache import Cache, metadata_of
-from nearid_cli.embedding.parts import keys_of
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
 from nearid_cli.encoders.plugged import ask, class_of
@@ -26,11 +25,10 @@ from nearid_cli.plugins import PairwiseMetric, TextMetric
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
     from nearid_cli.embedding.parts import PartFolder
+    from nearid_cli.embedding.storage import StoredPart
 
 FEATURES_BYTES = 4 * 2**30
 """What the features of all metrics may take on disk together."""
@@ -67,7 +65,7 @@ class Features:
         self._bytes = self._kept = 0
         self._cache = cache
         self._parts: PartFolder | None = None
-        self._paths: dict[bytes, Path] | None = None
+        self._kept_in: dict[bytes, StoredPart] | None = None
         if cache is not None and isinstance(metric, PairwiseMetric) and metric.keeps_features:
             known_by = metric.features_version and f"{class_of(metric)} {metric.features_version}"
             own = blake3(known_by.encode()).hexdigest() if known_by else None
@@ -131,22 +129,22 @@ class Features:
         """The features on disk, where they are there; looks once at what is there."""
         if self._parts is None:
             return None
-        if self._paths is None:
-            self._paths = {}
-            for path in self._parts.paths():
+        if self._kept_in is None:
+            self._kept_in = {}
+            for part, outcome in self._parts.each(self._parts.keys, self._parts.listing()):
                 with suppress(FileNotFoundError):  # swept for room by another process
-                    if found := keys_of(path):
-                        self._paths[found[0]] = path
+                    if found := outcome():
+                        self._kept_in[found[0]] = part
                     else:  # which says what is wrong with it
-                        self._parts.read(path)
-        if digest not in self._paths:
+                        self._parts.read(part)
+        if digest not in self._kept_in:
             return None
         with suppress(FileNotFoundError):  # swept for room by another process
-            table = self._parts.read(self._paths[digest])
+            table = self._parts.read(self._kept_in[digest])
             if table is not None:
                 shape, values = table.column("shape")[0].as_py(), table.column("values")[0].as_buffer()
                 return np.frombuffer(values, np.float32).reshape(shape)
-        del self._paths[digest]
+        del self._kept_in[digest]
         return None
 
     def _keep(self, digest: bytes, features: npt.NDArray[np.float32]) -> None:
@@ -177,18 +175,15 @@ class Features:
         """Delete the oldest features of all metrics where they take too much room."""
         if self._cache is None or self._parts is None:
             return
-        sizes = []
-        for path in self._parts.folder.parent.glob("*/*.parquet"):
-            with suppress(OSError):
-                status = path.stat()
-                sizes.append((status.st_mtime_ns, status.st_size, path))
-        room = sum(size for _, size, _ in sizes) - FEATURES_BYTES
-        for _, size, path in sorted(sizes):
-            if room <= 0:
-                break
-            with suppress(OSError):
-                path.unlink()
-                room -= size
+        with self._cache.caution.reading(FEATURES):
+            kept = self._cache.listing(FEATURES)
+            room = sum(part.size for part in kept) - FEATURES_BYTES
+            for part in sorted(kept, key=lambda part: part.written):
+                if room <= 0:
+                    break
+                with suppress(OSError):
+                    self._cache.storage.remove(part)
+                    room -= part.size
 
 
 def _bytes_of(found: Any) -> int:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.embedding import FILES
-from nearid_cli.embedding.caution import Caution
 from nearid_cli.embedding.columns import digests_of, paths_of
+from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.parts import COMPACT_ABOVE, PartFolder
 from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
 from nearid_cli.files import digest_stream
@@ -39,13 +39,13 @@ class FileMemo:
     Args:
         folder: of this memo and of those of older versions.
         verify: take nothing for known that this process has not read itself, and correct what turns out wrong.
-        caution: of the cache that it belongs to; None for that of the folder around it.
+        disk: the folder around it; None for one by itself.
     """
 
-    def __init__(self, folder: Path, verify: bool = False, caution: Caution | None = None) -> None:
-        self._caution = caution or Caution(folder.parent)
-        self.parts = PartFolder(folder / _FORMAT, self._caution, FILES)
-        self._folder = folder
+    def __init__(self, folder: Path, verify: bool = False, disk: Disk | None = None) -> None:
+        self._disk = disk or Disk(folder.parent)
+        self.parts = PartFolder(self._disk, f"{folder.name}/{_FORMAT}", self._disk.caution, FILES)
+        self._folder = folder.name
         self._verify = verify
         self._tables: list[pa.Table] | None = None
         self._noted: dict[FileState, bytes] = {}
@@ -160,9 +160,9 @@ class FileMemo:
         Raises:
             OSError: the disk would not take a merged part. Nothing is lost.
         """
-        for path in PartFolder(self._folder, self._caution, FILES).paths():
+        for part in PartFolder(self._disk, self._folder, self._disk.caution, FILES).listing():
             with suppress(OSError):  # another user's
-                path.unlink()
+                self._disk.remove(part)
         self.parts.compact(above)
 
     def digest_file(self, path: Path) -> str:

@@ -135,7 +135,7 @@ class Comparing:
         low, high = self._limits
         wanted = {b"".join(key): key for key in keys}
         parts = self._cache.parts(PAIRS, self.fingerprint)
-        with self._cache.caution.reading(parts.folder):
+        with self._cache.caution.reading(parts.inside):
             for table in parts.tables(wanted.keys()):
                 columns = [table.column(name).to_pylist() for name in ("key", "number", "reason")]
                 for key, number, reason in zip(*columns, strict=True):

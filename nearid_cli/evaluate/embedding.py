@@ -24,7 +24,7 @@ from nearid_cli.encoders.kept_models import KeptModels, openvino_version
 from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scores
 from nearid_cli.encoders.spec import EngineError
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
-from nearid_cli.files import cache_folder, digest_file
+from nearid_cli.files import cache_folder, cache_place, digest_file
 from nearid_cli.images.fast import check_installed
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Reading
@@ -86,11 +86,10 @@ class Job:
         self._dtype = choose_dtype(options.dtype, device)
         self._engine = choose_engine(options.engine, device, self._dtype)
         self._engine_is_said = False
+        place = cache_place(options.cache)
         self._folder = cache_folder(options.cache)
         self.cache = (
-            open_cache(self._folder, options.verify_content, options.trust_cache)
-            if options.use_cache
-            else None
+            open_cache(place, options.verify_content, options.trust_cache) if options.use_cache else None
         )
         self._loaded_texts: dict[EncoderSpec, TextEncoder] = {}
         self.settings = Settings(

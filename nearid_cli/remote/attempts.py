@@ -71,8 +71,16 @@ class AbsentError(RemoteError):
     """There is no such bucket, object or repository."""
 
 
+class DeniedError(RemoteError):
+    """The credentials are known and may not do this."""
+
+
 class ChangedError(RemoteError):
     """An object is not the one that was meant: it was replaced since."""
+
+
+class NoBucketError(AbsentError):
+    """There is no such bucket, and so nothing can be put into it either."""
 
 
 class TruncatedError(Exception):
@@ -137,7 +145,7 @@ def refusal(error: Exception, url: str, attempts: int = 1, seconds: float = 0) -
     if answer.is_(_CHANGED) or answer.status == 412:
         return ChangedError(f"{place} was replaced while it was read; run again")
     if answer.code == "NoSuchBucket":
-        return AbsentError(f"no such bucket: {printable(bucket)}{_at(answer)}")
+        return NoBucketError(f"no such bucket: {printable(bucket)}{_at(answer)}")
     if answer.is_(_KEYS) or answer.status == 401:
         code = f" ({answer.code})" if answer.code else ""
         return RemoteError(
@@ -153,7 +161,7 @@ def refusal(error: Exception, url: str, attempts: int = 1, seconds: float = 0) -
     if answer.code in ("NoSuchKey", "404") or answer.status == 404 or "FileNotFoundError" in answer.names:
         return AbsentError(f"nothing there: {place}{_at(answer)}")
     if answer.status == 403 or (answer.status is None and "PermissionError" in answer.names):
-        return RemoteError(
+        return DeniedError(
             f"access to {place} is denied: the credentials of the environment may not do this ({_needed(scheme)})"
         )
     tried = f" (tried {attempts} times in {seconds:.0f} s)" if attempts > 1 else ""

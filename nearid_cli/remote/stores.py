@@ -29,6 +29,7 @@ STORES = {
 """The schemes that are read and written, and what makes them so where that is lacking."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://")
+_LIKE_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+")
 _SECRET_IN_QUERY = re.compile(
     r"[?&](x-amz-|x-goog-|sig=|signature=|awsaccesskeyid=|token=|access_token=)", re.I
 )
@@ -65,6 +66,23 @@ def is_url(text: str | os.PathLike[str]) -> bool:
     (True, False, False)
     """
     return _URL.match(os.fspath(text)) is not None
+
+
+def url_of(path: str | os.PathLike[str]) -> str | None:
+    """The URL that is meant by a text, or by a Path, which keeps one `/` of two; None for a path.
+
+    >>> from pathlib import Path
+    >>> url_of(Path("s3://bucket/run.json")), url_of("s3://bucket"), url_of("refs"), url_of("C:/refs")
+    ('s3://bucket/run.json', 's3://bucket', None, None)
+    """
+    text = os.fspath(path)
+    found = _LIKE_URL.match(text)
+    return f"{found[1]}://{text[found.end() :]}" if found and not os.path.lexists(text) else None
+
+
+def named(path: str | os.PathLike[str]) -> str:
+    """A path or a URL as messages show it."""
+    return printable(url_of(path) or path)
 
 
 def locate(url: str) -> Location:

@@ -10,6 +10,8 @@ from typing import Any
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
 from nearid_cli.opening import real_path
+from nearid_cli.remote.sending import obstacle
+from nearid_cli.remote.stores import named, url_of
 from nearid_cli.reports import formats
 from nearid_cli.reports.blocks import Document
 from nearid_cli.reports.document import document, groups_document, images_document
@@ -45,11 +47,12 @@ def check_outputs(
         formats.of_path(path, formats.known("images"))
     for path in groups:
         formats.of_path(path, formats.known("groups"))
-    seen: set[Path] = set()
+    seen: set[Path | str] = set()
     for path in every:
-        if real_path(path) in seen:
-            raise UsageError(f"the output {printable(path)} is named twice; give each output its own file")
-        seen.add(real_path(path))
+        target = url_of(path) or real_path(path)
+        if target in seen:
+            raise UsageError(f"the output {named(path)} is named twice; give each output its own file")
+        seen.add(target)
     problems = [problem for path in every if (problem := _obstacle(path))]
     if problems:
         raise InputError(f"cannot write {count(len(problems), 'output')}: {problems[0]}", problems[1:])
@@ -128,7 +131,9 @@ def write_groups(result: ScoreResult | CompareResult, path: Path) -> None:
 
 
 def _obstacle(path: Path) -> str | None:
-    """Why a file cannot be written, or None."""
+    """Why a file, or an object, cannot be written, or None."""
+    if url := url_of(path):
+        return obstacle(url)
     folder = real_path(path).parent
     if path.is_dir():
         return f"{printable(path)} is a folder"

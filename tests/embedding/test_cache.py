@@ -13,7 +13,9 @@ import pytest
 
 from nearid_cli.embedding import parts
 from nearid_cli.embedding.cache import Cache
+from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.parts import COMPACT_ABOVE
+from nearid_cli.embedding.storage import StoredPart
 from nearid_cli.errors import CacheError
 from nearid_cli.files import in_use, name_aside
 
@@ -175,9 +177,9 @@ def test_parts_that_hold_nothing_wanted_are_not_read_whole(
     for index in range(4):
         cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
     monkeypatch.setattr(parts, "PEEK_ABOVE", 0)
-    read: list[Path] = []
-    whole = parts.read_part
-    monkeypatch.setattr(parts, "read_part", lambda path, *how: read.append(path) or whole(path, *how))
+    read: list[StoredPart] = []
+    whole = Disk.read
+    monkeypatch.setattr(Disk, "read", lambda disk, part: read.append(part) or whole(disk, part))
     assert set(cache.load(SPEC, digests(2, 1))) == set(digests(2, 1))
     assert len(read) == 1
     assert set(cache.load(SPEC, digests(2, 9))) == set(digests(2, 2))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearid_cli.embedding import parts
+from nearid_cli.embedding import disk, parts
 from nearid_cli.embedding.cache import Cache, open_cache
 
 from .conftest import make_spec
@@ -97,9 +97,9 @@ def test_a_folder_that_others_can_write_to_is_neither_used_nor_filled(
 def test_another_users_part_that_replaces_a_listed_one_is_not_read(cache: Cache) -> None:
     careful = Cache(cache.folder)
     listed = careful.parts("embeddings", SPEC.fingerprint)
-    paths = listed.paths()
-    os.chown(paths[0], 4321, 4321)
-    assert [listed.read(path) is None for path in paths] == [True, False]
+    first, second = listed.listing()
+    os.chown(cache.folder / first.key, 4321, 4321)
+    assert [listed.read(part) is None for part in (first, second)] == [True, False]
 
 
 @pytest.mark.parametrize("trusted", [False, True])
@@ -139,15 +139,17 @@ def test_where_there_are_no_users_everything_is_ones_own(
 def test_what_the_machine_refuses_is_no_damage(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    first, second = Cache(cache.folder).parts("embeddings", SPEC.fingerprint).paths()
-    opened = parts.open_regular
+    first, second = (
+        cache.folder / part.key for part in cache.parts("embeddings", SPEC.fingerprint).listing()
+    )
+    opened = disk.open_regular
 
     def refuse(path: Path, limit: int) -> object:
         if path == first:
             raise error
         return opened(path, limit)
 
-    monkeypatch.setattr(parts, "open_regular", refuse)
+    monkeypatch.setattr(disk, "open_regular", refuse)
     reader = Cache(cache.folder)
     assert len(reader.load(SPEC, DIGESTS)) == 2
     assert len(reader.load(SPEC, DIGESTS)) == 2
@@ -232,7 +234,7 @@ def test_a_table_of_any_size_is_written_in_parts_of_bounded_size(
 def test_more_than_a_part_may_be_is_not_read(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(parts, "LARGEST_BYTES", 100)
+    monkeypatch.setattr(disk, "LARGEST_BYTES", 100)
     assert Cache(cache.folder).load(SPEC, DIGESTS) == {}
     (line,) = said(caplog)
     assert "no more than 100 B are read" in line

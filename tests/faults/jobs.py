@@ -259,8 +259,9 @@ def chopped(cold: Cache, place: Path) -> Path:
     made.mark()
     for folder in {path.parent for path in cold.folder.rglob("*.parquet")}:
         inside = folder.relative_to(cold.folder)
-        parts = PartFolder(made.folder / inside, made.caution, inside.parts[0])
-        for table in PartFolder(folder, cold.caution, inside.parts[0]).tables():
+        what = inside.parts[0]
+        parts = PartFolder(made.storage, inside.as_posix(), made.caution, what)
+        for table in PartFolder(cold.storage, inside.as_posix(), cold.caution, what).tables():
             rows = len(table) - (inside.parts[0] == EMBEDDINGS)
             slices = [(0, rows)]
             if folder.name == HOG.fingerprint or inside.parts[0] == FILES:

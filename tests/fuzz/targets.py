@@ -208,16 +208,9 @@ def _reply(folder: Path, data: bytes) -> None:
 
 
 def _part(folder: Path, data: bytes) -> None:
-    from blake3 import blake3
+    from nearid_cli.embedding.parts import table_of
 
-    from nearid_cli.embedding.caution import Caution
-    from nearid_cli.embedding.parts import read_part
-
-    path = _file(folder, f"{blake3(data).hexdigest()}.parquet", data)
-    try:
-        read_part(path, Caution(folder), "embeddings")
-    finally:
-        path.unlink()
+    table_of(data, "embeddings", "a part")
 
 
 def _checkpoint(folder: Path, data: bytes) -> None:

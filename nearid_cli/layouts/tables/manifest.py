@@ -30,6 +30,7 @@ from nearid_cli.layouts.tables.table import (
     is_utf8,
     rows_of,
 )
+from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, natural_key, printable, unknown
 
 logger = logging.getLogger(__name__)
@@ -334,6 +335,11 @@ def check_manifest_name(path: Path) -> None:
     if not is_manifest(path):
         raise UsageError(
             f"cannot write a manifest to {printable(path)}: expected a name that ends in {', '.join(MANIFESTS)}"
+        )
+    if url := url_of(path):
+        raise UsageError(
+            f"cannot write a manifest to {printable(url)}: its paths count from its folder; write it beside the "
+            "pictures and copy it"
         )
 
 

@@ -1,0 +1,64 @@
+"""Writing objects: whole or not at all, in the place of older ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nearid_cli.remote.attempts import AbsentError, DeniedError, NoBucketError, RemoteError, patiently
+from nearid_cli.remote.stores import Location, locate
+from nearid_cli.text import printable
+
+_PIECE = 2**30
+"""Bytes. Up to here s3fs sends one piece: of several, a process that is killed leaves some, which nobody sees and who
+owns the bucket pays for."""
+
+
+def send(place: Location, content: bytes) -> None:
+    """Write an object.
+
+    Raises:
+        RemoteError: the store does not take it, and has what it had.
+    """
+    patiently(place.url, lambda: put(place, content))
+
+
+def put(place: Location, content: bytes) -> None:
+    """The same, once, with whatever its library raises."""
+    place.files.pipe_file(place.path, content, **_how(place))
+
+
+def send_file(place: Location, file: Path) -> None:
+    """The same of a file's content, of any size.
+
+    Raises:
+        RemoteError: as `send`.
+        OSError: the file cannot be read.
+    """
+    patiently(place.url, lambda: place.files.put_file(str(file), place.path, **_how(place)))
+
+
+def obstacle(url: str) -> str | None:
+    """Why an object cannot be written, or None, as far as that shows before it is.
+
+    Who may write need not be allowed to look, so that a store which does not say what is there is no obstacle.
+
+    Raises:
+        UsageError: it is no URL that can be used.
+    """
+    place = locate(url)
+    if "/" not in place.path.strip("/"):
+        return f"{printable(place.url)} is a bucket; add a name in it"
+    try:
+        patiently(place.url, lambda: place.files.info(place.path))
+    except NoBucketError as error:
+        return error.message
+    except (AbsentError, DeniedError):
+        return None
+    except RemoteError as error:
+        return error.message
+    return None
+
+
+def _how(place: Location) -> dict[str, Any]:
+    return {"chunksize": _PIECE} if place.url.startswith("s3:") else {}

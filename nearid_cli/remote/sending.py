@@ -50,7 +50,7 @@ def obstacle(url: str) -> str | None:
     if "/" not in place.path.strip("/"):
         return f"{printable(place.url)} is a bucket; add a name in it"
     try:
-        patiently(place.url, lambda: place.files.info(place.path))
+        patiently(place.url, lambda: _look(place))
     except NoBucketError as error:
         return error.message
     except (AbsentError, DeniedError):
@@ -58,6 +58,15 @@ def obstacle(url: str) -> str | None:
     except RemoteError as error:
         return error.message
     return None
+
+
+def _look(place: Location) -> None:
+    if not place.url.startswith("s3:"):
+        place.files.info(place.path)
+        return
+    # Not `info`, which asks by HEAD: what is refused then has no body to say why.
+    bucket, _, key = place.path.partition("/")
+    place.files.call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
 
 
 def _how(place: Location) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from nearid_cli import elsewhere
 from nearid_cli.text import file_size, printable
 
 TEXT_BYTES = 64 * 2**20
@@ -81,6 +82,8 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> File
         UnfitFileError: it is something else than a regular file, or too large.
         OSError: it cannot be opened.
     """
+    if (place := elsewhere.place_of(path)) is not None:
+        return place[0].open(place[1], limit)
     # Looked at before it is opened, because opening a pipe waits and opening a device may do something; and again
     # after, because it may have been swapped in between.
     try:
@@ -107,6 +110,18 @@ def read_regular(path: str | os.PathLike[str], limit: int = TEXT_BYTES) -> bytes
         return read_open(file, path, limit)
 
 
+def read_start(path: str | os.PathLike[str], most: int) -> bytes:
+    """The first bytes of a regular file of any size.
+
+    Raises:
+        UnfitFileError, OSError: as `open_regular`.
+    """
+    if (place := elsewhere.place_of(path)) is not None:
+        return place[0].start(place[1], most)
+    with open_regular(path) as file:
+        return file.read(most)
+
+
 def read_open(file: FileIO, path: str | os.PathLike[str], limit: int = TEXT_BYTES) -> bytes:
     """The bytes of a file that `open_regular` opened, at most `limit`; for who looks at it while it is open.
 
@@ -122,7 +137,7 @@ def read_open(file: FileIO, path: str | os.PathLike[str], limit: int = TEXT_BYTE
         left -= len(part)
         at_once = 2**20
     if not left:
-        raise _too_large(path, limit + 1, limit)
+        raise too_large(path, limit + 1, limit)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -138,10 +153,11 @@ def check_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
 def _check(status: os.stat_result, path: str | os.PathLike[str], limit: int | None) -> None:
     check_regular(status, path)
     if limit is not None and status.st_size > limit:
-        raise _too_large(path, status.st_size, limit)
+        raise too_large(path, status.st_size, limit)
 
 
-def _too_large(path: str | os.PathLike[str], size: int, limit: int) -> UnfitFileError:
+def too_large(path: str | os.PathLike[str], size: int, limit: int) -> UnfitFileError:
+    """Why a file is not read."""
     return UnfitFileError(
         errno.EFBIG, f"has {file_size(size)}, and no more than {file_size(limit)} are read", path
     )

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from nearid_cli import elsewhere
+
 # At most 18 digits at once: int() refuses strings of thousands of digits, which a manifest may hold.
 _DIGITS = re.compile(r"([0-9]{1,18})")
 
@@ -33,7 +35,7 @@ def printable(name: str | os.PathLike[str]) -> str:
     >>> printable("::stop-commands::x"), printable("see ##[group]"), printable("clip::mean ## 2")
     ('\\x3a:stop-commands::x', 'see \\x23#[group]', 'clip::mean ## 2')
     """
-    text = os.fspath(name)
+    text = elsewhere.shown(os.fspath(name))
     if not text.isprintable():
         text = "".join(c if c.isprintable() else _escaped(c) for c in text)
     if "::" in text or "##" in text:
@@ -67,7 +69,7 @@ def storable(name: str | os.PathLike[str]) -> str:
     >>> storable("a\nb\udcff") == "a\nb\\xff"
     True
     """
-    text = os.fspath(name)
+    text = elsewhere.shown(os.fspath(name))
     if text.isprintable():  # nearly always, and told at the speed of C
         return text
     return "".join(_escaped(c) if "\ud800" <= c <= "\udfff" else c for c in text)

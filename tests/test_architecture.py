@@ -17,6 +17,7 @@ import nearid_cli
 ROOT = Path(nearid_cli.__file__).parent
 FLOORS = {
     "errors": -2,
+    "elsewhere": -3,
     "text": -2,
     "opening": -1.5,
     "files": -1,
@@ -32,6 +33,7 @@ FLOORS = {
     "metrics": 0,
     "breakdown": 1,
     "images": 1,
+    "mirrors": 1.5,
     "layouts": 2,
     "encoders": 2,
     "measures": 2.5,
@@ -123,6 +125,8 @@ READ_OTHERWISE = {
     "files.py": "folders and files that are ours, to flush and lock them",
     "images/free.py": "what the kernel says of memory",
     "measures/judge/rubric.py": "a file of this package",
+    "mirrors/mirror.py": "what it has fetched itself",
+    "remote/objects.py": "objects of stores, by fsspec",
     "reports/html/page.py": "files of this package",
     "schemas/__init__.py": "files of this package",
     "benchmarks/dreambench/published.py": "a file of this package",

@@ -25,6 +25,7 @@ from nearid_cli.cli import FAILED, INTERRUPTED, groups
 from nearid_cli.cli.groups import HELP, LazyGroup
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.interrupts import interrupts_noted
+from nearid_cli.mirrors.find import refuse_empty_parts
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -193,6 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Run the command that the arguments name, and give its exit code."""
     # Typer does not show the group's own function what the command's arguments are.
+    for argument in arguments:
+        refuse_empty_parts(argument)
     wanted = HELP if {"-h", "--help"} & set(arguments) or arguments[:1] == [HELP] else None
     try:
         if _COMPLETE in os.environ:  # the shell asks what may come next

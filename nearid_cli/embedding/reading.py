@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from nearid_cli.activity import doing
+from nearid_cli.elsewhere import FETCHING_THREADS, shown, stand_in
 from nearid_cli.embedding.cache import digest_bytes, digest_masked, digest_pixels
 from nearid_cli.embedding.memo import FileMemo
 from nearid_cli.embedding.patience import StarvedError, patiently
@@ -186,7 +187,7 @@ def place_of(source: Source) -> str:
     """What a picture is called: its path, or the place where it was given."""
     if isinstance(source, Masked):
         return place_of(source.source)
-    return str(source) if isinstance(source, Path) else source.place
+    return shown(str(source)) if isinstance(source, Path) else source.place
 
 
 def identify(
@@ -277,9 +278,12 @@ def _identify(
                 raise
             return why_unreadable(paths[position], error)
 
-    with ThreadPoolExecutor(settings.threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
+    threads = settings.threads
+    if any(stand_in(paths[place]) for place in unread):
+        threads = max(threads, FETCHING_THREADS)
+    with ThreadPoolExecutor(threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
         try:
-            for position, outcome in patiently(pool, unread, work, window=4 * settings.threads):
+            for position, outcome in patiently(pool, unread, work, window=4 * threads):
                 bar.update()
                 if isinstance(outcome, str):
                     reasons[position] = outcome

@@ -14,6 +14,7 @@ from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.layouts.dataset import Whole
 from nearid_cli.layouts.find import find_images
 from nearid_cli.layouts.reach import Reach
+from nearid_cli.mirrors import here
 from nearid_cli.options import Options
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import EmbedResult, PairResult, Skipped
@@ -95,6 +96,7 @@ def pair(a: Whole, b: Whole, options: Options | None = None) -> PairResult:
         NearIDError: a picture or a metric cannot be used.
     """
     options = options or Options()
+    a, b = here(a), here(b)
     job = Job(options)
     metrics = measured(requested(options), job)
     embedded = job.embed([a, b], [spec for metric in metrics for spec in metric.encoders])

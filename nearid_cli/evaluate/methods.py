@@ -22,6 +22,7 @@ from nearid_cli.layouts.dataset import Dataset
 from nearid_cli.layouts.masks import check_mask_options
 from nearid_cli.layouts.methods import find_methods, find_one_or_several
 from nearid_cli.layouts.sides import Side
+from nearid_cli.mirrors import here
 from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 from nearid_cli.reports.locations import anchored
 from nearid_cli.results import CompareResult, ScoreResult
@@ -167,6 +168,7 @@ class Contest:
 def _read(finished: Path | ScoreResult) -> ScoreResult:
     if isinstance(finished, ScoreResult):
         return finished
+    finished = here(finished)
     # Relative roots may count from the folder of the result rather than from here; the report wants the pictures.
     return anchored(read_score(finished), finished.parent)
 

@@ -93,4 +93,5 @@ def why_unreadable(path: Path, error: OSError) -> str:
     """The reason for people that a file cannot be read."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"dead symlink to {printable(path.readlink())}"
-    return (error.strerror or str(error)).lower()
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]

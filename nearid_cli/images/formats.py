@@ -13,6 +13,14 @@ from dataclasses import dataclass
 SNIFF_BYTES = 1024
 """How many of a file's first bytes `sniff` wants to see; what lies beyond is not looked at."""
 
+# Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
+# them says why not, and stops, where leaving them out would score what is left.
+EXTENSIONS = frozenset({
+    "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "png", "apng", "webp", "bmp", "dib",
+    "tif", "tiff", "gif", "avif", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx",
+})  # fmt: skip
+"""Of the names of picture files."""
+
 
 @dataclass(frozen=True)
 class Format:

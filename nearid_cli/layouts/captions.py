@@ -13,7 +13,7 @@ from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.prompts import BESIDE, agree, is_json, said, shortened
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned
-from nearid_cli.opening import open_regular
+from nearid_cli.opening import read_start
 from nearid_cli.text import count, few, printable
 
 _EXTENSION = ".txt"
@@ -45,8 +45,7 @@ def read_prompt(file: Path, reach: Reach = WITHIN) -> str:
     if not reach.opens(file):
         raise NoPromptError("a link that leads elsewhere")
     try:
-        with open_regular(file) as stream:
-            content = stream.read(_MOST_BYTES + 1)
+        content = read_start(file, _MOST_BYTES + 1)
     except OSError as error:
         raise NoPromptError((error.strerror or "unreadable").lower()) from error
     try:

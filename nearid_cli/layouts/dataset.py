@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nearid_cli.elsewhere import shown
 from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.text import few, printable
@@ -124,7 +125,7 @@ class Picture:
     @property
     def place(self) -> str:
         """What it is called where something is wrong with it: its path, or where the program gave it."""
-        return self.in_memory.place if self.in_memory else str(self.path)
+        return self.in_memory.place if self.in_memory else shown(str(self.path))
 
 
 @dataclass

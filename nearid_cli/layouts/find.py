@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nearid_cli.elsewhere import shown
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
 from nearid_cli.layouts.detect import by_role, empty, look_at, look_at_side, manifest_at, of_path
@@ -21,6 +22,7 @@ from nearid_cli.layouts.resolve import How, resolve
 from nearid_cli.layouts.sides import Assigned, Side, Tree
 from nearid_cli.layouts.tables.manifest import Manifest
 from nearid_cli.layouts.walk import Look, scan, walk
+from nearid_cli.mirrors import here
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import printable, quoted
 
@@ -46,6 +48,7 @@ def find(
         UsageError: there is no such layout, a pattern is none, or it does not follow whose the pictures of a list are.
         InputError: a side is missing or empty, names are ambiguous, or not one subject matches.
     """
+    references, generations, distractors = here(references), here(generations), here(distractors)
     how = How.of(layout).among(references, generations, distractors)
     sides = _sides(references, generations, how)
     look_alike = distractor_side(distractors, how.reach)
@@ -211,6 +214,7 @@ def find_images(paths: Sequence[Path], reach: Reach = WITHIN) -> tuple[list[Pict
     Raises:
         InputError: a path does not exist (lists all that do not), or there is no picture at all.
     """
+    paths = [here(path) for path in paths]
     if missing := [path for path in paths if not os.path.lexists(path)]:
         raise InputError("no such file or folder", [printable(path) for path in missing])
     reach = reach.including(*paths)
@@ -224,7 +228,7 @@ def find_images(paths: Sequence[Path], reach: Reach = WITHIN) -> tuple[list[Pict
                 left_out.add(reason, *(f"{path}/{name}" for name in names))
             found = [Path(f"{path}/{name}") for name in tree.names]
         for one in found:
-            pictures.setdefault(one, Picture(one, one.as_posix()))
+            pictures.setdefault(one, Picture(one, shown(one.as_posix())))
     if not pictures:
         where = ", ".join(map(printable, paths)) or "no paths"
         raise InputError(f"no pictures in {where}: found {left_out.told()}")

@@ -14,14 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from nearid_cli.elsewhere import shown
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.layouts.dataset import InMemory, LeftOutFiles, LetGo, Picture
 from nearid_cli.layouts.layout import Layout
 from nearid_cli.layouts.pixels import described_pixels, holds_pixels, image_of, is_several, pixel_problem
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
 from nearid_cli.layouts.tables.manifest import is_manifest
-from nearid_cli.layouts.walk import EXTENSIONS, walk
+from nearid_cli.layouts.walk import walk
+from nearid_cli.mirrors import here
 from nearid_cli.results.score import memory_root
 from nearid_cli.text import count, first_few, printable
 
@@ -74,7 +77,7 @@ def read_side(
     Traceback (most recent call last):
     nearid_cli.errors.InputError: references["cat"]: no pictures
     """
-    if is_path(value) and os.fspath(value) and not _is_picture_file(path := Path(value)):
+    if is_path(value) and os.fspath(value) and not _is_picture_file(path := here(Path(value))):
         return path
     reader = _Reader(memory_root(side), parameter or side, reach)
     reader.side(value)
@@ -179,13 +182,13 @@ class _Reader:
             self._wrong.append(f"{self._parameter}: expected names of subjects as keys, found {found}")
             return
         place = f'{self._parameter}["{printable(name)}"]'
-        if not is_path(value) or not Path(value).is_dir():
+        if not is_path(value) or not (folder := here(Path(value))).is_dir():
             self.pictures(value, place, name)
             return
-        walked = walk(Path(value), reach=self._reach)
+        walked = walk(folder, reach=self._reach)
         self._left_out.extend(walked.left_out)
         for one in walked.names:
-            self._take(name, Picture.at(Path(value), one, None, *prompt_and_seed(one)))
+            self._take(name, Picture.at(folder, one, None, *prompt_and_seed(one)))
         if not walked.names:
             self._lacking.append(f"{place}: no pictures in the folder {printable(value)}")
 
@@ -206,7 +209,7 @@ class _Reader:
     def picture(self, value: Any, place: str, subject: str | None, number: int) -> None:
         """Take one picture, which is named after its subject and number if it is in memory."""
         if is_path(value):
-            path = Path(value)
+            path = here(Path(value))
             if not os.fspath(value):
                 self._wrong.append(f"{place}: expected {_EXPECTED}, found an empty path")
             elif path.is_dir():
@@ -244,7 +247,7 @@ class _Reader:
     def _take(self, subject: str | None, picture: Picture) -> None:
         file = os.path.abspath(picture.path)  # noqa: PTH100 - textual, as the memo does it
         if (subject, file) in self._files and not self._repeats:
-            self._left_out.add("repeated paths", str(picture.path))
+            self._left_out.add("repeated paths", shown(str(picture.path)))
             return
         self._files.add((subject, file))
         self.taken.append((subject, picture))
@@ -309,4 +312,4 @@ def shared_folder(paths: Iterable[Path]) -> Path | None:
 
 def name_below(root: Path | None, path: Path) -> str:
     """A file's name below a folder, with `/`; all of its path where it lies elsewhere."""
-    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.as_posix()
+    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else shown(path.as_posix())

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nearid_cli.elsewhere import shown
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.contexts import pair_contexts
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture, SubjectPictures
@@ -93,9 +94,9 @@ def join(
     return Dataset(
         layout=" + ".join(layouts),
         reach=reach,
-        references=str(references.root),
-        generations=str(generations.root),
-        distractors=next(map(str, _roots(sides)), None),
+        references=shown(str(references.root)),
+        generations=shown(str(generations.root)),
+        distractors=next((shown(str(root)) for root in _roots(sides)), None),
         subjects=tuple(subjects),
         ungenerated=tuple(ungenerated),
         strangers=tuple(

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Protocol
 
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.byproducts import MASK_SUFFIX
 from nearid_cli.layouts.dataset import Dataset, Picture, SubjectPictures
 from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.reach import Reach, refuse_links
-from nearid_cli.layouts.walk import EXTENSIONS, scan
+from nearid_cli.layouts.walk import scan
+from nearid_cli.mirrors.find import here
 from nearid_cli.options import MASK_FILLS, MASK_KEEPS, MASK_SOURCES, MaskOptions
+from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, first_few, printable, unknown
 
 logger = logging.getLogger(__name__)
@@ -87,7 +90,7 @@ def find_masks(datasets: Mapping[str, Dataset], asked: MaskOptions) -> MaskedDat
     if asked.masks in ("sidecar", "both"):
         place = _Sidecars()
     elif asked.masks not in MASK_SOURCES:
-        place = _MirroringFolder(Path(asked.masks), reach)
+        place = _MirroringFolder(here(Path(asked.masks)), reach)
     finder = _MaskFinder(columns, place, pictures, reach)
     found = {name: _each(dataset, finder.masked) for name, dataset in datasets.items()}
     refuse_links(Path(first_root), finder.leading_out)
@@ -130,7 +133,9 @@ def check_mask_options(asked: MaskOptions) -> None:
         from nearid_cli.images.masking import opencv
 
         opencv()
-    if asked.masks not in (None, *MASK_SOURCES) and not os.path.isdir(asked.masks):  # noqa: PTH112
+    if asked.masks in (None, *MASK_SOURCES) or url_of(asked.masks):
+        return
+    if not os.path.isdir(asked.masks):  # noqa: PTH112
         what = "is no folder" if os.path.lexists(asked.masks) else "does not exist"
         expected = f"expected a folder, {', '.join(MASK_SOURCES[:-1])} or {MASK_SOURCES[-1]}"
         raise InputError(f"--masks {printable(asked.masks)} {what}: {expected}")

@@ -28,6 +28,7 @@ from nearid_cli.layouts.resolve import How, names_of, resolve, resolve_reference
 from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Side, Tree, path_below
 from nearid_cli.layouts.tables.manifest import Manifest
 from nearid_cli.layouts.walk import Look, scan, why_skipped
+from nearid_cli.mirrors import here
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, natural_key, printable, quoted
 
@@ -62,6 +63,8 @@ def find_methods(
         InputError: a folder is not laid out as expected, there are no references, or a method cannot be found; all
             such methods are named.
     """
+    places, named = [here(place) for place in places], {name: here(one) for name, one in named.items()}
+    references, distractors = here(references), here(distractors)
     return _contestants(places, references, named, layout, distractors).find(_expanded(places), named)
 
 
@@ -79,6 +82,7 @@ def find_one_or_several(
         InputError: likewise.
     """
     if len(places) == 1 and not named:
+        places, references, distractors = [here(places[0])], here(references), here(distractors)
         contestants = _contestants(places, references, named, layout, distractors)
         try:
             return {"": contestants.alone(places[0])}
@@ -477,6 +481,7 @@ def read_layout(
         UsageError: an unknown layout or pattern.
         InputError: names can be read in two ways, or nothing matches.
     """
+    references, generations, distractors = here(references), here(generations), here(distractors)
     how = How.of(asked).among(references, generations, distractors)
     try:
         return {"": find(references, generations, how, distractors)}

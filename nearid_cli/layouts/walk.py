@@ -11,21 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 from nearid_cli.errors import InputError
-from nearid_cli.images.formats import sniff
+from nearid_cli.images.formats import EXTENSIONS, sniff
 from nearid_cli.layouts.dataset import LeftOutFiles
 from nearid_cli.layouts.reach import WITHIN, Reach, refuse_links, with_slash
 from nearid_cli.layouts.sides import Tree
-from nearid_cli.opening import open_regular, read_regular
+from nearid_cli.opening import read_regular, read_start
 from nearid_cli.text import NaturalKey, few, natural_key, printable
 
 logger = logging.getLogger(__name__)
 
-# Those that are not decoded (HEIC without its library, JPEG XL, JPEG 2000) are photographs all the same: who decodes
-# them says why not, and stops, where leaving them out would score what is left.
-EXTENSIONS = frozenset({
-    "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "png", "apng", "webp", "bmp", "dib",
-    "tif", "tiff", "gif", "avif", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx",
-})  # fmt: skip
 # Never looked into: what lies beside pictures everywhere. Any other file may be a picture under an odd name.
 _NO_PICTURES = frozenset({
     "txt", "md", "rst", "json", "jsonl", "yaml", "yml", "toml", "ini", "cfg", "csv", "tsv", "parquet",
@@ -260,8 +254,7 @@ def _why_left_out(entry: os.DirEntry[str], kind: str) -> str | None:
 
 def _begins_as_a_picture(path: str) -> bool:
     try:
-        with open_regular(path) as file:
-            found = sniff(file.read(_SNIFFED))
+        found = sniff(read_start(path, _SNIFFED))
     except OSError:
         return False  # it is named among the other files
     return found is not None and found.decodable

@@ -227,6 +227,8 @@ def _answer(error: BaseException) -> _Answer:
             )  # fmt: skip
         status = status if status is not None else found
         endpoint = endpoint or _endpoint_of(one)
+    if not _BROKEN_OFF.isdisjoint(names):
+        status = None  # aiohttp gives one to what it could not read
     # A code goes into messages: what a server can put there is a word.
     word = code if code.isalnum() and code.isascii() and len(code) < 64 else ""
     return _Answer(tuple(names) or (type(error).__name__,), word, status, endpoint, transient)

@@ -80,6 +80,16 @@ def url_of(path: str | os.PathLike[str]) -> str | None:
     return f"{found[1]}://{text[found.end() :]}" if found and not os.path.lexists(text) else None
 
 
+def in_a_store(url: str) -> bool:
+    """Whether a URL is of a store, with both of its `/`.
+
+    >>> in_a_store("s3://bucket/a.png"), in_a_store("https://host/a.png"), in_a_store("cat:/a.png")
+    (True, False, False)
+    """
+    scheme, separator, _ = url.partition("://")
+    return bool(separator) and scheme in STORES
+
+
 def named(path: str | os.PathLike[str]) -> str:
     """A path or a URL as messages show it."""
     return printable(url_of(path) or path)

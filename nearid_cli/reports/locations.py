@@ -9,7 +9,9 @@ from pathlib import Path
 from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.dataset import Masked
 from nearid_cli.layouts.tables.manifest import is_manifest
+from nearid_cli.mirrors.find import again
 from nearid_cli.opening import real_path
+from nearid_cli.remote.stores import in_a_store
 from nearid_cli.results import PictureMask, ScoreResult, Subjects
 
 
@@ -89,7 +91,12 @@ def _root(root: str, folder: Path) -> str:
 def _file(root: str, name: str) -> Path:
     # The real path, so that one folder given in two ways does not show its pictures twice. Of the root only:
     # a link to a picture is a picture of its own.
-    path = Path(root)
+    path = again(Path(root))
     if is_manifest(path) and not path.is_dir():
         path = path.parent
-    return real_path(path) / name
+    return below(real_path(path), name)
+
+
+def below(root: Path, name: str) -> Path:
+    """The path of a picture, named as results name them, below the absolute path of its root."""
+    return again(Path(name)) if in_a_store(name) else root / name

@@ -143,7 +143,7 @@ class Scorer:
         if not self._leniency.skip_bad:
             refuse_bad(bad_ones(taken), number)
         for place, (one, picture) in enumerate(zip(pictures, taken, strict=True)):
-            own = None if one.in_memory else str(one.path)
+            own = None if one.in_memory else one.place
             self._generations.append(
                 Generation(
                     subject=subjects[place],

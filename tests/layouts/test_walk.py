@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.errors import InputError
+from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.layouts.find import find_images
 from nearid_cli.layouts.reach import Reach
-from nearid_cli.layouts.walk import EXTENSIONS, scan, walk
+from nearid_cli.layouts.walk import scan, walk
 from nearid_cli.text import natural_key
 
 AGAIN = "links to folders that are read under another name"

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,8 +27,18 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()  # until whoever started this is gone
+for line in sys.stdin:  # until whoever started this is gone
+    bucket, prefix, number = line.split()
+    from moto.s3.models import s3_backends
+    store = s3_backends["123456789012"]["aws"]
+    for one in range(int(number)):
+        store.put_object(bucket, f"{prefix}{one}.png", b"x")
+    print("filled", flush=True)
 """
+
+
+# moto tells accounts by a signature's form, and checks none.
+_SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/1/us-east-1/s3/aws4_request"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,7 @@ class S3:
     direct: str
     requests: list[Request] = field(default_factory=list)
     answer: Callable[[Request], Reply | None] | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -97,9 +108,30 @@ class S3:
 
     def put_folder(self, bucket: str, prefix: str, folder: Path) -> None:
         """All files of a folder, below a prefix."""
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                self.put(bucket, f"{prefix}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+        files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+        self.put_all(
+            bucket, {f"{prefix}/{file.relative_to(folder).as_posix()}": file.read_bytes() for file in files}
+        )
+
+    def put_all(self, bucket: str, contents: Mapping[str, bytes]) -> None:
+        """Many objects by one connection."""
+        with closing(
+            http.client.HTTPConnection(urllib.parse.urlsplit(self.direct).netloc, timeout=60)
+        ) as connection:
+            for key, content in contents.items():
+                connection.request("PUT", f"/{bucket}/{urllib.parse.quote(key)}", content, _SIGNED)
+                response = connection.getresponse()
+                assert response.status == 200, response.read()
+                response.read()
+
+    def fill(self, bucket: str, prefix: str, number: int) -> None:
+        """Thousands of objects that are no pictures, `0.png` and so on, without asking for each."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{bucket} {prefix} {number}\n".encode())
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == b"filled\n"
 
     def delete(self, bucket: str, key: str) -> None:
         self._send("DELETE", f"/{bucket}/{urllib.parse.quote(key)}")
@@ -119,13 +151,7 @@ class S3:
         host = urllib.parse.urlsplit(self.direct).netloc
         connection = http.client.HTTPConnection(host, timeout=60)
         try:
-            # moto tells accounts by a signature's form, and checks none.
-            connection.request(
-                method,
-                path,
-                content,
-                {"Authorization": "AWS4-HMAC-SHA256 Credential=x/1/us-east-1/s3/aws4_request"},
-            )
+            connection.request(method, path, content, _SIGNED)
             response = connection.getresponse()
             body = response.read()
             assert response.status < 300, (method, path, response.status, body)
@@ -148,7 +174,7 @@ def s3_server() -> Iterator[S3]:
     try:
         port = int(moto.stdout.readline())
         gate = _Gate(("127.0.0.1", 0), _Handler)
-        gate.s3 = S3(f"http://127.0.0.1:{gate.server_port}", f"http://127.0.0.1:{port}")
+        gate.s3 = S3(f"http://127.0.0.1:{gate.server_port}", f"http://127.0.0.1:{port}", process=moto)
         thread = threading.Thread(target=gate.serve_forever, daemon=True)
         thread.start()
         try:

@@ -10,8 +10,11 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from nearid_cli.elsewhere import look_into
 from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.reach import WITHIN, Reach, real_path, shown_path
+from nearid_cli.mirrors.find import beside
+from nearid_cli.remote.stores import in_a_store
 from nearid_cli.text import printable
 
 
@@ -49,6 +52,7 @@ class Locator:
         self._reach = reach.including(folder)
         self._top = os.fspath(folder)
         self._real = cache(real_path)
+        self._looked: set[str] = set()
         self._entries: dict[str, list[str]] = {}
         self._seen: dict[int, str] = {}  # by hash, since there may be a million
 
@@ -65,6 +69,8 @@ class Locator:
         """
         status = self._status(written)
         name = written
+        if status is None and (url := _url(written)):
+            return self._at_url(url)
         if status is None:
             name = self._spelled(written)
             status = self._status(name)
@@ -82,6 +88,20 @@ class Locator:
         if "//" in name or "./" in name:
             name = PurePosixPath(name).as_posix()
         return Place(name.replace(os.sep, "/"), self._key(full, status))
+
+    def _at_url(self, url: str) -> Place:
+        """The object at a URL."""
+        if not in_a_store(url):
+            raise NoPictureError(
+                f"{shown_path(url)} is an address: download it first, and write the file's path"
+            )
+        path = os.fspath(beside(self.folder, url))
+        status = self._status(path)
+        if not self._reach.names(path):
+            raise OutsideError(f"{shown_path(url)} is an address outside of the table's folder")
+        if status is None or not stat.S_ISREG(status.st_mode):
+            raise NoPictureError(f"{shown_path(url)} does not exist")
+        return Place(url, path)
 
     def _check_reach(self, written: str, full: str, status: os.stat_result | None) -> None:
         """Raise OutsideError for a path that leads to where it may not, whatever is there."""
@@ -102,6 +122,8 @@ class Locator:
     def _status(self, name: str) -> os.stat_result | None:
         """What is at a path; None for nothing."""
         try:
+            if name:
+                self._look(os.path.dirname(self._full(name)))  # noqa: PTH120
             return os.lstat(self._full(name)) if name else None
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -111,6 +133,12 @@ class Locator:
         except ValueError as error:
             why = "a zero byte" if "\0" in name else "half a character"
             raise NoPictureError(f"{shown_path(name)} holds {why}, as no path does") from error
+
+    def _look(self, folder: str) -> None:
+        """List a folder that stands in for one of a store, once for each table."""
+        if folder not in self._looked:
+            self._looked.add(folder)
+            look_into(os.path.abspath(folder))  # noqa: PTH100
 
     def _spelled(self, written: str) -> str:
         """Another spelling of a path under which something is there; nothing where there is none."""
@@ -145,8 +173,6 @@ class Locator:
         return self._entries[folder]
 
     def _why_not(self, name: str) -> str:
-        if "://" in name and not name.lower().startswith("file:"):
-            return "is an address: download it first, and write the file's path"
         head, slash, tail = name.rpartition("/")
         near = [one for one in self._listed(head + slash) if one.casefold() == tail.casefold()]
         return f"does not exist; did you mean {printable(near[0])}?" if near else "does not exist"
@@ -161,6 +187,12 @@ class Locator:
         if first != key and status.st_nlink == 1 and os.path.samestat(os.lstat(first), status):
             return first
         return key
+
+
+def _url(written: str) -> str | None:
+    """The URL that a path is; None for a path, and for one of this machine's files as an address."""
+    url = written.strip()
+    return url if "://" in url and not url.lower().startswith("file:") else None
 
 
 def _spellings(written: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from sys import intern
 
+from nearid_cli.elsewhere import shown
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
 from nearid_cli.layouts.dataset import Box, Dataset, LeftOutFiles, Picture
@@ -30,6 +31,7 @@ from nearid_cli.layouts.tables.table import (
     is_utf8,
     rows_of,
 )
+from nearid_cli.mirrors.find import beside
 from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, natural_key, printable, unknown
 
@@ -300,8 +302,8 @@ def _repeats(entry: _Entry, other: _Entry) -> bool:
 
 
 def _picture(folder: Path, entry: _Entry) -> Picture:
-    path = Path(os.path.join(folder, entry.place.name))  # noqa: PTH118 - raw strings are fast
-    mask = None if entry.mask is None else folder / entry.mask.name
+    path = beside(folder, entry.place.name)
+    mask = None if entry.mask is None else beside(folder, entry.mask.name)
     return Picture(
         path,
         entry.place.name,
@@ -417,6 +419,8 @@ def _label_column(label: str) -> str:
 def _path(folder: Path, file: Path) -> str:
     """The path of a file from a folder, where it can be reached so: through links, `..` leads elsewhere."""
     absolute = os.path.abspath(file)  # noqa: PTH100 - textual: links stay
+    if (url := shown(absolute)) != absolute:
+        return url
     try:
         relative = os.path.relpath(absolute, folder)
     except ValueError:  # another drive

@@ -14,7 +14,7 @@ from nearid_cli.reports.html.chosen import Chosen, chosen, worse
 from nearid_cli.reports.html.failed import failed
 from nearid_cli.reports.html.pictures import Gallery
 from nearid_cli.reports.labels import NAME, apart
-from nearid_cli.reports.locations import generation_file, map_file, parts_of, reference_file
+from nearid_cli.reports.locations import below, generation_file, map_file, parts_of, reference_file
 from nearid_cli.results import CompareResult, GateResult, Image, Method, ScoreResult, SubjectScores
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, printable
@@ -38,7 +38,7 @@ def references_of(methods: Sequence[Method]) -> dict[str, dict[Path, str]]:
         for subject in method.result.subjects:
             files = found.setdefault(subject.subject, {})
             for name in subject.reference_paths:
-                files.setdefault(root / name, name)
+                files.setdefault(below(root, name), name)
     return found
 
 
@@ -59,15 +59,15 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
         (method, image) for method in methods for image in method.result.images if id(image) in those
     ]
     generations.sort(key=lambda one: (one[1].scores[first.name] is None, worse(one[1], first)))
-    files = [roots[method.name] / image.path for method, image in generations[:STRIP]]
+    files = [below(roots[method.name], image.path) for method, image in generations[:STRIP]]
     for method, image in generations:
         if image.copy_of is not None:
-            files += [roots[method.name] / image.path, reference_file(method.result, image.copy_of)]
-    files += [roots[one.method] / one.path for one in result.disagreements if one.path is not None]
+            files += [below(roots[method.name], image.path), reference_file(method.result, image.copy_of)]
+    files += [below(roots[one.method], one.path) for one in result.disagreements if one.path is not None]
     rows = {subject: [list(names)] for subject, names in references_of(methods).items()}
     cells: dict[tuple[str, str], list[Path]] = {}
     for method, image in generations:
-        cells.setdefault((image.subject, method.name), []).append(roots[method.name] / image.path)
+        cells.setdefault((image.subject, method.name), []).append(below(roots[method.name], image.path))
     for (subject, _), worst_first in cells.items():
         rows.setdefault(subject, []).append(worst_first)
     for turn in zip_longest(*(row for subject in rows.values() for row in subject)):
@@ -76,7 +76,7 @@ def page_files(result: ScoreResult | CompareResult) -> list[Path]:
     maps: dict[Path, list[Path]] = {}
     for method, image in generations:
         own = [map_file(method.result, name) for name in image.maps.values()]
-        maps.setdefault(roots[method.name] / image.path, []).extend(own)
+        maps.setdefault(below(roots[method.name], image.path), []).extend(own)
     beside = (one for path in dict.fromkeys(files) for one in (path, *maps.get(path, ())))
     return [path for path in dict.fromkeys(beside) if path not in held]
 
@@ -163,7 +163,7 @@ def page_data(
             number,
             places[image.subject],
             image,
-            pictures.index.get(roots[number] / image.path, -1),
+            pictures.index.get(below(roots[number], image.path), -1),
             shown,
             {
                 name: pictures.index.get(map_file(methods[number].result, file))

@@ -1,0 +1,93 @@
+"""Folders that stand in for other places: what lies in them is fetched when it is opened, and shown under its address.
+
+The names of a bucket's objects, or of an archive's members, are names of files in a folder, so that everything which
+looks at names alone need not know of any of this. The files are empty until they are opened through `opening.py`. This
+module only knows which folders these are; who makes them is `mirrors/`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from io import FileIO
+from typing import Protocol
+
+FETCHING_THREADS = 16
+"""As many files are fetched at once: waiting takes no core."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What an empty file stands for.
+
+    Attributes:
+        identity: its address, and what changes with every version of it: a checksum, say.
+        size: in bytes.
+        tagged: whether `identity` tells versions apart.
+    """
+
+    identity: bytes
+    size: int
+    tagged: bool
+
+
+class Elsewhere(Protocol):
+    """A folder that stands in for something."""
+
+    folder: str
+    shown: str
+
+    def stand_in(self, path: str) -> StandIn | None:
+        """What a file in it stands for; None for one that is itself."""
+
+    def open(self, path: str, limit: int | None) -> FileIO:
+        """Open what a file stands for; arguments and errors as for `opening.open_regular`."""
+
+    def start(self, path: str, most: int) -> bytes:
+        """Its first bytes."""
+
+    def look_into(self, folder: str) -> None:
+        """Make the files right in a folder be those that are there now; for who knows the path of one of them."""
+
+
+_PLACES: dict[str, Elsewhere] = {}
+
+
+def add(place: Elsewhere) -> None:
+    """Make a folder stand in for a place, until this process ends."""
+    _PLACES[place.folder] = place
+
+
+def place_of(path: str | os.PathLike[str]) -> tuple[Elsewhere, str] | None:
+    """The place whose folder a path lies in, and the path, absolute; None for a file that stands for nothing else."""
+    if not _PLACES:
+        return None
+    try:
+        absolute = os.path.abspath(path)  # noqa: PTH100 - textual: there are no links in such folders
+    except ValueError:  # of a path that none can be
+        return None
+    for folder, place in _PLACES.items():
+        if absolute.startswith(folder) and place.stand_in(absolute) is not None:
+            return place, absolute
+    return None
+
+
+def look_into(folder: str) -> None:
+    """Make the files right in a folder be those that are there now, where it stands in for one."""
+    for top, place in _PLACES.items():
+        if folder.startswith(top):
+            place.look_into(folder)
+
+
+def stand_in(path: str | os.PathLike[str]) -> StandIn | None:
+    """What a file stands for; None for one that is itself."""
+    found = place_of(path)
+    return None if found is None else found[0].stand_in(found[1])
+
+
+def shown(text: str) -> str:
+    """A path, or a text with paths in it, as people know the places: with addresses in place of such folders."""
+    for folder, place in _PLACES.items():
+        if folder in text:
+            text = text.replace(folder, place.shown)
+    return text

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from nearid_cli.errors import InputError
 from nearid_cli.opening import expanded, open_regular, real_path
-from nearid_cli.remote.attempts import RemoteError
-from nearid_cli.remote.sending import send, send_file
-from nearid_cli.remote.stores import locate, url_of
+from nearid_cli.remote.stores import url_of
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -183,8 +181,9 @@ def replace_file(path: Path, data: bytes) -> None:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
     if url := url_of(path):
-        with _sending(url):
-            send(locate(url), data)
+        from nearid_cli.remote.sending import send
+
+        send(url, data)
         return
     with replaced_file(path) as file:
         file.write(data)
@@ -198,12 +197,13 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
         InputError: it cannot be written. Nothing is left behind, an older file stays as it was.
     """
     if url := url_of(path):
+        from nearid_cli.remote.sending import send_file
+
         with TemporaryDirectory(prefix="nearid-") as folder:
             made = Path(folder, "object")
             with made.open("xb") as file:
                 yield file
-            with _sending(url):
-                send_file(locate(url), made)
+            send_file(url, made)
         return
     target = real_path(path)  # through a symlink, which stays one
     if target.exists() and not target.is_file():  # root could put a file in the place of a device
@@ -214,14 +214,6 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise InputError(f"cannot write {printable(path)}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _sending(url: str) -> Iterator[None]:
-    try:
-        yield
-    except RemoteError as error:
-        raise InputError(f"cannot write {printable(url)}: {error.message}") from error
 
 
 @contextmanager

@@ -47,12 +47,18 @@ def info(cache: CacheFolder = None, trust_cache: TrustCache = False) -> None:
     typer.echo(
         f"{printable(opened.name)}: {', '.join(_counted(rows))}, {file_size(sum(row.size for row in rows))}"
     )
-    if weights := opened.converted_weights():
+    if copies := opened.copies():
         typer.echo(
-            f"{count(len(weights), 'file')} of pickled weights kept as safetensors, {file_size(sum(weights))}"
+            f"{count(len(copies), 'copy', 'copies')} of parts under URLs in {printable(opened.folder)}, "
+            f"{file_size(sum(copies))}"
         )
-    if models := opened.converted_models():
-        typer.echo(f"{count(len(models), 'model')} converted for OpenVINO, {file_size(sum(models))}")
+    if not opened.under_url:
+        if weights := opened.converted_weights():
+            typer.echo(
+                f"{count(len(weights), 'file')} of pickled weights kept as safetensors, {file_size(sum(weights))}"
+            )
+        if models := opened.converted_models():
+            typer.echo(f"{count(len(models), 'model')} converted for OpenVINO, {file_size(sum(models))}")
     if rows:
         show.rows(
             ("metric", "checkpoint", "dtype", "embeddings", "parts", "size", "fingerprint"),

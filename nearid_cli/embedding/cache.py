@@ -168,6 +168,7 @@ class Cache:
     Attributes:
         folder: where what is of use on this machine only is kept.
         name: of the place, for messages.
+        under_url: whether that is a URL.
 
     Raises:
         UnreadableCacheError: the folder is a file, a newer nearid wrote it, or it cannot be told which one did.
@@ -179,6 +180,7 @@ class Cache:
         self.folder = cache_folder(place)
         disk = Disk(self.folder, trusted=trusted)
         self.storage: Storage = _under(url, self.folder) if url else disk
+        self.under_url = url is not None
         self.name = self.storage.name
         self.caution = Caution(self.name) if url else disk.caution
         self.memo = FileMemo(self.folder / _MEMO, verify_content, disk)
@@ -374,7 +376,7 @@ class Cache:
         sound, damaged, unread = 0, [], []
         stores = [parts for what, fingerprint in self._all() for parts in self._of(what, fingerprint)]
         for parts in [*stores, self.memo.parts]:
-            for part, outcome in parts.each(parts.checked, parts.listing()):
+            for part, outcome in parts.each(partial(parts.checked, itself=True), parts.listing()):
                 try:
                     table = outcome()
                 except FileNotFoundError:
@@ -417,11 +419,10 @@ class Cache:
                 with suppress(OSError):  # what is left in it is no part
                     self.storage.clear(f"{row.what}/{row.fingerprint}")
         if metric is None and older_than is None:
-            beside = isinstance(self.storage, Disk)
-            if beside:
-                freed += sum(self.converted_weights()) + sum(self.converted_models())
+            if not self.under_url:
+                freed += sum(self.converted_weights()) + sum(self.converted_models()) + sum(self.copies())
                 freed += sum(part.size for part in self.memo.parts.listing())
-            for name in (*_STORES, *(_BESIDE if beside else ())):
+            for name in (*_STORES, *(() if self.under_url else _BESIDE)):
                 try:
                     self.storage.clear(name)
                 except OSError as error:
@@ -437,6 +438,10 @@ class Cache:
     def converted_models(self) -> list[int]:
         """Sizes in bytes of the models that are converted for OpenVINO."""
         return self._sizes("openvino", "*/model.bin")
+
+    def copies(self) -> list[int]:
+        """Sizes in bytes of the copies of parts of caches under URLs."""
+        return self._sizes(_COPIES, "*.parquet")
 
     def _sizes(self, what: str, pattern: str) -> list[int]:
         sizes = []

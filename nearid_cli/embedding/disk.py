@@ -95,7 +95,7 @@ class Disk:
         file.close()
         return None
 
-    def read(self, part: StoredPart) -> bytes | None:
+    def read(self, part: StoredPart, *, itself: bool = False) -> bytes | None:
         """As `Storage`."""
         file = self.open(part)
         if file is None:

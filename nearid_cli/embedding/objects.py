@@ -110,8 +110,14 @@ class Objects:
 
         return io.BufferedReader(_Ranges(between, part.size), 2**16)
 
-    def read(self, part: StoredPart) -> bytes:
+    def read(self, part: StoredPart, *, itself: bool = False) -> bytes:
         """As `Storage`."""
+        if not itself and (copied := self._read_copy(part)) is not None:
+            return copied
+        content, sound = self._fetch(part)
+        return content if sound else check(content, part, self.place(part.key))
+
+    def _read_copy(self, part: StoredPart) -> bytes | None:
         copy = self._copy(part)
         try:
             content = check(read_regular(copy, LARGEST_BYTES), part, str(copy))
@@ -123,8 +129,7 @@ class Objects:
             pass
         else:
             return content
-        content, sound = self._fetch(part)
-        return content if sound else check(content, part, self.place(part.key))
+        return None
 
     def _fetch(self, part: StoredPart) -> tuple[bytes, bool]:
         """The bytes of a part from the store, and whether they are what its name says."""

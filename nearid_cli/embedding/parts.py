@@ -175,8 +175,12 @@ class PartFolder:
             self.caution.unread(part.key, error)
         return None
 
-    def checked(self, part: StoredPart) -> pa.Table | None:
+    def checked(self, part: StoredPart, itself: bool = False) -> pa.Table | None:
         """Read one part whole and check it; None where it is not taken, being another user's.
+
+        Args:
+            part: which one.
+            itself: what is there now, and no copy of it.
 
         Raises:
             DamagedPartError: the content differs from the checksum in the name.
@@ -185,7 +189,7 @@ class PartFolder:
             FileNotFoundError: another process merged the part away in the meantime.
             MemoryError: there is no room for it.
         """
-        content = self.storage.read(part)
+        content = self.storage.read(part, itself=itself)
         return None if content is None else table_of(content, self.what, self.storage.place(part.key))
 
     def _may_hold(self, part: StoredPart, keys: Set[bytes]) -> bool:

@@ -71,8 +71,12 @@ class Storage(Protocol):
     def open(self, part: StoredPart) -> BinaryIO | None:
         """A part to look into, of which nothing is checked; None where it is not to be used."""
 
-    def read(self, part: StoredPart) -> bytes | None:
+    def read(self, part: StoredPart, *, itself: bool = False) -> bytes | None:
         """A part whole and checked; None where it is not to be used.
+
+        Args:
+            part: which one.
+            itself: what is there now, and no copy of it.
 
         Raises:
             DamagedPartError: the content differs from the checksum in the name.

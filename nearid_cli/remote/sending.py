@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nearid_cli.errors import InputError
 from nearid_cli.remote.attempts import AbsentError, DeniedError, NoBucketError, RemoteError, patiently
 from nearid_cli.remote.stores import Location, locate
 from nearid_cli.text import printable
@@ -14,28 +16,33 @@ _PIECE = 2**30
 owns the bucket pays for."""
 
 
-def send(place: Location, content: bytes) -> None:
+def send(url: str, content: bytes) -> None:
     """Write an object.
 
     Raises:
-        RemoteError: the store does not take it, and has what it had.
+        InputError: the store does not take it, and has what it had.
+        UsageError: it is no URL that can be used.
     """
-    patiently(place.url, lambda: put(place, content))
+    place = locate(url)
+    _patiently(place, lambda: put(place, content))
+
+
+def send_file(url: str, file: Path) -> None:
+    """The same of a file's content, of any size."""
+    place = locate(url)
+    _patiently(place, lambda: place.files.put_file(str(file), place.path, **_how(place)))
 
 
 def put(place: Location, content: bytes) -> None:
-    """The same, once, with whatever its library raises."""
+    """The same once, with whatever its library raises."""
     place.files.pipe_file(place.path, content, **_how(place))
 
 
-def send_file(place: Location, file: Path) -> None:
-    """The same of a file's content, of any size.
-
-    Raises:
-        RemoteError: as `send`.
-        OSError: the file cannot be read.
-    """
-    patiently(place.url, lambda: place.files.put_file(str(file), place.path, **_how(place)))
+def _patiently(place: Location, work: Callable[[], object]) -> None:
+    try:
+        patiently(place.url, work)
+    except RemoteError as error:
+        raise InputError(f"cannot write {printable(place.url)}: {error.message}") from error
 
 
 def obstacle(url: str) -> str | None:

@@ -10,7 +10,6 @@ from typing import Any
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file
 from nearid_cli.opening import real_path
-from nearid_cli.remote.sending import obstacle
 from nearid_cli.remote.stores import named, url_of
 from nearid_cli.reports import formats
 from nearid_cli.reports.blocks import Document
@@ -133,6 +132,8 @@ def write_groups(result: ScoreResult | CompareResult, path: Path) -> None:
 def _obstacle(path: Path) -> str | None:
     """Why a file, or an object, cannot be written, or None."""
     if url := url_of(path):
+        from nearid_cli.remote.sending import obstacle
+
         return obstacle(url)
     folder = real_path(path).parent
     if path.is_dir():

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -145,8 +146,10 @@ def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_set_aside(
     key = f"{url.removeprefix(f's3://{BUCKET}/')}/{first}"
     content = s3.get(BUCKET, key)
     s3.put(BUCKET, key, content[:-5])
+    damage = f"{url}/{first}: the content does not match the checksum in its name"
+    assert cache.verify().damaged == [damage]  # though a copy is sound
     there = elsewhere(monkeypatch, tmp_path, url)
-    assert there.verify().damaged == [f"{url}/{first}: the content does not match the checksum in its name"]
+    assert there.verify().damaged == [damage]
     assert len(there.load(SPEC, digests(0, 6))) == 3
     (line,) = said(caplog)
     assert line.startswith("a damaged part of the cache is set aside")
@@ -190,7 +193,8 @@ def test_what_else_lies_under_the_url_is_left_alone(
     assert cache.verify() == (1, [], [])
     assert [row.parts for row in cache.info()] == [1]
     cache.compact(above=1)
-    assert fetched(s3) == []
+    (part,) = cache.listing("embeddings")
+    assert {one.path for one in fetched(s3)} == {f"/{BUCKET}/{root}/{part.key}"}
     assert set(others) < set(keys(s3, url))
     assert said(caplog) == []
     cache.clear()
@@ -277,6 +281,21 @@ def test_a_bucket_that_is_not_there(s3: S3, url: str, caplog: pytest.LogCaptureF
     assert line.endswith("this run goes on without it")
     with pytest.raises(UsageError, match="expected the name of a bucket"):
         Cache("s3://")
+
+
+def test_a_store_of_another_kind_is_no_different(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    cache = Cache(f"memory://{BUCKET}/{uuid.uuid4().hex}")
+    for index in range(COMPACT_ABOVE + 1):
+        cache.add(SPEC, digests(index, 1), unit_rows(1, index))
+    cache.tidy()
+    (row,) = cache.info()
+    assert (row.parts, row.numbers) == (1, COMPACT_ABOVE + 1)
+    assert abs(row.written - time.time()) < 3600
+    assert cache.verify() == (1, [], [])
+    assert len(cache.load(SPEC, digests(0, 99))) == COMPACT_ABOVE + 1
+    assert cache.clear() > 0
+    assert cache.info() == []
+    assert said(caplog) == []
 
 
 def test_copies_take_bounded_room(s3: S3, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

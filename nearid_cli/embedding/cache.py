@@ -205,9 +205,10 @@ class Cache:
         """
         wanted = set(digests)
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
-        dimension = self.dimension(spec)
+        listed = parts.listing()
+        dimension = self._dimension(spec, parts, listed)
         with self.caution.reading(parts.inside):
-            for table in parts.tables(wanted):
+            for table in parts.tables(wanted, listed):
                 here = digests_of(table)
                 chosen = [row for row, digest in enumerate(here) if digest in wanted]
                 rows = embeddings_of(table)
@@ -246,11 +247,14 @@ class Cache:
 
     def dimension(self, spec: EncoderSpec) -> int | None:
         """The length of most embeddings that are here, or None if none are."""
+        parts = self.parts(EMBEDDINGS, spec.fingerprint)
+        return self._dimension(spec, parts, parts.listing())
+
+    def _dimension(self, spec: EncoderSpec, parts: PartFolder, listed: Sequence[StoredPart]) -> int | None:
         if spec.fingerprint in self._lengths:
             return self._lengths[spec.fingerprint]
-        parts = self.parts(EMBEDDINGS, spec.fingerprint)
         numbers = Counter[int]()
-        for _, outcome in parts.each(partial(parts.metadata, quiet=True), parts.listing()):
+        for _, outcome in parts.each(partial(parts.metadata, quiet=True), listed):
             with suppress(FileNotFoundError):
                 if (found := outcome()) and (length := _length_in(found)):
                     numbers[length] += found.num_rows

@@ -124,14 +124,17 @@ class PartFolder:
                 waiting.append((part, pool.submit(call, part).result))
             yield from waiting
 
-    def tables(self, keys: Set[bytes] | None = None) -> Iterator[pa.Table]:
+    def tables(
+        self, keys: Set[bytes] | None = None, listed: Sequence[StoredPart] | None = None
+    ) -> Iterator[pa.Table]:
         """Each part's table, but for those that cannot be used, of which a warning says why.
 
         Args:
             keys: pass over parts whose first column holds none of these, without reading them whole.
+            listed: the parts that were there a moment ago, where that is known.
         """
         seen: set[str] = set()
-        pending = self.listing()
+        pending = self.listing() if listed is None else listed
         while pending:
             vanished = False
             for part, outcome in self.each(partial(self.read, keys=keys), pending):

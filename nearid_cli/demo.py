@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from nearid_cli.errors import InputError
+from nearid_cli.remote.stores import check_on_disk
 from nearid_cli.synth.sample import CATEGORIES, SynthOptions
 from nearid_cli.text import printable
 
@@ -43,6 +44,7 @@ def write_demo(folder: Path, seed: int = SEED) -> None:
     Raises:
         InputError: the folder holds something else or cannot be written.
     """
+    check_on_disk(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{printable(folder)} is a file; give a new folder for the demo")
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():

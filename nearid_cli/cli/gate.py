@@ -17,8 +17,10 @@ from nearid_cli.cli import GATE_FAILED, show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Format, say_what_counts, types_of
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.mirrors import here
 from nearid_cli.opening import real_path
 from nearid_cli.options import Flag
+from nearid_cli.remote.stores import check_on_disk, named, url_of
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -83,20 +85,20 @@ def check(
         raise UsageError(
             '--update-baseline needs --baseline FILE, or baseline = "FILE" in [gate]: where the new baseline goes'
         )
-    result = read_result(run, holes=True)
+    result = read_result(here(run), holes=True)
     if update_baseline and baseline is not None:
         check_outputs([baseline], known=(".json",))
-        verdicts = Rulebook(rules, run, result).judge(result, str(run))
+        verdicts = Rulebook(rules, run, result).judge(result, _name(run))
         code = finish(verdicts, form, output)
         if code == 0:
             _update(baseline, run, result)
         else:
-            logger.warning("%s stays as it was", printable(baseline))
+            logger.warning("%s stays as it was", named(baseline))
     else:
-        if baseline is not None and baseline.exists() and run.samefile(baseline):
-            logger.warning("%s is its own baseline, so no drop can show", printable(run))
+        if baseline is not None and _same(run, baseline):
+            logger.warning("%s is its own baseline, so no drop can show", named(run))
         before = _read_baseline(baseline)
-        verdicts = Rulebook(rules, baseline, before).judge(result, str(run), allow_mismatch)
+        verdicts = Rulebook(rules, baseline, before).judge(result, _name(run), allow_mismatch)
         code = finish(verdicts, form, output)
     log_to(log, document(verdicts))
     raise typer.Exit(code)
@@ -124,12 +126,14 @@ def init(
     from nearid_cli.results.reading import read_result
 
     if output is None:
-        result = read_result(run)
-        print(starter(result, str(run), run.as_posix(), _breakdowns(by, result)), end="")
+        result = read_result(here(run))
+        name = url_of(run) or run.as_posix()
+        print(starter(result, _name(run), name, _breakdowns(by, result)), end="")
         sys.stdout.flush()
-        logger.info("save this as nearid.toml; then: %s", shlex.join(["nearid", "gate", str(run)]))
+        logger.info("save this as nearid.toml; then: %s", shlex.join(["nearid", "gate", _name(run)]))
         return
     check_outputs([output], known=(".toml",))
+    check_on_disk(output)
     if output.name == "pyproject.toml":
         raise UsageError(
             "rules in pyproject.toml stand below your own tables: print them without -o, and paste them in "
@@ -138,13 +142,13 @@ def init(
     if output.exists():
         raise UsageError(f"{printable(output)} exists; print the rules without -o and paste them in")
     baseline = output.with_name(f"{output.stem}-baseline.json")
-    result = read_result(run)
-    text = starter(result, str(run), baseline.name, _breakdowns(by, result))
+    result = read_result(here(run))
+    text = starter(result, _name(run), baseline.name, _breakdowns(by, result))
     _hides(output)
     _store(run, baseline)
     replace_file(output, text.encode())
     show.wrote(output, baseline)
-    logger.info("next: %s", shlex.join(["nearid", "gate", str(run), *_found_by(output)]))
+    logger.info("next: %s", shlex.join(["nearid", "gate", _name(run), *_found_by(output)]))
 
 
 def _breakdowns(by: Sequence[str], result: ScoreResult | CompareResult) -> Sequence[Breakdown]:
@@ -212,7 +216,7 @@ class Rulebook:
         """The verdicts on a run of this name."""
         from nearid_cli.gate.judge import judge
 
-        baseline = None if self.baseline is None else str(self.baseline)
+        baseline = None if self.baseline is None else _name(self.baseline)
         return judge(
             result,
             self.before,
@@ -241,9 +245,18 @@ def _read_baseline(path: Path | None) -> ScoreResult | CompareResult | None:
     """
     from nearid_cli.results.reading import read_result
 
-    if path is None or not (path.exists() or path.is_symlink()):
+    if path is None:
         return None
-    return read_result(path, holes=True)
+    if url_of(path):
+        from nearid_cli.remote.attempts import AbsentError, NoBucketError
+
+        try:
+            return read_result(here(path), holes=True)
+        except NoBucketError:
+            raise
+        except AbsentError:
+            return None
+    return read_result(path, holes=True) if path.exists() or path.is_symlink() else None
 
 
 def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
@@ -282,10 +295,9 @@ def finish(gate: GateResult, form: str, outputs: Sequence[Path] = ()) -> int:
 
 def _keep_inputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
     """Refuse to write verdicts over what they are about."""
-    kept = {real_path(path) for path in inputs if path is not None}
     for path in outputs:
-        if real_path(path) in kept:
-            raise UsageError(f"the output {printable(path)} is an input, too; give the verdicts another file")
+        if any(one is not None and _same(path, one) for one in inputs):
+            raise UsageError(f"the output {named(path)} is an input, too; give the verdicts another file")
 
 
 def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> None:
@@ -299,7 +311,7 @@ def _update(baseline: Path, run: Path, result: ScoreResult | CompareResult) -> N
         old = None
         logger.warning("the old baseline could not be read: %s", error.message)
     replace_file(baseline, _read_bytes(run))
-    logger.info("%s is now the baseline %s", printable(run), printable(baseline))
+    logger.info("%s is now the baseline %s", named(run), named(baseline))
     for line in changes(result, old) if old is not None else ():
         logger.info("%s", line)
 
@@ -309,6 +321,16 @@ def _read_bytes(path: Path) -> bytes:
     from nearid_cli.results.reading import RESULT_BYTES
 
     try:
-        return read_regular(path, RESULT_BYTES)
+        return read_regular(here(path), RESULT_BYTES)
     except OSError as error:
-        raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
+        raise InputError(f"cannot read {named(path)}: {error.strerror}") from error
+
+
+def _same(a: Path, b: Path) -> bool:
+    """Whether two paths, or URLs, name one file."""
+    return (url_of(a) or real_path(a)) == (url_of(b) or real_path(b))
+
+
+def _name(path: Path) -> str:
+    """What verdicts call a file."""
+    return url_of(path) or str(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.cli import options as shared
+from nearid_cli.mirrors import here
 from nearid_cli.options import (
     DEFAULT_METRICS,
     By,
@@ -84,7 +85,7 @@ def score(
         from nearid_cli.cli.gate import Rulebook, finish
 
         rules = Rulebook.of(gate, baseline)
-    before = rules.before if rules else read_score(baseline) if baseline else None
+    before = rules.before if rules else read_score(here(baseline)) if baseline else None
     with nothing_printed():
         result = run(
             references,

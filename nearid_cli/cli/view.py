@@ -11,6 +11,7 @@ import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
+from nearid_cli.mirrors import here
 from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
@@ -64,7 +65,8 @@ def _read(paths: list[Path]) -> ScoreResult | CompareResult:
     from nearid_cli.results.reading import read_result, read_score
 
     if len(paths) == 1:
-        return read_result(paths[0]).with_runs(lambda run: anchored(run, paths[0].parent))
+        file = here(paths[0])
+        return read_result(file).with_runs(lambda run: anchored(run, file.parent))
     from nearid_cli.evaluate.compare import compare
 
     names = [path.stem for path in paths]
@@ -73,4 +75,5 @@ def _read(paths: list[Path]) -> ScoreResult | CompareResult:
             f"two results are called {printable(twice[0])}; name them with "
             "`nearid compare --method NAME=FILE.json ... -o both.json` and view that"
         )
-    return compare({path.stem: anchored(read_score(path), path.parent) for path in paths})
+    files = [here(path) for path in paths]
+    return compare({file.stem: anchored(read_score(file), file.parent) for file in files})

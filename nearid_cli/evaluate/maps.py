@@ -20,6 +20,7 @@ import numpy as np
 
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import replace_file
+from nearid_cli.remote.stores import check_on_disk
 from nearid_cli.text import few, printable, storable
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def check_maps(metrics: Sequence[Measured], folder: Path, datasets: Iterable[Dat
         datasets: whose pictures stay as they are.
 
     Raises:
-        UsageError: no metric has maps.
+        UsageError: no metric has maps, or the folder is a URL.
         InputError: the folder cannot be one, or lies where pictures are looked for.
     """
+    check_on_disk(folder)
     if not any(metric.has_maps for metric in metrics):
         names = few([metric.name for metric in metrics])
         raise UsageError(f"--maps: none of {names} says where identity was lost; vsm does: --metric vsm")

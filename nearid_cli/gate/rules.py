@@ -10,6 +10,7 @@ from typing import Any
 from nearid_cli.configuration import Configuration, load_configuration, read_configuration
 from nearid_cli.errors import UsageError
 from nearid_cli.opening import expanded
+from nearid_cli.remote.stores import url_of
 from nearid_cli.results import Rule
 from nearid_cli.results.gate import COPIES, COUNTS, MISSING, NEAR_COPIES
 from nearid_cli.text import count, printable, shown, unknown
@@ -60,6 +61,8 @@ def named_baseline(path: Path | None, folder: Path) -> Path | None:
     name = configuration.gate.get("baseline")
     if name is None or configuration.path is None:
         return None
+    if url_of(name):
+        return Path(name)
     baseline = configuration.path.parent / expanded(name)
     return baseline.relative_to(folder) if baseline.is_relative_to(folder) else baseline
 

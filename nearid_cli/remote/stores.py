@@ -95,6 +95,14 @@ def named(path: str | os.PathLike[str]) -> str:
     return printable(url_of(path) or path)
 
 
+def check_on_disk(path: str | os.PathLike[str]) -> None:
+    """Raise UsageError where a URL is given for what can only lie on a disk."""
+    if url := url_of(path):
+        raise UsageError(
+            f"{printable(url)}: expected a path on this machine; write there, and copy what came of it"
+        )
+
+
 def locate(url: str) -> Location:
     """The place that a URL names. Asks nobody: whether there is such a place shows when it is used.
 

@@ -23,6 +23,7 @@ from nearid_cli.layouts.contexts import MADE_BY
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.walk import walk
 from nearid_cli.opening import real_path
+from nearid_cli.remote.stores import check_on_disk
 from nearid_cli.reports.files import check_outputs
 from nearid_cli.synth.dataset import require_datasets, write_dataset
 from nearid_cli.synth.encoding import Identity, render_identities
@@ -182,6 +183,7 @@ def _watched(
 @contextmanager
 def _whole_or_nothing(folder: Path) -> Iterator[Path]:
     """`files.whole_folder`, with what is in the way of it said to people."""
+    check_on_disk(folder)
     target = real_path(folder)  # through a symlink, which stays one
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):

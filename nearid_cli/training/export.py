@@ -27,6 +27,7 @@ from nearid_cli.encoders.registry import HUB_ID, REGISTRY
 from nearid_cli.errors import InputError, ModelError, UsageError
 from nearid_cli.files import whole_folder
 from nearid_cli.opening import MalformedError, read_json
+from nearid_cli.remote.stores import check_on_disk
 from nearid_cli.text import printable, said, unknown
 from nearid_cli.training.checkpoints import model_folder
 from nearid_cli.training.model import name_processor
@@ -123,12 +124,14 @@ def export(checkpoint: Path, out: Path, dtype: str = "float16") -> Export:
         dtype: precision of the weights.
 
     Raises:
-        UsageError: an unknown dtype.
+        UsageError: an unknown dtype, or `out` is a URL.
         InputError: `out` is not empty.
         ModelError: the checkpoint is no NearID model or damaged, or the release does not give its embeddings. Nothing
             is left at `out` then.
     """
     from nearid_cli.encoders.load import load_model
+
+    check_on_disk(out)
 
     if dtype not in TOLERANCE:
         raise UsageError(unknown("dtype", dtype, TOLERANCE))

@@ -23,6 +23,7 @@ from nearid_cli.errors import UsageError
 from nearid_cli.files import write_whole
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.nearid_data import Identities, choose_rows
+from nearid_cli.remote.stores import check_on_disk
 from nearid_cli.results.base import timestamp
 from nearid_cli.text import count, printable
 from nearid_cli.training import checkpoints
@@ -102,6 +103,7 @@ def _check_output(output: Path) -> None:
     Raises:
         UsageError: it, or what lies on the way to it, is no folder or may not be written.
     """
+    check_on_disk(output)
     nearest = next(path for path in (output, *output.absolute().parents) if os.path.lexists(path))
     if not nearest.is_dir():
         raise UsageError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -325,22 +325,14 @@ def test_clear_forgets_one_metric_or_all(s3: S3, url: str, tmp_path: Path) -> No
     assert list((cache.folder / "copies").iterdir()) == []
 
 
-SCORE = """
-import sys
-from nearid_cli.cli.app import main
-main(sys.argv[1:])
-"""
-
-
-def score(s3: S3, place: Path, url: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", SCORE, "score", "refs", "gens", "--metric", "hog", "--cache", url, *more],
+def score(s3: S3, place: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nearid_cli", "score", "--metric", "hog", *arguments],
         cwd=place,
-        env={**os.environ, **s3.environment, "NEARID_CACHE": str(place / "local"), **environment},
-        capture_output=True,
+        env={**os.environ, **s3.environment, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=120,
     )
 
 
@@ -355,20 +347,42 @@ def pictures(place: Path, number: int) -> None:
             Image.fromarray(noise).save(file)
 
 
-def test_score_with_the_cache_under_a_url(s3: S3, url: str, tmp_path: Path) -> None:
+def test_score_with_everything_under_urls(s3: S3, url: str, tmp_path: Path) -> None:
     pictures(tmp_path, 4)
-    cold = score(s3, tmp_path, url, "-o", "cold.json")
-    assert cold.returncode == 0, cold.stderr
-    put = [one for one in s3.requests if one.method == "PUT"]
-    assert any(one.path.endswith(".parquet") for one in put)
+    s3.put_folder(BUCKET, url.removeprefix(f"s3://{BUCKET}/"), tmp_path)
+    asked = (f"{url}/refs", f"{url}/gens", "--cache", f"{url}/cache", "-o")
+    here = {"NEARID_CACHE": str(tmp_path / "here")}
+
+    def kill(request: Request) -> Reply | None:
+        if request.method == "PUT" and request.path.endswith(".parquet"):
+            killed.kill()
+        return None
+
+    killed = score(s3, tmp_path, *asked, f"{url}/killed.json", **here)
+    s3.answer = kill
+    killed.communicate(timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    s3.answer = None
+    cold = score(s3, tmp_path, *asked, f"{url}/cold.json", **here)
+    said_cold = cold.communicate(timeout=300)
+    assert cold.returncode == 0, said_cold
     s3.requests.clear()
-    # The environment names it as well, and another machine has nothing of its own.
-    shutil.rmtree(tmp_path / "local")
-    warm = score(s3, tmp_path, url, "-o", "warm.json", NEARID_CACHE=url, XDG_CACHE_HOME=str(tmp_path / "xdg"))
-    assert warm.returncode == 0, warm.stderr
-    assert warm.stdout == cold.stdout
-    assert [one for one in s3.requests if one.method == "PUT"] == []
+    # Another machine, where the environment names the cache, and nothing is kept.
+    elsewhere = {"NEARID_CACHE": f"{url}/cache", "XDG_CACHE_HOME": str(tmp_path / "xdg")}
+    warm = score(s3, tmp_path, *asked[:2], "-o", f"{url}/warm.json", **elsewhere)
+    said_warm = warm.communicate(timeout=300)
+    assert warm.returncode == 0, said_warm
+    assert said_warm[0] == said_cold[0]
+    assert [one.path.rpartition("/")[2] for one in s3.requests if one.method == "PUT"] == ["warm.json"]
     assert (tmp_path / "xdg/nearid/copies").is_dir()
+    local = score(s3, tmp_path, "refs", "gens", "--no-cache", "-o", "local.json", **here)
+    local.communicate(timeout=300)
+    assert local.returncode == 0
+    root = url.removeprefix(f"s3://{BUCKET}/")
+    results = [json.loads(s3.get(BUCKET, f"{root}/{name}.json")) for name in ("cold", "warm")]
+    results.append(json.loads((tmp_path / "local.json").read_text()))
+    assert [one["aggregate"] for one in results] == [results[0]["aggregate"]] * 3
+    assert "killed.json" not in keys(s3, url)
 
 
 WRITER = """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nearid_cli.cli.app import main
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file, replaced_file
 from nearid_cli.remote import attempts
@@ -95,3 +96,63 @@ def test_what_a_store_refuses_is_one_line_and_leaves_the_old(
     with replaced_file(path) as file:
         file.write(b"newer")
     assert s3.get(BUCKET, f"{place}/run.json") == b"newer"
+
+
+RULES = """[gate]
+baseline = "{baseline}"
+[[gate.rules]]
+metric = "{metric}"
+statistic = "score"
+max_drop = 0.1
+"""
+
+
+def test_gate_reads_and_writes_results_by_url(
+    s3: S3, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"s3://{BUCKET}/{place}"
+    s3.put(BUCKET, f"{place}/run.json", OLD.read_bytes())
+    metric = read_score(OLD).metrics[0].name
+    Path("nearid.toml").write_text(RULES.format(baseline=f"{url}/accepted.json", metric=metric))
+    assert main(["gate", f"{url}/run.json"]) == 1  # there is no baseline yet, so no drop can be judged
+    assert main(["gate", f"{url}/run.json", "--update-baseline"]) == 0
+    assert f"{url}/run.json is now the baseline {url}/accepted.json" in capsys.readouterr().err
+    assert s3.get(BUCKET, f"{place}/accepted.json") == OLD.read_bytes()
+    assert main(["gate", f"{url}/run.json", "-o", f"{url}/verdicts.json"]) == 0
+    verdicts = json.loads(s3.get(BUCKET, f"{place}/verdicts.json"))
+    assert (verdicts["run"], verdicts["baseline"]) == (f"{url}/run.json", f"{url}/accepted.json")
+    assert "its own baseline" not in capsys.readouterr().err
+    assert main(["gate", f"{url}/run.json", "--baseline", f"{url}/run.json"]) == 0
+    assert f"{url}/run.json is its own baseline" in capsys.readouterr().err
+    assert main(["gate", f"{url}/run.json", "-o", f"{url}/run.json"]) == 2
+    assert "is an input, too" in capsys.readouterr().err
+    assert main(["gate", f"{url}/run.json", "--baseline", "s3://nothing-here/a.json"]) == 2
+    assert "no such bucket: s3://nothing-here" in capsys.readouterr().err
+    assert main(["gate", f"{url}/none.json"]) == 2
+    assert f"nothing there: {url}/none.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo"],
+        ["synth"],
+        ["bench", "mtg", "--data", "nothing", "-o"],
+        ["layout", "refs", "gens", "-o"],
+        ["gate", "init", str(OLD), "-o"],
+    ],
+    ids=" ".join,
+)
+def test_what_can_only_lie_on_a_disk_is_no_url(
+    place: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = {"layout": "rows.csv", "gate": "rules.toml"}.get(arguments[0], "folder")
+    assert main([*arguments, f"s3://{BUCKET}/{place}/{name}"]) == 2
+    assert f"s3://{BUCKET}/{place}/{name}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -25,6 +25,7 @@ from nearid_cli.measures.judge.rubric import own_rubric, read_rubric
 from nearid_cli.measures.judge.tally import Tally
 from nearid_cli.measures.judge.workers import Workers
 from nearid_cli.plugins import NoScore, PairwiseMetric
+from nearid_cli.remote.stores import check_on_disk
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class Judge(PairwiseMetric):
         """
         self._endpoint = self._connected()
         if self._log_path is not None:
+            check_on_disk(self._log_path)
             self._log = AnswerLog(self._log_path)
         if self._endpoint.sends_key_in_the_open:
             logger.warning("judge: the key goes to %s without encryption (http)", self._endpoint.shown)

@@ -22,7 +22,7 @@ from nearid_cli.text import printable, shown
 MOST_DIGITS = 9
 """Of a number of anything that is made or shown."""
 DEFAULT_METRICS = ("nearid", "clip-i", "dino")
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "mps", "all")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 ENGINES = ("auto", "torch", "openvino")
 COLOR_PROFILES = ("ignore", "convert")
@@ -148,7 +148,7 @@ class Options:
         use_cache: False to neither read nor keep embeddings.
         trust_cache: use what other users put into the cache, too.
         verify_content: read pictures and checkpoints again instead of trusting sizes and times.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; for pictures also several GPUs, as `cuda:0,cuda:1`, or `all`.
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
         engine: what runs checkpoints: `torch`, `openvino`, or `auto`, which is OpenVINO on a CPU where it is installed,
             and torch elsewhere.
@@ -195,9 +195,15 @@ class Options:
     verify_content: Annotated[
         bool, Flag("Read pictures and checkpoints again instead of trusting sizes and times.", shared=True)
     ] = False
-    device: Annotated[str, Flag("auto, cpu, cuda, cuda:N or mps.", "DEVICE", words=DEVICES, shared=True)] = (
-        "auto"
-    )
+    device: Annotated[
+        str,
+        Flag(
+            "auto, cpu, cuda, cuda:N or mps; several GPUs as cuda:0,cuda:1, or all of them.",
+            "DEVICE",
+            words=DEVICES,
+            shared=True,
+        ),
+    ] = "auto"
     dtype: Annotated[
         str,
         Flag(

@@ -25,6 +25,7 @@ FLOORS = {
     "remote": -1.2,
     "activity": -1,
     "interrupts": -1,
+    "workers": -0.5,
     "results": 0,
     "options": 0,
     "plugins": 0,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEVICES, DTYPES, ENGINES
-from nearid_cli.text import count, unknown
+from nearid_cli.text import count, shown, unknown
 
 
 def choose_device(device: str) -> str:
@@ -31,7 +31,7 @@ def choose_device(device: str) -> str:
             return "cuda"
         return "mps" if _is_apple() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-        raise UsageError(f"{unknown('device', device, DEVICES)} (auto, cpu, cuda, cuda:N, mps)")
+        raise UsageError(f"{unknown('device', device, DEVICES)} (auto, cpu, cuda, cuda:N, mps, all)")
     if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= (gpus := _gpus()):
         raise UsageError(
             f"no device {device} here: torch and the driver see {count(gpus, 'CUDA GPU')}; "
@@ -40,6 +40,29 @@ def choose_device(device: str) -> str:
     if device == "mps" and not _is_apple():
         raise UsageError("no device mps here: it needs an Apple processor; choose --device cpu")
     return device
+
+
+def choose_devices(device: str) -> tuple[str, ...]:
+    """The same where several GPUs may be named, as `cuda:0,cuda:1`, or `all` of this machine. The first has all else.
+
+    Raises:
+        UsageError: as `choose_device`; or what is no list of different GPUs.
+    """
+    if device == "all":
+        if gpus := _gpus():
+            return tuple(f"cuda:{number}" for number in range(gpus))
+        raise UsageError(
+            "--device all is every CUDA GPU of this machine, and torch and the driver see none; choose --device cpu, "
+            "or see `nearid doctor`"
+        )
+    names = [name.strip() for name in device.split(",")]
+    if len(names) > 1 and (
+        len(set(names)) < len(names) or not all(re.fullmatch(r"cuda:\d+", name) for name in names)
+    ):
+        raise UsageError(
+            f"several devices are different GPUs by their numbers, as in --device cuda:0,cuda:1; found {shown(device)}"
+        )
+    return tuple(choose_device(name) for name in names)
 
 
 def choose_dtype(dtype: str, device: str) -> str:

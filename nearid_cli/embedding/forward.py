@@ -1,8 +1,7 @@
-"""One encoder at work: batches that fit into memory, which rows can be used, and from there into the cache."""
+"""One encoder at work: batches that fit into memory, and which rows can be used."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,8 +15,7 @@ from nearid_cli.text import count, few, printable
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nearid_cli.embedding.cache import Cache
-    from nearid_cli.embedding.rows import Rows
+    from nearid_cli.embedding.ledger import Witness
     from nearid_cli.encoders.spec import Embeddings, Encoder, EncoderSpec, Pixels
 
     class _Embeds(Protocol):
@@ -102,69 +100,27 @@ def sound(rows: Embeddings) -> npt.NDArray[np.bool_]:
     return usable
 
 
-class OtherLengthError(Exception):
-    """An encoder gives embeddings of another length than the cache holds under its fingerprint: those are none of its.
-
-    Attributes:
-        spec: the encoder's.
-        length: of what it gives.
-    """
-
-    def __init__(self, spec: EncoderSpec, length: int) -> None:
-        super().__init__(f"{spec.name}: {length}")
-        self.spec = spec
-        self.length = length
-
-
-# What a kill -9 may cost at most: this many embeddings or this many seconds of work.
-FLUSH_ROWS = 1024
-FLUSH_SECONDS = 5.0
-
-
 class Batches:
     """Gathers one encoder's prepared pictures into batches and embeds them.
 
     Args:
-        spec: what the rows are kept as.
+        name: what the encoder is called.
         encoder: embeds.
         batch_size: pictures a forward pass, at most.
-        rows: gets the embedding [D] of each digest.
-        absent: gets the digests of pictures that have none.
-        cache: gets them too, every few seconds; may be None.
-
-    Attributes:
-        not_finite: digests of pictures whose embedding is not finite, or zero. They get neither a row nor
-            a place in the cache.
+        witness: is told what comes of them.
     """
 
-    def __init__(
-        self,
-        spec: EncoderSpec,
-        encoder: Encoder,
-        batch_size: int,
-        rows: Rows,
-        absent: set[bytes],
-        cache: Cache | None,
-    ) -> None:
+    def __init__(self, name: str, encoder: Encoder, batch_size: int, witness: Witness) -> None:
         self.encoder = encoder
-        self._spec = spec
-        self.not_finite: list[bytes] = []
+        self._name = name
         self._forward = Forward(encoder, batch_size)
-        self._rows = rows
-        self._absent = absent
-        self._cache = cache
+        self._witness = witness
         self._waiting: list[tuple[bytes, Pixels]] = []
-        self._unwritten: list[bytes] = []
-        self._unwritten_absent: list[bytes] = []
-        self._dimension = cache.dimension(spec) if cache is not None else None
-        self._written = time.monotonic()
 
     def add(self, digest: bytes, pixels: Pixels | None) -> None:
         """Take a prepared picture, and embed when a batch is full; note one that has no embedding (None)."""
         if pixels is None:
-            self._absent.add(digest)
-            self._unwritten_absent.append(digest)
-            self._write_now_and_then()
+            self._witness.lacked(self._name, digest)
             return
         self._waiting.append((digest, pixels))
         if len(self._waiting) >= self._forward.batch_size:
@@ -174,40 +130,15 @@ class Batches:
         """Embed what waits.
 
         Raises:
-            ModelError: memory does not hold one picture, or a plug-in fails, or gives embeddings of another length than
-                the cache holds.
-            OtherLengthError: an encoder that its fingerprint says all of gives those.
+            ModelError: memory does not hold one picture, or a plug-in fails.
         """
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            rows = self._forward([pixels for _, pixels in waiting])
-            if self._dimension not in (None, rows.shape[1]):
-                if not self._spec.plugin:
-                    raise OtherLengthError(self._spec, rows.shape[1])
-                name = printable(self._spec.name)
-                raise ModelError(
-                    f'metric "{name}": expected embeddings of {self._dimension} numbers, as the cache holds, found '
-                    f"{rows.shape[1]}; who changes what comes out changes the plug-in's version, or forgets the old "
-                    f"ones: nearid cache clear --metric {name}"
-                )
-            usable = sound(rows)
-            known = [digest for (digest, _), good in zip(waiting, usable, strict=True) if good]
-            self._rows.add(known, rows[usable])
-            self._unwritten += known
-            self.not_finite += [digest for (digest, _), good in zip(waiting, usable, strict=True) if not good]
-        self._write_now_and_then()
-
-    def _write_now_and_then(self) -> None:
-        unwritten = len(self._unwritten) + len(self._unwritten_absent)
-        if unwritten >= FLUSH_ROWS or time.monotonic() - self._written > FLUSH_SECONDS:
-            self.write()
-
-    def write(self) -> None:
-        """Hand new rows to the cache."""
-        if self._cache is not None and self._unwritten:
-            self._cache.add(self._spec, self._unwritten, self._rows.matrix(self._unwritten)[:])
-        if self._cache is not None and self._unwritten_absent:
-            self._cache.add_absent(self._spec, self._unwritten_absent)
-        self._unwritten = []
-        self._unwritten_absent = []
-        self._written = time.monotonic()
+        if not waiting:
+            return
+        rows = self._forward([pixels for _, pixels in waiting])
+        usable = sound(rows)
+        known = [digest for (digest, _), good in zip(waiting, usable, strict=True) if good]
+        self._witness.took(self._name, known, rows[usable])
+        if len(known) < len(waiting):
+            unsound = [digest for (digest, _), good in zip(waiting, usable, strict=True) if not good]
+            self._witness.doubted(self._name, unsound)

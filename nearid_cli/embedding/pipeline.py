@@ -3,7 +3,8 @@
     identify    each file's digest, from the memo or by reading its bytes
     look up     the embeddings that the cache has for these digests
     embed       threads read, decode and prepare pictures ahead (Pillow releases the GIL) while
-                this thread runs the encoders batch by batch and hands rows to the cache
+                this thread runs the encoders batch by batch and hands rows to the cache; on
+                several devices, a process for each does so and this one keeps what comes
 
 One decode serves all metrics. Memory holds a bounded number of prepared pictures, however
 many files there are, besides the embeddings themselves.
@@ -14,26 +15,27 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from nearid_cli.activity import doing
-from nearid_cli.embedding.forward import Batches, OtherLengthError, not_finite
-from nearid_cli.embedding.patience import StarvedError, patiently
-from nearid_cli.embedding.preparing import prepared
+from nearid_cli.embedding.forward import not_finite
+from nearid_cli.embedding.ledger import Kept, Ledger, OtherLengthError
+from nearid_cli.embedding.patience import StarvedError
 from nearid_cli.embedding.reading import ChangedImage, Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.rows import Matrix, Rows
 from nearid_cli.embedding.settings import Settings, progress_bar
-from nearid_cli.errors import BadImage, ModelError
-from nearid_cli.images.memory import BUDGET
+from nearid_cli.embedding.several import embed_side_by_side
+from nearid_cli.embedding.working import embed_here, load_all
+from nearid_cli.errors import BadImage
 from nearid_cli.images.reading import Findings, UnreadableImage
 from nearid_cli.layouts.dataset import Source
 from nearid_cli.text import count, printable, storable
 
 if TYPE_CHECKING:
     from nearid_cli.embedding.cache import Cache
-    from nearid_cli.encoders.spec import Encoder, EncoderSpec, Pixels
+    from nearid_cli.embedding.several import LoadOn
+    from nearid_cli.encoders.spec import Encoder, EncoderSpec
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ def embed(
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
+    load_on: LoadOn | None = None,
 ) -> Embedded:
     """Embed pictures with each encoder, through the cache.
 
@@ -79,6 +82,7 @@ def embed(
         load: makes an encoder from its spec; called only for those with work to do.
         cache: None to neither read nor keep anything.
         settings: how.
+        load_on: makes an encoder in another process, on a device; pickles. Needed where `settings` has several.
 
     Raises:
         ModelError: an encoder cannot be loaded, or gives embeddings that are not finite; all
@@ -95,7 +99,7 @@ def embed(
         for source, digest in zip(sources, digests, strict=True):
             if digest is not None and digest not in contents:
                 contents[digest] = GivenPicture(source, digest)
-        rows, absent, unusable = embed_contents(contents, specs, load, cache, settings)
+        rows, absent, unusable = embed_contents(contents, specs, load, cache, settings, load_on)
         places = [
             place
             for place, digest in enumerate(digests)
@@ -145,6 +149,7 @@ def embed_contents(
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
+    load_on: LoadOn | None = None,
 ) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
     """Embed pictures that are identified already, through the cache.
 
@@ -154,6 +159,7 @@ def embed_contents(
         load: makes an encoder from its spec; called only for those with work to do.
         cache: None to neither read nor keep anything.
         settings: how.
+        load_on: as for `embed`.
 
     Returns:
         For each encoder (by name) the embedding [D] of each digest, and the digests that have none; and why pictures
@@ -164,7 +170,7 @@ def embed_contents(
     """
     while True:
         try:
-            return _embed_by_cache(contents, specs, load, cache, settings)
+            return _embed_by_cache(contents, specs, load, cache, settings, load_on)
         except OtherLengthError as other:  # once for each encoder
             assert cache is not None  # whose the other length is
             cache.set_aside(other.spec, other.length)
@@ -176,6 +182,7 @@ def _embed_by_cache(
     load: Callable[[EncoderSpec], Encoder],
     cache: Cache | None,
     settings: Settings,
+    load_on: LoadOn | None = None,
 ) -> tuple[dict[str, Rows], dict[str, frozenset[bytes]], dict[bytes, UnreadableImage]]:
     """The same, relying on the lengths of what the cache holds.
 
@@ -205,22 +212,11 @@ def _embed_by_cache(
     unusable = _drop_leading_unusable(missing, contents, settings, fast) if missing else {}
     if missing:
         names = {name for lacking in missing.values() for name in lacking}
-        encoders = _load([spec for spec in specs if spec.name in names], load)
-        batches = {
-            spec.name: Batches(
-                spec,
-                encoders[spec.name],
-                settings.pictures_a_pass,
-                rows[spec.name],
-                absent[spec.name],
-                cache,
-            )
-            for spec in specs
-            if spec.name in encoders
-        }
+        kept = {spec.name: Kept(spec, rows[spec.name], absent[spec.name], cache) for spec in specs}
+        wanted = [spec for spec in specs if spec.name in names]
         cached = len(contents) - len(unusable) - len(missing)
         try:
-            unusable |= _embed_missing(missing, contents, batches, settings, cached, found)
+            ledger = _embed_missing(missing, contents, wanted, load, load_on, settings, kept, cached)
         except StarvedError as starved:
             whole = sum(
                 all(digest in rows[name] or digest in absent[name] for name in rows) for digest in contents
@@ -229,6 +225,8 @@ def _embed_by_cache(
                 f"{whole:,} of {count(len(contents), 'picture')} are embedded{' and kept' if cache else ''}"
             )
             raise starved.explained(printable(contents[cast(bytes, starved.item)].name), done) from starved
+        unusable |= ledger.unusable
+        found = ledger.found
         if cache:
             cache.tidy()
     for line in settings.reading.say(sum(found.values(), Findings())):
@@ -268,98 +266,52 @@ def _drop_leading_unusable(
     return unusable
 
 
-def _load(specs: Sequence[EncoderSpec], load: Callable[[EncoderSpec], Encoder]) -> dict[str, Encoder]:
-    """Load encoders; every one that fails is named in one error."""
-    encoders: dict[str, Encoder] = {}
-    failures: list[ModelError] = []
-    for spec in specs:
-        try:
-            encoders[spec.name] = load(spec)
-        except ModelError as error:
-            failures.append(error)
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        details = [line for error in failures for line in (error.message, *error.details)]
-        raise ModelError(f"{count(len(failures), 'checkpoint')} cannot be loaded", details)
-    return encoders
-
-
 def _embed_missing(
     missing: Mapping[bytes, list[str]],
     contents: Mapping[bytes, Content],
-    batches: Mapping[str, Batches],
+    specs: Sequence[EncoderSpec],
+    load: Callable[[EncoderSpec], Encoder],
+    load_on: LoadOn | None,
     settings: Settings,
+    kept: Mapping[str, Kept],
     cached: int,
-    found: dict[bytes, Findings],
-) -> dict[bytes, UnreadableImage]:
-    """Embed what is missing, picture by picture and encoder by encoder.
+) -> Ledger:
+    """Embed what is missing, here or in a process a device.
 
     Args:
         missing: digest -> names of the encoders that lack it.
         contents: by digest.
-        batches: by the encoder's name.
+        specs: of these encoders.
+        load: loads one here.
+        load_on: loads one in a process of its device.
         settings: how.
+        kept: by the encoder's name, what becomes of its embeddings.
         cached: how many pictures need none of this, for the progress bar.
-        found: gets what the pictures that are opened have of what `Reading` decides about.
-
-    Returns:
-        The pictures that cannot be used, with reasons.
 
     Raises:
-        ModelError: embeddings that are not finite; all such pictures are named.
-        StarvedError: as `patiently`, after all that could be prepared is embedded.
+        ModelError: an encoder fails, or gives embeddings that are not finite; all such pictures are named.
+        StarvedError: as `embed_here`.
     """
-    unusable: dict[bytes, UnreadableImage] = {}
-
-    def prepare(digest: bytes) -> dict[str, Pixels | None] | UnreadableImage:
-        encoders = {name: batches[name].encoder for name in missing[digest]}
+    devices = settings.devices_for(len(missing))
+    encoders = load_all(specs, load) if len(devices) == 1 else {}
+    with progress_bar(settings, len(missing), "embedding") as bar:
+        bar.set_postfix_str(f"{cached:,} from the cache")
+        ledger = Ledger(kept, bar.update)
         try:
-            made = prepared(
-                contents[digest], encoders.values(), settings, functools.partial(found.__setitem__, digest)
-            )
-        except UnreadableImage as error:
-            return error
-        except ModelError as error:
-            raise ModelError(
-                f"{error.message} ({printable(contents[digest].name)})", error.details
-            ) from error
-        return {name: made[encoder.preparation] for name, encoder in encoders.items()}
-
-    pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="decode")
-    try:
-        with progress_bar(settings, len(missing), "embedding") as bar:
-            bar.set_postfix_str(f"{cached:,} from the cache")
-            window = 2 * settings.threads + settings.pictures_a_pass
-            starved = None
-            try:
-                for digest, outcome in patiently(pool, missing, prepare, window):
-                    bar.update()
-                    if isinstance(outcome, UnreadableImage):
-                        unusable[digest] = outcome
-                        continue
-                    for name, pixels in outcome.items():
-                        batches[name].add(digest, pixels)
-            except StarvedError as error:
-                starved = error
-            for gathered in batches.values():
-                gathered.embed()
-            if starved:
-                raise starved
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)  # first, or who is let go takes the next picture
-        BUDGET.give_up()  # or Python would not end before all that wait for memory have been decoded
-        raise
-    finally:
-        # On an interrupt too: what is done is kept, and nobody waits for pictures that nobody wants.
-        pool.shutdown(wait=False, cancel_futures=True)
-        for gathered in batches.values():
-            gathered.write()
+            if len(devices) == 1:
+                embed_here(missing, contents, encoders, settings, ledger)
+            else:
+                assert load_on is not None
+                embed_side_by_side(
+                    missing, contents, specs, load_on, replace(settings, devices=devices), ledger
+                )
+        finally:  # on an interrupt too: what is done is kept
+            ledger.write()
     unsound = [
-        (gathered.encoder.spec, [contents[digest].name for digest in gathered.not_finite])
-        for gathered in batches.values()
-        if gathered.not_finite
+        (spec, [contents[digest].name for digest in ledger.unsound[spec.name]])
+        for spec in specs
+        if ledger.unsound[spec.name]
     ]
     if unsound:
         raise not_finite(unsound)
-    return unusable
+    return ledger

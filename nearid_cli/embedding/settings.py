@@ -23,6 +23,7 @@ class Settings:
 
     Attributes:
         device: `cpu`, `cuda`, `cuda:N` or `mps`.
+        devices: those of the pictures, where they are several; `device` is the first of them, and has all else.
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
@@ -31,6 +32,7 @@ class Settings:
     """
 
     device: str = "cpu"
+    devices: tuple[str, ...] = ()
     batch_size: int | None = None
     workers: int | None = None
     max_pixels: int | None = None
@@ -46,6 +48,11 @@ class Settings:
     def pictures_a_pass(self) -> int:
         """The batch size."""
         return self.batch_size or BATCH_SIZES[self.device.partition(":")[0]]
+
+    def devices_for(self, pictures: int) -> tuple[str, ...]:
+        """The devices that so many pictures are worth: each has a batch at least."""
+        worth = max(1, -(-pictures // self.pictures_a_pass))
+        return self.devices[:worth] or (self.device,)
 
 
 Item = TypeVar("Item")

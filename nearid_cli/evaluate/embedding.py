@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from blake3 import blake3
 from nearid_cli.activity import doing
 from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import open_cache
-from nearid_cli.embedding.devices import choose_device, choose_dtype, choose_engine
+from nearid_cli.embedding.devices import choose_devices, choose_dtype, choose_engine
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nearid_cli.embedding.rows import Rows
+    from nearid_cli.embedding.several import LoadOn
     from nearid_cli.encoders.spec import Encoder, EncoderSpec
     from nearid_cli.encoders.text_encoder import TextEncoder
 
@@ -82,7 +84,8 @@ class Job:
         if options.preprocessing == "fast":
             check_installed()
         BUDGET.size = options.memory  # None after a job that named one, too
-        device = choose_device(options.device)
+        devices = choose_devices(options.device)
+        device = devices[0]
         self._dtype = choose_dtype(options.dtype, device)
         self._engine = choose_engine(options.engine, device, self._dtype)
         self._engine_is_said = False
@@ -94,6 +97,7 @@ class Job:
         self._loaded_texts: dict[EncoderSpec, TextEncoder] = {}
         self.settings = Settings(
             device=device,
+            devices=devices,
             batch_size=options.batch_size,
             workers=options.workers,
             max_pixels=options.max_pixels,
@@ -186,7 +190,7 @@ class Job:
         Raises:
             NearIDError: an encoder cannot be loaded, or fails.
         """
-        return embed(sources, specs, self._load, self.cache, self.settings)
+        return embed(sources, specs, self._load, self.cache, self.settings, self._load_on)
 
     def embed_contents(
         self, contents: Mapping[bytes, Content], specs: Sequence[EncoderSpec]
@@ -204,7 +208,7 @@ class Job:
             NearIDError: an encoder cannot be loaded, fails, or has no embedding of a picture.
         """
         rows, absent, unusable = pipeline.embed_contents(
-            contents, specs, self._load, self.cache, self.settings
+            contents, specs, self._load, self.cache, self.settings, self._load_on
         )
         lacking = [
             f"{printable(spec.name)}: {count(len(absent[spec.name]), 'picture')} ({spec.absent}), such as "
@@ -231,6 +235,13 @@ class Job:
 
                 self._loaded_texts[spec] = load_text_encoder(spec, self.settings.device, self._folder)
         return self._loaded_texts[spec]
+
+    @property
+    def _load_on(self) -> LoadOn:
+        """What loads an encoder in the process of a device."""
+        from nearid_cli.encoders.load import load_encoder
+
+        return partial(load_encoder, cache=self._folder)
 
     def _load(self, spec: EncoderSpec) -> Encoder:
         """Load an encoder, with torch and all."""

@@ -70,10 +70,15 @@ class Budget:
     Args:
         size: bytes; None for a quarter of the memory that is free when it is first asked for, or where that does not
             do, when it is asked for again.
+
+    Attributes:
+        given: the bytes that were named, if any were.
+        processes: among how many a quarter of the free memory is shared.
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self._given = size
+        self.given = size
+        self.processes = 1
         self._found = 0
         self._used = 0
         self._holders = 0
@@ -85,19 +90,19 @@ class Budget:
     @property
     def size(self) -> int:
         """Bytes."""
-        if self._given is not None:
-            return self._given
+        if self.given is not None:
+            return self.given
         return self._found or self._look()
 
     @size.setter
     def size(self, size: int | None) -> None:
         with self._changed:
-            self._given = size
+            self.given = size
             self._changed.notify_all()
 
     def _look(self) -> int:
         """The size by what is free now, if that is more than before."""
-        self._found = max(_LEAST, self._found, free_memory() // _SHARE)
+        self._found = max(_LEAST, self._found, free_memory() // (_SHARE * self.processes))
         return self._found
 
     @contextmanager
@@ -153,7 +158,7 @@ class Budget:
 
     def _check(self, needed: int) -> None:
         """Raise where one thread alone needs more than all."""
-        if self._given is None and needed > self._look():
+        if self.given is None and needed > self._look():
             raise ShortBudgetError(
                 f"decoding takes {file_size(needed)} of memory, and a quarter of what is free here is "
                 f"{file_size(self.size)}; allow more with --memory"
@@ -208,4 +213,4 @@ BUDGET = Budget()
 
 if hasattr(os, "register_at_fork"):
     # A child has none of its parent's threads, one of which may have been changing the budget.
-    os.register_at_fork(after_in_child=lambda: BUDGET.__init__(BUDGET._given))  # type: ignore[misc]
+    os.register_at_fork(after_in_child=lambda: BUDGET.__init__(BUDGET.given))  # type: ignore[misc]

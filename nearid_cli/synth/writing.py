@@ -29,8 +29,8 @@ from nearid_cli.synth.dataset import require_datasets, write_dataset
 from nearid_cli.synth.encoding import Identity, render_identities
 from nearid_cli.synth.folders import distractor_sets, write_folders
 from nearid_cli.synth.sample import CATEGORIES, DIFFICULTIES, SynthOptions
-from nearid_cli.synth.workers import in_order
 from nearid_cli.text import printable, unknown
+from nearid_cli.workers import in_order
 
 FORMS = ("folders", "dataset")
 DEVICES = ("cpu", "cuda", "auto")
@@ -136,7 +136,9 @@ def write_identities(
         chunks = [numbers[first : first + _CHUNK] for first in range(0, len(numbers), _CHUNK)]
         work = partial(render_identities, options, device)
         with (
-            closing(in_order(work, chunks, workers or os.cpu_count() or 1)) as rendered,
+            closing(
+                in_order(work, chunks, workers or os.cpu_count() or 1, "a rendering process")
+            ) as rendered,
             closing(
                 _watched(rendered, shown, sheet_length(options.views), len(numbers), each, progress)
             ) as identities,

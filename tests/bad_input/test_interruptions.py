@@ -26,9 +26,9 @@ SCORE = ("score", "refs", "gens", "-m", "hog", "--batch-size", "1", "--workers",
 SLOW = """
 import atexit, os, sys, time
 from pathlib import Path
-from nearid_cli.embedding import forward
+from nearid_cli.embedding import ledger
 from nearid_cli.encoders.descriptors import HogEncoder
-forward.FLUSH_SECONDS = 0.05
+ledger.FLUSH_SECONDS = 0.05
 embed, counted = HogEncoder.embed, 0
 def slow(self, batch):
     global counted

@@ -22,8 +22,8 @@ SCORE = ("score", "refs", "gens", "-m", "hog", "--format", "json")
 # Every picture its own part, so that parts are many and merge while others read them.
 CHOPPED = """
 import sys
-from nearid_cli.embedding import forward, parts
-forward.FLUSH_ROWS, parts.PartFolder.compact.__defaults__ = 1, (3,)
+from nearid_cli.embedding import ledger, parts
+ledger.FLUSH_ROWS, parts.PartFolder.compact.__defaults__ = 1, (3,)
 from nearid_cli.cli.app import main
 sys.exit(main([*sys.argv[1:], "--batch-size", "1"]))
 """

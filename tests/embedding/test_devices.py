@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from nearid_cli.embedding import devices
-from nearid_cli.embedding.devices import choose_device, choose_dtype, choose_engine
+from nearid_cli.embedding.devices import choose_device, choose_devices, choose_dtype, choose_engine
 from nearid_cli.errors import UsageError
 
 
@@ -24,6 +24,38 @@ def test_auto_agrees_with_torch() -> None:
 def test_named_devices_stay(monkeypatch: pytest.MonkeyPatch, device: str, gpus: int) -> None:
     monkeypatch.setattr(devices, "_gpus", lambda: gpus)
     assert choose_device(device) == device
+
+
+@pytest.mark.parametrize(
+    ("device", "found"),
+    [
+        ("cpu", ["cpu"]),
+        ("cuda", ["cuda"]),
+        ("all", ["cuda:0", "cuda:1", "cuda:2"]),
+        ("cuda:2, cuda:0", ["cuda:2", "cuda:0"]),
+    ],
+)
+def test_several_gpus(monkeypatch: pytest.MonkeyPatch, device: str, found: list[str]) -> None:
+    monkeypatch.setattr(devices, "_gpus", lambda: 3)
+    assert choose_devices(device) == tuple(found)
+
+
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [
+        ("all", "see none"),
+        ("cuda:0,cuda:1", "no device cuda:0 here"),
+        ("cuda:0,cuda:0", "different GPUs by their numbers"),
+        ("cuda:0,cpu", "different GPUs by their numbers"),
+        ("cpu,cpu", "different GPUs by their numbers"),
+        ("cuda:0,", "different GPUs by their numbers"),
+        ("", "device"),
+    ],
+)
+def test_several_that_are_none(monkeypatch: pytest.MonkeyPatch, device: str, says: str) -> None:
+    monkeypatch.setattr(devices, "_gpus", lambda: 0)
+    with pytest.raises(UsageError, match=says):
+        choose_devices(device)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_only_what_has_a_fast_way_is_hastened():
 def test_too_large_for_the_memory_is_judged_by_what_is_decoded(paths, monkeypatch):
     from nearid_cli.images import memory
 
-    monkeypatch.setattr(memory.BUDGET, "_given", 3 * 2**20)
+    monkeypatch.setattr(memory.BUDGET, "given", 3 * 2**20)
     (path, *_) = paths
     assert not embedded([path], FAST).bad
     (bad,) = embedded([path], [*FAST, BESIDE]).bad

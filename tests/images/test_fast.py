@@ -166,7 +166,7 @@ def test_halves_are_resized_to_the_same_size(size, width, height):
 
 def test_the_budget_counts_what_is_decoded(photographs):
     content = jpeg(photographs["rocket.jpg"].resize((1024, 1024)))
-    before = BUDGET._given
+    before = BUDGET.given
     BUDGET.size = 2 * 2**20
     try:
         with pytest.raises(UnreadableImage, match="takes 4"):

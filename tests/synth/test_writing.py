@@ -57,7 +57,7 @@ def identities(samples: list[Sample]) -> list[Identity]:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render in this process: starting others takes seconds, and test_workers.py has them."""
-    monkeypatch.setattr(writing, "in_order", lambda work, tasks, workers: (work(task) for task in tasks))
+    monkeypatch.setattr(writing, "in_order", lambda work, tasks, *_: (work(task) for task in tasks))
 
 
 def pixels(source: Path | bytes) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nearid_cli.errors import InputError, NearIDError
-from nearid_cli.synth.workers import in_order
+from nearid_cli.workers import in_order
 
 Task = tuple[str, float]
 linux = pytest.mark.skipif(
@@ -93,7 +93,7 @@ def test_an_unexpected_error_says_where_it_came_from() -> None:
 )
 def test_a_process_that_dies_is_an_error(task: Task, says: str) -> None:
     started = time.monotonic()
-    with pytest.raises(NearIDError, match=r"^a rendering process died") as caught:
+    with pytest.raises(NearIDError, match=r"^a process died") as caught:
         list(in_order(work, [("note", 0.0), task, ("sleep", 300.0)], workers=2))
     assert says in caught.value.message
     assert time.monotonic() - started < 120
@@ -118,8 +118,8 @@ def test_an_interrupt_while_processes_start_waits_until_they_know_all() -> None:
     program = """
 import os, signal, threading
 from multiprocessing import resource_tracker, util
-from nearid_cli.synth.workers import in_order
-from tests.synth.test_workers import work
+from nearid_cli.workers import in_order
+from tests.test_workers import work
 resource_tracker.ensure_running()
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 spawn, started = util.spawnv_passfds, []
@@ -141,8 +141,8 @@ except KeyboardInterrupt:
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = """
 import sys
-from nearid_cli.synth.workers import in_order
-from tests.synth.test_workers import work
+from nearid_cli.workers import in_order
+from tests.test_workers import work
 for _, process in in_order(work, [("sleep", 0.3)] * 4 + [("sleep", 300.0)] * 9, workers=2):
     print(process, flush=True)
 """

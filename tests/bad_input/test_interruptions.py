@@ -63,7 +63,7 @@ module.read_picture = lambda *given, **named: (time.sleep(1), read_picture(*give
 mark(module, "read_picture")
 """
 )
-LOADING = MARKED + "import nearid_cli.embedding.pipeline as module; mark(module, '_load')\n"
+LOADING = MARKED + "import nearid_cli.embedding.pipeline as module; mark(module, 'load_all')\n"
 # Memory for one picture at a time: who has it keeps it until the others have given up.
 WAITING = """
 import sys, threading

@@ -37,6 +37,7 @@ from nearid_cli.results import (
     Tool,
 )
 from nearid_cli.results.base import Named
+from nearid_cli.results.images import Images
 from nearid_cli.synth.sample import SynthOptions
 from nearid_cli.training.options import TrainOptions
 
@@ -232,7 +233,7 @@ class _Maker:
                 self._definitions[name] = {}  # it may refer to itself
                 self._definitions[name] = self._object(kind)
             return {"$ref": f"#/$defs/{name}"}
-        if isinstance(kind, type) and issubclass(kind, Named):
+        if isinstance(kind, type) and issubclass(kind, Named | Images):
             return {"type": "array", "items": self.of(kind.item)}
         if origin in (types.UnionType, typing.Union):
             return _nullable([self.of(one, key, owner) for one in arguments if one is not types.NoneType])

@@ -23,6 +23,7 @@ from nearid_cli.results import (
     Subjects,
     SubjectScores,
 )
+from nearid_cli.results.images import Images
 from nearid_cli.results.pairing import compared_prompt
 
 Floats = npt.NDArray[np.float64]
@@ -110,7 +111,7 @@ def _of_images(result: ScoreResult, images: Sequence[Image], known: ScoredGroup 
         ),
         subjects=Subjects(kept),
         aggregate=aggregate if known is None else known.aggregate,
-        images=tuple(images),
+        images=Images(images),
         context={},
         groups=(),
     )

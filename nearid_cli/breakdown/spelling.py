@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nearid_cli.results import Image, ScoreResult
+from nearid_cli.results.images import Images
 from nearid_cli.results.pairing import compared_prompt, match_runs
 
 
@@ -31,4 +32,4 @@ def spelled_as(result: ScoreResult, other: ScoreResult) -> ScoreResult:
             return image
         return replace(image, prompt=prompt)
 
-    return replace(result, images=tuple(map(spelled, result.images)))
+    return replace(result, images=Images(map(spelled, result.images)))

@@ -10,6 +10,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.results import Metric, ScoreResult, Subject, Subjects
+from nearid_cli.results.images import Images
 from nearid_cli.results.score import is_in_memory
 from nearid_cli.text import count, few, printable, unknown
 
@@ -180,7 +181,7 @@ def only_metrics(result: ScoreResult, names: Sequence[str]) -> ScoreResult:
             for subject in result.subjects
         ),
         aggregate={name: result.aggregate[name] for name in names},
-        images=tuple(
+        images=Images(
             replace(
                 image,
                 scores={name: image.scores[name] for name in names},

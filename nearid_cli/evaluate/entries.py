@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from nearid_cli.evaluate.kinds.measured import Measured, Numbered, Pictures
 from nearid_cli.evaluate.parts import where
 from nearid_cli.evaluate.usable import Usable
 from nearid_cli.metrics.context import context_share
-from nearid_cli.results import AggregateScores, ContextShare, Image, ReferenceScore, SubjectScores
+from nearid_cli.results import AggregateScores, ContextShare, ReferenceScore, SubjectScores
+from nearid_cli.results.images import ImageColumns, Images
 from nearid_cli.text import storable
 
 _SEVERAL = 3  # of two references each is as much like the other
@@ -108,8 +110,8 @@ def images_of(
     copies: Copies,
     near: Mapping[str, Mapping[int, NearCopy]],
     maps: Sequence[Mapping[str, str]] | None,
-) -> tuple[Image, ...]:
-    """Every generation with its scores.
+) -> Images:
+    """Every generation with its scores, in columns.
 
     Args:
         subjects: whose generations they are.
@@ -118,7 +120,7 @@ def images_of(
         near: by metric near copies by their places.
         maps: of each generation by metric; None where none were drawn.
     """
-    columns = {name: list(map(known, one.scores.generations.tolist())) for name, one in scored.items()}
+    owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
     beside = {
         name: list(map(known, one.margins.margins.tolist()))
         for name, one in scored.items()
@@ -131,28 +133,41 @@ def images_of(
         for position, one in found.items():
             named.setdefault(position, {})[name] = storable(one.reference)
             alike.setdefault(position, {})[name] = one.similarity
-    owned = [(subject, generation) for subject in subjects for generation, _ in subject.generations]
-    return tuple(
-        Image(
-            path=storable(generation.name),
-            subject=storable(subject.name),
-            copy_of=None
-            if (copied := copies.get((subject.name, generation.name))) is None
-            else storable(copied),
-            scores={name: column[position] for name, column in columns.items()},
-            prompt=None if generation.prompt is None else storable(generation.prompt),
-            seed=None if generation.seed is None else storable(generation.seed),
-            margins={name: column[position] for name, column in beside.items()}
-            if subject.distractors and beside
-            else None,
-            labels={storable(name): storable(value) for name, value in generation.labels.items()},
-            reasons={name: storable(own[position]) for name, own in reasons.items() if position in own},
-            maps=maps[position] if maps else {},
-            mask=where(generation),
-            near_copy_of=named.get(position, {}),
-            near_copy_similarity=alike.get(position, {}),
+    copied = {
+        position: storable(copies[subject.name, generation.name])
+        for position, (subject, generation) in enumerate(owned if copies else ())
+        if (subject.name, generation.name) in copies
+    }
+    others: dict[str, dict[int, Any]] = {
+        "copy_of": copied,
+        "prompt": {i: storable(one.prompt) for i, (_, one) in enumerate(owned) if one.prompt is not None},
+        "seed": {i: storable(one.seed) for i, (_, one) in enumerate(owned) if one.seed is not None},
+        "margins": {
+            position: {name: column[position] for name, column in beside.items()}
+            for position, (subject, _) in enumerate(owned if beside else ())
+            if subject.distractors
+        },
+        "labels": {
+            position: {storable(name): storable(value) for name, value in generation.labels.items()}
+            for position, (_, generation) in enumerate(owned)
+            if generation.labels
+        },
+        "reasons": {
+            position: {name: storable(own[position]) for name, own in reasons.items() if position in own}
+            for position in sorted(set().union(*reasons.values()))
+        },
+        "maps": {position: own for position, own in enumerate(maps or ()) if own},
+        "mask": {i: mask for i, (_, one) in enumerate(owned) if (mask := where(one)) is not None},
+        "near_copy_of": named,
+        "near_copy_similarity": alike,
+    }
+    return Images(
+        ImageColumns(
+            path=[storable(generation.name) for _, generation in owned],
+            subject=[name for one in subjects for name in [storable(one.name)] * len(one.generations)],
+            scores={name: one.scores.generations for name, one in scored.items()},
+            others={name: own for name, own in others.items() if own},
         )
-        for position, (subject, generation) in enumerate(owned)
     )
 
 

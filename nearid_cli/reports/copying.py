@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
@@ -217,11 +218,13 @@ class _Counted:
 def _counted(result: ScoreResult, metric: str) -> list[_Counted]:
     from nearid_cli.metrics.closeness import chance_of_near_copy
 
-    copied = [one.subject for one in result.images if one.copy_of and one.scores[metric] is not None]
+    images = result.images
+    rows = zip(images.column("subject"), images.column("copy_of"), images.scores(metric), strict=True)
+    copied = Counter(subject for subject, reference, score in rows if reference and score is not None)
     found = []
     for one in result.subjects:
         scores = one.scores[metric]
-        number = one.generations - scores.missing - copied.count(one.subject)
+        number = one.generations - scores.missing - copied[one.subject]
         if scores.near_copies is not None and scores.closest is not None and number > 0:
             chance = chance_of_near_copy(references_of(one, metric))
             found.append(_Counted(one.subject, number, scores.near_copies, chance, scores.closest))

@@ -11,8 +11,8 @@ from dataclasses import replace
 from nearid_cli.reports.blocks import Finding
 from nearid_cli.reports.copying import copying_findings
 from nearid_cli.reports.gauge import gauges
-from nearid_cli.results import CompareResult, Comparison, Image, Inputs, Method, Pairing, ScoreResult
-from nearid_cli.results.pairing import by_prompt, by_subject
+from nearid_cli.results import CompareResult, Comparison, Inputs, Method, Pairing, ScoreResult
+from nearid_cli.results.pairing import number_of_prompts
 from nearid_cli.results.unscored import reason_of
 from nearid_cli.text import count, few, printable
 
@@ -59,16 +59,15 @@ def _about(method: Method) -> list[Finding]:
             f"without skill{'' if ranked else ', so it is not ranked'}"
         )
         lines.append(Finding(copied))
-        result = replace(result, images=())
+        result = result.without_images()
     return [*lines, *_input_findings(result)]
 
 
 def _input_findings(result: ScoreResult) -> Iterator[Finding]:
     """What was wrong with the pictures."""
     inputs = result.inputs
-    copied = tuple(
-        f"{image.path} copies {image.copy_of}" for image in result.images if image.copy_of is not None
-    )
+    pairs = zip(result.images.column("path"), result.images.column("copy_of"), strict=True)
+    copied = tuple(f"{path} copies {reference}" for path, reference in pairs if reference is not None)
     if copied:
         what = count(len(copied), "copied reference")
         yield Finding(f"{what} among the generations, scored too {highly(result)}: ", copied)
@@ -94,7 +93,7 @@ def unscored(result: ScoreResult) -> Iterator[Finding]:
     """Generations without a score and references that do not count, a line for each metric and reason."""
     for metric in result.metrics:
         by_reason: dict[str, list[str]] = {}
-        for image in result.images:
+        for image in result.images if None in result.images.scores(metric.name) else ():
             if image.scores[metric.name] is None:
                 by_reason.setdefault(reason_of(image, metric.name), []).append(image.path)
         of_all = f"of {count(len(result.images), 'generation')} without a score"
@@ -179,8 +178,10 @@ def rough_intervals(result: ScoreResult) -> list[str]:
         known = sum(one.scores[metric.name].score is not None for one in result.subjects)
         if known < subjects and MIN_UNITS <= known < FEW_UNITS:
             whose.append(f"that of the aggregate by {printable(metric.name)} on {known} subjects")
-    images = by_subject(result.images)
-    units = [_units(images.get(subject.subject, [])) for subject in result.subjects]
+    prompts: dict[str, list[str | None]] = {}
+    for subject, prompt in zip(*map(result.images.column, ("subject", "prompt")), strict=True):
+        prompts.setdefault(subject, []).append(prompt)
+    units = [_units(prompts.get(subject.subject, [])) for subject in result.subjects]
     for noun in ("generations", "prompts"):
         few = sum(MIN_UNITS <= number < FEW_UNITS and of == noun for number, of in units)
         if few == subjects:
@@ -194,10 +195,10 @@ def rough_intervals(result: ScoreResult) -> list[str]:
     )
 
 
-def _units(images: list[Image]) -> tuple[int, str]:
-    """How many units a subject's intervals have, and of what."""
-    prompts = by_prompt(images) or {}
-    return (len(prompts), "prompts") if len(prompts) > 1 else (len(images), "generations")
+def _units(prompts: Sequence[str | None]) -> tuple[int, str]:
+    """How many units the intervals of a subject have, by the prompts of its generations, and of what."""
+    apart = number_of_prompts(prompts)
+    return (apart, "prompts") if apart > 1 else (len(prompts), "generations")
 
 
 def how_paired(comparison: Comparison) -> str:

@@ -52,7 +52,7 @@ class Changes:
 
 def about_styles(result: ScoreResult) -> list[str]:
     """How far the scores of styles can be trusted; nothing where no category is called so."""
-    styles = (one.labels.get("category", "").casefold() == "style" for one in result.images)
+    styles = (one.get("category", "").casefold() == "style" for one in result.images.column("labels"))
     return [_STYLE] if any(styles) else []
 
 

@@ -13,6 +13,7 @@ from nearid_cli.mirrors.find import again
 from nearid_cli.opening import real_path
 from nearid_cli.remote.stores import in_a_store
 from nearid_cli.results import PictureMask, ScoreResult, Subjects
+from nearid_cli.results.images import Images
 
 
 def reference_file(result: ScoreResult, name: str) -> Path:
@@ -76,7 +77,7 @@ def anchored(result: ScoreResult, folder: Path) -> ScoreResult:
     images = (
         one if one.mask is None else replace(one, mask=_mask(one.mask, folder)) for one in result.images
     )
-    return replace(result, subjects=Subjects(subjects), images=tuple(images))
+    return replace(result, subjects=Subjects(subjects), images=Images(images))
 
 
 def _mask(one: PictureMask, folder: Path) -> PictureMask:

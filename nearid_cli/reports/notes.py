@@ -32,7 +32,9 @@ def missing_scores(result: ScoreResult) -> list[str]:
         without = {one.subject for one in result.subjects if one.scores[name].score is None}
         rest = len(result.subjects) - len(without)
         over = f"; the aggregate is over the other {count(rest, 'subject')}" if rest else ""
-        why = without_score((one for one in result.images if one.subject in without), [name])
+        why = without_score(
+            (one for one in (result.images if without else ()) if one.subject in without), [name]
+        )
         lines += [f"{line}{over}" for line in why]
     known = [one for one in result.subjects if one.scores[told].score is not None]
     scores = {subject.subject: subject.scores[told] for subject in known}

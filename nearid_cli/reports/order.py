@@ -145,9 +145,9 @@ def worst_first(images: Iterable[Image], metric: Metric) -> list[Image]:
 def copies(result: ScoreResult) -> dict[str, int]:
     """How many generations of each subject copy a reference; only subjects with any."""
     number: dict[str, int] = {}
-    for image in result.images:
-        if image.copy_of is not None:
-            number[image.subject] = number.get(image.subject, 0) + 1
+    for subject, copied in zip(*map(result.images.column, ("subject", "copy_of")), strict=True):
+        if copied is not None:
+            number[subject] = number.get(subject, 0) + 1
     return number
 
 

@@ -18,17 +18,16 @@ from nearid_cli.results.compare import (
 )
 from nearid_cli.results.curves import Curve, CurvePoint, StepDifference
 from nearid_cli.results.gate import GateResult, Moved, Rule, Verdict
+from nearid_cli.results.images import Image, Images, PictureMask
 from nearid_cli.results.score import (
     AggregateScores,
     ContextShare,
     EmbedResult,
-    Image,
     Inputs,
     Interval,
     MasksUsed,
     Metric,
     PairResult,
-    PictureMask,
     ReferenceScore,
     ScoredGroup,
     ScoreResult,
@@ -52,6 +51,7 @@ __all__ = [
     "EmbedResult",
     "GateResult",
     "Image",
+    "Images",
     "Inputs",
     "Interval",
     "MasksUsed",

@@ -285,7 +285,7 @@ class CompareResult(Tabular):
 
     def facts(self) -> dict[str, Any]:
         """The comparison as JSON-ready dictionaries and lists, without the subjects and images of its methods."""
-        facts = self.with_runs(lambda run: replace(run, subjects=Subjects(), images=())).to_dict()
+        facts = self.with_runs(lambda run: replace(run.without_images(), subjects=Subjects())).to_dict()
         for method in facts["methods"]:
             del method["result"]["subjects"], method["result"]["images"]
         return facts

@@ -16,11 +16,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from statistics import fmean
 from typing import Literal
 
-from nearid_cli.results.score import Image, ScoreResult, Subject, SubjectScores, is_in_memory
+from nearid_cli.results.images import Image, Images
+from nearid_cli.results.score import ScoreResult, Subject, SubjectScores, is_in_memory
 
 How = Literal["prompts", "names", "all"]
 
@@ -32,6 +33,10 @@ HALF = 0.5
 
 _ByPrompt = dict[str, list[Image]]
 """Generations of one subject by prompt, as prompts are compared."""
+
+_Name = tuple[str, str]
+_ByName = dict[_Name, Image]
+"""Generations of one subject by their names below its folder."""
 
 _SPACES = re.compile(r"[\s_-]+")
 
@@ -52,17 +57,24 @@ class Group:
 
         None where no generation of `a`, or none of `b`, has one. NaN where one has a score and no such number.
         """
+        if statistic == "score" and len(self.a) == len(self.b) == 1:  # nearly always, and there are very many
+            one, other = self.a[0].scores[metric], self.b[0].scores[metric]
+            return None if one is None or other is None else one - other
         a, b = (_numbers(images, metric, statistic) for images in (self.a, self.b))
         return fmean(a) - fmean(b) if a and b else None
 
     def counts(self, metric: str) -> bool:
         """Whether generations of both have a score by the metric."""
+        if len(self.a) == len(self.b) == 1:
+            return self.a[0].scores[metric] is not None and self.b[0].scores[metric] is not None
         return all(any(one.scores[metric] is not None for one in images) for images in (self.a, self.b))
 
     def unscored(self, metric: str) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
         """The generations of `a` and of `b` without a score by the metric; where those are all of one, all of both."""
         if not self.counts(metric):
             return self.a, self.b
+        if len(self.a) == len(self.b) == 1:
+            return (), ()
         a, b = (tuple(one for one in images if one.scores[metric] is None) for images in (self.a, self.b))
         return a, b
 
@@ -170,38 +182,57 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
     """
     theirs = {subject.subject: subject for subject in b.subjects}
     common = [(one, theirs[one.subject]) for one in a.subjects if one.subject in theirs]
-    images_a, images_b = by_subject(a.images), by_subject(b.images)
-    own = {
-        one.subject: (_ordered(images_a.get(one.subject, ())), _ordered(images_b.get(one.subject, ())))
-        for one, _ in common
+    of_a, of_b = a.images.once(_own), b.images.once(_own)
+    nothing = _Own(())
+    both = {
+        one.subject: (of_a.get(one.subject, nothing), of_b.get(one.subject, nothing)) for one, _ in common
     }
-    prompts = {name: (by_prompt(mine), by_prompt(others)) for name, (mine, others) in own.items()}
+    own = {name: (mine.images, others.images) for name, (mine, others) in both.items()}
     known: dict[str, tuple[_ByPrompt, _ByPrompt]] = {}
     placeholders: set[str] = set()
-    for name, (of_a, of_b) in prompts.items():
-        if of_a and of_b:
-            bare_a, bare_b, words = _without_placeholders(of_a, of_b)
+    for name, (mine, others) in both.items():
+        if mine.prompts and others.prompts:
+            bare_a, bare_b, words = _without_placeholders(mine.prompts, others.prompts)
             known[name] = bare_a, bare_b
             placeholders |= words
-    shared = any(mine.keys() & others.keys() for mine, others in known.values())
+    shared = any(bare_a.keys() & bare_b.keys() for bare_a, bare_b in known.values())
     rest = [name for name in own if name not in known]
-    pairs = {name: paired_images(*own[name]) for name in rest}
+    pairs = {name: _paired(both[name][0].named, both[name][1].named) for name in rest}
     coinciding = sum(map(len, pairs.values()))
     by_name = _enough(coinciding, *(sum(len(own[name][side]) for name in rest) for side in (0, 1)))
     subjects = []
     for one, other in common:
         name = one.subject
-        mine, others = own[name]
+        of_one, of_other = own[name]
         if name in known and shared:
-            subjects.append(_by_prompts(one, other, mine, others, *known[name]))
-        elif by_name and name in pairs and len(pairs[name]) >= HALF * max(len(mine), len(others), 1):
-            subjects.append(
-                _grouped(one, other, "names", mine, others, [_pair(*pair) for pair in pairs[name]])
-            )
+            subjects.append(_by_prompts(one, other, of_one, of_other, *known[name]))
+        elif by_name and name in pairs and len(pairs[name]) >= HALF * max(len(of_one), len(of_other), 1):
+            groups = [Group("/".join(filter(None, key)), (x,), (y,)) for key, x, y in pairs[name]]
+            subjects.append(_grouped(one, other, "names", of_one, of_other, groups))
         else:
-            everything = (Group("", tuple(mine), tuple(others)),) if mine and others else ()
+            everything = (Group("", tuple(of_one), tuple(of_other)),) if of_one and of_other else ()
             subjects.append(Matched(name, "all", one, other, everything))
     return Matching(tuple(subjects), coinciding, bool(known) and not shared, tuple(sorted(placeholders)))
+
+
+class _Own:
+    """The generations of one subject in one run, by path, so that nothing depends on the order given."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self.images = sorted(images, key=lambda image: image.path)
+
+    @cached_property
+    def prompts(self) -> _ByPrompt | None:
+        return by_prompt(self.images)
+
+    @cached_property
+    def named(self) -> _ByName:
+        return _named_once(self.images)
+
+
+def _own(images: Images) -> dict[str, _Own]:
+    """Those of each subject."""
+    return {subject: _Own(own) for subject, own in by_subject(images).items()}
 
 
 def by_prompt(images: Sequence[Image]) -> _ByPrompt | None:
@@ -215,6 +246,12 @@ def by_prompt(images: Sequence[Image]) -> _ByPrompt | None:
             found.setdefault(compared_prompt(image.prompt), []).append(image)
     enough = sum(map(len, found.values())) >= NEARLY_ALL * len(images)
     return found if found and enough else None
+
+
+def number_of_prompts(prompts: Sequence[str | None]) -> int:
+    """How many groups `by_prompt` makes of generations with these prompts; 0 where it makes none."""
+    known = [prompt for prompt in prompts if prompt is not None]
+    return len(set(map(compared_prompt, known))) if len(known) >= NEARLY_ALL * len(prompts) else 0
 
 
 @lru_cache(maxsize=10_000)
@@ -286,11 +323,13 @@ def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, I
     >>> paired_images([image("cat/0.png", "on a beach", "1")], [image("cat/0.png", "on a beach", "2")])
     []
     """
-    names_a, names_b = _named_once(a), _named_once(b)
+    return [(one, other) for _, one, other in _paired(_named_once(a), _named_once(b))]
+
+
+def _paired(a: _ByName, b: _ByName) -> list[tuple[_Name, Image, Image]]:
+    """The same with the names, of generations by these."""
     return [
-        (names_a[name], names_b[name])
-        for name in sorted(names_a.keys() & names_b.keys())
-        if _may_correspond(names_a[name], names_b[name])
+        (name, a[name], b[name]) for name in sorted(a.keys() & b.keys()) if _may_correspond(a[name], b[name])
     ]
 
 
@@ -317,10 +356,6 @@ def _by_prompts(
     return _grouped(a, b, "prompts", mine, others, groups, lacking_a, lacking_b)
 
 
-def _pair(a: Image, b: Image) -> Group:
-    return Group("/".join(filter(None, _name_below_subject(a) or ())), (a,), (b,))
-
-
 def _grouped(
     a: Subject,
     b: Subject,
@@ -337,7 +372,7 @@ def _grouped(
     return Matched(a.subject, how, a, b, tuple(groups), lacking_a, lacking_b, alone_a, alone_b)
 
 
-def _named_once(images: Sequence[Image]) -> dict[tuple[str, str], Image]:
+def _named_once(images: Sequence[Image]) -> _ByName:
     names = [_name_below_subject(image) for image in images]
     often = Counter(names)
     return {name: image for name, image in zip(names, images, strict=True) if name and often[name] == 1}
@@ -355,11 +390,6 @@ def _enough(pairs: int, of_a: int, of_b: int) -> bool:
     """Whether so many of the generations of two runs correspond by name that it is no accident."""
     fewer, more = sorted((of_a, of_b))
     return pairs > 0 and pairs >= NEARLY_ALL * fewer and pairs >= HALF * more
-
-
-def _ordered(images: Iterable[Image]) -> list[Image]:
-    """By path, so that nothing depends on the order given."""
-    return sorted(images, key=lambda image: image.path)
 
 
 def _written(images: Sequence[Image]) -> str:

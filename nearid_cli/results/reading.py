@@ -19,6 +19,7 @@ from nearid_cli.opening import MalformedError, as_json, read_json
 from nearid_cli.results.base import LARGEST, Named
 from nearid_cli.results.compare import CompareResult, Methods
 from nearid_cli.results.holes import holes as found_holes
+from nearid_cli.results.images import Images
 from nearid_cli.results.score import ScoreResult
 from nearid_cli.text import first_few, printable, shown
 
@@ -295,7 +296,7 @@ def _is_mapping(kind: Any) -> bool:
 
 
 def _is_tuple(kind: Any) -> bool:
-    return typing.get_origin(kind) is tuple or (isinstance(kind, type) and issubclass(kind, Named))
+    return typing.get_origin(kind) is tuple or (isinstance(kind, type) and issubclass(kind, Named | Images))
 
 
 def _expected(value: Any, kind: Any, wanted: str) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nearid_cli.results.base import Named, OneLine, Shown, Tabular, Tool, listed
+from nearid_cli.results.images import Images, PictureMask
 from nearid_cli.text import count, decimals
 
 if TYPE_CHECKING:
@@ -71,19 +72,6 @@ class MasksUsed:
     fill: str
     clean: bool
     unmasked: int = 0
-
-
-@dataclass(frozen=True)
-class PictureMask:
-    """Where the subject is in a picture.
-
-    Attributes:
-        mask: the file of its mask, from where the job ran; None without one.
-        box: x, y, width and height in pixels of the upright picture; None without one.
-    """
-
-    mask: str | None = None
-    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -386,42 +374,6 @@ class ContextShare:
 
 
 @dataclass(frozen=True)
-class Image:
-    """One generation.
-
-    Attributes:
-        path: below `inputs.generations`, with `/`.
-        subject: whose.
-        copy_of: the reference that it copies, or None.
-        scores: by metric, the mean over the references, or the number itself of a metric that needs none; None
-            where there is none.
-        prompt, seed: None where the layout does not say.
-        margins: by metric, the score minus the largest similarity to a distractor of the subject; None where it has
-            none.
-        labels: whatever else the layout or manifest says about it, by name: step, category, any further column.
-        reasons: by metric why it has no score, such as `no face`.
-        maps: by metric the picture of where it lost identity, below `inputs.maps`.
-        mask: where the subject is; None without a mask, or where masks were not asked for.
-        near_copy_of: by metric the reference that it nearly copies: see `SubjectScores.near_copies`.
-        near_copy_similarity: by metric how alike the two are.
-    """
-
-    path: str
-    subject: str
-    copy_of: str | None
-    scores: Mapping[str, float | None]
-    prompt: str | None = None
-    seed: str | None = None
-    margins: Mapping[str, float] | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    maps: Mapping[str, str] = field(default_factory=dict)
-    mask: PictureMask | None = None
-    near_copy_of: Mapping[str, str] = field(default_factory=dict)
-    near_copy_similarity: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class ScoredGroup:
     """The generations that have one value of a label, or one value of each of several, scored as if they were all.
 
@@ -467,7 +419,7 @@ class ScoreResult(Tabular):
     metrics: tuple[Metric, ...]
     subjects: Subjects
     aggregate: Mapping[str, AggregateScores]
-    images: tuple[Image, ...]
+    images: Images
     context: Mapping[str, ContextShare] = field(default_factory=dict)
     schema: str = "nearid.score/2"
     groups: tuple[ScoredGroup, ...] = ()
@@ -475,12 +427,17 @@ class ScoreResult(Tabular):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subjects", Subjects(self.subjects))  # of a plain tuple, too
+        object.__setattr__(self, "images", Images.of(self.images))  # likewise
 
     def facts(self) -> dict[str, Any]:
         """The result as JSON-ready dictionaries and lists, without subjects and images."""
-        facts = replace(self, subjects=Subjects(), images=()).to_dict()
+        facts = replace(self.without_images(), subjects=Subjects()).to_dict()
         del facts["subjects"], facts["images"]
         return facts
+
+    def without_images(self) -> ScoreResult:
+        """The result as if it said nothing of single generations."""
+        return replace(self, images=Images())
 
     @property
     def runs(self) -> Mapping[str | None, ScoreResult]:
@@ -498,7 +455,7 @@ class ScoreResult(Tabular):
             count(given.reference_images, "reference"),
             count(given.generation_images, "generation"),
         ]
-        if copies := sum(image.copy_of is not None for image in self.images):
+        if copies := len(self.images) - self.images.column("copy_of").count(None):
             what.append(count(copies, "copy", "copies"))
         places = {one.name: one.decimals(largest_score([self], one.name)) for one in self.metrics}
         scores = [f"{name} {one.figure(places[name])}" for name, one in self.aggregate.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from nearid_cli.results.score import Image
+from nearid_cli.results.images import Image
 from nearid_cli.text import count, few
 
 

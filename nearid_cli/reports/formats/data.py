@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import re
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,13 @@ from nearid_cli.text import printable, storable
 if TYPE_CHECKING:
     from json import JSONEncoder
 
+    import numpy as np
+    import numpy.typing as npt
+
     from nearid_cli.reports.blocks import Document
     from nearid_cli.reports.table import Table
     from nearid_cli.results.base import Plain
+    from nearid_cli.results.images import ImageColumns
 
 # What begins a formula: at the start of a cell, and after a semicolon, where a spreadsheet may be set to part cells;
 # the wide forms count where East Asian text is written.
@@ -93,14 +99,52 @@ def to_json(result: Plain) -> str:
     Raises:
         ValueError: a number is NaN or infinite. Results hold None instead, so this is a bug.
     """
-    members = [f"  {_json(key)}: {_item_by_line(value)}" for key, value in result.to_dict().items()]
-    return "{\n" + ",\n".join(members) + "\n}"
+    from nearid_cli.results.score import ScoreResult
+
+    columns = None
+    if isinstance(result, ScoreResult) and (columns := result.images.columns):
+        result = result.without_images()
+    members = {key: _item_by_line(value) for key, value in result.to_dict().items()}
+    if columns is not None and columns.path:
+        members["images"] = _by_line(_image_lines(columns))
+    return "{\n" + ",\n".join(f"  {_json(key)}: {text}" for key, text in members.items()) + "\n}"
 
 
 def _item_by_line(value: Any) -> str:
-    if not isinstance(value, list) or not value:
-        return _json(value)
-    return "[\n" + ",\n".join(f"    {_json(item)}" for item in value) + "\n  ]"
+    return _by_line(map(_json, value)) if isinstance(value, list) and value else _json(value)
+
+
+def _by_line(items: Iterable[str]) -> str:
+    return "[\n" + ",\n".join(f"    {item}" for item in items) + "\n  ]"
+
+
+def _image_lines(columns: ImageColumns) -> Iterator[str]:
+    """What `_json` makes of the row of each generation, without the row, and with names written once for all.
+
+    Raises:
+        ValueError: a score is infinite.
+    """
+    from nearid_cli.results.base import plain
+
+    subjects = {subject: _json(subject) for subject in set(columns.subject)}
+    copied = columns.others.get("copy_of", {})
+    others = [(_json(name), own) for name, own in columns.others.items() if name != "copy_of" and own]
+    texts = [_number_texts(f"{_json(metric)}: ", own) for metric, own in columns.scores.items()]
+    rows = zip(columns.path, columns.subject, zip(*texts, strict=True), strict=True)
+    for place, (path, subject, scores) in enumerate(rows):
+        further = "".join(f", {name}: {_json(plain(own[place]))}" for name, own in others if place in own)
+        yield (
+            f'{{"path": {_json(path)}, "subject": {subjects[subject]}, "copy_of": {_json(copied.get(place))}, '
+            f'"scores": {{{", ".join(scores)}}}{further}}}'
+        )
+
+
+def _number_texts(name: str, numbers: npt.NDArray[np.float64]) -> list[str]:
+    """A member for each number, as Python's encoder writes it; NaN as null."""
+    found = numbers.tolist()
+    if any(map(math.isinf, found)):
+        raise ValueError(f"{name}an infinite score")
+    return [f"{name}null" if math.isnan(number) else f"{name}{number!r}" for number in found]
 
 
 def _json(value: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import check_both_sides, check_numbers
+from nearid_cli.metrics.arguments import check_both_sides, check_numbers, check_subjects
 from nearid_cli.metrics.closeness import Closeness, beside_others, closest_references, is_near
 from nearid_cli.metrics.diversity import diversity_of_groups, diversity_of_sums, mean_over
 from nearid_cli.metrics.retention import ceiling_errors
@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 _ROWS = 512  # generations at a time: bounds memory, and the block stays in the processor's cache
+_HELD = 32 * 2**20  # bytes of unit vectors of references that are made once
 
 
 def identity_scores(
@@ -62,26 +63,124 @@ def identity_scores(
     >>> identity_scores(references, np.array([0, 1]), generations, np.array([0, 1])).score.tolist()
     [0.6, 0.8]
     """
+    return scores_beside(
+        reference_sets(references, reference_subjects),
+        generations,
+        generation_subjects,
+        generation_clusters,
+        generation_prompts,
+    )
+
+
+@dataclass(frozen=True)
+class ReferenceSets:
+    """What the references of each subject are to each other and to generations: the same for any generations.
+
+    Attributes:
+        vectors: [R, D], as they were given, or whatever else where all are held.
+        subjects: [R], of each.
+        order: [R], which reference is where in what is by subject.
+        sizes: [S], how many each subject has.
+        starts: [S], where the references of each subject start in what is by subject.
+        centres: [S, D], mean unit vector.
+        ceiling: [S], mean similarity of pairs.
+        closeness: [R], by subject: the sum of each reference's similarities to the others of its subject.
+        closest: [S], the largest similarity of two; NaN with one.
+        total: [D], sum of the unit vectors of all.
+        held: [R, D], the unit vectors by subject; None of so many that they are made when they are needed.
+    """
+
+    vectors: Embeddings
+    subjects: npt.NDArray[np.integer]
+    order: Integers
+    sizes: Integers
+    starts: Integers
+    centres: Floats
+    ceiling: Floats
+    closeness: Floats
+    closest: Floats
+    total: Floats
+    held: Floats | None
+
+    def units(self, first: int, stop: int) -> Floats:
+        """The unit vectors of the subjects from one to another."""
+        rows = slice(self.starts[first], self.starts[stop - 1] + self.sizes[stop - 1])
+        if self.held is not None:
+            return self.held[rows]
+        return unit_vectors(self.vectors[self.order[rows]], "references")
+
+
+def reference_sets(references: Embeddings, reference_subjects: npt.NDArray[np.integer]) -> ReferenceSets:
+    """The references of subjects, for `scores_beside`.
+
+    With u the unit vectors of a subject, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2.
+
+    Args:
+        references: embeddings [R, D].
+        reference_subjects: [R], the subject of each, numbered from 0, every number at least once.
+
+    Raises:
+        ValueError: shapes, types or subject numbers are wrong, or an embedding is zero or not finite.
+    """
     _check_embeddings("references", references)
+    check_subjects("reference_subjects", reference_subjects, len(references))
+    sizes = np.bincount(reference_subjects)
+    order = np.argsort(reference_subjects, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+    sums = np.empty((len(sizes), references.shape[1]))
+    closeness, closest = np.empty(len(references)), np.full(len(sizes), np.nan)
+    held = np.empty(references.shape) if len(references) * references.shape[1] * 8 <= _HELD else None
+    for first, stop in _blocks(sizes):
+        own = slice(first, stop)
+        rows = slice(starts[first], starts[stop - 1] + sizes[stop - 1])
+        units = unit_vectors(references[order[rows]], "references")
+        if held is not None:
+            held[rows] = units
+        sums[own] = np.add.reduceat(units, starts[own] - starts[first], axis=0)
+        closeness[rows] = np.einsum("rd,rd->r", units, np.repeat(sums[own], sizes[own], axis=0)) - 1
+        closest[own] = closest_references(units, sizes[own])
+    pairs = sizes * (sizes - 1)
+    ceiling = np.full(len(sizes), np.nan)
+    np.divide(np.einsum("sd,sd->s", sums, sums) - sizes, pairs, out=ceiling, where=pairs > 0)
+    return ReferenceSets(
+        vectors=references if held is None else held,
+        subjects=reference_subjects,
+        order=order,
+        sizes=sizes,
+        starts=starts,
+        centres=sums / sizes[:, None],
+        ceiling=np.clip(ceiling, -1, 1),
+        closeness=closeness,
+        closest=closest,
+        total=sums.sum(axis=0),
+        held=held,
+    )
+
+
+def scores_beside(
+    sets: ReferenceSets,
+    generations: Embeddings,
+    generation_subjects: npt.NDArray[np.integer],
+    generation_clusters: npt.NDArray[np.integer] | None = None,
+    generation_prompts: npt.NDArray[np.integer] | None = None,
+) -> IdentityScores:
+    """`identity_scores` of generations beside references of which all is known that does not depend on generations."""
     _check_embeddings("generations", generations)
-    if references.shape[1] != generations.shape[1]:
+    if sets.centres.shape[1] != generations.shape[1]:
         raise ValueError(
             "Expected argument `generations` to have the dimension of `references`, "
-            f"{references.shape[1]}, but got {generations.shape[1]}"
+            f"{sets.centres.shape[1]}, but got {generations.shape[1]}"
         )
-    _, subjects = check_both_sides(reference_subjects, len(references), generation_subjects, len(generations))
+    _, subjects = check_both_sides(sets.subjects, len(sets.subjects), generation_subjects, len(generations))
     if generation_clusters is not None:
         check_numbers("generation_clusters", generation_clusters, len(generations))
     if generation_prompts is not None:
         check_numbers("generation_prompts", generation_prompts, len(generations))
     own_subject = generation_subjects.astype(np.intp)
-    sizes = np.bincount(reference_subjects)
-
-    sets = _reference_sets(references, reference_subjects, sizes)
-    found = _similarities(generations, own_subject, sets, sizes)
+    found = _similarities(generations, own_subject, sets)
     own = found.own
     identified = np.where(np.isnan(found.nearest_stranger), np.nan, own - found.nearest_stranger > RESOLUTION)
-    sizes = sizes[:subjects]
+    sizes = sets.sizes[:subjects]
     counts = np.bincount(own_subject)
     means = np.bincount(own_subject, own) / counts
     # Of two references: what a generation is from the mean over both, and each from that.
@@ -109,61 +208,6 @@ def identity_scores(
     return replace(
         scores, closeness=_closeness(found, sets, own_subject, sizes, generations, generation_prompts)
     )
-
-
-@dataclass(frozen=True)
-class _References:
-    """What the references of each subject are to each other and to generations.
-
-    Attributes:
-        vectors: [R, D], as they were given.
-        order: [R], which reference is where in what is by subject.
-        sizes: [S], how many each subject has.
-        starts: [S], where the references of each subject start in what is by subject.
-        centres: [S, D], mean unit vector.
-        ceiling: [S], mean similarity of pairs.
-        closeness: [R], by subject: the sum of each reference's similarities to the others of its subject.
-        closest: [S], the largest similarity of two; NaN with one.
-        total: [D], sum of the unit vectors of all.
-    """
-
-    vectors: Embeddings
-    order: Integers
-    sizes: Integers
-    starts: Integers
-    centres: Floats
-    ceiling: Floats
-    closeness: Floats
-    closest: Floats
-    total: Floats
-
-    def units(self, first: int, stop: int) -> Floats:
-        """The unit vectors of the subjects from one to another."""
-        rows = slice(self.starts[first], self.starts[stop - 1] + self.sizes[stop - 1])
-        return unit_vectors(self.vectors[self.order[rows]], "references")
-
-
-def _reference_sets(
-    references: Embeddings, subjects: npt.NDArray[np.integer], sizes: Integers
-) -> _References:
-    """With u the unit vectors of a subject, the sum of u_i . u_j over i < j is (|sum of u|^2 - n) / 2."""
-    order = np.argsort(subjects, kind="stable")
-    starts = np.cumsum(sizes) - sizes
-    sums = np.empty((len(sizes), references.shape[1]))
-    closeness, closest = np.empty(len(references)), np.full(len(sizes), np.nan)
-    pairs = sizes * (sizes - 1)
-    ceiling = np.full(len(sizes), np.nan)
-    sets = _References(references, order, sizes, starts, sums, ceiling, closeness, closest, np.zeros(0))
-    for first, stop in _blocks(sizes):
-        units, own = sets.units(first, stop), slice(first, stop)
-        sums[own] = np.add.reduceat(units, starts[own] - starts[first], axis=0)
-        rows = slice(starts[first], starts[first] + len(units))
-        closeness[rows] = np.einsum("rd,rd->r", units, np.repeat(sums[own], sizes[own], axis=0)) - 1
-        closest[own] = closest_references(units, sizes[own])
-    np.divide(np.einsum("sd,sd->s", sums, sums) - sizes, pairs, out=ceiling, where=pairs > 0)
-    total = sums.sum(axis=0)
-    sums /= sizes[:, None]
-    return replace(sets, ceiling=np.clip(ceiling, -1, 1), total=total)
 
 
 def _blocks(sizes: Integers) -> Iterator[tuple[int, int]]:
@@ -200,9 +244,8 @@ class _Similar:
     sums: Floats
 
 
-def _similarities(
-    generations: Embeddings, own_subject: Integers, sets: _References, sizes: Integers
-) -> _Similar:
+def _similarities(generations: Embeddings, own_subject: Integers, sets: ReferenceSets) -> _Similar:
+    sizes = sets.sizes
     own, strangers, nearest, apart, most = (np.zeros(len(generations)) for _ in range(5))
     places = np.zeros(len(generations), np.intp)
     sums = np.zeros((int(own_subject.max()) + 1, generations.shape[1]))
@@ -223,22 +266,19 @@ def _similarities(
         similarity[diagonal] = -np.inf
         nearest[rows] = similarity.max(axis=1)
         firsts = np.flatnonzero(np.diff(subject, prepend=-1)).tolist()
+        each = np.full((len(subject), int(sizes[subject[firsts]].max())), -np.inf)
         for first, stop in zip(firsts, [*firsts[1:], len(subject)], strict=True):
             one = int(subject[first])
             if one != held:
                 held, units = one, sets.units(one, one + 1)
-            before = sets.starts[one]
-            each = block[first:stop] @ units.T
+            each[first:stop, : len(units)] = block[first:stop] @ units.T
             if len(units) == 2:
                 half = (units[0] - units[1]) / 2
                 apart[start + first : start + stop] = block[first:stop] @ half / norms[first:stop]
-            each /= norms[first:stop, None]
-            highest = each.max(axis=1)
-            most[start + first : start + stop] = highest
-            places[start + first : start + stop] = before + (each >= highest[:, None] - RESOLUTION).argmax(
-                axis=1
-            )
             sums[one] += np.einsum("n,nd->d", 1 / norms[first:stop], block[first:stop])
+        each /= norms[:, None]
+        most[rows] = highest = each.max(axis=1)
+        places[rows] = sets.starts[subject] + (each >= highest[:, None] - RESOLUTION).argmax(axis=1)
     if len(sizes) == 1:
         strangers[:] = nearest[:] = np.nan
     else:
@@ -250,7 +290,7 @@ def _similarities(
 
 def _closeness(
     found: _Similar,
-    sets: _References,
+    sets: ReferenceSets,
     own_subject: Integers,
     sizes: Integers,
     generations: Embeddings,

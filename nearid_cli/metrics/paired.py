@@ -8,8 +8,9 @@ matters: swapping them leaves the p-value as it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ SIGN_DRAWS = 10_000
 _SAME = 1e-12  # means that differ by less, relative to values above 1, are equal: rounding is far below
 _SEED = 20260401
 _BLOCK = 1 << 18  # signs at a time: bounds memory
+_KEPT_UNITS = 400  # of so many the vectors are kept: 32 MB
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,15 @@ class SignVectors:
             return np.arange(draws.start, draws.stop)[:, None] >> np.arange(units.start, units.stop) & 1
         return self._random.integers(2, size=(len(draws), len(units)), dtype=np.uint8)
 
-    def blocks(self) -> Iterator[npt.NDArray[np.integer]]:
+    def blocks(self) -> Iterable[Floats]:
         """All vectors, so many at a time [rows, n] as stay in the processor's cache."""
+        kept = not self.exact and self._units <= _KEPT_UNITS
+        return _drawn(self._units) if kept else self._each_block()
+
+    def _each_block(self) -> Iterator[Floats]:
         step = max(1, _BLOCK // max(self._units, 1))
         for start in range(0, self._draws, step):
-            yield self.of(range(self._units), range(start, min(start + step, self._draws)))
+            yield self.of(range(self._units), range(start, min(start + step, self._draws))).astype(np.float64)
 
     def share(self, hits: int | npt.NDArray[np.integer]) -> float | Floats:
         """The p-value of so many hits: their share, random vectors and what was found counted together.
@@ -74,6 +80,12 @@ class SignVectors:
         Zero", 2010).
         """
         return hits / self._draws if self.exact else (1 + hits) / (1 + self._draws)
+
+
+@lru_cache(maxsize=1)
+def _drawn(units: int) -> tuple[Floats, ...]:
+    """The random vectors, which are the same for all differences of as many units: nearly all of a comparison's."""
+    return tuple(SignVectors(units)._each_block())
 
 
 def sign_flip_test(deltas: npt.ArrayLike) -> SignFlip:
@@ -106,7 +118,7 @@ def sign_flip_test(deltas: npt.ArrayLike) -> SignFlip:
     bar = abs(math.fsum(values)) - n * _SAME * max(1.0, float(sizes[-1]))
     hits, vectors = 0, SignVectors(n)
     for kept in vectors.blocks():
-        flipped = 2 * (kept.astype(np.float64) @ sizes) - total
+        flipped = 2 * (kept @ sizes) - total
         hits += int(np.count_nonzero(np.abs(flipped) >= bar))
     return SignFlip(float(vectors.share(hits)), vectors.exact)
 
@@ -167,7 +179,7 @@ def max_sign_flip(differences: npt.ArrayLike) -> list[float]:
     total, hits = columns.sum(axis=0), np.zeros(len(norms), np.intp)
     vectors = SignVectors(len(columns))
     for kept in vectors.blocks():
-        largest = np.abs(2 * (kept.astype(np.float64) @ columns) - total).max(axis=1, initial=0.0)
+        largest = np.abs(2 * (kept @ columns) - total).max(axis=1, initial=0.0)
         hits += (largest[:, None] >= np.abs(total) - _SAME).sum(axis=0)
     p_values = np.where(norms > 0, vectors.share(hits), 1.0)
     return [float(p) for p in p_values]

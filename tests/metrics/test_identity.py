@@ -2,13 +2,14 @@
 
 import math
 import statistics
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nearid_cli.metrics import identity_scores
+from nearid_cli.metrics import identity, identity_scores
 from nearid_cli.metrics.intervals import mean_interval, ratio_interval
 from nearid_cli.metrics.proportions import mean_share_interval, share_interval
 from nearid_cli.metrics.units import contributions
@@ -373,3 +374,26 @@ REFERENCES, SUBJECTS = np.eye(3, dtype=np.float32), np.arange(3)
 def test_wrong_arguments_say_what_was_expected(arguments, message):
     with pytest.raises(ValueError, match=message):
         identity_scores(*arguments)
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "made when needed"])
+def test_references_that_are_known_already_give_the_same_numbers_to_the_bit(
+    held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    sizes = [1, 2, 5, 600, 3]  # of several blocks
+    references = random.standard_normal((sum(sizes), 8)).astype(np.float32)
+    of_references = random.permutation(np.repeat(np.arange(5), sizes))
+    wanted, found = [], []
+    monkeypatch.setattr(identity, "_HELD", 2**30 if held else 0)
+    sets = identity.reference_sets(references, of_references)
+    assert (sets.held is not None) == held
+    for seed in range(2):
+        random = np.random.default_rng(seed)
+        generations = random.standard_normal((1200, 8)).astype(np.float32)
+        of_generations = np.concatenate([np.arange(4), random.integers(4, size=1196)])
+        found.append(identity.scores_beside(sets, generations, of_generations))
+        monkeypatch.setattr(identity, "_HELD", 0 if held else 2**30)
+        wanted.append(identity_scores(references, of_references, generations, of_generations))
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_equal(asdict(one), asdict(other))

@@ -13,7 +13,7 @@ from nearid_cli.evaluate.kinds.measured import Likeness, Measured, Numbered, Pic
 from nearid_cli.evaluate.usable import Usable, context_numbers
 from nearid_cli.metrics.closeness import Closeness, ReferenceCloseness
 from nearid_cli.metrics.distractors import DistractorScores, distractor_scores
-from nearid_cli.metrics.identity import identity_scores
+from nearid_cli.metrics.identity import ReferenceSets, reference_sets, scores_beside
 from nearid_cli.metrics.similarity import unit_vectors
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.plugins import NoScore
@@ -55,6 +55,7 @@ class MeasuredByEmbedding(Measured):
         self.name = spec.name
         self.encoders = (spec,)
         self._metric = metric
+        self._references: tuple[object, ReferenceSets] | None = None
 
     def describe(self, of_pairs: bool = False) -> Metric:
         """See `Measured.describe`."""
@@ -75,9 +76,30 @@ class MeasuredByEmbedding(Measured):
             own = (*pictures.subjects, *pictures.strangers)
             lacking = lacking.intersection(digest for subject in own for digest in _digests(subject))
         if not lacking:
-            scores = _identity(self.name, pictures.subjects, pictures.strangers, embedded)
+            scores = self._identity(pictures.subjects, pictures.strangers, embedded)
             return Numbered(scores, margins=_margins(self.name, pictures.subjects, embedded, scores))
         return self._of_those_with_vectors(pictures, lacking)
+
+    def _identity(
+        self, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
+    ) -> IdentityScores:
+        pictures = Pictures(subjects, strangers, embedded, {})
+        return scores_beside(
+            self._sets([*subjects, *strangers], embedded),
+            *_rows(self.name, subjects, "generations", embedded),
+            pictures.units,
+            pictures.prompts,
+        )
+
+    def _sets(self, subjects: Sequence[Usable], embedded: Embedded) -> ReferenceSets:
+        """The references of subjects, which mostly are those of the method before."""
+        key = tuple(tuple(digest for _, digest in subject.references) for subject in subjects)
+        if self._references is None or self._references[0] != key:
+            made = reference_sets(*_rows(self.name, subjects, "references", embedded))
+            if made.held is None:
+                return made
+            self._references = key, made
+        return self._references[1]
 
     def _of_those_with_vectors(self, pictures: Pictures, lacking: Set[bytes]) -> Numbered:
         """The numbers of what has a vector, at the places of all.
@@ -110,7 +132,7 @@ class MeasuredByEmbedding(Measured):
         self._warn_of_distractors(pictures, lacking)
         if not kept:
             return Numbered(no_scores(*sizes), reasons, uncounted=uncounted)
-        scores = _identity(self.name, kept, strangers, pictures.embedded)
+        scores = self._identity(kept, strangers, pictures.embedded)
         margins = _margins(self.name, kept, pictures.embedded, scores)
         spread = _scattered(scores, {"generations", "pairs", "strangers", "identified"}, places, live, *sizes)
         references = np.array(
@@ -254,18 +276,6 @@ def _closeness(
     placed = replace(found, nearest=seen[found.nearest])
     spread = _scattered(placed, {"nearest", "similarity", "near"}, places, live, *sizes)
     return replace(spread, references=ReferenceCloseness(beside, odd))
-
-
-def _identity(
-    metric: str, subjects: Sequence[Usable], strangers: Sequence[Usable], embedded: Embedded
-) -> IdentityScores:
-    pictures = Pictures(subjects, strangers, embedded, {})
-    return identity_scores(
-        *_rows(metric, [*subjects, *strangers], "references", embedded),
-        *_rows(metric, subjects, "generations", embedded),
-        pictures.units,
-        pictures.prompts,
-    )
 
 
 def _margins(

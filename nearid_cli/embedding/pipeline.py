@@ -202,10 +202,11 @@ def _embed_by_cache(
             spec.name: cache.absent(spec, list(contents)) if cache and spec.absent else set()
             for spec in specs
         }
+    short = [name for name, own in rows.items() if len(own) < len(contents)]
     missing = {
         digest: lacking
         for digest in contents
-        if (lacking := [name for name in rows if digest not in rows[name] and digest not in absent[name]])
+        if (lacking := [name for name in short if digest not in rows[name] and digest not in absent[name]])
     }
     found: dict[bytes, Findings] = {}
     fast = {spec.name: bool(spec.fast) for spec in specs}

@@ -54,6 +54,11 @@ class Rows(Mapping[bytes, "Floats"]):
         """Take the embeddings [N, D] of some digests; one that is there already is replaced."""
         if not len(digests):
             return
+        if not self._places and len(set(digests)) == len(digests) == self._most and rows.nbytes <= IN_MEMORY:
+            # All that there will be, as they are.
+            self._places = dict(zip(digests, range(self._most), strict=True))
+            self._store = _InMemory(rows)
+            return
         if self._store is None:
             self._store = _store(self._most, rows.shape[1], self._folder)
         start = len(self._places)
@@ -67,7 +72,7 @@ class Rows(Mapping[bytes, "Floats"]):
 
     def matrix(self, digests: Iterable[bytes]) -> Matrix:
         """The embeddings of some digests, which all must be here."""
-        return Matrix(self, np.array([self._places[digest] for digest in digests], np.intp))
+        return Matrix(self, np.array(list(map(self._places.__getitem__, digests)), np.intp))
 
     def at(self, places: npt.NDArray[np.intp]) -> Floats:
         """The embeddings [N, D] at places among all."""
@@ -136,17 +141,19 @@ def _store(most: int, dimension: int, folder: Path | None) -> _InMemory | _OnDis
             return _OnDisk(dimension, folder)
         except OSError as error:
             logger.debug("embeddings are held in memory: no file for them (%s)", error)
-    return _InMemory(most, dimension)
+    return _InMemory(np.empty((most, dimension), np.float32))
 
 
 class _InMemory:
-    """Embeddings in one array."""
+    """Embeddings in one array, which may be a part of the cache as it was read."""
 
-    def __init__(self, most: int, dimension: int) -> None:
-        self.dimension = dimension
-        self._array = np.empty((most, dimension), np.float32)
+    def __init__(self, array: Floats) -> None:
+        self.dimension = array.shape[1]
+        self._array = array
 
     def put(self, places: npt.NDArray[np.intp], rows: Floats) -> None:
+        if not self._array.flags.writeable:
+            self._array = self._array.copy()
         self._array[places] = rows
 
     def take(self, places: npt.NDArray[np.intp]) -> Floats:
@@ -205,7 +212,7 @@ class _OnDisk:
 
     def whole(self, most: int, number: int) -> _InMemory:
         """The first so many in memory."""
-        held = _InMemory(most, self.dimension)
+        held = _InMemory(np.empty((most, self.dimension), np.float32))
         for start in range(0, number, _AT_ONCE):
             places = np.arange(start, min(start + _AT_ONCE, number))
             held.put(places, self.take(places))

@@ -10,7 +10,6 @@ digest that its name says: one that was changed or cut is converted anew. Any nu
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import logging
 import shutil
 from collections.abc import Callable
@@ -31,9 +30,11 @@ _LONGEST = 500  # of the words that say why a conversion failed
 
 def openvino_version() -> str:
     """Of the OpenVINO that is installed. Imports nothing of it."""
+    from importlib import metadata  # which imports `email`, and is of no use where torch runs or nothing does
+
     try:
-        return importlib.metadata.version("openvino")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("openvino")
+    except metadata.PackageNotFoundError:
         return "of unknown version"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.encoders.descriptors import BITS, COPY_BITS, COPY_SIMILARITY
+from nearid_cli.metrics.arguments import distinct
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -67,7 +68,7 @@ def _near_by_parts(packed: Packed, parts: npt.NDArray[np.uint32]) -> PlacePairs:
             close = np.bitwise_count(words[one] ^ words[other]).sum(axis=1) <= COPY_BITS
             low, high = np.minimum(one, other)[close], np.maximum(one, other)[close]
             found.append(low * len(packed) + high)
-    pairs = np.unique(np.concatenate(found))
+    pairs = distinct(np.concatenate(found))
     return np.stack(np.divmod(pairs, max(1, len(packed))), axis=1).astype(np.int32)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -67,6 +69,15 @@ def table(
     return array
 
 
+def distinct(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The distinct values in order: `np.unique`, which alone, without counts, imports masked arrays.
+
+    >>> distinct(np.array([2, 1, 2])).tolist()
+    [1, 2]
+    """
+    return np.unique(values, return_counts=True)[0]
+
+
 def check_numbers(name: str, array: npt.NDArray[np.integer], rows: int) -> None:
     """Refuse the argument `name` if it is no integer array [rows].
 
@@ -90,7 +101,7 @@ def check_subjects(name: str, array: npt.NDArray[np.integer], rows: int) -> int:
     2
     """
     check_numbers(name, array, rows)
-    found = np.unique(array)
+    found = distinct(array)
     if not np.array_equal(found, np.arange(len(found))):
         raise ValueError(
             f"Expected argument `{name}` to hold every number from 0 to its highest "

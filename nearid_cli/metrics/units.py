@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nearid_cli.metrics.arguments import finite_vector
+from nearid_cli.metrics.arguments import distinct, finite_vector
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals
 from nearid_cli.metrics.proportions import share_interval
 
@@ -105,7 +105,7 @@ class Units:
 
     def _by_count(self) -> Iterator[tuple[Integers, Integers]]:
         """Subjects with as many units, and their units [n, subjects], where these are enough for an interval."""
-        for n in np.unique(self.counts[self.counts >= MIN_UNITS]):
+        for n in distinct(self.counts[self.counts >= MIN_UNITS]):
             alike = np.flatnonzero(self.counts == n)
             yield alike, self._starts[alike] + np.arange(n)[:, None]
 

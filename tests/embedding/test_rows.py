@@ -48,6 +48,22 @@ def test_rows_are_those_that_were_added_wherever_they_are(
     np.testing.assert_array_equal(made.matrix(names(range(3)))[:], every[[5, 6, 2]])
 
 
+def test_what_comes_all_at_once_is_taken_as_it_is_and_stays_as_it_was() -> None:
+    every = vectors()
+    every.flags.writeable = False  # as what Arrow read
+    made = Rows(NUMBER)
+    made.add(names(range(NUMBER)), every)
+    order = np.random.default_rng(1).permutation(NUMBER)
+    np.testing.assert_array_equal(made.matrix([names(range(NUMBER))[at] for at in order])[:], every[order])
+    made.add(names(range(2)), every[5:7])
+    np.testing.assert_array_equal(made.matrix(names(range(3)))[:], every[[5, 6, 2]])
+    np.testing.assert_array_equal(every, vectors())
+    twice = Rows(3)
+    twice.add([b"a", b"b", b"a"], every[:3])
+    assert len(twice) == 2
+    np.testing.assert_array_equal(twice[b"a"], every[2])
+
+
 def test_a_full_disk_costs_memory_and_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         """A file that takes two thirds of what it is given."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
@@ -129,11 +128,12 @@ def _alone(uri: str) -> Iterator[None]:
     if not uri.startswith("sqlite:"):
         yield
         return
+    from hashlib import sha256  # help names the trackers, and so imports this module
     from tempfile import gettempdir
 
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # exported lazily
 
-    name = f"nearid-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    name = f"nearid-{sha256(uri.encode()).hexdigest()[:16]}.lock"
     with WeakFileLock(Path(gettempdir(), name)):
         yield
 

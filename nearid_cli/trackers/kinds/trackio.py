@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,9 @@ class Trackio(Tracker):
                 "finish it first"
             )
         package.TRACKIO_DIR.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=package.TRACKIO_DIR):
+        from tempfile import TemporaryFile
+
+        with TemporaryFile(dir=package.TRACKIO_DIR):
             pass
         server = os.environ.get("TRACKIO_SERVER_URL")
         if server and not os.environ.get("TRACKIO_SPACE_ID"):
@@ -87,7 +88,9 @@ def _log(package: Any, run: Any, record: LoggedResult) -> None:
         shown[f"result/{name} table"] = package.Table(columns=[*stored], data=rows)
     for step, scalars in record.steps.items():
         run.log({**scalars, **(shown if step == record.own_step else {})}, step=step)
-    with tempfile.TemporaryDirectory() as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
         for name, content in record.files.items():
             Path(folder, name).write_bytes(content)
         artifact = package.Artifact(f"nearid-{record.kind.replace(' ', '-')}", "nearid-result")

@@ -183,7 +183,8 @@ class Cache:
         self.under_url = url is not None
         self.name = self.storage.name
         self.caution = Caution(self.name) if url else disk.caution
-        self.memo = FileMemo(self.folder / _MEMO, verify_content, disk)
+        shared = (self.storage, self.caution) if url else None
+        self.memo = FileMemo(self.folder / _MEMO, verify_content, disk, shared)
         self._marked = _format(self.storage) is not None
         self._lengths: dict[str, int] = {}
         """Of the embeddings of encoders that have been run, by fingerprint, where parts had another."""
@@ -379,7 +380,7 @@ class Cache:
         """Read every part, check its checksum and that its embeddings are finite unit vectors."""
         sound, damaged, unread = 0, [], []
         stores = [parts for what, fingerprint in self._all() for parts in self._of(what, fingerprint)]
-        for parts in [*stores, self.memo.parts]:
+        for parts in [*stores, *dict.fromkeys((self.memo.parts, self.memo.objects))]:
             for part, outcome in parts.each(partial(parts.checked, itself=True), parts.listing()):
                 try:
                     table = outcome()
@@ -425,8 +426,8 @@ class Cache:
         if metric is None and older_than is None:
             if not self.under_url:
                 freed += sum(self.converted_weights()) + sum(self.converted_models()) + sum(self.copies())
-                freed += sum(part.size for part in self.memo.parts.listing())
-            for name in (*_STORES, *(() if self.under_url else _BESIDE)):
+            freed += sum(part.size for part in self.memo.objects.listing())
+            for name in (*_STORES, *((_MEMO,) if self.under_url else _BESIDE)):
                 try:
                     self.storage.clear(name)
                 except OSError as error:

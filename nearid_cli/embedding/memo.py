@@ -3,6 +3,9 @@
 A file is known by its absolute path, size, mtime, ctime, device and inode. All six the same means the same bytes,
 where `stamps.py` trusts the file system, and if the clock had ticked since the ctime when the file was read. Other
 files are not remembered: they are read each time.
+
+An object of a store is known by its address and tag (see `stamps.py`). These are the same for every machine, and so a
+cache under a URL remembers them, too.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +31,9 @@ from nearid_cli.text import count
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nearid_cli.embedding.caution import Caution
+    from nearid_cli.embedding.storage import Storage
+
 logger = logging.getLogger(__name__)
 
 _FORMAT = "2"  # of the columns; 1 lay in the folder itself, and knew a file by less
@@ -40,14 +47,25 @@ class FileMemo:
         folder: of this memo and of those of older versions.
         verify: take nothing for known that this process has not read itself, and correct what turns out wrong.
         disk: the folder around it; None for one by itself.
+        shared: the cache under a URL, which remembers the objects of stores: they are the same for every machine. None
+            to remember them in `folder`, like files.
     """
 
-    def __init__(self, folder: Path, verify: bool = False, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        verify: bool = False,
+        disk: Disk | None = None,
+        shared: tuple[Storage, Caution] | None = None,
+    ) -> None:
         self._disk = disk or Disk(folder.parent)
         self.parts = PartFolder(self._disk, f"{folder.name}/{_FORMAT}", self._disk.caution, FILES)
+        self.objects = (
+            self.parts if shared is None else PartFolder(shared[0], self.parts.inside, shared[1], FILES)
+        )
         self._folder = folder.name
         self._verify = verify
-        self._tables: list[pa.Table] | None = None
+        self._tables: dict[PartFolder, list[pa.Table]] = {}
         self._noted: dict[FileState, bytes] = {}
         self._unwritten: dict[FileState, bytes] = {}
         self._doubted: dict[FileState, bytes] = {}
@@ -71,14 +89,19 @@ class FileMemo:
         return found
 
     def _recorded(self, files: Sequence[FileState]) -> dict[FileState, bytes]:
-        if self._tables is None:
-            self._tables = list(self.parts.tables())
         asked = set(files)
         if not asked:
             return {}
+        stored = sum(file.is_object for file in asked)
+        folders = dict.fromkeys(
+            [*([self.objects] if stored else []), *([self.parts] if stored < len(asked) else [])]
+        )
+        for folder in folders:
+            if folder not in self._tables:
+                self._tables[folder] = list(folder.tables())
         inodes = np.sort(np.array([file.inode for file in asked], np.uint64))
         found: dict[FileState, bytes] = {}
-        for table in self._tables:
+        for table in (table for folder in folders for table in self._tables[folder]):
             # By DLPack, because `to_numpy` imports pandas, which takes longer than all the rest of a warm run.
             numbers = [np.from_dlpack(table.column(name).combine_chunks()) for name in _NUMBERS]
             # The inode leaves few candidates without making Python objects of a memo of a million files. Not `isin`,
@@ -101,6 +124,8 @@ class FileMemo:
             here = digests_of(table)
             rows = [row for row, digest in enumerate(here) if digest in digests]
             for row, path in zip(rows, paths_of(table, rows), strict=True):
+                if b"\0" in path:
+                    continue  # an object of a store, which is no file here
                 found[here[row]] = Path(os.fsdecode(path))
         return found
 
@@ -130,7 +155,13 @@ class FileMemo:
             self._corrected = 0
         if self._unwritten:
             new, self._unwritten = self._unwritten, {}
-            self.parts.write(lambda: self._table(new))
+            for folder in dict.fromkeys((self.parts, self.objects)):
+                own = {file: digest for file, digest in new.items() if self._place_of(file) is folder}
+                if own:
+                    folder.write(partial(self._table, own))
+
+    def _place_of(self, file: FileState) -> PartFolder:
+        return self.objects if file.is_object else self.parts
 
     @staticmethod
     def _table(new: Mapping[FileState, bytes]) -> pa.Table:
@@ -163,7 +194,8 @@ class FileMemo:
         for part in PartFolder(self._disk, self._folder, self._disk.caution, FILES).listing():
             with suppress(OSError):  # another user's
                 self._disk.remove(part)
-        self.parts.compact(above)
+        for folder in dict.fromkeys((self.parts, self.objects)):
+            folder.compact(above)
 
     def digest_file(self, path: Path) -> str:
         """The hex digest of a file of any size (a checkpoint's weights), from the memo when it has not changed.

@@ -56,6 +56,11 @@ class FileState(NamedTuple):
     device: int
     inode: int
 
+    @property
+    def is_object(self) -> bool:
+        """Whether it is an object of a store whose tag tells versions apart."""
+        return self.device == _TAGGED
+
     @classmethod
     def of(cls, path: str | os.PathLike[str], status: os.stat_result) -> FileState:
         """The state of `path` as `os.stat` or `os.fstat` saw it."""

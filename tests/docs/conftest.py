@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from nearid_cli.demo import write_demo
 from nearid_cli.encoders.hub import fetching
 from nearid_cli.encoders.hub.cache import cached_snapshot
 from nearid_cli.encoders.registry import REGISTRY, SHIPPED
+from nearid_cli.remote.stores import file_system
+from tests.remote.s3_server import s3_server
 from tests.tiny import BUILDERS, hub_cache
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +104,38 @@ def workshop(tmp_path: Path, _hub: Path, _pictures: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def my_bucket(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The reader's folders in a bucket, too; and as archives, and as data sets."""
+    import datasets
+
+    with s3_server() as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        file_system.cache_clear()
+        s3.make("my-bucket")
+        for folder in ("refs", "gens", "methods"):
+            s3.put_folder("my-bucket", folder, workshop / folder)
+        shutil.make_archive("refs", "zip", "refs")
+        shutil.make_archive("all", "zip", ".", "refs")
+        with zipfile.ZipFile("all.zip", "a") as archive:
+            for file in sorted(Path("gens").rglob("*.png")):
+                archive.write(file)
+        s3.put("my-bucket", "all.zip", Path("all.zip").read_bytes())
+        s3.put("my-bucket", "gens.tar", Path(shutil.make_archive("gens", "tar", "gens")).read_bytes())
+        for side in ("refs", "gens"):
+            files = sorted((workshop / side).rglob("*.*"))
+            rows = {
+                "image": [{"bytes": file.read_bytes(), "path": file.name} for file in files],
+                "subject": [file.parent.name for file in files],
+            }
+            features = datasets.Features({"image": datasets.Image(), "subject": datasets.Value("string")})
+            Path(f"{side}-set").mkdir()
+            datasets.Dataset.from_dict(rows, features=features).to_parquet(f"{side}-set/data.parquet")
+        yield
+    file_system.cache_clear()
 
 
 @pytest.fixture

@@ -64,7 +64,11 @@ def test_same(shown: str, printed: str, expected: bool) -> None:
 
 
 @each_page
-def test_what_it_shows_runs(page: Path, workshop: Path, nearid: Nearid) -> None:
+def test_what_it_shows_runs(
+    page: Path, workshop: Path, nearid: Nearid, request: pytest.FixtureRequest
+) -> None:
+    if page.name == "remote.md":
+        request.getfixturevalue("my_bucket")
     names: dict[str, object] = {"__name__": page.stem}
     for block in blocks(page):
         if block.note.startswith("not run:"):

@@ -131,3 +131,13 @@ def test_a_location() -> None:
     assert (place.url, place.path) == ("memory://bucket/refs", "/bucket/refs")
     assert isinstance(place.below("a"), Location)
     assert place.below("a").url == "memory://bucket/refs/a"
+
+
+def test_a_proxy_that_is_not_there(asked: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", "http://me:hunter2@127.0.0.1:9")
+    file_system.cache_clear()
+    with pytest.raises(RemoteError, match="check the network, the proxy and AWS_ENDPOINT_URL") as raised:
+        read()
+    assert "hunter2" not in str(raised.value)
+    assert not asked.requests

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nearid_cli.remote import attempts
 from tests.commandline import Nearid
 from tests.remote.s3_server import S3, Reply
 
@@ -319,3 +320,50 @@ def test_two_thousand_objects_are_listed_by_pages(nearid: Nearid, upload: Upload
     assert "2,000" in ended.out
     assert sum(one.lists for one in s3.requests) == 3
     assert not reads(s3)
+
+
+def test_a_store_that_is_busy(
+    nearid: Nearid, data: Path, upload: Upload, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third request is refused for now: all is read all the same. All are: one line, and it ends."""
+    monkeypatch.setattr(attempts.time, "sleep", lambda seconds: None)
+    url = upload(data)
+    s3.answer = lambda request: Reply(503, "SlowDown") if len(s3.requests) % 3 == 0 else None
+    found = scored(nearid, f"{url}/refs", f"{url}/gens")
+    assert numbers(found) == numbers(scored(nearid, data / "refs", data / "gens", "--no-cache"))
+    s3.answer = lambda request: Reply(503, "SlowDown")
+    ended = nearid("score", f"{url}/refs", f"{url}/gens", "--metric", "hog")
+    assert ended.code == 2
+    assert "is too busy or breaks off: SlowDown (tried 8 times" in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_a_store_of_this_process(nearid: Nearid, data: Path) -> None:
+    """`memory://`: nothing tells versions apart there, so that everything is read each time."""
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    for file in data.rglob("*.*"):
+        files.pipe_file(f"/inputs/{file.relative_to(data).as_posix()}", file.read_bytes())
+    local = scored(nearid, data / "refs", data / "gens", "--no-cache")
+    assert numbers(scored(nearid, "memory://inputs/refs", "memory://inputs/gens")) == numbers(local)
+    other = (data / "gens" / "cup" / "0.png").read_bytes()
+    files.pipe_file("/inputs/gens/cat/0.png", other)
+    changed = scored(nearid, "memory://inputs/refs", "memory://inputs/gens")
+    assert changed["aggregate"] != local["aggregate"]
+
+
+def test_view_shows_objects(data: Path, upload: Upload, nearid: Nearid) -> None:
+    """A finished result, in a process that has listed nothing: the pictures of its page are fetched."""
+    from nearid_cli.mirrors import find
+    from nearid_cli.reports.html.data import page_files
+    from nearid_cli.reports.html.pictures import served
+    from nearid_cli.results.reading import read_score
+
+    url = upload(data)
+    assert nearid("score", f"{url}/refs", f"{url}/gens", "--metric", "hog", "-o", "r.json").code == 0
+    find._given.clear()
+    gallery = served(page_files(read_score(Path("r.json"))))
+    assert len(gallery.shown) == 15
+    assert nearid("compare", "r.json", "--method", "again=r.json", "-o", "c.html").code == 0
+    assert Path("c.html").read_text().count("data:image/webp") >= 15

@@ -464,7 +464,8 @@ def test_killed_at_any_change_of_the_store(
     there = elsewhere(monkeypatch, tmp_path, url)
     assert there.verify().damaged == []
     kept = there.load(SPEC, digests(0, 6))
-    check_all(there, 0, len(kept))  # as they were added, none is missing between
+    if kept:
+        check_all(there, 0, len(kept))  # as they were added, none is missing between
     assert finished(writer(s3, url, tmp_path / "killed", 0, 5)) == 0
     check_all(elsewhere(monkeypatch, tmp_path, url), 0, 6)
 

@@ -97,12 +97,12 @@ def _load_converted(spec: EncoderSpec, files: CheckpointFiles, cache: Path) -> E
     if place := kept.find(spec.converted):
         try:
             graph = by_openvino.read(place)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             if out_of_memory(error):
                 raise
             kept.discard(place.parent, said(error)[:160])
         else:
-            return by_openvino.OpenVINOEncoder(spec, files, by_openvino.compiled(graph, files, spec.dtype))
+            return by_openvino.OpenVINOEncoder(spec, files, graph)
     graph = _converted(spec, files, cache)
     try:
         # Of the file, so that nothing of torch stays in memory.
@@ -116,7 +116,7 @@ def _load_converted(spec: EncoderSpec, files: CheckpointFiles, cache: Path) -> E
             printable(kept.folder),
             printable(getattr(error, "strerror", None) or said(error)[:160]),
         )
-    return by_openvino.OpenVINOEncoder(spec, files, by_openvino.compiled(graph, files, spec.dtype))
+    return by_openvino.OpenVINOEncoder(spec, files, graph)
 
 
 def _import_torch() -> None:

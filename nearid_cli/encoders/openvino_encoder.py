@@ -11,19 +11,22 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nearid_cli.encoders.checkpoint_encoder import CheckpointEncoder
 from nearid_cli.encoders.checkpoints import find_preprocessing
 from nearid_cli.encoders.files import CheckpointFiles
-from nearid_cli.encoders.kept_models import openvino_version
+from nearid_cli.encoders.kept_models import WEIGHTS, openvino_version
 from nearid_cli.encoders.libraries import out_of_memory, quiet_transformers
+from nearid_cli.encoders.mapped import MappedFile
 from nearid_cli.encoders.spec import EncoderSpec, EngineError
 from nearid_cli.images.preprocessing import Preprocessing
 from nearid_cli.interrupts import interrupts_held
+from nearid_cli.opening import read_regular
 from nearid_cli.text import printable, said
 
 if TYPE_CHECKING:
@@ -35,17 +38,35 @@ _REPORTER = "openvino_telemetry"
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
+class Graph(NamedTuple):
+    """A model of OpenVINO before it is compiled.
+
+    Attributes:
+        model: the graph; its weights are in memory, or in `weights`.
+        weights: the file of them, which must be there as long as the model is, or what is made of it.
+    """
+
+    model: Any
+    weights: MappedFile | None = None
+
+
 class OpenVINOEncoder(CheckpointEncoder):
     """See `nearid_cli.encoders.spec.Encoder`.
 
     Args:
         spec: what it is.
         files: its checkpoint.
-        compiled: from `compiled`, for that spec's dtype.
+        graph: what it runs, from `converted` or `read`.
+
+    Raises:
+        EngineError: it cannot be run, or not in the spec's dtype on this processor.
+        RuntimeError: memory ran out.
     """
 
-    def __init__(self, spec: EncoderSpec, files: CheckpointFiles, compiled: Any) -> None:
+    def __init__(self, spec: EncoderSpec, files: CheckpointFiles, graph: Graph) -> None:
         super().__init__(spec, files)
+        compiled = _compiled(graph, files, spec.dtype)
+        self._weights = graph.weights  # some of which may be read where they are
         self._request = compiled.create_infer_request()
         self._together = int(compiled.input(0).shape[0])
 
@@ -68,7 +89,7 @@ class OpenVINOEncoder(CheckpointEncoder):
         return rows
 
 
-def converted(model: PreTrainedModel, files: CheckpointFiles, readout: str, together: int) -> Any:
+def converted(model: PreTrainedModel, files: CheckpointFiles, readout: str, together: int) -> Graph:
     """A torch model and its readout as a model of OpenVINO, whose weights are those of the torch model in memory.
 
     Args:
@@ -106,57 +127,54 @@ def converted(model: PreTrainedModel, files: CheckpointFiles, readout: str, toge
         if out_of_memory(error):
             raise
         raise _cannot(files.folder, "convert", error) from error
-    return graph
+    return Graph(graph)
 
 
-def write(graph: Any, path: Path) -> None:
+def write(graph: Graph, path: Path) -> None:
     """Write a converted model, float32 as it is: its graph to `path`, its weights beside it.
 
     Raises:
         OSError: the disk would not take it.
     """
     try:
-        runtime().save_model(graph, path, compress_to_fp16=False)
+        runtime().save_model(graph.model, path, compress_to_fp16=False)
         read(path)  # which looks for what is missing: a full disk is not always said
     except RuntimeError as error:
         raise OSError(errno.EIO, said(error)[:160], str(path)) from error
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> Graph:
     """A converted model that was written. Its weights stay in the file, which is mapped.
 
     Raises:
         RuntimeError: it is none.
+        OSError: it cannot be read.
     """
-    return _core().read_model(path)
+    weights = MappedFile(path.with_name(WEIGHTS))
+    tensor = runtime().Tensor(weights.bytes, shared_memory=True)
+    return Graph(_core().read_model(model=read_regular(path), weights=tensor), weights)
 
 
-def compiled(graph: Any, files: CheckpointFiles, dtype: str) -> Any:
-    """A converted model, ready to run.
+def _compiled(graph: Graph, files: CheckpointFiles, dtype: str) -> Any:
+    """A model, ready to run in `float32` or `bfloat16`; see `OpenVINOEncoder`.
 
-    Args:
-        graph: from `converted` or `read`.
-        files: its checkpoint.
-        dtype: `float32` or `bfloat16`.
-
-    Raises:
-        EngineError: it cannot be run, or not in this dtype on this processor.
-        RuntimeError: memory ran out.
+    OpenVINO packs a copy of the weights for the processor, and lets go of none of the file while it does.
     """
     precision = _PRECISIONS[dtype]
     threads = _threads()
     try:
-        ready = _core().compile_model(
-            graph,
-            "CPU",
-            {
-                # Said in every case: of itself OpenVINO computes in bfloat16 on processors that have it.
-                "INFERENCE_PRECISION_HINT": precision,
-                "PERFORMANCE_HINT": "LATENCY",
-                "ENABLE_CPU_PINNING": False,  # processes beside this one would be pinned to the same cores
-                **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
-            },
-        )
+        with graph.weights.read_once() if graph.weights else nullcontext():
+            ready = _core().compile_model(
+                graph.model,
+                "CPU",
+                {
+                    # Said in every case: of itself OpenVINO computes in bfloat16 on processors that have it.
+                    "INFERENCE_PRECISION_HINT": precision,
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "ENABLE_CPU_PINNING": False,  # processes beside this one would be pinned to the same cores
+                    **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+                },
+            )
         taken = ready.get_property("INFERENCE_PRECISION_HINT").to_string()
     except Exception as error:  # whatever OpenVINO says of operations that it does not know
         if out_of_memory(error):

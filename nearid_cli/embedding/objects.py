@@ -45,6 +45,7 @@ COPIES_BYTES = 8 * 2**30
 
 _TRIM_BYTES = 2**28  # that are copied between two looks at how much there is
 _NAME = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")
+_OURS = re.compile(rf"{_NAME.pattern}(\.damaged)?")
 _REST = 10  # times as long as a store took to refuse, it is not asked again
 
 T = TypeVar("T")
@@ -172,10 +173,12 @@ class Objects:
         self.remove(part)
 
     def clear(self, inside: str) -> None:
-        """As `Storage`."""
+        """As `Storage`, but for what is none of ours: a bucket may hold anything beside a cache."""
         files, path = self._root.files, self._path(inside)
         with contextlib.suppress(FileNotFoundError):
-            self._ask(lambda: files.rm(path, recursive=True))
+            found = self._ask(lambda: files.find(path))
+            if ours := [one for one in found if _OURS.fullmatch(one.rpartition("/")[2])]:
+                self._ask(lambda: files.rm(ours))
 
     def tidy(self, inside: str) -> None:
         """As `Storage`: nothing is ever left there. What was begun to be sent and did not arrive is no object."""

@@ -200,8 +200,9 @@ def test_what_else_lies_under_the_url_is_left_alone(
     assert {one.path for one in fetched(s3)} == {f"/{BUCKET}/{root}/{part.key}"}
     assert set(others) < set(keys(s3, url))
     assert said(caplog) == []
+    s3.put(BUCKET, f"{root}/{part.key}.damaged", b"a damaged one")
     cache.clear()
-    assert set(keys(s3, url)) == {"CACHEDIR.TAG", "format", "unrelated/data.parquet"}
+    assert set(keys(s3, url)) == {"CACHEDIR.TAG", "format", "unrelated/data.parquet", *others}
 
 
 def test_many_parts_are_merged_beside_a_reader(
@@ -418,7 +419,7 @@ def writer(s3: S3, url: str, place: Path, first: int, number: int) -> subprocess
 
 
 def finished(started: subprocess.Popen[str]) -> int:
-    _, said = started.communicate("\n", timeout=300)
+    _, said = started.communicate("\n", timeout=900)
     assert "Traceback" not in said, said
     return started.returncode
 
@@ -474,11 +475,11 @@ def test_killed_at_any_change_of_the_store(
 def test_eight_processes_add_and_merge_at_once(
     s3: S3, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    processes = [writer(s3, url, tmp_path / f"machine-{index % 3}", 10 * index, 20) for index in range(8)]
+    processes = [writer(s3, url, tmp_path / f"machine-{index % 3}", 8 * index, 8) for index in range(8)]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
     assert [finished(process) for process in processes] == [0] * 8
-    check_all(elsewhere(monkeypatch, tmp_path, url), 0, 91)
-    check_all(Cache(url), 0, 91)
+    check_all(elsewhere(monkeypatch, tmp_path, url), 0, 65)
+    check_all(Cache(url), 0, 65)

@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 _ROWS = 512  # generations at a time: bounds memory, and the block stays in the processor's cache
-_HELD = 32 * 2**20  # bytes of unit vectors of references that are made once
+_HELD = 16 * 2**20  # bytes of unit vectors of references that are made once, and kept for the next method
 
 
 def identity_scores(

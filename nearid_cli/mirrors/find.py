@@ -11,7 +11,6 @@ from typing import TypeVar, cast
 
 from nearid_cli import elsewhere
 from nearid_cli.errors import InputError, UsageError
-from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.remote.stores import in_a_store, url_of
 from nearid_cli.text import printable
 
@@ -128,6 +127,9 @@ def _opened(path: Path) -> Path:
 
 def _look(folder: Path) -> tuple[list[Path], bool]:
     """The shards that make up a folder, and whether it may be a data set. A folder with pictures is neither."""
+    # Many patterns, for which `nearid --help` shall not wait.
+    from nearid_cli.images.formats import EXTENSIONS
+
     shards: list[Path] = []
     tables = folders = False
     try:

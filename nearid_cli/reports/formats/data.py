@@ -124,17 +124,19 @@ def _image_lines(columns: ImageColumns) -> Iterator[str]:
     Raises:
         ValueError: a score is infinite.
     """
+    from json.encoder import encode_basestring as quoted
+
     from nearid_cli.results.base import plain
 
-    subjects = {subject: _json(subject) for subject in set(columns.subject)}
-    copied = columns.others.get("copy_of", {})
+    subjects = {subject: quoted(subject) for subject in set(columns.subject)}
+    copied = {place: quoted(one) for place, one in columns.others.get("copy_of", {}).items()}
     others = [(_json(name), own) for name, own in columns.others.items() if name != "copy_of" and own]
     texts = [_number_texts(f"{_json(metric)}: ", own) for metric, own in columns.scores.items()]
     rows = zip(columns.path, columns.subject, zip(*texts, strict=True), strict=True)
     for place, (path, subject, scores) in enumerate(rows):
         further = "".join(f", {name}: {_json(plain(own[place]))}" for name, own in others if place in own)
-        yield (
-            f'{{"path": {_json(path)}, "subject": {subjects[subject]}, "copy_of": {_json(copied.get(place))}, '
+        yield _safe(
+            f'{{"path": {quoted(path)}, "subject": {subjects[subject]}, "copy_of": {copied.get(place, "null")}, '
             f'"scores": {{{", ".join(scores)}}}{further}}}'
         )
 
@@ -148,7 +150,11 @@ def _number_texts(name: str, numbers: npt.NDArray[np.float64]) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    text = _encoder().encode(value)
+    return _safe(_encoder().encode(value))
+
+
+def _safe(text: str) -> str:
+    """JSON with its odd characters escaped."""
     # A log of CI would take a name that holds this for a command; see `text.printable`.
     text = text.replace("##", r"#\u0023")
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)

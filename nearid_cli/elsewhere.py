@@ -8,6 +8,7 @@ module only knows which folders these are; who makes them is `mirrors/`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import FileIO
 from typing import Protocol
@@ -31,6 +32,13 @@ class StandIn:
     tagged: bool
 
 
+class Parcel(Protocol):
+    """What a file stands for, for another process: it pickles."""
+
+    def unpack(self) -> None:
+        """Make the file's path stand for it in this process, too."""
+
+
 class Elsewhere(Protocol):
     """A folder that stands in for something."""
 
@@ -46,11 +54,25 @@ class Elsewhere(Protocol):
     def start(self, path: str, most: int) -> bytes:
         """Its first bytes."""
 
+    def parcel(self, path: str) -> Parcel:
+        """What another process needs to open a file in it."""
+
     def look_into(self, folder: str) -> None:
         """Make the files right in a folder be those that are there now; for who knows the path of one of them."""
 
 
 _PLACES: dict[str, Elsewhere] = {}
+
+
+def known(folder: str) -> Elsewhere | None:
+    """The place that a folder stands in for; None for any other folder."""
+    return _PLACES.get(folder)
+
+
+def parcels(paths: Iterable[str | os.PathLike[str]]) -> list[Parcel]:
+    """What another process needs to open those of these files that stand for something else."""
+    found = (place_of(path) for path in paths)
+    return [one[0].parcel(one[1]) for one in found if one is not None]
 
 
 def add(place: Elsewhere) -> None:

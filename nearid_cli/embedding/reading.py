@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from nearid_cli.activity import doing
-from nearid_cli.elsewhere import FETCHING_THREADS, shown, stand_in
+from nearid_cli.elsewhere import FETCHING_THREADS, Parcel, parcels, shown, stand_in
 from nearid_cli.embedding.cache import digest_bytes, digest_masked, digest_pixels
 from nearid_cli.embedding.memo import FileMemo
 from nearid_cli.embedding.patience import StarvedError, patiently
@@ -79,6 +79,10 @@ class GivenPicture:
     source: Source
     digest: bytes
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        # What stands for an object of a store does so in the other process, too.
+        return _given_picture, (self.source, self.digest, parcels(_paths_of(self.source)))
+
     @property
     def name(self) -> str:
         """Its path, or the place where it was given."""
@@ -128,6 +132,17 @@ class GivenPicture:
             what = "picture" if isinstance(source, InMemory) else "file"
             raise ChangedImage(f"the {what} changed during the run; run again{_IF_NOT}")
         return decode()
+
+
+def _given_picture(source: Source, digest: bytes, packed: Sequence[Parcel]) -> GivenPicture:
+    """A picture that comes from another process."""
+    for one in packed:
+        one.unpack()
+    return GivenPicture(source, digest)
+
+
+def _paths_of(source: Source) -> list[Path]:
+    return [one for one in _files_of(source) if isinstance(one, Path)]
 
 
 def _undecoded(

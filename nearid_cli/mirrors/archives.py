@@ -53,6 +53,9 @@ class _Archive:
         # Of a file on this disk nothing is remembered: reading a member takes no longer than asking whether it may be.
         self._own = (b"", False) if stand_in is None else (stand_in.identity, stand_in.tagged)
 
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return type(self), (self.path,)
+
     def identity(self, key: object) -> tuple[bytes, bool]:
         """See `mirror.Source`."""
         assert isinstance(key, Member)

@@ -24,6 +24,9 @@ class _Store:
         self._scheme = place.url.partition("://")[0]
         self._endpoint = objects.endpoint_of(self._scheme)
 
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return _store_at, (self._place.url,)
+
     def identity(self, key: object) -> tuple[bytes, bool]:
         assert isinstance(key, Object)
         # A zero byte is in no path of a disk.
@@ -37,6 +40,11 @@ class _Store:
     def start(self, key: object, most: int) -> bytes:
         assert isinstance(key, Object)
         return objects.start(self._place, key, most)
+
+
+def _store_at(url: str) -> _Store:
+    """A store as another process has it."""
+    return _Store(locate(url))
 
 
 @cache

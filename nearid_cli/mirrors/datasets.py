@@ -43,7 +43,7 @@ class _Table:
     def __init__(self, files: Sequence[Path], column: str) -> None:
         import pyarrow.parquet as pq
 
-        self._column = column
+        self._paths, self._column = files, column
         self._opened = [open_regular(file, 2**63) for file in files]
         self.files = [pq.ParquetFile(file) for file in self._opened]
         self._own = []
@@ -52,6 +52,9 @@ class _Table:
             self._own.append((b"", False) if stand_in is None else (stand_in.identity, stand_in.tagged))
         self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[object, tuple[Sequence[Path], str]]:
+        return _Table, (self._paths, self._column)
 
     def identity(self, key: object) -> tuple[bytes, bool]:
         assert isinstance(key, _Row)

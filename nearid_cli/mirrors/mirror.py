@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +32,7 @@ _LOCKS = 64
 
 
 class Source(Protocol):
-    """What a mirror's files come from.
+    """What a mirror's files come from. It pickles.
 
     `key` is what the source knows a file by.
     """
@@ -134,16 +135,12 @@ class Mirror:
     def stand_in(self, path: str) -> StandIn | None:
         """See `elsewhere.Elsewhere`."""
         item = self._items.get(path)
-        if item is None:
-            return None
-        identity, tagged = item.source.identity(item.key)
-        return StandIn(identity, item.size, tagged)
+        return None if item is None else StandIn(*_identity(item))
 
     def open(self, path: str, limit: int | None) -> FileIO:
         """See `elsewhere.Elsewhere`."""
         item = self._items[path]
-        if item.size > (most := LARGEST if limit is None else limit):
-            raise too_large(path, item.size, most)
+        _check_size(path, item, limit)
         with self._locks[hash(path) % _LOCKS]:
             with self._lock:
                 if path in self._fetched:
@@ -162,6 +159,10 @@ class Mirror:
                 return file.read(most)
         with _refused(path):
             return item.source.start(item.key, most)
+
+    def parcel(self, path: str) -> elsewhere.Parcel:
+        """See `elsewhere.Elsewhere`."""
+        return _Parcel(self.folder, self.shown, path, self._items[path])
 
     def look_into(self, folder: str) -> None:
         """See `elsewhere.Elsewhere`."""
@@ -215,6 +216,76 @@ class Mirror:
             self._kept -= size
             os.unlink(oldest)  # noqa: PTH108
             _empty(oldest)
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """See `elsewhere.Parcel`."""
+
+    folder: str
+    shown: str
+    path: str
+    file: MirroredFile
+
+    def unpack(self) -> None:
+        """See `elsewhere.Parcel`."""
+        place = elsewhere.known(self.folder)
+        if place is None:
+            place = Visited(self.folder, self.shown)
+            elsewhere.add(place)
+        if isinstance(place, Visited):
+            place.files[self.path] = self.file
+
+
+class Visited:
+    """The mirror of another process, which may be on another machine: nothing is kept. See `elsewhere.Elsewhere`."""
+
+    def __init__(self, folder: str, shown: str) -> None:
+        self.folder = folder
+        self.shown = shown
+        self.files: dict[str, MirroredFile] = {}
+
+    def stand_in(self, path: str) -> StandIn | None:
+        """See `elsewhere.Elsewhere`."""
+        file = self.files.get(path)
+        return None if file is None else StandIn(*_identity(file))
+
+    def open(self, path: str, limit: int | None) -> FileIO:
+        """See `elsewhere.Elsewhere`."""
+        file = self.files[path]
+        _check_size(path, file, limit)
+        opened = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - for who asks
+        try:
+            with _refused(path):
+                file.source.read(file.key, opened)
+            opened.seek(0)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def start(self, path: str, most: int) -> bytes:
+        """See `elsewhere.Elsewhere`."""
+        with _refused(path):
+            return self.files[path].source.start(self.files[path].key, most)
+
+    def parcel(self, path: str) -> elsewhere.Parcel:
+        """See `elsewhere.Elsewhere`."""
+        return _Parcel(self.folder, self.shown, path, self.files[path])
+
+    def look_into(self, folder: str) -> None:
+        """See `elsewhere.Elsewhere`: what is there was found by the other process."""
+
+
+def _identity(file: MirroredFile) -> tuple[bytes, int, bool]:
+    address, tagged = file.source.identity(file.key)
+    return address, file.size, tagged
+
+
+def _check_size(path: str, file: MirroredFile, limit: int | None) -> None:
+    most = LARGEST if limit is None else limit
+    if file.size > most:
+        raise too_large(path, file.size, most)
 
 
 def _opened(path: str) -> FileIO:

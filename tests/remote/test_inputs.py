@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -367,3 +370,19 @@ def test_view_shows_objects(data: Path, upload: Upload, nearid: Nearid) -> None:
     assert len(gallery.shown) == 15
     assert nearid("compare", "r.json", "--method", "again=r.json", "-o", "c.html").code == 0
     assert Path("c.html").read_text().count("data:image/webp") >= 15
+
+
+def test_another_process_opens_the_same_object(data: Path, upload: Upload) -> None:
+    """As on several devices: it has listed nothing, and is given no more than a path."""
+    from nearid_cli.embedding.cache import digest_bytes
+    from nearid_cli.embedding.reading import GivenPicture
+    from nearid_cli.mirrors import here
+
+    file = here(Path(upload(data / "gens"))) / "cat" / "0.png"
+    picture = GivenPicture(file, digest_bytes((data / "gens" / "cat" / "0.png").read_bytes()))
+    program = "import pickle; one = pickle.load(open(0, 'rb')); print(one.name, one.open(None).image.size)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(picture), capture_output=True, check=False
+    )
+    assert done.stdout.decode().split() == [picture.name, "(120,", "100)"], done.stderr
+    assert file.stat().st_size == 0  # and nothing was written here

@@ -32,7 +32,7 @@ def measure(folder: Path) -> list[Row]:
         said = process(sys.executable, "-m", "perf.scaling", "score", folder / str(size), str(size)).split()
         seconds, peak = [float(value) for value in said[-3:-1]], float(said[-1])
         print(
-            f"{size:12,} pictures: found in {seconds[0]:.1f} s, scored in {seconds[1]:.1f} s; {peak:,.0f} MiB",
+            f"{size:12,} pictures: {seconds[0]:.1f} CPU s to find, {seconds[1]:.1f} to score; {peak:,.0f} MiB",
             flush=True,
         )
         for what, value in zip((*_STEPS, "memory"), (*seconds, peak), strict=True):
@@ -80,22 +80,22 @@ def _fill(folder: Path, size: int) -> None:
 
 
 def _score(folder: Path, size: int) -> None:
-    """Find and score them, then say seconds of both and the peak in MiB."""
+    """Find and score them, then say seconds of the processor for both, and the peak in MiB."""
     from nearid_cli.embedding.cache import Cache
     from nearid_cli.embedding.rows import Rows
     from nearid_cli.encoders.descriptors import HOG
     from nearid_cli.metrics.identity import identity_scores
 
     digests, owners, sides = _digests(0, size), _owners(size), SUBJECTS * REFERENCES
-    start = time.perf_counter()
+    start = time.process_time()
     rows = Rows(size, folder)
     for here, found in Cache(folder).found(HOG, digests):
         rows.add(here, found)
-    between = time.perf_counter()
+    between = time.process_time()
     scores = identity_scores(
         rows.matrix(digests[:sides]), owners[:sides], rows.matrix(digests[sides:]), owners[sides:]
     )
-    end = time.perf_counter()
+    end = time.process_time()
     if len(scores.generations) != size - sides:
         raise RuntimeError(f"expected {size - sides:,} scores, got {len(scores.generations):,}")
     status = Path("/proc/self/status").read_text().split()

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -224,6 +225,8 @@ def test_outputs_are_checked_before_the_job(tmp_path):
     check_outputs([tmp_path / "a.tex"], known=formats.known("compare"))
     with pytest.raises(UsageError, match="no extension"):
         check_outputs([tmp_path / "json"])
+    with pytest.raises(UsageError, match="cannot write s3://bucket/out: it has no extension"):
+        check_outputs([Path("s3://bucket/out/")])
     with pytest.raises(UsageError, match=r"extension \.md; known: \.csv, \.parquet, \.jsonl"):
         check_outputs([], [tmp_path / "a.md"])
     with pytest.raises(UsageError, match="named twice"):

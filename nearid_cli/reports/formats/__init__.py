@@ -11,6 +11,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from nearid_cli.errors import UsageError
+from nearid_cli.remote.stores import named
 from nearid_cli.reports.formats.base import FORMATS, FileFormat
 from nearid_cli.text import printable
 
@@ -61,9 +62,9 @@ def of_path(path: Path, extensions: tuple[str, ...]) -> FileFormat | None:
     if extension in extensions:
         return found
     if found is not None and found.elsewhere and len(extensions) > 1:
-        raise UsageError(f"cannot write {printable(path)}: {found.elsewhere}")
+        raise UsageError(f"cannot write {named(path)}: {found.elsewhere}")
     has = f"the extension {printable(extension)}" if extension else "no extension"
-    raise UsageError(f"cannot write {printable(path)}: it has {has}; known: {', '.join(extensions)}")
+    raise UsageError(f"cannot write {named(path)}: it has {has}; known: {', '.join(extensions)}")
 
 
 def render(document: Document, path: Path) -> bytes:

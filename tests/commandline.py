@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.encoders.spec import EncoderSpec
 
-LOST = re.compile(r"Exception ignored in: .*\n(?:.*\n)*?KeyboardInterrupt: ?\n")
-"""Where Ctrl-C comes within a callback that Python or compiled code makes (of an import's lock, of pydantic for options
-of Typer), Python says so and goes on."""
+LOST = re.compile(
+    r"Exception ignored in: .*\n(?:.*\n)*?KeyboardInterrupt: ?\n"
+    r"|Traceback .*\n(?:.*\n)*?.* in spawn_main\n(?:.*\n)*?EOFError: Ran out of input\n"
+)
+"""What Python says of its own accord and goes on: where Ctrl-C comes within a callback that it or compiled code makes
+(of an import's lock, of pydantic for options of Typer); and from a child that is told nothing, because its parent was
+killed in the moment in which it began.
+"""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -354,13 +355,16 @@ def test_score_with_everything_under_urls(s3: S3, url: str, tmp_path: Path) -> N
     asked = (f"{url}/refs", f"{url}/gens", "--cache", f"{url}/cache", "-o")
     here = {"NEARID_CACHE": str(tmp_path / "here")}
 
+    begun: Queue[subprocess.Popen[str]] = Queue()
+
     def kill(request: Request) -> Reply | None:
         if request.method == "PUT" and request.path.endswith(".parquet"):
-            killed.kill()
+            begun.get().kill()
         return None
 
-    killed = score(s3, tmp_path, *asked, f"{url}/killed.json", **here)
     s3.answer = kill
+    killed = score(s3, tmp_path, *asked, f"{url}/killed.json", **here)
+    begun.put(killed)
     killed.communicate(timeout=300)
     assert killed.returncode == -signal.SIGKILL
     s3.answer = None

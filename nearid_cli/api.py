@@ -348,6 +348,8 @@ def load_encoder(
     requests = parse_metrics([metric], configured)
     if len(requests) != 1:
         raise UsageError(f"expected one metric, found {len(requests)}: {metric}")
+    if engine == "ray":
+        raise UsageError("engine ray is for whole jobs, such as score; expected auto, torch or openvino")
     chosen = choose_device(device)
     options = Options(
         device=chosen,

@@ -33,6 +33,10 @@ class NearIDError(Exception):
         self.message = message
         self.details = tuple(details)
 
+    def __reduce__(self) -> tuple[type[NearIDError], tuple[object, ...]]:
+        """How it travels between processes: as what it was made of."""
+        return type(self), (self.message, self.details)
+
 
 class UsageError(NearIDError):
     """An option, metric name, layout or configuration value is wrong."""
@@ -60,6 +64,10 @@ class BadImagesError(InputError):
     def __init__(self, message: str, bad: Sequence[BadImage]) -> None:
         super().__init__(message, [f"{image.path}: {image.reason}" for image in bad])
         self.bad = tuple(bad)
+
+    def __reduce__(self) -> tuple[type[NearIDError], tuple[object, ...]]:
+        """As `NearIDError`."""
+        return type(self), (self.message, self.bad)
 
 
 class ModelError(NearIDError):

@@ -24,7 +24,7 @@ MOST_DIGITS = 9
 DEFAULT_METRICS = ("nearid", "clip-i", "dino")
 DEVICES = ("auto", "cpu", "cuda", "mps", "all")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
-ENGINES = ("auto", "torch", "openvino")
+ENGINES = ("auto", "torch", "openvino", "ray")
 COLOR_PROFILES = ("ignore", "convert")
 SIXTEEN_BIT = ("scale", "clip")
 PREPROCESSINGS = ("exact", "fast")
@@ -151,7 +151,7 @@ class Options:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; for pictures also several GPUs, as `cuda:0,cuda:1`, or `all`.
         dtype: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`.
         engine: what runs checkpoints: `torch`, `openvino`, or `auto`, which is OpenVINO on a CPU where it is installed,
-            and torch elsewhere.
+            and torch elsewhere; `ray` is torch on the nodes of a Ray cluster.
         batch_size: pictures a forward pass; None for the device's default.
         workers: decoding threads; None for one a core.
         max_pixels: pictures with more pixels are bad; None for the default limit.
@@ -216,7 +216,8 @@ class Options:
     engine: Annotated[
         str,
         Flag(
-            "What runs checkpoints: auto (OpenVINO on a CPU where it is installed, else torch), torch or openvino.",
+            "What runs checkpoints: auto (OpenVINO on a CPU where it is installed, else torch), torch, openvino, or "
+            "ray (torch on the nodes of a Ray cluster).",
             "ENGINE",
             words=ENGINES,
             shared=True,

@@ -64,6 +64,7 @@ HEAVY = {
     "matplotlib",
     "huggingface_hub.hf_api",
     "openvino",
+    "ray",
 }
 HEAVY |= {"fsspec", "s3fs", "botocore", "aiohttp"}
 HEAVY |= {"wandb", "tensorboard", "mlflow", "trackio", "yaml"}
@@ -122,6 +123,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 READ_OTHERWISE = {
+    "embedding/cluster/introducing.py": "files of this package, to compare them",
     "embedding/devices.py": "a file of torch's, and what the kernel says of the processor",
     "files.py": "folders and files that are ours, to flush and lock them",
     "images/free.py": "what the kernel says of memory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nearid_cli.benchmarks.slots import PROTOCOL
 from nearid_cli.embedding.cache import digest_bytes
@@ -33,6 +33,20 @@ _MASKED = "masked by nearid bench, 1: "
 
 
 @dataclass(frozen=True)
+class _HeldColumns:
+    """One cell of `PictureColumns`, as far as pictures ask for it."""
+
+    called: str
+    held: bytes | None
+
+    def place(self, row: int, slot: int) -> str:
+        return self.called
+
+    def content(self, row: int, slot: int) -> bytes | None:
+        return self.held
+
+
+@dataclass(frozen=True)
 class StoredPicture:
     """A picture in a data set, which is read when it is needed.
 
@@ -48,6 +62,14 @@ class StoredPicture:
     slot: int
     masks: PictureColumns
     keep: str
+
+    def for_travel(self) -> StoredPicture:
+        """With its bytes, and without the data set; see `embedding.reading.Content`."""
+        held: list[Any] = [  # which do for what is asked of them there
+            _HeldColumns(columns.place(self.row, self.slot), columns.content(self.row, self.slot))
+            for columns in (self.columns, self.masks)
+        ]
+        return replace(self, columns=held[0], masks=held[1])
 
     @property
     def name(self) -> str:

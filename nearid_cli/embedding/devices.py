@@ -65,6 +65,21 @@ def choose_devices(device: str) -> tuple[str, ...]:
     return tuple(choose_device(name) for name in names)
 
 
+def choose_device_of_cluster(device: str) -> str:
+    """What `--device` means on the nodes of a cluster, which need not have what this machine has: `cpu` or `cuda`.
+
+    Raises:
+        UsageError: neither.
+    """
+    if device == "auto":
+        return "cuda" if _gpus() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise UsageError(
+            f"--engine ray takes --device auto, cpu or cuda, found {shown(device)}: Ray says which GPU is whose"
+        )
+    return device
+
+
 def choose_dtype(dtype: str, device: str) -> str:
     """What `--dtype` means on `device`: `auto` is float16 on CUDA and float32 elsewhere.
 
@@ -89,8 +104,10 @@ def choose_engine(engine: str, device: str, dtype: str) -> str:
     """
     if engine not in ENGINES:
         raise UsageError(unknown("engine", engine, ENGINES))
-    if engine == "torch":
-        return engine
+    if engine == "ray" and not _has_ray():
+        raise UsageError('--engine ray needs Ray: pip install "nearid-cli[ray]"')
+    if engine in ("torch", "ray"):
+        return "torch"
     lack = _lack_of_openvino(device, dtype)
     if lack and engine == "openvino":
         raise UsageError(f"--engine openvino {lack}; or choose --engine torch")
@@ -110,6 +127,10 @@ def _lack_of_openvino(device: str, dtype: str) -> str | None:
             "computes in bfloat16 on processors that multiply it only, and this one does not: --dtype float32"
         )
     return None
+
+
+def _has_ray() -> bool:
+    return importlib.util.find_spec("ray") is not None
 
 
 def _has_openvino() -> bool:

@@ -62,7 +62,7 @@ class Ledger:
     def __init__(self, kept: Mapping[str, Kept], tick: Callable[[], object]) -> None:
         self.unusable: dict[bytes, UnreadableImage] = {}
         self.found: dict[bytes, Findings] = {}
-        self.unsound: dict[str, list[bytes]] = defaultdict(list)
+        self.unsound: dict[str, set[bytes]] = defaultdict(set)
         self._kept = kept
         self._tick = tick
 
@@ -89,7 +89,7 @@ class Ledger:
 
     def doubted(self, encoder: str, digests: Sequence[bytes]) -> None:
         """See `Witness`."""
-        self.unsound[encoder] += digests
+        self.unsound[encoder].update(digests)
 
     def write(self) -> None:
         """Hand what is new to the cache."""

@@ -4,7 +4,8 @@
     look up     the embeddings that the cache has for these digests
     embed       threads read, decode and prepare pictures ahead (Pillow releases the GIL) while
                 this thread runs the encoders batch by batch and hands rows to the cache; on
-                several devices, a process for each does so and this one keeps what comes
+                several devices, a process for each does so and this one keeps what comes; or the
+                nodes of a cluster do, see `cluster/`
 
 One decode serves all metrics. Memory holds a bounded number of prepared pictures, however
 many files there are, besides the embeddings themselves.
@@ -277,7 +278,7 @@ def _embed_missing(
     kept: Mapping[str, Kept],
     cached: int,
 ) -> Ledger:
-    """Embed what is missing, here or in a process a device.
+    """Embed what is missing: here, in a process a device, or on a cluster.
 
     Args:
         missing: digest -> names of the encoders that lack it.
@@ -293,13 +294,17 @@ def _embed_missing(
         ModelError: an encoder fails, or gives embeddings that are not finite; all such pictures are named.
         StarvedError: as `embed_here`.
     """
-    devices = settings.devices_for(len(missing))
-    encoders = load_all(specs, load) if len(devices) == 1 else {}
+    devices, cluster = settings.devices_for(len(missing)), settings.cluster
+    if cluster is not None:
+        cluster.meet(settings)
+    encoders = load_all(specs, load) if cluster is None and len(devices) == 1 else {}
     with progress_bar(settings, len(missing), "embedding") as bar:
         bar.set_postfix_str(f"{cached:,} from the cache")
         ledger = Ledger(kept, bar.update)
         try:
-            if len(devices) == 1:
+            if cluster is not None:
+                cluster.embed(missing, contents, specs, settings, ledger)
+            elif len(devices) == 1:
                 embed_here(missing, contents, encoders, settings, ledger)
             else:
                 assert load_on is not None
@@ -309,7 +314,7 @@ def _embed_missing(
         finally:  # on an interrupt too: what is done is kept
             ledger.write()
     unsound = [
-        (spec, [contents[digest].name for digest in ledger.unsound[spec.name]])
+        (spec, [contents[digest].name for digest in missing if digest in ledger.unsound[spec.name]])
         for spec in specs
         if ledger.unsound[spec.name]
     ]

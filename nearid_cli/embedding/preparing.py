@@ -10,14 +10,14 @@ from nearid_cli.images.memory import BUDGET
 if TYPE_CHECKING:
     from nearid_cli.embedding.reading import Content
     from nearid_cli.embedding.settings import Settings
-    from nearid_cli.encoders.spec import Encoder, Pixels
+    from nearid_cli.encoders.spec import Pixels, Preparer
     from nearid_cli.images.reading import Findings
 
     Prepared = dict[Hashable, Pixels | None]
 
 
 def prepared(
-    content: Content, encoders: Iterable[Encoder], settings: Settings, note: Callable[[Findings], None]
+    content: Content, encoders: Iterable[Preparer], settings: Settings, note: Callable[[Findings], None]
 ) -> Prepared:
     """Prepare a picture for encoders.
 
@@ -25,18 +25,18 @@ def prepared(
 
     Args:
         content: the picture.
-        encoders: some may share what they take.
+        encoders: what prepares for each; some may share what they take.
         settings: how it is read.
         note: told what of it was a matter of choice.
 
     Returns:
-        By `Encoder.preparation`, what each takes; None where it has no embedding.
+        By `Preparer.preparation`, what each takes; None where it has no embedding.
 
     Raises:
         UnreadableImage: it cannot be used.
         ModelError, OSError, MemoryError: as encoders and `Content.open` raise them.
     """
-    left: dict[Hashable, Encoder] = {}
+    left: dict[Hashable, Preparer] = {}
     for encoder in encoders:
         left.setdefault(encoder.preparation, encoder)
     made: Prepared = {}
@@ -52,7 +52,7 @@ def prepared(
 
 def _of_one_decoding(
     content: Content,
-    encoders: Mapping[Hashable, Encoder],
+    encoders: Mapping[Hashable, Preparer],
     settings: Settings,
     note: Callable[[Findings], None],
     *,
@@ -73,5 +73,5 @@ def _of_one_decoding(
     }
 
 
-def _takes_half(encoder: Encoder, size: tuple[int, int]) -> bool:
+def _takes_half(encoder: Preparer, size: tuple[int, int]) -> bool:
     return bool(encoder.spec.fast) and encoder.takes_half(size)

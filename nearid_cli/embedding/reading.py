@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from nearid_cli.images.decode import Decoded, Halve
 
 
+Identified = tuple[FileState, bytes] | str
+"""A file's state and the digest of its bytes, or why it cannot be used."""
+
 _IF_NOT = " (if nothing writes it, with --verify-content)"
 _LET_GO = "it was let go once it was embedded"
 
@@ -42,6 +45,9 @@ class Content(Protocol):
     @property
     def name(self) -> str:
         """What it is called in messages."""
+
+    def for_travel(self) -> Content:
+        """The same for other machines: the picture itself, or a path that does not depend on the current folder."""
 
     def open(
         self, max_pixels: int | None, reading: Reading = DEFAULT_READING, halve: Halve | None = None
@@ -87,6 +93,14 @@ class GivenPicture:
     def name(self) -> str:
         """Its path, or the place where it was given."""
         return place_of(self.source)
+
+    def for_travel(self) -> GivenPicture:
+        """See `Content.for_travel`."""
+        source = self.source
+        if not isinstance(source, Masked):
+            return replace(self, source=_absolute(source))
+        mask = source.mask and source.mask.absolute()
+        return replace(self, source=replace(source, source=_absolute(source.source), mask=mask))
 
     def open(
         self, max_pixels: int | None, reading: Reading = DEFAULT_READING, halve: Halve | None = None
@@ -143,6 +157,10 @@ def _given_picture(source: Source, digest: bytes, packed: Sequence[Parcel]) -> G
 
 def _paths_of(source: Source) -> list[Path]:
     return [one for one in _files_of(source) if isinstance(one, Path)]
+
+
+def _absolute(source: Whole) -> Whole:
+    return source.absolute() if isinstance(source, Path) else source
 
 
 def _undecoded(
@@ -283,22 +301,18 @@ def _identify(
     if not unread:
         return digests
 
-    def work(position: int) -> tuple[FileState, bytes] | str:
-        try:
-            return read_steadily(paths[position], digest_stream, open_picture)
-        except UnreadableImage as error:
-            return error.reason
-        except OSError as error:
-            if is_transient(error):
-                raise
-            return why_unreadable(paths[position], error)
+    def work(position: int) -> Identified:
+        return digest_or_reason(paths[position])
 
+    on_nodes = None
+    if settings.cluster is not None:
+        on_nodes = settings.cluster.identified({position: paths[position] for position in unread}, settings)
     threads = settings.threads
     if any(stand_in(paths[place]) for place in unread):
         threads = max(threads, FETCHING_THREADS)
     with ThreadPoolExecutor(threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
         try:
-            for position, outcome in patiently(pool, unread, work, window=4 * threads):
+            for position, outcome in on_nodes or patiently(pool, unread, work, window=4 * threads):
                 bar.update()
                 if isinstance(outcome, str):
                     reasons[position] = outcome
@@ -313,6 +327,22 @@ def _identify(
             name = printable(paths[cast(int, starved.item)])
             raise starved.explained(name, read) from starved
     return digests
+
+
+def digest_or_reason(path: Path) -> Identified:
+    """A file's state and its digest, or why it cannot be used.
+
+    Raises:
+        OSError, MemoryError: the machine is at fault.
+    """
+    try:
+        return read_steadily(path, digest_stream, open_picture)
+    except UnreadableImage as error:
+        return error.reason
+    except OSError as error:
+        if is_transient(error):
+            raise
+        return why_unreadable(path, error)
 
 
 def _states(paths: Mapping[int, Path], stamps: Stamps, reasons: dict[int, str]) -> dict[int, FileState]:

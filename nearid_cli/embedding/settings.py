@@ -14,6 +14,8 @@ from nearid_cli.images.reading import Reading
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from nearid_cli.embedding.cluster.cluster import Cluster
+
 BATCH_SIZES = {"cpu": 16, "cuda": 128, "mps": 32}
 
 
@@ -29,6 +31,7 @@ class Settings:
         max_pixels: pictures with more pixels are bad; None for the default limit.
         reading: which pixels pictures have where their files leave a choice; part of the fingerprints already.
         progress: show a bar on stderr.
+        cluster: where pictures are read, prepared and embedded; None for this process.
     """
 
     device: str = "cpu"
@@ -38,6 +41,7 @@ class Settings:
     max_pixels: int | None = None
     reading: Reading = field(default_factory=Reading)
     progress: bool = False
+    cluster: Cluster | None = None
 
     @property
     def threads(self) -> int:

@@ -1,4 +1,7 @@
-"""What encoders of checkpoints share, whatever runs the model: preparing pictures, and passes of those of one shape."""
+"""What encoders of checkpoints share, whatever runs the model: preparing pictures, and passes of those of one shape.
+
+Pictures are prepared without the model, too, where something else embeds them.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Embeddings, Pixels
 
 
-class CheckpointEncoder(ABC):
-    """See `nearid_cli.encoders.spec.Encoder`.
+class CheckpointPreparer:
+    """See `nearid_cli.encoders.spec.Preparer`.
 
     Args:
         spec: what it is.
@@ -45,7 +48,7 @@ class CheckpointEncoder(ABC):
 
     @property
     def spec(self) -> EncoderSpec:
-        """What this encoder is."""
+        """What the encoder is."""
         return self._spec
 
     @property
@@ -54,7 +57,7 @@ class CheckpointEncoder(ABC):
         return self._preprocessing or ("transformers", self._spec.folder)
 
     def takes_half(self, size: tuple[int, int]) -> bool:
-        """See `nearid_cli.encoders.spec.Encoder`."""
+        """See `nearid_cli.encoders.spec.Preparer`."""
         return self._preprocessing is not None and self._preprocessing.takes_half(size)
 
     def prepare(self, image: Image.Image) -> Pixels:
@@ -100,6 +103,10 @@ class CheckpointEncoder(ABC):
         return ModelError(
             f'metric "{printable(self._spec.name)}": the image processor of {printable(self._files.folder)} {why}'
         )
+
+
+class CheckpointEncoder(CheckpointPreparer, ABC):
+    """See `nearid_cli.encoders.spec.Encoder`; arguments as of `CheckpointPreparer`."""
 
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed prepared pictures; see `nearid_cli.encoders.spec.Encoder`.

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from nearid_cli.encoders.spec import Preparer
     from nearid_cli.encoders.text_encoder import TextEncoder
 
 
@@ -69,9 +70,7 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
         # By what they give: a metric may be given any name, and the fingerprint tells how pictures are read, too.
         encoders = {one.spec.readout: one for one in (HogEncoder, PerceptualHash, Thumbnail)}
         return encoders[spec.readout](spec)
-    files = _files(spec, spec.folder)
-    if spec.image_processor is not None:
-        files = replace(files, image_processor=dict(spec.image_processor))
+    files = _picture_files(spec, spec.folder)
     with _enough_memory(spec.folder, device):
         if spec.engine:
             return _load_converted(spec, files, cache or default_cache_folder())
@@ -79,6 +78,31 @@ def load_encoder(spec: EncoderSpec, device: str = "cpu", cache: Path | None = No
 
         model = load_model(files, spec.readout, spec.dtype, cache, spec.digests)
         return TorchEncoder(spec, files, model, device)
+
+
+def load_preparer(spec: EncoderSpec) -> Preparer:
+    """What prepares pictures for an encoder: of a checkpoint, without its model and without torch where that can be.
+
+    Raises:
+        ModelError: as for `load_encoder`, but for weights, which are not read.
+    """
+    if spec.plugin is not None or spec.folder is None:
+        return load_encoder(spec)
+    from nearid_cli.encoders.checkpoint_encoder import CheckpointPreparer
+
+    return CheckpointPreparer(spec, _picture_files(spec, spec.folder))
+
+
+def _picture_files(spec: EncoderSpec, folder: Path) -> CheckpointFiles:
+    """The files of a checkpoint, with the image processor of its spec.
+
+    Raises:
+        ChangedCheckpointError: see `_files`.
+    """
+    files = _files(spec, folder)
+    if spec.image_processor is None:
+        return files
+    return replace(files, image_processor=dict(spec.image_processor))
 
 
 def _load_converted(spec: EncoderSpec, files: CheckpointFiles, cache: Path) -> Encoder:

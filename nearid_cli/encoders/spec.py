@@ -103,12 +103,12 @@ class EncoderSpec:
         return replace(self, fast=True, preprocessing=f"fast: {self.preprocessing}", fingerprint=fingerprint)
 
 
-class Encoder(Protocol):
-    """A loaded encoder. `prepare` runs in many threads at once, `embed` in one at a time."""
+class Preparer(Protocol):
+    """What prepares pictures for an encoder. `prepare` runs in many threads at once."""
 
     @property
     def spec(self) -> EncoderSpec:
-        """What this encoder is."""
+        """What the encoder is."""
 
     @property
     def preparation(self) -> Hashable:
@@ -125,6 +125,10 @@ class Encoder(Protocol):
 
         None for a picture that has no embedding, for the reason that the spec gives as `absent`.
         """
+
+
+class Encoder(Preparer, Protocol):
+    """A loaded encoder. `embed` runs in one thread at a time."""
 
     def embed(self, batch: Sequence[Pixels]) -> Embeddings:
         """Embed prepared pictures.

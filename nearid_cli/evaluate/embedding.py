@@ -15,7 +15,13 @@ from blake3 import blake3
 from nearid_cli.activity import doing
 from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import open_cache
-from nearid_cli.embedding.devices import choose_devices, choose_dtype, choose_engine
+from nearid_cli.embedding.cluster.cluster import Cluster
+from nearid_cli.embedding.devices import (
+    choose_device_of_cluster,
+    choose_devices,
+    choose_dtype,
+    choose_engine,
+)
 from nearid_cli.embedding.pipeline import Embedded, embed
 from nearid_cli.embedding.reading import Content
 from nearid_cli.embedding.settings import Settings
@@ -84,10 +90,15 @@ class Job:
         if options.preprocessing == "fast":
             check_installed()
         BUDGET.size = options.memory  # None after a job that named one, too
-        devices = choose_devices(options.device)
+        if options.engine == "ray":
+            there = choose_device_of_cluster(options.device)
+            devices = choose_devices("cpu" if there == "cpu" else "auto")  # for what is done here
+        else:
+            devices = choose_devices(options.device)
+            there = devices[0]
         device = devices[0]
-        self._dtype = choose_dtype(options.dtype, device)
-        self._engine = choose_engine(options.engine, device, self._dtype)
+        self._dtype = choose_dtype(options.dtype, there)
+        self._engine = choose_engine(options.engine, there, self._dtype)
         self._engine_is_said = False
         place = cache_place(options.cache)
         self._folder = cache_folder(options.cache)
@@ -103,6 +114,11 @@ class Job:
             max_pixels=options.max_pixels,
             reading=_reading(options),
             progress=options.progress,
+            cluster=(
+                Cluster(there, options.device != "auto", self.digest_file, options.memory)
+                if options.engine == "ray"
+                else None
+            ),
         )
 
     @property

@@ -169,10 +169,10 @@ def test_numbers_words_and_codes_are_those_of_one_machine(
     # What either kept is all that the other needs, and no cluster is asked for.
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     for engine, cache in (("torch", "ray-cache"), ("ray", "torch-cache")):
-        kept = sorted((data / cache).rglob("*.parquet"))
+        kept = sorted((data / cache / "embeddings").rglob("*.parquet"))
         assert nearid(*score, "--engine", engine, "--cache", cache, "-o", "warm.json").code == 0
         assert result(data / "warm.json") == result(data / "torch-whole.json")
-        assert sorted((data / cache).rglob("*.parquet")) == kept
+        assert sorted((data / cache / "embeddings").rglob("*.parquet")) == kept
 
 
 def _without_names(said: Finished) -> str:

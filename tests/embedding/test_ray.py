@@ -239,6 +239,7 @@ def test_a_killed_run_leaves_nobody_at_work_and_its_embeddings_in_the_cache(
     assert sum(number for _, number in begun(watch)) == PICTURES - kept
 
 
+@pytest.mark.torture  # half a minute for two clusters to start
 def test_a_cluster_of_our_own_is_for_us_alone_and_ends_with_us(
     watch: Path, cluster: RayCluster, pictures: Path, nearid: Nearid, monkeypatch: pytest.MonkeyPatch
 ) -> None:

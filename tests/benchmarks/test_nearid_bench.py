@@ -304,7 +304,10 @@ def test_a_run_that_is_stopped_goes_on(
     with pytest.raises(KeyboardInterrupt):
         bench_nearid(job, tmp_path / "out", chosen)
     monkeypatch.undo()
-    monkeypatch.setattr("nearid_cli.encoders.load.load_encoder", None)  # every embedding is in the cache
+    monkeypatch.setattr(
+        "nearid_cli.encoders.load.load_encoder",
+        lambda *_, **__: pytest.fail("every embedding is in the cache"),
+    )
     assert recomputed(job, tmp_path / "out", chosen, monkeypatch) == {QWEN}
 
 

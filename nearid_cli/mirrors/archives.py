@@ -6,6 +6,7 @@ import errno
 import os
 import struct
 import tarfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -49,6 +50,8 @@ class _Archive:
             self._file = open_regular(path, 2**63)  # of any size: only its table is read, and members
         except OSError as error:
             raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
+        # It is read as long as its mirror is there, which is to the end of the process.
+        weakref.finalize(self, self._file.close)
         stand_in = elsewhere.stand_in(path)
         # Of a file on this disk nothing is remembered: reading a member takes no longer than asking whether it may be.
         self._own = (b"", False) if stand_in is None else (stand_in.identity, stand_in.tagged)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -53,6 +55,15 @@ def test_archives_on_disk(nearid: Nearid, data: Path, packed: tuple[str, str]) -
         assert (found["inputs"]["references"], found["inputs"]["generations"]) == packed
     assert nearid("score", *packed, "--metric", "hog", "-o", "r.html").code == 0
     assert Path("r.html").read_text().count("data:image/webp") == 15
+
+
+def test_an_archive_is_closed_at_the_end(packed: tuple[str, str], tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from nearid_cli.mirrors import here; here(Path(sys.argv[1]))"
+    )
+    run = [sys.executable, "-X", "dev", "-W", "always::ResourceWarning", "-c", program, tmp_path / packed[0]]
+    ran = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_archives_by_url(nearid: Nearid, data: Path, packed: tuple[str, str], s3: S3) -> None:

@@ -193,9 +193,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Run the command that the arguments name, and give its exit code."""
-    # Typer does not show the group's own function what the command's arguments are.
     for argument in arguments:
         refuse_empty_parts(argument)
+    # Typer does not show the group's own function what the command's arguments are.
     wanted = HELP if {"-h", "--help"} & set(arguments) or arguments[:1] == [HELP] else None
     try:
         if _COMPLETE in os.environ:  # the shell asks what may come next

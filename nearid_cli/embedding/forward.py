@@ -100,6 +100,23 @@ def sound(rows: Embeddings) -> npt.NDArray[np.bool_]:
     return usable
 
 
+def testify(witness: Witness, encoder: str, digests: Sequence[bytes], rows: Embeddings) -> None:
+    """Tell a witness of a batch: the embeddings, and pictures of which an encoder gave what is none.
+
+    Args:
+        witness: is told.
+        encoder: the name of the metric.
+        digests: [N], of the pictures.
+        rows: [N, D], what the encoder gave.
+    """
+    usable = sound(rows)
+    witness.took(
+        encoder, [digest for digest, good in zip(digests, usable, strict=True) if good], rows[usable]
+    )
+    if not usable.all():
+        witness.doubted(encoder, [digest for digest, good in zip(digests, usable, strict=True) if not good])
+
+
 class Batches:
     """Gathers one encoder's prepared pictures into batches and embeds them.
 
@@ -136,9 +153,4 @@ class Batches:
         if not waiting:
             return
         rows = self._forward([pixels for _, pixels in waiting])
-        usable = sound(rows)
-        known = [digest for (digest, _), good in zip(waiting, usable, strict=True) if good]
-        self._witness.took(self._name, known, rows[usable])
-        if len(known) < len(waiting):
-            unsound = [digest for (digest, _), good in zip(waiting, usable, strict=True) if not good]
-            self._witness.doubted(self._name, unsound)
+        testify(self._witness, self._name, [digest for digest, _ in waiting], rows)

@@ -29,10 +29,7 @@ CODES = [
 @pytest.fixture
 def asked(s3: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     """The server, as this process finds it, with waits between attempts of no length."""
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(attempts.time, "sleep", lambda seconds: None)
-    file_system.cache_clear()
     s3.make("pictures")
     s3.put("pictures", "a.png", b"content")
     return s3

@@ -24,7 +24,6 @@ from nearid_cli.embedding.cache import Cache, open_cache
 from nearid_cli.embedding.parts import COMPACT_ABOVE
 from nearid_cli.errors import UsageError
 from nearid_cli.remote import attempts
-from nearid_cli.remote.stores import file_system
 from tests.embedding.conftest import make_spec
 from tests.remote.s3_server import S3, Reply, Request
 
@@ -45,11 +44,8 @@ def unit_rows(number: int, seed: int = 0, dimension: int = 8) -> np.ndarray:
 @pytest.fixture
 def url(s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Where a cache may be, of a machine whose own folder is `tmp_path/here`."""
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("NEARID_CACHE", str(tmp_path / "here"))
     monkeypatch.setattr(attempts.time, "sleep", lambda seconds: None)
-    file_system.cache_clear()
     s3.make(BUCKET)
     s3.requests.clear()
     return f"s3://{BUCKET}/{uuid.uuid4().hex}"

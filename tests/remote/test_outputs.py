@@ -12,7 +12,6 @@ from nearid_cli.cli.app import main
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.files import replace_file, replaced_file
 from nearid_cli.remote import attempts
-from nearid_cli.remote.stores import file_system
 from nearid_cli.reports.files import check_outputs, write
 from nearid_cli.results.reading import read_score
 from tests.remote.s3_server import S3, Reply, Request
@@ -23,10 +22,7 @@ OLD = Path(__file__).parents[1] / "results/old/faithful.json"
 
 @pytest.fixture
 def place(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(attempts.time, "sleep", lambda seconds: None)
-    file_system.cache_clear()
     s3.make(BUCKET)
     return uuid.uuid4().hex
 

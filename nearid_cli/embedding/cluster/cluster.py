@@ -34,7 +34,7 @@ from nearid_cli.embedding.cluster.node import (
     size_of,
     unseen,
 )
-from nearid_cli.embedding.forward import sound
+from nearid_cli.embedding.forward import testify
 from nearid_cli.embedding.patience import StarvedError
 from nearid_cli.embedding.reading import Content, GivenPicture, Identified, digest_or_reason
 from nearid_cli.embedding.settings import Settings
@@ -204,10 +204,7 @@ class Cluster:
                     done = crew.done(outcome)
                     again += done.lost
                     for name, (digests, rows) in done.rows.items():
-                        usable = sound(rows)
-                        good = [digest for digest, is_good in zip(digests, usable, strict=True) if is_good]
-                        witness.took(name, good, rows[usable])
-                        witness.doubted(name, list(set(digests) - set(good)))
+                        testify(witness, name, digests, rows)
                     continue
                 chunk = preparing.pop(outcome)
                 try:

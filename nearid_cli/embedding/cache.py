@@ -255,25 +255,23 @@ class Cache:
         if spec.fingerprint in self._lengths:
             return self._lengths[spec.fingerprint]
         numbers = Counter[int]()
-        for _, outcome in parts.each(partial(parts.metadata, quiet=True), listed):
-            with suppress(FileNotFoundError):
-                if (found := outcome()) and (length := _length_in(found)):
-                    numbers[length] += found.num_rows
+        for _, found in parts.followed(partial(parts.metadata, quiet=True), listed):
+            if found and (length := _length_in(found)):
+                numbers[length] += found.num_rows
         return max(numbers, key=numbers.__getitem__, default=None)
 
     def set_aside(self, spec: EncoderSpec, length: int) -> None:
         """Set aside the parts that are none of an encoder's, which gives embeddings of this length."""
         self._lengths[spec.fingerprint] = length
         parts = self.parts(EMBEDDINGS, spec.fingerprint)
-        for part, outcome in parts.each(parts.metadata, parts.listing()):
-            with suppress(FileNotFoundError):
-                if (found := outcome()) and _length_in(found) not in (0, length):
-                    parts.set_aside(part)
-                    logger.warning(
-                        "%s",
-                        f"a part of the cache is set aside and its pictures are embedded again: its embeddings are of "
-                        f"{_length_in(found)} numbers, and {printable(spec.name)} gives {length}",
-                    )
+        for part, found in parts.followed(parts.metadata):
+            if found and _length_in(found) not in (0, length):
+                parts.set_aside(part)
+                logger.warning(
+                    "%s",
+                    f"a part of the cache is set aside and its pictures are embedded again: its embeddings are of "
+                    f"{_length_in(found)} numbers, and {printable(spec.name)} gives {length}",
+                )
 
     def add(self, spec: EncoderSpec, digests: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
         """Add float32 embeddings [N, D] as one new part."""
@@ -325,17 +323,15 @@ class Cache:
             numbers = size = written = 0
             listed = []
             for parts in self._of(what, fingerprint):
-                for part, outcome in parts.each(parts.metadata, parts.listing()):
-                    with suppress(FileNotFoundError):  # merged away by another process
-                        metadata = outcome()
-                        listed.append(part)
-                        size += part.size
-                        written = max(written, part.written)
-                        if metadata is None:
-                            continue
-                        about = _said(metadata.metadata) or about
-                        if what != EMBEDDINGS or "embedding" in metadata.schema.to_arrow_schema().names:
-                            numbers += metadata.num_rows
+                for part, metadata in parts.of_one_moment(parts.metadata):
+                    listed.append(part)
+                    size += part.size
+                    written = max(written, part.written)
+                    if metadata is None:
+                        continue
+                    about = _said(metadata.metadata) or about
+                    if what != EMBEDDINGS or "embedding" in metadata.schema.to_arrow_schema().names:
+                        numbers += metadata.num_rows
             if listed:
                 rows.append(
                     CachedNumbers(
@@ -361,39 +357,27 @@ class Cache:
                 keys: set[bytes] = set()
                 parts = self.parts(what, fingerprint)
                 with self.caution.reading(parts.inside):
-                    for _, outcome in parts.each(parts.keys, parts.listing()):
-                        with suppress(FileNotFoundError):  # merged away by another process
-                            keys.update(outcome() or ())
+                    for _, found_here in parts.followed(parts.keys):
+                        keys.update(found_here or ())
                 found[fingerprint] = sorted(keys)
         return found
 
     def about(self, fingerprint: str) -> dict[str, str]:
         """What the embeddings of an encoder say of it; nothing where that is not to be had."""
         parts = self.parts(EMBEDDINGS, fingerprint)
-        for part in parts.listing():
-            with suppress(FileNotFoundError):
-                if (metadata := parts.metadata(part)) and (said := _said(metadata.metadata)):
-                    return said
+        for _, metadata in parts.followed(parts.metadata):
+            if metadata and (said := _said(metadata.metadata)):
+                return said
         return {}
 
     def verify(self) -> Verified:
         """Read every part, check its checksum and that its embeddings are finite unit vectors."""
-        sound, damaged, unread = 0, [], []
+        found = Verified(0, [], [])
         stores = [parts for what, fingerprint in self._all() for parts in self._of(what, fingerprint)]
         for parts in [*stores, *dict.fromkeys((self.memo.parts, self.memo.objects))]:
-            for part, outcome in parts.each(partial(parts.checked, itself=True), parts.listing()):
-                try:
-                    table = outcome()
-                except FileNotFoundError:
-                    continue  # merged away by another process
-                except (DamagedPartError, ForeignPartError) as damage:
-                    damaged.append(str(damage))
-                    continue
-                except (OSError, MemoryError) as error:
-                    unread.append(f"{parts.storage.place(part.key)}: {why(error)}")
-                    continue
-                sound += table is not None
-        return Verified(sound, damaged, unread)
+            for _, (sound, damaged, unread) in parts.followed(partial(_verdict, parts)):
+                found = Verified(found.sound + sound, found.damaged + damaged, found.unread + unread)
+        return found
 
     def clear(self, metric: str | None = None, older_than: float | None = None) -> int:
         """Delete parts: of one metric, or last written more than `older_than` seconds ago, or all.
@@ -410,16 +394,22 @@ class Cache:
         for row in self.info():
             if metric is not None and row.metric != metric:
                 continue
-            for part in self._parts(row.what, row.fingerprint):
-                if older_than is not None and not 0 < part.written < now - older_than * 1e9:
-                    continue
-                try:
-                    self.storage.remove(part)
-                    freed += part.size
-                except FileNotFoundError:
-                    continue  # merged away by another process
-                except OSError as error:
-                    failed = error
+            asked: set[str] = set()
+            # Until none is left: another process may put a merged part where some go that it was made from.
+            while pending := [
+                part for part in self._parts(row.what, row.fingerprint) if part.key not in asked
+            ]:
+                for part in pending:
+                    asked.add(part.key)
+                    if older_than is not None and not 0 < part.written < now - older_than * 1e9:
+                        continue
+                    try:
+                        self.storage.remove(part)
+                        freed += part.size
+                    except FileNotFoundError:
+                        continue  # merged away by another process
+                    except OSError as error:
+                        failed = error
             if not self._parts(row.what, row.fingerprint):
                 with suppress(OSError):  # what is left in it is no part
                     self.storage.clear(f"{row.what}/{row.fingerprint}")
@@ -541,6 +531,22 @@ def _format(storage: Storage) -> int | None:
             "upgrade nearid or choose another cache with --cache DIR"
         )
     return int(found)
+
+
+def _verdict(parts: PartFolder, part: StoredPart) -> Verified:
+    """What is found of one part.
+
+    Raises:
+        FileNotFoundError: another process merged the part away.
+    """
+    try:
+        return Verified(int(parts.checked(part, itself=True) is not None), [], [])
+    except FileNotFoundError:
+        raise
+    except (DamagedPartError, ForeignPartError) as damage:
+        return Verified(0, [str(damage)], [])
+    except (OSError, MemoryError) as error:
+        return Verified(0, [], [f"{parts.storage.place(part.key)}: {why(error)}"])
 
 
 def _said(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:

@@ -124,6 +124,38 @@ class PartFolder:
                 waiting.append((part, pool.submit(call, part).result))
             yield from waiting
 
+    def followed(
+        self, call: Callable[[StoredPart], T], listed: Sequence[StoredPart] | None = None
+    ) -> Iterator[tuple[StoredPart, T]]:
+        """What a call comes to of each part, and of those in which parts went up that other processes merged meanwhile.
+
+        So no row is missed, and some may be met twice.
+
+        Args:
+            call: raises FileNotFoundError where a part is gone.
+            listed: the parts that were there a moment ago, where that is known.
+        """
+        seen: set[str] = set()
+        pending = self.listing() if listed is None else listed
+        while pending:
+            vanished = False
+            for part, outcome in self.each(call, pending):
+                seen.add(part.key)
+                try:
+                    found = outcome()
+                except FileNotFoundError:
+                    vanished = True
+                    continue
+                yield part, found
+            # A part that vanished was merged by another process: its rows are in a part newer than our list.
+            pending = [part for part in self.listing() if part.key not in seen] if vanished else []
+
+    def of_one_moment(self, call: Callable[[StoredPart], T]) -> list[tuple[StoredPart, T]]:
+        """The same of the parts of one moment, in which every row is met once: begun again while parts go."""
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                return [(part, outcome()) for part, outcome in self.each(call, self.listing())]
+
     def tables(
         self, keys: Set[bytes] | None = None, listed: Sequence[StoredPart] | None = None
     ) -> Iterator[pa.Table]:
@@ -133,21 +165,9 @@ class PartFolder:
             keys: pass over parts whose first column holds none of these, without reading them whole.
             listed: the parts that were there a moment ago, where that is known.
         """
-        seen: set[str] = set()
-        pending = self.listing() if listed is None else listed
-        while pending:
-            vanished = False
-            for part, outcome in self.each(partial(self.read, keys=keys), pending):
-                seen.add(part.key)
-                try:
-                    table = outcome()
-                except FileNotFoundError:
-                    vanished = True
-                    continue
-                if table is not None:
-                    yield table
-            # A part that vanished was merged by another process: its rows are in a part newer than our list.
-            pending = [part for part in self.listing() if part.key not in seen] if vanished else []
+        for _, table in self.followed(partial(self.read, keys=keys), listed):
+            if table is not None:
+                yield table
 
     def read(self, part: StoredPart, keys: Set[bytes] | None = None) -> pa.Table | None:
         """One part's table, or None if it is not to be had.

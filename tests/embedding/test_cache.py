@@ -140,6 +140,60 @@ def test_a_reader_finds_rows_that_are_merged_away_under_it(cache: Cache) -> None
     assert set(seen) == set(digests(0, 4))
 
 
+class MergedMeanwhile(Disk):
+    """A cache of which another process merges the parts just after this one has listed them for the first time."""
+
+    merged = False
+
+    def listing(self, inside: str) -> list[StoredPart]:
+        found = super().listing(inside)
+        if len(found) > 1 and not self.merged:
+            self.merged = True
+            Cache(self.folder).compact(above=1)
+        return found
+
+
+@pytest.fixture
+def moved(cache: Cache) -> Cache:
+    for index in range(4):
+        cache.add(SPEC, digests(index, 1), unit_rows(1, seed=index))
+    found = Cache(cache.folder)
+    found.storage = MergedMeanwhile(cache.folder)
+    return found
+
+
+def test_what_is_told_of_parts_that_are_merged_away_is_told_of_the_merged_one(moved: Cache) -> None:
+    assert [(row.metric, row.numbers, row.parts) for row in moved.info()] == [(SPEC.name, 4, 1)]
+
+
+def test_keys_of_parts_that_are_merged_away(moved: Cache) -> None:
+    assert moved.keys() == {SPEC.fingerprint: digests(0, 4)}
+
+
+def test_what_embeddings_say_of_their_encoder_when_their_part_is_merged_away(moved: Cache) -> None:
+    assert moved.about(SPEC.fingerprint)["metric"] == SPEC.name
+
+
+def test_the_length_of_embeddings_whose_part_is_merged_away(moved: Cache) -> None:
+    assert moved.dimension(SPEC) == 8
+
+
+def test_a_merged_part_is_verified_in_place_of_its_sources(moved: Cache) -> None:
+    assert moved.verify() == (1, [], [])
+
+
+def test_a_part_that_is_merged_while_a_metric_is_cleared_goes_too(moved: Cache) -> None:
+    other = make_spec("other", "e" * 64)
+    moved.add(other, digests(0, 1), unit_rows(1))
+    moved.clear(SPEC.name)
+    assert [row.metric for row in Cache(moved.folder).info()] == ["other"]
+
+
+def test_a_foreign_length_is_set_aside_in_the_part_that_it_was_merged_into(moved: Cache) -> None:
+    moved.set_aside(SPEC, 16)
+    assert Cache(moved.folder).info() == []
+
+
 def test_a_newer_format_is_refused(cache: Cache) -> None:
     cache.add(SPEC, digests(0, 1), unit_rows(1))
     (cache.folder / "format").write_text("2\n")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nearid_cli.errors import UsageError
-from nearid_cli.results.pairing import compared_prompt
+from nearid_cli.results.correspondence import compared_prompt
 from nearid_cli.text import count, few, natural_key, nearest, printable, storable
 
 PROMPT, SEED = "prompt", "seed"

@@ -23,8 +23,8 @@ from nearid_cli.results import (
     Subjects,
     SubjectScores,
 )
+from nearid_cli.results.correspondence import compared_prompt
 from nearid_cli.results.images import Images
-from nearid_cli.results.pairing import compared_prompt
 
 Floats = npt.NDArray[np.float64]
 

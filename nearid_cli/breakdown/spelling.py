@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nearid_cli.results import Image, ScoreResult
+from nearid_cli.results.correspondence import compared_prompt
 from nearid_cli.results.images import Images
-from nearid_cli.results.pairing import compared_prompt, match_runs
+from nearid_cli.results.pairing import match_runs
 
 
 def spelled_as(result: ScoreResult, other: ScoreResult) -> ScoreResult:

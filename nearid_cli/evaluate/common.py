@@ -18,7 +18,8 @@ import numpy as np
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import retention
 from nearid_cli.results import Common, Image, Interval, Metric, ScoreResult, SubjectScores
-from nearid_cli.results.pairing import Group, by_subject, match_runs
+from nearid_cli.results.correspondence import by_subject
+from nearid_cli.results.pairing import Group, match_runs
 from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, printable
 

@@ -6,7 +6,7 @@ comparison. Among many groups some look different by chance, so all of a breakdo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -23,7 +23,7 @@ RUN, BASELINE = "run", "baseline"
 def compared_groups(
     methods: Sequence[Method],
     baseline: Method,
-    breakdowns: Iterable[Breakdown],
+    breakdowns: Sequence[Breakdown],
     picked: bool,
 ) -> tuple[ComparedGroup, ...]:
     """The groups of each breakdown, in the order of their values.
@@ -34,6 +34,8 @@ def compared_groups(
         breakdowns: what was asked for.
         picked: whether it is the baseline because it ranks first.
     """
+    if not breakdowns:
+        return ()
     alike = [
         method if method is baseline else replace(method, result=spelled_as(method.result, baseline.result))
         for method in methods

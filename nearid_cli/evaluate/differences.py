@@ -24,7 +24,8 @@ from nearid_cli.metrics.paired import (
 )
 from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
 from nearid_cli.results.compare import BETTER, SAME, SIGNIFICANT, TOO_FEW, WORSE
-from nearid_cli.results.pairing import How, Matched, Matching, match_runs
+from nearid_cli.results.correspondence import How
+from nearid_cli.results.pairing import Matched, Matching, match_runs
 from nearid_cli.text import storable
 
 
@@ -36,7 +37,7 @@ def differences(
     None where they know their prompts and have none in common: nothing may be told from these.
     """
     matching = match_runs(method, baseline)
-    return {metric: {} if matching.prompts_differ else _deltas(matching, metric) for metric in metrics}
+    return {metric: {} if matching.prompts_differ else matching.differences(metric) for metric in metrics}
 
 
 def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[Comparison]]:
@@ -46,17 +47,11 @@ def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[C
     return {name: [found[name] for found in compared] for name in names}
 
 
-def _deltas(matching: Matching, metric: str) -> dict[str, float]:
-    """The first run minus the second by subject, for each that takes part."""
-    found = {one.subject: one.difference(metric) for one in matching.subjects}
-    return {subject: delta for subject, delta in found.items() if delta is not None}
-
-
 def _compare(method: Method, baseline: Method) -> dict[str, Comparison]:
     """One method against the baseline by each metric."""
     matching = match_runs(method.result, baseline.result)
     metrics = baseline.result.metrics
-    deltas = {metric.name: _deltas(matching, metric.name) for metric in metrics}
+    deltas = {metric.name: matching.differences(metric.name) for metric in metrics}
     intervals = _intervals(deltas)
     pairing = _pairing(matching)
     found = {}

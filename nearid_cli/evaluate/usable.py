@@ -16,7 +16,7 @@ import numpy as np
 
 from nearid_cli.evaluate.sameness import connected
 from nearid_cli.layouts.dataset import Picture, SubjectPictures
-from nearid_cli.results.pairing import compared_prompt
+from nearid_cli.results.correspondence import compared_prompt
 
 if TYPE_CHECKING:
     import numpy.typing as npt

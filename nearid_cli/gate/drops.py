@@ -14,7 +14,8 @@ from nearid_cli.gate.rules import RETENTION
 from nearid_cli.gate.words import Words
 from nearid_cli.metrics.intervals import MIN_UNITS, mean_intervals, ratio_contributions
 from nearid_cli.results import Image, Interval, Moved
-from nearid_cli.results.pairing import Group, Matched, Matching, compared_prompt, match_runs, paired_images
+from nearid_cli.results.correspondence import compared_prompt, paired_images
+from nearid_cli.results.pairing import Group, Matched, Matching, match_runs
 from nearid_cli.results.score import largest_score
 from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, few, printable

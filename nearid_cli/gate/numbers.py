@@ -8,9 +8,9 @@ from functools import cached_property
 
 from nearid_cli.gate.rules import DIVERSITIES, RETENTION
 from nearid_cli.results import CompareResult, Image, Metric, ScoreResult
+from nearid_cli.results.correspondence import by_subject
 from nearid_cli.results.gate import COPIES, MISSING, NEAR_COPIES
 from nearid_cli.results.holes import holes
-from nearid_cli.results.pairing import by_subject
 from nearid_cli.results.unscored import reason_of, why_no_score
 from nearid_cli.text import printable
 

@@ -17,8 +17,8 @@ from nearid_cli.gate.numbers import Result, most_missing, parts
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS
 from nearid_cli.metrics.quantiles import t_quantile
 from nearid_cli.results import Image, Metric, ScoreResult
+from nearid_cli.results.correspondence import by_prompt, by_subject
 from nearid_cli.results.gate import COPIES
-from nearid_cli.results.pairing import by_prompt, by_subject
 from nearid_cli.results.score import largest_score
 from nearid_cli.text import printable
 

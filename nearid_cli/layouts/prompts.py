@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from nearid_cli.layouts.dataset import Picture, SubjectPictures
-from nearid_cli.results.pairing import compared_prompt
+from nearid_cli.results.correspondence import compared_prompt
 from nearid_cli.text import count, printable
 
 NAMES, BESIDE, PATTERN = "names", ".txt files", "--pattern"

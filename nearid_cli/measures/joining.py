@@ -21,7 +21,7 @@ from nearid_cli.layouts.matching import SubjectIndex
 from nearid_cli.layouts.names import composed
 from nearid_cli.plugins import NoScore, Range
 from nearid_cli.results.base import LARGEST
-from nearid_cli.results.pairing import compared_prompt
+from nearid_cli.results.correspondence import compared_prompt
 from nearid_cli.text import count, few, printable, shown
 
 PATHS = ("path", "file_name", "filename", "file", "image", "image_path", "img_path")

@@ -12,7 +12,7 @@ from nearid_cli.reports.blocks import Finding
 from nearid_cli.reports.copying import copying_findings
 from nearid_cli.reports.gauge import gauges
 from nearid_cli.results import CompareResult, Comparison, Inputs, Method, Pairing, ScoreResult
-from nearid_cli.results.pairing import number_of_prompts
+from nearid_cli.results.correspondence import number_of_prompts
 from nearid_cli.results.unscored import reason_of
 from nearid_cli.text import count, few, printable
 

@@ -1,44 +1,20 @@
-"""What of two runs is compared with what: generations of one prompt, generations of one name, or all of a subject.
+"""What of two runs is compared with what, with their scores: see results/correspondence.py for what corresponds.
 
-Two runs may differ in what they were asked for: a run without the hard prompt scores higher without being better. So
-prompts decide, where they are known. Names decide only where they correspond nearly everywhere, because counters
-(`0.png`, `1.png`) coincide by accident. Failing both, a subject's generations are compared as they are, all of them.
-
-Nor is a run better because a metric has no number of its hard generations: what is compared by a metric is what both
+No run is better because a metric has no number of its hard generations: what is compared by a metric is what both
 runs have a number of.
 """
 
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from statistics import fmean
-from typing import Literal
 
+from nearid_cli.results.correspondence import Correspondence, Corresponding, How, calls_of, correspondence
 from nearid_cli.results.images import Image, Images
-from nearid_cli.results.score import ScoreResult, Subject, SubjectScores, is_in_memory
-
-How = Literal["prompts", "names", "all"]
-
-NEARLY_ALL = 0.9
-"""Prompts are known, and names correspond, where they do for so large a share of the generations."""
-
-HALF = 0.5
-"""Of the run with more generations, and of each subject, at least so many must correspond by name."""
-
-_ByPrompt = dict[str, list[Image]]
-"""Generations of one subject by prompt, as prompts are compared."""
-
-_Name = tuple[str, str]
-_ByName = dict[_Name, Image]
-"""Generations of one subject by their names below its folder."""
-
-_SPACES = re.compile(r"[\s_-]+")
+from nearid_cli.results.score import ScoreResult, Subject, SubjectScores
 
 
 @dataclass(frozen=True)
@@ -123,9 +99,7 @@ class Matched:
             metric: the name of a metric of both.
             statistic: `score` or `margin`.
         """
-        units = self.units(metric, statistic)
-        mean = fmean(units) if units else math.nan
-        return None if math.isnan(mean) else mean
+        return _mean(self.units(metric, statistic))
 
     def units(self, metric: str, statistic: str = "score") -> list[float]:
         """`a` minus `b` of each group that both have a score of: what varies within the subject.
@@ -152,18 +126,74 @@ class Matching:
     """The subjects that two runs have in common.
 
     Attributes:
-        subjects: in the order of the first run.
-        coinciding: how many generations of a run have one name in both, where prompts do not decide; whether that is
-            enough to pair them shows in the subjects.
-        prompts_differ: prompts are known, but no subject has one that is in both runs, so they decide nothing.
-        placeholders: words of prompts that were left out to compare them: one run has them in all prompts of a
-            subject, and the other in none.
+        a, b: the runs.
+        found: what of them corresponds.
     """
 
-    subjects: tuple[Matched, ...]
-    coinciding: int = 0
-    prompts_differ: bool = False
-    placeholders: tuple[str, ...] = ()
+    a: ScoreResult
+    b: ScoreResult
+    found: Correspondence
+
+    @cached_property
+    def subjects(self) -> tuple[Matched, ...]:
+        """In the order of the first run."""
+        return tuple(map(self._matched, self.found.subjects))
+
+    @cached_property
+    def _scored(self) -> tuple[Mapping[str, Subject], Mapping[str, Subject]]:
+        """The subjects as each run scored them, by name."""
+        a, b = ({one.subject: one for one in run.subjects} for run in (self.a, self.b))
+        return a, b
+
+    @property
+    def coinciding(self) -> int:
+        """How many generations of a run have one name in both, where prompts do not decide.
+
+        Whether that is enough to pair them shows in the subjects.
+        """
+        return self.found.coinciding
+
+    @property
+    def prompts_differ(self) -> bool:
+        """Prompts are known, but no subject has one that is in both runs, so they decide nothing."""
+        return self.found.prompts_differ
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """Words of prompts that were left out to compare them.
+
+        One run has them in all prompts of a subject, and the other in none.
+        """
+        return self.found.placeholders
+
+    def differences(self, metric: str) -> dict[str, float]:
+        """`a` minus `b` of each subject that has a difference by a metric: `Matched.difference`, without its rows."""
+        a, b = (run.images.once(_scores)[metric] if run.images else [] for run in (self.a, self.b))
+        made = {}
+        for one in self.found.subjects:
+            if one.pairs is None:
+                difference = self._matched(one).difference(metric)
+            else:
+                difference = _mean(
+                    [x - y for i, j in one.pairs if (x := a[i]) is not None and (y := b[j]) is not None]
+                )
+            if difference is not None:
+                made[one.subject] = difference
+        return made
+
+    def _matched(self, one: Corresponding) -> Matched:
+        (a, b), (mine, theirs) = (self.a.images, self.b.images), self._scored
+        return Matched(
+            subject=one.subject,
+            how=one.how,
+            a=mine[one.subject],
+            b=theirs[one.subject],
+            groups=tuple(Group(name, _at(a, of_a), _at(b, of_b)) for name, of_a, of_b in one.groups),
+            lacking_a=one.lacking_a,
+            lacking_b=one.lacking_b,
+            alone_a=_at(a, one.alone_a),
+            alone_b=_at(b, one.alone_b),
+        )
 
 
 def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
@@ -180,221 +210,25 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
 
     The order of subjects and generations does not matter, and exchanging the runs exchanges everything found.
     """
-    theirs = {subject.subject: subject for subject in b.subjects}
-    common = [(one, theirs[one.subject]) for one in a.subjects if one.subject in theirs]
-    of_a, of_b = a.images.once(_own), b.images.once(_own)
-    nothing = _Own(())
-    both = {
-        one.subject: (of_a.get(one.subject, nothing), of_b.get(one.subject, nothing)) for one, _ in common
-    }
-    own = {name: (mine.images, others.images) for name, (mine, others) in both.items()}
-    known: dict[str, tuple[_ByPrompt, _ByPrompt]] = {}
-    placeholders: set[str] = set()
-    for name, (mine, others) in both.items():
-        if mine.prompts and others.prompts:
-            bare_a, bare_b, words = _without_placeholders(mine.prompts, others.prompts)
-            known[name] = bare_a, bare_b
-            placeholders |= words
-    shared = any(bare_a.keys() & bare_b.keys() for bare_a, bare_b in known.values())
-    rest = [name for name in own if name not in known]
-    pairs = {name: _paired(both[name][0].named, both[name][1].named) for name in rest}
-    coinciding = sum(map(len, pairs.values()))
-    by_name = _enough(coinciding, *(sum(len(own[name][side]) for name in rest) for side in (0, 1)))
-    subjects = []
-    for one, other in common:
-        name = one.subject
-        of_one, of_other = own[name]
-        if name in known and shared:
-            subjects.append(_by_prompts(one, other, of_one, of_other, *known[name]))
-        elif by_name and name in pairs and len(pairs[name]) >= HALF * max(len(of_one), len(of_other), 1):
-            groups = [Group("/".join(filter(None, key)), (x,), (y,)) for key, x, y in pairs[name]]
-            subjects.append(_grouped(one, other, "names", of_one, of_other, groups))
-        else:
-            everything = (Group("", tuple(of_one), tuple(of_other)),) if of_one and of_other else ()
-            subjects.append(Matched(name, "all", one, other, everything))
-    return Matching(tuple(subjects), coinciding, bool(known) and not shared, tuple(sorted(placeholders)))
+    theirs = set(b.subjects.names())
+    common = tuple(name for name in a.subjects.names() if name in theirs)
+    return Matching(a, b, correspondence(a.images.once(calls_of), b.images.once(calls_of), common))
 
 
-class _Own:
-    """The generations of one subject in one run, by path, so that nothing depends on the order given."""
-
-    def __init__(self, images: Iterable[Image]) -> None:
-        self.images = sorted(images, key=lambda image: image.path)
-
-    @cached_property
-    def prompts(self) -> _ByPrompt | None:
-        return by_prompt(self.images)
-
-    @cached_property
-    def named(self) -> _ByName:
-        return _named_once(self.images)
+def _scores(images: Images) -> dict[str, list[float | None]]:
+    """Of each generation, by metric."""
+    metrics = images[0].scores if images.columns is None else images.columns.scores
+    return {metric: images.scores(metric) for metric in metrics}
 
 
-def _own(images: Images) -> dict[str, _Own]:
-    """Those of each subject."""
-    return {subject: _Own(own) for subject, own in by_subject(images).items()}
+def _at(images: Images, places: Sequence[int]) -> tuple[Image, ...]:
+    return tuple(images[place] for place in places)
 
 
-def by_prompt(images: Sequence[Image]) -> _ByPrompt | None:
-    """The generations of a subject by prompt, as prompts are compared; None where too few of them are known.
-
-    A generation whose prompt is not known is in no group.
-    """
-    found: _ByPrompt = {}
-    for image in images:
-        if image.prompt is not None:
-            found.setdefault(compared_prompt(image.prompt), []).append(image)
-    enough = sum(map(len, found.values())) >= NEARLY_ALL * len(images)
-    return found if found and enough else None
-
-
-def number_of_prompts(prompts: Sequence[str | None]) -> int:
-    """How many groups `by_prompt` makes of generations with these prompts; 0 where it makes none."""
-    known = [prompt for prompt in prompts if prompt is not None]
-    return len(set(map(compared_prompt, known))) if len(known) >= NEARLY_ALL * len(prompts) else 0
-
-
-@lru_cache(maxsize=10_000)
-def compared_prompt(prompt: str) -> str:
-    """A prompt as prompts are compared: without case, final punctuation and kind of spacing.
-
-    Folders and files are named after prompts, with `_` or `-` for spaces.
-
-    >>> compared_prompt("On the  beach."), compared_prompt("on_the-beach")
-    ('on the beach', 'on the beach')
-    """
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prompt).casefold())
-    spaced = _SPACES.sub(" ", folded).strip()
-    return spaced.rstrip(" .,;:!?") or spaced
-
-
-def _without_placeholders(a: _ByPrompt, b: _ByPrompt) -> tuple[_ByPrompt, _ByPrompt, set[str]]:
-    """The prompts of a subject without the words that only one run calls it by ("a sks dog", "a <v> dog"), and these.
-
-    Such a word is in all prompts of its run and in none of the other's; so there is none where any prompt is in both.
-    Prompts stay as they are where a run has but one (each word is then in all), where two of a run would become one, or
-    where less than half of the prompts of the run that has fewer would be in both: words differ for another reason.
-    """
-    if min(len(a), len(b)) < 2:
-        return a, b, set()
-    of_a, of_b = _own_words(a, b), _own_words(b, a)
-    bare_a, bare_b = _without(a, of_a), _without(b, of_b)
-    whole = len(bare_a) == len(a) and len(bare_b) == len(b)
-    enough = len(bare_a.keys() & bare_b.keys()) >= HALF * min(len(a), len(b))
-    return (bare_a, bare_b, of_a | of_b) if whole and enough else (a, b, set())
-
-
-def _own_words(prompts: Iterable[str], others: Iterable[str]) -> set[str]:
-    """The words that all prompts have and none of the others."""
-    return set.intersection(*(set(prompt.split()) for prompt in prompts)).difference(
-        *(prompt.split() for prompt in others)
-    )
-
-
-def _without(prompts: _ByPrompt, words: Collection[str]) -> _ByPrompt:
-    """The prompts without words; one of nothing else stays as it is, for no words say what it asks."""
-    return {
-        " ".join(word for word in prompt.split() if word not in words) or prompt: images
-        for prompt, images in prompts.items()
-    }
-
-
-def by_subject(images: Iterable[Image]) -> dict[str, list[Image]]:
-    """The generations of each subject, in their order."""
-    found: dict[str, list[Image]] = {}
-    for image in images:
-        found.setdefault(image.subject, []).append(image)
-    return found
-
-
-def paired_images(a: Sequence[Image], b: Sequence[Image]) -> list[tuple[Image, Image]]:
-    """The generations of one subject in two runs that correspond by name.
-
-    Their paths below the subject's folder are equal but for the extension. Those whose prompts or seeds are known to
-    differ do not correspond, and neither do those of a name that two generations of one run share.
-
-    Returns:
-        Pairs in the order of their names; no generation is in two of them.
-
-    >>> def image(path, prompt=None, seed=None):
-    ...     return Image(path, "cat", None, {}, prompt, seed)
-    >>> [(x.path, y.path) for x, y in paired_images([image("cat/0.png")], [image("out/cat/0.jpg")])]
-    [('cat/0.png', 'out/cat/0.jpg')]
-    >>> paired_images([image("cat/0.png", "on a beach", "1")], [image("cat/0.png", "on a beach", "2")])
-    []
-    """
-    return [(one, other) for _, one, other in _paired(_named_once(a), _named_once(b))]
-
-
-def _paired(a: _ByName, b: _ByName) -> list[tuple[_Name, Image, Image]]:
-    """The same with the names, of generations by these."""
-    return [
-        (name, a[name], b[name]) for name in sorted(a.keys() & b.keys()) if _may_correspond(a[name], b[name])
-    ]
-
-
-def _by_prompts(
-    a: Subject,
-    b: Subject,
-    mine: Sequence[Image],
-    others: Sequence[Image],
-    prompts_a: Mapping[str, Sequence[Image]],
-    prompts_b: Mapping[str, Sequence[Image]],
-) -> Matched:
-    groups = [
-        Group(
-            _written([*prompts_a[prompt], *prompts_b[prompt]]),
-            tuple(prompts_a[prompt]),
-            tuple(prompts_b[prompt]),
-        )
-        for prompt in sorted(prompts_a.keys() & prompts_b.keys())
-    ]
-    lacking_a, lacking_b = (
-        tuple(_written(theirs[prompt]) for prompt in sorted(theirs.keys() - own.keys()))
-        for own, theirs in ((prompts_a, prompts_b), (prompts_b, prompts_a))
-    )
-    return _grouped(a, b, "prompts", mine, others, groups, lacking_a, lacking_b)
-
-
-def _grouped(
-    a: Subject,
-    b: Subject,
-    how: How,
-    mine: Sequence[Image],
-    others: Sequence[Image],
-    groups: Sequence[Group],
-    lacking_a: tuple[str, ...] = (),
-    lacking_b: tuple[str, ...] = (),
-) -> Matched:
-    """The subject with these groups, and whatever is in none of them."""
-    inside = {id(image) for group in groups for image in (*group.a, *group.b)}
-    alone_a, alone_b = (tuple(one for one in side if id(one) not in inside) for side in (mine, others))
-    return Matched(a.subject, how, a, b, tuple(groups), lacking_a, lacking_b, alone_a, alone_b)
-
-
-def _named_once(images: Sequence[Image]) -> _ByName:
-    names = [_name_below_subject(image) for image in images]
-    often = Counter(names)
-    return {name: image for name, image in zip(names, images, strict=True) if name and often[name] == 1}
-
-
-def _may_correspond(a: Image, b: Image) -> bool:
-    """Whether neither their prompts nor their seeds are known to differ."""
-    prompts = None in (a.prompt, b.prompt) or compared_prompt(a.prompt or "") == compared_prompt(
-        b.prompt or ""
-    )
-    return prompts and (None in (a.seed, b.seed) or a.seed == b.seed)
-
-
-def _enough(pairs: int, of_a: int, of_b: int) -> bool:
-    """Whether so many of the generations of two runs correspond by name that it is no accident."""
-    fewer, more = sorted((of_a, of_b))
-    return pairs > 0 and pairs >= NEARLY_ALL * fewer and pairs >= HALF * more
-
-
-def _written(images: Sequence[Image]) -> str:
-    """One of the ways in which a prompt is written, the same one in any order."""
-    return min(image.prompt for image in images if image.prompt is not None)
+def _mean(units: Sequence[float]) -> float | None:
+    """None where there are none, or one is not known."""
+    mean = fmean(units) if units else math.nan
+    return None if math.isnan(mean) else mean
 
 
 def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float]:
@@ -408,29 +242,3 @@ def _numbers(images: Sequence[Image], metric: str, statistic: str) -> list[float
 def _of_subject(scores: SubjectScores, statistic: str) -> float:
     number = scores.score if statistic == "score" else scores.margin
     return math.nan if number is None else number
-
-
-def _name_below_subject(image: Image) -> tuple[str, str] | None:
-    if is_in_memory(image.path):
-        return None  # a place in a list is no name: pairing by it would pair by accident
-    folder, _, file = image.path.rpartition("/")
-    return _folder_below_subject(folder, image.subject), _stem(file)
-
-
-@lru_cache(maxsize=10_000)
-def _folder_below_subject(folder: str, subject: str) -> str:
-    folders, wanted = folder.split("/"), _letters(subject)
-    below = next((i + 1 for i, one in enumerate(folders) if _letters(one) == wanted), 0)
-    return "/".join(folders[below:])
-
-
-def _stem(file: str) -> str:
-    """A file name without its extension: `PurePosixPath(file).stem`, which takes ten times as long."""
-    dot = file.rfind(".")
-    return file[:dot] if 0 < dot < len(file) - 1 else file
-
-
-def _letters(name: str) -> str:
-    """A name as subjects are matched by it: without case, spaces and punctuation."""
-    folded = unicodedata.normalize("NFC", name.casefold())
-    return "".join(filter(str.isalnum, folded)) or folded

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.results import ScoreResult, Subjects
-from nearid_cli.results.pairing import Matched, by_prompt, compared_prompt, match_runs
+from nearid_cli.results.correspondence import by_prompt, compared_prompt
+from nearid_cli.results.pairing import Matched, match_runs
 from tests.comparing import scored
 
 Generation = tuple[str, str | None, str | None, float]
@@ -316,6 +317,32 @@ def test_the_order_does_not_matter(a: ScoreResult, b: ScoreResult, shuffle: rand
     for one in match_runs(mixed, b).subjects:
         assert one.units("nearid") == wanted[one.subject].units("nearid")
         assert (one.how, one.lacking_a) == (wanted[one.subject].how, wanted[one.subject].lacking_a)
+
+
+@given(runs, runs)
+def test_differences_are_those_of_the_subjects_to_the_bit(a: ScoreResult, b: ScoreResult) -> None:
+    def partly(result: ScoreResult) -> ScoreResult:
+        """The metric has no number of some generations."""
+        return replace(
+            result,
+            images=[
+                replace(one, scores={"nearid": score if (score := one.scores["nearid"] or 0) < 0.7 else None})
+                for one in result.images
+            ],
+        )
+
+    for matching in (match_runs(a, b), match_runs(partly(a), partly(b))):
+        found = {one.subject: one.difference("nearid") for one in matching.subjects}
+        assert matching.differences("nearid") == {
+            name: delta for name, delta in found.items() if delta is not None
+        }
+
+
+def test_runs_that_are_called_alike_are_matched_once() -> None:
+    a, b, other = (run({"cat": named({0: score, 1: 0.5})}) for score in (0.1, 0.2, 0.4))
+    assert match_runs(a, b).found is match_runs(a, other).found
+    assert match_runs(a, other).differences("nearid") == pytest.approx({"cat": -0.15})
+    assert match_runs(a, run({"cat": named({0: 0.1})})).found is not match_runs(a, b).found
 
 
 @given(runs, runs)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearid_cli.results import Image
-from nearid_cli.results.pairing import paired_images
+from nearid_cli.results.correspondence import paired_images
 
 
 def image(path, prompt=None, seed=None, subject="cat"):

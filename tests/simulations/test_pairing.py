@@ -16,7 +16,8 @@ from nearid_cli.evaluate.differences import Unjudged, comparisons, judged
 from nearid_cli.metrics.intervals import mean_intervals
 from nearid_cli.metrics.paired import sign_flip_test
 from nearid_cli.results import Image, Method, ScoreResult
-from nearid_cli.results.pairing import by_subject, match_runs
+from nearid_cli.results.correspondence import by_subject
+from nearid_cli.results.pairing import match_runs
 from tests.comparing import scored
 
 pytestmark = pytest.mark.torture  # minutes of worlds, of statistics that change seldom

@@ -17,7 +17,7 @@ from nearid_cli.metrics.distractors import DistractorScores
 from nearid_cli.metrics.summary import IdentityScores
 from nearid_cli.plugins import NoScore
 from nearid_cli.results import Metric
-from nearid_cli.results.pairing import compared_prompt
+from nearid_cli.results.correspondence import compared_prompt
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:

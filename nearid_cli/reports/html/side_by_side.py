@@ -10,14 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from nearid_cli.results import Image, Method
-from nearid_cli.results.pairing import (
-    Matched,
-    by_prompt,
-    by_subject,
-    compared_prompt,
-    match_runs,
-    paired_images,
-)
+from nearid_cli.results.correspondence import by_prompt, by_subject, compared_prompt, paired_images
+from nearid_cli.results.pairing import Matched, match_runs
 
 
 @dataclass(frozen=True)

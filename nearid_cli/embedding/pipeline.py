@@ -26,7 +26,6 @@ from nearid_cli.embedding.patience import StarvedError
 from nearid_cli.embedding.reading import ChangedImage, Content, GivenPicture, identify, place_of
 from nearid_cli.embedding.rows import Matrix, Rows
 from nearid_cli.embedding.settings import Settings, progress_bar
-from nearid_cli.embedding.several import embed_side_by_side
 from nearid_cli.embedding.working import embed_here, load_all
 from nearid_cli.errors import BadImage
 from nearid_cli.images.reading import Findings, UnreadableImage
@@ -307,6 +306,8 @@ def _embed_missing(
             elif len(devices) == 1:
                 embed_here(missing, contents, encoders, settings, ledger)
             else:
+                from nearid_cli.embedding.several import embed_side_by_side
+
                 assert load_on is not None
                 embed_side_by_side(
                     missing, contents, specs, load_on, replace(settings, devices=devices), ledger

@@ -15,7 +15,6 @@ from blake3 import blake3
 from nearid_cli.activity import doing
 from nearid_cli.embedding import pipeline
 from nearid_cli.embedding.cache import open_cache
-from nearid_cli.embedding.cluster.cluster import Cluster
 from nearid_cli.embedding.devices import (
     choose_device_of_cluster,
     choose_devices,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from nearid_cli.embedding.cluster.cluster import Cluster
     from nearid_cli.embedding.rows import Rows
     from nearid_cli.embedding.several import LoadOn
     from nearid_cli.encoders.spec import Encoder, EncoderSpec
@@ -114,12 +114,13 @@ class Job:
             max_pixels=options.max_pixels,
             reading=_reading(options),
             progress=options.progress,
-            cluster=(
-                Cluster(there, options.device != "auto", self.digest_file, options.memory)
-                if options.engine == "ray"
-                else None
-            ),
+            cluster=self._cluster(options, there) if options.engine == "ray" else None,
         )
+
+    def _cluster(self, options: Options, there: str) -> Cluster:
+        from nearid_cli.embedding.cluster.cluster import Cluster
+
+        return Cluster(there, options.device != "auto", self.digest_file, options.memory)
 
     @property
     def digest_file(self) -> Callable[[Path], str]:

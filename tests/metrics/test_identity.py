@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nearid_cli.metrics import identity, identity_scores
 from nearid_cli.metrics.intervals import mean_interval, ratio_interval
 from nearid_cli.metrics.proportions import mean_share_interval, share_interval
+from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.metrics.units import contributions
 from tests.retaining import cosine, room_errors
 
@@ -225,6 +226,35 @@ def test_a_tie_with_another_subject_is_no_identification():
         np.repeat([0, 1], 50),
     )
     assert scores.identification.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("exponent", range(-13, 0))
+def test_subjects_apart_by_less_than_float32_can_tell(exponent):
+    """Leads from far below to far above what numbers of seven digits show, both ways, and through ties."""
+    random = np.random.default_rng(-exponent)
+    one = random.standard_normal(300)
+    references = one + 10.0**exponent * random.standard_normal((12, 300))
+    subjects = np.arange(12)
+    generations = np.repeat(one[None], 120, axis=0) + 10.0**exponent * random.standard_normal((120, 300))
+    units, centres = (
+        rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (generations, references)
+    )
+    similarity = units @ centres.T
+    owners = np.arange(120) % 12
+    own = similarity[np.arange(120), owners].copy()
+    similarity[np.arange(120), owners] = -np.inf
+    expected = own - similarity.max(axis=1) > RESOLUTION
+    found = identity_scores(references, subjects, generations, owners).identified
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30, 1e100])
+def test_identification_of_embeddings_that_float32_does_not_hold(scale):
+    references, reference_subjects, generations, generation_subjects = data(3)
+    references, generations = references.astype(np.float64), generations.astype(np.float64)
+    expected = identity_scores(references, reference_subjects, generations, generation_subjects).identified
+    found = identity_scores(references * scale, reference_subjects, generations * scale, generation_subjects)
+    np.testing.assert_array_equal(found.identified, expected)
 
 
 def test_a_ceiling_that_equals_the_floor_gives_no_retention():

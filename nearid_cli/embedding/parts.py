@@ -9,7 +9,7 @@ import contextlib
 import errno
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -151,10 +151,21 @@ class PartFolder:
             pending = [part for part in self.listing() if part.key not in seen] if vanished else []
 
     def of_one_moment(self, call: Callable[[StoredPart], T]) -> list[tuple[StoredPart, T]]:
-        """The same of the parts of one moment, in which every row is met once: begun again while parts go."""
+        """The same of the parts of one moment, in which every row is met once: begun again while parts go.
+
+        What is listed and still not there, such as a link to nothing, is passed over.
+        """
+        missed = Counter[str]()
         while True:
-            with contextlib.suppress(FileNotFoundError):
-                return [(part, outcome()) for part, outcome in self.each(call, self.listing())]
+            found = []
+            before = missed.total()
+            for part, outcome in self.each(call, [part for part in self.listing() if missed[part.key] < 2]):
+                try:
+                    found.append((part, outcome()))
+                except FileNotFoundError:
+                    missed[part.key] += 1
+            if missed.total() == before:
+                return found
 
     def tables(
         self, keys: Set[bytes] | None = None, listed: Sequence[StoredPart] | None = None

@@ -85,6 +85,53 @@ def _sweep(path: Path) -> None:
         os.close(handle)
 
 
+def delete_named(folder: Path, names: re.Pattern[str]) -> tuple[int, list[str]]:
+    """Delete what lies in a folder under names of ours, and folders that are empty then. All else stays.
+
+    Args:
+        folder: need not exist. If a link, where it leads to.
+        names: of what is ours, relative to the folder; those of folders end with `/`.
+
+    Returns:
+        Bytes freed, and the paths of what stays, in order.
+
+    Raises:
+        OSError: something cannot be deleted. The rest is.
+    """
+    if not folder.is_dir():
+        return 0, [str(folder)] if os.path.lexists(folder) else []
+    freed = 0
+    left: list[str] = []
+    seen: list[tuple[str, str]] = []
+    failed: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=failed.append):
+        sweep_leftovers(Path(place))
+        inside = "" if place == str(folder) else f"{os.path.relpath(place, folder)}/"
+        seen.append((place, inside))
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        folders[:] = [name for name in folders if not _ASIDE.fullmatch(name)]
+        for name in sorted([*files, *links]):
+            path = Path(place, name)
+            if names.fullmatch(inside + name):
+                try:
+                    size = path.lstat().st_size
+                    path.unlink()
+                    freed += size
+                except FileNotFoundError:  # another process was faster
+                    continue
+                except OSError as error:
+                    failed.append(error)
+            elif not _ASIDE.fullmatch(name):  # which is still written
+                left.append(str(path))
+    for place, inside in reversed(seen):
+        if not inside or names.fullmatch(inside):
+            with suppress(OSError):  # there is something in it
+                Path(place).rmdir()
+    if real := [error for error in failed if not isinstance(error, FileNotFoundError)]:
+        raise real[0]
+    return freed, sorted(left)
+
+
 def write_whole(path: Path, content: bytes | memoryview, mode: int = 0o666) -> None:
     """Write bytes aside, flush them to the disk and rename them into place, where they are when this returns.
 

@@ -2,7 +2,7 @@
 
 In one folder, or under one URL, that any number of processes may use at once:
 
-    CACHEDIR.TAG                      tells backup tools to pass by
+    CACHEDIR.TAG                      tells backup tools to pass by, where nothing else lies there
     format                            the number of this layout
     embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (list of float32)
     embeddings/<fingerprint>/absent/*.parquet    column digest: pictures in which there was nothing to embed
@@ -25,7 +25,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,12 +42,12 @@ from nearid_cli.embedding.columns import digests_of, embeddings_of
 from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.memo import FileMemo
 from nearid_cli.embedding.parts import COMPACT_ABOVE, ForeignPartError, PartFolder
-from nearid_cli.embedding.storage import DamagedPartError, Storage, StoredPart
+from nearid_cli.embedding.storage import OURS, DamagedPartError, Storage, StoredPart
 from nearid_cli.errors import CacheError
-from nearid_cli.files import cache_folder
+from nearid_cli.files import cache_folder, delete_named
 from nearid_cli.opening import MalformedError, parse_json
 from nearid_cli.remote.stores import url_of
-from nearid_cli.text import printable
+from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -104,8 +104,7 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache ma
 _STORES = (EMBEDDINGS, PAIRS, FEATURES)
 _MEMO = "files"
 _COPIES = "copies"
-_BESIDE = (_MEMO, "weights", "openvino", _COPIES)
-"""What else lies in a cache's folder, and under no URL."""
+_WEIGHTS, _MODELS = "weights", "openvino"
 
 
 @dataclass(frozen=True)
@@ -380,7 +379,9 @@ class Cache:
         return found
 
     def clear(self, metric: str | None = None, older_than: float | None = None) -> int:
-        """Delete parts: of one metric, or last written more than `older_than` seconds ago, or all.
+        """Delete parts: of one metric, or last written more than `older_than` seconds ago, or all there is.
+
+        Nothing goes but what has a name that nearid gives. What else lies among it is said.
 
         Returns:
             Bytes freed.
@@ -414,25 +415,43 @@ class Cache:
                 with suppress(OSError):  # what is left in it is no part
                     self.storage.clear(f"{row.what}/{row.fingerprint}")
         if metric is None and older_than is None:
-            if not self.under_url:
-                freed += sum(self.converted_weights()) + sum(self.converted_models()) + sum(self.copies())
-            freed += sum(part.size for part in self.memo.objects.listing())
-            for name in (*_STORES, *((_MEMO,) if self.under_url else _BESIDE)):
+            left: list[str] = []
+            for clear in self._clearing():
                 try:
-                    self.storage.clear(name)
+                    size, others = clear()
                 except OSError as error:
                     failed = error
+                else:
+                    freed += size
+                    left += others
+            if left:
+                logger.warning(
+                    "left alone in the cache: %s of names that nearid does not give (%s)",
+                    count(len(left), "file"),
+                    few(left),
+                )
         if failed:
             raise failed
         return freed
 
+    def _clearing(self) -> Iterator[Callable[[], tuple[int, list[str]]]]:
+        """What deletes all that is ours, folder by folder."""
+        for name in (*_STORES, _MEMO):
+            yield partial(self.storage.clear, name)
+        if not self.under_url:
+            from nearid_cli.encoders.kept_models import KEPT
+            from nearid_cli.encoders.pickled import COPY
+
+            for name, ours in ((_WEIGHTS, COPY), (_MODELS, KEPT), (_COPIES, OURS)):
+                yield partial(delete_named, self.folder / name, ours)
+
     def converted_weights(self) -> list[int]:
         """Sizes in bytes of the safetensors copies of pickled weights."""
-        return self._sizes("weights", "*.safetensors")
+        return self._sizes(_WEIGHTS, "*.safetensors")
 
     def converted_models(self) -> list[int]:
         """Sizes in bytes of the models that are converted for OpenVINO."""
-        return self._sizes("openvino", "*/model.bin")
+        return self._sizes(_MODELS, "*/model.bin")
 
     def copies(self) -> list[int]:
         """Sizes in bytes of the copies of parts of caches under URLs."""
@@ -480,8 +499,21 @@ class Cache:
             return
         self._marked = True
         with self.caution.writing(""):
-            if self.storage.add("CACHEDIR.TAG", _TAG.encode()):
-                self.storage.add(_MARKER, f"{FORMAT}\n".encode())
+            if self._alone() and not self.storage.add("CACHEDIR.TAG", _TAG.encode()):
+                return
+            self.storage.add(_MARKER, f"{FORMAT}\n".encode())
+
+    def _alone(self) -> bool:
+        """Whether nothing but a cache lies in the folder: a project that is taken for one is missing in backups."""
+        if self.under_url or not self.folder.exists():
+            return True
+        return {entry.name for entry in self.folder.iterdir()} <= {
+            *_STORES,
+            _MEMO,
+            _WEIGHTS,
+            _MODELS,
+            _COPIES,
+        }
 
 
 def _under(url: str, folder: Path) -> Storage:

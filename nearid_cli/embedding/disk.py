@@ -9,18 +9,16 @@ changed, are used only where the user says so.
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nearid_cli.embedding.caution import Caution
-from nearid_cli.embedding.storage import LARGEST_BYTES, SUFFIX, StoredPart, check
-from nearid_cli.files import make_folder, sweep_leftovers, write_whole
+from nearid_cli.embedding.storage import LARGEST_BYTES, OURS, PART, StoredPart, check
+from nearid_cli.files import delete_named, make_folder, sweep_leftovers, write_whole
 from nearid_cli.opening import open_regular, read_open, read_regular
 from nearid_cli.owners import belongs_to_another
 from nearid_cli.text import count, printable
@@ -68,7 +66,7 @@ class Disk:
         try:
             with os.scandir(self.folder / inside) as entries:
                 for entry in entries:
-                    if not entry.name.endswith(SUFFIX):
+                    if not PART.fullmatch(entry.name):
                         continue
                     part = StoredPart(f"{inside}/{entry.name}", 0, 0)
                     # Merged away, or not to be looked at: reading it tells.
@@ -125,28 +123,21 @@ class Disk:
         return True
 
     def remove(self, part: StoredPart) -> None:
-        """As `Storage`; likewise what lies in its place."""
-        self.clear(part.key)
+        """As `Storage`; or an empty folder in its place."""
+        path = self.folder / part.key
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
 
     def set_aside(self, part: StoredPart) -> None:
         """As `Storage`."""
         path = self.folder / part.key
         path.rename(path.with_name(path.name + ".damaged"))
 
-    def clear(self, inside: str) -> None:
-        """As `Storage`; likewise what lies in the folder's place."""
-        path = self.folder / inside
-        try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)  # as far as it goes
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:  # another process writes into it just now
-                raise
+    def clear(self, inside: str) -> tuple[int, list[str]]:
+        """As `Storage`, with folders that are empty then."""
+        return delete_named(self.folder / inside, OURS)
 
     def tidy(self, inside: str) -> None:
         """As `Storage`."""
@@ -203,7 +194,7 @@ class Disk:
                 above = foreign.get(str(Path(folder).parent), False)
                 foreign[folder] = above or why_not_ours(os.stat(folder)) is not None  # noqa: PTH116
                 for name in files:
-                    if name.endswith(SUFFIX) and (
+                    if PART.fullmatch(name) and (
                         foreign[folder] or why_not_ours(os.stat(os.path.join(folder, name)))  # noqa: PTH116, PTH118
                     ):
                         yield name

@@ -15,7 +15,6 @@ import errno
 import io
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +24,8 @@ import blake3
 
 from nearid_cli.embedding.storage import (
     LARGEST_BYTES,
+    OURS,
+    PART,
     PEEK_ABOVE,
     SUFFIX,
     DamagedPartError,
@@ -44,8 +45,6 @@ COPIES_BYTES = 8 * 2**30
 """What copies may take on this machine, of all caches together. Those that were not used for longest go first."""
 
 _TRIM_BYTES = 2**28  # that are copied between two looks at how much there is
-_NAME = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")
-_OURS = re.compile(rf"{_NAME.pattern}(\.damaged)?")
 _REST = 10  # times as long as a store took to refuse, it is not asked again
 
 T = TypeVar("T")
@@ -82,11 +81,11 @@ class Objects:
         return sorted(name for name, entry in found.items() if entry["type"] == "directory")
 
     def listing(self, inside: str) -> list[StoredPart]:
-        """As `Storage`. What has no name of a part is somebody else's, and is left alone."""
+        """As `Storage`."""
         found = [
             StoredPart(f"{inside}/{name}", entry["size"] or 0, _written(entry))
             for name, entry in self._list(inside).items()
-            if entry["type"] == "file" and _NAME.fullmatch(name)
+            if entry["type"] == "file" and PART.fullmatch(name)
         ]
         return sorted(found, key=lambda part: (part.written, part.key))
 
@@ -172,13 +171,18 @@ class Objects:
         self._ask(lambda: files.cp_file(path, f"{path}.damaged"))
         self.remove(part)
 
-    def clear(self, inside: str) -> None:
-        """As `Storage`, but for what is none of ours: a bucket may hold anything beside a cache."""
+    def clear(self, inside: str) -> tuple[int, list[str]]:
+        """As `Storage`."""
         files, path = self._root.files, self._path(inside)
-        with contextlib.suppress(FileNotFoundError):
-            found = self._ask(lambda: files.find(path))
-            if ours := [one for one in found if _OURS.fullmatch(one.rpartition("/")[2])]:
-                self._ask(lambda: files.rm(ours))
+        try:
+            found = self._ask(lambda: files.find(path, detail=True))
+        except FileNotFoundError:
+            return 0, []
+        ours = [one for one in found if OURS.fullmatch(one[len(path) + 1 :])]
+        if ours:
+            self._ask(lambda: files.rm(ours))
+        left = [self.place(inside + one[len(path) :]) for one in sorted(set(found) - set(ours))]
+        return sum(found[one].get("size") or 0 for one in ours), left
 
     def tidy(self, inside: str) -> None:
         """As `Storage`: nothing is ever left there. What was begun to be sent and did not arrive is no object."""
@@ -226,6 +230,8 @@ class Objects:
         kept = []
         with contextlib.suppress(OSError), os.scandir(self._copies) as entries:
             for entry in entries:
+                if not PART.fullmatch(entry.name):
+                    continue
                 with contextlib.suppress(OSError):  # gone
                     status = entry.stat()
                     kept.append((status.st_mtime_ns, status.st_size, entry.path))

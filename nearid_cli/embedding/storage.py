@@ -6,11 +6,16 @@ list, read, add, remove. What is in a part, and which are merged, is the matter 
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO, NamedTuple, Protocol
 
 import blake3
 
 SUFFIX = ".parquet"
+PART = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")
+"""The name of a part. Whatever is called otherwise is somebody else's: it is not read, and stays where it is."""
+OURS = re.compile(rf"(?:.*/)?{PART.pattern}(?:\.damaged)?/?|(?:[0-9a-f]{{64}}/|[0-9]+/)?(?:absent/)?")
+"""What is ours below a folder of parts, and the folders in it: see `files.delete_named`."""
 # More than any part has: tables are cut to 64 MiB, and merging comes to less than twice that. What is in one row, such
 # as a picture's features, is not cut.
 LARGEST_BYTES = 2**30
@@ -94,8 +99,12 @@ class Storage(Protocol):
     def set_aside(self, part: StoredPart) -> None:
         """Keep a damaged part under a name that is no part's."""
 
-    def clear(self, inside: str) -> None:
-        """Delete a folder with all that is in it, as far as that goes."""
+    def clear(self, inside: str) -> tuple[int, list[str]]:
+        """Delete all parts in a folder and below it, those that were set aside too, and nothing else.
+
+        Returns:
+            Bytes freed, and the places of what stays there, since it is none of ours.
+        """
 
     def tidy(self, inside: str) -> None:
         """Sweep what processes that were killed have left in a folder."""

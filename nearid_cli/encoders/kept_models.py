@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,10 @@ from nearid_cli.text import printable
 logger = logging.getLogger(__name__)
 
 GRAPH, WEIGHTS = "model.xml", "model.bin"
+KEPT = re.compile(
+    rf"[^/]+-[0-9a-f]{{64}}/(?:{re.escape(GRAPH)}|{re.escape(WEIGHTS)})?|[0-9a-f]+-[^/]*\.failed"
+)
+"""What lies in `openvino`: see `files.delete_named`."""
 _LONGEST = 500  # of the words that say why a conversion failed
 
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COPY = re.compile(rf"[0-9a-f]{{64}}-[0-9a-f]{{64}}{re.escape(SAFETENSORS)}")
+"""What lies in `weights`: see `files.delete_named`."""
+
 _SAFE_SINCE = (2, 6)  # before, torch's weights-only unpickler could be led to run code (CVE-2025-32434)
 
 

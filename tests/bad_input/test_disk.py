@@ -143,11 +143,12 @@ def stray(what: str) -> None:
             (folder / ".DS_Store").write_bytes(b"x")
             (folder / "Thumbs.db").write_bytes(b"x")
     elif what == "folders, pipes and links called parts":
-        for folder in (of_hog, cache() / "files"):
-            (folder / "X.parquet").mkdir()
-            os.mkfifo(folder / "Y.parquet")
-            (folder / "Z.parquet").symlink_to("/proc/self/mem")
-            (folder / "dead.parquet").symlink_to("nowhere")
+        for place in (of_hog, cache() / "files"):
+            folder, pipe, memory, dead = (place / f"{digit * 64}.parquet" for digit in "0123")
+            folder.mkdir()
+            os.mkfifo(pipe)
+            memory.symlink_to("/proc/self/mem")
+            dead.symlink_to("nowhere")
     elif what == "a link to /proc":
         (embeddings / "proc").symlink_to("/proc/self")
     elif what == "an odd format of Parquet":
@@ -187,8 +188,14 @@ def test_what_is_none_of_the_cache_ends_no_run(nearid: Nearid, data: Path, what:
     for arguments in LOOKS[1:3]:
         finished = nearid(*arguments)
         assert finished.code == 0 or finished.error
-    assert nearid("cache", "clear", "--yes").code == 0
+    cleared = nearid("cache", "clear", "--yes")
+    assert cleared.code == 0
     assert not list(cache().rglob("*.parquet"))
+    if what.startswith("a file"):  # which may be somebody's
+        assert "names that nearid does not give" in cleared.err
+        for path in (cache() / "files", cache() / "embeddings", *cache().glob("embeddings/*")):
+            if path.is_file():
+                path.unlink()
     assert (numbers(nearid(*SCORE)), warnings(nearid(*SCORE))) == (expected, [])
 
 

@@ -225,6 +225,71 @@ def test_info_and_clear(cache: Cache) -> None:
     assert cache.info() == []
 
 
+def test_nothing_but_what_is_ours_is_read_renamed_or_cleared(
+    cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As `--cache .` in a project that has folders of the same names."""
+    digest, far = "5" * 64, tmp_path / "far"
+    far.mkdir()
+    theirs = [
+        cache.folder / name
+        for name in (
+            "files/table.parquet",
+            "files/deep/data.csv",
+            "pairs/all.parquet",
+            "features/train/table.parquet",
+            f"embeddings/{SPEC.fingerprint}/notes.txt",
+            "embeddings/.DS_Store",
+            "weights/model.safetensors",
+            "openvino/ir/model.xml",
+            f"openvino/k-{digest}/readme",
+            "copies/data",
+            "pyproject.toml",
+        )
+    ] + [far / "table.parquet"]
+    for path in theirs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"of a project")
+    (cache.folder / "features" / "link").symlink_to(far)
+    (cache.folder / "pairs" / "empty").mkdir()
+    for index in range(3):
+        cache.add(SPEC, digests(index, 1), unit_rows(1))
+    cache.add_absent(SPEC, digests(9, 1))
+    ours = [
+        cache.folder / name
+        for name in (
+            f"files/2/{digest}.parquet",
+            f"embeddings/{SPEC.fingerprint}/{digest}.parquet.damaged",
+            f"features/{digest}/{digest}.parquet",
+            f"weights/{digest}-{digest}.safetensors",
+            f"openvino/{digest}-{digest}/model.xml",
+            f"openvino/{digest}-{digest}/model.bin",
+            f"openvino/{digest}-2026.1.failed",
+            f"copies/{digest}.parquet",
+        )
+    ]
+    for path in ours:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    assert not (cache.folder / "CACHEDIR.TAG").exists()  # or backups would pass the project by
+    cache.compact(above=1)
+    cache.verify()
+    assert all(path.exists() for path in theirs)
+    caplog.clear()
+    assert cache.clear() > 0
+    assert all(path.read_bytes() == b"of a project" for path in theirs)
+    left = {
+        path.relative_to(cache.folder).as_posix() for path in cache.folder.rglob("*") if not path.is_dir()
+    }
+    assert left == {"format"} | {str(path.relative_to(cache.folder)) for path in theirs[:-1]}
+    assert not list(cache.folder.glob("*/*/absent"))
+    assert not (cache.folder / "files" / "2").exists()
+    assert (cache.folder / "pairs" / "empty").is_dir()
+    assert (cache.folder / "features" / "link").is_symlink()
+    said = caplog.records[-1].message
+    assert said.startswith("left alone in the cache: 11 files of names that nearid does not give (")
+
+
 def test_parts_that_hold_nothing_wanted_are_not_read_whole(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from nearid_cli.layouts.registry import AUTO, LAYOUTS
 from nearid_cli.layouts.resolve import How, names_of, resolve, resolve_references
 from nearid_cli.layouts.sides import Assigned, SeveralMethodsError, Side, Tree, path_below
 from nearid_cli.layouts.tables.manifest import Manifest
-from nearid_cli.layouts.walk import Look, scan, why_skipped
+from nearid_cli.layouts.walk import Look, has_pictures, scan, why_skipped
 from nearid_cli.mirrors import here
 from nearid_cli.options import LayoutOptions
 from nearid_cli.text import count, natural_key, printable, quoted
@@ -235,7 +235,7 @@ class _Contestants:
             folder = folders[name]
             if self.references is None and (isinstance(folder, Assigned) or not AUTO.holds_both(folder)):
                 raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
-            if skip_empty and isinstance(folder, Path) and not scan(folder, reach=self.how.reach).names:
+            if skip_empty and isinstance(folder, Path) and not has_pictures(folder, self.how.reach):
                 return None
             return find(self.references or folder, folder, self.how, self.distractors)
 
@@ -397,9 +397,9 @@ def _each_with_both(place: Path, reach: Reach) -> dict[str, Path]:
     found: dict[str, Path] = {}
     level = [place]
     for _ in range(_DEPTH):
-        level = [folder for parent in level for folder in _subfolders(parent, reach)]
-        found |= {folder.relative_to(place).as_posix(): folder for folder in level if AUTO.holds_both(folder)}
-        level = [folder for folder in level if not AUTO.holds_both(folder)]
+        below = {folder: AUTO.holds_both(folder) for parent in level for folder in _subfolders(parent, reach)}
+        found |= {folder.relative_to(place).as_posix(): folder for folder, both in below.items() if both}
+        level = [folder for folder, both in below.items() if not both]
     return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
 
 
@@ -447,7 +447,13 @@ def _subfolders(place: Path, reach: Reach) -> list[Path]:
         InputError: it cannot be read, or some are links that lead elsewhere.
     """
     try:
-        folders = [entry for entry in place.iterdir() if entry.is_dir() and not why_skipped(entry.name)]
+        with os.scandir(place) as entries:  # it knows what is a folder; asking each picture takes four times as long
+            folders = [
+                place / entry.name
+                for entry in entries
+                if (entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir()))
+                and not why_skipped(entry.name)
+            ]
     except OSError as error:
         raise InputError(f"cannot read folder {printable(place)}: {error.strerror}") from error
     leading_out = [f"{one.name} -> {os.path.realpath(one)}" for one in folders if not reach.opens(one)]

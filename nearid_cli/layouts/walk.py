@@ -71,6 +71,15 @@ def scan(root: Path, below: str = "", reach: Reach = WITHIN) -> Tree:
     return _Walk(root, reach.including(root)).tree(below)
 
 
+def has_pictures(root: Path, reach: Reach = WITHIN) -> bool:
+    """Whether `scan` finds any, which reads no further than the first folder that has some.
+
+    Raises:
+        InputError: as `scan`, of what was read.
+    """
+    return _Walk(root, reach.including(root)).begins() or bool(scan(root, reach=reach).names)
+
+
 class Look:
     """A folder that layouts look at.
 
@@ -148,8 +157,14 @@ class _Walk:
         order = sorted(self._names, key=_path_key) if linked else self._names
         return Tree(self._root, [name for prefix in order for name in self._names[prefix]], self._left_out)
 
-    def _read_all(self, top: str, start: str, real_top: str) -> None:
-        """Read a folder and all below it but for links to folders."""
+    def begins(self) -> bool:
+        """Whether there are pictures, wherever no links lead."""
+        top = os.fspath(self._root)
+        self._read_all(top, "", os.path.realpath(top), first=True)
+        return bool(self._names)
+
+    def _read_all(self, top: str, start: str, real_top: str, first: bool = False) -> None:
+        """Read a folder and all below it but for links to folders; `first`: down to the first pictures."""
         folders = [(top, start, real_top)]
         while folders:
             folder, prefix, real = folders.pop()
@@ -180,6 +195,8 @@ class _Walk:
             pictures.sort(key=natural_key)
             if pictures:
                 self._names[prefix] = [prefix + name for name in pictures]
+                if first:
+                    return
             subfolders.sort(key=natural_key, reverse=True)
             inside = with_slash(real)
             folders.extend(

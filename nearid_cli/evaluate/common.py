@@ -9,6 +9,7 @@ in common is found in results/pairing.py; this is the same for several.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -17,14 +18,13 @@ import numpy as np
 
 from nearid_cli.metrics.intervals import FEW_UNITS, MIN_UNITS, mean_interval
 from nearid_cli.metrics.retention import retention
-from nearid_cli.results import Common, Image, Interval, Metric, ScoreResult, SubjectScores
-from nearid_cli.results.correspondence import by_subject
-from nearid_cli.results.pairing import Group, match_runs
+from nearid_cli.results import Common, Interval, Metric, ScoreResult, SubjectScores
+from nearid_cli.results.pairing import match_runs
 from nearid_cli.results.unscored import why_no_score
 from nearid_cli.text import count, printable
 
-_Groups = Sequence[Sequence[Image]] | None
-"""A subject's generations, such as a group a prompt; None for all of them together."""
+_Groups = Sequence[Sequence[int]] | None
+"""A subject's generations by their places, such as a group a prompt; None for all of them together."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Ground:
     Attributes:
         subjects: those that all ranked methods have, in the order of the first one.
         prompts: how many prompts of these subjects all have; 0 where prompts do not pair generations.
-        groups: by method and subject its generations in the groups that all have, such as one a prompt. A method that
-            lacks one of them is not there.
+        groups: by method and subject the places of its generations in the groups that all have, such as one a prompt. A
+            method that lacks one of them is not there.
         whole: no generation of these subjects is left out.
         one_set_of_strangers: the references of the same subjects stood for strangers in all methods.
     """
@@ -61,10 +61,11 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
     """
     first, *others = ranked
     matched = {
-        name: {one.subject: one for one in match_runs(results[first], result).subjects}
+        name: {one.subject: one for one in match_runs(results[first], result).found.subjects}
         for name, result in results.items()
         if name != first
     }
+    paths = results[first].images.column("path")
     groups: dict[str, dict[str, _Groups]] = {name: {} for name in results}
     prompts = 0
     for subject in results[first].subjects.names():
@@ -77,7 +78,7 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
                     groups[name][subject] = None
             continue
         keyed = {
-            name: {_key(group): group for group in found[subject].groups}
+            name: {tuple(paths[place] for place in group.a): group for group in found[subject].groups}
             for name, found in matched.items()
             if subject in found and found[subject].how in how
         }
@@ -276,10 +277,11 @@ def _retention(
 def _means(result: ScoreResult, groups: Mapping[str, _Groups], metric: str) -> dict[str, list[float | None]]:
     """By subject the mean of each of its groups; its own score where all of its generations count."""
     rows = {one.subject: one.scores[metric] for one in result.subjects}
+    scores = result.images.scores(metric)
     return {
         subject: [rows[subject].score]
         if own is None
-        else [_mean_of_known([image.scores[metric] for image in group]) for group in own]
+        else [_mean_of_known([scores[place] for place in group]) for group in own]
         for subject, own in groups.items()
     }
 
@@ -293,17 +295,10 @@ def _known(numbers: Iterable[float | None]) -> list[float]:
     return [number for number in numbers if number is not None]
 
 
-def _key(group: Group) -> tuple[str, ...]:
-    """What tells a group of the first method from its others."""
-    return tuple(image.path for image in group.a)
-
-
 def _is_whole(result: ScoreResult, groups: Mapping[str, _Groups]) -> bool:
     """Whether the groups hold all generations of their subjects."""
-    own = by_subject(result.images)
-    return all(
-        found is None or sum(map(len, found)) == len(own[subject]) for subject, found in groups.items()
-    )
+    own = Counter(result.images.column("subject"))
+    return all(found is None or sum(map(len, found)) == own[subject] for subject, found in groups.items())
 
 
 def _references(result: ScoreResult) -> frozenset[str]:

@@ -29,7 +29,6 @@ from nearid_cli.results import (
     Agreement,
     CompareResult,
     Disagreement,
-    Image,
     Method,
     Methods,
     Metric,
@@ -66,7 +65,10 @@ def compare(
     chosen = comparable(results, metrics)
     check_common_subjects(chosen)
     breakdowns = read_breakdowns(by, (image for one in chosen.values() for image in one.images))
-    copies = {name: sum(image.copy_of is not None for image in one.images) for name, one in chosen.items()}
+    copies = {
+        name: sum(copied is not None for copied in one.images.column("copy_of"))
+        for name, one in chosen.items()
+    }
     ranked = [name for name, one in chosen.items() if not copying(one, copies[name])] or list(chosen)
     ground = common_ground(chosen, ranked)
     first = next(iter(chosen.values())).metrics
@@ -171,19 +173,23 @@ def _disagreements(methods: Sequence[Method]) -> tuple[Disagreement, ...]:
     Methods from 3 on: two are always in the same order or in the opposite one.
     """
     first, *others = methods[0].result.metrics
-    owned = [(method, image) for method in methods for image in method.result.images]
+    owned = [
+        (method, subject, path)
+        for method in methods
+        for subject, path in zip(*map(method.result.images.column, ("subject", "path")), strict=True)
+    ]
     alike = _side_by_side(methods)
     found = []
     for metric in others:
         places, ranks, against = _both_ranks(methods, "images", metric, first)
         for i in np.concatenate(most_apart(ranks, against)).tolist():
-            method, image = owned[places[i]]
+            method, *image = owned[places[i]]
             found.append(_disagreement(metric.name, first.name, method, image, ranks[i], against[i]))
         places, ranks, against = _both_ranks(methods, "methods", metric, first)
         if len(places) >= MIN_RANKED:
             for i in np.flatnonzero(np.abs(ranks - against) > RESOLUTION).tolist():
                 one = alike[places[i]]
-                found.append(_disagreement(metric.name, first.name, one, None, ranks[i], against[i]))
+                found.append(_disagreement(metric.name, first.name, one, (), ranks[i], against[i]))
     return tuple(sorted(found, key=lambda one: (one.level != "methods", -abs(one.difference))))
 
 
@@ -199,15 +205,17 @@ def _both_ranks(
 
 
 def _disagreement(
-    metric: str, first: str, method: Method, image: Image | None, rank: float, against: float
+    metric: str, first: str, method: Method, image: Sequence[str], rank: float, against: float
 ) -> Disagreement:
+    """Of a generation, told by its subject and path, or of a method."""
+    subject, path = image or (None, None)
     return Disagreement(
         level="images" if image else "methods",
         metric=metric,
         against=first,
         method=method.name,
-        subject=image.subject if image else None,
-        path=image.path if image else None,
+        subject=subject,
+        path=path,
         rank=float(rank),
         rank_against=float(against),
         difference=float(rank - against),
@@ -228,5 +236,5 @@ def _values(methods: Sequence[Method], level: str, metric: Metric) -> Floats:
     elif level == "subjects":
         found = [one.scores[metric.name].score for result in results for one in result.subjects]
     else:
-        found = [image.scores[metric.name] for result in results for image in result.images]
+        found = [score for result in results for score in result.images.scores(metric.name)]
     return metric.sign * np.array(found, np.float64)  # None becomes NaN

@@ -22,10 +22,10 @@ from nearid_cli.metrics.paired import (
     sign_flip_test,
     wins_ties_losses,
 )
-from nearid_cli.results import Comparison, Image, Interval, Method, Pairing, ScoreResult
+from nearid_cli.results import Comparison, Interval, Method, Pairing, ScoreResult
 from nearid_cli.results.compare import BETTER, SAME, SIGNIFICANT, TOO_FEW, WORSE
-from nearid_cli.results.correspondence import How
-from nearid_cli.results.pairing import Matched, Matching, match_runs
+from nearid_cli.results.correspondence import Corresponding
+from nearid_cli.results.pairing import Matching, match_runs
 from nearid_cli.text import storable
 
 
@@ -50,6 +50,7 @@ def comparisons(methods: Sequence[Method], baseline: Method) -> dict[str, list[C
 def _compare(method: Method, baseline: Method) -> dict[str, Comparison]:
     """One method against the baseline by each metric."""
     matching = match_runs(method.result, baseline.result)
+    subjects = matching.found.subjects
     metrics = baseline.result.metrics
     deltas = {metric.name: matching.differences(metric.name) for metric in metrics}
     intervals = _intervals(deltas)
@@ -60,13 +61,13 @@ def _compare(method: Method, baseline: Method) -> dict[str, Comparison]:
         values = list(by_subject.values())
         test = sign_flip_test(values) if values else None
         wins, ties, losses = wins_ties_losses([metric.sign * delta for delta in values])
-        unscored = [one.unscored(name) for one in matching.subjects]
+        counted = matching.counted(name)
         found[name] = Comparison(
             metric=name,
             method=method.name,
             baseline=baseline.name,
             subjects=len(values),
-            pairs=_groups(matching, "names", name),
+            pairs=counted.groups["names"],
             delta=float(np.mean(values)) if values else None,
             ci95=intervals.get(name),
             p=test.p if test else None,
@@ -78,14 +79,14 @@ def _compare(method: Method, baseline: Method) -> dict[str, Comparison]:
             losses=losses,
             detectable=detectable_difference(values),
             deltas=by_subject,
-            prompts=_groups(matching, "prompts", name),
-            unpaired=sum(len(one.alone_a) + len(one.alone_b) for one in matching.subjects),
+            prompts=counted.groups["prompts"],
+            unpaired=sum(len(one.alone_a) + len(one.alone_b) for one in subjects),
             pairing=pairing,
             higher_is_better=metric.higher_is_better,
-            unscored=sum(len(own) for own, _ in unscored),
-            baseline_unscored=sum(len(other) for _, other in unscored),
+            unscored=counted.unscored_a,
+            baseline_unscored=counted.unscored_b,
             unscored_subjects=tuple(
-                one.subject for one in matching.subjects if one.takes_part and one.subject not in by_subject
+                one.subject for one in subjects if one.takes_part and one.subject not in by_subject
             ),
         )
     return found
@@ -108,36 +109,33 @@ def _intervals(deltas: Mapping[str, Mapping[str, float]]) -> dict[str, Interval]
     }
 
 
-def _groups(matching: Matching, how: How, metric: str) -> int:
-    """How many groups are compared by the metric."""
-    return sum(group.counts(metric) for one in matching.subjects if one.how == how for group in one.groups)
-
-
 def _pairing(matching: Matching) -> Pairing:
     """What a matching says without its generations: `a` is the method, `b` the baseline."""
-    hows = Counter(one.how for one in matching.subjects if one.takes_part)
-    decided = [one for one in matching.subjects if one.groups and one.how == "prompts"]
+    subjects = matching.found.subjects
+    hows = Counter(one.how for one in subjects if one.takes_part)
+    decided = [one for one in subjects if one.groups and one.how == "prompts"]
     return Pairing(
         by_prompt=hows["prompts"],
         by_name=hows["names"],
         as_a_whole=hows["all"],
         lacking_prompts={one.subject: one.lacking_a for one in decided if one.lacking_a},
         further_prompts={one.subject: one.lacking_b for one in decided if one.lacking_b},
-        apart=tuple(one.subject for one in matching.subjects if not one.takes_part),
-        alone=tuple(path for one in matching.subjects for path in _alone(one, one.alone_a)),
-        baseline_alone=tuple(path for one in matching.subjects for path in _alone(one, one.alone_b)),
+        apart=tuple(one.subject for one in subjects if not one.takes_part),
+        alone=tuple(path for one in subjects for path in _alone(one, one.alone_a, matching.a)),
+        baseline_alone=tuple(path for one in subjects for path in _alone(one, one.alone_b, matching.b)),
         prompts_differ=matching.prompts_differ,
         unknown_prompts=()
         if matching.prompts_differ
-        else tuple(one.subject for one in matching.subjects if one.unheeded_prompts),
+        else tuple(one.subject for one in subjects if one.unheeded_prompts),
         coinciding=matching.coinciding,
         placeholders=tuple(map(storable, matching.placeholders)),
     )
 
 
-def _alone(matched: Matched, images: Sequence[Image]) -> list[str]:
+def _alone(one: Corresponding, places: Sequence[int], run: ScoreResult) -> list[str]:
     """Those of the generations left over that no prompt explains, which the other lacks."""
-    return [image.path for image in images if matched.how != "prompts" or image.prompt is None]
+    images = [run.images[place] for place in places]
+    return [image.path for image in images if one.how != "prompts" or image.prompt is None]
 
 
 _Pair = frozenset[str]

@@ -447,7 +447,9 @@ def _subfolders(place: Path, reach: Reach) -> list[Path]:
         InputError: it cannot be read, or some are links that lead elsewhere.
     """
     try:
-        with os.scandir(place) as entries:  # it knows what is a folder; asking each picture takes four times as long
+        with os.scandir(
+            place
+        ) as entries:  # it knows what is a folder; asking each picture takes four times as long
             folders = [
                 place / entry.name
                 for entry in entries

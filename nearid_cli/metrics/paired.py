@@ -176,11 +176,10 @@ def max_sign_flip(differences: npt.ArrayLike) -> list[float]:
     columns = np.divide(columns, norms, out=np.zeros_like(columns), where=norms > 0)
     # Neither the order of the subjects nor that of the comparisons decides which random signs a subject gets.
     columns = columns[np.argsort((columns**2).sum(axis=1), kind="stable")]
-    total, hits = columns.sum(axis=0), np.zeros(len(norms), np.intp)
-    vectors = SignVectors(len(columns))
-    for kept in vectors.blocks():
-        largest = np.abs(2 * (kept @ columns) - total).max(axis=1, initial=0.0)
-        hits += (largest[:, None] >= np.abs(total) - _SAME).sum(axis=0)
+    total, vectors = columns.sum(axis=0), SignVectors(len(columns))
+    blocks = [np.abs(2 * (kept @ columns) - total).max(axis=1, initial=0.0) for kept in vectors.blocks()]
+    largest = np.sort(np.concatenate(blocks))
+    hits = len(largest) - np.searchsorted(largest, np.abs(total) - _SAME)
     p_values = np.where(norms > 0, vectors.share(hits), 1.0)
     return [float(p) for p in p_values]
 

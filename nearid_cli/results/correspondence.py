@@ -110,7 +110,11 @@ class Together(NamedTuple):
 
 @dataclass(frozen=True)
 class Corresponding:
-    """One subject of two runs: as `Matched`, by places."""
+    """One subject of two runs: as `Matched`, by places.
+
+    Attributes:
+        unheeded_prompts: whether some prompts are known, and decide nothing.
+    """
 
     subject: str
     how: How
@@ -119,6 +123,12 @@ class Corresponding:
     lacking_b: tuple[str, ...] = ()
     alone_a: tuple[int, ...] = ()
     alone_b: tuple[int, ...] = ()
+    unheeded_prompts: bool = False
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether there is anything to compare: where prompts are known, one that both have."""
+        return self.how != "prompts" or bool(self.groups)
 
     @cached_property
     def pairs(self) -> Sequence[tuple[int, int]] | None:
@@ -174,7 +184,8 @@ def correspondence(a: Calls, b: Calls, common: tuple[str, ...]) -> Correspondenc
             subjects.append(_grouped(name, "names", of_a, of_b, groups))
         else:
             everything = (Together("", _places(of_a), _places(of_b)),) if of_a and of_b else ()
-            subjects.append(Corresponding(name, "all", everything))
+            unheeded = bool(everything) and _any_prompt(of_a, of_b)
+            subjects.append(Corresponding(name, "all", everything, unheeded_prompts=unheeded))
     return Correspondence(
         tuple(subjects), coinciding, bool(known) and not shared, tuple(sorted(placeholders))
     )
@@ -316,7 +327,13 @@ def _grouped(
     inside_a, inside_b = ({place for group in groups for place in group[side]} for side in (1, 2))
     alone_a = tuple(one.place for one in mine if one.place not in inside_a)
     alone_b = tuple(one.place for one in others if one.place not in inside_b)
-    return Corresponding(subject, how, tuple(groups), lacking_a, lacking_b, alone_a, alone_b)
+    unheeded = how != "prompts" and _any_prompt(mine, others)
+    return Corresponding(subject, how, tuple(groups), lacking_a, lacking_b, alone_a, alone_b, unheeded)
+
+
+def _any_prompt(mine: Sequence[Call], others: Sequence[Call]) -> bool:
+    """Whether any is known."""
+    return any(call.prompt is not None for call in (*mine, *others))
 
 
 def _places(calls: Iterable[Call]) -> tuple[int, ...]:

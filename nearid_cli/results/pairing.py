@@ -7,10 +7,12 @@ runs have a number of.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
+from typing import NamedTuple
 
 from nearid_cli.results.correspondence import Correspondence, Corresponding, How, calls_of, correspondence
 from nearid_cli.results.images import Image, Images
@@ -67,6 +69,8 @@ class Matched:
             no part.
         lacking_a, lacking_b: prompts that `a` (or `b`) lacks and the other has, as that one writes them.
         alone_a, alone_b: generations in no group.
+        takes_part: whether there is anything to compare: where prompts are known, one that both have.
+        unheeded_prompts: whether some prompts are known, and decide nothing.
     """
 
     subject: str
@@ -78,19 +82,8 @@ class Matched:
     lacking_b: tuple[str, ...] = ()
     alone_a: tuple[Image, ...] = ()
     alone_b: tuple[Image, ...] = ()
-
-    @property
-    def takes_part(self) -> bool:
-        """Whether there is anything to compare: where prompts are known, one that both have."""
-        return self.how != "prompts" or bool(self.groups)
-
-    @property
-    def unheeded_prompts(self) -> bool:
-        """Whether some prompts are known, and decide nothing."""
-        grouped = (image for group in self.groups for image in (*group.a, *group.b))
-        return self.how != "prompts" and any(
-            image.prompt is not None for image in (*grouped, *self.alone_a, *self.alone_b)
-        )
+    takes_part: bool = True
+    unheeded_prompts: bool = False
 
     def difference(self, metric: str, statistic: str = "score") -> float | None:
         """`a` minus `b`: the mean of `units`. None where there is none, or a number is missing by accident.
@@ -119,6 +112,14 @@ class Matched:
         found = [group.unscored(metric) for group in self.groups]
         a, b = (tuple(image for sides in found for image in sides[side]) for side in (0, 1))
         return a, b
+
+
+class Counted(NamedTuple):
+    """How many groups both runs have a score of by a metric, by what they are; and the generations without a part."""
+
+    groups: Counter[How]
+    unscored_a: int
+    unscored_b: int
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class Matching:
 
     def differences(self, metric: str) -> dict[str, float]:
         """`a` minus `b` of each subject that has a difference by a metric: `Matched.difference`, without its rows."""
-        a, b = (run.images.once(_scores)[metric] if run.images else [] for run in (self.a, self.b))
+        a, b = self._scores(metric)
         made = {}
         for one in self.found.subjects:
             if one.pairs is None:
@@ -180,6 +181,34 @@ class Matching:
             if difference is not None:
                 made[one.subject] = difference
         return made
+
+    def counted(self, metric: str) -> Counted:
+        """How many groups and generations take part by a metric."""
+        a, b = self._scores(metric)
+        everywhere = None not in a and None not in b
+        groups = Counter[How]()
+        unscored = [0, 0]
+        for one in self.found.subjects:
+            if one.pairs is None:
+                matched = self._matched(one)
+                groups[one.how] += sum(group.counts(metric) for group in matched.groups)
+                lacking = list(map(len, matched.unscored(metric)))
+            else:
+                all_of_them = len(one.pairs)
+                known = (
+                    all_of_them
+                    if everywhere
+                    else sum(a[i] is not None and b[j] is not None for i, j in one.pairs)
+                )
+                groups[one.how] += known
+                lacking = [all_of_them - known] * 2
+            unscored = [so_far + more for so_far, more in zip(unscored, lacking, strict=True)]
+        return Counted(groups, *unscored)
+
+    def _scores(self, metric: str) -> tuple[Sequence[float | None], Sequence[float | None]]:
+        """Of the generations of both runs."""
+        a, b = (run.images.once(_scores)[metric] if run.images else [] for run in (self.a, self.b))
+        return a, b
 
     def _matched(self, one: Corresponding) -> Matched:
         (a, b), (mine, theirs) = (self.a.images, self.b.images), self._scored
@@ -193,6 +222,8 @@ class Matching:
             lacking_b=one.lacking_b,
             alone_a=_at(a, one.alone_a),
             alone_b=_at(b, one.alone_b),
+            takes_part=one.takes_part,
+            unheeded_prompts=one.unheeded_prompts,
         )
 
 

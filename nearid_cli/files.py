@@ -26,6 +26,7 @@ _PROCESS = os.getpid()
 _ASIDE = re.compile(r"\.[0-9a-f]{32}\.tmp")
 # Between its making and its lock a file that is written looks like one that was left.
 _UNLOCKED_SECONDS = 2.0
+_BLOCK = 2**22
 _FLUSHES = 16
 """Files that are flushed at a time: a file system's journal takes many at once in about the time of one."""
 
@@ -375,10 +376,15 @@ def digest_stream(file: BinaryIO) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    hasher = new_hasher()
+    from blake3 import blake3
+
     # Not mapped: a file that shrinks meanwhile would end the process.
-    while block := file.read(2**22):
+    block = file.read(_BLOCK)
+    # One block is done sooner than other threads are woken, which then look for more of it for a while.
+    hasher = new_hasher() if len(block) == _BLOCK else blake3()
+    while block:
         hasher.update(block)
+        block = file.read(_BLOCK)
     return hasher.digest()
 
 

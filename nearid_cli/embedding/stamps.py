@@ -103,7 +103,8 @@ def read_steadily(
         OSError: it cannot be read; and whatever `read` and `open_file` raise.
     """
     for wait in _WAITS:
-        time.sleep(wait)
+        if wait:  # to sleep for no time is to let another thread go first
+            time.sleep(wait)
         with open_file(path) as file:
             before = FileState.of(path, os.fstat(file.fileno()))
             made = read(file)

@@ -89,9 +89,8 @@ class Descriptor(ABC):
         return np.stack(batch).astype(np.float32, copy=False)
 
 
-_ENOUGH = (384, 384)
-"""Width and height of pictures that do for every square above: those of the default metric, so that one decoding serves
-both."""
+_ENOUGH = (224, 224)
+"""Width and height of pictures that do for every square above: those of CLIP, so that one decoding serves both."""
 
 
 def reduced(image: Image.Image, side: int) -> Image.Image:

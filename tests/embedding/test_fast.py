@@ -22,7 +22,7 @@ BESIDE = replace(THUMBNAIL, name="exact")  # takes whole pictures
 @pytest.fixture
 def paths(save: Callable[..., Path], tmp_path: Path) -> list[Path]:
     """JPEGs that are halved and others, and a PNG."""
-    sizes = {"a.jpg": 1024, "b.jpg": 800, "c.jpg": 500, "d.png": 800, "e.jpg": 801}
+    sizes = {"a.jpg": 1024, "b.jpg": 896, "c.jpg": 894, "d.png": 900, "e.jpg": 901}
     made = [save(name, "astronaut", crop, size) for crop, (name, size) in enumerate(sizes.items(), 30)]
     turned = Image.Exif()
     turned[0x0112] = 6

@@ -223,6 +223,7 @@ class Cache:
                 if len(chosen) < len(here):  # copied, so that a few rows do not keep a whole part in memory
                     here, rows = [here[row] for row in chosen], rows[chosen]
                 yield here, rows
+                del table, rows
 
     def absent(self, spec: EncoderSpec, digests: Sequence[bytes]) -> set[bytes]:
         """Those among `digests` that are known to have no embedding by an encoder."""

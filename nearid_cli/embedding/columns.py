@@ -39,15 +39,23 @@ def misfit(table: pa.Table, what: str) -> str | None:
     return checks[what](table) if what in checks else None
 
 
+def whole(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece. One that is in one already is not copied, as `combine_chunks` would."""
+    column = table.column(name)
+    if column.num_chunks == 1 and not column.chunk(0).offset:
+        return column.chunk(0)
+    return column.combine_chunks()
+
+
 def embeddings_of(table: pa.Table) -> npt.NDArray[np.float32]:
     """A part's embeddings [N, D], without `flatten` and `to_numpy`, which import pyarrow.compute and pandas."""
-    values: npt.NDArray[Any] = np.from_dlpack(table.column("embedding").combine_chunks().values)
+    values: npt.NDArray[Any] = np.from_dlpack(whole(table, "embedding").values)
     return values.reshape(len(table), -1)
 
 
 def digests_of(table: pa.Table, rows: Iterable[int] | None = None) -> list[bytes]:
     """A part's digests, or those of some rows, several times as fast as by `to_pylist`."""
-    array = table.column("digest").combine_chunks()
+    array = whole(table, "digest")
     content = array.buffers()[1].to_pybytes()
     starts = ((array.offset + row) * DIGEST_BYTES for row in (range(len(array)) if rows is None else rows))
     return [content[start : start + DIGEST_BYTES] for start in starts]
@@ -55,7 +63,7 @@ def digests_of(table: pa.Table, rows: Iterable[int] | None = None) -> list[bytes
 
 def paths_of(table: pa.Table, rows: Iterable[int]) -> list[bytes]:
     """The paths of some rows of a part of the memo, likewise."""
-    array = table.column("path").combine_chunks()
+    array = whole(table, "path")
     _, ends, values = array.buffers()
     bounds = np.frombuffer(ends, np.int32)[array.offset :].tolist()
     content = values.to_pybytes() if values else b""
@@ -91,7 +99,7 @@ def _is_embedding(found: pa.DataType) -> bool:
 
 
 def _embeddings(table: pa.Table) -> str | None:
-    if table.column("embedding").combine_chunks().values.null_count:
+    if whole(table, "embedding").values.null_count:
         return "has embeddings with gaps"
     rows = embeddings_of(table)
     squares = np.einsum("nd,nd->n", rows, rows)  # makes no copy

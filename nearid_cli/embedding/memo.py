@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearid_cli.embedding import FILES
-from nearid_cli.embedding.columns import digests_of, paths_of
+from nearid_cli.embedding.columns import digests_of, paths_of, whole
 from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.parts import COMPACT_ABOVE, PartFolder
 from nearid_cli.embedding.stamps import FileState, Stamps, read_steadily
@@ -103,7 +103,7 @@ class FileMemo:
         found: dict[FileState, bytes] = {}
         for table in (table for folder in folders for table in self._tables[folder]):
             # By DLPack, because `to_numpy` imports pandas, which takes longer than all the rest of a warm run.
-            numbers = [np.from_dlpack(table.column(name).combine_chunks()) for name in _NUMBERS]
+            numbers = [np.from_dlpack(whole(table, name)) for name in _NUMBERS]
             # The inode leaves few candidates without making Python objects of a memo of a million files. Not `isin`,
             # which imports masked arrays.
             nearest = np.searchsorted(inodes, numbers[-1]).clip(max=len(inodes) - 1)

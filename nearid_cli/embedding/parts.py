@@ -72,6 +72,8 @@ def table_of(content: bytes, what: str, place: str) -> pa.Table:
             raise ForeignPartError(f"{place}: says that it has more rows than it has room for")
         # In this thread: one of Arrow's may still hold `content` when Python ends, and aborts the process then.
         table = parquet.read(use_threads=False)
+        # Arrow keeps what it used on the way, as much again as there is in the part, for the next one.
+        pa.default_memory_pool().release_unused()
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
@@ -142,11 +144,9 @@ class PartFolder:
             for part, outcome in self.each(call, pending):
                 seen.add(part.key)
                 try:
-                    found = outcome()
+                    yield part, outcome()  # holding none of it while the next is read
                 except FileNotFoundError:
                     vanished = True
-                    continue
-                yield part, found
             # A part that vanished was merged by another process: its rows are in a part newer than our list.
             pending = [part for part in self.listing() if part.key not in seen] if vanished else []
 
@@ -179,6 +179,7 @@ class PartFolder:
         for _, table in self.followed(partial(self.read, keys=keys), listed):
             if table is not None:
                 yield table
+            del table  # before the next one is read: parts are large
 
     def read(self, part: StoredPart, keys: Set[bytes] | None = None) -> pa.Table | None:
         """One part's table, or None if it is not to be had.

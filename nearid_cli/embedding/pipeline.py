@@ -198,6 +198,7 @@ def _embed_by_cache(
             for spec in specs:
                 for here, known in cache.found(spec, list(contents)):
                     rows[spec.name].add(here, known)
+                    del known
         absent = {
             spec.name: cache.absent(spec, list(contents)) if cache and spec.absent else set()
             for spec in specs

@@ -13,6 +13,7 @@ from perf.measure import Row
 NAMES = (
     "startup",
     "warm",
+    "large",
     "compare",
     "decoding",
     "preprocessing",

@@ -68,6 +68,7 @@ def test_processes_that_cannot_be_joined_all_say_so(joint: Path, case: str) -> N
     assert all("error" in one for one in found)
 
 
+@pytest.mark.torture
 def test_processes_of_accelerate_are_joined(data: Path) -> None:
     """Started as `accelerate launch` starts them on two GPUs, and joined by an `Accelerator`."""
     command = [

@@ -300,6 +300,7 @@ def test_two_at_once_are_two_runs(data: Path, process: Any) -> None:
         assert len(event_folder(folder).scalars["hog/score"]) == 1
 
 
+@pytest.mark.torture
 def test_two_at_once_make_one_new_database(data: Path, process: Any) -> None:
     both = [process(*SCORE, "--log", "mlflow") for _ in range(2)]
     for one in both:

@@ -325,6 +325,7 @@ def test_a_bad_picture_is_an_error_of_one_line(tmp_path: Path, workers: int) -> 
     assert str(caught.value) == caught.value.message
 
 
+@pytest.mark.torture
 def test_workers_that_were_spawned_draw_the_same(training: Make) -> None:
     rows = training(EVERYTHING)
     rows.set_epoch(3)

@@ -21,6 +21,7 @@ import typer
 
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.options import MOST_DIGITS, Flag, Given, Options, given
+from nearid_cli.remote.stores import in_a_store, url_of
 from nearid_cli.text import listed, printable, shown, unknown
 
 if TYPE_CHECKING:
@@ -134,6 +135,26 @@ def types_of(module: str) -> Callable[[C], C]:
     return said
 
 
+def reads_no_urls(function: C) -> C:
+    """What a command reads lies on this machine or on the Hub: a URL is refused, and a line says what to do."""
+    function.reads_no_urls = True  # type: ignore[attr-defined]
+    return function
+
+
+def _refuse_urls(values: Mapping[str, Any]) -> None:
+    """Raise UsageError where a URL of a store is given for what is read."""
+    for name, given_value in values.items():
+        for one in given_value if isinstance(given_value, list | tuple) else (given_value,):
+            if not isinstance(one, str | Path) or name in ("cache", "output"):
+                continue
+            url = url_of(one) or url_of(str(one).partition("=")[2])
+            if url and in_a_store(url):
+                raise UsageError(
+                    f"{printable(url)}: expected a path on this machine or a Hub id, since this command reads no URLs; "
+                    "download it (hf download, aws s3 sync), and give the folder"
+                )
+
+
 def with_flags(function: Callable[..., None]) -> Callable[..., None]:
     """The function of a command, with its options as Typer wants them: one parameter each.
 
@@ -150,6 +171,8 @@ def with_flags(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(**values: Any) -> None:
+        if getattr(function, "reads_no_urls", False):
+            _refuse_urls(values)
         function(**{name: read(values) for name, read in reads.items()})
 
     run.__signature__ = inspect.Signature(list(asked.values()))  # type: ignore[attr-defined]

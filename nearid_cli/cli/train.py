@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from nearid_cli.cli import INTERRUPTED
-from nearid_cli.cli.options import types_of
+from nearid_cli.cli.options import reads_no_urls, types_of
 from nearid_cli.text import count, printable
 
 if TYPE_CHECKING:
     from nearid_cli.training.options import TrainOptions
 
 
+@reads_no_urls
 @types_of("nearid_cli.training.options")
 def train(options: TrainOptions) -> None:
     """Train an encoder, or its head, with the NearID loss.

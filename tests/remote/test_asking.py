@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from nearid_cli.errors import UsageError
-from nearid_cli.remote import attempts
+from nearid_cli.remote import attempts, objects
 from nearid_cli.remote.attempts import AbsentError, RemoteError, TruncatedError, patiently
 from nearid_cli.remote.stores import Location, file_system, locate
+from tests.commandline import Nearid
 from tests.remote.s3_server import S3, Reply
 
 CODES = [
@@ -138,3 +139,36 @@ def test_a_proxy_that_is_not_there(asked: S3, monkeypatch: pytest.MonkeyPatch) -
         read()
     assert "hunter2" not in str(raised.value)
     assert not asked.requests
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --positives URL --distractors d --backbone b -o o",
+        "train --positives p --distractors URL --backbone b -o o",
+        "train --positives p --distractors d --backbone b -o o --rows URL",
+        "bench nearid --positives p --distractors URL",
+        "bench mtg --data URL",
+        "bench dreambench --ratings r --scores name=URL",
+        "bench table1 --samples URL --ratings r",
+        "bench tables URL",
+    ],
+)
+def test_benchmarks_and_training_read_no_urls(nearid: Nearid, arguments: str) -> None:
+    for url in ("s3://bucket/data", "hf://datasets/owner/name"):
+        ended = nearid(*arguments.replace("URL", url).split())
+        assert (ended.code, len(ended.err.splitlines())) == (2, 1), ended.err
+        assert f"{url}: expected a path on this machine or a Hub id" in ended.err
+        assert "download it (hf download, aws s3 sync), and give the folder" in ended.err
+
+
+def test_more_objects_than_are_listed(nearid: Nearid, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "MOST", 20)
+    s3.make("many-objects")
+    s3.fill("many-objects", "gens/cat/", 21)
+    ended = nearid("layout", "s3://many-objects/gens")
+    assert (ended.code, ended.err) == (
+        2,
+        "error: more than 20 objects below s3://many-objects/gens: give a narrower prefix, or a manifest that names "
+        "those that count\n",
+    )

@@ -9,11 +9,13 @@ import typer
 
 from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.groups import on_command_line
+from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
 from nearid_cli.options import DEFAULT_METRICS, Flag, FollowSymlinks, Metrics, Options, SkipBad
 
 
+@reads_no_urls
 def run(
     *,
     context: typer.Context,

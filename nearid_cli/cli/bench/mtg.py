@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from nearid_cli.cli.bench import BySamples
+from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, Rows, SkipBad
 
 
+@reads_no_urls
 def run(
     *,
     data: Annotated[

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
 from nearid_cli.options import Flag, FollowSymlinks, Metrics, Options, SkipBad
 
 
+@reads_no_urls
 def run(
     *,
     positives: Annotated[str, Flag("NearID-Bench: views of the objects.", "SOURCE")] = "Aleksandar/NearID",

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs
 from nearid_cli.options import Flag, FollowSymlinks
 
 
+@reads_no_urls
 def run(
     *,
     roots: Annotated[

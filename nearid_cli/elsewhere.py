@@ -8,10 +8,13 @@ module only knows which folders these are; who makes them is `mirrors/`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import FileIO
 from typing import Protocol
+
+Between = Callable[[int, int], bytes]
+"""Reads the bytes of something from a place to another, as many as these are apart."""
 
 FETCHING_THREADS = 16
 """As many files are fetched at once: waiting takes no core."""
@@ -53,6 +56,12 @@ class Elsewhere(Protocol):
 
     def start(self, path: str, most: int) -> bytes:
         """Its first bytes."""
+
+    def ranges(self, path: str) -> tuple[Between, int] | None:
+        """How to read parts of what a file stands for, and its size; None where only all of it can be read."""
+
+    def expect(self, path: str) -> None:
+        """Say that files are about to be read: one, or those below a folder."""
 
     def parcel(self, path: str) -> Parcel:
         """What another process needs to open a file in it."""
@@ -105,6 +114,19 @@ def stand_in(path: str | os.PathLike[str]) -> StandIn | None:
     """What a file stands for; None for one that is itself."""
     found = place_of(path)
     return None if found is None else found[0].stand_in(found[1])
+
+
+def ranges(path: str | os.PathLike[str]) -> tuple[Between, int] | None:
+    """How to read parts of what a file stands for, and its size; None where only all of it can be read."""
+    found = place_of(path)
+    return None if found is None else found[0].ranges(found[1])
+
+
+def expect(path: str | os.PathLike[str]) -> None:
+    """Say that files are about to be read: one, or those below a folder."""
+    for folder, place in _PLACES.items():
+        if os.fspath(path).startswith(folder):
+            place.expect(os.fspath(path))
 
 
 def shown(text: str) -> str:

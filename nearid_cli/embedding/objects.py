@@ -35,6 +35,7 @@ from nearid_cli.embedding.storage import (
 from nearid_cli.files import make_folder, write_whole
 from nearid_cli.opening import UnfitFileError, open_regular, read_regular
 from nearid_cli.remote.attempts import AbsentError, NoBucketError, RemoteError, patiently
+from nearid_cli.remote.ranges import Ranges
 from nearid_cli.remote.sending import put
 from nearid_cli.remote.stores import locate
 from nearid_cli.text import file_size
@@ -108,7 +109,7 @@ class Objects:
         def between(start: int, end: int) -> bytes:
             return cast("bytes", self._ask(lambda: files.cat_file(path, start=start, end=end)))
 
-        return io.BufferedReader(_Ranges(between, part.size), 2**16)
+        return io.BufferedReader(Ranges(between, part.size), 2**16)
 
     def read(self, part: StoredPart, *, itself: bool = False) -> bytes:
         """As `Storage`."""
@@ -242,35 +243,6 @@ class Objects:
             with contextlib.suppress(OSError):
                 Path(path).unlink()
                 room -= size
-
-
-class _Ranges(io.RawIOBase):
-    """An object that is read where somebody looks."""
-
-    def __init__(self, between: Callable[[int, int], bytes], size: int) -> None:
-        self._between, self._size, self._at = between, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        end = min(self._at + len(buffer), self._size)
-        if end <= self._at:
-            return 0
-        found = self._between(self._at, end)
-        buffer[: len(found)] = found
-        self._at += len(found)
-        return len(found)
 
 
 def _written(entry: Mapping[str, Any]) -> int:

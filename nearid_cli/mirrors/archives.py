@@ -1,4 +1,8 @@
-"""Members of zip and tar archives as files of mirrors. Nothing is unpacked but what is opened."""
+"""Members of zip and tar archives as files of mirrors. Nothing is unpacked but what is opened.
+
+Of a zip that lies elsewhere its table of contents is fetched, from its end, and the members that are read. A tar has no
+such table: its headers lie between the members, so that all of it is fetched.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,20 @@ import tarfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from nearid_cli import elsewhere
 from nearid_cli.errors import InputError
+from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.mirrors import samples
-from nearid_cli.mirrors.mirror import Mirror, MirroredFile
+from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source
+from nearid_cli.mirrors.partial import Partial
 from nearid_cli.opening import UnfitFileError, open_regular
+from nearid_cli.remote.attempts import NoRangesError
 from nearid_cli.text import count, few, first_few, printable
 
 MOST_MEMBERS = 250_000
@@ -26,6 +34,7 @@ _MOST_CONTENTS = 2**27  # bytes of a zip's table of contents
 _LARGEST_HEADER = 2**24  # bytes of one read of a tar's headers; names and numbers have a few hundred
 _BLOCK = 512  # bytes, of which tar files are made
 _AT_ONCE = 2**20  # bytes
+_TAIL = 2**18  # bytes from the end of a zip elsewhere; the table of contents of about 2,500 members
 _SHOWN = 20
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
@@ -41,13 +50,13 @@ class Member(NamedTuple):
     size: int
 
 
-class _Archive:
+class _Archive(Source):
     """What both kinds have in common; see `mirror.Source`. Keys are members."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = open_regular(path, 2**63)  # of any size: only its table is read, and members
+            self._file = self._opened()
         except OSError as error:
             raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
         # It is read as long as its mirror is there, which is to the end of the process.
@@ -56,8 +65,11 @@ class _Archive:
         # Of a file on this disk nothing is remembered: reading a member takes no longer than asking whether it may be.
         self._own = (b"", False) if stand_in is None else (stand_in.identity, stand_in.tagged)
 
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return _again, (type(self), self.path, elsewhere.parcels([self.path]))
+
+    def _opened(self) -> FileIO | Partial:
+        return open_regular(self.path, 2**63)  # of any size: only its table is read, and members
 
     def identity(self, key: object) -> tuple[bytes, bool]:
         """See `mirror.Source`."""
@@ -152,24 +164,25 @@ def _kind_of(member: tarfile.TarInfo) -> str:
 class _Careful:
     """A file that no header makes read more than headers have."""
 
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, file: FileIO | Partial) -> None:
         self._file = file
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LARGEST_HEADER:
             raise tarfile.ReadError("a header is too large")
-        return self._file.read(size)
+        return self._file.read(size) or b""
 
 
 class _Zip(_Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._starts: list[int] = []
         try:
             number, size = self._announced()
             if number > MOST_MEMBERS or size > _MOST_CONTENTS:
                 raise too_many(self.path)
-            self._zip = zipfile.ZipFile(self._file)
+            self._zip = zipfile.ZipFile(cast("Any", self._file))
         except InputError:
             self.close()
             raise
@@ -177,11 +190,42 @@ class _Zip(_Archive):
             self.close()
             raise self.damaged(f"it is no zip file, or is cut off ({type(error).__name__})") from error
 
+    def _opened(self) -> FileIO | Partial:
+        if (found := elsewhere.ranges(self.path)) is None:
+            return super()._opened()
+        part = Partial(*found)
+        try:
+            part.have(max(0, part.size - _TAIL), part.size)
+        except NoRangesError:
+            return super()._opened()
+        return part
+
+    def expect(self, keys: Sequence[object]) -> None:
+        """See `mirror.Source`: pictures, and what is said beside them."""
+        if isinstance(self._file, Partial):
+            ends = (*EXTENSIONS, "txt")
+            members = (key for key in keys if isinstance(key, Member))
+            self._file.expect(
+                self._span(one) for one in members if one.name.rpartition(".")[2].lower() in ends
+            )
+
+    def _span(self, member: Member) -> tuple[int, int]:
+        """Where a member lies, as far as the table of contents says: its header may be longer."""
+        if not self._starts:
+            self._starts = sorted({one.header_offset for one in self._zip.infolist()} | {self._zip.start_dir})
+        one: zipfile.ZipInfo = member.where
+        start = one.header_offset
+        # As long as it can be, if it unpacks to no more than it says.
+        most = start + min(one.compress_size, one.file_size + one.file_size // 64) + 2**17
+        number = bisect_right(self._starts, start)
+        return start, min([most, *self._starts[number : number + 1]])
+
     def _announced(self) -> tuple[int, int]:
         """How many members there are and how long their table is, by the record at the end of the file."""
         length = self._file.seek(0, os.SEEK_END)
         start = max(0, length - 2**16 - 22)
-        tail = os.pread(self._file.fileno(), length - start, start)
+        self._file.seek(start)
+        tail = self._file.read(length - start) or b""
         at = tail.rfind(b"PK\5\6")
         if at < 0 or len(tail) - at < 22:
             raise self.damaged("it is no zip file, or is cut off")
@@ -208,6 +252,8 @@ class _Zip(_Archive):
 
     def _content(self, member: Member, at_once: int = _AT_ONCE) -> Iterator[bytes]:
         left = member.size
+        if isinstance(self._file, Partial):
+            self._file.have(*self._span(member))
         try:
             with self._zip.open(member.where) as stream:
                 while left >= 0 and (content := stream.read(at_once)):
@@ -218,6 +264,21 @@ class _Zip(_Archive):
             raise UnfitFileError(errno.EINVAL, why, member.name) from error
         if left:
             raise UnfitFileError(errno.EINVAL, "is not as long as its archive says", member.name)
+
+
+_ours: dict[tuple[object, ...], _Archive] = {}
+"""Archives that another process opened, too."""
+
+
+def _again(kind: type[_Archive], path: Path, parcels: list[elsewhere.Parcel]) -> _Archive:
+    """An archive as another process has it."""
+    for parcel in parcels:
+        parcel.unpack()
+    stand_in = elsewhere.stand_in(path)
+    key = kind, path, stand_in and stand_in.identity
+    if stand_in is None or key not in _ours:
+        _ours[key] = kind(path)
+    return _ours[key]
 
 
 def as_folder(path: Path, files: Iterable[Path], shown: str) -> Path:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
 from nearid_cli.activity import doing
-from nearid_cli.mirrors.mirror import Mirror, MirroredFile
+from nearid_cli.elsewhere import Between
+from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source
 from nearid_cli.remote import objects
 from nearid_cli.remote.attempts import AbsentError
 from nearid_cli.remote.objects import Object
@@ -16,7 +17,7 @@ from nearid_cli.remote.stores import Location, locate
 from nearid_cli.text import printable
 
 
-class _Store:
+class _Store(Source):
     """The objects of one scheme's store; see `mirror.Source`. Keys are objects."""
 
     def __init__(self, place: Location) -> None:
@@ -40,6 +41,10 @@ class _Store:
     def start(self, key: object, most: int) -> bytes:
         assert isinstance(key, Object)
         return objects.start(self._place, key, most)
+
+    def ranges(self, key: object) -> Between | None:
+        assert isinstance(key, Object)
+        return partial(objects.between, self._place, key) if objects.has_parts(self._place, key) else None
 
 
 def _store_at(url: str) -> _Store:

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from nearid_cli import elsewhere
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import SNIFF_BYTES, sniff
-from nearid_cli.mirrors.mirror import Mirror, MirroredFile
+from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source
 from nearid_cli.opening import MalformedError, open_regular, parse_json
 from nearid_cli.text import count, few, file_size, printable
 
@@ -37,7 +37,7 @@ class _Row(NamedTuple):
     row: int
 
 
-class _Table:
+class _Table(Source):
     """The pictures of Parquet files; see `mirror.Source`. Keys are rows."""
 
     def __init__(self, files: Sequence[Path], column: str) -> None:

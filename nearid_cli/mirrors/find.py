@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Callable
@@ -87,8 +88,13 @@ def _here(path: Path) -> Path:
     for number, part in enumerate(parts[3:-1], 4):
         if part.lower().endswith(_ARCHIVES):
             archive = _opened(_listed("/".join(parts[:number])))
+            fixed = itertools.takewhile(lambda one: not glob.has_magic(one), parts[number:])
+            elsewhere.expect(archive.joinpath(*fixed))
             return archive.joinpath(*parts[number:])
-    return _opened(_listed(url))
+    found = _opened(_listed(url))
+    if url.lower().endswith(_ARCHIVES):
+        elsewhere.expect(found)
+    return found
 
 
 def _listed(url: str) -> Path:

@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from nearid_cli import elsewhere
-from nearid_cli.elsewhere import FETCHING_THREADS, StandIn
+from nearid_cli.elsewhere import FETCHING_THREADS, Between, StandIn
 from nearid_cli.errors import InputError
 from nearid_cli.mirrors import room
 from nearid_cli.opening import UnfitFileError, too_large
@@ -45,6 +45,14 @@ class Source(Protocol):
 
     def start(self, key: object, most: int) -> bytes:
         """Its first bytes; raises the same."""
+
+    def ranges(self, key: object) -> Between | None:
+        """How to read parts of it; None where only all of it can be read. What it gives raises RemoteError."""
+        return None
+
+    def expect(self, keys: Sequence[object]) -> None:
+        """What lies at keys is about to be read."""
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,20 @@ class Mirror:
         with _refused(path):
             return item.source.start(item.key, most)
 
+    def ranges(self, path: str) -> tuple[Between, int] | None:
+        """See `elsewhere.Elsewhere`."""
+        return _ranges(self._items[path])
+
+    def expect(self, path: str) -> None:
+        """See `elsewhere.Elsewhere`."""
+        inside = f"{path}/"
+        found: dict[Source, list[object]] = {}
+        for one, item in self._items.items():
+            if one == path or one.startswith(inside):
+                found.setdefault(item.source, []).append(item.key)
+        for source, keys in found.items():
+            source.expect(keys)
+
     def parcel(self, path: str) -> elsewhere.Parcel:
         """See `elsewhere.Elsewhere`."""
         return _Parcel(self.folder, self.shown, path, self._items[path])
@@ -269,6 +291,13 @@ class Visited:
         with _refused(path):
             return self.files[path].source.start(self.files[path].key, most)
 
+    def ranges(self, path: str) -> tuple[Between, int] | None:
+        """See `elsewhere.Elsewhere`."""
+        return _ranges(self.files[path])
+
+    def expect(self, path: str) -> None:
+        """See `elsewhere.Elsewhere`: of what is to be read this process knows file by file."""
+
     def parcel(self, path: str) -> elsewhere.Parcel:
         """See `elsewhere.Elsewhere`."""
         return _Parcel(self.folder, self.shown, path, self.files[path])
@@ -280,6 +309,11 @@ class Visited:
 def _identity(file: MirroredFile) -> tuple[bytes, int, bool]:
     address, tagged = file.source.identity(file.key)
     return address, file.size, tagged
+
+
+def _ranges(file: MirroredFile) -> tuple[Between, int] | None:
+    between = file.source.ranges(file.key)
+    return None if between is None else (between, file.size)
 
 
 def _check_size(path: str, file: MirroredFile, limit: int | None) -> None:

@@ -79,6 +79,10 @@ class ChangedError(RemoteError):
     """An object is not the one that was meant: it was replaced since."""
 
 
+class NoRangesError(RemoteError):
+    """A store gives an object whole or not at all."""
+
+
 class NoBucketError(AbsentError):
     """There is no such bucket, and so nothing can be put into it either."""
 

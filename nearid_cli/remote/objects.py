@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.remote.attempts import ChangedError, TruncatedError, patiently
+from nearid_cli.remote.attempts import ChangedError, NoRangesError, TruncatedError, patiently
 from nearid_cli.remote.stores import Location
 from nearid_cli.text import printable
 
@@ -60,7 +60,8 @@ def listed(place: Location, *, deep: bool = True) -> list[Object]:
         objects.append(one)
         if len(objects) > MOST:
             raise InputError(
-                f"more than {MOST:,} objects below {printable(place.url)}: give a longer prefix, or a manifest"
+                f"more than {MOST:,} objects below {printable(place.url)}: give a narrower prefix, or a manifest that "
+                "names those that count"
             )
     return objects
 
@@ -172,51 +173,98 @@ def start(place: Location, one: Object, most: int) -> bytes:
     end = min(most, one.size)
     if not place.url.startswith("s3://"):
         return bytes(patiently(_url(place, one), lambda: place.files.cat_file(one.path, start=0, end=end)))
+    return patiently(_url(place, one), lambda: _part_s3(place, one, 0, end))
+
+
+def has_parts(place: Location, one: Object) -> bool:
+    """Whether `between` reads an object: where the store gives the version that was listed, or none."""
+    return place.url.startswith("s3://") and bool(one.tag) and one.size > 0
+
+
+def between(place: Location, one: Object, start: int, end: int) -> bytes:
+    """The bytes of an object from a place to another, where it `has_parts`.
+
+    Raises:
+        NoRangesError: the store gives it whole or not at all.
+        AbsentError, ChangedError, RemoteError: as for `read`.
+    """
+    return patiently(_url(place, one), lambda: _part_s3(place, one, start, end)) if end > start else b""
+
+
+def _part_s3(place: Location, one: Object, start: int, end: int) -> bytes:
     parts: list[bytes] = []
+    missing = end - start
 
-    def work() -> None:
-        parts.clear()
-        _get_s3(place, one, parts.append, Range=f"bytes=0-{end - 1}")
+    def take(content: bytes) -> bool:
+        nonlocal missing
+        parts.append(content[:missing])
+        missing -= len(parts[-1])
+        return missing > 0
 
-    patiently(_url(place, one), work)
+    def begins(answer: Mapping[str, Any]) -> None:
+        said = answer.get("ContentRange")
+        if not said and start:  # all of it comes
+            raise NoRangesError(f"the store of {printable(_url(place, one))} gives no parts of objects")
+        if said and said != f"bytes {start}-{end - 1}/{one.size}":
+            raise _changed(_url(place, one))
+
+    _get_s3(place, one, take, begins, Range=f"bytes={start}-{end - 1}")
+    if missing:
+        raise TruncatedError
     return b"".join(parts)
 
 
 def _read_s3(place: Location, one: Object, write: Any, url: str) -> None:
     received = 0
 
-    def take(content: bytes) -> None:
+    def take(content: bytes) -> bool:
         nonlocal received
         received += len(content)
         write(content)
+        return True
 
-    announced = _get_s3(place, one, take)
-    if announced is not None and announced != one.size:
-        raise _changed(url)
+    def begins(answer: Mapping[str, Any]) -> None:
+        if answer.get("ContentLength") not in (None, one.size):
+            raise _changed(url)
+
+    _get_s3(place, one, take, begins)
     if received != one.size:
         raise TruncatedError
 
 
-def _get_s3(place: Location, one: Object, take: Any, **asked: str) -> int | None:
+def _get_s3(
+    place: Location,
+    one: Object,
+    take: Callable[[bytes], bool],
+    begins: Callable[[Mapping[str, Any]], None],
+    **asked: str,
+) -> None:
+    """Ask for the version of an object that was listed.
+
+    Args:
+        place: any in the same store.
+        one: as it was listed.
+        take: is given what comes, and says whether more is wanted.
+        begins: is given what the answer says of itself, before.
+        asked: what else is asked.
+    """
     from fsspec.asyn import sync
 
     bucket, _, key = one.path.partition("/")
     if one.etag:
         asked["IfMatch"] = one.etag
 
-    async def get() -> int | None:
+    async def get() -> None:
         answer = await place.files._call_s3("get_object", Bucket=bucket, Key=key, **asked)
         body = answer["Body"]
         try:
-            while content := await body.read(_AT_ONCE):
-                take(content)
+            begins(answer)
+            while (content := await body.read(_AT_ONCE)) and take(content):
+                pass
         finally:
             body.close()
-        announced = answer.get("ContentLength")
-        return None if announced is None else int(announced)
 
-    found: int | None = sync(place.files.loop, get)
-    return found
+    sync(place.files.loop, get)
 
 
 def _read_any(place: Location, one: Object, write: Any, url: str) -> None:

@@ -21,5 +21,6 @@ def s3(_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
         monkeypatch.setenv(name, value)
     file_system.cache_clear()
     _server.requests.clear()
+    _server.sent = 0
     _server.answer = None
     return _server

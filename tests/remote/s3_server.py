@@ -61,11 +61,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the gate answers in the server's place; of the server's own, `cut` leaves out the end of the body."""
+    """What the gate answers in the server's place; of the server's own, `cut` leaves out the end of the body.
+
+    `whole` asks the server for all of an object where a part was asked for, as stores do that know no parts.
+    """
 
     status: int = 200
     code: str = ""
     cut: int = 0
+    whole: bool = False
 
 
 @dataclass
@@ -76,12 +80,14 @@ class S3:
         endpoint: the gate.
         direct: the server behind it.
         requests: all that came through the gate.
+        sent: bytes of objects that were sent through it.
         answer: what the gate does to a request; None to let it through.
     """
 
     endpoint: str
     direct: str
     requests: list[Request] = field(default_factory=list)
+    sent: int = 0
     answer: Callable[[Request], Reply | None] | None = None
     process: subprocess.Popen[bytes] | None = None
 
@@ -218,10 +224,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(reply.status, {"Content-Type": "application/xml"}, _error(reply.code))
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(s3.direct).netloc, timeout=60)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+            left_out = _HOP | {"range"} if reply and reply.whole else _HOP
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in left_out}
             connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
             content = response.read()
+            s3.sent += len(content) if asked.reads else 0
             kept = {
                 name: value
                 for name, value in response.getheaders()

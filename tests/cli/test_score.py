@@ -165,8 +165,13 @@ def test_a_warm_run_gives_identical_numbers_without_torch(
         "heavy = {'torch', 'transformers', 'pandas', 'scipy', 'skimage', 'PIL'} & set(sys.modules);"
         "print(sorted(heavy), file=sys.stderr); sys.exit(code)"
     )
+    files = [part for name in ("r.json", "r.csv", "r.parquet") for part in ("-o", name)]
     warm = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=data, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments, *files],
+        cwd=data,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert warm.stderr.splitlines()[-1] == "[]"
     found = json.loads(warm.stdout)

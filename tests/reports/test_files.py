@@ -1,21 +1,24 @@
 """Every format read back by its own ecosystem; files that cannot be written; what is imported for what."""
 
 import dataclasses
+import io
 import json
 import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.reports import formats
 from nearid_cli.reports.files import check_outputs, write, write_images
-from nearid_cli.reports.formats.data import to_json
+from nearid_cli.reports.formats.data import to_json, to_parquet
 from nearid_cli.results import Image, PairResult
 from nearid_cli.results.reading import read_score
 
@@ -292,6 +295,24 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code, tmp_path / "r.json"], check=True)
     assert json.loads((tmp_path / "r.json").read_text())["created"] == "now"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9])
+def test_parquet_is_to_the_byte_what_arrow_makes_of_the_cells(rows):
+    cells = {
+        "text": (str, pa.string(), ["", "\xfc", None, "long " * 9, "x", "y", None, "z", "\u20ac"]),
+        "flag": (bool, pa.bool_(), [True, False, None, True, None, True, False, False, True]),
+        "count": (int, pa.int64(), [0, -1, None, 2**62, 5, 6, 7, 8, 9]),
+        "number": (float, pa.float64(), [0.5, -0.0, None, float("inf"), 1, None, 2.0, 3.0, 4.0]),
+        "none": (float, pa.float64(), [None] * 9),
+    }
+    stored = [(name, kind, own[:rows]) for name, (kind, _, own) in cells.items()]
+    table = pa.Table.from_arrays(
+        [pa.array(own[:rows], arrow) for _, arrow, own in cells.values()], names=[*cells]
+    )
+    wanted = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"k": "v"}), wanted)
+    assert to_parquet(SimpleNamespace(stored=lambda: iter(stored)), {"k": "v"}) == wanted.getvalue()
 
 
 READ_CASES = [

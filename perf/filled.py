@@ -8,22 +8,33 @@ from __future__ import annotations
 import struct
 import sys
 import time
+from collections.abc import Mapping
+from hashlib import sha1
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from perf.data import CLIP_PROCESSOR, siglip_processor, write_json
 
-CHECKPOINTS = {
+Checkpoint = tuple[str, str, dict[str, Any], int, int]
+"""Its repository, type of model, processor, edge of pictures in pixels, and numbers an embedding."""
+
+CHECKPOINTS: dict[str, Checkpoint] = {
     "nearid": ("Aleksandar/nearid-siglip2", "nearid", siglip_processor(384), 384, 1152),
     "clip-i": ("openai/clip-vit-large-patch14", "clip", CLIP_PROCESSOR, 224, 768),
     "dino": ("facebook/dinov2-large", "dinov2", CLIP_PROCESSOR, 224, 1024),
 }
+SIX = CHECKPOINTS | {
+    "siglip2": ("google/siglip2-so400m-patch14-384", "siglip", siglip_processor(384), 384, 1152),
+    "clip-i-b32": ("openai/clip-vit-base-patch32", "clip", CLIP_PROCESSOR, 224, 512),
+    "dino-s16": ("facebook/dino-vits16", "vit", CLIP_PROCESSOR, 224, 384),
+}
+"""The default metrics and three more."""
+
 NO_WEIGHTS = struct.pack("<Q", 2) + b"{}"
 """A sound file of safetensors that holds nothing."""
-
-_COMMIT = "c" * 40
 
 
 def write_pictures(root: Path, subjects: int, number: int, seed: int) -> None:
@@ -37,18 +48,24 @@ def write_pictures(root: Path, subjects: int, number: int, seed: int) -> None:
             Image.fromarray(random.integers(256, size=(8, 8, 3), dtype=np.uint8)).save(path)
 
 
-def write_checkpoints(folder: Path) -> dict[str, Path]:
+def home_of(folder: Path) -> dict[str, str]:
+    """The variables by which the checkpoints in a folder are those of the Hub."""
+    return {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1"}
+
+
+def write_checkpoints(folder: Path, which: Mapping[str, Checkpoint] = CHECKPOINTS) -> dict[str, Path]:
     """Lay the checkpoints out in a Hub cache and in plain folders; returns the latter."""
     local = {}
-    for name, (repository, model_type, processor, size, _) in CHECKPOINTS.items():
+    for name, (repository, model_type, processor, size, _) in which.items():
+        commit = sha1(repository.encode()).hexdigest()  # of two with one commit, one encoder would be both
         hub = folder / "hf" / "hub" / f"models--{repository.replace('/', '--')}"
         local[name] = folder / "checkpoints" / name
-        for place in (hub / "snapshots" / _COMMIT, local[name]):
+        for place in (hub / "snapshots" / commit, local[name]):
             write_json(place / "config.json", {"model_type": model_type, "image_size": size})
             write_json(place / "preprocessor_config.json", processor)
             (place / "model.safetensors").write_bytes(NO_WEIGHTS)
         (hub / "refs").mkdir()
-        (hub / "refs" / "main").write_text(_COMMIT)
+        (hub / "refs" / "main").write_text(commit)
     return local
 
 
@@ -75,7 +92,7 @@ def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
         PERCEPTUAL_HASH,
     ]
     for spec in specs:
-        dimension = CHECKPOINTS[spec.name][-1] if spec.name in CHECKPOINTS else BITS
+        dimension = SIX[spec.name][-1] if spec.name in SIX else BITS
         rows = random.standard_normal((len(paths), dimension))
         cache.add(spec, digests, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 

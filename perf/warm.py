@@ -9,14 +9,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from perf.filled import CHECKPOINTS, write_checkpoints, write_pictures
+from perf.filled import CHECKPOINTS, home_of, write_checkpoints, write_pictures
 from perf.measure import Row, alternate, process
 
 SUBJECTS, REFERENCES, GENERATIONS = 125, 8, 32
 
 
 def measure(folder: Path) -> list[Row]:
-    home = {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1"}
+    home = home_of(folder)
     hub, folders = folder / "cache of hub", folder / "cache of folders"
     write_pictures(folder / "refs", SUBJECTS, REFERENCES, seed=0)
     write_pictures(folder / "gens", SUBJECTS, GENERATIONS, seed=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from nearid_cli.embedding.cache import digest_bytes
 from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.reports.formats.data import to_json
-from perf.filled import write_checkpoints
+from perf.filled import SIX, write_checkpoints
 from perf.growth import run, score_command, write_world
+from perf.loglog import Panel, drawn
 from tests.comparing import scored
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no peak of a child")
@@ -42,6 +44,25 @@ def test_checkpoints_without_weights_do_for_measuring(tmp_path: Path) -> None:
     chosen = parse_metrics([f"{name}={folder}" for name, folder in folders.items()], {})
     specs = resolve(chosen, "float32", lambda path: digest_bytes(path.read_bytes()).hex())
     assert [spec.name for spec in specs] == list(folders)
+
+
+def test_no_two_checkpoints_are_one_encoder(tmp_path: Path) -> None:
+    write_checkpoints(tmp_path, SIX)
+    commits = {one.read_text() for one in tmp_path.rglob("refs/main")}
+    assert len(commits) == len(SIX) == 6
+
+
+def test_names_of_lines_that_end_together_stand_apart() -> None:
+    lines = {
+        name: [(1_000, 3.0), (10_000, level)] for name, level in (("a", 1.0), ("b & c", 1.01), ("d", 30.0))
+    }
+    root = ElementTree.fromstring(
+        drawn([Panel("s", lines)], dict.fromkeys(lines, "#888"), "title", "description")
+    )
+    texts = {one.text: float(one.get("y", 0)) for one in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert texts["d"] < texts["b & c"] < texts["a"]
+    assert texts["a"] - texts["b & c"] >= 16.9
+    assert {"1,000", "10,000"} <= texts.keys()
 
 
 @pytest.mark.torture

@@ -16,10 +16,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from nearid_cli.activity import doing
+from nearid_cli.embedding.decoders import Decoders
 from nearid_cli.embedding.forward import not_finite
 from nearid_cli.embedding.ledger import Kept, Ledger, OtherLengthError
 from nearid_cli.embedding.patience import StarvedError
@@ -297,15 +299,20 @@ def _embed_missing(
     devices, cluster = settings.devices_for(len(missing)), settings.cluster
     if cluster is not None:
         cluster.meet(settings)
-    encoders = load_all(specs, load) if cluster is None and len(devices) == 1 else {}
-    with progress_bar(settings, len(missing), "embedding") as bar:
+    encoders: Mapping[str, Encoder] = {}
+    with ExitStack() as stack:
+        decoders = stack.enter_context(Decoders(missing, contents, settings))
+        if cluster is None and len(devices) == 1:
+            decoders.begin(specs)
+            encoders = load_all(specs, load)
+        bar = stack.enter_context(progress_bar(settings, len(missing), "embedding"))
         bar.set_postfix_str(f"{cached:,} from the cache")
         ledger = Ledger(kept, bar.update)
         try:
             if cluster is not None:
                 cluster.embed(missing, contents, specs, settings, ledger)
             elif len(devices) == 1:
-                embed_here(missing, contents, encoders, settings, ledger)
+                embed_here(decoders, encoders, settings, ledger)
             else:
                 from nearid_cli.embedding.several import embed_side_by_side
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nearid_cli.embedding.decoders import Decoders
 from nearid_cli.embedding.patience import StarvedError
 from nearid_cli.embedding.working import embed_here, load_all
 from nearid_cli.errors import ModelError
@@ -40,7 +41,7 @@ class _Share:
     """What one process does.
 
     Attributes:
-        missing: as for `embed_here`.
+        missing: as for `Decoders`.
         contents: likewise.
         specs: of the encoders.
         load: loads an encoder on a device.
@@ -179,7 +180,9 @@ def _work(share: _Share, say: Say) -> None:
     BUDGET.size, BUDGET.processes = share.memory, share.processes
     load = functools.partial(_load, share.load, share.settings.device)
     try:
-        embed_here(share.missing, share.contents, load_all(share.specs, load), share.settings, _Sent(say))
+        with Decoders(share.missing, share.contents, share.settings) as decoders:
+            decoders.begin(share.specs)
+            embed_here(decoders, load_all(share.specs, load), share.settings, _Sent(say))
     except StarvedError as starved:
         content: Any = share.contents[starved.item]  # type: ignore[index]
         raise starved.explained(printable(content.name), "all that could be read is embedded") from starved

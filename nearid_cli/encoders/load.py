@@ -25,7 +25,7 @@ from nearid_cli.encoders.spec import CHANGED, ChangedCheckpointError, Encoder, E
 from nearid_cli.encoders.tokenizer_files import read_tokenizer
 from nearid_cli.errors import ModelError
 from nearid_cli.files import default_cache_folder
-from nearid_cli.images.preprocessing import FloatPreprocessing
+from nearid_cli.images.preprocessing import FloatPreprocessing, Preprocessing
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.text import count, few, printable, said
 
@@ -91,6 +91,21 @@ def load_preparer(spec: EncoderSpec) -> Preparer:
     from nearid_cli.encoders.checkpoint_encoder import CheckpointPreparer
 
     return CheckpointPreparer(spec, _picture_files(spec, spec.folder))
+
+
+def preparer_alone(spec: EncoderSpec) -> Preparer | None:
+    """What prepares pictures for an encoder without torch or transformers; None where that cannot be.
+
+    Raises:
+        ModelError: as for `load_preparer`.
+    """
+    if spec.plugin is not None:
+        return None
+    if spec.folder is not None:
+        found = find_preprocessing(_picture_files(spec, spec.folder))
+        if not isinstance(found, Preprocessing):
+            return None
+    return load_preparer(spec)
 
 
 def _picture_files(spec: EncoderSpec, folder: Path) -> CheckpointFiles:

@@ -116,6 +116,14 @@ def stand_in(path: str | os.PathLike[str]) -> StandIn | None:
     return None if found is None else found[0].stand_in(found[1])
 
 
+def version(path: str | os.PathLike[str]) -> tuple[object, ...]:
+    """What is another one when a file changes, or what it stands for."""
+    if (found := stand_in(path)) is not None:
+        return (found.identity,)
+    status = os.stat(path)  # noqa: PTH116 - which may be a text
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
 def ranges(path: str | os.PathLike[str]) -> tuple[Between, int] | None:
     """How to read parts of what a file stands for, and its size; None where only all of it can be read."""
     found = place_of(path)

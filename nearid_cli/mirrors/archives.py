@@ -23,7 +23,7 @@ from nearid_cli import elsewhere
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.mirrors import samples
-from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source
+from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source, made_again
 from nearid_cli.mirrors.partial import Partial
 from nearid_cli.opening import UnfitFileError, open_regular
 from nearid_cli.remote.attempts import NoRangesError
@@ -66,7 +66,7 @@ class _Archive(Source):
         self._own = (b"", False) if stand_in is None else (stand_in.identity, stand_in.tagged)
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return _again, (type(self), self.path, elsewhere.parcels([self.path]))
+        return made_again, (type(self), (self.path,), [self.path], elsewhere.parcels([self.path]))
 
     def _opened(self) -> FileIO | Partial:
         return open_regular(self.path, 2**63)  # of any size: only its table is read, and members
@@ -264,21 +264,6 @@ class _Zip(_Archive):
             raise UnfitFileError(errno.EINVAL, why, member.name) from error
         if left:
             raise UnfitFileError(errno.EINVAL, "is not as long as its archive says", member.name)
-
-
-_ours: dict[tuple[object, ...], _Archive] = {}
-"""Archives that another process opened, too."""
-
-
-def _again(kind: type[_Archive], path: Path, parcels: list[elsewhere.Parcel]) -> _Archive:
-    """An archive as another process has it."""
-    for parcel in parcels:
-        parcel.unpack()
-    stand_in = elsewhere.stand_in(path)
-    key = kind, path, stand_in and stand_in.identity
-    if stand_in is None or key not in _ours:
-        _ours[key] = kind(path)
-    return _ours[key]
 
 
 def as_folder(path: Path, files: Iterable[Path], shown: str) -> Path:

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from nearid_cli import elsewhere
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import SNIFF_BYTES, sniff
-from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source
+from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source, made_again
 from nearid_cli.opening import MalformedError, open_regular, parse_json
 from nearid_cli.text import count, few, file_size, printable
 
@@ -43,7 +43,7 @@ class _Table(Source):
     def __init__(self, files: Sequence[Path], column: str) -> None:
         import pyarrow.parquet as pq
 
-        self._paths, self._column = files, column
+        self._paths, self._column = tuple(files), column
         self._opened = [open_regular(file, 2**63) for file in files]
         self.files = [pq.ParquetFile(file) for file in self._opened]
         self._own = []
@@ -53,8 +53,8 @@ class _Table(Source):
         self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[object, tuple[Sequence[Path], str]]:
-        return _Table, (self._paths, self._column)
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return made_again, (_Table, (self._paths, self._column), self._paths, elsewhere.parcels(self._paths))
 
     def identity(self, key: object) -> tuple[bytes, bool]:
         assert isinstance(key, _Row)

@@ -172,12 +172,7 @@ def _data_set(path: Path) -> Path:
 
 def _once(files: list[Path], make: Callable[[], Path]) -> Path:
     """What some files come to, made again only where they have changed."""
-    state: list[object] = []
-    for file in files:
-        stand_in, status = elsewhere.stand_in(file), file.stat()
-        own = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        state += [str(file), *(own if stand_in is None else (stand_in.identity,))]
-    key = tuple(state)
+    key = tuple((str(file), elsewhere.version(file)) for file in files)
     if key not in _unpacked:
         _unpacked[key] = make()
     return _unpacked[key]

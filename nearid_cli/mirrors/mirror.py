@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +62,32 @@ class MirroredFile:
     source: Source
     key: object
     size: int
+
+
+_SOURCES: dict[tuple[object, ...], Source] = {}
+"""Those of other processes."""
+
+
+def made_again(
+    kind: Callable[..., Source],
+    arguments: tuple[Hashable, ...],
+    files: Sequence[Path],
+    parcels: Sequence[elsewhere.Parcel],
+) -> Source:
+    """A source as another process has it, opened once for all that comes from it.
+
+    Args:
+        kind: its class.
+        arguments: what it is made of.
+        files: what it opens.
+        parcels: those of these files that stand for something else.
+    """
+    for parcel in parcels:
+        parcel.unpack()
+    key = kind, arguments, *map(elsewhere.version, files)
+    if key not in _SOURCES:
+        _SOURCES[key] = kind(*arguments)
+    return _SOURCES[key]
 
 
 class Mirror:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from nearid_cli import elsewhere
 from nearid_cli.errors import InputError
 from nearid_cli.mirrors import find, here, partial
 from nearid_cli.opening import read_regular
@@ -200,17 +201,32 @@ def contents(place: str) -> dict[str, bytes | str] | str:
     return found
 
 
-def test_another_process_reads_a_member(data: Path, packed: str) -> None:
+def test_another_process_opens_what_a_picture_is_from_once(
+    data: Path, s3: S3, packed: str, tmp_path: Path
+) -> None:
+    """As on several devices: it has listed and opened nothing, and is given one picture after the other."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from nearid_cli.embedding.cache import digest_bytes
     from nearid_cli.embedding.reading import GivenPicture
 
-    path = here(Path(f"{packed}/gens")) / "cat" / "0.png"
-    picture = GivenPicture(path, digest_bytes((data / "gens" / "cat" / "0.png").read_bytes()))
-    program = "import pickle; one = pickle.load(open(0, 'rb')); print(one.name, one.open(None).image.size)"
+    files = sorted((data / "gens" / "cat").iterdir())
+    rows = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+    pq.write_table(pa.table({"image": rows}), tmp_path / "rows.parquet")
+    places = f"{packed}/gens/cat", f"{tmp_path}/all.zip/gens/cat", upload(s3, tmp_path / "rows.parquet")
+    pictures = []
+    for place in places:
+        for path in sorted(here(Path(place)).rglob("*.png"))[:2]:
+            picture = GivenPicture(path, digest_bytes(read_regular(path)))
+            pictures.append(pickle.dumps(picture))
+            (one,), (other,) = (pickle.loads(pickle.dumps(elsewhere.parcels([path]))) for _ in range(2))
+            assert one.file.source is other.file.source
+    program = "import pickle; [print(pickle.loads(one).open(None).image.size) for one in pickle.load(open(0, 'rb'))]"
     done = subprocess.run(
-        [sys.executable, "-c", program], input=pickle.dumps(picture), capture_output=True, check=False
+        [sys.executable, "-c", program], input=pickle.dumps(pictures), capture_output=True, check=False
     )
-    assert done.stdout.decode().split() == [picture.name, "(120,", "100)"], done.stderr
+    assert done.stdout.decode().split("\n") == ["(120, 100)"] * 6 + [""], done.stderr
 
 
 def test_every_byte_is_fetched_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,14 +235,13 @@ def test_every_byte_is_fetched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partial, "_AT_ONCE", 700)
     chance = random.Random(6)
     content = chance.randbytes(20_000)
-    fetched: list[tuple[int, int]] = []
-
-    def fetch(start: int, end: int) -> bytes:
-        fetched.append((start, end))
-        return content[start:end]
-
     for _ in range(20):
-        fetched.clear()
+        fetched: list[tuple[int, int]] = []
+
+        def fetch(start: int, end: int, fetched: list[tuple[int, int]] = fetched) -> bytes:
+            fetched.append((start, end))
+            return content[start:end]
+
         file = partial.Partial(fetch, len(content))
         cuts = sorted(chance.sample(range(20_000), 60))
         spans = list(itertools.pairwise(cuts))
@@ -239,9 +254,9 @@ def test_every_byte_is_fetched_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         with ThreadPoolExecutor(16) as pool:
             assert all(pool.map(work, asked))
+        assert max(end - start for start, end in list(fetched)) <= 700
+        places = [place for span in list(fetched) for place in range(*span)]
+        assert len(places) == len(set(places))
         file.expect(spans)
         assert file.seek(100) == 100
         assert file.read(5_000) == content[100:5_100]
-        assert max(end - start for start, end in fetched) <= 700
-        places = [place for span in fetched for place in range(*span)]
-        assert len(places) == len(set(places))

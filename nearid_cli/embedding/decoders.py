@@ -61,6 +61,8 @@ class Decoders:
         self._contents = contents
         self._settings = settings
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="decode")
+        # One fewer, so that loading has a core and is as soon done: Ctrl-C has to wait for the import of torch.
+        self._early_pool = ThreadPoolExecutor(max(1, settings.threads - 1), thread_name_prefix="decode-early")
         self._early: dict[bytes, Future[Seen | None]] = {}
         self._waiting = 0  # bytes
         self._counting = threading.Lock()
@@ -72,6 +74,7 @@ class Decoders:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # First, or who is let go takes the next picture. On an interrupt too: nobody waits for what nobody wants.
+        self._early_pool.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
         if kind is not None:
             BUDGET.give_up()  # or Python would not end before all that wait for memory have been decoded
@@ -89,7 +92,7 @@ class Decoders:
             names = self._missing[digest]
             if alone.keys() >= set(names):  # or the picture would be decoded again for the rest
                 asked = {name: alone[name] for name in names}
-                self._early[digest] = self._pool.submit(self._prepare_early, digest, asked)
+                self._early[digest] = self._early_pool.submit(self._prepare_early, digest, asked)
 
     def _prepare_early(self, digest: bytes, preparers: Mapping[str, Preparer]) -> Seen | None:
         if self._waiting >= min(_EARLY_BYTES, BUDGET.size):
@@ -119,7 +122,8 @@ class Decoders:
             ModelError: an encoder fails.
             StarvedError: as `patiently`.
         """
-        self._early = {digest: one for digest, one in self._early.items() if not one.cancel()}
+        self._early_pool.shutdown(wait=False, cancel_futures=True)
+        self._early = {digest: one for digest, one in self._early.items() if not one.cancelled()}
 
         def prepare(digest: bytes) -> Seen:
             early = self._early.pop(digest, None)

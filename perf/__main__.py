@@ -19,6 +19,7 @@ NAMES = (
     "preprocessing",
     "cold",
     "engines",
+    "trials",
     "memory",
     "growth",
     "scaling",

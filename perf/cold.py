@@ -1,14 +1,16 @@
 """Cold embedding of 1024 px JPEGs with a small encoder, in one process, imports and model loading left out.
 
 Ours is the whole pipeline with a fresh cache: digests, safe decoding, embeddings, Parquet on the disk; with exact
-preprocessing, and with fast.
+preprocessing, and with fast. sentence-transformers is one of the peers where it is installed.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +79,10 @@ def measure(folder: Path) -> list[Row]:
             assert len(list(pool.map(resized, paths))) == PICTURES
 
     contenders = {"ours": ours, "fast": fast, "stock": stock, "loader": loader, "decode": decode}
+    if find_spec("sentence_transformers"):
+        contenders["sentences"] = _by_sentence_transformers(folder / "small", paths)
+    else:
+        print("cold: not installed: sentence-transformers")
     seconds = alternate(contenders, rounds=5)
     speed = {name: PICTURES / taken for name, taken in seconds.items()}
     return [
@@ -85,10 +91,31 @@ def measure(folder: Path) -> list[Row]:
             ("cold embed", "ours", "transformers pipeline", "stock", 2.6),
             ("cold embed", "ours", "torch DataLoader, 2 workers", "loader", 1.6),
             ("cold embed", "ours", "decode and resize alone", "decode", 0.9),
+            ("cold embed", "ours", "sentence-transformers", "sentences", 1),
             ("cold embed, fast", "fast", "transformers pipeline", "stock", 5),
             ("cold embed, fast", "fast", "torch DataLoader, 2 workers", "loader", 3),
+            ("cold embed, fast", "fast", "sentence-transformers", "sentences", 1),
         )
+        if peer in speed
     ]
+
+
+def _by_sentence_transformers(checkpoint: Path, paths: list[Path]) -> Callable[[], None]:
+    """The same readout, from paths."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+
+    module = Transformer(
+        str(checkpoint),
+        modality_config={"image": {"method": "forward", "method_output_name": "pooler_output"}},
+        module_output_name="sentence_embedding",
+    )
+    model = SentenceTransformer(modules=[module], device="cpu")
+
+    def run() -> None:
+        assert len(model.encode([str(path) for path in paths], batch_size=BATCH)) == PICTURES
+
+    return run
 
 
 class _Pictures:

@@ -1,4 +1,4 @@
-"""What `perf/` measures on a GPU, as far as a CPU goes: it computes what the product does."""
+"""What `perf/` measures on a GPU, as far as a CPU goes, and what it runs beside nearid: they embed as nearid does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nearid_cli.encoders.checkpoints import find_preprocessing, resolve
 from nearid_cli.encoders.files import read_files
@@ -16,6 +17,7 @@ from nearid_cli.encoders.torch_encoder import ReadModel
 from nearid_cli.images.preprocessing import Preprocessing
 from perf import gpu
 from perf.steady import Steady, power_of_two
+from perf.ways import EXACT, WAYS, Way, installed
 from tests.tiny import tiny_siglip
 
 
@@ -43,3 +45,21 @@ def test_sizes_of_batches() -> None:
 def test_without_a_gpu_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.measure(tmp_path) == []
     assert capsys.readouterr().out == "gpu: no GPU here\n"
+
+
+@pytest.mark.parametrize("name", [EXACT, "torch bfloat16"])
+def test_other_ways_embed_as_nearid_does(tmp_path: Path, name: str) -> None:
+    folder = tiny_siglip(tmp_path / "model")
+    (spec,) = resolve(parse_metrics([f"x={folder}"]), "float32")
+    picture = Image.fromarray(np.random.default_rng(0).integers(256, size=(40, 50, 3), dtype=np.uint8))
+    ours, other = (
+        encoder.embed([encoder.prepare(picture)])[0]
+        for encoder in (load_encoder(spec), WAYS[name].load(tmp_path))
+    )
+    assert ours @ other > (0.999 if "bfloat16" in name else 0.999999)
+
+
+def test_ways_that_need_more_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    lacking = {"x": Way(WAYS[EXACT].load, ("numpy", "no_such_package")), "y": WAYS[EXACT]}
+    assert installed(lacking) == ["y"]
+    assert capsys.readouterr().out == "x: not installed: no_such_package\n"

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 _noted: list[int] = []
+_held: list[int] = []
 
 
 def _note(number: int, frame: FrameType | None) -> None:
@@ -58,10 +59,21 @@ def interrupts_held() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        _held.append(number)
+
+    before = signal.signal(signal.SIGINT, hold)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        _held.clear()
     if came:
         raise KeyboardInterrupt
+
+
+def interrupt_waits() -> bool:
+    """Whether a KeyboardInterrupt is held back now, so that other threads had better leave the cores alone."""
+    return bool(_held)

@@ -20,6 +20,7 @@ from nearid_cli.encoders.load import preparer_alone
 from nearid_cli.errors import ModelError
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import UnreadableImage
+from nearid_cli.interrupts import interrupt_waits
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Decoders:
                 self._early[digest] = self._early_pool.submit(self._prepare_early, digest, asked)
 
     def _prepare_early(self, digest: bytes, preparers: Mapping[str, Preparer]) -> Seen | None:
-        if self._waiting >= min(_EARLY_BYTES, BUDGET.size):
+        if self._waiting >= min(_EARLY_BYTES, BUDGET.size) or interrupt_waits():
             return None
         seen = self._prepare(digest, preparers)
         if not isinstance(seen.made, UnreadableImage):

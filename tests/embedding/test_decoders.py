@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +22,7 @@ from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import ModelError
 from nearid_cli.images import decode
+from nearid_cli.interrupts import interrupt_waits, interrupts_held
 from tests.tiny import tiny_dinov3, write_json
 
 PATIENCE = 60  # seconds, after which what is waited for will not come
@@ -118,6 +121,27 @@ def test_a_model_that_cannot_be_loaded_ends_the_threads(spec, paths):
         if thread.name.startswith("decode"):
             thread.join(PATIENCE)
             assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("cold")
+def test_none_is_begun_while_an_interrupt_is_held_back(spec, paths, opened, monkeypatch):
+    begin, begun_by = decoders.Decoders.begin, []
+    monkeypatch.setattr(
+        decoders.Decoders, "begin", lambda self, specs: (begun_by.append(self), begin(self, specs))
+    )
+
+    def load(of: EncoderSpec):
+        with interrupts_held():
+            assert opened.wait_for(1)
+            signal.raise_signal(signal.SIGINT)
+            begun = opened.number
+            assert not wait(begun_by[0]._early.values(), PATIENCE).not_done
+            assert opened.number <= begun + 1  # what was under way
+        raise AssertionError("held back for good")
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(paths, [spec], load, None, Settings(workers=2))
+    assert not interrupt_waits()
 
 
 def test_what_needs_torch_waits_for_it(spec, tmp_path):

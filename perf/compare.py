@@ -10,7 +10,7 @@ from perf.filled import CHECKPOINTS, home_of, write_checkpoints, write_pictures
 from perf.measure import Row, alternate, process
 
 METHODS, SUBJECTS, REFERENCES, PROMPTS = 7, 150, 5, 9
-LIMIT = 1.0  # second
+LIMIT = 1.0  # seconds, what is aimed at
 
 
 def measure(folder: Path) -> list[Row]:

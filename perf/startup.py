@@ -20,5 +20,5 @@ def measure(folder: Path) -> list[Row]:
         summary=statistics.median,
     )
     return [
-        Row("nearid --help / python -c 'import typer, rich'", times["help"], times["imports"], "s", limit=1.5)
+        Row("nearid --help / python -c 'import typer, rich'", times["help"], times["imports"], "s", limit=1.2)
     ]

@@ -48,6 +48,6 @@ def measure(folder: Path) -> list[Row]:
         ("folders", "warm score, checkpoints in folders"),
         ("json", "warm score -o result.json"),
     ):
-        rows.append(Row(f"{what} / bare", times[name], times["bare"], "s", limit=3))
+        rows.append(Row(f"{what} / bare", times[name], times["bare"], "s", limit=2))
         rows.append(Row(f"{what} / 1 s", times[name], 1.0, "s", limit=1))
     return rows

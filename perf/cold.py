@@ -20,7 +20,7 @@ from perf.measure import Row, alternate
 if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Encoder
 
-PICTURES = 400
+PICTURES = 2_000
 BATCH = 16
 
 
@@ -83,7 +83,7 @@ def measure(folder: Path) -> list[Row]:
         contenders["sentences"] = _by_sentence_transformers(folder / "small", paths)
     else:
         print("cold: not installed: sentence-transformers")
-    seconds = alternate(contenders, rounds=5)
+    seconds = alternate(contenders, rounds=3)
     speed = {name: PICTURES / taken for name, taken in seconds.items()}
     return [
         Row(f"{what} / {against}", speed[who], speed[peer], "img/s", limit, at_least=True)

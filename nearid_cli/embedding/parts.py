@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Parts grow by merging up to this size: large enough that few remain, small enough that
-# reading one whole, to check it, is cheap in time and memory.
-FULL_BYTES = 64 * 2**20
+# Parts grow by merging up to this size: large enough that few remain, small enough that reading one whole, to check it,
+# is cheap in memory, and that glibc and Arrow give the memory of one to the next. Beyond 32 MiB glibc asks the kernel
+# anew each time, and new pages cost as much as all else of reading a part.
+FULL_BYTES = 16 * 2**20
 COMPACT_ABOVE = 16
 
 _KEY_BYTES = 32  # of a row at least: every part has a digest in each, and we compress nothing
-_AHEAD_BYTES = 2 * FULL_BYTES
+_AHEAD_BYTES = 8 * FULL_BYTES
 """So much is read ahead where parts are asked for together."""
 
 T = TypeVar("T")
@@ -72,8 +73,6 @@ def table_of(content: bytes, what: str, place: str) -> pa.Table:
             raise ForeignPartError(f"{place}: says that it has more rows than it has room for")
         # In this thread: one of Arrow's may still hold `content` when Python ends, and aborts the process then.
         table = parquet.read(use_threads=False)
-        # Arrow keeps what it used on the way, as much again as there is in the part, for the next one.
-        pa.default_memory_pool().release_unused()
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns

@@ -16,7 +16,7 @@ PART = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")
 """The name of a part. Whatever is called otherwise is somebody else's: it is not read, and stays where it is."""
 OURS = re.compile(rf"(?:.*/)?{PART.pattern}(?:\.damaged)?/?|(?:[0-9a-f]{{64}}/|[0-9]+/)?(?:absent/)?")
 """What is ours below a folder of parts, and the folders in it: see `files.delete_named`."""
-# More than any part has: tables are cut to 64 MiB, and merging comes to less than twice that. What is in one row, such
+# More than any part has: tables are cut to 16 MiB, and merging comes to less than twice that. What is in one row, such
 # as a picture's features, is not cut.
 LARGEST_BYTES = 2**30
 # Smaller parts are read whole at once: looking into them first would cost more than it saves.

@@ -10,6 +10,7 @@ import os
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 references, generations, cache, subjects = sys.argv[1:]
@@ -22,9 +23,9 @@ digests = [
     for folder, _, names in os.walk(f"{cache}/files")
     for name in names
 ]
-for fingerprint in os.listdir(f"{cache}/embeddings"):  # noqa: PTH208
-    for part in os.listdir(f"{cache}/embeddings/{fingerprint}"):  # noqa: PTH208
-        table = pq.ParquetFile(f"{cache}/embeddings/{fingerprint}/{part}").read()
-        rows = np.from_dlpack(table.column("embedding").combine_chunks().values).reshape(len(table), -1)
-        centres = rows[: counts[0]].reshape(int(subjects), -1, rows.shape[1]).mean(axis=1)
+for fingerprint in os.scandir(f"{cache}/embeddings"):
+    parts = sorted(os.scandir(fingerprint), key=lambda part: part.stat().st_mtime_ns)
+    table = pa.concat_tables(pq.ParquetFile(part.path).read() for part in parts)
+    rows = np.from_dlpack(table.column("embedding").combine_chunks().values).reshape(len(table), -1)
+    centres = rows[: counts[0]].reshape(int(subjects), -1, rows.shape[1]).mean(axis=1)
     scores: np.ndarray = rows[counts[0] :] @ centres.T

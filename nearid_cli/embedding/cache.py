@@ -556,7 +556,7 @@ def _format(storage: Storage) -> int | None:
     if not found.isdigit():
         raise UnreadableCacheError(
             f"the cache {name} cannot be read ({_MARKER}: expected the number of its layout, found no "
-            "number); choose another with --cache DIR, or delete the folder"
+            "number); choose another with --cache DIR, or move that file away"
         )
     if int(found) != FORMAT:
         raise UnreadableCacheError(

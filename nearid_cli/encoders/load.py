@@ -101,11 +101,14 @@ def preparer_alone(spec: EncoderSpec) -> Preparer | None:
     """
     if spec.plugin is not None:
         return None
-    if spec.folder is not None:
-        found = find_preprocessing(_picture_files(spec, spec.folder))
-        if not isinstance(found, Preprocessing):
-            return None
-    return load_preparer(spec)
+    if spec.folder is None:
+        return load_encoder(spec)
+    files = _picture_files(spec, spec.folder)
+    if not isinstance(find_preprocessing(files), Preprocessing):
+        return None
+    from nearid_cli.encoders.checkpoint_encoder import CheckpointPreparer
+
+    return CheckpointPreparer(spec, files)
 
 
 def _picture_files(spec: EncoderSpec, folder: Path) -> CheckpointFiles:

@@ -447,9 +447,8 @@ def _subfolders(place: Path, reach: Reach) -> list[Path]:
         InputError: it cannot be read, or some are links that lead elsewhere.
     """
     try:
-        with os.scandir(
-            place
-        ) as entries:  # it knows what is a folder; asking each picture takes four times as long
+        # Scanning tells what is a folder; asking each picture takes four times as long.
+        with os.scandir(place) as entries:
             folders = [
                 place / entry.name
                 for entry in entries

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from nearid_cli.encoders.checkpoint_encoder import CheckpointEncoder
 from nearid_cli.encoders.files import CheckpointFiles
 from nearid_cli.encoders.numerics import forward_pass
+from nearid_cli.encoders.settings import patch_size
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.images.preprocessing import Preprocessing
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 _SMALL = 10_000_000  # parameters
 _SMALL_TOGETHER = 16
 
+_LIGHT = 2**27
+"""Multiplications a picture, some milliseconds of a core: so light a pass is best left to one thread. Others would
+have to be woken for products of microseconds, on cores that decode meanwhile."""
+
 
 def pictures_a_pass(parameters: int) -> int:
     """How many pictures a pass on a CPU takes, of a model with so many parameters.
@@ -29,6 +35,16 @@ def pictures_a_pass(parameters: int) -> int:
     Large models are as fast with one picture; small ones spend their time between the products.
     """
     return _SMALL_TOGETHER if parameters < _SMALL else 1
+
+
+@contextmanager
+def _by_one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class ReadModel(torch.nn.Module):
@@ -80,14 +96,20 @@ class TorchEncoder(CheckpointEncoder):
     ) -> None:
         self._device = torch.device(device)
         self._model = ReadModel(model.to(self._device), files, spec.readout)
-        self._together = pictures_a_pass(model.num_parameters())
+        self._parameters: int = model.num_parameters()
+        self._together = pictures_a_pass(self._parameters)
         super().__init__(spec, files)
 
     @torch.inference_mode()
     def _embed_alike(self, batch: Sequence[Pixels]) -> Embeddings:
-        return (
-            self._pass(batch) if self._device.type != "cpu" else self._by_equal_passes(batch, self._together)
-        )
+        if self._device.type != "cpu":
+            return self._pass(batch)
+        with _by_one_thread() if self._is_light(batch[0]) else nullcontext():
+            return self._by_equal_passes(batch, self._together)
+
+    def _is_light(self, pixels: Pixels) -> bool:
+        rows, columns = patch_size(self._files.tower)
+        return self._parameters * (pixels.size // (3 * rows * columns)) < _LIGHT
 
     def _pass(self, batch: Sequence[Pixels]) -> Embeddings:
         if isinstance(self._preprocessing, Preprocessing):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
-from operator import add
+from dataclasses import dataclass
 
 from nearid_cli.text import count
 
@@ -112,4 +111,8 @@ class Findings:
     deep: int = 0
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(*map(add, astuple(self), astuple(other)))
+        return Findings(
+            self.profiled + other.profiled,
+            self.broken_profile + other.broken_profile,
+            self.deep + other.deep,
+        )

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nearid_cli.encoders.numerics import own_numerics
+from nearid_cli.errors import ModelError
 from tests.encoders.test_load import embed, load, opened
 
 Checkpoint = Callable[[str], Path]
@@ -43,6 +44,7 @@ def state() -> dict[str, Any]:
         "autocast": (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
         "grad": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
+        "threads": torch.get_num_threads(),
     }
 
 
@@ -84,6 +86,16 @@ def default_device(value: str) -> Iterator[None]:
         torch.set_default_device(None)
 
 
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 HOSTS: dict[str, Callable[[], Any]] = {
     "nothing": nullcontext,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
@@ -99,6 +111,8 @@ HOSTS: dict[str, Callable[[], Any]] = {
     "inference": torch.inference_mode,
     "grad": torch.enable_grad,
     "benchmark": lambda: setting(torch.backends.cudnn, "benchmark", True),
+    "one thread": lambda: threads(1),
+    "three threads": lambda: threads(3),
 }
 
 
@@ -118,6 +132,31 @@ def test_a_hosts_settings_change_no_bit_and_stay_as_they_are(
         assert state() == before
     np.testing.assert_array_equal(rows, expected)
     np.testing.assert_array_equal(loaded_inside, expected)
+
+
+@pytest.mark.parametrize(("light", "inside"), [(None, 1), (0, 3)])
+def test_a_light_pass_is_left_to_one_thread(
+    checkpoint: Checkpoint,
+    photos: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    light: int | None,
+    inside: int,
+) -> None:
+    if light is not None:
+        monkeypatch.setattr("nearid_cli.encoders.torch_encoder._LIGHT", light)
+    encoder, images = load(checkpoint("nearid")), opened(photos)[:1]
+    seen = []
+
+    def fails(*_: object) -> None:
+        seen.append(torch.get_num_threads())
+        raise RuntimeError("no")
+
+    with threads(3):
+        encoder._model.register_forward_pre_hook(fails)  # type: ignore[attr-defined]
+        with pytest.raises(ModelError, match="cannot be run: RuntimeError: no"):
+            embed(encoder, images)
+        assert torch.get_num_threads() == 3
+    assert seen == [inside]
 
 
 def test_autocast_would_have_changed_them() -> None:

@@ -59,7 +59,11 @@ class StarvedError(Exception):
 
 
 def patiently(
-    pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], Result], window: int
+    pool: ThreadPoolExecutor,
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    window: int,
+    together: int = 1,
 ) -> Iterator[tuple[Item, Result]]:
     """Results of `work` on each item, in order, and then of those that it failed at for want of something.
 
@@ -68,6 +72,7 @@ def patiently(
         items: are worked on.
         work: may raise errors of the machine, as `opening.is_transient` tells them.
         window: as for `ahead`.
+        together: likewise.
 
     Raises:
         StarvedError: it fails at the same item for too long.
@@ -82,7 +87,7 @@ def patiently(
                 raise
             return StarvedError(item)
 
-    for item, outcome in ahead(pool, ((item, item) for item in items), attempt, window):
+    for item, outcome in ahead(pool, ((item, item) for item in items), attempt, window, together):
         if isinstance(outcome, StarvedError):
             starved.append(item)
         else:

@@ -32,6 +32,9 @@ Identified = tuple[FileState, bytes] | str
 """A file's state and the digest of its bytes, or why it cannot be used."""
 
 _IF_NOT = " (if nothing writes it, with --verify-content)"
+_HANDFUL = 8
+"""Files that a thread is handed at a time, where there are as many handfuls for each thread."""
+
 _LET_GO = "it was let go once it was embedded"
 
 
@@ -308,11 +311,12 @@ def _identify(
     if settings.cluster is not None:
         on_nodes = settings.cluster.identified({position: paths[position] for position in unread}, settings)
     threads = settings.threads
+    together = min(_HANDFUL, max(1, len(unread) // (_HANDFUL * threads)))
     if any(stand_in(paths[place]) for place in unread):
-        threads = max(threads, FETCHING_THREADS)
+        threads, together = max(threads, FETCHING_THREADS), 1
     with ThreadPoolExecutor(threads) as pool, progress_bar(settings, len(unread), "reading") as bar:
         try:
-            for position, outcome in on_nodes or patiently(pool, unread, work, window=4 * threads):
+            for position, outcome in on_nodes or patiently(pool, unread, work, 4 * threads, together):
                 bar.update()
                 if isinstance(outcome, str):
                     reasons[position] = outcome
@@ -326,6 +330,8 @@ def _identify(
             read = f"{done:,} of {count(len(unread), 'picture')} were read"
             name = printable(paths[cast(int, starved.item)])
             raise starved.explained(name, read) from starved
+        finally:  # on an interrupt nobody waits for what no thread has begun
+            pool.shutdown(wait=False, cancel_futures=True)
     return digests
 
 

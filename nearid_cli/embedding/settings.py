@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from nearid_cli.images.reading import Reading
@@ -64,18 +65,33 @@ Result = TypeVar("Result")
 
 
 def ahead(
-    pool: ThreadPoolExecutor, jobs: Iterable[tuple[Item, object]], work: Callable[..., Result], window: int
+    pool: ThreadPoolExecutor,
+    jobs: Iterable[tuple[Item, object]],
+    work: Callable[..., Result],
+    window: int,
+    together: int = 1,
 ) -> Iterator[tuple[Item, Result]]:
-    """Results of `work` on each job in order, with at most `window` jobs begun ahead of their use."""
-    begun: deque[tuple[Item, Future[Result]]] = deque()
-    for item, argument in jobs:
-        begun.append((item, pool.submit(work, argument)))
-        if len(begun) >= window:
-            item, future = begun.popleft()
-            yield item, future.result()
-    while begun:
-        item, future = begun.popleft()
-        yield item, future.result()
+    """Results of `work` on each job in order, with a bounded number of jobs begun ahead of their use.
+
+    Args:
+        pool: works.
+        jobs: what is worked on, and what `work` is given of it.
+        work: of one job.
+        window: how many handfuls of jobs are begun ahead, at most.
+        together: how many jobs a handful is. To hand something to a thread and back costs as much as a small file does.
+    """
+    begun: deque[tuple[list[Item], Future[list[Result]]]] = deque()
+
+    def work_on(handful: list[tuple[Item, object]]) -> list[Result]:
+        return [work(argument) for _, argument in handful]
+
+    left = iter(jobs)
+    while (handful := list(islice(left, together))) or begun:
+        if handful:
+            begun.append(([item for item, _ in handful], pool.submit(work_on, handful)))
+        if len(begun) >= window or not handful:
+            items, future = begun.popleft()
+            yield from zip(items, future.result(), strict=True)
 
 
 def progress_bar(settings: Settings, total: int, what: str, unit: str = "img") -> tqdm[object]:

@@ -63,6 +63,15 @@ module.read_picture = lambda *given, **named: (time.sleep(1), read_picture(*give
 mark(module, "read_picture")
 """
 )
+READING = (
+    MARKED
+    + """
+import time, nearid_cli.embedding.reading as module
+digest_stream = module.digest_stream
+module.digest_stream = lambda file: (time.sleep(1), digest_stream(file))[1]
+mark(module, "digest_stream")
+"""
+)
 LOADING = MARKED + "import nearid_cli.embedding.pipeline as module; mark(module, 'load_all')\n"
 # Memory for one picture at a time: who has it keeps it until the others have given up.
 WAITING = """
@@ -192,6 +201,13 @@ def test_an_interrupt_while_pictures_are_decoded(start: Start, data: Path) -> No
     process = start(DECODING + RUN, "score", "refs", "gens", "-m", "hog", "--workers", "1")
     interrupt(process, data, 0.6)
     assert len((data / "begun").read_text()) < 15
+
+
+def test_an_interrupt_while_files_are_read(start: Start, data: Path) -> None:
+    """Nobody waits for those that were to be read ahead."""
+    process = start(READING + RUN, "score", "refs", "gens", "-m", "hog", "--workers", "2")
+    interrupt(process, data, 0)
+    assert len((data / "begun").read_text()) < 7
 
 
 def test_an_interrupt_while_threads_wait_for_memory(start: Start, data: Path) -> None:

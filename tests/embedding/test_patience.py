@@ -169,3 +169,37 @@ def test_descriptors_that_are_nearly_used_up(data: Path, left: int, code: int) -
     assert done.returncode == code, done.stderr
     assert ("Too many open files (EMFILE)" in done.stderr) == (code == 2)
     assert "skipped" not in done.stderr
+
+
+@pytest.mark.parametrize(("window", "together"), [(1, 1), (3, 1), (1, 4), (2, 3), (9, 50)])
+def test_handfuls_are_worked_on_in_order_and_not_too_far_ahead(window: int, together: int) -> None:
+    """What fails once in the middle of a handful is tried again at the end, and nothing else is."""
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 5 and begun.count(5) == 1:
+            raise OSError(errno.EIO, "once")
+        return -item
+
+    with ThreadPoolExecutor(2) as pool:
+        found = []
+        for item, result in patiently(pool, range(23), work, window, together):
+            assert len(begun) <= len(found) + 1 + (window + 1) * together
+            found.append((item, result))
+    assert found == [(item, -item) for item in [*range(5), *range(6, 23), 5]]
+    assert sorted(begun) == sorted([*range(23), 5])
+
+
+def test_what_starves_in_a_handful_is_named_itself() -> None:
+    def work(item: int) -> int:
+        if item == 6:
+            raise OSError(errno.EMFILE, "for ever")
+        return item
+
+    with ThreadPoolExecutor(2) as pool:
+        found = patiently(pool, range(9), work, 2, 4)
+        assert [item for item, _ in (next(found) for _ in range(8))] == [0, 1, 2, 3, 4, 5, 7, 8]
+        with pytest.raises(StarvedError) as starved:
+            next(found)
+    assert starved.value.item == 6

@@ -24,18 +24,11 @@ from nearid_cli.evaluate.embedding import Job
 from nearid_cli.evaluate.kinds.choose import measured
 from nearid_cli.evaluate.methods import Contest, Method
 from nearid_cli.evaluate.score import score as _score
+from nearid_cli.flags import DEFAULT_METRICS, all_given
 from nearid_cli.layouts.dataset import InMemory
 from nearid_cli.layouts.given import is_one, is_path, read_picture, read_side
 from nearid_cli.layouts.reach import Reach
-from nearid_cli.options import (
-    DEFAULT_METRICS,
-    LayoutOptions,
-    Leniency,
-    MaskOptions,
-    OptionArguments,
-    Options,
-    all_given,
-)
+from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, OptionArguments, Options
 from nearid_cli.reports.document import document
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 from nearid_cli.text import count, printable, storable, unknown

@@ -41,8 +41,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from nearid_cli.errors import UsageError
+from nearid_cli.flags import Given, all_given
 from nearid_cli.opening import MalformedError, expanded, parse_toml, read_regular
-from nearid_cli.options import SHARED, Given, all_given
+from nearid_cli.options import SHARED
 from nearid_cli.owners import why_not_ours
 from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, printable, quoted, shown, unknown

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from io import FileIO
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Between = Callable[[int, int], bytes]
 """Reads the bytes of something from a place to another, as many as these are apart."""
@@ -20,8 +19,7 @@ FETCHING_THREADS = 16
 """As many files are fetched at once: waiting takes no core."""
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+class StandIn(NamedTuple):
     """What an empty file stands for.
 
     Attributes:

@@ -17,7 +17,7 @@ lines of the same problem (every bad file, every missing checkpoint) are its `de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class NearIDError(Exception):
@@ -50,8 +50,7 @@ class InputError(NearIDError):
     """Folders, manifests or pictures are not what the job needs."""
 
 
-@dataclass(frozen=True)
-class BadImage:
+class BadImage(NamedTuple):
     """A picture that cannot be used, and why."""
 
     path: str

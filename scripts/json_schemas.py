@@ -23,9 +23,9 @@ from nearid_cli.benchmarks.mtg.result import MtgResult
 from nearid_cli.benchmarks.nearid.result import NearidBenchResult
 from nearid_cli.benchmarks.table1.result import Table1Result
 from nearid_cli.benchmarks.tables.result import TablesResult
+from nearid_cli.flags import Flag
 from nearid_cli.gate.rules import LEVELS, STATISTICS
 from nearid_cli.metrics.margins import Outcome, Success
-from nearid_cli.options import Flag
 from nearid_cli.results import (
     CompareResult,
     GateResult,

@@ -24,6 +24,7 @@ FLOORS = {
     "owners": -1.5,
     "remote": -1.2,
     "activity": -1,
+    "flags": -1,
     "interrupts": -1,
     "workers": -0.5,
     "results": 0,

@@ -197,7 +197,7 @@ def write_record(table: Path, record: Record) -> None:
         "request": record.request,
         "digest": digest_file(table),
         "rows": record.rows,
-        "skipped": [vars(bad) for bad in record.skipped],
+        "skipped": [bad._asdict() for bad in record.skipped],
     }
     replace_file(_record_path(table), (json.dumps(content, indent=1) + "\n").encode())
 

@@ -15,7 +15,7 @@ from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Yes
 from nearid_cli.embedding import EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.errors import CacheError, UsageError
-from nearid_cli.options import CacheFolder, Flag, TrustCache
+from nearid_cli.flags import CacheFolder, Flag, TrustCache
 from nearid_cli.text import count, file_size, printable
 
 if TYPE_CHECKING:

@@ -12,23 +12,15 @@ import typer
 from nearid_cli.cli import options as shared
 from nearid_cli.cli.groups import on_command_line
 from nearid_cli.errors import UsageError
-from nearid_cli.options import (
-    DEFAULT_METRICS,
-    By,
-    Flag,
-    LayoutOptions,
-    Leniency,
-    MaskOptions,
-    Metrics,
-    Options,
-)
+from nearid_cli.flags import DEFAULT_METRICS, By, Flag, Metrics
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:
     from nearid_cli.cli.outputs import Outputs
+    from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 
 
-@shared.types_of("nearid_cli.cli.outputs")
+@shared.types_of("nearid_cli.options", "nearid_cli.cli.outputs")
 def compare(
     *,
     context: typer.Context,

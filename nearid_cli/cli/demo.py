@@ -11,7 +11,7 @@ import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.cli import show
-from nearid_cli.options import CacheFolder
+from nearid_cli.flags import CacheFolder
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:

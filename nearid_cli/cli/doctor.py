@@ -16,7 +16,7 @@ from nearid_cli.cli.cache import open_cache
 from nearid_cli.cli.options import described
 from nearid_cli.embedding import EMBEDDINGS
 from nearid_cli.errors import CacheError, UsageError
-from nearid_cli.options import DEFAULT_METRICS, CacheFolder
+from nearid_cli.flags import DEFAULT_METRICS, CacheFolder
 from nearid_cli.text import file_size, listed, printable
 
 if TYPE_CHECKING:

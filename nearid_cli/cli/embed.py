@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nearid_cli.cli import options as shared
-from nearid_cli.options import Flag, FollowSymlinks, Metrics, Options, SkipBad, Verbose
+from nearid_cli.flags import Flag, FollowSymlinks, Metrics, SkipBad, Verbose
 from nearid_cli.remote.stores import named
 from nearid_cli.text import count, printable
 
+if TYPE_CHECKING:
+    from nearid_cli.options import Options
 
+
+@shared.types_of("nearid_cli.options")
 def embed(
     *,
     paths: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="PATHS")],

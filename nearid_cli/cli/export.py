@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nearid_cli.options import Flag
+from nearid_cli.flags import Flag
 from nearid_cli.text import file_size, printable
 
 

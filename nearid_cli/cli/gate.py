@@ -7,9 +7,8 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,9 +16,8 @@ from nearid_cli.cli import GATE_FAILED, show
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.options import Format, say_what_counts, types_of
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.flags import Flag
 from nearid_cli.mirrors import here
-from nearid_cli.opening import real_path
-from nearid_cli.options import Flag
 from nearid_cli.remote.stores import check_on_disk, named, url_of
 from nearid_cli.text import printable
 
@@ -161,6 +159,7 @@ def _breakdowns(by: Sequence[str], result: ScoreResult | CompareResult) -> Seque
 def _hides(output: Path) -> None:
     """Warn where a new configuration takes the place of one that is in force there."""
     from nearid_cli.configuration import load_configuration
+    from nearid_cli.opening import real_path
 
     hidden = load_configuration(real_path(output).parent).path
     if output.name == "nearid.toml" and hidden is not None:
@@ -184,14 +183,14 @@ def _store(run: Path, baseline: Path) -> None:
 def _found_by(output: Path) -> list[str]:
     """What `nearid gate` needs to be told to find the configuration from here."""
     from nearid_cli.configuration import load_configuration
+    from nearid_cli.opening import real_path
 
     nearest = load_configuration(Path.cwd()).path
     found = nearest is not None and real_path(nearest) == real_path(output)
     return [] if found else ["--config", str(output)]
 
 
-@dataclass(frozen=True)
-class Rulebook:
+class Rulebook(NamedTuple):
     """Rules, and what `max_drop` is counted from.
 
     Attributes:
@@ -328,6 +327,8 @@ def _read_bytes(path: Path) -> bytes:
 
 def _same(a: Path, b: Path) -> bool:
     """Whether two paths, or URLs, name one file."""
+    from nearid_cli.opening import real_path
+
     return (url_of(a) or real_path(a)) == (url_of(b) or real_path(b))
 
 

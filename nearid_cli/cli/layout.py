@@ -9,16 +9,18 @@ import typer
 
 from nearid_cli.cli import options as shared
 from nearid_cli.cli import show
-from nearid_cli.options import MASK_SOURCES, Flag, LayoutOptions, MaskOptions, Verbose
+from nearid_cli.flags import MASK_SOURCES, Flag, Verbose
 from nearid_cli.text import count, few, printable
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.dataset import Dataset, Picture
     from nearid_cli.layouts.methods import ReferencesAlone
+    from nearid_cli.options import LayoutOptions
 
 _EXAMPLES = 12
 
 
+@shared.types_of("nearid_cli.options")
 def layout(
     *,
     references: Annotated[
@@ -54,6 +56,7 @@ def layout(
     from nearid_cli.layouts.masks import check_mask_options, find_masks
     from nearid_cli.layouts.methods import ReferencesAlone, read_layout
     from nearid_cli.layouts.tables.manifest import check_manifest_name, leads_outside, write_manifest
+    from nearid_cli.options import MaskOptions
 
     for path in output or []:
         check_manifest_name(path)

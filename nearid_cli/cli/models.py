@@ -11,7 +11,7 @@ from nearid_cli.activity import doing
 from nearid_cli.cli.groups import group
 from nearid_cli.cli.show import rows
 from nearid_cli.errors import ModelError
-from nearid_cli.options import ENGINES, CacheFolder, Flag, SafetensorsOnly
+from nearid_cli.flags import ENGINES, CacheFolder, Flag, SafetensorsOnly
 from nearid_cli.text import file_size, printable
 
 if TYPE_CHECKING:

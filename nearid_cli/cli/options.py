@@ -1,4 +1,4 @@
-"""How a command gets its options: from declarations (`nearid_cli.options.Flag`), or spelled here for all commands."""
+"""How a command gets its options: from declarations (`nearid_cli.flags.Flag`), or spelled here for all commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from nearid_cli.errors import NearIDError, UsageError
-from nearid_cli.options import MOST_DIGITS, Flag, Given, Options, given
+from nearid_cli.flags import MOST_DIGITS, Flag, Given, given
 from nearid_cli.remote.stores import in_a_store, url_of
 from nearid_cli.text import listed, printable, shown, unknown
 
@@ -122,14 +122,14 @@ _Read = Callable[[Mapping[str, Any]], Any]
 C = TypeVar("C", bound=Callable[..., None])
 
 
-def types_of(module: str) -> Callable[[C], C]:
+def types_of(*modules: str) -> Callable[[C], C]:
     """Where the classes of a command's annotations are, when it is built.
 
     `nearid --help` imports every command for the first sentence of its help, and shall not wait for those.
     """
 
     def said(function: C) -> C:
-        function.types_of = module  # type: ignore[attr-defined]
+        function.types_of = modules  # type: ignore[attr-defined]
         return function
 
     return said
@@ -162,8 +162,9 @@ def with_flags(function: Callable[..., None]) -> Callable[..., None]:
     that has one, and the function gets the object. A flag of a field that is also a parameter by itself stands where
     the parameter stands and has its default; its value is in both.
     """
-    module = getattr(function, "types_of", None)
-    types = vars(import_module(module)) if module else None
+    types: dict[str, Any] = {}
+    for module in getattr(function, "types_of", ()):
+        types |= vars(import_module(module))
     own = inspect.signature(function, eval_str=True, locals=types).parameters
     taken = {one.name for name, value in own.items() if (one := given(name, value.annotation))}
     asked: dict[str, inspect.Parameter] = {"context": _parameter("context", typer.Context)}
@@ -211,6 +212,8 @@ def _take_group(group: Any, asked: dict[str, inspect.Parameter], taken: set[str]
             reads[field.name] = _take(field.name, hint, field.default, asked)
 
     def read(values: Mapping[str, Any]) -> Any:
+        from nearid_cli.options import Options
+
         made = group(**{name: read(values) for name, read in reads.items()})
         if isinstance(made, Options):
             made = replace(made, configured=values["context"].obj.metrics, progress=sys.stderr.isatty())

@@ -15,7 +15,7 @@ from nearid_cli.activity import doing
 from nearid_cli.cli import show
 from nearid_cli.cli.options import Format
 from nearid_cli.errors import UsageError
-from nearid_cli.options import Flag
+from nearid_cli.flags import Flag
 from nearid_cli.remote.stores import named, url_of
 from nearid_cli.text import printable
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearid_cli.cli.options import Format
-from nearid_cli.options import DEFAULT_METRICS, Metrics, Options
+from nearid_cli.cli.options import Format, types_of
+from nearid_cli.flags import DEFAULT_METRICS, Metrics
+
+if TYPE_CHECKING:
+    from nearid_cli.options import Options
 
 
+@types_of("nearid_cli.options")
 def pair(
     *,
     a: Annotated[Path, typer.Argument(help="A picture.", metavar="A")],

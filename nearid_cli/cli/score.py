@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearid_cli.cli import options as shared
+from nearid_cli.flags import DEFAULT_METRICS, By, Flag, Metrics
 from nearid_cli.mirrors import here
-from nearid_cli.options import (
-    DEFAULT_METRICS,
-    By,
-    Flag,
-    LayoutOptions,
-    Leniency,
-    MaskOptions,
-    Metrics,
-    Options,
-)
 
 if TYPE_CHECKING:
     from nearid_cli.cli.outputs import JudgedOutputs
+    from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, Options
 
 
-@shared.types_of("nearid_cli.cli.outputs")
+@shared.types_of("nearid_cli.options", "nearid_cli.cli.outputs")
 def score(
     *,
     references: Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nearid_cli.cli import INTERRUPTED
-from nearid_cli.options import Flag, FollowSymlinks
+from nearid_cli.flags import Flag, FollowSymlinks
 from nearid_cli.text import count, printable
 
 # Above it two seeds may share an identity: numbers are drawn from the 32-bit words of (seed, number).

@@ -11,8 +11,8 @@ import typer
 
 from nearid_cli.activity import doing
 from nearid_cli.errors import UsageError
+from nearid_cli.flags import Flag
 from nearid_cli.mirrors import here
-from nearid_cli.options import Flag
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEVICES, DTYPES, ENGINES
+from nearid_cli.flags import DEVICES, DTYPES, ENGINES
 from nearid_cli.text import count, shown, unknown
 
 

@@ -31,12 +31,13 @@ from nearid_cli.encoders.registry import MetricRequest, parse_metrics, with_scor
 from nearid_cli.encoders.spec import EngineError
 from nearid_cli.errors import BadImage, BadImagesError, ModelError, UsageError
 from nearid_cli.files import cache_folder, cache_place, digest_file
+from nearid_cli.flags import COLOR_PROFILES, PAIRS, PREPROCESSINGS, SIXTEEN_BIT
 from nearid_cli.images.fast import check_installed
 from nearid_cli.images.memory import BUDGET
 from nearid_cli.images.reading import Reading
 from nearid_cli.interrupts import interrupts_held
 from nearid_cli.layouts.dataset import Source
-from nearid_cli.options import COLOR_PROFILES, PAIRS, PREPROCESSINGS, SIXTEEN_BIT, Options
+from nearid_cli.options import Options
 from nearid_cli.results import Metric
 from nearid_cli.text import count, printable
 

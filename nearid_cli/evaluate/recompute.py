@@ -28,8 +28,8 @@ from nearid_cli.encoders.load import load_encoder
 from nearid_cli.encoders.registry import MetricRequest, known_metrics
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.errors import NearIDError
+from nearid_cli.flags import COLOR_PROFILES, SIXTEEN_BIT
 from nearid_cli.images.reading import Reading
-from nearid_cli.options import COLOR_PROFILES, SIXTEEN_BIT
 from nearid_cli.text import printable
 
 _CLOSE = {"float32": 1e-4}

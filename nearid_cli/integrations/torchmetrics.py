@@ -25,7 +25,8 @@ except ModuleNotFoundError as error:
         "nearid_cli.integrations.torchmetrics needs torchmetrics: pip install 'nearid-cli[torchmetrics]'"
     ) from None
 
-from nearid_cli.options import DEFAULT_METRICS, Options
+from nearid_cli.flags import DEFAULT_METRICS
+from nearid_cli.options import Options
 from nearid_cli.scorer.scorer import Scorer
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nearid_cli.errors import InputError, UsageError
+from nearid_cli.flags import MASK_FILLS, MASK_KEEPS, MASK_SOURCES
 from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.byproducts import MASK_SUFFIX
@@ -20,7 +21,7 @@ from nearid_cli.layouts.names import composed
 from nearid_cli.layouts.reach import Reach, refuse_links
 from nearid_cli.layouts.walk import scan
 from nearid_cli.mirrors.find import here
-from nearid_cli.options import MASK_FILLS, MASK_KEEPS, MASK_SOURCES, MaskOptions
+from nearid_cli.options import MaskOptions
 from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, first_few, printable, unknown
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from nearid_cli.errors import UsageError
 from nearid_cli.text import printable
@@ -35,8 +34,7 @@ _SECRET_IN_QUERY = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """A place in a store.
 
     Attributes:

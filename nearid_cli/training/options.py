@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nearid_cli.errors import UsageError
-from nearid_cli.options import Flag, all_given
+from nearid_cli.flags import Flag, all_given
 from nearid_cli.text import printable, unknown
 
 HEADS = ("map", "mlp")

@@ -13,8 +13,8 @@ import pytest
 
 from nearid_cli import __version__
 from nearid_cli.encoders.registry import REGISTRY
+from nearid_cli.flags import DEVICES
 from nearid_cli.layouts.registry import NAMES
-from nearid_cli.options import DEVICES
 from tests.commandline import Finished, Nearid
 
 Complete = Callable[[str], list[str]]

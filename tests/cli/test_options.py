@@ -17,7 +17,7 @@ from nearid_cli.cli.options import with_flags
 from nearid_cli.cli.train import train
 from nearid_cli.configuration import Configuration
 from nearid_cli.errors import UsageError
-from nearid_cli.options import Flag, Metrics, Verbose, all_given
+from nearid_cli.flags import Flag, Metrics, Verbose, all_given
 from nearid_cli.training.options import Augmentations, TrainOptions
 
 Colour = Annotated[str, Flag("Which colour.", "COLOUR", short="c")]

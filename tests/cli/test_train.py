@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nearid_cli.options import all_given
+from nearid_cli.flags import all_given
 from nearid_cli.training.options import Augmentations, TrainOptions
 from tests.commandline import Nearid
 from tests.training.running import journal, make_data

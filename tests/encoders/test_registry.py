@@ -12,7 +12,7 @@ from nearid_cli.encoders.registry import (
     parse_metrics,
 )
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS
+from nearid_cli.flags import DEFAULT_METRICS
 
 
 @pytest.fixture(autouse=True)

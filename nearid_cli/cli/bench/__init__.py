@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from nearid_cli.cli.groups import group
-from nearid_cli.options import Flag
+from nearid_cli.flags import Flag
 
 BySamples = Annotated[
     tuple[str, ...],

@@ -12,7 +12,8 @@ from nearid_cli.cli.groups import on_command_line
 from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
-from nearid_cli.options import DEFAULT_METRICS, Flag, FollowSymlinks, Metrics, Options, SkipBad
+from nearid_cli.flags import DEFAULT_METRICS, Flag, FollowSymlinks, Metrics, SkipBad
+from nearid_cli.options import Options
 
 
 @reads_no_urls

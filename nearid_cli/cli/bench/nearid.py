@@ -10,7 +10,8 @@ from typing import Annotated
 from nearid_cli.cli.bench import BySamples
 from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
-from nearid_cli.options import DEFAULT_METRICS, Flag, Metrics, Options, Rows, SkipBad
+from nearid_cli.flags import DEFAULT_METRICS, Flag, Metrics, Rows, SkipBad
+from nearid_cli.options import Options
 
 
 @reads_no_urls

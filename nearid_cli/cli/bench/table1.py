@@ -8,7 +8,8 @@ from typing import Annotated
 from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs, nothing_printed
 from nearid_cli.errors import UsageError
-from nearid_cli.options import Flag, FollowSymlinks, Metrics, Options, SkipBad
+from nearid_cli.flags import Flag, FollowSymlinks, Metrics, SkipBad
+from nearid_cli.options import Options
 
 
 @reads_no_urls

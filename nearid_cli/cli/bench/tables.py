@@ -10,7 +10,7 @@ import typer
 
 from nearid_cli.cli.options import reads_no_urls
 from nearid_cli.cli.outputs import BenchmarkOutputs
-from nearid_cli.options import Flag, FollowSymlinks
+from nearid_cli.flags import Flag, FollowSymlinks
 
 
 @reads_no_urls

@@ -13,10 +13,10 @@ import numpy as np
 from nearid_cli.encoders.checkpoints import MissingCheckpointError
 from nearid_cli.errors import ModelError, UsageError
 from nearid_cli.files import digest_file
+from nearid_cli.flags import DTYPES, LATENTS
 from nearid_cli.measures.vsm.parts import MIND_THE_GLITCH, SETTINGS, Ask, find_parts
 from nearid_cli.measures.vsm.recipe import SIZE, read_recipe
 from nearid_cli.metrics.matching import Matches, inconsistencies, match, visual_consistency
-from nearid_cli.options import DTYPES, LATENTS
 from nearid_cli.plugins import NoScore, PairwiseMetric
 from nearid_cli.text import unknown
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nearid_cli.errors import ModelError
-from nearid_cli.options import DTYPES
+from nearid_cli.flags import DTYPES
 from nearid_cli.text import did_you_mean, printable
 
 _DTYPES = DTYPES[1:]

@@ -15,6 +15,7 @@ NAMES = (
     "warm",
     "large",
     "compare",
+    "hashing",
     "decoding",
     "preprocessing",
     "cold",
@@ -36,7 +37,7 @@ def main(names: list[str]) -> int:
         return 2
     os.environ["NEARID_ENGINE"] = "torch"  # caches are filled as by torch; `engines` names the others itself
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does; the peers have it too
-    print(f"{'':50} {'ours':>9} {'peer':>9} {'unit':6} {'ratio':>6}  target", flush=True)
+    print(f"{'':50} {'ours':>9} {'peer':>9} {'unit':7} {'ratio':>6}  target", flush=True)
     for name in names or NAMES:
         with tempfile.TemporaryDirectory(prefix=f"nearid-perf-{name}-") as folder:
             # Each says its own lines; a measurement that cannot run here says why and gives none.

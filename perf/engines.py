@@ -1,7 +1,8 @@
 """A checkpoint by OpenVINO on a CPU against transformers' pipeline as one writes it: float32, eager, a picture a pass.
 
-The forward pass of a mid-size tower with random weights (SigLIP base at 224 px), and then whole processes, each loading
-the model and embedding one picture: their peak memory, and how long ours takes to load a model that is kept.
+The forward pass of a mid-size tower with random weights (SigLIP base at 224 px), also against what products of
+matrices reach in the same run, which no forward pass can do without. And then whole processes, each loading the model
+and embedding one picture: their peak memory, and how long ours takes to load a model that is kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from perf.measure import Row, alternate, process
 
 PICTURES = 4
 ROUNDS = 4
+SQUARE = 2048
 
 _OURS = """
 import sys, time
@@ -50,6 +52,7 @@ print("said", taken, int(peak) / 1024, file=sys.stderr)
 
 def measure(folder: Path) -> list[Row]:
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
     from transformers import SiglipVisionConfig, SiglipVisionModel, pipeline
     from transformers.utils import logging
 
@@ -59,7 +62,11 @@ def measure(folder: Path) -> list[Row]:
 
     logging.disable_progress_bar()
     torch.manual_seed(0)
-    SiglipVisionModel(SiglipVisionConfig(image_size=224, patch_size=16)).save_pretrained(folder / "base")
+    model = SiglipVisionModel(SiglipVisionConfig(image_size=224, patch_size=16))
+    model.save_pretrained(folder / "base")
+    with FlopCounterMode(display=False) as counter, torch.device("meta"):
+        model.to("meta")(pixel_values=torch.empty(1, 3, 224, 224))
+    operations = counter.get_total_flops() / 1e9
     write_json(folder / "base/preprocessor_config.json", siglip_processor(224))
     paths = photographs(folder / "pictures", PICTURES, edge=224)
     pictures = [Image.open(path).convert("RGB") for path in paths]
@@ -82,8 +89,11 @@ def measure(folder: Path) -> list[Row]:
     expected = run(by_torch)
     for dtype, encoder in encoders.items():
         print(f"least cosine to torch in float32, {dtype}: {(run(encoder) * expected).sum(axis=1).min():.7f}")
+    squares = {name: torch.rand(SQUARE, SQUARE, dtype=getattr(torch, name)) for name in encoders}
     seconds = alternate(
         {
+            "product float32": lambda: squares["float32"] @ squares["float32"],
+            "product bfloat16": lambda: squares["bfloat16"] @ squares["bfloat16"],
             "float32": lambda: run(encoders["float32"]),
             "bfloat16": lambda: run(encoders["bfloat16"]),
             "torch": lambda: run(by_torch),
@@ -92,6 +102,8 @@ def measure(folder: Path) -> list[Row]:
         rounds=ROUNDS,
     )
     speed = {name: PICTURES / taken for name, taken in seconds.items()}
+    products = {name: 2e-9 * SQUARE**3 / seconds[f"product {name}"] for name in squares}
+    reached = {name: operations * speed[name] for name in squares}
     said = {
         name: _said(program, folder, paths[0], dtype)
         for name, program, dtype in (
@@ -105,6 +117,10 @@ def measure(folder: Path) -> list[Row]:
     table = [
         ("OpenVINO float32", speed["float32"], stock, speed["stock"], "img/s", 2.2, True),
         ("OpenVINO bfloat16", speed["bfloat16"], stock, speed["stock"], "img/s", 3.5, True),
+        *(
+            (f"{name} pass", reached[name], "matmul peak", products[name], "GFLOP/s", 0.6, True)
+            for name in squares
+        ),
         ("nearid by torch", speed["torch"], stock, speed["stock"], "img/s", 1, True),
         ("load a model that is kept, float32", load["float32"], "5 s", 5, "s", 1, False),
         ("load a model that is kept, bfloat16", load["bfloat16"], "5 s", 5, "s", 1, False),

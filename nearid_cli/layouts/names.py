@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 # Folder names that say what pictures are for, or where a program puts them, and not whose they are.
@@ -178,6 +179,7 @@ class FileName:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=10_000)  # subjects and methods have files of the same names
 def read_file_name(stem: str) -> FileName:
     """Take the name of a file, without its extension, apart.
 

@@ -149,6 +149,10 @@ class LeftOutFiles:
         if names:
             self.by_reason.setdefault(reason, []).extend(names)
 
+    def copy(self) -> LeftOutFiles:
+        """The same, to which more may be added."""
+        return LeftOutFiles({reason: list(names) for reason, names in self.by_reason.items()})
+
     def extend(self, other: LeftOutFiles) -> None:
         """Record what another place left out, too."""
         for reason, names in other.by_reason.items():

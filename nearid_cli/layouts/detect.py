@@ -10,7 +10,8 @@ import logging
 import stat
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 from nearid_cli.errors import InputError
@@ -57,6 +58,34 @@ def look_at_side(side: Side, which: str, layout: Layout, reach: Reach) -> Assign
     if isinstance(side, Assigned):
         return side.copy()
     return of_path(side, manifest_at(side, which, layout, reach), which, layout, reach)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """References that several data sets have in common: looked at once, when they are first asked for.
+
+    Attributes:
+        place: the folder or manifest.
+        layout: as asked for.
+        reach: where links and paths may lead.
+    """
+
+    place: Path
+    layout: Layout
+    reach: Reach
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """See `manifest_at`."""
+        return manifest_at(self.place, "references", self.layout, self.reach)
+
+    @cached_property
+    def _found(self) -> Assigned | Tree:
+        return of_path(self.place, self.manifest, "references", self.layout, self.reach)
+
+    def copy(self) -> Assigned | Tree:
+        """What it holds, see `of_path`, as an object that a join may change."""
+        return self._found.copy()
 
 
 def manifest_at(path: Path, which: str, layout: Layout, reach: Reach) -> Manifest | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from nearid_cli.elsewhere import shown
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
-from nearid_cli.layouts.detect import by_role, empty, look_at, look_at_side, manifest_at, of_path
+from nearid_cli.layouts.detect import Shared, by_role, empty, look_at, look_at_side, manifest_at, of_path
 from nearid_cli.layouts.given import is_list, several_subjects, shown_subjects
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds.plain import FOLDERS
@@ -31,7 +31,7 @@ LOOK = "nearid layout"
 
 
 def find(
-    references: Side,
+    references: Side | Shared,
     generations: Side | None,
     layout: str | LayoutOptions | How = AUTO.name,
     distractors: Side | None = None,
@@ -39,8 +39,9 @@ def find(
     """Find the subjects of a data set with their references and generations.
 
     Args:
-        references: a folder, or a manifest (.csv, .jsonl, .parquet), or what `read_side` made of pictures.
-        generations: likewise; None when `references` holds both.
+        references: a folder, or a manifest (.csv, .jsonl, .parquet), or what `read_side` made of pictures; or one of
+            the first two that several searches share.
+        generations: as `references`, not shared; None when `references` holds both.
         layout: of the folders: the name of one, or options with patterns, or what became of these.
         distractors: as `references`; None for none.
 
@@ -49,59 +50,57 @@ def find(
         InputError: a side is missing or empty, names are ambiguous, or not one subject matches.
     """
     references, generations, distractors = here(references), here(generations), here(distractors)
-    how = How.of(layout).among(references, generations, distractors)
+    place = references.place if isinstance(references, Shared) else references
+    how = How.of(layout).among(place, generations, distractors)
+    if isinstance(references, Path):
+        references = Shared(references, how.layout, how.reach)
     sides = _sides(references, generations, how)
     look_alike = distractor_side(distractors, how.reach)
     try:
         return join(*resolve(*sides, how), look_alike, how.reach)
     except InputError as error:
-        if not (isinstance(references, Path) and isinstance(generations, Path)):
+        if not (isinstance(place, Path) and isinstance(generations, Path)):
             raise
         # Every stop about names says how to look at them.
-        hint = f"{LOOK} {quoted(references)} {quoted(generations)} shows how both are read"
+        hint = f"{LOOK} {quoted(place)} {quoted(generations)} shows how both are read"
         raise type(error)(error.message, (*error.details, hint)) from error
 
 
-def _sides(references: Side, generations: Side | None, how: How) -> tuple[Assigned | Tree, Assigned | Tree]:
+def _sides(
+    references: Assigned | Shared, generations: Side | None, how: How
+) -> tuple[Assigned | Tree, Assigned | Tree]:
     """What was given, each side as subjects where it says so itself, else as a tree."""
     layout, reach = how.layout, how.reach
     if isinstance(references, Assigned) or isinstance(generations, Assigned):
         if generations is None:
             raise UsageError("generations: expected pictures, found None; only a manifest holds both sides")
-        given = (
-            look_at_side(references, "references", layout, reach),
-            look_at_side(generations, "generations", layout, reach),
-        )
+        given = references.copy(), look_at_side(generations, "generations", layout, reach)
         _refuse_lists_of_several(*given)
         _name_lists(*given)
         return given
-    reference_manifest = manifest_at(references, "references", layout, reach)
+    place, manifest = references.place, references.manifest
     if generations is not None and not (
-        os.path.exists(generations) and references.samefile(generations)  # noqa: PTH110
+        os.path.exists(generations) and place.samefile(generations)  # noqa: PTH110
     ):
         generation_manifest = manifest_at(generations, "generations", layout, reach)
-        if layout.needs_manifest and reference_manifest is None and generation_manifest is None:
-            raise InputError(
-                f"--layout {layout.name}, but {printable(references)} is a folder and no manifest"
-            )
+        if layout.needs_manifest and manifest is None and generation_manifest is None:
+            raise InputError(f"--layout {layout.name}, but {printable(place)} is a folder and no manifest")
         sides = (
-            of_path(references, reference_manifest, "references", layout, reach),
+            references.copy(),
             of_path(generations, generation_manifest, "generations", layout, reach),
         )
         # Rows of a role that the other side provides.
-        _count_unused(reference_manifest, "generation", "references", sides[0])
+        _count_unused(manifest, "generation", "references", sides[0])
         _count_unused(generation_manifest, "reference", "generations", sides[1])
         return sides
-    if reference_manifest is not None:
+    if manifest is not None:
         # One manifest is both sides: what it left out and its distractors count once.
-        both = reference_manifest.side("reference"), reference_manifest.side("generation")
+        both = manifest.side("reference"), manifest.side("generation")
         both[1].left_out, both[1].distractors = LeftOutFiles(), {}
         return both
-    if layout.holds_both(references):
-        return look_at(references, "references", layout, reach), look_at(
-            references, "generations", layout, reach
-        )
-    return _both_roles(references, generations is not None, reach)
+    if layout.holds_both(place):
+        return look_at(place, "references", layout, reach), look_at(place, "generations", layout, reach)
+    return _both_roles(place, generations is not None, reach)
 
 
 def _both_roles(root: Path, same: bool, reach: Reach) -> tuple[Tree, Tree]:

@@ -8,13 +8,14 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.captions import with_prompts_beside
 from nearid_cli.layouts.dataset import Dataset, LeftOutFiles, Picture
-from nearid_cli.layouts.detect import look_at_side, manifest_at
+from nearid_cli.layouts.detect import Shared, look_at_side, manifest_at
 from nearid_cli.layouts.find import LOOK, distractor_side, find
 from nearid_cli.layouts.join import join
 from nearid_cli.layouts.kinds.tables import MANIFEST
@@ -152,6 +153,14 @@ class _Contestants:
     how: How
     distractors: Side | None
 
+    @cached_property
+    def _shared(self) -> Assigned | Shared:
+        """The references, which are given."""
+        assert self.references is not None
+        if isinstance(self.references, Assigned):
+            return self.references
+        return Shared(self.references, self.how.layout, self.how.reach.including(self.references))
+
     @property
     def _how_to_look(self) -> tuple[Layout, Reach]:
         return self.how.layout, self.how.reach
@@ -216,19 +225,13 @@ class _Contestants:
     def _below(self, place: Path) -> dict[str, Dataset]:
         """The methods below a folder, as a pattern says or as folders do."""
         if self.how.generations is not None and "method" in self.how.generations.names:
-            return self._by_method(
-                *resolve(self._reference_side(), scan(place, reach=self.how.reach), self.how)
-            )
+            return self._by_method(*resolve(self._shared.copy(), scan(place, reach=self.how.reach), self.how))
         folders = _folders_in(place, self.references, self.how.reach)
         if below := self._below_subjects(folders):
             return self._subject_first(place, folders, below)
         found = self._each(folders, skip_empty=True)
         self._refuse_subjects(place, found)
         return found
-
-    def _reference_side(self) -> Assigned | Tree:
-        assert self.references is not None
-        return look_at_side(self.references, "references", *self._how_to_look)
 
     def _each(self, folders: Mapping[str, Side], skip_empty: bool = False) -> dict[str, Dataset]:
         def one(name: str) -> Dataset | None:
@@ -237,7 +240,7 @@ class _Contestants:
                 raise InputError(f"no references for {printable(_root(folder))}; give them with --refs DIR")
             if skip_empty and isinstance(folder, Path) and not has_pictures(folder, self.how.reach):
                 return None
-            return find(self.references or folder, folder, self.how, self.distractors)
+            return find(self._shared if self.references else folder, folder, self.how, self.distractors)
 
         return _all(folders, one)
 
@@ -246,7 +249,7 @@ class _Contestants:
 
         All top folders must be called like subjects, and the folders in them like neither subjects nor prompts.
         """
-        side = self._reference_side()
+        side = self._shared.copy()
         index = index_of(frozenset(names_of(side)), side.keys if isinstance(side, Assigned) else ())
         if not all(index.alike(name) for name in folders):
             return None
@@ -282,7 +285,7 @@ class _Contestants:
             }
             tree = Tree(place, own, containers=containers)
             tree.left_out.add("outside a method's folder", *strays)
-            sides = resolve(self._reference_side(), tree, self.how)
+            sides = resolve(self._shared.copy(), tree, self.how)
             return join(*sides, distractor_side(self.distractors, self.how.reach), self.how.reach)
 
         return _all(sorted(methods, key=natural_key), one)
@@ -302,7 +305,7 @@ class _Contestants:
 
     def _from_manifest(self, manifest: Manifest) -> dict[str, Dataset]:
         """One data set a method; references and distractors of the manifest are everyone's."""
-        side = manifest.side("reference") if self.references is None else self._reference_side()
+        side = manifest.side("reference") if self.references is None else self._shared.copy()
         # One manifest is both sides: what it left out counts once.
         left_out = LeftOutFiles() if self.references is None else manifest.left_out
         generated = Assigned(manifest.path, MANIFEST, manifest.roles["generation"], left_out=left_out)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -65,7 +64,7 @@ class Assigned:
     def copy(self) -> Assigned:
         """The same as an object that a join may change."""
         own = {name: list(pictures) for name, pictures in self.subjects.items()}
-        return replace(self, subjects=own, loose=list(self.loose), left_out=deepcopy(self.left_out))
+        return replace(self, subjects=own, loose=list(self.loose), left_out=self.left_out.copy())
 
 
 Side = Path | Assigned
@@ -83,6 +82,7 @@ class Tree:
         containers: folders, by their whole path below the root, that name no subject whatever they are called, and
             the labels that they are instead.
         described: adds what a metadata file says of a picture.
+        paths: those that were made of pictures and their folders, by name; copies share them.
     """
 
     root: Path
@@ -90,6 +90,11 @@ class Tree:
     left_out: LeftOutFiles = field(default_factory=LeftOutFiles)
     containers: Mapping[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
     described: Callable[[Picture], Picture] | None = None
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    def copy(self) -> Tree:
+        """The same as an object from which more may be left out."""
+        return replace(self, left_out=self.left_out.copy())
 
     def by_folder(self, layout: Layout, below: str = "") -> Assigned:
         """Each folder directly in the root (or in its subfolder `below`) is a subject, with all that lies deeper.
@@ -222,8 +227,17 @@ class Tree:
             own = stem(name)
             said = {**common, **file_labels(own)}
             seed = said.pop("seed", own if prompt is not None and len(rest) == 1 else None)
-            one = Picture.at(self.root, name, method, prompt, seed, said)
+            one = Picture(self._path(name), name, method, prompt, seed, said)
             yield self.described(one) if self.described else one
+
+    def _path(self, name: str) -> Path:
+        """Where a picture lies. To make a path takes long, and less from that of its folder."""
+        if (found := self.paths.get(name)) is None:
+            folder, _, file = name.rpartition("/")
+            if (above := self.paths.get(folder)) is None:
+                above = self.paths[folder] = self.root / folder
+            found = self.paths[name] = above / file
+        return found
 
 
 @dataclass(frozen=True)

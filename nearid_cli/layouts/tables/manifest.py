@@ -9,7 +9,6 @@ import logging
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -76,7 +75,7 @@ class Manifest:
             )
         if role == "generation":
             check_one_method(f"manifest {printable(self.path)}", subjects)
-        return Assigned(self.path, MANIFEST, subjects, [], deepcopy(self.left_out), self.roles["distractor"])
+        return Assigned(self.path, MANIFEST, subjects, [], self.left_out.copy(), self.roles["distractor"])
 
 
 @dataclass(slots=True)

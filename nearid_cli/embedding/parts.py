@@ -313,8 +313,16 @@ class PartFolder:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        # Embeddings are random bits: neither a dictionary nor compression makes them smaller.
-        pq.write_table(table, sink, use_dictionary=False, compression="none", write_page_checksum=True)
+        # Embeddings are random bits: neither a dictionary nor compression makes them smaller, and least and greatest,
+        # which each page would name, say nothing.
+        pq.write_table(
+            table,
+            sink,
+            use_dictionary=False,
+            compression="none",
+            write_page_checksum=True,
+            write_statistics=False,
+        )
         content = memoryview(sink.getvalue())
         if len(content) > LARGEST_BYTES:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

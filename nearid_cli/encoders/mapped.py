@@ -18,7 +18,7 @@ from nearid_cli.opening import open_regular
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_SECONDS = 0.005  # in which cores that pack weights read some 10 MB; in 0.05 they were done before it was looked at twice
+_SECONDS = 0.005  # in which cores that pack weights read some 10 MB; after 0.05 they were done
 
 
 class MappedFile:

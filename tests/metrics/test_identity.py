@@ -228,6 +228,18 @@ def test_a_tie_with_another_subject_is_no_identification():
     assert scores.identification.tolist() == [0, 0]
 
 
+def identified(references, generations, owners):
+    """Which generations are nearer to the one reference of their subject than to any other, in float64."""
+    units, centres = (
+        rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (generations, references)
+    )
+    similarity = units @ centres.T
+    places = np.arange(len(generations)), owners
+    own = similarity[places].copy()
+    similarity[places] = -np.inf
+    return own - similarity.max(axis=1) > RESOLUTION
+
+
 @pytest.mark.parametrize("exponent", range(-13, 0))
 def test_subjects_apart_by_less_than_float32_can_tell(exponent):
     """Leads from far below to far above what numbers of seven digits show, both ways, and through ties."""
@@ -236,16 +248,21 @@ def test_subjects_apart_by_less_than_float32_can_tell(exponent):
     references = one + 10.0**exponent * random.standard_normal((12, 300))
     subjects = np.arange(12)
     generations = np.repeat(one[None], 120, axis=0) + 10.0**exponent * random.standard_normal((120, 300))
-    units, centres = (
-        rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (generations, references)
-    )
-    similarity = units @ centres.T
     owners = np.arange(120) % 12
-    own = similarity[np.arange(120), owners].copy()
-    similarity[np.arange(120), owners] = -np.inf
-    expected = own - similarity.max(axis=1) > RESOLUTION
     found = identity_scores(references, subjects, generations, owners).identified
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found, identified(references, generations, owners))
+
+
+@pytest.mark.parametrize("noise", [0.5, 3.0, 6.0])
+def test_identification_among_hundreds_of_subjects(noise):
+    """From nearly all to nearly none, refuted by the first of the others or by the last."""
+    random = np.random.default_rng(7)
+    references = random.standard_normal((300, 64))
+    owners = np.repeat(np.arange(300), 3)
+    generations = references[owners] + noise * random.standard_normal((900, 64))
+    found = identity_scores(references, np.arange(300), generations, owners).identified
+    np.testing.assert_array_equal(found, identified(references, generations, owners))
+    assert 0 < found.mean() <= 1
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30, 1e100])

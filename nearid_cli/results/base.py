@@ -211,8 +211,6 @@ def plain(value: Any) -> Any:
         return {name: item if type(item) in _PLAIN else plain(item) for name, item in value.items()}
     if isinstance(value, Sequence):
         return [plain(item) for item in value]
-    if isinstance(value, Sequence):
-        return [plain(item) for item in value]
     defaults = _defaults(cast("Any", type(value)))
     return {
         name: item if type(item) in _PLAIN else plain(item)

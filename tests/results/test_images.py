@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nearid_cli.evaluate.compare import compare
 from nearid_cli.reports.formats.data import to_json
 from nearid_cli.results import Image, Images, PictureMask
 from nearid_cli.results.base import plain
 from nearid_cli.results.images import ImageColumns
 from nearid_cli.results.pairing import match_runs
-from tests.comparing import scored
+from tests.comparing import random_methods, scored
 
 NAMES = st.text(st.sampled_from('aé#\x1b\u202e"\\/ 0'), min_size=1, max_size=6)
 NUMBERS = st.floats(-1, 1) | st.just(float("nan"))
@@ -90,6 +91,25 @@ def test_json_of_columns_is_that_of_rows_to_the_byte(forms: tuple[ImageColumns, 
     assert written == to_json(replace(result, images=Images(rows)))
     if rows:
         assert json.loads(written)["images"] == json.loads(json.dumps(plain(rows)))
+
+
+@settings(deadline=None, max_examples=15)
+@given(both_forms())
+def test_json_of_a_comparison_is_as_that_of_rows(forms: tuple[ImageColumns, tuple[Image, ...]]) -> None:
+    columns, rows = forms
+    compared = compare(random_methods({"a": 0.1, "b": 0.0}, subjects=1))
+    in_columns, in_rows = (
+        compared.with_runs(lambda run, images=images: replace(run, images=Images(images)))
+        for images in (columns, rows)
+    )
+    written = to_json(in_columns)
+    assert all("_rows" not in vars(run.images) for run in in_columns.runs.values())
+    assert written == to_json(in_rows)
+    first = compared.methods[0]
+    mixed = replace(
+        in_columns, methods=(replace(first, result=in_rows.methods[0].result), *in_columns.methods[1:])
+    )
+    assert to_json(mixed) == written
 
 
 def test_an_infinite_score_is_written_by_neither() -> None:

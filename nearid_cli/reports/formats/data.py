@@ -7,7 +7,7 @@ import io
 import math
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +101,35 @@ def to_json(result: Plain) -> str:
     Raises:
         ValueError: a number is NaN or infinite. Results hold None instead, so this is a bug.
     """
+    from nearid_cli.results.compare import CompareResult
     from nearid_cli.results.score import ScoreResult
 
-    columns = None
-    if isinstance(result, ScoreResult) and (columns := result.images.columns):
-        result = result.without_images()
-    members = {key: _item_by_line(value) for key, value in result.to_dict().items()}
-    if columns is not None and columns.path:
-        members["images"] = _by_line(_image_lines(columns))
-    return "{\n" + ",\n".join(f"  {_json(key)}: {text}" for key, text in members.items()) + "\n}"
+    columns: list[ImageColumns | None] = []
+    if isinstance(result, ScoreResult | CompareResult):
+        columns = [run.images.columns for run in result.runs.values()]
+        result = result.with_runs(lambda run: run.without_images() if run.images.columns else run)
+    members = result.to_dict()
+    made: dict[str, str] = {}
+    if isinstance(result, CompareResult):
+        made["methods"] = _by_line(map(_method, members["methods"], columns))
+    elif columns and columns[0] and columns[0].path:
+        made["images"] = _by_line(_image_lines(columns[0]))
+    texts = {key: made[key] if key in made else _item_by_line(value) for key, value in members.items()}
+    return "{\n" + ",\n".join(f"  {_json(key)}: {text}" for key, text in texts.items()) + "\n}"
+
+
+def _method(method: Mapping[str, Any], columns: ImageColumns | None) -> str:
+    """A method of a comparison, whose generations are in columns; None where they are rows, and in it already."""
+    if columns is None:
+        return _json(method)
+    result = {key: _json(value) for key, value in method["result"].items()}
+    result["images"] = f"[{', '.join(_image_lines(columns))}]"
+    members = {key: _object(result) if key == "result" else _json(value) for key, value in method.items()}
+    return _object(members)
+
+
+def _object(members: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{_json(key)}: {text}' for key, text in members.items())}}}"
 
 
 def _item_by_line(value: Any) -> str:

@@ -278,10 +278,14 @@ def _means(result: ScoreResult, groups: Mapping[str, _Groups], metric: str) -> d
     """By subject the mean of each of its groups; its own score where all of its generations count."""
     rows = {one.subject: one.scores[metric] for one in result.subjects}
     scores = result.images.scores(metric)
+
+    def mean(group: Sequence[int]) -> float | None:
+        if len(group) == 1:  # nearly always, and there are very many
+            return scores[group[0]]
+        return _mean_of_known([scores[place] for place in group])
+
     return {
-        subject: [rows[subject].score]
-        if own is None
-        else [_mean_of_known([scores[place] for place in group]) for group in own]
+        subject: [rows[subject].score] if own is None else list(map(mean, own))
         for subject, own in groups.items()
     }
 

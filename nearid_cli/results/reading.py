@@ -306,6 +306,8 @@ def _expected(value: Any, kind: Any, wanted: str) -> Any:
 
 
 def _number(value: Any, _: Any) -> float:
+    if type(value) is float and abs(value) <= LARGEST:  # nearly always, and there are very many
+        return value
     if abs(_expected(value, int | float, "a number")) > LARGEST:
         raise _unexpected(f"a number of no more than {LARGEST:g}", value)
     return float(value)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nearid_cli.errors import UsageError
 from nearid_cli.results.correspondence import compared_prompt
@@ -40,8 +39,7 @@ class Labelled(Protocol):
         """Whatever else is known, by name."""
 
 
-@dataclass(frozen=True)
-class Breakdown:
+class Breakdown(NamedTuple):
     """One way of telling generations apart: by a label, or by several at once.
 
     Attributes:

@@ -27,7 +27,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -107,8 +106,7 @@ _COPIES = "copies"
 _WEIGHTS, _MODELS = "weights", "openvino"
 
 
-@dataclass(frozen=True)
-class CachedNumbers:
+class CachedNumbers(NamedTuple):
     """What the cache holds of one kind for one metric.
 
     Attributes:

@@ -17,8 +17,8 @@ import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from nearid_cli.activity import doing
 from nearid_cli.embedding.decoders import Decoders
@@ -44,8 +44,7 @@ logger = logging.getLogger(__name__)
 _TURNS = 3  # so often pictures are embedded that change meanwhile
 
 
-@dataclass(frozen=True)
-class Embedded:
+class Embedded(NamedTuple):
     """What came of a list of pictures.
 
     Attributes:

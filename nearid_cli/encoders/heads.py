@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nearid_cli.errors import ModelError
 from nearid_cli.opening import MalformedError, open_regular, parse_json
@@ -33,8 +32,7 @@ BITS = {
 """Of a number, by the formats of safetensors."""
 
 
-@dataclass(frozen=True)
-class StoredTensor:
+class StoredTensor(NamedTuple):
     """One weight.
 
     Attributes:
@@ -49,8 +47,7 @@ class StoredTensor:
     end: int
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """What a file says of itself.
 
     Attributes:

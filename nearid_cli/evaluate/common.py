@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +28,7 @@ _Groups = Sequence[Sequence[int]] | None
 """A subject's generations by their places, such as a group a prompt; None for all of them together."""
 
 
-@dataclass(frozen=True)
-class Ground:
+class Ground(NamedTuple):
     """The common ground of the ranked methods.
 
     Attributes:
@@ -104,8 +104,7 @@ def common_ground(results: Mapping[str, ScoreResult], ranked: Sequence[str]) -> 
     )
 
 
-@dataclass(frozen=True)
-class NumberedGround:
+class NumberedGround(NamedTuple):
     """What of the common ground all ranked methods have a number of, by one metric.
 
     Attributes:

@@ -7,8 +7,9 @@ says what each word of the answer rests on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -137,8 +138,7 @@ def _earliest(curve: Curve, alike: Sequence[str], metric: str) -> str | None:
     return earliest
 
 
-@dataclass(frozen=True)
-class _Copied:
+class _Copied(NamedTuple):
     """How many generations copy.
 
     Attributes:

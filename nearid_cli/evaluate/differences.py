@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from itertools import count as count_from
+from typing import NamedTuple
 
 import numpy as np
 
@@ -141,8 +142,7 @@ def _alone(one: Corresponding, places: Sequence[int], run: ScoreResult) -> list[
 _Pair = frozenset[str]
 
 
-@dataclass(frozen=True)
-class Unjudged:
+class Unjudged(NamedTuple):
     """A comparison, and what a verdict on it rests on besides.
 
     Attributes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ Copies = Mapping[tuple[str, str], str]
 """(subject, generation) -> the reference that it copies."""
 
 
-@dataclass(frozen=True)
-class NearCopy:
+class NearCopy(NamedTuple):
     """A generation that is nearer to one reference than any two references of its subject are to each other.
 
     Attributes:

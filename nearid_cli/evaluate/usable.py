@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -119,8 +119,7 @@ class Usable:
         return self.references, self.distractors
 
 
-@dataclass(frozen=True)
-class Sameness:
+class Sameness(NamedTuple):
     """For each role what stands for pictures that are one, by digest; see `sameness.one_picture`."""
 
     references: Same

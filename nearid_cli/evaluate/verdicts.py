@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.evaluate.differences import Unjudged, among_all_pairs, comparisons, judged
 from nearid_cli.results import Comparison, Method, ScoreResult
@@ -13,8 +13,7 @@ COPYING_SHARE = 0.05
 """A method with a larger share of copied references among its generations is not ranked."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """Methods that are compared over the same generations.
 
     Attributes:

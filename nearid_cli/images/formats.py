@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SNIFF_BYTES = 1024
 """How many of a file's first bytes `sniff` wants to see; what lies beyond is not looked at."""
@@ -22,8 +22,7 @@ EXTENSIONS = frozenset({
 """Of the names of picture files."""
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A file format.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.text import count
 
@@ -19,8 +20,7 @@ class UnreadableImage(Exception):  # noqa: N818 - a finding about a file, which 
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """How pictures are read.
 
     Attributes:
@@ -71,8 +71,7 @@ class Reading:
 DEFAULT_READING = Reading()
 
 
-@dataclass(frozen=True)
-class Masking:
+class Masking(NamedTuple):
     """What of a picture counts by its mask and box, and what the rest becomes.
 
     Attributes:

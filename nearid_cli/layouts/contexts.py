@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from nearid_cli.layouts.dataset import Picture
 from nearid_cli.layouts.matching import shortened, words
@@ -37,8 +38,7 @@ _Told = Callable[[str, Sequence[Picture]], Iterable[str | None]]
 """The contexts of some pictures of a subject."""
 
 
-@dataclass(frozen=True)
-class Contexts:
+class Contexts(NamedTuple):
     """References and distractors with their contexts.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nearid_cli.elsewhere import shown
 from nearid_cli.images.reading import Masking
@@ -24,8 +24,7 @@ class InMemory:
     image: Image.Image
 
 
-@dataclass(frozen=True)
-class LetGo:
+class LetGo(NamedTuple):
     """A picture that was embedded and is not kept.
 
     Attributes:

@@ -6,9 +6,8 @@ For `--help` the layouts are loaded and nothing else: what reads folders is impo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from nearid_cli.layouts.matching import SubjectIndex
@@ -75,8 +74,7 @@ class Layout:
         return None
 
 
-@dataclass(frozen=True)
-class Naming:
+class Naming(NamedTuple):
     """Where in the paths of references the subject stands.
 
     Attributes:

@@ -6,10 +6,10 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.flags import MASK_FILLS, MASK_KEEPS, MASK_SOURCES
@@ -37,8 +37,7 @@ _ABOVE = 3  # so many folders of a path above the pictures' root may be mirrored
 _SHOWN = 20
 
 
-@dataclass(frozen=True)
-class MaskedData:
+class MaskedData(NamedTuple):
     """Data sets whose pictures know their masks and boxes, where these are asked for.
 
     Attributes:

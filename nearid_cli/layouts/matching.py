@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.names import (
@@ -59,8 +59,7 @@ def shortened(whole: str) -> Iterator[str]:
         whole = whole.rpartition("_")[0]
 
 
-@dataclass(frozen=True)
-class Beginning:
+class Beginning(NamedTuple):
     """The subjects that a file's name may begin with, and what follows in it, without counters."""
 
     subjects: tuple[str, ...]

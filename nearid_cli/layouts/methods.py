@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.layouts.captions import with_prompts_beside
@@ -465,8 +466,7 @@ def _subfolders(place: Path, reach: Reach) -> list[Path]:
     return sorted(folders, key=lambda folder: natural_key(folder.name))
 
 
-@dataclass(frozen=True)
-class ReferencesAlone:
+class ReferencesAlone(NamedTuple):
     """References, and the other ways in which they could be read, each with its subjects."""
 
     found: Assigned

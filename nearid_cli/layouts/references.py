@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.kinds.plain import by_file_name, by_folder, of_one
@@ -48,8 +49,7 @@ def _by_levels(folders: Sequence[NamedFolder]) -> list[Naming]:
     ]
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """How well the generations fit a reading of the references.
 
     Attributes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.byproducts import find_byproducts
@@ -240,8 +241,7 @@ class Tree:
         return found
 
 
-@dataclass(frozen=True)
-class NamedFolder:
+class NamedFolder(NamedTuple):
     """The pictures of one folder.
 
     Attributes:

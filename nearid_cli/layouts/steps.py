@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.layouts.names import step_within
 from nearid_cli.text import few, printable
@@ -21,8 +21,7 @@ _LAST = re.compile(
 _KOHYA_MODEL = re.compile(r"-[0-9]{6}|-step[0-9]{8}|[-_]e[0-9]{6}")
 
 
-@dataclass(frozen=True)
-class Checkpoints:
+class Checkpoints(NamedTuple):
     """The checkpoints of one training.
 
     Attributes:
@@ -36,8 +35,7 @@ class Checkpoints:
     numbers: Mapping[str, int | None]
 
 
-@dataclass(frozen=True)
-class _Numbered:
+class _Numbered(NamedTuple):
     name: str
     unit: str
     number: int

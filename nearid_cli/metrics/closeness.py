@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,7 @@ _ROWS = 512  # references at a time, against all of their subject
 _STEEPEST, _HALVINGS = 50.0, 60  # of the search for the tilt of Chernoff's bound
 
 
-@dataclass(frozen=True)
-class ReferenceCloseness:
+class ReferenceCloseness(NamedTuple):
     """The references of all subjects that have generations beside each other.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from nearid_cli.metrics.similarity import RESOLUTION
 from nearid_cli.metrics.summary import Floats, IdentityScores
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """The context share of a metric. NaN where it does not exist.
 
     Attributes:

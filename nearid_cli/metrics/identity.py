@@ -9,7 +9,8 @@ by one: which it is most like, no mean says.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +74,7 @@ def identity_scores(
     )
 
 
-@dataclass(frozen=True)
-class ReferenceSets:
+class ReferenceSets(NamedTuple):
     """What the references of each subject are to each other and to generations: the same for any generations.
 
     Attributes:
@@ -221,8 +221,7 @@ def _blocks(sizes: Integers) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-@dataclass(frozen=True)
-class _Similar:
+class _Similar(NamedTuple):
     """What generations are to references, and to each other.
 
     Attributes:

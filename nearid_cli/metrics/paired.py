@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,7 @@ _BLOCK = 1 << 18  # signs at a time: bounds memory
 _KEPT_UNITS = 400  # of so many the vectors are kept: 32 MB
 
 
-@dataclass(frozen=True)
-class SignFlip:
+class SignFlip(NamedTuple):
     """A test by sign vectors: `p`, above 0 and at most 1, and whether it is `exact` (over all of them)."""
 
     p: float

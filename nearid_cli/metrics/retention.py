@@ -6,7 +6,7 @@ standard error, that of ceiling and floor with other pictures of the same subjec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,7 @@ ERRORS = 2.0
 """A room of so many standard errors is one: a subject without any is taken for one in 3 to 6 % of data sets."""
 
 
-@dataclass(frozen=True)
-class Retention:
+class Retention(NamedTuple):
     """NaN where there is none.
 
     Attributes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nearid_cli.reports.table import Table
 from nearid_cli.text import few
@@ -111,8 +111,7 @@ class FindingList(Block):
         return [*(one.line(most) for one in self.found), *filter(None, [self.conclusion])]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Something that is told under its name.
 
     Attributes:
@@ -135,8 +134,7 @@ class Entries(Block):
     state: str
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """What a document says, in every format that is not made of the result itself.
 
     Attributes:
@@ -163,8 +161,7 @@ class Draft:
         return sorted(shown, key=lambda block: bool(block.folded))
 
 
-@dataclass(frozen=True)
-class Story:
+class Story(NamedTuple):
     """What the HTML report tells before any number, as plain text, and what it is about.
 
     Attributes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.reports.blocks import Block
 from nearid_cli.reports.gauge import Gauge
 from nearid_cli.results import Interval, Metric
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(NamedTuple):
     """A number with its interval.
 
     Attributes:
@@ -27,8 +27,7 @@ class Spot:
     interval: Interval | None = None
 
 
-@dataclass(frozen=True)
-class Spots:
+class Spots(NamedTuple):
     """Numbers of one kind below each other: how they are shown, what they are, and whether they are differences."""
 
     title: str
@@ -45,8 +44,7 @@ class IntervalChart(Block):
     plots: Sequence[Spots]
 
 
-@dataclass(frozen=True)
-class Spokes:
+class Spokes(NamedTuple):
     """One number an axis of a radar, None for one that does not exist.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.reports.table import Kind, P
@@ -13,8 +13,7 @@ _DOES = {"references": "keeps identity", "prompts": "follows prompts"}
 """What the best method does best, by what a metric scores generations against."""
 
 
-@dataclass(frozen=True)
-class Conclusion:
+class Conclusion(NamedTuple):
     """The answer of a comparison by its first metric.
 
     Attributes:
@@ -26,8 +25,7 @@ class Conclusion:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class _Duel:
+class _Duel(NamedTuple):
     """The best method against another one; `ahead` is by how much, None where that is not known."""
 
     other: str

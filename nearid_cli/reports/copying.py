@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from nearid_cli.reports.blocks import Block, Finding, Panel
 from nearid_cli.reports.gauge import gauges
@@ -204,8 +204,7 @@ def _alike_references(result: ScoreResult, metric: Metric) -> Iterator[Finding]:
         )
 
 
-@dataclass(frozen=True)
-class _Counted:
+class _Counted(NamedTuple):
     """A subject that can have near copies: how many generations could be some, and are."""
 
     subject: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.reports.gauge import Gauge, gauges
 from nearid_cli.results import Common, CompareResult, Curve, CurvePoint
@@ -70,8 +70,7 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-@dataclass(frozen=True)
-class _Told:
+class _Told(NamedTuple):
     """What is told of a curve by its first metric."""
 
     result: CompareResult

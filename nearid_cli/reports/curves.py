@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.reports.blocks import Block, Panel, Topic
 from nearid_cli.reports.curve_answer import common_of, point_number
@@ -15,8 +16,7 @@ from nearid_cli.results.compare import BETTER, WORSE
 from nearid_cli.text import printable
 
 
-@dataclass(frozen=True)
-class Sketch:
+class Sketch(NamedTuple):
     """How a number goes with the step.
 
     Attributes:

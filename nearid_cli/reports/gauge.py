@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.reports import table
 from nearid_cli.reports.table import GLUE, LOWER, LOWER_IS_BETTER, Kind
@@ -14,8 +14,7 @@ _PARTS = 20
 """Into so many parts of its range a metric's smallest axis divides it."""
 
 
-@dataclass(frozen=True)
-class Gauge:
+class Gauge(NamedTuple):
     """A metric, and the largest of its numbers in a result.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 from nearid_cli.breakdown.labels import PROMPT, Labels, shown, told
 from nearid_cli.reports.blocks import Block, Finding, Panel, Prose, Topic
@@ -36,8 +37,7 @@ _STYLE = (
 )
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """A run against a baseline in groups.
 
     Attributes:

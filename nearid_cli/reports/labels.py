@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 from unicodedata import category, east_asian_width
 
 from nearid_cli.text import printable
@@ -16,8 +16,7 @@ _ROUNDS = 3
 """A group that focusing has split may need it once more; after that numbers tell its members apart."""
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """What is shown of a name where room is short.
 
     Attributes:

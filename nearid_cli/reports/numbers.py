@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, fields, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 from nearid_cli.reports.gauge import Gauge
 from nearid_cli.reports.table import COUNT, SCORE, TRUTH, Column, Kind, Mark
@@ -24,8 +25,7 @@ def _of(kind: Kind) -> Callable[[Gauge], Kind]:
 _SHARE, _TRUTH, _COUNT = _of(SCORE), _of(TRUTH), _of(COUNT)
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A number of a metric.
 
     Attributes:

@@ -6,8 +6,8 @@ A number that does not exist is not there; it is never 0. How many generations h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from nearid_cli.reports.order import copies
 from nearid_cli.reports.table import Table, missing
@@ -26,8 +26,7 @@ _COUNTS = "counts"
 _STEP = "step"
 
 
-@dataclass(frozen=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A number.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from nearid_cli.reports.blocks import Block, Draft, Finding, FindingList, Panel, Prose, Story, Topic, origin
 from nearid_cli.reports.copying import copying_and_diversity, near_copies_line
@@ -45,8 +46,7 @@ from nearid_cli.text import count, few, printable
 _OWN_COLUMNS = ("method", "path", "subject", "copy_of", "prompt", "seed")
 
 
-@dataclass(frozen=True)
-class Since:
+class Since(NamedTuple):
     """The baseline of a run, and what of both is put side by side."""
 
     baseline: ScoreResult

@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nearid_cli.text import printable
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from nearid_cli.results import Interval
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What the cells of a column are.
 
     Attributes:

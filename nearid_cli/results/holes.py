@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nearid_cli.results.score import ScoreResult
 from nearid_cli.text import printable
 
 
-@dataclass(frozen=True)
-class Hole:
+class Hole(NamedTuple):
     """A null where there must be a number.
 
     Attributes:

@@ -19,8 +19,7 @@ from nearid_cli.results.images import Image, Images
 from nearid_cli.results.score import ScoreResult, Subject, SubjectScores
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Generations of one subject that are compared: `a` of one run with `b` of the other, neither empty.
 
     `name` is their prompt as it is written, or their name; empty for all generations of the subject.
@@ -57,8 +56,7 @@ class Group:
         return a, b
 
 
-@dataclass(frozen=True)
-class Matched:
+class Matched(NamedTuple):
     """One subject of two runs.
 
     Attributes:

@@ -272,8 +272,8 @@ def test_whatever_a_document_says_is_on_the_page(result) -> None:
     column = Column(COUNT, [1234, None], "so <new>", marks=[["second"], ["worse"]])
     table = Table((named("method", ["lora", "x"]),), (column,), foot=True, notes=("a note",), noun="methods")
     made = document(result)
-    draft = dataclasses.replace(
-        made.draft, blocks=(Panel(table), Prose(["a <sentence>"], topic=Topic.AGREEMENT, folded="more"))
+    draft = made.draft._replace(
+        blocks=(Panel(table), Prose(["a <sentence>"], topic=Topic.AGREEMENT, folded="more"))
     )
     html = to_html(dataclasses.replace(made, make=lambda: draft), NONE)
     page = Page(html)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -125,8 +125,7 @@ def units_of(subjects: Sequence[Usable]) -> npt.NDArray[np.intp] | None:
     )
 
 
-@dataclass(frozen=True)
-class LostIdentity:
+class LostIdentity(NamedTuple):
     """Where a generation looks unlike the reference that it is most like.
 
     Attributes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from nearid_cli.elsewhere import look_into
@@ -18,8 +18,7 @@ from nearid_cli.remote.stores import in_a_store
 from nearid_cli.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A file that was found.
 
     Attributes:

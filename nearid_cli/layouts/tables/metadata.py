@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.dataset import LeftOutFiles, Picture
@@ -157,8 +158,7 @@ def read_metadata(look: Look, names: Sequence[str], files: Sequence[str]) -> dic
     return rows
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """Which column of an imagefolder's metadata says what; None for what no column says.
 
     All other columns are labels.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from nearid_cli.errors import InputError
 from nearid_cli.layouts.reach import WITHIN, Reach, shown_path
@@ -43,8 +43,7 @@ _PLAIN_NAME = re.compile(r"[\w(][\w .()/%#+-]{0,59}")
 _HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class PictureRow:
+class PictureRow(NamedTuple):
     """One row: where it stands (`line 3`, or `row 3` in Parquet), and its cells by column, as written.
 
     >>> row = PictureRow("line 3", {"subject": " red cat "})

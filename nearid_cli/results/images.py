@@ -125,6 +125,7 @@ class Images(Sequence[Image]):
         if not isinstance(given, ImageColumns):
             self._rows = tuple(given)
         self._made: dict[Callable[[Images], Any], Any] = {}
+        self._scores: dict[str, Sequence[float | None]] = {}
 
     @classmethod
     def of(cls, images: Iterable[Image]) -> Images:
@@ -142,11 +143,15 @@ class Images(Sequence[Image]):
             return self.columns.column(name)
         return [getattr(image, name) for image in self._rows]
 
-    def scores(self, metric: str) -> list[float | None]:
-        """The score of each by a metric, likewise; None where there is none."""
-        if self.columns is not None:
-            return self.columns.known_scores(metric)
-        return [image.scores[metric] for image in self._rows]
+    def scores(self, metric: str) -> Sequence[float | None]:
+        """The score of each by a metric, likewise; None where there is none. Made once: a run is put beside many."""
+        if metric not in self._scores:
+            self._scores[metric] = (
+                [image.scores[metric] for image in self._rows]
+                if self.columns is None
+                else self.columns.known_scores(metric)
+            )
+        return self._scores[metric]
 
     def once(self, make: Callable[[Images], Thing]) -> Thing:
         """What a function makes of them, which is made once: runs are matched with many others."""

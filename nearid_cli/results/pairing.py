@@ -205,8 +205,7 @@ class Matching:
 
     def _scores(self, metric: str) -> tuple[Sequence[float | None], Sequence[float | None]]:
         """Of the generations of both runs."""
-        a, b = (run.images.once(_scores)[metric] if run.images else [] for run in (self.a, self.b))
-        return a, b
+        return self.a.images.scores(metric), self.b.images.scores(metric)
 
     def _matched(self, one: Corresponding) -> Matched:
         (a, b), (mine, theirs) = (self.a.images, self.b.images), self._scored
@@ -242,12 +241,6 @@ def match_runs(a: ScoreResult, b: ScoreResult) -> Matching:
     theirs = set(b.subjects.names())
     common = tuple(name for name in a.subjects.names() if name in theirs)
     return Matching(a, b, correspondence(a.images.once(calls_of), b.images.once(calls_of), common))
-
-
-def _scores(images: Images) -> dict[str, list[float | None]]:
-    """Of each generation, by metric."""
-    metrics = images[0].scores if images.columns is None else images.columns.scores
-    return {metric: images.scores(metric) for metric in metrics}
 
 
 def _at(images: Images, places: Sequence[int]) -> tuple[Image, ...]:

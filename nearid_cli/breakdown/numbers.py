@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ _OF_SINGLE_PICTURES = ("closest", "diversity", "prompt_diversity")
 
 
 def subject_scores(
-    numbers: IdentityScores, margins: Margins | None, subjects: npt.NDArray[np.integer]
+    numbers: IdentityScores,
+    margins: Margins | None,
+    subjects: npt.NDArray[np.integer],
+    near: Sequence[int] | None = None,
 ) -> list[SubjectScores]:
     """A metric on each of S subjects.
 
@@ -29,12 +33,17 @@ def subject_scores(
         numbers: of all.
         margins: likewise; None without distractors.
         subjects: [G], the subject of each generation, 0..S-1.
+        near: how many near copies each subject has, where it can have some; None where that is not known.
     """
     columns = {name: getattr(numbers, name) for name in _OF_SUBJECTS}
     missing = np.bincount(subjects, np.isnan(numbers.generations), minlength=len(numbers.score))
     columns["missing"] = missing.astype(np.intp)
     if numbers.closeness is not None:
         columns |= {name: getattr(numbers.closeness, name) for name in _OF_SINGLE_PICTURES}
+    counted: list[int | None] = [None] * len(numbers.score)
+    if near is not None and numbers.closeness is not None:
+        closest = numbers.closeness.closest.tolist()
+        counted = [None if math.isnan(one) else number for one, number in zip(closest, near, strict=True)]
     if margins is not None:
         columns |= {
             "margin": margins.margin,
@@ -42,7 +51,10 @@ def subject_scores(
             "positive_margins_ci95": margins.positive_ci95,
         }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [SubjectScores(**dict(zip(columns, map(known, row), strict=True))) for row in rows]
+    return [
+        SubjectScores(**dict(zip(columns, map(known, row), strict=True)), near_copies=number)
+        for row, number in zip(rows, counted, strict=True)
+    ]
 
 
 def aggregate_scores(numbers: IdentityScores, margins: Margins | None) -> AggregateScores:

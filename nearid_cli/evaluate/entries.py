@@ -61,12 +61,9 @@ def of_subjects(
     scored: Numbered, pictures: Pictures, near: Mapping[int, NearCopy] | None = None
 ) -> list[SubjectScores]:
     """A metric on each subject, in their order."""
-    found = subject_scores(scored.scores, scored.margins, pictures.generation_subjects)
-    numbers = np.bincount(pictures.generation_subjects[list(near or ())], minlength=len(found)).tolist()
-    return [
-        one if one.closest is None else replace(one, near_copies=number)
-        for one, number in zip(found, numbers, strict=True)
-    ]
+    own = pictures.generation_subjects
+    numbers = np.bincount(own[list(near or ())], minlength=len(scored.scores.score)).tolist()
+    return subject_scores(scored.scores, scored.margins, own, numbers)
 
 
 def of_all(scored: Numbered, subjects: Sequence[SubjectScores] = ()) -> AggregateScores:

@@ -377,11 +377,12 @@ def _copies(subjects: Sequence[Usable], embedded: Embedded, hashes: str) -> dict
         for start in range(0, len(own), _ROWS):
             similarity = own[start : start + _ROWS] @ references.T
             some = subject.generations[start : start + _ROWS]
-            for (generation, digest), row in zip(some, similarity, strict=True):
+            closest, alike = similarity.argmax(axis=1).tolist(), similarity.max(axis=1) >= COPY_SIMILARITY
+            for (generation, digest), place, is_copy in zip(some, closest, alike.tolist(), strict=True):
                 if digest in subject.copied:
                     copies[subject.name, generation.name] = subject.copied[digest]
-                elif row.max() >= COPY_SIMILARITY:
-                    copies[subject.name, generation.name] = names[int(row.argmax())]
+                elif is_copy:
+                    copies[subject.name, generation.name] = names[place]
     return copies
 
 

@@ -187,16 +187,17 @@ def by_role(names: Sequence[str]) -> dict[str, list[str]] | None:
     """
     roles: dict[tuple[str, ...], set[str]] = defaultdict(set)
     said: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for name in names:
-        folders = tuple(name.split("/")[:-1])
-        said[name] = [(folders[:at], role) for at, part in enumerate(folders) if (role := _role(part))]
-        for parent, role in said[name]:
+    for folder in dict.fromkeys(name.rpartition("/")[0] for name in names):
+        parts = tuple(folder.split("/"))
+        said[folder] = [(parts[:at], role) for at, part in enumerate(parts) if (role := _role(part))]
+        for parent, role in said[folder]:
             roles[parent].add(role)
     both = {parent for parent, found in roles.items() if len(found) == 2}
     if not both:
         return None
     split: dict[str, list[str]] = {"reference": [], "generation": [], "neither": []}
-    for name, own in said.items():
+    for name in names:
+        own = said[name.rpartition("/")[0]]
         split[next((role for parent, role in own if parent in both), "neither")].append(name)
     return split
 
@@ -209,10 +210,13 @@ def called_otherwise(names: Sequence[str], role: str) -> list[str]:
     >>> called_otherwise(["outputs/cat/0.png", "refs/cat/0.png"], "reference")
     ['outputs/cat/0.png']
     """
+    of_folders: dict[str, set[str | None]] = {}
     found = []
     for name in names:
-        *folders, file = name.split("/")
-        roles = {_role(part) for part in (*folders, file.rpartition(".")[0])} - {None}
+        folder, _, file = name.rpartition("/")
+        if folder not in of_folders:
+            of_folders[folder] = set(map(_role, folder.split("/")))
+        roles = {*of_folders[folder], _role(file.rpartition(".")[0])} - {None}
         if roles and role not in roles:
             found.append(name)
     return found if len(found) < len(names) else []

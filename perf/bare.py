@@ -26,7 +26,6 @@ digests = [
 for fingerprint in os.scandir(f"{cache}/embeddings"):
     parts = sorted(os.scandir(fingerprint), key=lambda part: part.stat().st_mtime_ns)
     table = pa.concat_tables(pq.ParquetFile(part.path).read() for part in parts)
-    content = table.column("embedding").combine_chunks().buffers()[1]
-    rows = np.frombuffer(content, np.float32).reshape(len(table), -1)
+    rows = np.from_dlpack(table.column("embedding").combine_chunks().values).reshape(len(table), -1)
     centres = rows[: counts[0]].reshape(int(subjects), -1, rows.shape[1]).mean(axis=1)
     scores: np.ndarray = rows[counts[0] :] @ centres.T

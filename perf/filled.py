@@ -1,6 +1,7 @@
 """A cache that is full without any model: pictures of noise, checkpoints without weights, random embeddings.
 
-A warm run never loads weights, and cannot tell random embeddings from real ones.
+A warm run never loads weights. Embeddings of one subject lie around a direction of its own, at cosines of 0.5 to each
+other, as those of real pictures do: how long some things take depends on whether generations are identified.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def write_checkpoints(folder: Path, which: Mapping[str, Checkpoint] = CHECKPOINT
 
 
 def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
-    """Put random embeddings for all pictures into the cache, by its own means."""
+    """Put embeddings for all pictures into the cache, by its own means; folders are subjects."""
     from nearid_cli.embedding.cache import Cache, digest_bytes
     from nearid_cli.embedding.stamps import SETTLED, FileState, Stamps
     from nearid_cli.encoders.checkpoints import resolve
@@ -91,9 +92,12 @@ def _fill(folder: Path, cache_folder: Path, metrics: str) -> None:
         *resolve(parse_metrics([metrics], {}), "float32", cache.memo.digest_file),
         PERCEPTUAL_HASH,
     ]
+    subjects, subject = np.unique([path.parent.name for path in paths], return_inverse=True)
     for spec in specs:
         dimension = SIX[spec.name][-1] if spec.name in SIX else BITS
         rows = random.standard_normal((len(paths), dimension))
+        if spec.name in SIX:  # perceptual hashes of different pictures have nothing in common
+            rows += random.standard_normal((len(subjects), dimension))[subject]
         cache.add(spec, digests, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
 

@@ -4,7 +4,7 @@ In one folder, or under one URL, that any number of processes may use at once:
 
     CACHEDIR.TAG                      tells backup tools to pass by, where nothing else lies there
     format                            the number of this layout
-    embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (bytes of float32)
+    embeddings/<fingerprint>/*.parquet    columns digest (32 bytes), embedding (list of float32)
     embeddings/<fingerprint>/absent/*.parquet    column digest: pictures in which there was nothing to embed
     pairs/<fingerprint>/*.parquet         numbers of pairs (see pairs.py)
     features/<fingerprint>/*.parquet      what such numbers are computed from, where that is worth its room
@@ -37,7 +37,7 @@ import numpy as np
 from nearid_cli.activity import doing
 from nearid_cli.embedding import ABSENT, EMBEDDINGS, FEATURES, PAIRS
 from nearid_cli.embedding.caution import Caution, why
-from nearid_cli.embedding.columns import digests_of, embedding_column, embeddings_of, length_of
+from nearid_cli.embedding.columns import digests_of, embeddings_of
 from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.memo import FileMemo
 from nearid_cli.embedding.parts import COMPACT_ABOVE, ForeignPartError, PartFolder
@@ -276,14 +276,17 @@ class Cache:
         import pyarrow as pa
 
         def table() -> pa.Table:
-            rows = embedding_column(embeddings)
+            dimension = embeddings.shape[1]
+            values = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).ravel())
+            element = pa.field("element", pa.float32(), nullable=False)
             schema = pa.schema(
                 [
                     pa.field("digest", pa.binary(32), nullable=False),
-                    pa.field("embedding", rows.type, nullable=False),
+                    pa.field("embedding", pa.list_(element, dimension), nullable=False),
                 ],
                 metadata=_about(spec),
             )
+            rows = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, dimension))
             return pa.table([pa.array(list(digests), pa.binary(32)), rows], schema=schema)
 
         self.mark()
@@ -522,7 +525,9 @@ def _under(url: str, folder: Path) -> Storage:
 def _length_in(part: pq.FileMetaData) -> int:
     """The length of a part's embeddings, as it says; 0 where it holds none."""
     schema = part.schema.to_arrow_schema()
-    return length_of(schema.field("embedding").type) if "embedding" in schema.names else 0
+    if "embedding" not in schema.names:
+        return 0
+    return max(0, getattr(schema.field("embedding").type, "list_size", 0))
 
 
 def _format(storage: Storage) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,33 +47,10 @@ def whole(table: pa.Table, name: str) -> pa.Array:
     return column.combine_chunks()
 
 
-def embedding_column(rows: npt.NDArray[np.float32]) -> pa.Array:
-    """Embeddings [N, D] as a column. Each is its bytes: as a list of numbers it takes ten times as long to read."""
-    import pyarrow as pa
-
-    content = np.ascontiguousarray(rows, "<f4")
-    kind = pa.binary(4 * rows.shape[1])
-    return pa.Array.from_buffers(kind, len(rows), [None, pa.py_buffer(content)])
-
-
 def embeddings_of(table: pa.Table) -> npt.NDArray[np.float32]:
     """A part's embeddings [N, D], without `flatten` and `to_numpy`, which import pyarrow.compute and pandas."""
-    column = whole(table, "embedding")
-    if _is_bytes(column.type):
-        values = np.frombuffer(column.buffers()[1], "<f4", len(column) * length_of(column.type))
-    else:
-        values = np.from_dlpack(column.values)
-    return values.reshape(len(column), -1)
-
-
-def length_of(kind: pa.DataType) -> int:
-    """How many numbers an embedding has in a column of this type, bytes or lists as in older parts; 0 of any other."""
-    import pyarrow as pa
-
-    if _is_bytes(kind):
-        return 0 if kind.byte_width % 4 else kind.byte_width // 4
-    of_lists = pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32()
-    return kind.list_size if of_lists else 0
+    values: npt.NDArray[Any] = np.from_dlpack(whole(table, "embedding").values)
+    return values.reshape(len(table), -1)
 
 
 def digests_of(table: pa.Table, rows: Iterable[int] | None = None) -> list[bytes]:
@@ -103,7 +80,7 @@ def _columns(what: str) -> Mapping[str, Callable[[pa.DataType], bool]]:
     digest = of(pa.binary(DIGEST_BYTES))
     number, counter = of(pa.int64()), of(pa.uint64())
     return {
-        EMBEDDINGS: {"digest": digest, "embedding": lambda found: length_of(found) > 0},
+        EMBEDDINGS: {"digest": digest, "embedding": _is_embedding},
         ABSENT: {"digest": digest},
         PAIRS: {"key": of(pa.binary(64)), "number": of(pa.float64()), "reason": of(pa.string())},
         FEATURES: {"digest": digest, "shape": of(pa.list_(pa.int32())), "values": of(pa.large_binary())},
@@ -114,15 +91,15 @@ def _columns(what: str) -> Mapping[str, Callable[[pa.DataType], bool]]:
     }[what]  # fmt: skip
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
+def _is_embedding(found: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_fixed_size_binary(kind))
+    fixed = pa.types.is_fixed_size_list(found)
+    return bool(fixed and found.value_type == pa.float32() and found.list_size > 0)
 
 
 def _embeddings(table: pa.Table) -> str | None:
-    column = whole(table, "embedding")
-    if not _is_bytes(column.type) and column.values.null_count:
+    if whole(table, "embedding").values.null_count:
         return "has embeddings with gaps"
     rows = embeddings_of(table)
     squares = np.einsum("nd,nd->n", rows, rows)  # makes no copy

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from nearid_cli.embedding import EMBEDDINGS, parts
+from nearid_cli.embedding import parts
 from nearid_cli.embedding.cache import Cache
 from nearid_cli.embedding.disk import Disk
 from nearid_cli.embedding.parts import COMPACT_ABOVE
@@ -60,26 +59,7 @@ def test_any_parquet_tool_reads_a_part(cache: Cache) -> None:
     (part,) = (cache.folder / "embeddings" / SPEC.fingerprint).glob("*.parquet")
     frame = pd.read_parquet(part)
     assert list(frame.columns) == ["digest", "embedding"]
-    np.testing.assert_array_equal(np.frombuffer(b"".join(frame["embedding"]), "<f4").reshape(3, -1), rows)
-
-
-def test_parts_of_lists_are_read_as_they_are(cache: Cache) -> None:
-    """As nearid wrote them before embeddings were bytes; beside newer ones, and merged."""
-    rows, keys = unit_rows(6), digests(0, 6)
-    cache.mark()
-    for start in (0, 2):
-        lists = pa.FixedSizeListArray.from_arrays(pa.array(rows[start : start + 2].ravel()), rows.shape[1])
-        table = pa.table({"digest": pa.array(keys[start : start + 2], pa.binary(32)), "embedding": lists})
-        cache.parts(EMBEDDINGS, SPEC.fingerprint).write(lambda table=table: table)
-    for start in (4, 5):
-        cache.add(SPEC, keys[start : start + 1], rows[start : start + 1])
-    for number in (4, 2):
-        again = Cache(cache.folder)
-        assert again.dimension(SPEC) == rows.shape[1]
-        assert again.verify() == (number, [], [])
-        found = again.load(SPEC, keys)
-        np.testing.assert_array_equal(np.stack([found[key] for key in keys]), rows)
-        cache.compact(above=1)
+    np.testing.assert_array_equal(np.stack(frame["embedding"].to_list()), rows)
 
 
 @pytest.mark.parametrize("position", ["start", "middle", "end", "truncate", "empty"])

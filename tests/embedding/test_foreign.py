@@ -77,9 +77,6 @@ KINDS: dict[str, Callable[[pa.Table, str], pa.Table]] = {
     "a column is missing": lambda table, what: table.drop_columns([NUMBERS[what]]),
     "no column at all": lambda table, what: table.select([]),
     "another type": lambda table, what: replaced(table, what, pa.array(["text"])),
-    "bytes that are no numbers": lambda table, what: replaced(
-        table, what, pa.array([b"1234567"], pa.binary(7))
-    ),
     "another dimension": lambda table, what: replaced(table, what, pa.array([[[1.0]]])),
     "a key that is a list": key_of_lists,
     "gaps": lambda table, what: pa.concat_tables([table, table.schema.empty_table()]).set_column(

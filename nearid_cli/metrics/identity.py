@@ -26,7 +26,6 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 _ROWS = 512  # generations at a time: bounds memory, and the block stays in the processor's cache
-_FIRST = 64  # subjects that all generations are held against
 _HELD = 16 * 2**20  # bytes of unit vectors of references that are made once, and kept for the next method
 
 
@@ -289,9 +288,6 @@ def _identified(
 ) -> npt.NDArray[np.bool_]:
     """Whether generations are more similar to their own subject than to every other: nearly all the work of scoring.
 
-    The others come in groups, each as large as all before it, and a generation that is nearer to one of a group is held
-    against no further one.
-
     In float32, which takes half the time, and again in float64 where that leaves it open. Of two vectors of length 1 at
     most, a product in float32 is off by no more than D + 2 roundings of 2^-24, whatever the order of the sum: each
     vector is rounded, each product, and each of D - 1 sums (Higham, Accuracy and Stability of Numerical Algorithms,
@@ -304,19 +300,10 @@ def _identified(
         centres: [S, D].
         rough_centres: the same in float32.
     """
+    rough = units.astype(np.float32) @ rough_centres.T
+    rough[np.arange(len(subject)), subject] = -np.inf
+    lead = own - rough.max(axis=1)
     off = 2 * (units.shape[1] + 2) * 2.0**-24  # twice, so that terms of higher order do not matter
-    lead, left, rough_units = np.full(len(own), np.inf), np.arange(len(own)), units.astype(np.float32)
-    start = 0
-    while start < len(centres) and len(left):
-        stop = start + max(start, _FIRST)
-        rough = rough_units @ rough_centres[start:stop].T
-        (its,) = np.nonzero((subject[left] >= start) & (subject[left] < stop))
-        rough[its, subject[left[its]] - start] = -np.inf
-        lead[left] = np.minimum(lead[left], own[left] - rough.max(axis=1))
-        still = lead[left] >= RESOLUTION - off
-        if not still.all():
-            left, rough_units = left[still], rough_units[still]
-        start = stop
     found: npt.NDArray[np.bool_] = lead > RESOLUTION
     (open_,) = np.nonzero(np.abs(lead - RESOLUTION) <= off)
     if len(open_):

@@ -21,7 +21,9 @@ def measure(folder: Path) -> list[Row]:
 
     from nearid_cli.images.decode import decode, read_picture
     from nearid_cli.images.preprocessing import Preprocessing
+    from nearid_cli.images.resize import RESIZER
 
+    RESIZER.compile()  # as long runs do by themselves
     files = [path.read_bytes() for path in photographs(folder / "pictures", PICTURES)]
     images = [decode(file) for file in files]
     rows = []

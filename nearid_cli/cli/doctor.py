@@ -35,6 +35,7 @@ _PACKAGES = (
     "scikit-image",
     "blake3",
     "pillow-heif",
+    "numba",
     "cykooz-resizer",
     "openvino",
 )

@@ -12,12 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nearid_cli.images import fast
+from nearid_cli.images.resize import RESIZER
 
 if TYPE_CHECKING:
     import torch
@@ -169,7 +170,7 @@ class Preprocessing:
         return cls(size, _resample(settings["resample"]), crop, rescale, mean, std, even_crop)
 
     def to_uint8(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Resize and crop an RGB picture with Pillow, which lets other threads run meanwhile.
+        """Resize and crop an RGB picture, beside which other threads run.
 
         Returns:
             Levels 0..255 of shape [H, W, 3]. H and W depend on the picture where there is neither a crop
@@ -181,7 +182,7 @@ class Preprocessing:
         if self.size is not None:
             size = self.resized(image.size)
             smaller = fast.resized(image, size, self.resample) if self.fast else None
-            image = smaller or image.resize(size, cast("Image.Resampling", self.resample))
+            image = smaller or RESIZER.resized(image, size, self.resample)
         if self.crop is not None:
             height, width = self.crop
             # Floors, so that an odd margin is cut at the bottom and right, and padded at the top and left.

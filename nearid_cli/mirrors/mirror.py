@@ -20,7 +20,7 @@ from nearid_cli.elsewhere import FETCHING_THREADS, Between, StandIn
 from nearid_cli.errors import InputError
 from nearid_cli.mirrors import room
 from nearid_cli.opening import UnfitFileError, too_large
-from nearid_cli.remote.attempts import AbsentError, ChangedError, DeniedError
+from nearid_cli.remote.attempts import AbsentError, ArchivedError, ChangedError, DeniedError
 from nearid_cli.text import count, printable
 
 LARGEST = 2**30
@@ -367,12 +367,14 @@ def _refused(path: str) -> Iterator[None]:
         raise UnfitFileError(errno.EINVAL, "was replaced after it was listed; run again", path) from error
     except DeniedError as error:
         raise UnfitFileError(errno.EACCES, "access is denied", path) from error
+    except ArchivedError as error:
+        raise UnfitFileError(errno.EACCES, "is archived: have its store restore it first", path) from error
 
 
 def refuse_names(names: Iterable[str], what: str) -> None:
     """Raise InputError, with all of them, for names that no file can have, or not beside the others."""
     names = list(names)
-    wrong = [f"{printable(name)}: {why}" for name in names if (why := _why_no_name(name))]
+    wrong = [f"{printable(name)}: {why}" for name in names if (why := why_no_name(name))]
     if not wrong:
         files = set(names)
         wrong = [f"{printable(name)}: other names go on below it" for name in _folders_too(files)]
@@ -384,7 +386,8 @@ def refuse_names(names: Iterable[str], what: str) -> None:
         )
 
 
-def _why_no_name(name: str) -> str:
+def why_no_name(name: str) -> str:
+    """Why no file can have a name, with `/`; empty for one that a file can have."""
     parts = name.split("/")
     if "" in parts:
         return "a part of it is empty"

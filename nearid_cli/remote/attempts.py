@@ -58,6 +58,8 @@ _BROKEN_OFF = frozenset({
     "ResponseParserError", "RemoteProtocolError", "ReadTimeout", "ReadError", "IncompleteRead", "ServiceResponseError",
     "TruncatedError",
 })  # fmt: skip
+_OF_THE_MACHINE = frozenset({"ValueError", "FileNotFoundError", "PermissionError", "IsADirectoryError"})
+"""What a library of HTTP raises of keys, proxies and certificates that it cannot use, before it asks anybody."""
 _BAD_NAME = frozenset(
     {"ParamValidationError", "InvalidBucketName", "InvalidURI", "KeyTooLongError", "UnknownRegionError"}
 )
@@ -77,6 +79,10 @@ class DeniedError(RemoteError):
 
 class ChangedError(RemoteError):
     """An object is not the one that was meant: it was replaced since."""
+
+
+class ArchivedError(RemoteError):
+    """An object is kept where it cannot be read from until somebody has it brought back."""
 
 
 class NoRangesError(RemoteError):
@@ -103,6 +109,15 @@ class _Answer:
 
     def is_(self, words: frozenset[str]) -> bool:
         return self.code in words or not words.isdisjoint(self.names)
+
+    @property
+    def of_settings(self) -> bool:
+        """Whether nobody was asked, because what the environment says cannot be used."""
+        return (
+            self.status is None
+            and "HTTPClientError" in self.names
+            and not _OF_THE_MACHINE.isdisjoint(self.names)
+        )
 
 
 def patiently(url: str, work: Callable[[], T]) -> T:
@@ -144,6 +159,8 @@ def refusal(error: Exception, url: str, attempts: int = 1, seconds: float = 0) -
     answer = _answer(error)
     place, scheme = printable(url), url.partition("://")[0]
     bucket = "/".join(url.split("/")[:3])
+    if answer.of_settings:
+        return _cannot_ask(answer, place, scheme)
     if answer.is_(_NO_CREDENTIALS):
         return RemoteError(f"no credentials for {place}: {_how_to_sign(scheme)}")
     if answer.is_(_CHANGED) or answer.status == 412:
@@ -164,9 +181,12 @@ def refusal(error: Exception, url: str, attempts: int = 1, seconds: float = 0) -
         return RemoteError(f"{place}: no bucket or object can have this name")
     if answer.code in ("NoSuchKey", "404") or answer.status == 404 or "FileNotFoundError" in answer.names:
         return AbsentError(f"nothing there: {place}{_at(answer)}")
+    if answer.code == "InvalidObjectState":
+        return ArchivedError(f"{place} is archived: have its store restore it first")
     if answer.status == 403 or (answer.status is None and "PermissionError" in answer.names):
+        code = f" ({answer.code})" if answer.code not in ("", "AccessDenied", "Forbidden", "403") else ""
         return DeniedError(
-            f"access to {place} is denied: the credentials of the environment may not do this ({_needed(scheme)})"
+            f"access to {place} is denied{code}: the credentials of the environment may not do this ({_needed(scheme)})"
         )
     tried = f" (tried {attempts} times in {seconds:.0f} s)" if attempts > 1 else ""
     if answer.is_(_NO_ANSWER):
@@ -180,8 +200,19 @@ def refusal(error: Exception, url: str, attempts: int = 1, seconds: float = 0) -
         return RemoteError(
             f"the store of {place} is too busy or breaks off: {what}{tried}; run again, what was done is kept"
         )
-    what = answer.code or (f"HTTP {answer.status}" if answer.status else answer.names[0])
-    return RemoteError(f"the store of {place} refuses: {what}")
+    if not answer.code and not answer.status:
+        return _cannot_ask(answer, place, scheme)
+    return RemoteError(f"the store of {place} refuses: {answer.code or f'HTTP {answer.status}'}")
+
+
+def _cannot_ask(answer: _Answer, place: str, scheme: str) -> RemoteError:
+    settings = (
+        "AWS_ENDPOINT_URL, AWS_DEFAULT_REGION, AWS_PROFILE, AWS_CA_BUNDLE, keys, " if scheme == "s3" else ""
+    )
+    return RemoteError(
+        f"the store of {place} cannot be asked, or its answer not be read ({answer.names[0]}): check the settings "
+        f"of the environment ({settings}proxies) and the files that they name"
+    )
 
 
 def _attempts() -> int:
@@ -198,6 +229,8 @@ def _concerns(error: Exception, answer: _Answer) -> bool:
 
 
 def _may_pass(answer: _Answer) -> bool:
+    if answer.of_settings:
+        return False
     if answer.status is not None and answer.code not in _BUSY and answer.status not in _BUSY_STATUS:
         return False
     return (
@@ -234,7 +267,7 @@ def _answer(error: BaseException) -> _Answer:
     if not _BROKEN_OFF.isdisjoint(names):
         status = None  # aiohttp gives one to what it could not read
     # A code goes into messages: what a server can put there is a word.
-    word = code if code.isalnum() and code.isascii() and len(code) < 64 else ""
+    word = code if code.replace(".", "").isalnum() and code.isascii() and len(code) < 64 else ""
     return _Answer(tuple(names) or (type(error).__name__,), word, status, endpoint, transient)
 
 

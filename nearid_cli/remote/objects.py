@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from nearid_cli.errors import InputError
-from nearid_cli.remote.attempts import ChangedError, NoRangesError, TruncatedError, patiently
+from nearid_cli.remote.attempts import ChangedError, NoRangesError, RemoteError, TruncatedError, patiently
 from nearid_cli.remote.stores import Location
 from nearid_cli.text import printable
 
@@ -77,10 +77,15 @@ def _s3(place: Location, deep: bool) -> Iterator[Object]:
         page = patiently(place.url, lambda: place.files.call_s3("list_objects_v2", **asked))
         for one in page.get("Contents", ()):
             found = True
+            if "Key" not in one or "Size" not in one:
+                raise _no_listing(place, "objects without a name or a size")
             yield _of_s3(bucket, one["Key"], one["Size"], one)
         if not page.get("IsTruncated"):
             break
-        asked["ContinuationToken"] = page["NextContinuationToken"]
+        following = page.get("NextContinuationToken")
+        if following in (None, asked.get("ContinuationToken")):
+            raise _no_listing(place, "that there is more, and not where it goes on")
+        asked["ContinuationToken"] = following
     if key and deep and not found:
         # By its listing rather than a HEAD, whose refusals have no reasons.
         page = patiently(
@@ -89,6 +94,13 @@ def _s3(place: Location, deep: bool) -> Iterator[Object]:
         yield from (
             _of_s3(bucket, key, one["Size"], one) for one in page.get("Contents", ()) if one["Key"] == key
         )
+
+
+def _no_listing(place: Location, what: str) -> RemoteError:
+    return RemoteError(
+        f"cannot list {printable(place.url)}: its store says {what}, so it is none that has ListObjectsV2; copy the "
+        "objects to this machine, and give the folder"
+    )
 
 
 def _of_s3(bucket: str, key: str, size: int, said: Mapping[str, Any]) -> Object:

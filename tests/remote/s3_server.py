@@ -63,13 +63,15 @@ class Request:
 class Reply:
     """What the gate answers in the server's place; of the server's own, `cut` leaves out the end of the body.
 
-    `whole` asks the server for all of an object where a part was asked for, as stores do that know no parts.
+    `whole` asks the server for all of an object where a part was asked for, as stores do that know no parts. `content`
+    is the answer in the place of the server's.
     """
 
     status: int = 200
     code: str = ""
     cut: int = 0
     whole: bool = False
+    content: bytes = b""
 
 
 @dataclass
@@ -220,8 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
         s3 = self.server.s3
         s3.requests.append(asked)
         reply = s3.answer(asked) if s3.answer else None
-        if reply is not None and reply.status != 200:
-            return self._send(reply.status, {"Content-Type": "application/xml"}, _error(reply.code))
+        if reply is not None and (reply.content or reply.status != 200):
+            content = reply.content or _error(reply.code)
+            return self._send(reply.status, {"Content-Type": "application/xml"}, content)
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(s3.direct).netloc, timeout=60)
         try:
             left_out = _HOP | {"range"} if reply and reply.whole else _HOP

@@ -24,6 +24,9 @@ CODES = [
     ("SlowDown", 503, "too busy or breaks off: SlowDown (tried 8 times"),
     ("InternalError", 500, "too busy or breaks off: InternalError (tried 8 times"),
     ("MethodNotAllowed", 405, "refuses: MethodNotAllowed"),
+    ("QuotaExceeded", 403, "access to s3://pictures/a.png is denied (QuotaExceeded)"),
+    ("InvalidObjectState", 403, "s3://pictures/a.png is archived: have its store restore it first"),
+    ("KMS.DisabledException", 400, "refuses: KMS.DisabledException"),
 ]
 
 
@@ -101,6 +104,56 @@ def test_no_credentials(asked: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemoteError, match=r"no credentials for s3://pictures/a\.png: set AWS_ACCESS_KEY_ID"):
         read()
     assert not asked.requests
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"AWS_ENDPOINT_URL": "127.0.0.1:9000"},
+        {"AWS_DEFAULT_REGION": "us east 1!"},
+        {"AWS_CA_BUNDLE": "/nowhere/ca.pem"},
+        {"AWS_ACCESS_KEY_ID": "key\nof-tests"},
+        {"AWS_RETRY_MODE": "often"},
+        {"http_proxy": "::::", "no_proxy": ""},
+    ],
+)
+def test_settings_that_cannot_be_used_are_said_at_once(
+    asked: S3, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    """Nobody was asked, so nobody is too busy, and nothing is not there."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    file_system.cache_clear()
+    with pytest.raises(RemoteError) as raised:
+        read()
+    assert "check the settings of the environment (AWS_ENDPOINT_URL, " in str(raised.value)
+    assert "tried" not in str(raised.value)
+    assert not asked.requests
+
+
+PAGE = "<ListBucketResult><IsTruncated>true</IsTruncated>{}</ListBucketResult>"
+CONTENTS = "<Contents><Key>refs/a.png</Key><ETag>e</ETag>{}</Contents>"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (CONTENTS.format("<Size>1</Size>"), "that there is more, and not where it goes on"),
+        ("<NextMarker>refs/a.png</NextMarker>", "that there is more, and not where it goes on"),
+        ("<NextContinuationToken>t</NextContinuationToken>", "that there is more, and not where it goes on"),
+        (CONTENTS.format(""), "objects without a name or a size"),
+    ],
+)
+def test_a_listing_that_is_none_ends(nearid: Nearid, asked: S3, said: str, why: str) -> None:
+    """That of a store that knows an older protocol only would be the first page, or go on for ever."""
+    page = PAGE.format(said)
+    asked.answer = lambda request: Reply(
+        content=(page if len(asked.requests) < 9 else page.replace("true", "false")).encode()
+    )
+    ended = nearid("layout", "s3://pictures/refs")
+    assert ended.code == 2
+    assert f"error: cannot list s3://pictures/refs: its store says {why}" in ended.err
+    assert len(asked.requests) <= 2
 
 
 @pytest.mark.parametrize(

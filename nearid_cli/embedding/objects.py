@@ -17,6 +17,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -180,8 +181,8 @@ class Objects:
         except FileNotFoundError:
             return 0, []
         ours = [one for one in found if OURS.fullmatch(one[len(path) + 1 :])]
-        if ours:
-            self._ask(lambda: files.rm(ours))
+        for one in ours:  # not by `rm`, which takes names for patterns
+            self._ask(partial(files.rm_file, one))
         left = [self.place(inside + one[len(path) :]) for one in sorted(set(found) - set(ours))]
         return sum(found[one].get("size") or 0 for one in ours), left
 

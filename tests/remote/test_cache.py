@@ -323,6 +323,18 @@ def test_clear_forgets_one_metric_or_all(s3: S3, url: str, tmp_path: Path) -> No
     assert list((cache.folder / "copies").iterdir()) == []
 
 
+def test_clear_takes_no_name_for_a_pattern(s3: S3, url: str, tmp_path: Path) -> None:
+    """Parts of one content have one name in all caches: another one's would go with them, or nothing at all."""
+    names = ["runs-*", "runs-1", "runs-[1]"]
+    key = f"files/2/{'a' * 64}.parquet"
+    for name in names:
+        s3.put(BUCKET, f"{url.removeprefix(f's3://{BUCKET}/')}/{name}/{key}", b"content")
+    assert keys(s3, url) == [f"{name}/{key}" for name in names]
+    for name in ("runs-[1]", "runs-*"):
+        assert objects.Objects(f"{url}/{name}", tmp_path).clear("files") == (7, [])
+    assert keys(s3, url) == [f"runs-1/{key}"]
+
+
 def score(s3: S3, place: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "nearid_cli", "score", "--metric", "hog", *arguments],

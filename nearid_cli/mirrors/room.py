@@ -41,9 +41,13 @@ def _top() -> Path:
         with suppress(OSError):
             if belongs_to_another(other.lstat()) is None and not other.is_symlink():
                 _remove_if_left(other)
-    top = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
-    held = os.open(top / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(held, fcntl.LOCK_EX)
+    while True:
+        top = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
+        held = os.open(top / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if os.path.lexists(top / _LOCK):
+            break
+        os.close(held)  # another process took it for left before it was locked
     atexit.register(_remove, top, os.getpid())
     return top
 

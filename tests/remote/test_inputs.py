@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -354,6 +355,21 @@ def test_a_store_of_this_process(nearid: Nearid, data: Path) -> None:
     files.pipe_file("/inputs/gens/cat/0.png", other)
     changed = scored(nearid, "memory://inputs/refs", "memory://inputs/gens")
     assert changed["aggregate"] != local["aggregate"]
+
+
+def test_rooms_of_processes_that_begin_at_once(tmp_path: Path) -> None:
+    """None takes that of another for one that was left, before it is locked."""
+    program = (
+        "import os; from nearid_cli.mirrors import room\n"
+        "for _ in range(400):\n"
+        "    room._made.clear(); folder = room.new_folder(); (folder / 'x').touch()\n"
+        "    room._remove(folder.parent, os.getpid())\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"TMPDIR": str(tmp_path)})
+        for _ in range(4)
+    ]
+    assert [process.wait() for process in processes] == [0] * 4
 
 
 def test_view_shows_objects(data: Path, upload: Upload, nearid: Nearid) -> None:

@@ -33,6 +33,7 @@ MOST_MEMBERS = 250_000
 _MOST_CONTENTS = 2**27  # bytes of a zip's table of contents
 _LARGEST_HEADER = 2**24  # bytes of one read of a tar's headers; names and numbers have a few hundred
 _BLOCK = 512  # bytes, of which tar files are made
+_LARGEST_END = 2**24  # bytes of zeros behind the last member; tools fill up to 10 kB, and to what tapes have
 _AT_ONCE = 2**20  # bytes
 _TAIL = 2**18  # bytes from the end of a zip elsewhere; the table of contents of about 2,500 members
 _SHOWN = 20
@@ -139,8 +140,13 @@ class _Tar(_Archive):
             why = f"it is no tar file, is cut off, or is compressed ({type(error).__name__})"
             raise self.damaged(why) from error
         # What is no header is the end for the library. An archive ends with a block of zeros.
-        if os.pread(self._file.fileno(), _BLOCK, end) != bytes(_BLOCK):
+        rest = os.pread(self._file.fileno(), _LARGEST_END + 1, end)
+        if len(rest) < _BLOCK or rest[:_BLOCK].strip(b"\0"):
             raise self.damaged("it is cut off or damaged")
+        if len(rest) > _LARGEST_END or rest.strip(b"\0"):
+            raise self.damaged(
+                "it goes on behind its end: part of it is lost, or several were joined; mend it, or give each by itself"
+            )
         if irregular:
             raise self.refused(irregular)
 
@@ -183,6 +189,7 @@ class _Zip(_Archive):
             if number > MOST_MEMBERS or size > _MOST_CONTENTS:
                 raise too_many(self.path)
             self._zip = zipfile.ZipFile(cast("Any", self._file))
+            self._refuse_joined()
         except InputError:
             self.close()
             raise
@@ -234,6 +241,13 @@ class _Zip(_Archive):
         if (number == 0xFFFF or size == 0xFFFFFFFF) and wide >= 0 and at - wide >= 56:
             number, size = struct.unpack_from("<QQ", tail, wide + 32)
         return number, size
+
+    def _refuse_joined(self) -> None:
+        """A zip that begins with members which are not its own: only those of the last one would be seen."""
+        if min((one.header_offset for one in self._zip.infolist()), default=self._zip.start_dir):
+            self._file.seek(0)
+            if (self._file.read(4) or b"") == b"PK\3\4":
+                raise self.damaged("several zip files were joined; give each by itself")
 
     def members(self) -> Iterator[Member]:
         wrong = []

@@ -6,6 +6,7 @@ manifest, where columns `subject` and `role` say whose it is and which side's.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -17,9 +18,9 @@ from typing import IO, Any, NamedTuple
 
 from nearid_cli import elsewhere
 from nearid_cli.errors import InputError
-from nearid_cli.images.formats import SNIFF_BYTES, sniff
-from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source, made_again
-from nearid_cli.opening import MalformedError, open_regular, parse_json
+from nearid_cli.images.formats import EXTENSIONS, SNIFF_BYTES, sniff
+from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source, made_again, why_no_name
+from nearid_cli.opening import MalformedError, UnfitFileError, is_transient, open_regular, parse_json
 from nearid_cli.text import count, few, file_size, printable
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,11 @@ MOST_ROWS = 250_000
 _LARGEST_GROUP = 2**31  # bytes of the pictures of one row group, which are in memory together
 _GROUPS = 2  # so many are kept, since rows are read in order
 _SHARD = re.compile(r"(.+?)-\d+-of-\d+(?:-[0-9a-f]+)?\.parquet")
+_SPLIT = re.compile(
+    r"(?:.*[^a-z])?(train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|dev|eval(?:uation)?)(?:[^a-z].*)?\.parquet",
+    re.I,
+)
+"""What the `datasets` library takes for splits where people name files themselves."""
 _FILE_NAME = "file_name"
 
 
@@ -73,13 +79,23 @@ class _Table(Source):
             at = key.file, key.group
             group = self._groups.get(at)
             if group is None:
-                group = self.files[key.file].read_row_group(key.group, [f"{self._column}.bytes"])
+                group = self._pictures(key)
                 self._groups[at] = group
                 while len(self._groups) > _GROUPS:
                     self._groups.popitem(last=False)
             self._groups.move_to_end(at)
             cell = group.column(0)[key.row].as_py()
         return bytes(cell["bytes"])
+
+    def _pictures(self, key: _Row) -> Any:
+        import pyarrow as pa
+
+        try:
+            return self.files[key.file].read_row_group(key.group, [f"{self._column}.bytes"])
+        except (pa.ArrowException, OSError) as error:
+            if is_transient(error):
+                raise
+            raise UnfitFileError(errno.EINVAL, "is damaged in its data set", self._paths[key.file]) from error
 
     def close(self) -> None:
         """Nothing is read any more."""
@@ -132,13 +148,16 @@ def as_folder(path: Path, files: Sequence[Path], columns: Sequence[str], shown: 
         shown: what people know it as.
 
     Raises:
-        InputError: there are several splits or columns of pictures, too many rows, or rows without a picture.
+        InputError: there are several splits or columns of pictures, too many rows, rows without a picture, or files
+            that cannot be read or have no such column.
     """
-    splits = sorted({found[1] for file in files if (found := _SHARD.fullmatch(file.name))})
+    import pyarrow as pa
+
+    splits = sorted({split for file in files if (split := _split_of(file.name))})
     if len(splits) > 1:
         raise InputError(
             f"data set {printable(shown)} has several splits, {', '.join(map(printable, splits))}: give the files of "
-            f"one, such as {printable(files[0].parent)}/{printable(splits[0])}-*.parquet"
+            f"one, such as {printable(files[0].parent)}/*{printable(splits[0])}*.parquet"
         )
     column = columns[0] if len(columns) == 1 else "image"
     if column not in columns:
@@ -148,12 +167,29 @@ def as_folder(path: Path, files: Sequence[Path], columns: Sequence[str], shown: 
         )
     if len(columns) > 1:
         logger.info("data set %s: of the columns of pictures, image is taken", printable(shown))
+    if other := [file.name for file in files[1:] if column not in image_columns(file)]:
+        raise InputError(
+            f"data set {printable(shown)}: {count(len(other), 'file')} of {len(files):,} cannot be read, or "
+            f"{'has' if len(other) == 1 else 'have'} no pictures in a column {printable(column)} as "
+            f"{printable(files[0].name)} has ({few(other)}); mend or move {'it' if len(other) == 1 else 'them'}"
+        )
     table = _Table(files, column)
     try:
         return _folder_of(table, path, column, columns, shown)
+    except (pa.ArrowException, OSError) as error:
+        table.close()
+        if is_transient(error):
+            raise
+        raise InputError(f"data set {printable(shown)} cannot be read: a file of it is damaged") from error
     except BaseException:
         table.close()
         raise
+
+
+def _split_of(name: str) -> str:
+    """The split that a file belongs to, by its name; empty where that says none."""
+    found = _SHARD.fullmatch(name) or _SPLIT.fullmatch(name)
+    return found[1] if found else ""
 
 
 def _folder_of(table: _Table, path: Path, column: str, columns: Sequence[str], shown: str) -> Path:
@@ -205,15 +241,23 @@ def _check_groups(table: _Table, shown: str) -> None:
 
 
 def _name(path: object, content: bytes, number: int, taken: Mapping[str, MirroredFile]) -> str:
-    """What a row's picture is called: as the data set has it where that says something, else by its row."""
+    """What a row's picture is called: as the data set has it where that says something, else by its row.
+
+    Whatever it is called, it is a picture: it gets the name of one, and no hidden one.
+    """
     found = sniff(content[:SNIFF_BYTES])
-    extension = found.name.lower() if found else "bin"
-    if isinstance(path, str) and path:
+    extension = found.name.lower() if found and found.name.lower() in EXTENSIONS else "png"
+    if isinstance(path, str):
         own = PurePosixPath(path.replace("\\", "/"))
-        name = "/".join(part for part in own.parts if part not in ("/", "..", "."))
-        if name and name not in taken and "." in own.name and "\0" not in name and not own.is_absolute():
+        name = "/".join(filter(None, (part.lstrip(".") for part in own.parts)))
+        if own.suffix[1:].lower() not in EXTENSIONS:
+            name = f"{name}.{extension}"
+        if "." in own.name and not own.is_absolute() and name not in taken and not why_no_name(name):
             return name
-    return f"{number:06}.{extension}"
+    name = f"{number:06}.{extension}"
+    while name in taken:
+        name = f"row-{name}"
+    return name
 
 
 def _plain(

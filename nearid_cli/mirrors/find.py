@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from typing import TypeVar, cast
 from nearid_cli import elsewhere
 from nearid_cli.errors import InputError, UsageError
 from nearid_cli.remote.stores import in_a_store, url_of
-from nearid_cli.text import printable
+from nearid_cli.text import count, few, printable
+
+logger = logging.getLogger(__name__)
 
 _ARCHIVES = (".zip", ".tar")
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar")
@@ -157,6 +160,8 @@ def _look(folder: Path) -> tuple[list[Path], bool]:
 def _archives(path: Path, files: list[Path]) -> Path:
     from nearid_cli.mirrors.archives import as_folder
 
+    if path.is_dir():
+        _say_what_is_left_out(path, files, "shards")
     return as_folder(path, files, elsewhere.shown(str(path)))
 
 
@@ -167,7 +172,35 @@ def _data_set(path: Path) -> Path:
     columns = datasets.image_columns(files[0]) if files else []
     if not columns:
         return path
-    return _once(files, lambda: datasets.as_folder(path, files, columns, elsewhere.shown(str(path))))
+
+    def make() -> Path:
+        if path.is_dir():
+            _say_what_is_left_out(path, files, "a data set")
+        return datasets.as_folder(path, files, columns, elsewhere.shown(str(path)))
+
+    return _once(files, make)
+
+
+def _say_what_is_left_out(folder: Path, read: list[Path], kind: str) -> None:
+    """Warn of files in a folder that may hold pictures, too, where others make it something else than a folder."""
+    from nearid_cli.images.formats import EXTENSIONS
+
+    ends = (*_ARCHIVES, *_COMPRESSED, ".parquet", *(f".{one}" for one in EXTENSIONS))
+    taken = {str(file) for file in read}
+    names = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = (one for one in folders if not one.startswith("."))
+        inside = ((file, os.path.join(place, file)) for file in files)  # noqa: PTH118 - raw strings are fast
+        names += [
+            os.path.relpath(path, folder)
+            for file, path in inside
+            if file.lower().endswith(ends) and not file.startswith((".", "metadata.")) and path not in taken
+        ]
+    if names:
+        logger.warning(
+            "%s is read as %s; left out beside it: %s that may hold pictures, too: %s",
+            printable(folder), kind, count(len(names), "file"), few(sorted(names)),
+        )  # fmt: skip
 
 
 def _once(files: list[Path], make: Callable[[], Path]) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 from nearid_cli.errors import InputError
 from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.opening import MalformedError, parse_json, read_regular
-from nearid_cli.text import count, printable
+from nearid_cli.text import count, first_few, printable
 
 _SAYS = (".json", ".cls")
 _LARGEST = 2**20  # bytes of what is said of one picture
@@ -29,14 +29,24 @@ def described(folder: Path, names: Mapping[str, Any]) -> bytes | None:
         names: their names, with `/`.
 
     Raises:
-        InputError: a part of a sample cannot be read; all are listed.
+        InputError: a part of a sample cannot be read, or samples have several pictures; all are listed.
     """
     if any(name.rpartition("/")[2].startswith("metadata.") for name in names):
         return None
-    pictures = {_key(name): name for name in names if name.rpartition(".")[2].lower() in EXTENSIONS}
+    pictures: dict[str, str] = {}
+    several = []
+    for name in names:
+        if name.rpartition(".")[2].lower() in EXTENSIONS and pictures.setdefault(_key(name), name) != name:
+            several.append(f"{printable(pictures[_key(name)])} and {printable(name)}")
     said = [name for name in names if name.lower().endswith(_SAYS) and _key(name) in pictures]
     if not pictures or len({_key(name) for name in said}) * 2 < len(pictures):
         return None
+    if several:
+        raise InputError(
+            f"{count(len(several), 'sample')} in {printable(folder)} with several pictures: what is called the same up "
+            "to the first dot is one sample; write one picture to each",
+            first_few(several, 20),
+        )
     rows: dict[str, dict[str, Any]] = {key: {"file_name": name} for key, name in pictures.items()}
     wrong = []
     for name in said:

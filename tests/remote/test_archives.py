@@ -139,6 +139,47 @@ def test_what_is_no_whole_archive(
     assert name in ended.err
 
 
+def joined(*parts: bytes) -> bytes:
+    return b"".join(parts)
+
+
+def hollow(first: bytes, second: bytes) -> bytes:
+    """A block that a disk lost, of which zeros are left, where a member begins."""
+    return (
+        first.rstrip(b"\0").ljust(-len(first.rstrip(b"\0")) % 512 + len(first.rstrip(b"\0")), b"\0")
+        + bytes(512)
+        + second
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "join", "said"),
+    [
+        ("refs.tar", joined, "it goes on behind its end"),
+        ("refs.tar", hollow, "it goes on behind its end"),
+        ("refs.tar", lambda first, second: first + bytes(2**24), "it goes on behind its end"),
+        ("refs.zip", joined, "several zip files were joined"),
+    ],
+)
+def test_what_lies_behind_an_end_is_not_passed_over(
+    nearid: Nearid, data: Path, name: str, join: Callable[[bytes, bytes], bytes], said: str
+) -> None:
+    contents = []
+    for side in ("refs", "gens"):
+        (zipped if name.endswith("zip") else tarred)(data / side, Path(name))
+        contents.append(Path(name).read_bytes())
+    Path(name).write_bytes(join(*contents))
+    ended = nearid("layout", name)
+    assert (ended.code, f"{name} cannot be read: {said}" in ended.err) == (2, True), ended.err
+
+
+def test_a_program_that_unpacks_itself_is_a_zip(nearid: Nearid, data: Path) -> None:
+    zipped(data / "refs", Path("refs.zip"))
+    Path("refs.zip").write_bytes(b"#!/bin/sh\nexit\n" + Path("refs.zip").read_bytes())
+    local = scored(nearid, data / "refs", data / "gens", "--no-cache")
+    assert numbers(scored(nearid, "refs.zip", data / "gens")) == numbers(local)
+
+
 def test_a_header_that_asks_for_all_memory(nearid: Nearid, data: Path) -> None:
     """A pax header of gigabytes, in a file that has them (as a hole)."""
     member = tarfile.TarInfo("pax")
@@ -229,6 +270,33 @@ def test_shards_whose_samples_say_their_subject(nearid: Nearid, data: Path) -> N
     assert (one.code, "3 subjects" in one.out) == (0, True), one.err
 
 
+def test_samples_of_several_pictures_are_named(nearid: Nearid, data: Path) -> None:
+    """Which of them is meant nobody can tell; and no row of a table that nobody wrote is asked for."""
+    edited = (data / "gens" / "cup" / "0.png").read_bytes()
+    said = [("edited.png", edited), ("json", b'{"subject": "cat"}')]
+    shards(data, Path("r"), "refs", lambda subject, number: said)
+    ended = nearid("layout", "r")
+    assert ended.code == 2
+    assert "6 samples in r with several pictures" in ended.err
+    assert "000001.jpg and 000001.edited.png" in ended.err
+
+
+def test_what_lies_beside_shards_and_data_sets_is_said(nearid: Nearid, data: Path) -> None:
+    shards(data, Path("r"), "refs", lambda subject, number: [("cls", subject.encode())])
+    Path("r/00002.tar.gz").write_bytes(b"")
+    written(data, "refs", Path("s/a.parquet"), label=lambda file: file.parent.name)
+    written(data, "refs", Path("s/data/b.parquet"), label=lambda file: file.parent.name)
+    for name in ("preview/cat.png", ".git/cat.png", "README.md"):
+        Path("s", name).parent.mkdir(exist_ok=True)
+        Path("s", name).write_bytes(b"")
+    for folder, said in (
+        ("r", "1 file that may hold pictures, too: 00002.tar.gz"),
+        ("s", "data/b.parquet, preview/cat.png"),
+    ):
+        ended = nearid("layout", folder)
+        assert (ended.code, said in ended.err) == (0, True), ended.err
+
+
 def test_a_sample_whose_json_is_none(nearid: Nearid, data: Path) -> None:
     shards(data, Path("r"), "refs", lambda subject, number: [("json", b"{" if number == 3 else b"{}")])
     ended = nearid("layout", "r")
@@ -302,6 +370,73 @@ def test_a_data_set_of_both_sides(nearid: Nearid, data: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "paths",
+    [
+        ["000001.png", "000001.png", "000001.png"],  # as row 1 is called where its own name is taken
+        ["x.png", "x.png", "000001.png"],
+        [".a.png", "cat/b.txt", "c.json"],
+        ["metadata.jsonl", "https://host/d.png?size=large", "Thumbs.db"],
+        ["n" * 300 + ".png", "half \udc80.png", "../../etc/e.png"],
+    ],
+)
+def test_each_row_is_a_picture_whatever_it_is_called(nearid: Nearid, data: Path, paths: list[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = sorted((data / "gens").glob("*/*"))
+    names = [*paths, *[None] * 6]
+    cells = [
+        {"bytes": file.read_bytes(), "path": name and name.encode("utf-8", "replace").decode()}
+        for file, name in zip(files, names, strict=True)
+    ]
+    pq.write_table(pa.table({"image": cells, "subject": [file.parent.name for file in files]}), "g.parquet")
+    local = scored(nearid, data / "refs", data / "gens", "--no-cache")
+    assert in_short(scored(nearid, data / "refs", "g.parquet")) == pytest.approx(in_short(local), abs=1e-12)
+    cells[4]["bytes"] = b"no picture"
+    pq.write_table(pa.table({"image": cells, "subject": [file.parent.name for file in files]}), "g.parquet")
+    ended = nearid("score", data / "refs", "g.parquet", "--metric", "hog")
+    assert (ended.code, "g.parquet/000004.png: not an image" in ended.err) == (2, True), ended.err
+
+
+def cut_file(file: Path) -> None:
+    file.write_bytes(cut(file.read_bytes()))
+
+
+def damaged_column(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[4:40] = b"\xff" * 36
+    file.write_bytes(content)
+
+
+def other_columns(file: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": [1]}), file)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (
+            cut_file,
+            "1 file of 2 cannot be read, or has no pictures in a column image as a.parquet has (b.parquet)",
+        ),
+        (other_columns, "1 file of 2 cannot be read, or has no pictures in a column image"),
+        (damaged_column, "data set r cannot be read: a file of it is damaged"),
+    ],
+)
+def test_a_file_of_a_data_set_that_is_none(
+    nearid: Nearid, data: Path, harm: Callable[[Path], None], said: str
+) -> None:
+    for name in ("a", "b"):
+        written(data, "refs", Path(f"r/{name}.parquet"), label=lambda file: file.parent.name)
+    harm(Path("r/b.parquet"))
+    ended = nearid("layout", "r")
+    assert (ended.code, said in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.parametrize(
     ("table", "said"),
     [
         ({"image": [{"bytes": None, "path": "a.png"}]}, "1 row without a picture (row 0)"),
@@ -322,9 +457,10 @@ def test_data_sets_that_are_not_read(nearid: Nearid, table: dict[str, Any], said
     assert (ended.code, said in ended.err) == (2, True), ended.err
 
 
-def test_splits_are_asked_for(nearid: Nearid, data: Path) -> None:
+@pytest.mark.parametrize("end", ["-00000-of-00001", "", "-0", "_cats"])
+def test_splits_are_asked_for(nearid: Nearid, data: Path, end: str) -> None:
     for split in ("train", "test"):
-        written(data, "refs", Path(f"r/data/{split}-00000-of-00001.parquet"))
+        written(data, "refs", Path(f"r/data/{split}{end}.parquet"))
     ended = nearid("layout", "r")
     assert (ended.code, "several splits, test, train: give the files of one, such as" in ended.err) == (
         2,

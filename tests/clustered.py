@@ -29,6 +29,7 @@ from nearid_cli.plugins import EmbeddingMetric
 from tests.commandline import Finished
 
 STORE = 80 * 2**20  # bytes; Ray takes no less
+HUNGER = 5 * 2**30  # bytes
 ROOT = Path(__file__).parents[1]
 
 
@@ -164,6 +165,19 @@ class Deadly(Watched):
     def prepare(self, image: Image.Image) -> Any:
         if image.getpixel((0, 0)) == (255, 0, 0):
             os._exit(9)
+        return super().prepare(image)
+
+
+class Hungry(Watched):
+    """A metric whose preparation takes more memory than there is at a red picture, so that Ray ends its process."""
+
+    version = "hungry/1"
+
+    def prepare(self, image: Image.Image) -> Any:
+        if image.getpixel((0, 0)) == (255, 0, 0):
+            taken = np.ones(HUNGER // 8)
+            time.sleep(60)
+            del taken
         return super().prepare(image)
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from PIL import Image
 from nearid_cli.benchmarks.contents import StoredPicture
 from nearid_cli.embedding import devices
 from nearid_cli.embedding.cluster import cluster as here
+from nearid_cli.embedding.cluster import connection
 from nearid_cli.embedding.cluster import node as there
 from nearid_cli.embedding.cluster.introducing import difference, introduction, own_introduction
 from nearid_cli.embedding.reading import GivenPicture, digest_or_reason
@@ -34,8 +36,9 @@ from nearid_cli.encoders.checkpoints import resolve
 from nearid_cli.encoders.registry import parse_metrics
 from nearid_cli.encoders.spec import ChangedCheckpointError
 from nearid_cli.errors import BadImage, BadImagesError, MachineError
+from nearid_cli.images.free import free_memory
 from nearid_cli.images.reading import UnreadableImage
-from tests.clustered import ROOT, RayCluster, commands, environment_of, ray_cluster
+from tests.clustered import HUNGER, ROOT, RayCluster, commands, environment_of, ray_cluster
 from tests.commandline import Finished, Nearid
 
 PICTURES = 24
@@ -60,7 +63,7 @@ def watch(cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Pictures in a folder, beside the configuration of the metrics that are watched."""
-    metrics = {"watched": "Watched", "deadly": "Deadly"}
+    metrics = {"watched": "Watched", "deadly": "Deadly", "hungry": "Hungry"}
     lines = (f'[metrics.{name}]\nplugin = "tests.clustered:{kind}"\n' for name, kind in metrics.items())
     (tmp_path / "nearid.toml").write_text("".join(lines))
     folder = tmp_path / "pictures"
@@ -348,6 +351,74 @@ def test_a_picture_that_ends_its_process_is_named(cluster: RayCluster, watch: Pa
     deadly = embed("ray", "cache", "ray.parquet", "deadly")
     (done,) = commands(cluster, pictures.parent, deadly)
     assert done.error.startswith("preparing pictures/red.png ended its process in each of 3 tries")
+
+
+@pytest.mark.torture  # Ray waits longer before each try
+def test_a_picture_that_takes_all_memory_is_named(pictures: Path) -> None:
+    Image.new("RGB", (16, 16), (255, 0, 0)).save(pictures / "red.png")
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    allowed = 1 - (free_memory() - 0.8 * HUNGER) / total
+    with ray_cluster(RAY_memory_usage_threshold=f"{allowed:.3f}", RAY_memory_monitor_refresh_ms="100") as own:
+        Path(own.environment["NEARID_TEST_RAY"], "go").touch()
+        (done,) = commands(own, pictures.parent, embed("ray", "cache", "ray.parquet", "hungry"))
+    assert done.error.startswith("preparing pictures/red.png ended its process in each of 3 tries")
+    assert "low on memory" in done.error
+
+
+def test_a_run_that_is_told_to_end_does_so_as_by_ctrl_c(
+    cluster: RayCluster, watch: Path, pictures: Path
+) -> None:
+    run = start(pictures.parent, cluster.environment, *embed("ray", "cache", "ray.parquet"))
+    until(lambda: begun(watch), run)
+    run.terminate()
+    out, err = run.communicate()
+    assert (run.returncode, out) == (130, "")
+    assert err.splitlines()[1:] == ["interrupted; what is embedded is kept"]
+    until(lambda: all(ended(pid) for pid, _ in begun(watch)))
+
+
+@pytest.mark.torture  # a cluster of its own
+def test_a_run_whose_node_ends_says_so_and_keeps_what_is_embedded(pictures: Path) -> None:
+    with ray_cluster() as own:
+        watch = Path(own.environment["NEARID_TEST_RAY"])
+        run = start(pictures.parent, own.environment, *embed("ray", "cache", "ray.parquet"))
+        until(lambda: begun(watch), run)
+        (watch / "step").touch()
+        until(lambda: len(begun(watch)) > len(own.nodes), run)
+        os.kill(next(iter(own.nodes.values())), signal.SIGKILL)
+        out, err = run.communicate()
+    assert (run.returncode, out) == (2, "")
+    assert err.splitlines()[1:] == [
+        "error: this machine's node of the Ray cluster ended; what was embedded is kept; "
+        "run again when the cluster is whole"
+    ]
+    kept = sum(
+        pq.read_metadata(part).num_rows
+        for part in (pictures.parent / "cache").rglob("embeddings/*/*.parquet")
+    )
+    assert kept == 2
+
+
+def test_a_cluster_that_is_gone_is_missed_while_nothing_comes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "0.1")
+    turns = [0, 0, 1]
+
+    def wait(references: list[str], **_: object) -> tuple[list[str], list[str]]:
+        time.sleep(0.02)
+        return references[: turns.pop(0) if turns else 0], []
+
+    with socket.create_server(("127.0.0.1", 0)) as node, socket.create_server(("127.0.0.1", 0)) as head:
+        context = SimpleNamespace(get_node_id=lambda: "n", gcs_address=f"127.0.0.1:{head.getsockname()[1]}")
+        own = {"NodeID": "n", "NodeManagerAddress": "127.0.0.1", "NodeManagerPort": node.getsockname()[1]}
+        ray = SimpleNamespace(get_runtime_context=lambda: context, nodes=lambda: [own], wait=wait)
+        lifeline = connection.Lifeline(ray)
+        assert lifeline.first_done(["a", "b"]) == "a"
+        head.close()
+        with pytest.raises(MachineError, match=r"the head of the Ray cluster is gone \(Connection refused\)"):
+            lifeline.first_done(["a"])
+        node.close()
+        with pytest.raises(MachineError, match="this machine's node of the Ray cluster ended"):
+            lifeline.first_done(["a"])
 
 
 def test_no_cluster_is_one_line(nearid: Nearid, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

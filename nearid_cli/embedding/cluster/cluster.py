@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nearid_cli.elsewhere import shown, stand_in
-from nearid_cli.embedding.cluster.connection import connect
+from nearid_cli.embedding.cluster.connection import RETRIES, Lifeline, connect
 from nearid_cli.embedding.cluster.crew import AT_A_TIME, Chunk, Crew, LostError, Node, got
 from nearid_cli.embedding.cluster.introducing import difference, introduction, own_introduction
 from nearid_cli.embedding.cluster.node import (
@@ -55,7 +55,6 @@ T = TypeVar("T")
 
 _CHUNK = 16  # pictures that are prepared together
 _FILES = 64  # files that are identified together
-_RETRIES = 2  # of Ray's, of a task whose process or node ended
 _SAMPLES = 16  # files that every node is asked for before there is work
 _SECONDS = 120  # to answer: the first process of a node starts
 _EVERYWHERE = (
@@ -108,7 +107,7 @@ class Cluster:
         """See `identified`."""
         ray = self._ray
         shared = _put(ray, self._plan({}, settings))
-        task = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(identify_files)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(identify_files)
         places: dict[Path, list[int]] = {}  # by paths that do not depend on where a process is
         for place, path in paths.items():
             places.setdefault(path.absolute(), []).append(place)
@@ -122,7 +121,7 @@ class Cluster:
                     running[task.remote(shared, chunk)] = chunk
                 if not running:
                     break
-                [done], _ = ray.wait([*running], num_returns=1)
+                done = self._lifeline.first_done([*running])
                 chunk = running.pop(done)
                 try:
                     answer: Answer = got(ray, done)
@@ -169,7 +168,7 @@ class Cluster:
         self._check_seen(nodes, paths, plan.specs.values())
         ray = self._ray
         shared = _put(ray, plan)
-        task = ray.remote(num_cpus=1, num_returns=2, max_retries=_RETRIES, scheduling_strategy="SPREAD")(
+        task = ray.remote(num_cpus=1, num_returns=2, max_retries=RETRIES, scheduling_strategy="SPREAD")(
             prepare_pictures
         )
         batch = plan.settings.pictures_a_pass
@@ -199,7 +198,7 @@ class Cluster:
                 under_way = [*preparing, *crew.under_way(wanted=bool(preparing or ready))]
                 if not under_way:
                     break
-                [outcome], _ = ray.wait(under_way, num_returns=1)
+                outcome = self._lifeline.first_done(under_way)
                 if outcome not in preparing:
                     done = crew.done(outcome)
                     again += done.lost
@@ -239,6 +238,7 @@ class Cluster:
             MachineError: a node differs, or does not answer.
         """
         self._ray = connect(settings.threads)
+        self._lifeline = Lifeline(self._ray)
         nodes = self._alive()
         gpus = sum(node.gpus for node in nodes)
         if self._device == "cuda" and not gpus:
@@ -459,6 +459,6 @@ def _one_by_one(chunk: Chunk, contents: Mapping[bytes, Content], lost: LostError
 
 def _ended(doing: str, names: Sequence[str], lost: LostError) -> MachineError:
     return MachineError(
-        f"{doing} {few(names)} ended its process in each of {_RETRIES + 1} tries ({lost}); what was done is kept; "
+        f"{doing} {few(names)} ended its process in each of {RETRIES + 1} tries ({lost}); what was done is kept; "
         "leave such pictures out, or see whether nodes have too little memory, and run again"
     )

@@ -12,10 +12,14 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,13 @@ from nearid_cli.text import printable, said
 _STAY_HERE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Whether this machine is more to Ray than 127.0.0.1, and not on these systems alone."""
 
+RETRIES = 2  # of Ray's, of a task whose process or node ended, for want of memory or else
+_AFTER_HUNGER = "RAY_task_oom_retries"
+_GIVES_UP = "RAY_gcs_rpc_server_reconnect_timeout_s"
+"""After how many seconds without the head Ray ends a process."""
+
+_LOOK = 1  # seconds without news, after which is seen whether the cluster is still there
+_THEN = "what was embedded is kept; run again when the cluster is whole"
 _SECONDS = 5  # to answer at all
 _LEAST_STORE, _MOST_STORE = 80 * 2**20, 2 * 2**30  # bytes; Ray takes no less than the former
 _TRIES = 30  # to delete what others still write
@@ -45,13 +56,17 @@ def connect(workers: int) -> Any:
     """
     address = os.environ.get("RAY_ADDRESS", "").strip()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is ever sent
+    # Of itself Ray does again without end what its guard of memory ended.
+    os.environ[_AFTER_HUNGER] = str(RETRIES)
+    # Its compiled part would write to stderr where in its code a signal came.
+    os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"
     with doing("connecting to Ray" if address else "starting Ray", at_once=True):
         if address:
             _check_address(address)
         elif "ray" not in sys.modules:  # which reads this when it is imported
             os.environ[_STAY_HERE] = "0"
             # Where this process is killed, Ray's helpers would look for their cluster for minutes.
-            os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "20")
+            os.environ.setdefault(_GIVES_UP, "20")
             # No other program of this machine may use it, and no file of the user's home is needed.
             os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
         with interrupts_held():
@@ -60,11 +75,81 @@ def connect(workers: int) -> Any:
 
         if not ray.is_initialized():
             _silence()
-            if address:
-                _join(ray, address)
-            else:
-                _start(ray, workers)
+            with _terminated_as_interrupted():
+                if address:
+                    _join(ray, address)
+                else:
+                    _start(ray, workers)
     return ray
+
+
+class Lifeline:
+    """Waits for work, and sees meanwhile whether the cluster is still there.
+
+    Ray ends this process without a word some while after its node or the head is gone.
+
+    Args:
+        ray: the module, connected.
+    """
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        context = ray.get_runtime_context()
+        own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+        self._node = own["NodeManagerAddress"], own["NodeManagerPort"]
+        host, _, port = context.gcs_address.rpartition(":")
+        self._head = host.strip("[]"), int(port)
+        # Sooner than Ray gives it up.
+        self._patience = 0.75 * float(os.environ.get(_GIVES_UP, "60"))
+
+    def first_done(self, references: Sequence[Any]) -> Any:
+        """The first of some references to work that is done.
+
+        Raises:
+            MachineError: this machine's node is gone, or the head for long.
+        """
+        since: float | None = None
+        while True:
+            done, _ = self._ray.wait(references, num_returns=1, timeout=_LOOK)
+            if done:
+                return done[0]
+            if isinstance(_refusal(self._node), ConnectionRefusedError):
+                raise MachineError(f"this machine's node of the Ray cluster ended; {_THEN}")
+            refusal = _refusal(self._head)
+            if refusal is None:
+                since = None
+                continue
+            since = since or time.monotonic()
+            if time.monotonic() - since > self._patience:
+                why = printable(refusal.strerror or said(refusal))
+                raise MachineError(f"the head of the Ray cluster is gone ({why}); {_THEN}")
+
+
+def _refusal(address: tuple[str, int]) -> OSError | None:
+    """Why nobody can be reached at an address; None where somebody can."""
+    try:
+        socket.create_connection(address, _SECONDS).close()
+    except OSError as error:
+        return error
+    return None
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does after Ray has started inside, and not what Ray has it do.
+
+    A handler of the program that runs this stays.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where Ray sets none
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler if before in (signal.SIG_DFL, None) else before
+        )
 
 
 def _join(ray: Any, address: str) -> None:

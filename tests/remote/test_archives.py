@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.commandline import Nearid
-from tests.remote.s3_server import S3
+from tests.remote.s3_server import S3, Reply
 from tests.remote.test_inputs import numbers, reads, scored
 
 Pack = Callable[[Path, Path], None]
@@ -344,6 +344,18 @@ def test_data_sets(nearid: Nearid, data: Path, s3: S3) -> None:
     report = nearid("score", "r", "g", "--metric", "hog", "-o", "r.html")
     assert report.code == 0, report.err
     assert Path("r.html").read_text().count("data:image/webp") == 15
+
+
+def test_a_data_set_that_a_store_does_not_give(nearid: Nearid, data: Path, s3: S3) -> None:
+    written(data, "refs", Path("r/a.parquet"), label=lambda file: file.parent.name)
+    s3.make("denied-sets")
+    s3.put_folder("denied-sets", "r", Path("r"))
+    s3.answer = lambda request: Reply(403, "AccessDenied") if request.reads else None
+    ended = nearid("layout", "s3://denied-sets/r")
+    assert (ended.code, ended.err) == (
+        2,
+        "error: cannot read s3://denied-sets/r/a.parquet: access is denied\n",
+    )
 
 
 def test_a_data_set_of_both_sides(nearid: Nearid, data: Path) -> None:

@@ -29,6 +29,7 @@ from nearid_cli.layouts.dataset import InMemory
 from nearid_cli.layouts.given import is_one, is_path, read_picture, read_side
 from nearid_cli.layouts.reach import Reach
 from nearid_cli.options import LayoutOptions, Leniency, MaskOptions, OptionArguments, Options
+from nearid_cli.remote.stores import as_path
 from nearid_cli.reports.document import document
 from nearid_cli.results import CompareResult, PairResult, ScoreResult
 from nearid_cli.text import count, printable, storable, unknown
@@ -406,7 +407,7 @@ def _read_methods(methods: object, reach: Reach) -> tuple[list[Path], dict[str, 
             raise UsageError(
                 f"methods: expected a path, paths, or a dict of methods by name, found {shown(one)}"
             )
-    return [Path(one) for one in given if is_path(one)], {}
+    return [as_path(one) for one in given if is_path(one)], {}
 
 
 def _read_given(value: GivenSide | None, side: str, reach: Reach) -> Side | None:

@@ -25,7 +25,7 @@ from nearid_cli.cli import FAILED, INTERRUPTED, groups
 from nearid_cli.cli.groups import HELP, LazyGroup
 from nearid_cli.errors import NearIDError, UsageError
 from nearid_cli.interrupts import interrupts_noted
-from nearid_cli.mirrors.find import refuse_empty_parts
+from nearid_cli.remote.stores import refuse_empty_parts
 from nearid_cli.text import printable
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
 from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.layouts.walk import walk
 from nearid_cli.mirrors import here
+from nearid_cli.remote.stores import as_path
 from nearid_cli.results.score import memory_root
 from nearid_cli.text import count, first_few, printable
 
@@ -77,7 +78,7 @@ def read_side(
     Traceback (most recent call last):
     nearid_cli.errors.InputError: references["cat"]: no pictures
     """
-    if is_path(value) and os.fspath(value) and not _is_picture_file(path := here(Path(value))):
+    if is_path(value) and os.fspath(value) and not _is_picture_file(path := here(as_path(value))):
         return path
     reader = _Reader(memory_root(side), parameter or side, reach)
     reader.side(value)
@@ -182,7 +183,7 @@ class _Reader:
             self._wrong.append(f"{self._parameter}: expected names of subjects as keys, found {found}")
             return
         place = f'{self._parameter}["{printable(name)}"]'
-        if not is_path(value) or not (folder := here(Path(value))).is_dir():
+        if not is_path(value) or not (folder := here(as_path(value))).is_dir():
             self.pictures(value, place, name)
             return
         walked = walk(folder, reach=self._reach)
@@ -209,7 +210,7 @@ class _Reader:
     def picture(self, value: Any, place: str, subject: str | None, number: int) -> None:
         """Take one picture, which is named after its subject and number if it is in memory."""
         if is_path(value):
-            path = here(Path(value))
+            path = here(as_path(value))
             if not os.fspath(value):
                 self._wrong.append(f"{place}: expected {_EXPECTED}, found an empty path")
             elif path.is_dir():

@@ -22,7 +22,7 @@ from nearid_cli.layouts.reach import Reach, refuse_links
 from nearid_cli.layouts.walk import scan
 from nearid_cli.mirrors.find import here
 from nearid_cli.options import MaskOptions
-from nearid_cli.remote.stores import url_of
+from nearid_cli.remote.stores import as_path, url_of
 from nearid_cli.text import count, first_few, printable, unknown
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def find_masks(datasets: Mapping[str, Dataset], asked: MaskOptions) -> MaskedDat
     if asked.masks in ("sidecar", "both"):
         place = _Sidecars()
     elif asked.masks not in MASK_SOURCES:
-        place = _MirroringFolder(here(Path(asked.masks)), reach)
+        place = _MirroringFolder(here(as_path(asked.masks)), reach)
     finder = _MaskFinder(columns, place, pictures, reach)
     found = {name: _each(dataset, finder.masked) for name, dataset in datasets.items()}
     refuse_links(Path(first_root), finder.leading_out)

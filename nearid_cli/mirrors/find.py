@@ -6,13 +6,12 @@ import glob
 import itertools
 import logging
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
 
 from nearid_cli import elsewhere
-from nearid_cli.errors import InputError, UsageError
+from nearid_cli.errors import InputError
 from nearid_cli.remote.stores import in_a_store, url_of
 from nearid_cli.text import count, few, printable
 
@@ -64,19 +63,6 @@ def beside(folder: Path, name: str) -> Path:
     from nearid_cli.mirrors.buckets import stand_in_of
 
     return stand_in_of(name)
-
-
-def refuse_empty_parts(argument: str) -> None:
-    """Raise UsageError for a URL of a store that would be another one as a Path, which has no empty parts.
-
-    >>> refuse_empty_parts("--judge-url=http://host//v1")  # no store's, and no Path is made of it
-    >>> refuse_empty_parts("--method=a=s3://bucket//x")
-    Traceback (most recent call last):
-    nearid_cli.errors.UsageError: s3://bucket//x: no part of a URL may be empty
-    """
-    found = re.search(r"(?:^|=)([a-z][a-z0-9+.-]+://.*)", argument)
-    if found and in_a_store(found[1]) and "//" in found[1].partition("://")[2] and "@" not in found[1]:
-        raise UsageError(f"{printable(found[1])}: no part of a URL may be empty")
 
 
 def _here(path: Path) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nearid_cli.errors import UsageError
@@ -88,6 +89,29 @@ def in_a_store(url: str) -> bool:
     return bool(separator) and scheme in STORES
 
 
+def refuse_empty_parts(argument: str) -> None:
+    """Raise UsageError for a URL of a store that would be another one as a Path, which has no empty parts.
+
+    >>> refuse_empty_parts("--judge-url=http://host//v1")  # no store's, and no Path is made of it
+    >>> refuse_empty_parts("--method=a=s3://bucket//x")
+    Traceback (most recent call last):
+    nearid_cli.errors.UsageError: s3://bucket//x: no part of a URL may be empty
+    """
+    found = re.search(r"(?:^|=)([a-z][a-z0-9+.-]+://.*)", argument)
+    if found and in_a_store(found[1]) and "//" in found[1].partition("://")[2] and "@" not in found[1]:
+        raise UsageError(f"{printable(found[1])}: no part of a URL may be empty")
+
+
+def as_path(given: str | os.PathLike[str]) -> Path:
+    """A Path of what a program gives, which may be a URL.
+
+    Raises:
+        UsageError: it would be another URL as a Path.
+    """
+    refuse_empty_parts(os.fspath(given))
+    return Path(given)
+
+
 def named(path: str | os.PathLike[str]) -> str:
     """A path or a URL as messages show it."""
     return printable(url_of(path) or path)
@@ -124,6 +148,7 @@ def locate(url: str) -> Location:
     rest = rest.rstrip("/")
     if not rest.strip("/"):
         raise UsageError(f"{printable(url)}: expected the name of a bucket behind {scheme}://")
+    refuse_empty_parts(f"{scheme}://{rest}")
     return Location(f"{scheme}://{rest}", file_system(scheme), _as_path(scheme, rest))
 
 

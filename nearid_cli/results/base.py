@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, SupportsIndex, TypeVar, cast, overload
 
 import nearid_cli
+from nearid_cli.remote.stores import as_path
 from nearid_cli.text import few, printable, unknown
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Saved(Shown):
             UsageError: an extension is unknown, or the result has no form with it.
             InputError: a file cannot be written.
         """
-        files = tuple(map(Path, paths))
+        files = tuple(map(as_path, paths))
         _views().save(self, files)
         return files[0] if len(files) == 1 else files
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from nearid_cli.errors import UsageError
 from nearid_cli.remote import attempts
 from tests.commandline import Nearid
 from tests.remote.s3_server import S3, Reply
@@ -194,6 +195,36 @@ def test_reports_show_and_name_the_pictures(
     for one in outputs:
         assert b"nearid-mirror" not in Path(one).read_bytes()
     assert Path("r.html").read_text().count("data:image/webp") == 15
+
+
+def test_no_url_becomes_another_one(nearid: Nearid, data: Path, upload: Upload, s3: S3) -> None:
+    """A Path has one `/` of two: of a program and of a manifest, another object would be read, or written over."""
+    import nearid_cli
+
+    url = upload(data)
+    refs, gens = f"{url}/refs", f"{url}/gens"
+    odd = refs.replace("/refs", "//refs")
+    result = nearid_cli.score(refs, gens, metrics="hog")
+    wrong: list[Callable[[], object]] = [
+        lambda: nearid_cli.score(odd, gens, metrics="hog"),
+        lambda: nearid_cli.score({"cat": f"{odd}/cat"}, {"cat": f"{gens}/cat"}, metrics="hog"),
+        lambda: nearid_cli.score([f"{odd}/cat/0.jpg"], [f"{gens}/cat/0.png"], metrics="hog"),
+        lambda: nearid_cli.score(refs, gens, metrics="hog", masks=odd),
+        lambda: nearid_cli.compare(odd, refs, metrics="hog"),
+        lambda: result.save(f"{odd}/run.json"),
+    ]
+    s3.requests.clear()
+    for one in wrong:
+        with pytest.raises(UsageError, match=r"//refs.*: no part of a URL may be empty"):
+            one()
+    assert not [one for one in s3.requests if one.method == "PUT"]
+    Path("m.csv").write_text(
+        f"path,subject,role\n{odd}/cat/0.jpg,cat,reference\n{gens}/cat/0.png,cat,generation\n"
+    )
+    ended = nearid("layout", "m.csv", "--allow-outside")
+    assert (ended.code, f"{odd}/cat/0.jpg: no part of a URL may be empty" in ended.err) == (2, True), (
+        ended.err
+    )
 
 
 def test_a_python_program(data: Path, upload: Upload) -> None:

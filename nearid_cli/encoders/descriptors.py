@@ -21,7 +21,6 @@ import numpy as np
 
 from nearid_cli.encoders.spec import EncoderSpec
 from nearid_cli.images.fast import takes_half
-from nearid_cli.images.resize import RESIZER
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -98,7 +97,7 @@ def reduced(image: Image.Image, side: int) -> Image.Image:
     """A picture as a square by box averaging."""
     from PIL import Image
 
-    return RESIZER.resized(image, (side, side), Image.Resampling.BOX)
+    return image.resize((side, side), Image.Resampling.BOX)
 
 
 _HASH_SIDE = 64  # pixels of the square that every picture is reduced to

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import socket
@@ -344,6 +345,20 @@ def test_a_node_with_other_code_is_named(cluster: RayCluster, data: Path) -> Non
         os.kill(cluster.nodes.pop(node), signal.SIGKILL)
 
 
+def test_nodes_without_the_code_of_a_metric_are_named_and_no_picture(
+    cluster: RayCluster, pictures: Path
+) -> None:
+    shutil.copy(ROOT / "tests" / "clustered.py", pictures.parent / "beside.py")
+    (pictures.parent / "nearid.toml").write_text('[metrics.watched]\nplugin = "beside:Watched"\n')
+    (done,) = commands(cluster, pictures.parent, embed("ray", "cache", "ray.parquet"))
+    said = sorted(line.partition(":")[0] for line in (done.error, *done.details))
+    assert len(said) == len(cluster.nodes)
+    assert all(
+        re.search(r"^node .* has the module beside none, this machine \(code \w+\)", line) for line in said
+    )
+    assert "install the same on all nodes" in done.error
+
+
 @pytest.mark.torture
 def test_a_picture_that_ends_its_process_is_named(cluster: RayCluster, watch: Path, pictures: Path) -> None:
     Image.new("RGB", (16, 16), (255, 0, 0)).save(pictures / "red.png")
@@ -440,6 +455,9 @@ def test_no_cluster_is_one_line(nearid: Nearid, data: Path, monkeypatch: pytest.
 
 
 def test_versions_are_compared() -> None:
+    by_module = own_introduction(("tests",))
+    assert by_module["the module tests"].startswith("(code ")
+    assert own_introduction(("no_such",))["the module no_such"] == "none"
     own = introduction()()
     assert own == dict(own_introduction())
     assert difference("n", own, own) is None
@@ -461,7 +479,7 @@ def test_a_node_is_believed_only_where_this_machine_finds_the_same(data: Path) -
     with pytest.raises(MachineError, match=r"node n cannot use .*0\.png \(lost\), which this machine can"):
         here._as_seen_here(good, 0, "lost", "n", stamps)
 
-    plan = there.Plan("1", {}, Settings(), None, {}, None)
+    plan = there.Plan("1", {}, Settings(), None, (), {}, None)
     error = UnreadableImage("lost")
     with pytest.raises(MachineError, match=r"node n cannot use .*0\.png \(lost\), which this machine can"):
         here._confirmed(digest, GivenPicture(good, digest), error, "n", plan)
@@ -477,7 +495,7 @@ def test_weights_are_held_to_their_digest_on_nodes(checkpoint: Path, monkeypatch
     cluster = here.Cluster("cpu", True, lambda path: str(spec.digests[path.name]))
     known = cluster._known_by_content(by_commit)
     assert known.digests == spec.digests
-    plan = there.Plan("1", {"a": known}, Settings(), None, {}, None)
+    plan = there.Plan("1", {"a": known}, Settings(), None, (), {}, None)
     there.Embedder(plan, 1).load()
     weights = checkpoint / "model.safetensors"
     content = bytearray(weights.read_bytes())

@@ -164,6 +164,8 @@ class Cluster:
         """
         nodes = self.meet(settings)
         plan = self._plan({spec.name: self._known_by_content(spec) for spec in specs}, settings)
+        if plan.modules:
+            self._alike({node.id: node for node in nodes}, plan.modules)
         paths = [path for digest in missing if (path := _path(contents[digest])) is not None]
         self._check_seen(nodes, paths, plan.specs.values())
         ray = self._ray
@@ -251,14 +253,22 @@ class Cluster:
         if not sum(node.cpus for node in nodes):
             raise UsageError("no CPU in the Ray cluster, on which pictures are prepared")
         new = {node.id: node for node in nodes if node.id not in self._met}
-        here = own_introduction()
-        answers = self._ask_all([*new.values()], introduction())
-        lines = [line for id, there in answers.items() if (line := difference(new[id].name, there, here))]
+        self._met |= {id: new[id] for id in self._alike(new)}
+        return [node for node in nodes if node.id in self._met]
+
+    def _alike(self, nodes: Mapping[str, Node], modules: tuple[str, ...] = ()) -> list[str]:
+        """Those of some nodes, by Ray's ids, that are still there; all have what this machine has.
+
+        Raises:
+            MachineError: one has not.
+        """
+        here = own_introduction(modules)
+        answers = self._ask_all([*nodes.values()], introduction(modules))
+        lines = [line for id, there in answers.items() if (line := difference(nodes[id].name, there, here))]
         if lines:
             advice = "different versions may give different numbers; install the same on all nodes"
             raise MachineError(f"{lines[0]}: {advice}", lines[1:])
-        self._met |= {id: new[id] for id in answers}
-        return [node for node in nodes if node.id in self._met]
+        return [*answers]
 
     def _alive(self) -> list[Node]:
         return [node for found in self._ray.nodes() if (node := _node(found))]
@@ -320,12 +330,14 @@ class Cluster:
             raise MachineError(f"{lines[0]}: {_EVERYWHERE}", lines[1:])
 
     def _plan(self, specs: Mapping[str, EncoderSpec], settings: Settings) -> Plan:
+        modules = _modules(specs.values())
         return Plan(
             secrets.token_hex(8),
             specs,
             replace(settings, device=self._device, cluster=None),
             self._memory,
-            own_introduction(),
+            modules,
+            own_introduction(modules),
             os.environ.get("OMP_NUM_THREADS"),
         )
 
@@ -379,6 +391,12 @@ def _put(ray: Any, plan: Plan) -> Any:
     except (TypeError, AttributeError, ValueError) as error:  # as pickle and classes of anybody raise them
         names = few([name for name, spec in plan.specs.items() if spec.plugin is not None])
         raise ModelError(f"the metrics {names} cannot be sent to other nodes: {said(error)[:200]}") from error
+
+
+def _modules(specs: Iterable[EncoderSpec]) -> tuple[str, ...]:
+    """The packages of plug-ins, whose code nodes find for themselves; that of the program itself travels."""
+    named = {type(spec.plugin).__module__.partition(".")[0] for spec in specs if spec.plugin is not None}
+    return tuple(sorted(named - {"__main__", "nearid_cli"}))
 
 
 def _give_up(ray: Any, running: Iterable[Any]) -> None:

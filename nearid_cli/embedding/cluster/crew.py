@@ -198,7 +198,7 @@ def got(ray: Any, reference: Any) -> Any:
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, Exception) and not isinstance(error.cause, ray.exceptions.RayError):
             raise error.cause from error
-        raise LostError(_first_line(error)) from error
+        raise LostError(_first_line(error.cause or error)) from error
     except ray.exceptions.RayError as error:
         raise LostError(_first_line(error)) from error
 

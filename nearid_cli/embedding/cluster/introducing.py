@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nearid_cli.text import count, printable
 
@@ -13,15 +13,33 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def introduction() -> Callable[[], dict[str, str]]:
-    """What a process runs to say what it has: a function that travels whole, since a node may lack nearid."""
+def introduction(modules: Sequence[str] = ()) -> Callable[[], dict[str, str]]:
+    """What a process runs to say what it has: a function that travels whole, since a node may lack nearid.
+
+    Args:
+        modules: others whose code decides about numbers, by the names of their packages.
+    """
     packages = _PACKAGES
 
-    def introduce() -> dict[str, str]:
+    def code_of(module: str) -> str | None:
         import hashlib
-        import importlib.metadata
         import importlib.util
         from pathlib import Path
+
+        found = importlib.util.find_spec(module)
+        if found is None:
+            return None
+        code = hashlib.sha256()
+        for folder in found.submodule_search_locations or ():
+            for file in sorted(Path(folder).rglob("*.py")):
+                code.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+                code.update(file.read_bytes())
+        if not found.submodule_search_locations and found.has_location and found.origin:
+            code.update(Path(found.origin).read_bytes())
+        return f"(code {code.hexdigest()[:12]})"
+
+    def introduce() -> dict[str, str]:
+        import importlib.metadata
 
         has = {}
         for package in packages:
@@ -29,25 +47,22 @@ def introduction() -> Callable[[], dict[str, str]]:
                 has[package] = importlib.metadata.version(package)
             except importlib.metadata.PackageNotFoundError:
                 has[package] = "none"
-        code = hashlib.sha256()
-        found = importlib.util.find_spec("nearid_cli")
-        if found is None or found.origin is None:
+        for module in modules:
+            has[f"the module {module}"] = code_of(module) or "none"
+        code = code_of("nearid_cli")
+        if code is None:
             return {**has, "nearid-cli": "none"}
-        root = Path(found.origin).parent
-        for file in sorted(root.rglob("*.py")):
-            code.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
-            code.update(file.read_bytes())
         import nearid_cli
 
-        return {**has, "nearid-cli": f"{nearid_cli.__version__} (code {code.hexdigest()[:12]})"}
+        return {**has, "nearid-cli": f"{nearid_cli.__version__} {code}"}
 
     return introduce
 
 
 @functools.cache
-def own_introduction() -> Mapping[str, str]:
+def own_introduction(modules: tuple[str, ...] = ()) -> Mapping[str, str]:
     """What this process has."""
-    return introduction()()
+    return introduction(modules)()
 
 
 def difference(node: str, there: Mapping[str, str], here: Mapping[str, str]) -> str | None:

@@ -47,7 +47,8 @@ class Plan:
         specs: the encoders with work to do, by name.
         settings: how, on nodes.
         memory: what decoding may take in each process; None for what it finds free.
-        common: what the machine that asks has, by `introducing`.
+        modules: the packages of plug-ins.
+        common: what the machine that asks has, these among it, by `introducing`.
         threads: of the processor that a process of the crew takes, where the user says it; None for all of its node.
     """
 
@@ -55,6 +56,7 @@ class Plan:
     specs: Mapping[str, EncoderSpec]
     settings: Settings
     memory: int | None
+    modules: tuple[str, ...]
     common: Mapping[str, str]
     threads: str | None
 
@@ -227,7 +229,7 @@ def _begin(plan: Plan) -> str:
     import ray
 
     node: str = ray.get_runtime_context().get_node_id()
-    if lack := difference(node[:8], own_introduction(), plan.common):
+    if lack := difference(node[:8], own_introduction(plan.modules), plan.common):
         raise MachineError(
             f"{lack}: different versions may give different numbers; install the same on all nodes"
         )

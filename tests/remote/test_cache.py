@@ -164,6 +164,21 @@ def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_set_aside(
     assert len(elsewhere(monkeypatch, tmp_path, url).load(SPEC, digests(0, 6))) == 6
 
 
+def test_an_empty_object_is_damaged_like_any_other(
+    s3: S3, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = Cache(url)
+    cache.add(SPEC, digests(0, 3), unit_rows(3))
+    (part,) = (key for key in keys(s3, url) if key.startswith(FOLDER) and key.endswith(".parquet"))
+    s3.put(BUCKET, f"{url.removeprefix(f's3://{BUCKET}/')}/{part}", b"")
+    there = elsewhere(monkeypatch, tmp_path, url)
+    assert len(there.verify().damaged) == 1
+    assert there.load(SPEC, digests(0, 3)) == {}
+    (line,) = said(caplog)
+    assert line.startswith("a damaged part of the cache is set aside")
+    assert part not in keys(s3, url)
+
+
 def test_bytes_that_are_lost_on_the_way_are_no_damage(
     s3: S3, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

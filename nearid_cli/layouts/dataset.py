@@ -12,6 +12,8 @@ from nearid_cli.images.reading import Masking
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.text import few, printable
 
+_HOLDING = (".zip", ".tar", ".tar.gz", ".tgz", ".parquet")  # what pictures are packed into
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -177,6 +179,15 @@ class LeftOutFiles:
         ('1 masks', 'nothing')
         """
         return ", ".join(f"{number:,} {reason}" for reason, number in self.counts().items()) or "nothing"
+
+    def hint(self) -> str:
+        """What else can be given, where what was left out may hold pictures; empty where it does not.
+
+        >>> LeftOutFiles({"other files": ["README.md", "cats/train-0.parquet"]}).hint()
+        '; cats/train-0.parquet may hold some: give it or its folder'
+        """
+        found = [name for name in self.by_reason.get("other files", ()) if name.lower().endswith(_HOLDING)]
+        return f"; {printable(min(found))} may hold some: give it or its folder" if found else ""
 
     def summary(self) -> str:
         """Reasons with counts and a few names: `masks (4: a_mask.png, b_mask.png, ... )`.

@@ -159,7 +159,7 @@ def empty(root: Path, left_out: LeftOutFiles, which: str) -> InputError:
     """There is no picture."""
     return InputError(
         f"no pictures in {which} folder {printable(root)}: found {left_out.told()} "
-        f"(looked at any depth for jpg, png, webp and other picture files)"
+        f"(looked at any depth for jpg, png, webp and other picture files){left_out.hint()}"
     )
 
 

@@ -230,5 +230,5 @@ def find_images(paths: Sequence[Path], reach: Reach = WITHIN) -> tuple[list[Pict
             pictures.setdefault(one, Picture(one, shown(one.as_posix())))
     if not pictures:
         where = ", ".join(map(printable, paths)) or "no paths"
-        raise InputError(f"no pictures in {where}: found {left_out.told()}")
+        raise InputError(f"no pictures in {where}: found {left_out.told()}{left_out.hint()}")
     return list(pictures.values()), left_out

@@ -61,7 +61,14 @@ _BROKEN_OFF = frozenset({
 _OF_THE_MACHINE = frozenset({"ValueError", "FileNotFoundError", "PermissionError", "IsADirectoryError"})
 """What a library of HTTP raises of keys, proxies and certificates that it cannot use, before it asks anybody."""
 _BAD_NAME = frozenset(
-    {"ParamValidationError", "InvalidBucketName", "InvalidURI", "KeyTooLongError", "UnknownRegionError"}
+    {
+        "ParamValidationError",
+        "InvalidBucketName",
+        "InvalidURI",
+        "KeyTooLongError",
+        "UnknownRegionError",
+        "HfUriError",
+    }
 )
 
 

@@ -297,6 +297,18 @@ def test_what_lies_beside_shards_and_data_sets_is_said(nearid: Nearid, data: Pat
         assert (ended.code, said in ended.err) == (0, True), ended.err
 
 
+def test_where_pictures_may_be_is_said(nearid: Nearid, data: Path) -> None:
+    """Archives and data sets that lie in folders of what was given, as configurations of a data set do."""
+    shards(data, Path("r"), "refs", lambda subject, number: [("cls", subject.encode())])
+    for name in ("s/train/00000.tar", "s/README.md"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path("r/00000.tar").rename(name) if name.endswith("tar") else Path(name).touch()
+    for command in ("layout", "embed"):
+        ended = nearid(command, "s", *(("-o", "e.parquet") if command == "embed" else ()))
+        assert ended.code == 2
+        assert "train/00000.tar may hold some: give it or its folder" in ended.err
+
+
 def test_a_sample_whose_json_is_none(nearid: Nearid, data: Path) -> None:
     shards(data, Path("r"), "refs", lambda subject, number: [("json", b"{" if number == 3 else b"{}")])
     ended = nearid("layout", "r")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.commandline import Nearid
-from tests.remote.test_archives import in_short, written
+from tests.remote.test_archives import in_short, written, zipped
 from tests.remote.test_inputs import numbers, scored
 
 
@@ -52,7 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         split = urllib.parse.urlsplit(self.path)
-        parts = urllib.parse.unquote(split.path).strip("/").split("/")
+        parts = [
+            urllib.parse.unquote(part) for part in split.path.strip("/").split("/")
+        ]  # revisions have `/`
         if parts[:2] == ["api", "datasets"]:
             self._api("/".join(parts[2:4]), parts[4:])
         elif parts[:1] == ["datasets"] and parts[3:4] == ["resolve"]:
@@ -72,14 +74,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _api(self, repository: str, rest: list[str]) -> None:
         files = self.server.files.get(repository)
         if files is None:
-            self._send(404, b"{}", **{"X-Error-Code": "RepoNotFound"})
-        elif rest[:1] == ["tree"]:
+            return self._send(404, b"{}", **{"X-Error-Code": "RepoNotFound"})
+        if rest[:1] == ["tree"]:
             below = "/".join(rest[2:])
             inside = {
                 path: content
                 for path, content in files.items()
                 if path.startswith(f"{below}/" if below else "")
             }
+            if not inside:
+                return self._send(404, b"{}", **{"X-Error-Code": "EntryNotFound"})
             folders = {
                 "/".join(path.split("/")[:depth])
                 for path in inside
@@ -100,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "tags": [],
             }
             self._send(200, json.dumps(known).encode())
+        return None
 
     def _file(self, repository: str, path: str) -> None:
         content = self.server.files[repository][path]
@@ -182,6 +187,23 @@ def test_folders_and_data_sets_of_a_hub(nearid: Nearid, data: Path, hub: SmallHu
                 assert bool(hub.read) is not warm
 
 
+def test_files_and_versions_of_a_hub(data: Path, hub: SmallHub, tmp_path: Path) -> None:
+    """A file by itself, an archive, and the version that the Hub makes of all data sets."""
+    hub.add("org/folders", data)
+    zipped(data / "gens", tmp_path / "gens.zip")
+    hub.files["org/folders"]["gens.zip"] = (tmp_path / "gens.zip").read_bytes()
+    url = "hf://datasets/org/folders"
+    ended = run(hub, "layout", f"{url}@refs/convert/parquet/refs", f"{url}/gens.zip")
+    assert (ended.returncode, "3 subjects" in ended.stdout) == (0, True), ended.stderr
+    pair = run(hub, "pair", f"{url}/refs/cat/0.jpg", f"{url}@main/gens/cat/0.png", "--metric", "hog")
+    assert pair.returncode == 0, pair.stderr
+
+
 def test_what_a_hub_has_not(hub: SmallHub) -> None:
+    ended = run(hub, "layout", "hf://datasets/org")
+    assert (
+        ended.returncode,
+        "hf://datasets/org: no bucket or object can have this name" in ended.stderr,
+    ) == (2, True)
     ended = run(hub, "layout", "hf://datasets/org/nothing")
     assert (ended.returncode, ended.stderr) == (2, "error: nothing there: hf://datasets/org/nothing\n")

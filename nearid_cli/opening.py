@@ -25,7 +25,7 @@ TEXT_BYTES = 64 * 2**20
 _TRANSIENT = frozenset({
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.EIO,
     errno.EREMOTEIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN,
-    errno.ECONNRESET,
+    errno.ECONNRESET, errno.ENOSPC, errno.EDQUOT,
 })  # fmt: skip
 
 

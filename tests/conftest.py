@@ -195,3 +195,17 @@ def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return cache
+
+
+@pytest.fixture(scope="session")
+def mounting(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What to put before a shell script so that it may mount; the mounts end with it."""
+    folder = tmp_path_factory.mktemp("mount")
+    for unshare in (["unshare", "-m"], ["unshare", "-rm"]):
+        attempt = [*unshare, "mount", "-t", "tmpfs", "tmpfs", str(folder)]
+        if (
+            shutil.which("unshare")
+            and subprocess.run(attempt, capture_output=True, check=False).returncode == 0
+        ):
+            return [*unshare, "bash", "-euc"]
+    pytest.skip("neither root nor user namespaces: no file system can be mounted")

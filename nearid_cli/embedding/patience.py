@@ -21,7 +21,11 @@ Result = TypeVar("Result")
 
 _WAITS = (0, 0.1, 0.4, 2)  # seconds before each further try
 
+_ROOM = "make room where downloads lie, or set TMPDIR to a folder that has some"
+
 _ADVICE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
     errno.EMFILE: "allow more open files (ulimit -n), or lower --workers",
     errno.ENFILE: "close programs that hold many files, or lower --workers",
     errno.ENOMEM: "free memory, or lower --workers or --memory",

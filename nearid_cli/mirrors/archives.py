@@ -25,7 +25,7 @@ from nearid_cli.images.formats import EXTENSIONS
 from nearid_cli.mirrors import samples
 from nearid_cli.mirrors.mirror import Mirror, MirroredFile, Source, made_again
 from nearid_cli.mirrors.partial import Partial
-from nearid_cli.opening import UnfitFileError, open_regular
+from nearid_cli.opening import UnfitFileError, is_transient, open_regular
 from nearid_cli.remote.attempts import NoRangesError
 from nearid_cli.text import count, few, first_few, printable
 
@@ -274,6 +274,8 @@ class _Zip(_Archive):
                     left -= len(content)
                     yield content
         except _DAMAGED as error:
+            if is_transient(error):
+                raise
             why = f"is damaged in its archive ({type(error).__name__})"
             raise UnfitFileError(errno.EINVAL, why, member.name) from error
         if left:

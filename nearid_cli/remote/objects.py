@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from nearid_cli.errors import InputError
+from nearid_cli.errors import InputError, NearIDError
 from nearid_cli.remote.attempts import ChangedError, NoRangesError, RemoteError, TruncatedError, patiently
 from nearid_cli.remote.stores import Location
 from nearid_cli.text import printable
@@ -23,6 +23,14 @@ _ENDPOINTS = {
     "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"),
 }
 _AT_ONCE = 2**20  # bytes
+
+
+class _OurDiskError(NearIDError):
+    """Our disk does not take what comes, which is no matter of the store's: it is not asked again."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +157,12 @@ def read(place: Location, one: Object, target: IO[bytes]) -> None:
         OSError: the disk does not take it.
     """
     url = _url(place, one)
-    broken: list[OSError] = []  # of our disk, which is no matter of the store's
 
     def write(content: bytes) -> None:
         try:
             target.write(content)
         except OSError as error:
-            broken.append(error)
-            raise
+            raise _OurDiskError(error) from error
 
     def work() -> None:
         target.seek(0)
@@ -168,10 +174,8 @@ def read(place: Location, one: Object, target: IO[bytes]) -> None:
 
     try:
         patiently(url, work)
-    except Exception:
-        if broken:
-            raise broken[0] from None
-        raise
+    except _OurDiskError as error:
+        raise error.error from None
 
 
 def start(place: Location, one: Object, most: int) -> bytes:

@@ -42,17 +42,3 @@ def powerless() -> list[str]:
     if shutil.which("setpriv") is None:
         pytest.skip("runs as root, and there is no setpriv to give up root's power over permissions")
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-
-
-@pytest.fixture(scope="session")
-def mounting(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What to put before a shell script so that it may mount; the mounts end with it."""
-    folder = tmp_path_factory.mktemp("mount")
-    for unshare in (["unshare", "-m"], ["unshare", "-rm"]):
-        attempt = [*unshare, "mount", "-t", "tmpfs", "tmpfs", str(folder)]
-        if (
-            shutil.which("unshare")
-            and subprocess.run(attempt, capture_output=True, check=False).returncode == 0
-        ):
-            return [*unshare, "bash", "-euc"]
-    pytest.skip("neither root nor user namespaces: no file system can be mounted")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from nearid_cli.embedding import patience
 from tests.commandline import Nearid
 from tests.remote.s3_server import S3, Reply
 from tests.remote.test_inputs import numbers, reads, scored
@@ -220,6 +223,20 @@ def test_a_zip_with_a_damaged_member(nearid: Nearid, data: Path) -> None:
     Path("refs.zip").write_bytes(content)
     ended = nearid("score", "refs.zip", data / "gens", "--metric", "hog")
     assert (ended.code, "refs.zip/cat/0.jpg: is damaged in its archive" in ended.err) == (2, True)
+
+
+def test_a_disk_that_fails_is_no_damage_of_an_archive(
+    nearid: Nearid, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zipped(data / "refs", Path("refs.zip"))
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
+    monkeypatch.setattr(patience, "_WAITS", (0,))
+    ended = nearid("score", "refs.zip", data / "gens", "--metric", "hog", "--skip-bad")
+    assert (ended.code, "Input/output error (EIO) in each of 2 tries" in ended.err) == (2, True), ended.err
 
 
 def test_compressed_archives_are_not_read(nearid: Nearid, data: Path) -> None:

@@ -373,6 +373,20 @@ def test_a_store_that_is_busy(
     assert len(ended.err.splitlines()) == 1
 
 
+def test_a_disk_that_takes_no_download_skips_nothing(
+    data: Path, upload: Upload, mounting: list[str], s3: S3, tmp_path: Path
+) -> None:
+    """It is no fault of the pictures, and none of the store's, which is not asked again and again."""
+    url = upload(data)
+    program = f"{sys.executable} -m nearid_cli score {url}/refs {url}/gens --metric hog --no-cache --skip-bad"
+    script = f"mkdir full; mount -t tmpfs -o size=4k tmpfs full; TMPDIR=$PWD/full {program}"
+    ended = subprocess.run([*mounting, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "No space left on device (ENOSPC) in each of 5 tries at s3://" in ended.stderr
+    assert "set TMPDIR to a folder that has some" in ended.stderr
+    assert max(reads(s3).count(path) for path in reads(s3)) <= 5
+
+
 def test_a_store_of_this_process(nearid: Nearid, data: Path) -> None:
     """`memory://`: nothing tells versions apart there, so that everything is read each time."""
     import fsspec

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -84,7 +84,7 @@ class _Table(Source):
                 while len(self._groups) > _GROUPS:
                     self._groups.popitem(last=False)
             self._groups.move_to_end(at)
-            cell = group.column(0)[key.row].as_py()
+            cell = group.column(self._column)[key.row].as_py()
         return bytes(cell["bytes"])
 
     def _pictures(self, key: _Row) -> Any:
@@ -208,6 +208,7 @@ def _folder_of(table: _Table, path: Path, column: str, columns: Sequence[str], s
     said: list[dict[str, Any]] = []
     lacking: list[str] = []
     _check_groups(table, shown)
+    _check_names(table, shown)
     for number, (key, cells) in enumerate(table.rows()):
         if number >= MOST_ROWS:
             raise InputError(
@@ -248,6 +249,16 @@ def _check_groups(table: _Table, shown: str) -> None:
                     f"data set {printable(shown)} has row groups of {file_size(size)}, and no more than "
                     f"{file_size(_LARGEST_GROUP)} are read at once: write it with fewer rows in each"
                 )
+
+
+def _check_names(table: _Table, shown: str) -> None:
+    for file in table.files:
+        names = Counter(file.schema_arrow.names)
+        if twice := [name for name, number in names.items() if number > 1]:
+            raise InputError(
+                f"data set {printable(shown)} has several columns of one name, {few(twice)}: nobody says which of them "
+                "is meant; write it with one"
+            )
 
 
 def _name(path: object, content: bytes, number: int, taken: Mapping[str, MirroredFile]) -> str:

@@ -498,6 +498,23 @@ def test_data_sets_that_are_not_read(nearid: Nearid, table: dict[str, Any], said
     assert (ended.code, said in ended.err) == (2, True), ended.err
 
 
+def test_columns_of_odd_names(nearid: Nearid, data: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = sorted((data / "refs").glob("*/*"))
+    cells = pa.array([{"bytes": file.read_bytes(), "path": None} for file in files])
+    subjects = pa.array([file.parent.name for file in files])
+    pq.write_table(pa.table([subjects, cells, subjects], ["image.bytes", "image", "subject"]), "r.parquet")
+    local = scored(nearid, data / "refs", data / "gens", "--no-cache")
+    assert in_short(scored(nearid, "r.parquet", data / "gens")) == in_short(local)
+    pq.write_table(pa.table([cells, subjects, subjects[::-1]], ["image", "subject", "subject"]), "r.parquet")
+    ended = nearid("layout", "r.parquet")
+    assert (ended.code, "several columns of one name, subject: nobody says" in ended.err) == (2, True), (
+        ended.err
+    )
+
+
 @pytest.mark.parametrize("end", ["-00000-of-00001", "", "-0", "_cats"])
 def test_splits_are_asked_for(nearid: Nearid, data: Path, end: str) -> None:
     for split in ("train", "test"):

@@ -359,6 +359,16 @@ def test_nodes_without_the_code_of_a_metric_are_named_and_no_picture(
     assert "install the same on all nodes" in done.error
 
 
+@pytest.mark.torture  # Ray asks for 20 seconds
+def test_a_token_that_is_another(cluster: RayCluster, data: Path) -> None:
+    stranger = replace(cluster, environment={**cluster.environment, "RAY_AUTH_TOKEN": "a" * 64})
+    asked = ["embed", "gens", "-m", "hog", "--engine", "ray", "--device", "cpu", "-o", "a.parquet"]
+    (done,) = commands(stranger, data, asked)
+    assert done.error.startswith("no Ray cluster at RAY_ADDRESS=127.0.0.1:")
+    assert "its token that of RAY_AUTH_TOKEN?" in done.error
+    assert not done.details
+
+
 @pytest.mark.torture
 def test_a_picture_that_ends_its_process_is_named(cluster: RayCluster, watch: Path, pictures: Path) -> None:
     Image.new("RGB", (16, 16), (255, 0, 0)).save(pictures / "red.png")

@@ -58,8 +58,9 @@ def connect(workers: int) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is ever sent
     # Of itself Ray does again without end what its guard of memory ended.
     os.environ[_AFTER_HUNGER] = str(RETRIES)
-    # Its compiled part would write to stderr where in its code a signal came.
+    # Its compiled part would write to stderr where in its code a signal came, and that objects were lost with a node.
     os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     with doing("connecting to Ray" if address else "starting Ray", at_once=True):
         if address:
             _check_address(address)
@@ -75,7 +76,7 @@ def connect(workers: int) -> Any:
 
         if not ray.is_initialized():
             _silence()
-            with _terminated_as_interrupted():
+            with _terminated_as_interrupted(), _nothing_said():
                 if address:
                     _join(ray, address)
                 else:
@@ -152,12 +153,26 @@ def _terminated_as_interrupted() -> Iterator[None]:
         )
 
 
+@contextmanager
+def _nothing_said() -> Iterator[None]:
+    """Keep what is written to stderr inside to nobody: Ray's compiled part says that it was told to say nothing."""
+    with Path(os.devnull).open("w") as nobody:
+        said_to = os.dup(2)
+        os.dup2(nobody.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(said_to, 2)
+            os.close(said_to)
+
+
 def _join(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, **_quiet())
     except Exception as error:  # whatever Ray says of what it meets
         ray.shutdown()
-        raise _no_cluster(address, said(error)) from error
+        lack = "something answers; is its version of Ray this one, and its token that of RAY_AUTH_TOKEN?"
+        raise _no_cluster(address, f"{said(error)[:160]}: {lack}") from error
 
 
 def _start(ray: Any, workers: int) -> None:

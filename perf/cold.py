@@ -86,7 +86,7 @@ def measure(folder: Path) -> list[Row]:
         contenders["sentences"] = _by_sentence_transformers(folder / "small", paths)
     else:
         print("cold: not installed: sentence-transformers")
-    seconds = alternate(contenders, rounds=3)
+    seconds = alternate(contenders, rounds=5)
     speed = {name: PICTURES / taken for name, taken in seconds.items()}
     rows = [
         Row(f"{what} / {against}", speed[who], speed[peer], "img/s", limit, at_least=True)

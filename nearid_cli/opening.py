@@ -25,7 +25,7 @@ TEXT_BYTES = 64 * 2**20
 _TRANSIENT = frozenset({
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.EIO,
     errno.EREMOTEIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN,
-    errno.ECONNRESET, errno.ENOSPC, errno.EDQUOT,
+    errno.ECONNRESET, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
 })  # fmt: skip
 
 
@@ -48,6 +48,10 @@ def is_transient(error: BaseException) -> bool:
     >>> is_transient(OSError(errno.EMFILE, "Too many open files")), is_transient(PermissionError(errno.EACCES, ""))
     (True, False)
     """
+    if isinstance(
+        error, UnfitFileError
+    ):  # too large to be read, which has the number of one that is to be written
+        return False
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _TRANSIENT)
 
 

@@ -258,7 +258,7 @@ def _lines(error: Exception) -> list[str]:
         return ["error: the current folder is there no more; go to one that is (cd)"]
     if isinstance(error, OSError) and error.strerror is not None:
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return [f"error: {where}{error.strerror.lower()}"]
+        return [f"error: {where}{error.strerror[:1].lower()}{error.strerror[1:]}"]
     if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _NO_MEMORY.search(str(error))):
         return ["error: out of memory; fewer --workers, a smaller --batch-size or less at a time need less"]
     if isinstance(error, RuntimeError) and str(error) == "can't start new thread":

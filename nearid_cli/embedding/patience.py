@@ -26,6 +26,7 @@ _ROOM = "make room where downloads lie, or set TMPDIR to a folder that has some"
 _ADVICE = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
+    errno.EFBIG: "allow larger files (ulimit -f)",
     errno.EMFILE: "allow more open files (ulimit -n), or lower --workers",
     errno.ENFILE: "close programs that hold many files, or lower --workers",
     errno.ENOMEM: "free memory, or lower --workers or --memory",

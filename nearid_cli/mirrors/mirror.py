@@ -108,7 +108,8 @@ class Mirror:
         self._look = look
         self.folder = str(room.new_folder() / name)
         self.shown = shown
-        os.makedirs(self.folder, exist_ok=True)  # noqa: PTH103
+        with room.named():
+            os.makedirs(self.folder, exist_ok=True)  # noqa: PTH103
         self._items: dict[str, MirroredFile] = {}
         self._lock = threading.Lock()
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
@@ -118,6 +119,7 @@ class Mirror:
         self._texts_tried = False
         elsewhere.add(self)
 
+    @room.named()
     def replace(
         self, below: str, items: Iterable[tuple[str, MirroredFile]], what: str, *, deep: bool = True
     ) -> None:
@@ -157,6 +159,7 @@ class Mirror:
                 _empty(path)
                 self._items[path] = item
 
+    @room.named()
     def write(self, name: str, content: bytes) -> None:
         """Put a file beside the others that stands for nothing else."""
         Path(self.folder, name).write_bytes(content)
@@ -239,6 +242,7 @@ class Mirror:
             for _ in pool.map(fetch, texts):
                 pass
 
+    @room.named()
     def _fetch(self, path: str, item: MirroredFile) -> None:
         """Put the content in the place of the empty file."""
         aside = f"{self.folder}.part-{threading.get_ident()}"
@@ -302,6 +306,10 @@ class Visited:
         """See `elsewhere.Elsewhere`."""
         file = self.files[path]
         _check_size(path, file, limit)
+        return self._fetched(path, file)
+
+    @room.named()
+    def _fetched(self, path: str, file: MirroredFile) -> FileIO:
         opened = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - for who asks
         try:
             with _refused(path):

@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 
 from nearid_cli.elsewhere import Between
+from nearid_cli.mirrors import room
 from nearid_cli.remote.ranges import Ranges
 
 _BLOCK = 2**21  # bytes of spans that are fetched together
@@ -35,7 +36,8 @@ class Partial(Ranges):
     def __init__(self, fetch: Between, size: int) -> None:
         super().__init__(self._read, size)
         self._fetch = fetch
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - see below
+        with room.named():
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - see below
         self._lock = threading.Lock()
         self._here: list[tuple[int, int]] = []  # in order, no two of which touch
         self._spans: set[tuple[int, int]] = set()
@@ -83,6 +85,7 @@ class Partial(Ranges):
                 if self._begun.get(block) is begun:
                     del self._begun[block]  # it is here, or whoever asks next tries again
 
+    @room.named()
     def _bring(self, start: int, end: int) -> None:
         with self._lock:
             lacking = self._lacking(start, end)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import fcntl
 import os
 import shutil
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nearid_cli.opening import UnfitFileError
 from nearid_cli.owners import belongs_to_another
+from nearid_cli.text import printable
 
 _PREFIX = "nearid-mirror-"
 _LOCK = ".in-use"
@@ -19,6 +23,26 @@ _making = threading.Lock()
 _made: list[Path] = []
 
 
+class FullError(OSError):
+    """The disk takes no more where mirrors are; `strerror` says where that is."""
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Say of a disk that takes no more which one it is: who reads what lies elsewhere knows of no other file."""
+    try:
+        yield
+    except (FullError, UnfitFileError):
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise FullError(
+            error.errno, f"{error.strerror} in TMPDIR ({printable(tempfile.gettempdir())})"
+        ) from error
+
+
+@named()
 def new_folder() -> Path:
     """An empty folder for a mirror."""
     with _making:

@@ -6,10 +6,12 @@ import errno
 import io
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -237,6 +239,35 @@ def test_a_disk_that_fails_is_no_damage_of_an_archive(
     monkeypatch.setattr(patience, "_WAITS", (0,))
     ended = nearid("score", "refs.zip", data / "gens", "--metric", "hog", "--skip-bad")
     assert (ended.code, "Input/output error (EIO) in each of 2 tries" in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_disk_that_takes_no_more_is_said_and_skips_nothing(
+    nearid: Nearid, data: Path, pack: Pack, mounting: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that may not be that large, while a picture is unpacked; and no room for the names."""
+    archive = Path("refs").with_suffix(".zip" if pack is zipped else ".tar")
+    pack(data / "refs", archive)
+    monkeypatch.setattr(patience, "_WAITS", (0,))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        ended = nearid("score", archive, data / "gens", "--metric", "hog", "--skip-bad", "--no-cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ended.code == 2, ended.out
+    assert (
+        f"File too large in TMPDIR ({tempfile.gettempdir()}) (EFBIG) in each of 2 tries at {archive}/"
+        in ended.err
+    )
+    assert "allow larger files (ulimit -f)" in ended.err
+
+    program = f"{sys.executable} -m nearid_cli layout {archive} {data / 'gens'}"
+    script = f"mkdir full; mount -t tmpfs -o nr_inodes=6 tmpfs full; TMPDIR=$PWD/full {program}"
+    refused = subprocess.run([*mounting, script], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr) == (
+        2, f"error: no space left on device in TMPDIR ({Path.cwd()}/full)\n"
+    )  # fmt: skip
 
 
 def test_compressed_archives_are_not_read(nearid: Nearid, data: Path) -> None:

@@ -382,7 +382,10 @@ def test_a_disk_that_takes_no_download_skips_nothing(
     script = f"mkdir full; mount -t tmpfs -o size=4k tmpfs full; TMPDIR=$PWD/full {program}"
     ended = subprocess.run([*mounting, script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2, ended.stderr
-    assert "No space left on device (ENOSPC) in each of 5 tries at s3://" in ended.stderr
+    assert (
+        f"No space left on device in TMPDIR ({tmp_path}/full) (ENOSPC) in each of 5 tries at s3://"
+        in ended.stderr
+    )
     assert "set TMPDIR to a folder that has some" in ended.stderr
     assert max(reads(s3).count(path) for path in reads(s3)) <= 5
 

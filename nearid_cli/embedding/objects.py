@@ -38,7 +38,7 @@ from nearid_cli.opening import UnfitFileError, open_regular, read_regular
 from nearid_cli.remote.attempts import AbsentError, NoBucketError, RemoteError, patiently
 from nearid_cli.remote.ranges import Ranges
 from nearid_cli.remote.sending import put
-from nearid_cli.remote.stores import locate
+from nearid_cli.remote.stores import locate_to_write
 from nearid_cli.text import file_size
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Objects:
     at_once = 16
 
     def __init__(self, url: str, copies: Path) -> None:
-        self._root = locate(url)
+        self._root = locate_to_write(url)
         self.name = self._root.url
         self._copies = copies
         self._copied: int | None = None

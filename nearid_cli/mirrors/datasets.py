@@ -51,7 +51,7 @@ class _Table(Source):
 
         self._paths, self._column = tuple(files), column
         self._opened = [open_regular(file, 2**63) for file in files]
-        self.files = [pq.ParquetFile(file) for file in self._opened]
+        self.files = [pq.ParquetFile(file, page_checksum_verification=True) for file in self._opened]
         self._own = []
         for file in files:
             stand_in = elsewhere.stand_in(file)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nearid_cli.errors import InputError
 from nearid_cli.remote.attempts import AbsentError, DeniedError, NoBucketError, RemoteError, patiently
-from nearid_cli.remote.stores import Location, locate
+from nearid_cli.remote.stores import Location, locate_to_write
 from nearid_cli.text import printable
 
 _PIECE = 2**30
@@ -23,13 +23,13 @@ def send(url: str, content: bytes) -> None:
         InputError: the store does not take it, and has what it had.
         UsageError: it is no URL that can be used.
     """
-    place = locate(url)
+    place = locate_to_write(url)
     _patiently(place, lambda: put(place, content))
 
 
 def send_file(url: str, file: Path) -> None:
     """The same of a file's content, of any size."""
-    place = locate(url)
+    place = locate_to_write(url)
     _patiently(place, lambda: place.files.put_file(str(file), place.path, **_how(place)))
 
 
@@ -53,7 +53,7 @@ def obstacle(url: str) -> str | None:
     Raises:
         UsageError: it is no URL that can be used.
     """
-    place = locate(url)
+    place = locate_to_write(url)
     if "/" not in place.path.strip("/"):
         return f"{printable(place.url)} is a bucket; add a name in it"
     try:

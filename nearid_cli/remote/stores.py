@@ -26,7 +26,7 @@ STORES = {
     "hf": _INSTALL,
     "memory": _INSTALL,
 }
-"""The schemes that are read and written, and what makes them so where that is lacking."""
+"""The schemes that are read, and but for `hf` written; and what makes them so where that is lacking."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://")
 _LIKE_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+")
@@ -150,6 +150,21 @@ def locate(url: str) -> Location:
         raise UsageError(f"{printable(url)}: expected the name of a bucket behind {scheme}://")
     refuse_empty_parts(f"{scheme}://{rest}")
     return Location(f"{scheme}://{rest}", file_system(scheme), _as_path(scheme, rest))
+
+
+def locate_to_write(url: str) -> Location:
+    """The same for a place that is to be written.
+
+    Raises:
+        UsageError: as `locate`; or what lies there is only read.
+    """
+    place = locate(url)
+    if place.url.startswith("hf://"):  # where every file would be a commit, and hundreds an hour are too many
+        raise UsageError(
+            f"{printable(place.url)}: hf:// is only read; write to a path on this machine, and send that with hf "
+            "upload, or to a store of another kind"
+        )
+    return place
 
 
 def _as_path(scheme: str, rest: str) -> str:

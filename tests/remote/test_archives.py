@@ -529,6 +529,29 @@ def test_data_sets_that_are_not_read(nearid: Nearid, table: dict[str, Any], said
     assert (ended.code, said in ended.err) == (2, True), ended.err
 
 
+def test_pages_with_checksums_are_verified(nearid: Nearid, data: Path) -> None:
+    """A pixel that became another one, which no decoder of such a picture can see."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    rows = []
+    for file in sorted((data / "refs").glob("*/*")):
+        content = io.BytesIO()
+        Image.open(file).save(content, "BMP")
+        rows.append({"bytes": content.getvalue(), "path": f"{file.parent.name}/{file.stem}.bmp"})
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    table = pa.table({"image": pa.array(rows, kind)})
+    pq.write_table(table, "refs.parquet", compression="none", write_page_checksum=True)
+    assert nearid("score", "refs.parquet", data / "gens", "--metric", "hog").code == 0
+    content = Path("refs.parquet").read_bytes()
+    place = content.index(rows[0]["bytes"]) + len(rows[0]["bytes"]) // 2
+    Path("refs.parquet").write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+    ended = nearid("score", "refs.parquet", data / "gens", "--metric", "hog", "--skip-bad")
+    said = "error: data set refs.parquet cannot be read: a file of it is damaged\n"
+    assert (ended.code, ended.err) == (2, said)
+
+
 def test_columns_of_odd_names(nearid: Nearid, data: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

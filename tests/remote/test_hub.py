@@ -199,6 +199,17 @@ def test_files_and_versions_of_a_hub(data: Path, hub: SmallHub, tmp_path: Path) 
     assert pair.returncode == 0, pair.stderr
 
 
+@pytest.mark.parametrize("output", ["-o", "--images", "--cache"])
+def test_a_hub_is_only_read(nearid: Nearid, data: Path, output: str) -> None:
+    url = "hf://datasets/org/name/run.csv"
+    ended = nearid("score", data / "refs", data / "gens", "--metric", "hog", output, url)
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        f"error: {url}: hf:// is only read; write to a path on this machine, and send that with hf upload, or to a "
+        "store of another kind"
+    )
+
+
 def test_what_a_hub_has_not(hub: SmallHub) -> None:
     ended = run(hub, "layout", "hf://datasets/org")
     assert (

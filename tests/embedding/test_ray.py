@@ -402,6 +402,44 @@ def test_a_run_that_is_told_to_end_does_so_as_by_ctrl_c(
     until(lambda: all(ended(pid) for pid, _ in begun(watch)))
 
 
+def test_a_node_that_hangs_at_the_end_is_not_waited_for(cluster: RayCluster, data: Path) -> None:
+    raylet = next(iter(cluster.nodes.values()))
+    program = (
+        "import os, signal, sys; from nearid_cli.cli.app import main\n"
+        "from nearid_cli.embedding.cluster import connection; connection._LEAVING = 1\n"
+        f"code = main(sys.argv[1:]); os.kill({raylet}, signal.SIGSTOP); sys.exit(code or 7)"
+    )
+    asked = [
+        "embed",
+        "gens",
+        "-m",
+        "hog",
+        "--engine",
+        "ray",
+        "--device",
+        "cpu",
+        "--no-cache",
+        "-o",
+        "a.parquet",
+    ]
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", program, *asked],
+            cwd=data,
+            env=os.environ | cluster.environment,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
+    finally:
+        os.kill(raylet, signal.SIGCONT)
+    assert run.returncode == 7
+    assert run.stderr.splitlines()[-1] == (
+        "warning: this machine's node of the Ray cluster does not answer; its leave to go was not waited for"
+    )
+    assert (data / "a.parquet").is_file()
+
+
 @pytest.mark.torture  # a cluster of its own
 def test_a_run_whose_node_ends_says_so_and_keeps_what_is_embedded(pictures: Path) -> None:
     with ray_cluster() as own:

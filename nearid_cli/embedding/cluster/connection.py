@@ -39,6 +39,7 @@ _GIVES_UP = "RAY_gcs_rpc_server_reconnect_timeout_s"
 _LOOK = 1  # seconds without news, after which is seen whether the cluster is still there
 _THEN = "what was embedded is kept; run again when the cluster is whole"
 _SECONDS = 5  # to answer at all
+_LEAVING = 15  # seconds that a cluster is given to let go of us
 _LEAST_STORE, _MOST_STORE = 80 * 2**20, 2 * 2**30  # bytes; Ray takes no less than the former
 _TRIES = 30  # to delete what others still write
 _LONGEST = 40  # characters of a folder for sockets, of whose path the system takes 107
@@ -81,7 +82,31 @@ def connect(workers: int) -> Any:
                     _join(ray, address)
                 else:
                     _start(ray, workers)
+            _leave_in_time(ray)
     return ray
+
+
+def _leave_in_time(ray: Any) -> None:
+    """Leave the cluster when this process ends, and without its leave where a node that hangs does not give it."""
+    wanted, left = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        wanted.wait()
+        ray.shutdown()
+        left.set()
+
+    # Now: none can be started by a process that ends.
+    threading.Thread(target=leave, daemon=True).start()
+
+    @atexit.register  # and so before Ray's own
+    def wait() -> None:
+        wanted.set()
+        if not left.wait(_LEAVING):
+            atexit.unregister(ray.shutdown)
+            print(
+                "warning: this machine's node of the Ray cluster does not answer; its leave to go was not waited for",
+                file=sys.stderr,
+            )
 
 
 class Lifeline:

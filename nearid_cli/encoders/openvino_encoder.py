@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nearid_cli.encoders.spec import Embeddings, Pixels
 
 _REPORTER = "openvino_telemetry"
+_PIECE = 2**20  # bytes
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -140,7 +141,22 @@ def write(graph: Graph, path: Path) -> None:
         runtime().save_model(graph.model, path, compress_to_fp16=False)
         read(path)  # which looks for what is missing: a full disk is not always said
     except RuntimeError as error:
+        if not out_of_memory(error):
+            _check_room(graph, path)
         raise OSError(errno.EIO, said(error)[:160], str(path)) from error
+
+
+def _check_room(graph: Graph, path: Path) -> None:
+    """Write as much as a model takes, to learn what OpenVINO does not tell: why the disk would not take it.
+
+    Raises:
+        OSError: it would not.
+    """
+    constants = (one for one in graph.model.get_ops() if one.get_type_name() == "Constant")
+    room = sum(one.get_byte_size() for one in constants)
+    with path.with_name(WEIGHTS).open("wb") as file:
+        for start in range(0, room, _PIECE):
+            file.write(bytes(min(_PIECE, room - start)))
 
 
 def read(path: Path) -> Graph:

@@ -147,6 +147,20 @@ def test_a_model_that_cannot_be_kept_runs(
     assert "is not kept" in caplog.text
 
 
+def test_a_full_disk_is_said_by_its_name(
+    cold: Callable[[], Encoder], pixels: list[np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, before[1]))
+    try:
+        rows = cold().embed(pixels)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert np.isfinite(rows).all()
+    assert "cannot be written (File too large)" in caplog.text
+
+
 def test_bfloat16_where_the_processor_has_it(siglip: Path, tmp_path: Path, pixels: list[np.ndarray]) -> None:
     if not devices._multiplies_bfloat16():
         pytest.skip("the processor has no bfloat16")

@@ -25,7 +25,7 @@ from nearid_cli.layouts.sides import Assigned, Tree, prompt_and_seed
 from nearid_cli.layouts.tables.manifest import is_manifest
 from nearid_cli.layouts.walk import walk
 from nearid_cli.mirrors import here
-from nearid_cli.remote.stores import as_path
+from nearid_cli.remote.stores import as_path, url_of
 from nearid_cli.results.score import memory_root
 from nearid_cli.text import count, first_few, printable
 
@@ -313,4 +313,6 @@ def shared_folder(paths: Iterable[Path]) -> Path | None:
 
 def name_below(root: Path | None, path: Path) -> str:
     """A file's name below a folder, with `/`; all of its path where it lies elsewhere."""
-    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else shown(path.as_posix())
+    if root and root.parts and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return url_of(path) or shown(path.as_posix())

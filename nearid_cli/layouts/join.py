@@ -24,6 +24,7 @@ from nearid_cli.layouts.prompts import NAMES, disagreements, said
 from nearid_cli.layouts.reach import WITHIN, Reach
 from nearid_cli.layouts.sides import Assigned, check_one_method
 from nearid_cli.layouts.tables.manifest import CONTEXT
+from nearid_cli.remote.stores import url_of
 from nearid_cli.text import count, few, natural_key, printable
 
 _SHOWN_NAMES = 8
@@ -95,7 +96,8 @@ def join(
         layout=" + ".join(layouts),
         reach=reach,
         references=shown(str(references.root)),
-        generations=shown(str(generations.root)),
+        # A Scorer keeps no pictures, and so nothing that stands in for where they were.
+        generations=shown(url_of(generations.root) or str(generations.root)),
         distractors=next((shown(str(root)) for root in _roots(sides)), None),
         subjects=tuple(subjects),
         ungenerated=tuple(ungenerated),

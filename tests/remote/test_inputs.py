@@ -242,6 +242,21 @@ def test_a_python_program(data: Path, upload: Upload) -> None:
     on_disk, by_url = nearid_cli.score(*given[:2], **options), nearid_cli.score(*given[2:], **options)
     assert by_url.aggregate == on_disk.aggregate
 
+    results = []
+    for refs, gens in (given[:2], given[2:]):
+        scorer = nearid_cli.Scorer("hog", refs)
+        for subject in gens:
+            scorer.update(gens[subject], subject=subject)
+        results.append(scorer.compute().to_dict())
+    assert numbers(results[1]) == numbers(results[0])
+    assert [results[1]["inputs"][side] for side in ("references", "generations")] == [
+        f"{url}/refs",
+        f"{url}/gens",
+    ]
+    scorer.update(data / "gens" / "cat" / "2.png", subject="cat")  # shares no folder with them
+    paths = {str(one.path) for one in scorer.compute().images}
+    assert paths == {*gens["cat"], *gens["cup"], str(data / "gens" / "cat" / "2.png")}
+
 
 def test_what_goes_wrong_with_objects(nearid: Nearid, data: Path, upload: Upload, s3: S3) -> None:
     """Gone, replaced, refused and cut off: each is said of its picture, after all the others are done."""

@@ -41,6 +41,7 @@ from nearid_cli.images.free import free_memory
 from nearid_cli.images.reading import UnreadableImage
 from tests.clustered import HUNGER, ROOT, RayCluster, commands, environment_of, ray_cluster
 from tests.commandline import Finished, Nearid
+from tests.tiny import tiny_clip_with_text
 
 PICTURES = 24
 
@@ -177,6 +178,38 @@ def test_numbers_words_and_codes_are_those_of_one_machine(
         assert nearid(*score, "--engine", engine, "--cache", cache, "-o", "warm.json").code == 0
         assert result(data / "warm.json") == result(data / "torch-whole.json")
         assert sorted((data / cache / "embeddings").rglob("*.parquet")) == kept
+
+
+@pytest.mark.torture  # half a minute: compare draws anew, twice
+def test_methods_prompts_and_descriptors_compare_as_on_one_machine(
+    cluster: RayCluster, data: Path, nearid: Nearid
+) -> None:
+    tiny_clip_with_text(data / "clip")
+    for method, shift in (("ours", 0), ("theirs", 1)):
+        for subject in (data / "gens").iterdir():
+            for place, picture in enumerate(sorted(subject.iterdir())):
+                copy = data / "methods" / method / subject.name / f"on the beach {place + shift}.png"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                Image.open(picture).rotate(15 * shift).save(copy)
+    asked = ["--refs", "refs", "--pattern", "{method}/{subject}/{prompt}.png", "--device", "cpu"]
+    asked += ["-m", "clip-i=./clip,clip-t=./clip,hog"]
+
+    def line(engine: str) -> list[str]:
+        return ["compare", "methods", *asked, "--engine", engine, "--cache", engine, "-o", f"{engine}.json"]
+
+    (through,) = commands(cluster, data, line("ray"))
+    alone = nearid(*line("torch"))
+    assert (through.code, through.out) == (alone.code, alone.out) == (0, alone.out)
+    assert through.said.replace("ray", "torch") == alone.said
+    by_ray, by_torch = (
+        json.loads((data / f"{engine}.json").read_text(), object_hook=_undated) for engine in ("ray", "torch")
+    )
+    assert [*by_ray["methods"][0]["result"]["aggregate"]] == ["clip-i", "clip-t", "hog"]
+    assert by_ray == by_torch
+
+
+def _undated(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key != "created"}
 
 
 def _without_names(said: Finished) -> str:

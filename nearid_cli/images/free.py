@@ -44,6 +44,11 @@ def _told(root: Path) -> Iterator[int]:
             yield from _left(root / "sys/fs/cgroup", path, _SECOND)
         elif "memory" in controllers.split(","):
             yield from _left(root / "sys/fs/cgroup/memory", path, _FIRST)
+    yield from process_limits()
+
+
+def process_limits() -> Iterator[int]:
+    """Bytes that this process may have in all, as `ulimit -v` and `-d` say; none where they say nothing."""
     if os.name == "posix":
         import resource
 

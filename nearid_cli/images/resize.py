@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from nearid_cli.images.free import free_memory
+from nearid_cli.images.free import free_memory, process_limits
 from nearid_cli.text import said
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _WORTH = 2**29
 """Pixels in a process of which compiled loops would have saved about the time that compiling takes."""
 
 _ROOM = 2**30
-"""Bytes that must be free: a compiler that gets no memory ends the process."""
+"""Bytes that must be free: a compiler that gets no memory ends the process, or never ends."""
 
 _OFTEN = 8
 """Pictures of the same sizes before their way is tried, which takes as long as resizing several."""
@@ -61,6 +61,12 @@ _TELLING = 16
 """Width and height of a result from which on noise tells what is the same from what is nearly the same."""
 
 _REMEMBERED = 10_000
+
+_WAYS = 1_000
+"""Ways that are kept, of some 50 kB each."""
+
+_COMB = 2**24
+"""Pixels by which weights are read at most, of four bytes each: long pictures that become tiny would take gigabytes."""
 
 
 class _Sizes(NamedTuple):
@@ -158,7 +164,7 @@ class Resizer:
         except Exception as error:  # whatever a compiler says on a machine that nobody has seen
             problem = said(error)[:200]
         else:
-            problem = "" if works else "this Pillow resizes in another way"
+            problem = "" if works else "this Pillow keeps or resizes pictures in another way"
         if problem:
             logger.warning(
                 "Numba is not used to resize pictures, which takes longer and gives the same: %s", problem
@@ -173,19 +179,24 @@ class Resizer:
             and self._begun.acquire(blocking=False)  # never given back: once in a process
             and importlib.util.find_spec("numba")
             and free_memory() >= _ROOM
+            and not any(process_limits())  # of which it is not known how much is left
         ):
             threading.Thread(target=self.compile, name="compile", daemon=True).start()
 
     def _way(self, sizes: _Sizes, loops: _Loops) -> _Way | None:
         """How to resize so, once it was often wanted; None where that is left to Pillow."""
-        if sizes not in self._ways:
-            self._seen[sizes] += 1
-            if self._seen[sizes] < _OFTEN:
-                if len(self._seen) > _REMEMBERED:
-                    self._seen.clear()
-                return None
-            self._ways[sizes] = _tried(sizes, loops)
-        return self._ways[sizes]
+        ways = self._ways
+        if sizes in ways:
+            return ways[sizes]
+        self._seen[sizes] += 1
+        if self._seen[sizes] < _OFTEN:
+            if len(self._seen) > _REMEMBERED:
+                self._seen.clear()
+            return None
+        if len(ways) >= _WAYS:
+            self._ways = {}  # and not cleared: another thread may just look into the old one
+        self._ways[sizes] = way = _tried(sizes, loops)
+        return way
 
 
 RESIZER = Resizer()
@@ -193,9 +204,16 @@ RESIZER = Resizer()
 
 
 def _pixels(image: Image.Image) -> Pixels | None:
-    """The memory of an RGB picture [H, W], four bytes a pixel; None where it is in several pieces, as beyond 16 MiB."""
-    import pyarrow as pa
+    """The memory of an RGB picture [H, W], four bytes a pixel; None where it is in several pieces, as beyond 16 MiB.
 
+    None, too, where Pillow is told to align rows (`PILLOW_ALIGNMENT`): until version 13 it hands them out as if they
+    were not.
+    """
+    import pyarrow as pa
+    from PIL import _imaging
+
+    if _imaging.get_alignment() != 1:
+        return None
     try:
         column = pa.array(image)
     except ValueError:
@@ -208,6 +226,8 @@ def _tried(sizes: _Sizes, loops: _Loops) -> _Way | None:
     from PIL import Image
 
     (width, height), (few_columns, few_rows), resample = sizes
+    if any(many * _period(many, few) > _COMB for many, few in ((width, few_columns), (height, few_rows))):
+        return None
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
     pixels = _pixels(noise)
     if pixels is None:
@@ -232,8 +252,7 @@ def _weights(many: int, few: int, resample: int) -> _Weights:
     """
     from PIL import Image
 
-    scale = many / few
-    period = 2 * math.ceil(_FARTHEST * scale) + 2
+    scale, period = many / few, _period(many, few)
     # Row by row another pixel of each period: no sum reaches two of one row.
     comb = (np.arange(many) % period == np.arange(period)[:, None]).astype(np.int32) << _BITS
     smaller = Image.fromarray(comb).resize((few, period), cast("Image.Resampling", resample))
@@ -248,10 +267,17 @@ def _weights(many: int, few: int, resample: int) -> _Weights:
     return _Weights(begins, np.ascontiguousarray(weights))
 
 
+def _period(many: int, few: int) -> int:
+    """From one pixel to the next that no sum has in common with it."""
+    return 2 * math.ceil(_FARTHEST * many / few) + 2
+
+
 def _compiled() -> _Loops:
     """Both loops as code for this processor, beside which other threads run."""
-    from numba import njit, types
+    from numba import config, njit, types
 
+    if config.DISABLE_JIT:  # under which the loops would be run as they are written, a thousand times slower
+        raise RuntimeError("NUMBA_DISABLE_JIT is set")
     rows, bytes_ = (types.Array(kind, 2, "C", readonly=True) for kind in (types.uint32, types.uint8))
     turn = njit(types.void(rows, types.uint32[:, ::1]), nogil=True)
     weigh = njit(types.void(bytes_, types.int64[::1], types.int32[:, ::1], types.uint8[:, ::1]), nogil=True)

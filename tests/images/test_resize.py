@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -161,6 +162,9 @@ def test_it_does_not_compile_without_numba_or_memory(monkeypatch, caplog):
     with monkeypatch.context() as without:
         without.setattr(resize, "free_memory", lambda: resize._ROOM - 1)
         assert begun(without)._loops is None
+    with monkeypatch.context() as without:
+        without.setattr("resource.getrlimit", lambda kind: (2**31, 2**31))
+        assert begun(without)._loops is None
     assert not caplog.records
 
 
@@ -175,6 +179,44 @@ def test_a_numba_that_cannot_be_imported_is_said(monkeypatch, caplog):
     assert resizer._loops is None
 
 
+def test_a_numba_that_is_told_not_to_compile_is_not_used(monkeypatch, caplog):
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    resizer = Resizer()
+    resizer.compile()
+    assert resizer._loops is None
+    assert caplog.messages[0].endswith(": RuntimeError: NUMBA_DISABLE_JIT is set")
+
+
+def test_aligned_rows_are_left_to_pillow():
+    """Which Pillow 12 hands out with their padding, as if that were pixels."""
+    code = """
+from nearid_cli.images.resize import _pixels
+from PIL import Image
+print(_pixels(Image.new("RGB", (1024, 64))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PILLOW_ALIGNMENT": "64"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "None\n"
+
+
+def test_a_long_picture_does_not_take_memory_beyond_its_own(compiled, monkeypatch):
+    """Whose weights are few, and would be read from 131,072 x 24,578 pixels."""
+    monkeypatch.setattr(resize, "_weights", None)
+    assert _tried(_Sizes((131_072, 32), (32, 32), Image.Resampling.BILINEAR), compiled._loops) is None
+
+
+def test_no_more_ways_are_kept_than_a_thousand(eager, monkeypatch):
+    monkeypatch.setattr(resize, "_WAYS", 5)
+    for width in range(20, 40):
+        eager.resized(noise(width, 20), (18, 18), Image.Resampling.BILINEAR)
+        assert 0 < len(eager._ways) <= 5
+
+
 def test_loops_that_do_otherwise_than_pillow_are_not_used(monkeypatch, caplog):
     def rounds_down(rows, begins, weights, fewer):
         for one, begin in enumerate(begins):
@@ -185,7 +227,9 @@ def test_loops_that_do_otherwise_than_pillow_are_not_used(monkeypatch, caplog):
     resizer.compile()
     assert resizer._loops is None
     (line,) = caplog.messages
-    assert line.endswith("takes longer and gives the same: this Pillow resizes in another way")
+    assert line.endswith(
+        "takes longer and gives the same: this Pillow keeps or resizes pictures in another way"
+    )
 
 
 def test_threads_share_one(eager):

@@ -177,9 +177,11 @@ class Hungry(Watched):
 
     def prepare(self, image: Image.Image) -> Any:
         if image.getpixel((0, 0)) == (255, 0, 0):
-            taken = np.ones(HUNGER // 8)
+            taken: list[Any] = []
+            while sum(map(len, taken)) * 8 < 2 * HUNGER:  # bit by bit, as others may free some meanwhile
+                taken.append(np.ones(HUNGER // 8 // 16))
+                time.sleep(0.05)
             time.sleep(60)
-            del taken
         return super().prepare(image)
 
 

@@ -107,17 +107,18 @@ def verify(
     opened = open_cache(cache, trust_cache)
     with doing("checking every part"):
         found = opened.verify()
+    where = printable(opened.name)
+    if opened.under_url:
+        where += f" and the memo of this machine's files in {printable(opened.folder)}"
     if found.damaged or found.unread:
         bad = [(found.damaged, "damaged part"), (found.unread, "unreadable part")]
         raise CacheError(
-            f"{' and '.join(count(len(parts), noun) for parts, noun in bad if parts)} in {printable(opened.name)}, "
+            f"{' and '.join(count(len(parts), noun) for parts, noun in bad if parts)} in {where}, "
             f"{found.sound:,} sound; the next run sets damaged parts aside, goes on without unreadable ones, and "
             "computes again what was in them",
             [printable(problem) for problem in (*found.damaged, *found.unread)],
         )
-    typer.echo(
-        f"{printable(opened.name)}: {count(found.sound, 'part')} of embeddings and of the file memo, all sound"
-    )
+    typer.echo(f"{where}: {count(found.sound, 'part')} of embeddings and of the file memo, all sound")
     if recompute:
         _recompute(opened, recompute, seed, context.obj.metrics)
 

@@ -18,12 +18,14 @@ from queue import Queue
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from nearid_cli.embedding import objects
 from nearid_cli.embedding.cache import Cache, open_cache
 from nearid_cli.embedding.parts import COMPACT_ABOVE
 from nearid_cli.errors import UsageError
 from nearid_cli.remote import attempts
+from tests.commandline import Nearid
 from tests.embedding.conftest import make_spec
 from tests.remote.s3_server import S3, Reply, Request
 
@@ -113,6 +115,16 @@ def test_a_folder_that_is_copied_up_is_the_same_cache_and_the_other_way_round(
         down.write_bytes(s3.get(BUCKET, f"{url.removeprefix(f's3://{BUCKET}/')}/{key}"))
     assert len(Cache(tmp_path / "down").load(SPEC, digests(0, 6))) == 6
     assert Cache(tmp_path / "down").verify() == (3, [], [])
+
+
+def test_verify_says_where_parts_are(s3: S3, url: str, tmp_path: Path, nearid: Nearid) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "one.png")
+    nearid("embed", tmp_path / "one.png", "--metric", "hog", "--cache", url, "-o", tmp_path / "one.parquet")
+    empty = f"{url}/other"
+    assert nearid("cache", "verify", "--cache", empty).out.strip() == (
+        f"{empty} and the memo of this machine's files in {tmp_path / 'here'}: "
+        "1 part of embeddings and of the file memo, all sound"
+    )
 
 
 def test_of_a_large_part_that_holds_nothing_wanted_the_keys_alone_are_fetched(

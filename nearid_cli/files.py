@@ -206,12 +206,15 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
         OSError: the disk would not take it, or a file is in the way.
     """
     missing = [folder]  # a list, as a path may have more parts than functions may call themselves
+    refused = set()
     while missing:
         try:
             missing[-1].mkdir(mode)
         except FileNotFoundError:
-            if missing[-1] == missing[-1].parent:  # the current folder is gone
+            # The second time what it lies in is there, and takes none, such as /proc.
+            if missing[-1] in refused or missing[-1] == missing[-1].parent:  # the current folder is gone
                 raise
+            refused.add(missing[-1])
             missing.append(missing[-1].parent)
             continue
         except OSError:

@@ -165,3 +165,16 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(
     with pytest.raises(PermissionError), whole_folder(tmp_path / "new") as folder:
         (folder / "deep").mkdir()
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no folder, and says that there is none")
+def test_a_folder_that_takes_none_is_no_reason_to_try_for_ever(tmp_path):
+    code = "import pathlib, sys, nearid_cli.files as files; files.make_folder(pathlib.Path(sys.argv[1]))"
+
+    def made(folder: Path) -> str:
+        run = [sys.executable, "-c", code, str(folder)]
+        return subprocess.run(run, capture_output=True, text=True, timeout=60).stderr
+
+    assert "FileNotFoundError" in made(Path("/proc/cache/nearid"))
+    assert made(tmp_path / "a/b/c") == ""
+    assert (tmp_path / "a/b/c").is_dir()

@@ -48,9 +48,8 @@ def is_transient(error: BaseException) -> bool:
     >>> is_transient(OSError(errno.EMFILE, "Too many open files")), is_transient(PermissionError(errno.EACCES, ""))
     (True, False)
     """
-    if isinstance(
-        error, UnfitFileError
-    ):  # too large to be read, which has the number of one that is to be written
+    # A file that is too large to be read has the number of one that must not become larger.
+    if isinstance(error, UnfitFileError):
         return False
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _TRANSIENT)
 
